@@ -1,0 +1,6 @@
+"""ALBERT from the inside: pure NumPy, with every gradient written by hand."""
+
+from albert_np.config import AlbertConfig
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+
+__all__ = ["AlbertConfig", "AlbertForMaskedLM", "AlbertForPreTraining", "AlbertModel"]

@@ -1,0 +1,200 @@
+"""AlbertConfig: Hugging Face's field names and defaults, the eight released presets, and FLOP counts."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+__all__ = ["HIDDEN_ACTS", "PRESETS", "SHARING", "AlbertConfig"]
+
+HIDDEN_ACTS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh")
+SHARING = ("all", "attention", "ffn", "none")
+
+# L, H, N, dropout of version 1; I = 4H, E = 128, V = 30,000 everywhere. xlarge has 16 heads in the released
+# configurations of Hugging Face, 32 in the paper (heads = H / 64): the weights fit both, the outputs do not.
+_SIZES = {
+    "base": (12, 768, 12, 0.1),
+    "large": (24, 1024, 16, 0.1),
+    "xlarge": (24, 2048, 16, 0.1),
+    "xxlarge": (12, 4096, 64, 0.0),
+}
+
+
+def _preset(size: str, version: str) -> dict[str, Any]:
+    layers, hidden, heads, dropout = _SIZES[size]
+    dropout = dropout if version == "v1" else 0.0
+    return {
+        "num_hidden_layers": layers,
+        "hidden_size": hidden,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * hidden,
+        "hidden_act": "gelu" if version == "v1" else "gelu_new",
+        "hidden_dropout_prob": dropout,
+        "attention_probs_dropout_prob": dropout,
+    }
+
+
+PRESETS = {f"{size}-{version}": _preset(size, version) for version in ("v1", "v2") for size in _SIZES}
+
+
+@dataclass
+class AlbertConfig:
+    """The shape of an ALBERT. Fields and defaults are Hugging Face's (the defaults are xxlarge); two are our own.
+
+    sharing: what the layers share, the paper's Table 4. "all" leaves it to `num_hidden_groups` (1: all layers are one);
+        "attention", "ffn" and "none" give each layer a group of its own and tie only the attention, only the
+        feed-forward part, or nothing across them, so `num_hidden_groups` becomes `num_hidden_layers`.
+    ffn_output_dropout: drop the feed-forward output too, as Google's code does; Hugging Face's PyTorch does not.
+    extra: whatever else a config.json held; it is written back unchanged.
+
+    Raises ValueError, naming the field, what it was given and what is allowed.
+    """
+
+    vocab_size: int = 30000
+    embedding_size: int = 128
+    hidden_size: int = 4096
+    num_hidden_layers: int = 12
+    num_hidden_groups: int = 1
+    num_attention_heads: int = 64
+    intermediate_size: int = 16384
+    inner_group_num: int = 1
+    hidden_act: str = "gelu_new"
+    hidden_dropout_prob: float = 0.0
+    attention_probs_dropout_prob: float = 0.0
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 2
+    initializer_range: float = 0.02
+    layer_norm_eps: float = 1e-12
+    classifier_dropout_prob: float = 0.1
+    pad_token_id: int | None = 0
+    bos_token_id: int | None = 2
+    eos_token_id: int | None = 3
+    num_labels: int = 2
+    sharing: str = "all"
+    ffn_output_dropout: bool = False
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.sharing not in SHARING:
+            raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")
+        if self.sharing != "all" and self.num_hidden_groups == 1:
+            self.num_hidden_groups = self.num_hidden_layers
+        self._check_sizes()
+        self._check_ranges()
+
+    def _check_sizes(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
+        if self.hidden_size % self.num_attention_heads:
+            raise ValueError(
+                f"num_attention_heads={self.num_attention_heads} does not divide hidden_size={self.hidden_size}"
+            )
+        if self.num_hidden_layers % self.num_hidden_groups:
+            raise ValueError(
+                f"num_hidden_groups={self.num_hidden_groups} does not divide num_hidden_layers={self.num_hidden_layers}"
+            )
+        if self.sharing != "all" and self.num_hidden_groups != self.num_hidden_layers:
+            raise ValueError(
+                f"sharing={self.sharing!r} needs one group a layer: num_hidden_groups={self.num_hidden_groups}, "
+                f"num_hidden_layers={self.num_hidden_layers}"
+            )
+
+    def _check_ranges(self) -> None:
+        if self.hidden_act not in HIDDEN_ACTS:
+            raise ValueError(f"hidden_act={self.hidden_act!r}: allowed are {', '.join(HIDDEN_ACTS)}")
+        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number from 0 to 1")
+        for name in ("initializer_range", "layer_norm_eps"):
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be a finite number of at least 0")
+        pad = self.pad_token_id
+        if pad is not None and not (isinstance(pad, int) and 0 <= pad < self.vocab_size):
+            raise ValueError(f"pad_token_id={pad!r}: must be None or in [0, {self.vocab_size})")
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> "AlbertConfig":
+        """Return one of the released configurations, `base|large|xlarge|xxlarge-v1|v2`, with `changes` applied.
+
+        Version 1 has "gelu" as its hub configurations say; Google trained it with the tanh form, `gelu_new`.
+        xlarge has 16 heads as released on the hub; the paper says 32.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"preset {name!r} is unknown; known are {', '.join(PRESETS)}")
+        return cls(**{**PRESETS[name], **changes})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "AlbertConfig":
+        """Build a config from Hugging Face's JSON keys; unknown ones are kept in `extra`."""
+        known = {f.name for f in fields(cls)} - {"extra"}
+        values = dict(values)
+        if "id2label" in values:  # where Hugging Face keeps the number of labels
+            values.setdefault("num_labels", len(values["id2label"]))
+        return cls(
+            **{k: v for k, v in values.items() if k in known},
+            extra={k: v for k, v in values.items() if k not in known},
+        )
+
+    @classmethod
+    def from_json_file(cls, path: str | Path) -> "AlbertConfig":
+        """Read a Hugging Face config.json; ValueError names the file where it is not a JSON object or not ALBERT's."""
+        try:
+            values = json.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{path} is not valid JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise ValueError(f"{path} must hold a JSON object, got a {type(values).__name__}")
+        if values.get("model_type", "albert") != "albert":
+            raise ValueError(f"{path} is of model_type={values['model_type']!r}, not 'albert'")
+        return cls.from_dict(values)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object that Hugging Face reads as the same configuration."""
+        values = asdict(self)
+        extra = values.pop("extra")
+        labels = values.pop("num_labels")
+        if labels != 2 and "id2label" not in extra:
+            values["id2label"] = {str(i): f"LABEL_{i}" for i in range(labels)}
+            values["label2id"] = {f"LABEL_{i}": i for i in range(labels)}
+        return {"model_type": "albert", **values, **extra}
+
+    @property
+    def head_size(self) -> int:
+        """D = H / N, the width of one attention head."""
+        return self.hidden_size // self.num_attention_heads
+
+    def group_of(self, layer: int) -> int:
+        """Return the group whose parameters layer step `layer` (from 0) uses: layer · G // L."""
+        return layer * self.num_hidden_groups // self.num_hidden_layers
+
+    def flops_per_token(self, positions: int) -> int:
+        """Return the floating-point operations of the encoder's matrix products for one token of a forward pass.
+
+        Two per multiplication and addition; E→H projection and all layer steps, in a sequence of `positions`.
+        Sharing does not enter: a shared layer is computed as often as an unshared one.
+        """
+        H, I, E = self.hidden_size, self.intermediate_size, self.embedding_size  # noqa: E741
+        layer = 4 * H * H + 2 * H * I + 2 * positions * H
+        return 2 * (E * H + self.num_hidden_layers * self.inner_group_num * layer)
+
+
+_POSITIVE = (
+    "vocab_size",
+    "embedding_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_hidden_groups",
+    "num_attention_heads",
+    "intermediate_size",
+    "inner_group_num",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "num_labels",
+)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

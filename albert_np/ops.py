@@ -1,0 +1,357 @@
+"""The maths: pairs of pure functions, forward and, directly below it, backward. Nothing here knows of ALBERT.
+
+`y, cache = f_forward(…)` and `dx, … = f_backward(dy, cache)`: gradients come back in the order of the forward's
+differentiable arguments. A cache is a named tuple, so every intermediate can be printed and looked at. Arrays may be
+NumPy's or CuPy's; functions follow the arrays they are given and edit none of them. Shapes: B batch, T positions,
+S positions attended to, N heads, D head size, C classes, V rows of a table, E and H widths; `…` any leading axes.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from albert_np.backend import Array, array_module, backend_of
+
+__all__ = [
+    "ACTIVATIONS",
+    "attention_backward",
+    "attention_forward",
+    "cross_entropy_backward",
+    "cross_entropy_forward",
+    "dropout_backward",
+    "dropout_forward",
+    "embedding_backward",
+    "embedding_forward",
+    "gelu_backward",
+    "gelu_forward",
+    "gelu_new_backward",
+    "gelu_new_forward",
+    "layer_norm_backward",
+    "layer_norm_forward",
+    "linear_backward",
+    "linear_forward",
+    "relu_backward",
+    "relu_forward",
+    "silu_backward",
+    "silu_forward",
+    "softmax_backward",
+    "softmax_forward",
+    "tanh_backward",
+    "tanh_forward",
+]
+
+
+class EmbeddingCache(NamedTuple):
+    ids: Array  # (…) integers
+    rows: int  # V
+    padding_idx: int | None
+
+
+def embedding_forward(ids: Array, weight: Array, padding_idx: int | None = None) -> tuple[Array, EmbeddingCache]:
+    """Look up rows of a table: y = weight[ids].
+
+    ids (…) integers in [0, V), checked by the caller; weight (V, E); returns y (…, E). Row `padding_idx` is looked up
+    like any other, but receives no gradient (as `torch.nn.Embedding`).
+    """
+    return weight[ids], EmbeddingCache(ids, weight.shape[0], padding_idx)
+
+
+def embedding_backward(dy: Array, cache: EmbeddingCache) -> Array:
+    """dweight[v] = Σ dy over all places where ids = v: an id that occurs twice receives two gradients.
+
+    dy (…, E); returns dweight (V, E).
+    """
+    ids, rows, padding_idx = cache
+    dweight = array_module(dy).zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    backend_of(dy).scatter_add(dweight, ids, dy)
+    if padding_idx is not None:
+        dweight[padding_idx] = 0
+    return dweight
+
+
+class LinearCache(NamedTuple):
+    x: Array  # (…, in)
+    weight: Array  # (out, in)
+
+
+def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearCache]:
+    """y = x weightᵀ + bias. x (…, in), weight (out, in), bias (out); returns y (…, out)."""
+    y = x @ weight.T
+    y += bias
+    return y, LinearCache(x, weight)
+
+
+def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
+    """dx = dy weight; dweight = dyᵀ x and dbias = Σ dy, both summed over all leading axes.
+
+    dy (…, out); returns dx (…, in), dweight (out, in), dbias (out).
+    """
+    x, weight = cache
+    dx = dy @ weight
+    dy_rows, x_rows = dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1])
+    dweight = dy_rows.T @ x_rows
+    return dx, dweight, _sum_rows(dy_rows)
+
+
+def _sum_rows(rows: Array) -> Array:
+    """Sum (R, C) over its rows in √R blocks: one running sum over thousands of rows would lose float32 digits."""
+    block = max(1, math.isqrt(rows.shape[0]))
+    whole = rows.shape[0] // block * block
+    blocks = rows[:whole].reshape(-1, block, rows.shape[1])
+    return blocks.sum(axis=1).sum(axis=0) + rows[whole:].sum(axis=0)
+
+
+class LayerNormCache(NamedTuple):
+    x_hat: Array  # (…, H), mean 0 and variance 1 along the last axis
+    rstd: Array  # (…, 1)
+    weight: Array  # (H,)
+
+
+def layer_norm_forward(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, LayerNormCache]:
+    """x̂ = (x - mean) / √(var + eps) over the last axis; y = weight x̂ + bias (Ba et al., 2016).
+
+    x (…, H), weight (H), bias (H); returns y (…, H). The variance is the biased one, E[(x - mean)²]: the shorter
+    E[x²] - mean² would cancel.
+    """
+    xp = array_module(x)
+    centered = x - x.mean(axis=-1, keepdims=True)
+    variance = xp.square(centered).mean(axis=-1, keepdims=True)  # (…, 1)
+    rstd = 1 / xp.sqrt(variance + eps)
+    x_hat = centered * rstd
+    return weight * x_hat + bias, LayerNormCache(x_hat, rstd, weight)
+
+
+def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
+    """dx = rstd (dx̂ - mean(dx̂) - x̂ mean(dx̂ x̂)) with dx̂ = dy weight; dweight = Σ dy x̂; dbias = Σ dy.
+
+    dy (…, H); returns dx (…, H), dweight (H), dbias (H). dx is orthogonal to 1 and to x̂, the two directions that
+    the forward removed.
+    """
+    x_hat, rstd, weight = cache
+    dx_hat = dy * weight
+    projection = (dx_hat * x_hat).mean(axis=-1, keepdims=True)  # (…, 1)
+    dx = rstd * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - x_hat * projection)
+    width = dy.shape[-1]
+    return dx, _sum_rows((dy * x_hat).reshape(-1, width)), _sum_rows(dy.reshape(-1, width))
+
+
+class ActivationCache(NamedTuple):
+    x: Array
+
+
+def gelu_forward(x: Array) -> tuple[Array, ActivationCache]:
+    """y = x Φ(x), Φ the standard normal's distribution: Φ(x) = (1 + erf(x/√2)) / 2 (Hendrycks & Gimpel, 2016).
+
+    x (…); returns y (…). Hugging Face's "gelu". Google's TensorFlow "gelu" is `gelu_new`.
+    """
+    return x * _normal_cdf(x), ActivationCache(x)
+
+
+def gelu_backward(dy: Array, cache: ActivationCache) -> Array:
+    """dx = dy (Φ(x) + x φ(x)), φ(x) = exp(-x²/2)/√(2π)."""
+    x = cache.x
+    density = array_module(x).exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+    return dy * (_normal_cdf(x) + x * density)
+
+
+def _normal_cdf(x: Array) -> Array:
+    return 0.5 * (1 + backend_of(x).erf(x / math.sqrt(2)))
+
+
+_GELU_SCALE = math.sqrt(2 / math.pi)
+_GELU_CUBIC = 0.044715  # fitted by Hendrycks & Gimpel, not derivable
+
+
+def gelu_new_forward(x: Array) -> tuple[Array, ActivationCache]:
+    """y = x (1 + t) / 2 with t = tanh(√(2/π) (x + 0.044715 x³)), the tanh form of GELU.
+
+    x (…); returns y (…). Hugging Face's "gelu_new" and "gelu_pytorch_tanh", Google's "gelu".
+    """
+    return 0.5 * x * (1 + _gelu_tanh(x)), ActivationCache(x)
+
+
+def gelu_new_backward(dy: Array, cache: ActivationCache) -> Array:
+    """dx = dy ((1 + t) / 2 + x (1 - t²) √(2/π) (1 + 3·0.044715 x²) / 2); t is computed again, not kept."""
+    x = cache.x
+    t = _gelu_tanh(x)
+    slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
+    return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
+
+
+def _gelu_tanh(x: Array) -> Array:
+    return array_module(x).tanh(_GELU_SCALE * x * (1 + _GELU_CUBIC * x * x))
+
+
+def relu_forward(x: Array) -> tuple[Array, ActivationCache]:
+    """y = max(x, 0)."""
+    return array_module(x).maximum(x, 0), ActivationCache(x)
+
+
+def relu_backward(dy: Array, cache: ActivationCache) -> Array:
+    """dx = dy where x > 0, else 0 (0 at x = 0, as PyTorch)."""
+    return dy * (cache.x > 0)
+
+
+def silu_forward(x: Array) -> tuple[Array, ActivationCache]:
+    """y = x σ(x), also called swish."""
+    return x * _sigmoid(x), ActivationCache(x)
+
+
+def silu_backward(dy: Array, cache: ActivationCache) -> Array:
+    """dx = dy (σ + x σ (1 - σ)), σ = σ(x)."""
+    s = _sigmoid(cache.x)
+    return dy * (s + cache.x * s * (1 - s))
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 * (1 + array_module(x).tanh(0.5 * x))  # no exp that could overflow
+
+
+class TanhCache(NamedTuple):
+    y: Array
+
+
+def tanh_forward(x: Array) -> tuple[Array, TanhCache]:
+    """y = tanh(x)."""
+    y = array_module(x).tanh(x)
+    return y, TanhCache(y)
+
+
+def tanh_backward(dy: Array, cache: TanhCache) -> Array:
+    """dx = dy (1 - y²)."""
+    return dy * (1 - cache.y * cache.y)
+
+
+Activation = tuple[Callable[[Array], tuple[Array, Any]], Callable[[Array, Any], Array]]
+ACTIVATIONS: dict[str, Activation] = {
+    "gelu": (gelu_forward, gelu_backward),
+    "gelu_new": (gelu_new_forward, gelu_new_backward),
+    "gelu_pytorch_tanh": (gelu_new_forward, gelu_new_backward),
+    "relu": (relu_forward, relu_backward),
+    "silu": (silu_forward, silu_backward),
+    "swish": (silu_forward, silu_backward),
+    "tanh": (tanh_forward, tanh_backward),
+}
+
+
+class SoftmaxCache(NamedTuple):
+    probs: Array
+
+
+def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
+    """probs = exp(x - max x) / Σ exp(x - max x) over the last axis. x (…, C); returns probs (…, C)."""
+    xp = array_module(x)
+    probs = xp.exp(x - x.max(axis=-1, keepdims=True))
+    probs /= probs.sum(axis=-1, keepdims=True)
+    return probs, SoftmaxCache(probs)
+
+
+def softmax_backward(dprobs: Array, cache: SoftmaxCache) -> Array:
+    """dx = probs (dprobs - Σ dprobs probs), the sum over the last axis."""
+    (probs,) = cache
+    return probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
+
+
+class DropoutCache(NamedTuple):
+    keep: Array | None  # booleans of x's shape; None where nothing was dropped
+    scale: float
+
+
+def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
+    """y = x keep / (1 - prob), keep drawn with probability 1 - prob from `rng`; `rng=None` means y = x."""
+    if rng is None or prob == 0:
+        return x, DropoutCache(None, 1.0)
+    keep = rng.random(x.shape, dtype=array_module(x).float32) >= prob
+    scale = 1 / (1 - prob) if prob < 1 else 0.0
+    return x * keep * scale, DropoutCache(keep, scale)
+
+
+def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
+    """dx = dy keep / (1 - prob)."""
+    return dy if cache.keep is None else dy * cache.keep * cache.scale
+
+
+class AttentionCache(NamedTuple):
+    query: Array  # (B, N, T, D)
+    key: Array  # (B, N, S, D)
+    value: Array  # (B, N, S, D)
+    softmax: SoftmaxCache
+    dropout: DropoutCache
+    dropped: Array  # (B, N, T, S), the probabilities after dropout
+
+
+def attention_forward(
+    query: Array,
+    key: Array,
+    value: Array,
+    mask: Array | None,
+    dropout_prob: float = 0.0,
+    rng: Any | None = None,
+) -> tuple[Array, AttentionCache]:
+    """context = dropout(softmax(query keyᵀ / √D + mask)) value (Vaswani et al., 2017).
+
+    query (B, N, T, D), key and value (B, N, S, D), mask additive and broadcastable to (B, N, T, S) or None;
+    returns context (B, N, T, D).
+    """
+    scores = query @ key.swapaxes(-1, -2)  # (B, N, T, S)
+    scores *= query.shape[-1] ** -0.5
+    if mask is not None:
+        scores += mask
+    probs, softmax = softmax_forward(scores)
+    dropped, dropout = dropout_forward(probs, dropout_prob, rng)
+    return dropped @ value, AttentionCache(query, key, value, softmax, dropout, dropped)
+
+
+def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
+    """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery = dscores key, dkey = dscoresᵀ query.
+
+    dcontext (B, N, T, D); returns dquery (B, N, T, D), dkey (B, N, S, D), dvalue (B, N, S, D).
+    """
+    query, key, value, softmax, dropout, dropped = cache
+    ddropped = dcontext @ value.swapaxes(-1, -2)  # (B, N, T, S)
+    dvalue = dropped.swapaxes(-1, -2) @ dcontext
+    dscores = softmax_backward(dropout_backward(ddropped, dropout), softmax)
+    dscores *= query.shape[-1] ** -0.5
+    return dscores @ key, dscores.swapaxes(-1, -2) @ query, dvalue
+
+
+class CrossEntropyCache(NamedTuple):
+    probs: Array  # (R, C)
+    labels: Array  # (R,)
+    counted: Array  # (R,) booleans
+    denominator: float
+
+
+def cross_entropy_forward(
+    logits: Array, labels: Array, ignore_index: int = -100, denominator: float | None = None
+) -> tuple[Array, CrossEntropyCache]:
+    """loss = Σ -log softmax(logits)[label] / denominator over the rows whose label is not `ignore_index`.
+
+    logits (R, C), labels (R) integers in [0, C) or `ignore_index`; returns a loss without axes. The denominator is the
+    number of counted rows, unless given: parts of a batch, each divided by the whole batch's number, add up to the
+    loss of the whole. No counted row gives 0 (PyTorch gives NaN there, Google's code 0).
+    """
+    xp = array_module(logits)
+    counted = labels != ignore_index
+    if denominator is None:
+        denominator = max(1, int(counted.sum()))
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    exponentials = xp.exp(shifted)
+    totals = exponentials.sum(axis=-1, keepdims=True)  # (R, 1)
+    safe_labels = xp.where(counted, labels, 0)
+    picked = xp.take_along_axis(shifted, safe_labels[:, None], axis=-1) - xp.log(totals)  # log softmax, (R, 1)
+    loss = -xp.where(counted, picked[:, 0], 0).sum() / denominator
+    return loss, CrossEntropyCache(exponentials / totals, safe_labels, counted, denominator)
+
+
+def cross_entropy_backward(dloss: Array | float, cache: CrossEntropyCache) -> Array:
+    """dlogits = dloss (softmax(logits) - onehot(label)) / denominator in counted rows, 0 elsewhere.
+
+    dloss without axes; returns dlogits (R, C).
+    """
+    probs, labels, counted, denominator = cache
+    xp = array_module(probs)
+    dlogits = probs.copy()
+    dlogits[xp.arange(len(labels)), labels] -= 1
+    dlogits *= (counted * (dloss / denominator))[:, None].astype(probs.dtype)
+    return dlogits
