@@ -1,0 +1,262 @@
+"""What all model classes share: the parameter arena, the trunk of the network, loading and saving."""
+
+import copy
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+from albert_np.backend import Array, backend_of, get_backend
+from albert_np.checkpoints.huggingface import read_config, read_weights, write_folder
+from albert_np.config import AlbertConfig
+from albert_np.inputs import check_inputs
+from albert_np.layers import (
+    EmbeddingsCache,
+    EncoderCache,
+    PoolerCache,
+    Shapes,
+    albert_shapes,
+    albert_spans,
+    albert_ties,
+    embeddings_backward,
+    embeddings_forward,
+    encoder_backward,
+    encoder_forward,
+    pooler_backward,
+    pooler_forward,
+)
+from albert_np.params import Layout, ParamStore
+
+__all__ = ["AlbertBase", "AlbertCache", "require"]
+
+
+class AlbertCache(NamedTuple):
+    embeddings: EmbeddingsCache
+    encoder: EncoderCache
+    sequence_output: Array  # (B, T, H)
+    pooler: PoolerCache | None
+
+
+class AlbertBase:
+    """A trunk whose subclasses add heads: `head_shapes`, `forward` and `backward`."""
+
+    prefix: ClassVar[str] = "albert."  # of the trunk's names; heads stand beside it
+    ties: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(self, config: AlbertConfig, dtype: Any = "float32", backend: str = "numpy", seed: int = 0):
+        """Make a model with freshly initialised weights, in training mode.
+
+        dtype: "float32" or "float64"; backend: "numpy" or "cupy"; seed: of the initial weights and the dropout masks.
+        """
+        if np.dtype(dtype).name not in ("float32", "float64"):
+            raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
+        self.config = config
+        self.dtype = np.dtype(dtype)
+        self.training = True
+        self.rng = np.random.default_rng(seed)
+        self.cache: Any = None
+        self.layout = self._make_layout(config)
+        host = ParamStore(self.layout, np.zeros(self.layout.size, self.dtype))
+        _initialize(host, config, self.rng)
+        self._place(get_backend(backend).from_numpy(host.flat))
+
+    @classmethod
+    def _make_layout(cls, config: AlbertConfig) -> Layout:
+        def prefixed(names: Mapping[str, Any]) -> dict[str, Any]:
+            return {cls.prefix + name: value for name, value in names.items()}
+
+        ties = {cls.prefix + alias: cls.prefix + name for alias, name in albert_ties(config).items()}
+        spans = {cls.prefix + span: [cls.prefix + n for n in names] for span, names in albert_spans(config).items()}
+        shapes = prefixed(albert_shapes(config, pooler=cls._has_pooler())) | cls.head_shapes(config)
+        return Layout(shapes, {**ties, **cls.ties}, spans)
+
+    @classmethod
+    def _has_pooler(cls) -> bool:
+        return True
+
+    @classmethod
+    def head_shapes(cls, config: AlbertConfig) -> Shapes:
+        """Return name → shape of the parameters above the trunk."""
+        return {}
+
+    @classmethod
+    def parameter_shapes(cls, config: AlbertConfig) -> Shapes:
+        """Return name → shape of every stored parameter, without making the model."""
+        return cls._make_layout(config).shapes
+
+    def _place(self, flat: Array) -> None:
+        self.params = ParamStore(self.layout, flat)
+        self.grads = self.params.zeros_like()
+        self.backend = backend_of(flat)
+        self.cache = None
+
+    def to(self, backend: str) -> Self:
+        """Move the weights to another backend; gradients start again at zero. Returns the model."""
+        self._place(get_backend(backend).from_numpy(self.backend.to_numpy(self.params.flat)))
+        return self
+
+    def replica(self) -> Self:
+        """Return a model that shares this one's weights and has gradients, cache and random stream of its own."""
+        other = copy.copy(self)
+        other.grads = self.params.zeros_like()
+        other.rng = copy.deepcopy(self.rng)
+        other.cache = None
+        return other
+
+    def train(self) -> Self:
+        """Switch dropout on. Returns the model."""
+        self.training = True
+        return self
+
+    def eval(self) -> Self:
+        """Switch dropout off. Returns the model."""
+        self.training = False
+        return self
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero; `backward` only ever adds."""
+        self.grads.flat.fill(0)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.layout.size:,} parameters, {self.dtype}, {self.backend.name})"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.forward(*args, **kwargs)  # type: ignore[attr-defined]
+
+    # The trunk: embeddings, encoder, pooler.
+
+    def _dropout_rng(self) -> Any | None:
+        """Return a generator on the device for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
+        return self.backend.generator(int(self.rng.integers(2**63))) if self.training else None
+
+    def _albert_forward(
+        self, inputs: Mapping[str, Any], rng: Any | None, keep: bool
+    ) -> tuple[Array, Array | None, AlbertCache]:
+        checked = check_inputs(self.config, self.backend, self.dtype, **inputs)
+        p = self.params.scope(self.prefix)
+        embedded, embeddings_cache = embeddings_forward(
+            checked.input_ids,
+            checked.token_type_ids,
+            checked.position_ids,
+            p.scope("embeddings."),
+            self.config,
+            rng,
+            checked.inputs_embeds,
+        )
+        sequence_output, encoder_cache = encoder_forward(embedded, checked.mask, p, self.config, rng, keep)
+        pooled, pooler_cache = pooler_forward(sequence_output, p) if self._has_pooler() else (None, None)
+        return (
+            sequence_output,
+            pooled,
+            AlbertCache(embeddings_cache, encoder_cache, sequence_output, pooler_cache),
+        )
+
+    def _albert_backward(self, dsequence: Array | None, dpooled: Array | None, cache: AlbertCache) -> Array:
+        g = self.grads.scope(self.prefix)
+        dy = self.backend.xp.zeros_like(cache.sequence_output) if dsequence is None else dsequence
+        if dpooled is not None:
+            dy = dy + pooler_backward(dpooled, require(cache.pooler, "pooler_output"), g)
+        return embeddings_backward(encoder_backward(dy, cache.encoder, g), cache.embeddings, g.scope("embeddings."))
+
+    def _start(self) -> None:
+        self.cache = None  # frees the last pass's memory before the next pass needs it
+
+    def _finish(self, cache: Any, grad: bool) -> None:
+        self.cache = cache if grad else None
+
+    def _last_cache(self) -> Any:
+        if self.cache is None:
+            raise RuntimeError("backward needs a forward pass before it, one made with grad=True")
+        return self.cache
+
+    def _upstream(self, name: str, value: Any, shape: tuple[int, ...]) -> Array | None:
+        """Return an upstream gradient as an array of the model's backend and dtype, its shape checked."""
+        if value is None:
+            return None
+        value = value if isinstance(value, self.backend.array_type) else self.backend.from_numpy(np.asarray(value))
+        if value.shape != shape:
+            raise ValueError(f"the gradient of {name} must have shape {shape}, got {tuple(value.shape)}")
+        return value.astype(self.dtype, copy=False)
+
+    # Loading and saving.
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, dtype: Any = "float32", backend: str = "numpy", seed: int = 0) -> Self:
+        """Load a Hugging Face folder, in eval mode.
+
+        Weights of a head that the folder lacks are initialised from `seed`, with a warning that names them. ValueError
+        lists the names and shapes in which config and weights disagree.
+        """
+        model = cls(read_config(folder), dtype=dtype, backend="numpy", seed=seed)
+        model._load(read_weights(folder), Path(folder))
+        return model.to(backend).eval()
+
+    def _load(self, weights: Mapping[str, np.ndarray], source: Path) -> None:
+        named = {self._own_name(name): array for name, array in weights.items()}
+        slots = self.layout.slots
+        unknown = sorted(n for n in named if n not in slots and not n.removeprefix("albert.").startswith(_OTHER_HEADS))
+        wrong = sorted(
+            f"{n} {a.shape} (expected {slots[n][1]})" for n, a in named.items() if n in slots and a.shape != slots[n][1]
+        )
+        found = {self.layout.ties.get(n, n) for n in named}
+        missing = [n for n in self.params if n not in found]
+        lost = [n for n in missing if n in albert_shapes(self.config) or n.startswith("albert.")]
+        problems = {
+            "missing": [n for n in lost if "pooler." not in n],
+            "unexpected": unknown,
+            "of another shape": wrong,
+        }
+        if any(problems.values()):
+            listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
+            raise ValueError(f"the weights in {source} do not fit its config.json: {listed}")
+        if missing:
+            warnings.warn(f"not in {source}, so newly initialised: {', '.join(missing)}", stacklevel=3)
+        self._fill(named, source)
+
+    def _fill(self, named: Mapping[str, np.ndarray], source: Path) -> None:
+        filled: set[str] = set()
+        for name, array in named.items():
+            if name not in self.layout.slots:
+                continue
+            stored = self.layout.ties.get(name, name)
+            if stored in filled and not np.array_equal(self.params[stored], array.astype(self.dtype)):
+                raise ValueError(f"{source}: {name} differs from {stored}, to which sharing ties it")
+            self.params[stored] = array
+            filled.add(stored)
+
+    def _own_name(self, name: str) -> str:
+        """Return the name that a tensor of a bare `AlbertModel` or of a model with a head has in this class."""
+        bare = name.removeprefix("albert.")
+        is_trunk = bare.startswith(("embeddings.", "encoder.", "pooler."))
+        return self.prefix + bare if is_trunk else name
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write config.json and model.safetensors as Hugging Face reads them; what `sharing` ties is written out."""
+        host = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
+        aliases = [alias for alias in self.layout.ties if alias not in self.ties]
+        write_folder(folder, self.config, type(self).__name__, {name: host[name] for name in [*host, *aliases]})
+
+
+_OTHER_HEADS = ("predictions.", "sop_classifier.", "classifier.", "qa_outputs.", "pooler.")
+
+
+def _initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generator) -> None:
+    """Fill as Hugging Face does: matrices from N(0, initializer_range²); biases and the padding row 0; LayerNorms 1."""
+    for name, weight in params.items():
+        if name.endswith("bias"):
+            weight[...] = 0
+        elif weight.ndim == 1:
+            weight[...] = 1
+        else:
+            weight[...] = config.initializer_range * rng.standard_normal(weight.shape, dtype=np.float32)
+        if name.endswith("word_embeddings.weight") and config.pad_token_id is not None:
+            weight[config.pad_token_id] = 0
+
+
+def require(cache: Any, name: str) -> Any:
+    """Return `cache`; ValueError if the forward pass left none for the output that a gradient was given for."""
+    if cache is None:
+        raise ValueError(f"a gradient of {name} was given, but the last forward pass did not compute it")
+    return cache

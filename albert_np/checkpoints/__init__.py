@@ -1,0 +1,1 @@
+"""Readers and writers of weights in other libraries' formats."""

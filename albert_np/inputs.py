@@ -1,0 +1,145 @@
+"""What a model call accepts, checked and brought to the model's device before any work starts."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from albert_np.backend import Array, Backend
+from albert_np.config import AlbertConfig
+
+__all__ = ["Inputs", "check_inputs", "check_labels"]
+
+
+class Inputs(NamedTuple):
+    input_ids: Array | None  # (B, T)
+    token_type_ids: Array  # (B, T)
+    position_ids: Array  # (B, T) or (1, T)
+    inputs_embeds: Array | None  # (B, T, E)
+    mask: Array | None  # additive, broadcastable to (B, N, T, T)
+
+
+def check_inputs(
+    config: AlbertConfig,
+    backend: Backend,
+    dtype: Any,
+    input_ids: Any = None,
+    attention_mask: Any = None,
+    token_type_ids: Any = None,
+    position_ids: Any = None,
+    inputs_embeds: Any = None,
+) -> Inputs:
+    """Return the five arrays that the blocks need; ValueError or TypeError names what is wrong with an argument."""
+    if (input_ids is None) == (inputs_embeds is None):
+        raise ValueError("give exactly one of input_ids and inputs_embeds")
+    if input_ids is not None:
+        input_ids = _integers("input_ids", input_ids, backend, config.vocab_size, "vocab_size")
+        if input_ids.ndim != 2 or 0 in input_ids.shape:
+            raise ValueError(f"input_ids must be (B, T) with B and T at least 1, got shape {input_ids.shape}")
+        B, T = input_ids.shape
+    else:
+        inputs_embeds = _floats("inputs_embeds", inputs_embeds, backend, dtype)
+        if inputs_embeds.ndim != 3 or 0 in inputs_embeds.shape or inputs_embeds.shape[-1] != config.embedding_size:
+            raise ValueError(
+                f"inputs_embeds must be (B, T, embedding_size={config.embedding_size}), got {inputs_embeds.shape}"
+            )
+        B, T = inputs_embeds.shape[:2]
+    if position_ids is None and config.max_position_embeddings < T:
+        raise ValueError(f"{T} positions, but max_position_embeddings={config.max_position_embeddings}")
+    if token_type_ids is None:
+        token_type_ids = np.zeros((B, T), dtype=np.int64)
+    if position_ids is None:
+        position_ids = np.arange(T)[None]
+    return Inputs(
+        input_ids,
+        _grid("token_type_ids", token_type_ids, (B, T), backend, config.type_vocab_size, "type_vocab_size"),
+        _grid(
+            "position_ids",
+            position_ids,
+            (B, T),
+            backend,
+            config.max_position_embeddings,
+            "max_position_embeddings",
+        ),
+        inputs_embeds,
+        _additive_mask(attention_mask, (B, T), config.num_attention_heads, backend, dtype),
+    )
+
+
+def check_labels(
+    name: str,
+    labels: Any,
+    shape: tuple[int, ...],
+    backend: Backend,
+    classes: int,
+    limit: str,
+    ignore_index: int = -100,
+) -> Array:
+    """Return integer labels of the given shape, each in [0, classes) or `ignore_index`."""
+    labels = _integers(name, labels, backend, classes, limit, ignore_index)
+    if labels.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {labels.shape}")
+    return labels
+
+
+def _grid(name: str, value: Any, shape: tuple[int, int], backend: Backend, upper: int, limit: str) -> Array:
+    value = _integers(name, value, backend, upper, limit)
+    if value.shape not in (shape, (1, shape[1])):
+        raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
+    return value
+
+
+def _integers(
+    name: str, value: Any, backend: Backend, upper: int, limit: str, ignore_index: int | None = None
+) -> Array:
+    value = value if isinstance(value, backend.array_type) else np.asarray(value)
+    if value.dtype.kind not in "iu" and value.size:
+        raise TypeError(f"{name} must hold integers, got {value.dtype}")
+    bad = (value < 0) | (value >= upper)
+    if ignore_index is not None:
+        bad &= value != ignore_index
+    if bool(bad.any()):
+        where = tuple(int(i[0]) for i in bad.nonzero())
+        allowed = f"0 to {upper - 1} ({limit}={upper})" + ("" if ignore_index is None else f" or {ignore_index}")
+        raise ValueError(f"{name}{list(where)} is {int(value[where])}: allowed are {allowed}")
+    return value if isinstance(value, backend.array_type) else backend.from_numpy(value)
+
+
+def _floats(name: str, value: Any, backend: Backend, dtype: Any) -> Array:
+    value = value if isinstance(value, backend.array_type) else backend.from_numpy(np.asarray(value))
+    if value.dtype.kind != "f":
+        raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
+    return value.astype(dtype, copy=False)
+
+
+def _additive_mask(
+    attention_mask: Any, shape: tuple[int, int], heads: int, backend: Backend, dtype: Any
+) -> Array | None:
+    """Return what is added to the scores, or None where nothing is masked.
+
+    A 2-D mask (B, T) of 1 (attend) and 0 (padding) becomes (1 - mask) · min, (B, 1, 1, T), with min the dtype's
+    lowest number, as Hugging Face does it: a row without any 1 attends evenly. A 4-D mask is added as it is if it
+    holds floats; booleans and integers in it mean attend or not.
+    """
+    if attention_mask is None:
+        return None
+    if not isinstance(attention_mask, backend.array_type):
+        attention_mask = backend.from_numpy(np.asarray(attention_mask))
+    B, T = shape
+    if attention_mask.ndim == 4:
+        want = (B, heads, T, T)
+        if not all(attention_mask.shape[i] in (1, want[i]) for i in range(4)):
+            raise ValueError(f"a 4-D attention_mask must broadcast to {want}, got {tuple(attention_mask.shape)}")
+        if attention_mask.dtype.kind == "f":
+            return attention_mask.astype(dtype, copy=False)
+    elif attention_mask.shape != shape:
+        raise ValueError(f"attention_mask must have shape {shape} or four axes, got {tuple(attention_mask.shape)}")
+    else:
+        attention_mask = attention_mask[:, None, None, :]
+    if attention_mask.dtype.kind not in "biuf":
+        raise TypeError(f"attention_mask must hold numbers, got {attention_mask.dtype}")
+    attend = attention_mask.astype(dtype)
+    if bool((attend == 1).all()):
+        return None
+    if bool(((attend < 0) | (attend > 1)).any()):
+        raise ValueError("attention_mask must hold 1 (attend) and 0 (padding), got numbers outside [0, 1]")
+    return (1 - attend) * float(np.finfo(dtype).min)

@@ -1,0 +1,362 @@
+"""ALBERT's blocks in the order of the data's way: embeddings → mapping → attention → feed-forward → encoder → pooler.
+
+`y, cache = block_forward(x, …, p, config, rng)` reads its weights from the scope `p`, and
+`dx = block_backward(dy, cache, g)` adds their gradients into the scope `g`, always with `+=`. The steps of a shared
+layer get the same `p` and `g` and different caches: that is all there is to sharing. `rng=None` means no dropout.
+Shapes: B batch, T positions, E embedding, H hidden, I intermediate, N heads, D head size, L layers, G groups.
+"""
+
+from typing import Any, NamedTuple
+
+from albert_np.backend import Array, array_module
+from albert_np.config import AlbertConfig
+from albert_np.ops import (
+    ACTIVATIONS,
+    AttentionCache,
+    DropoutCache,
+    EmbeddingCache,
+    LayerNormCache,
+    LinearCache,
+    TanhCache,
+    attention_backward,
+    attention_forward,
+    dropout_backward,
+    dropout_forward,
+    embedding_backward,
+    embedding_forward,
+    layer_norm_backward,
+    layer_norm_forward,
+    linear_backward,
+    linear_forward,
+    tanh_backward,
+    tanh_forward,
+)
+from albert_np.params import Scope
+
+__all__ = [
+    "albert_shapes",
+    "albert_spans",
+    "albert_ties",
+    "embeddings_backward",
+    "embeddings_forward",
+    "encoder_backward",
+    "encoder_forward",
+    "feed_forward_backward",
+    "feed_forward_forward",
+    "layer_backward",
+    "layer_forward",
+    "pooler_backward",
+    "pooler_forward",
+    "self_attention_backward",
+    "self_attention_forward",
+]
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def albert_shapes(config: AlbertConfig, pooler: bool = True) -> Shapes:
+    """Return name → shape of the stored parameters of a bare ALBERT, under Hugging Face's names."""
+    V, P, S, E, H = (
+        config.vocab_size,
+        config.max_position_embeddings,
+        config.type_vocab_size,
+        config.embedding_size,
+        config.hidden_size,
+    )
+    shapes: Shapes = {
+        "embeddings.word_embeddings.weight": (V, E),
+        "embeddings.position_embeddings.weight": (P, E),
+        "embeddings.token_type_embeddings.weight": (S, E),
+        "embeddings.LayerNorm.weight": (E,),
+        "embeddings.LayerNorm.bias": (E,),
+        "encoder.embedding_hidden_mapping_in.weight": (H, E),
+        "encoder.embedding_hidden_mapping_in.bias": (H,),
+    }
+    ties = albert_ties(config)
+    for prefix in _layer_prefixes(config):
+        names = {prefix + name: shape for name, shape in _layer_shapes(config).items()}
+        shapes |= {name: shape for name, shape in names.items() if name not in ties}
+    if pooler:
+        shapes |= {"pooler.weight": (H, H), "pooler.bias": (H,)}
+    return shapes
+
+
+def _layer_shapes(config: AlbertConfig) -> Shapes:
+    H, I = config.hidden_size, config.intermediate_size  # noqa: E741
+    return {
+        "attention.query.weight": (
+            H,
+            H,
+        ),  # query, key, value lie next to each other: one product serves all three
+        "attention.key.weight": (H, H),
+        "attention.value.weight": (H, H),
+        "attention.query.bias": (H,),
+        "attention.key.bias": (H,),
+        "attention.value.bias": (H,),
+        "attention.dense.weight": (H, H),
+        "attention.dense.bias": (H,),
+        "attention.LayerNorm.weight": (H,),
+        "attention.LayerNorm.bias": (H,),
+        "ffn.weight": (I, H),
+        "ffn.bias": (I,),
+        "ffn_output.weight": (H, I),
+        "ffn_output.bias": (H,),
+        "full_layer_layer_norm.weight": (H,),
+        "full_layer_layer_norm.bias": (H,),
+    }
+
+
+def _layer_prefixes(config: AlbertConfig) -> list[str]:
+    return [_layer_prefix(g, j) for g in range(config.num_hidden_groups) for j in range(config.inner_group_num)]
+
+
+def _layer_prefix(group: int, inner: int) -> str:
+    return f"encoder.albert_layer_groups.{group}.albert_layers.{inner}."
+
+
+def albert_ties(config: AlbertConfig) -> dict[str, str]:
+    """Return alias → stored name: what `config.sharing` ties across the groups (group 0 stores it)."""
+    shared = {"all": (), "none": (), "attention": ("attention.",), "ffn": ("ffn", "full_layer")}[config.sharing]
+    return {
+        _layer_prefix(g, j) + name: _layer_prefix(0, j) + name
+        for g in range(1, config.num_hidden_groups)
+        for j in range(config.inner_group_num)
+        for name in _layer_shapes(config)
+        if name.startswith(shared)
+    }
+
+
+def albert_spans(config: AlbertConfig) -> dict[str, list[str]]:
+    """Return name → adjacent names: query, key and value of each layer as one array, (3H, H) and (3H,)."""
+    return {
+        f"{prefix}attention.query_key_value.{kind}": [
+            f"{prefix}attention.{part}.{kind}" for part in ("query", "key", "value")
+        ]
+        for prefix in _layer_prefixes(config)
+        for kind in ("weight", "bias")
+    }
+
+
+class EmbeddingsCache(NamedTuple):
+    word: EmbeddingCache | None  # None where inputs_embeds were given
+    token_type: EmbeddingCache
+    position: EmbeddingCache
+    layer_norm: LayerNormCache
+    dropout: DropoutCache
+
+
+def embeddings_forward(
+    input_ids: Array | None,
+    token_type_ids: Array,
+    position_ids: Array,
+    p: Scope,
+    config: AlbertConfig,
+    rng: Any | None = None,
+    inputs_embeds: Array | None = None,
+) -> tuple[Array, EmbeddingsCache]:
+    """Sum of word, token type and position embeddings → LayerNorm → dropout, all E wide.
+
+    input_ids and token_type_ids (B, T), position_ids (B, T) or (1, T); inputs_embeds (B, T, E) take the place of the
+    looked-up words. Returns (B, T, E).
+    """
+    word_cache = None
+    if inputs_embeds is None:
+        inputs_embeds, word_cache = embedding_forward(input_ids, p["word_embeddings.weight"], config.pad_token_id)
+    types, type_cache = embedding_forward(token_type_ids, p["token_type_embeddings.weight"])
+    positions, position_cache = embedding_forward(position_ids, p["position_embeddings.weight"])
+    summed = inputs_embeds + types + positions  # (B, T, E)
+    x, norm_cache = layer_norm_forward(summed, p["LayerNorm.weight"], p["LayerNorm.bias"], config.layer_norm_eps)
+    y, dropout_cache = dropout_forward(x, config.hidden_dropout_prob, rng)
+    return y, EmbeddingsCache(word_cache, type_cache, position_cache, norm_cache, dropout_cache)
+
+
+def embeddings_backward(dy: Array, cache: EmbeddingsCache, g: Scope) -> Array:
+    """Mirror of `embeddings_forward`; returns the gradient of the word embeddings looked up, (B, T, E)."""
+    dx = dropout_backward(dy, cache.dropout)
+    dsummed, dweight, dbias = layer_norm_backward(dx, cache.layer_norm)
+    g["LayerNorm.weight"] += dweight
+    g["LayerNorm.bias"] += dbias
+    shared_positions = len(cache.position.ids) == 1  # (1, T) ids were broadcast over the batch
+    dpositions = dsummed.sum(axis=0, keepdims=True) if shared_positions else dsummed
+    g["position_embeddings.weight"] += embedding_backward(dpositions, cache.position)
+    g["token_type_embeddings.weight"] += embedding_backward(dsummed, cache.token_type)
+    if cache.word is not None:
+        g["word_embeddings.weight"] += embedding_backward(dsummed, cache.word)
+    return dsummed
+
+
+class SelfAttentionCache(NamedTuple):
+    query_key_value: LinearCache
+    attention: AttentionCache
+    dense: LinearCache
+    dropout: DropoutCache
+    layer_norm: LayerNormCache
+
+
+def self_attention_forward(
+    x: Array, mask: Array | None, p: Scope, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Array, SelfAttentionCache]:
+    """LayerNorm(x + dropout(dense(attention over N heads))).
+
+    x (B, T, H), mask additive and broadcastable to (B, N, T, T) or None; returns (B, T, H).
+    """
+    B, T, H = x.shape
+    stacked, qkv_cache = linear_forward(x, p["query_key_value.weight"], p["query_key_value.bias"])  # (B, T, 3H)
+    heads = stacked.reshape(B, T, 3, config.num_attention_heads, config.head_size)
+    query, key, value = heads.transpose(2, 0, 3, 1, 4)  # (B, N, T, D) each
+    context, attention_cache = attention_forward(query, key, value, mask, config.attention_probs_dropout_prob, rng)
+    merged = context.transpose(0, 2, 1, 3).reshape(B, T, H)
+    projected, dense_cache = linear_forward(merged, p["dense.weight"], p["dense.bias"])
+    dropped, dropout_cache = dropout_forward(projected, config.hidden_dropout_prob, rng)
+    y, norm_cache = layer_norm_forward(x + dropped, p["LayerNorm.weight"], p["LayerNorm.bias"], config.layer_norm_eps)
+    return y, SelfAttentionCache(qkv_cache, attention_cache, dense_cache, dropout_cache, norm_cache)
+
+
+def self_attention_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> Array:
+    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx (B, T, H)."""
+    B, T, H = dy.shape
+    dsum, dweight, dbias = layer_norm_backward(dy, cache.layer_norm)  # of x + dropped: flows into both
+    g["LayerNorm.weight"] += dweight
+    g["LayerNorm.bias"] += dbias
+    dprojected = dropout_backward(dsum, cache.dropout)
+    dmerged, dweight, dbias = linear_backward(dprojected, cache.dense)
+    g["dense.weight"] += dweight
+    g["dense.bias"] += dbias
+    _, N, _, D = cache.attention.query.shape
+    dcontext = dmerged.reshape(B, T, N, D).transpose(0, 2, 1, 3)
+    dheads = array_module(dy).stack(attention_backward(dcontext, cache.attention))  # (3, B, N, T, D)
+    dstacked = dheads.transpose(1, 3, 0, 2, 4).reshape(B, T, 3 * H)
+    dx, dweight, dbias = linear_backward(dstacked, cache.query_key_value)
+    g["query_key_value.weight"] += dweight
+    g["query_key_value.bias"] += dbias
+    return dsum + dx
+
+
+class FeedForwardCache(NamedTuple):
+    activation_name: str
+    ffn: LinearCache
+    activation: Any
+    ffn_output: LinearCache
+    dropout: DropoutCache
+    layer_norm: LayerNormCache
+
+
+def feed_forward_forward(
+    x: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Array, FeedForwardCache]:
+    """LayerNorm(x + ffn_output(act(ffn(x)))), with dropout before the sum if `config.ffn_output_dropout`.
+
+    x (B, T, H); returns (B, T, H).
+    """
+    activation_forward, _ = ACTIVATIONS[config.hidden_act]
+    inner, ffn_cache = linear_forward(x, p["ffn.weight"], p["ffn.bias"])  # (B, T, I)
+    activated, activation_cache = activation_forward(inner)
+    outer, output_cache = linear_forward(activated, p["ffn_output.weight"], p["ffn_output.bias"])  # (B, T, H)
+    prob = config.hidden_dropout_prob if config.ffn_output_dropout else 0.0
+    dropped, dropout_cache = dropout_forward(outer, prob, rng)
+    y, norm_cache = layer_norm_forward(
+        dropped + x, p["full_layer_layer_norm.weight"], p["full_layer_layer_norm.bias"], config.layer_norm_eps
+    )
+    cache = FeedForwardCache(config.hidden_act, ffn_cache, activation_cache, output_cache, dropout_cache, norm_cache)
+    return y, cache
+
+
+def feed_forward_backward(dy: Array, cache: FeedForwardCache, g: Scope) -> Array:
+    """Mirror of `feed_forward_forward`: add the weights' gradients into `g`, return dx (B, T, H)."""
+    _, activation_backward = ACTIVATIONS[cache.activation_name]
+    dsum, dweight, dbias = layer_norm_backward(dy, cache.layer_norm)  # of dropped + x: flows into both
+    g["full_layer_layer_norm.weight"] += dweight
+    g["full_layer_layer_norm.bias"] += dbias
+    douter = dropout_backward(dsum, cache.dropout)
+    dactivated, dweight, dbias = linear_backward(douter, cache.ffn_output)
+    g["ffn_output.weight"] += dweight
+    g["ffn_output.bias"] += dbias
+    dinner = activation_backward(dactivated, cache.activation)
+    dx, dweight, dbias = linear_backward(dinner, cache.ffn)
+    g["ffn.weight"] += dweight
+    g["ffn.bias"] += dbias
+    return dsum + dx
+
+
+class LayerCache(NamedTuple):
+    x: Array  # (B, T, H), the layer's input
+    attention: SelfAttentionCache
+    feed_forward: FeedForwardCache
+
+
+def layer_forward(
+    x: Array, mask: Array | None, p: Scope, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Array, LayerCache]:
+    """One ALBERT layer, attention then feed-forward, each with its residual and LayerNorm after it. x, y (B, T, H)."""
+    attended, attention_cache = self_attention_forward(x, mask, p.scope("attention."), config, rng)
+    y, feed_forward_cache = feed_forward_forward(attended, p, config, rng)
+    return y, LayerCache(x, attention_cache, feed_forward_cache)
+
+
+def layer_backward(dy: Array, cache: LayerCache, g: Scope) -> Array:
+    """Mirror of `layer_forward`; returns dx (B, T, H)."""
+    dattended = feed_forward_backward(dy, cache.feed_forward, g)
+    return self_attention_backward(dattended, cache.attention, g.scope("attention."))
+
+
+class EncoderCache(NamedTuple):
+    mapping: LinearCache
+    prefixes: list[str]  # of each step's parameters: equal where layers are shared
+    steps: list[LayerCache]  # one for each of the L · inner applications; empty if nothing was to be kept
+
+
+def encoder_forward(
+    x: Array, mask: Array | None, p: Scope, config: AlbertConfig, rng: Any | None = None, keep: bool = True
+) -> tuple[Array, EncoderCache]:
+    """Map E → H, then apply L times a layer group of `inner_group_num` layers. x (B, T, E); returns (B, T, H).
+
+    Layer step i uses group i · G // L, so with G = 1 every step has the same weights. `keep=False` forgets each
+    step's cache: the memory of one layer instead of L, and no backward.
+    """
+    p = p.scope("encoder.")
+    y, mapping_cache = linear_forward(x, p["embedding_hidden_mapping_in.weight"], p["embedding_hidden_mapping_in.bias"])
+    cache = EncoderCache(mapping_cache, [], [])
+    for i in range(config.num_hidden_layers):
+        for j in range(config.inner_group_num):
+            prefix = f"albert_layer_groups.{config.group_of(i)}.albert_layers.{j}."
+            y, step = layer_forward(y, mask, p.scope(prefix), config, rng)
+            if keep:
+                cache.prefixes.append(prefix)
+                cache.steps.append(step)
+    return y, cache
+
+
+def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
+    """Walk the steps in reverse; each adds into the gradients of the parameters it used. Returns dx (B, T, E)."""
+    g = g.scope("encoder.")
+    for prefix, step in zip(reversed(cache.prefixes), reversed(cache.steps), strict=True):
+        dy = layer_backward(dy, step, g.scope(prefix))
+    dx, dweight, dbias = linear_backward(dy, cache.mapping)
+    g["embedding_hidden_mapping_in.weight"] += dweight
+    g["embedding_hidden_mapping_in.bias"] += dbias
+    return dx
+
+
+class PoolerCache(NamedTuple):
+    linear: LinearCache
+    tanh: TanhCache
+    positions: int  # T
+
+
+def pooler_forward(x: Array, p: Scope) -> tuple[Array, PoolerCache]:
+    """tanh(linear(x at [CLS])). x (B, T, H); returns (B, H)."""
+    inner, linear_cache = linear_forward(x[:, 0], p["pooler.weight"], p["pooler.bias"])
+    y, tanh_cache = tanh_forward(inner)
+    return y, PoolerCache(linear_cache, tanh_cache, x.shape[1])
+
+
+def pooler_backward(dy: Array, cache: PoolerCache, g: Scope) -> Array:
+    """Mirror of `pooler_forward`: dx (B, T, H) is zero everywhere but at [CLS]."""
+    dinner = tanh_backward(dy, cache.tanh)
+    dfirst, dweight, dbias = linear_backward(dinner, cache.linear)
+    g["pooler.weight"] += dweight
+    g["pooler.bias"] += dbias
+    B, H = dy.shape
+    dx = array_module(dy).zeros((B, cache.positions, H), dtype=dy.dtype)
+    dx[:, 0] = dfirst
+    return dx
