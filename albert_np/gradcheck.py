@@ -1,0 +1,309 @@
+"""Proof of gradients: anybody's forward and backward pair against finite differences, in float64.
+
+The rule behind every check: pick a random upstream gradient dy, so that f(x) = Σ dy y(x) is one number; the backward
+pass claims df/dx, and (f(x + h) - f(x - h)) / 2h says what it is. An upstream gradient of ones would let a zero
+softmax or LayerNorm backward pass.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from albert_np.backend import Array, backend_of
+
+__all__ = [
+    "Comparison",
+    "GradientError",
+    "assert_gradients",
+    "check_gradients",
+    "check_model",
+    "compare",
+    "compare_results",
+    "model_results",
+    "named_outputs",
+    "scattered",
+    "upstream_like",
+]
+
+STEP = 1e-5  # truncation and rounding errors of a central difference in float64 are then both near 1e-10
+TOLERANCE = 1e-6
+
+
+class GradientError(AssertionError):
+    """A gradient is wrong; the message says which, where, and what was expected."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One array against what it should be.
+
+    max_rel is the largest difference divided by the largest expected magnitude: a relative error of the array, not of
+    each number, so that entries that are zero but for rounding do not count as wrong. index is where the largest
+    difference is.
+    """
+
+    name: str
+    max_abs: float
+    max_rel: float
+    index: tuple[int, ...]
+    got: float
+    expected: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        return self.max_rel <= self.tolerance
+
+    def __str__(self) -> str:
+        verdict = "ok" if self.ok else "WRONG"
+        where = list(self.index)
+        return (
+            f"{verdict}: {self.name}: relative error {self.max_rel:.1e} (allowed {self.tolerance:.0e}), "
+            f"worst at {where}: got {self.got:.10g}, expected {self.expected:.10g}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields and the verdict, ready for JSON."""
+        return {**asdict(self), "index": list(self.index), "ok": self.ok}
+
+
+def compare(name: str, got: Array, expected: Array, tolerance: float, floor: float = 0.0) -> Comparison:
+    """Compare two arrays of one shape, of any backend.
+
+    floor: the smallest magnitude to measure errors against. Give it where an array is zero in exact arithmetic, like
+    the gradient of the key's bias, so that nothing but rounding noise would be left to compare. ValueError if the
+    shapes differ; NaN anywhere is an infinite error.
+    """
+    got, expected = (_to_numpy(x).astype(np.float64) for x in (got, expected))
+    if got.shape != expected.shape:
+        raise ValueError(f"{name}: got shape {got.shape}, expected {expected.shape}")
+    if got.size == 0:
+        return Comparison(name, 0.0, 0.0, (), 0.0, 0.0, tolerance)
+    difference = np.nan_to_num(np.abs(got - expected), nan=np.inf)
+    worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
+    max_abs = float(difference[worst])
+    scale = max(float(np.abs(expected).max()), floor)
+    max_rel = 0.0 if max_abs == 0 else max_abs / scale if scale > 0 else math.inf
+    return Comparison(name, max_abs, max_rel, worst, float(got[worst]), float(expected[worst]), tolerance)
+
+
+def check_gradients(
+    forward: Callable[..., tuple[Array, Any]],
+    backward: Callable[[Array, Any], Any],
+    inputs: Mapping[str, Array],
+    *,
+    fixed: Mapping[str, Any] | None = None,
+    samples: int = 30,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> list[Comparison]:
+    """Check any op: `y, cache = forward(**inputs, **fixed)` and `gradients = backward(dy, cache)`.
+
+    inputs: the differentiable arguments by name, float64 arrays, in the order in which `backward` returns their
+    gradients (one array, or a tuple). fixed: the other arguments. samples: coordinates tried in each input (all, if it
+    has no more). Returns one comparison an input, and one along a random direction through all of them at once.
+    TypeError for inputs that are not float64; ValueError if the number or a shape of the gradients is wrong.
+    """
+    fixed = fixed or {}
+    for name, x in inputs.items():
+        if x.dtype != np.float64:
+            raise TypeError(f"finite differences need float64, but {name} is {x.dtype}")
+    values = {name: x.copy() for name, x in inputs.items()}
+    y, cache = forward(**values, **fixed)
+    upstream = _random_like(y, np.random.default_rng(seed))
+    gradients = backward(upstream, cache)
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    if len(gradients) != len(values):
+        raise ValueError(f"backward returned {len(gradients)} gradients for {len(values)} inputs ({', '.join(values)})")
+    named = dict(zip(values, gradients, strict=True))
+    return _check(values, named, lambda: [forward(**values, **fixed)[0]], [upstream], samples, seed, tolerance)
+
+
+def assert_gradients(
+    forward: Callable[..., tuple[Array, Any]],
+    backward: Callable[[Array, Any], Any],
+    inputs: Mapping[str, Array],
+    **options: Any,
+) -> None:
+    """Do `check_gradients`, and raise GradientError with every comparison that failed."""
+    failed = [c for c in check_gradients(forward, backward, inputs, **options) if not c.ok]
+    if failed:
+        raise GradientError("\n".join(map(str, failed)))
+
+
+def check_model(
+    model: Any,
+    inputs: Mapping[str, Any],
+    outputs: Sequence[str] = ("loss",),
+    *,
+    samples: int = 6,
+    seed: int = 0,
+    tolerance: float = TOLERANCE,
+) -> list[Comparison]:
+    """Check every parameter's gradient of a float64 model, and that of `inputs["inputs_embeds"]` if it is given.
+
+    outputs: names of the outputs that get a random upstream gradient at once. Dropout masks are held fixed. The
+    model's weights are the same afterwards; its gradients are those of this check. Returns one comparison a
+    parameter and one along a random direction through all.
+    """
+    if model.dtype != np.float64:
+        raise TypeError(f"finite differences need a float64 model, this one is {model.dtype}")
+    inputs = dict(inputs)
+    values = dict(model.params)
+    if "inputs_embeds" in inputs:
+        values["inputs_embeds"] = inputs["inputs_embeds"] = inputs["inputs_embeds"].copy()
+    random_state = model.rng.bit_generator.state
+
+    def run(**options: Any) -> list[Array]:
+        model.rng.bit_generator.state = random_state
+        out = model(**inputs, **options)
+        return [getattr(out, name) for name in outputs]
+
+    rng = np.random.default_rng(seed)
+    upstreams = [_random_like(y, rng) for y in run()]
+    model.zero_grad()
+    embeds_gradient = model.backward(**dict(zip(outputs, upstreams, strict=True)))
+    gradients = {**model.grads, "inputs_embeds": embeds_gradient}
+    return _check(values, gradients, lambda: run(grad=False), upstreams, samples, seed, tolerance)
+
+
+FLOOR = 1e-3  # of the largest gradient: the key's bias, for one, has a gradient of zero, with only rounding to compare
+
+
+def model_results(model: Any, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return every output, hidden state and attention by name, and every gradient under "d name".
+
+    The model is put into eval mode. The gradients are those of the loss, or, where the class has none, of
+    `upstream_like` its two outputs.
+    """
+    out = model.eval()(**inputs, output_hidden_states=True, output_attentions=True)
+    model.zero_grad()
+    if hasattr(out, "loss"):
+        model.backward()
+    else:
+        names = ("last_hidden_state", "pooler_output")
+        model.backward(**{name: upstream_like(getattr(out, name)) for name in names})
+    tensors = named_outputs(out) | {f"d {name}": gradient for name, gradient in model.grads.items()}
+    return {name: _to_numpy(t) for name, t in tensors.items()}
+
+
+def compare_results(got: Mapping[str, Array], expected: Mapping[str, Array], tolerance: float) -> list[Comparison]:
+    """Compare two results of one model by name; gradients far below the largest are judged on that scale."""
+    floor = FLOOR * max(float(np.abs(value).max()) for name, value in expected.items() if name.startswith("d "))
+    return [
+        compare(name, got[name], value, tolerance, floor if name.startswith("d ") else 0.0)
+        for name, value in expected.items()
+    ]
+
+
+def named_outputs(out: Any) -> dict[str, Any]:
+    """Return the tensors of a model's output, ours or Hugging Face's, by name."""
+    names = ("loss", "prediction_logits", "sop_logits", "logits", "last_hidden_state", "pooler_output")
+    named = {name: getattr(out, name) for name in names if getattr(out, name, None) is not None}
+    for group in ("hidden_states", "attentions"):
+        named |= {f"{group}[{i}]": t for i, t in enumerate(getattr(out, group))}
+    return named
+
+
+def upstream_like(x: Any) -> np.ndarray:
+    """Return numbers without a pattern in the shape of x, the same on every machine and with every library's version."""
+    return scattered(tuple(x.shape))
+
+
+def scattered(shape: tuple[int, ...], start: int = 1) -> np.ndarray:
+    """Return sin(k²) for k = start, start + 1, …, in that shape: like random numbers in [-1, 1], but reproducible."""
+    k = np.arange(start, start + math.prod(shape), dtype=np.float64)
+    return np.sin(k * k).reshape(shape)
+
+
+def _check(
+    values: Mapping[str, Array],
+    gradients: Mapping[str, Array],
+    run: Callable[[], list[Array]],
+    upstreams: list[Array],
+    samples: int,
+    seed: int,
+    tolerance: float,
+) -> list[Comparison]:
+    """Perturb `values` in place, put them back, and compare; `run` computes the outputs from them."""
+    rng = np.random.default_rng(seed + 1)
+    size = sum(float(abs(dy * y).sum()) for dy, y in zip(upstreams, run(), strict=True))
+    floor = np.finfo(np.float64).eps * size / STEP / tolerance  # smaller slopes drown in the difference's rounding
+
+    def slope(move: Callable[[float], None]) -> float:
+        """Return (f(+h) - f(-h)) / 2h, the difference taken output by output, where it cancels least."""
+        move(STEP)
+        above = run()
+        move(-2 * STEP)
+        below = run()
+        move(STEP)
+        pairs = zip(upstreams, above, below, strict=True)
+        return sum(float((dy * (a - b)).sum()) for dy, a, b in pairs) / (2 * STEP)
+
+    rows = []
+    for name, value in values.items():
+        gradient = gradients[name]
+        if gradient.shape != value.shape:
+            raise ValueError(f"the gradient of {name} has shape {gradient.shape}, expected {value.shape}")
+        where = _sample(gradient, samples, rng)
+        before = value.copy()
+        expected = np.array([slope(partial(_add_at, value, i)) for i in where])
+        value[...] = before
+        got = np.array([float(gradient[i]) for i in where])
+        row = compare(name, got, expected, tolerance, floor)
+        rows.append(Comparison(**{**asdict(row), "index": where[row.index[0]] if where else ()}))
+    rows.append(_check_direction(values, gradients, slope, rng, tolerance, floor))
+    return rows
+
+
+def _check_direction(
+    values: Mapping[str, Array],
+    gradients: Mapping[str, Array],
+    slope: Callable[[Callable[[float], None]], float],
+    rng: np.random.Generator,
+    tolerance: float,
+    floor: float,
+) -> Comparison:
+    """⟨gradient, v⟩ against the slope along v, a random direction through all values: nothing escapes the sampling."""
+    directions = {name: _random_like(value, rng) for name, value in values.items()}
+    before = {name: value.copy() for name, value in values.items()}
+
+    def move(h: float) -> None:
+        for name, value in values.items():
+            value += h * directions[name]
+
+    expected = slope(move)
+    for name, value in values.items():
+        value[...] = before[name]
+    got = sum(float((gradients[name] * v).sum()) for name, v in directions.items())
+    norm = math.sqrt(sum(float((gradients[name] ** 2).sum()) for name in values))  # the slope's standard deviation
+    return compare("a direction through all", np.array([got]), np.array([expected]), tolerance, max(floor, norm))
+
+
+def _sample(gradient: Array, samples: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Return coordinates to try: all of a small array, else the largest entry's and random ones."""
+    if gradient.size <= samples:
+        chosen: Iterable[int] = range(gradient.size)
+    else:
+        largest = int(abs(gradient).argmax())
+        chosen = sorted({largest, *rng.choice(gradient.size, samples - 1, replace=False).tolist()})
+    return [tuple(int(j) for j in np.unravel_index(i, gradient.shape)) for i in chosen]
+
+
+def _add_at(x: Array, index: tuple[int, ...], h: float) -> None:
+    x[index] += h
+
+
+def _random_like(x: Array, rng: np.random.Generator) -> Array:
+    noise = np.asarray(rng.standard_normal(x.shape))
+    return backend_of(x).from_numpy(noise) if x.shape else float(noise)
+
+
+def _to_numpy(x: Any) -> np.ndarray:
+    if hasattr(x, "detach"):  # a PyTorch tensor
+        x = x.detach().cpu().numpy()
+    return np.asarray(x) if isinstance(x, np.ndarray | np.generic | float) else backend_of(x).to_numpy(x)

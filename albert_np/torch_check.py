@@ -1,0 +1,94 @@
+"""Live comparison with Hugging Face's PyTorch ALBERT: the same weights, the same inputs, every output, every gradient.
+
+Needs the extra `torch`; imported only by those who ask for it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from albert_np.gradcheck import FLOOR, Comparison, compare_results, model_results, named_outputs, upstream_like
+
+try:
+    import torch
+    import transformers
+except ImportError as error:
+    raise ImportError("comparing with PyTorch needs torch and transformers: pip install 'albert-np[torch]'") from error
+
+__all__ = ["Precision", "compare_precision", "compare_with_torch", "torch_results", "torch_twin"]
+
+
+def torch_twin(model: Any, dtype: Any = None) -> Any:
+    """Return Hugging Face's model of the same class, configuration and weights, in eval mode with eager attention."""
+    values: dict[str, Any] = {**model.config.to_dict(), "attn_implementation": "eager"}
+    del values["sharing"], values["ffn_output_dropout"]  # our own fields
+    config = transformers.AlbertConfig(**values)
+    twin = getattr(transformers, type(model).__name__)(config).to(getattr(torch, np.dtype(dtype or model.dtype).name))
+    weights = {name: torch.from_numpy(model.backend.to_numpy(model.params[name]).copy()) for name in twin.state_dict()}
+    twin.load_state_dict(weights)
+    return twin.eval()
+
+
+def compare_with_torch(model: Any, inputs: Mapping[str, Any], tolerance: float = 1e-10) -> list[Comparison]:
+    """Compare outputs, hidden states, attentions and gradients of a model in eval mode with those of its twin.
+
+    The gradients are those of the loss, or, for `AlbertModel`, of upstream gradients of its two outputs. A weight that
+    `config.sharing` ties is compared with the sum of its copies' gradients.
+    """
+    return compare_results(model_results(model, inputs), torch_results(model, inputs), tolerance)
+
+
+def torch_results(model: Any, inputs: Mapping[str, Any], dtype: Any = None) -> dict[str, np.ndarray]:
+    """Return what `gradcheck.model_results` returns, computed by the model's PyTorch twin in `dtype`."""
+    twin = torch_twin(model, dtype)
+    dtype = next(twin.parameters()).dtype
+    tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in inputs.items()}
+    tensors = {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
+    out = twin(**tensors, output_hidden_states=True, output_attentions=True)
+    if "loss" in out:
+        out.loss.backward()
+    else:
+        products = [
+            (getattr(out, name) * torch.from_numpy(upstream_like(getattr(out, name))).to(dtype)).sum()
+            for name in ("last_hidden_state", "pooler_output")
+        ]
+        sum(products).backward()
+    gradients: dict[str, Any] = {}
+    for name, parameter in twin.named_parameters():
+        stored = model.layout.ties.get(name, name)
+        gradients[stored] = gradients.get(stored, 0) + parameter.grad
+    tensors = named_outputs(out) | {f"d {name}": gradients[name] for name in model.params}
+    return {name: t.detach().numpy() for name, t in tensors.items()}
+
+
+class Precision:
+    """How far two float32 runs are from the float64 truth: ‖x - truth‖ / ‖truth‖ for each tensor of each run."""
+
+    def __init__(self) -> None:
+        self.ours: list[float] = []
+        self.torch: list[float] = []
+
+    @property
+    def ratio(self) -> float:
+        """Our root-mean-square error over all tensors, divided by PyTorch's."""
+        return float(np.linalg.norm(self.ours) / np.linalg.norm(self.torch))
+
+
+def compare_precision(runs: Iterable[tuple[Any, Mapping[str, Any]]]) -> Precision:
+    """Measure the errors of float32 models and of their PyTorch twins against the twins in float64.
+
+    runs: pairs of model and inputs. One run alone says little: a handful of roundings near the loss dominates it.
+    """
+    precision = Precision()
+    for model, inputs in runs:
+        if model.dtype != np.float32:
+            raise TypeError(f"the precision of float32 needs a float32 model, this one is {model.dtype}")
+        truth = torch_results(model, inputs, "float64")
+        largest = max(float(np.abs(v).max()) for v in truth.values())
+        ours, theirs = model_results(model, inputs), torch_results(model, inputs)
+        for name, value in truth.items():
+            if np.abs(value).max() > FLOOR * largest:  # what is zero in exact arithmetic has no relative error
+                precision.ours.append(float(np.linalg.norm(ours[name] - value) / np.linalg.norm(value)))
+                precision.torch.append(float(np.linalg.norm(theirs[name] - value) / np.linalg.norm(value)))
+    return precision

@@ -1,0 +1,284 @@
+"""The proof that `albert-np verify` runs: every op, every block, every class, against finite differences.
+
+Cases are plain data, so that tests, notebooks and the command line prove the same things.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from albert_np import ops
+from albert_np.config import SHARING, AlbertConfig
+from albert_np.gradcheck import Comparison, check_gradients, check_model, scattered
+from albert_np.heads import mlm_backward, mlm_forward, mlm_shapes, sop_backward, sop_forward, sop_shapes
+from albert_np.layers import (
+    albert_shapes,
+    feed_forward_backward,
+    feed_forward_forward,
+    layer_backward,
+    layer_forward,
+    pooler_backward,
+    pooler_forward,
+    self_attention_backward,
+    self_attention_forward,
+)
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.params import Scope
+
+__all__ = [
+    "Case",
+    "ModelCase",
+    "block_cases",
+    "check_case",
+    "model_cases",
+    "op_cases",
+    "randomize",
+    "small_batch",
+]
+
+Array = np.ndarray
+B, T, H = 2, 5, 12  # of the cases
+
+
+class Case(NamedTuple):
+    """A forward and backward pair with arguments to check it at; see `gradcheck.check_gradients`."""
+
+    name: str
+    forward: Callable[..., tuple[Array, Any]]
+    backward: Callable[[Array, Any], Any]
+    inputs: Mapping[str, Array]
+    fixed: Mapping[str, Any]
+
+
+class ModelCase(NamedTuple):
+    """A model, the arguments of its call, and the outputs that get an upstream gradient."""
+
+    name: str
+    model: Any
+    inputs: Mapping[str, Any]
+    outputs: tuple[str, ...]
+
+
+def check_case(case: Case | ModelCase, seed: int = 0) -> list[Comparison]:
+    """Check one case in float64 by finite differences."""
+    if isinstance(case, ModelCase):
+        return check_model(case.model, case.inputs, case.outputs, seed=seed)
+    return check_gradients(case.forward, case.backward, case.inputs, fixed=case.fixed, seed=seed)
+
+
+def op_cases(seed: int = 0) -> Iterator[Case]:
+    """Every op of `ops`, with repeated ids, non-contiguous inputs and masks."""
+    rng = np.random.default_rng(seed)
+
+    def normal(*shape: int) -> Array:
+        return rng.standard_normal(shape[::-1]).T  # not contiguous
+
+    ids = np.array([[3, 1, 3, 3, 0], [1, 1, 4, 0, 3]])
+    for padding_idx in (None, 0):
+        yield Case(
+            f"embedding, padding_idx={padding_idx}",
+            ops.embedding_forward,
+            # with padding_idx the gradient is by definition not the derivative: its row is checked in the tests
+            ops.embedding_backward,
+            {"weight": normal(6, 4)},
+            {"ids": ids if padding_idx is None else np.where(ids == 0, 5, ids), "padding_idx": padding_idx},
+        )
+    linear = {"x": normal(B, T, 4), "weight": normal(3, 4), "bias": normal(3)}
+    yield Case("linear", ops.linear_forward, ops.linear_backward, linear, {})
+    norm = {"x": 3 + 2 * normal(B, T, 7), "weight": normal(7), "bias": normal(7)}
+    yield Case("layer_norm", ops.layer_norm_forward, ops.layer_norm_backward, norm, {"eps": 1e-12})
+    for name, (forward, backward) in ops.ACTIVATIONS.items():
+        x = 2 * normal(T, 9)
+        yield Case(name, forward, backward, {"x": np.where(abs(x) < 1e-3, 1.0, x)}, {})  # relu has a kink at 0
+    yield Case("softmax", ops.softmax_forward, ops.softmax_backward, {"x": 3 * normal(B, 2, 6)}, {})
+    yield Case(
+        "dropout",
+        _with_fixed_masks(ops.dropout_forward),
+        ops.dropout_backward,
+        {"x": normal(4, 9)},
+        {"prob": 0.4},
+    )
+    qkv = {"query": normal(B, 3, T, 4), "key": normal(B, 3, 6, 4), "value": normal(B, 3, 6, 4)}
+    masks = {"no": None, "a": np.where(rng.random((B, 1, 1, 6)) < 0.3, -1e9, 0.0)}
+    for kind, mask in masks.items():
+        yield Case(
+            f"attention, {kind} mask, dropout",
+            _with_fixed_masks(ops.attention_forward),
+            ops.attention_backward,
+            qkv,
+            {"mask": mask, "dropout_prob": 0.3},
+        )
+    labels = np.array([2, -100, 0, 4, 4, -100])
+    for denominator in (None, 11.0):
+        yield Case(
+            f"cross_entropy, denominator={denominator}",
+            ops.cross_entropy_forward,
+            ops.cross_entropy_backward,
+            {"logits": 3 * normal(6, 5)},
+            {"labels": labels, "denominator": denominator},
+        )
+
+
+def _with_fixed_masks(forward: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda **kwargs: forward(**kwargs, rng=np.random.default_rng(5))
+
+
+def small_config(**changes: Any) -> AlbertConfig:
+    """Return a configuration in which every width differs, small enough for finite differences."""
+    sizes = {
+        "vocab_size": 23,
+        "embedding_size": 6,
+        "hidden_size": H,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 3,
+        "intermediate_size": 20,
+        "max_position_embeddings": 9,
+        "classifier_dropout_prob": 0.0,
+    }
+    return AlbertConfig(**{**sizes, **changes})
+
+
+DROPOUT = {
+    "hidden_dropout_prob": 0.2,
+    "attention_probs_dropout_prob": 0.3,
+    "classifier_dropout_prob": 0.2,
+    "ffn_output_dropout": True,
+}
+
+
+def block_cases(seed: int = 0) -> Iterator[Case]:
+    """Every block of `layers` and `heads` between the embeddings and the losses, without and with dropout."""
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((B, T, H))
+    mask = np.where(rng.random((B, 1, 1, T)) < 0.3, np.finfo(np.float64).min, 0.0)
+    for label, config in (("", small_config()), (", dropout", small_config(**DROPOUT))):
+        shapes = albert_shapes(config)
+        layer = _scoped(shapes, "encoder.albert_layer_groups.0.albert_layers.0.")
+        attention = _stacked(_scoped(layer, "attention."), config)
+        feed_forward = {name: shape for name, shape in layer.items() if not name.startswith("attention.")}
+        whole = {**{f"attention.{name}": shape for name, shape in attention.items()}, **feed_forward}
+        pooler = {name: shapes[name] for name in ("pooler.weight", "pooler.bias")}
+        mlm = _scoped(mlm_shapes(config), "predictions.") | {"decoder.weight": (23, 6), "decoder.bias": (23,)}
+        del mlm["bias"]
+        sop = _scoped(sop_shapes(config), "sop_classifier.")
+
+        def case(
+            name: str, forward: Any, backward: Any, weights: Any, x: Array, *after: Any, label: str = label
+        ) -> Case:
+            return _block_case(name + label, forward, backward, weights, x, after, rng)
+
+        yield case("self_attention", self_attention_forward, self_attention_backward, attention, x, mask, config)
+        yield case("feed_forward", feed_forward_forward, feed_forward_backward, feed_forward, x, config)
+        yield case("layer", layer_forward, layer_backward, whole, x, mask, config)
+        yield case("sop", sop_forward, sop_backward, sop, x[:, 0], config)
+        if not label:  # these two hold no dropout
+            yield case("pooler", pooler_forward, pooler_backward, pooler, x)
+            yield case("mlm", mlm_forward, mlm_backward, mlm, x.reshape(-1, H), config)
+
+
+def _scoped(shapes: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+
+
+def _stacked(attention: dict[str, Any], config: AlbertConfig) -> dict[str, Any]:
+    single = {n: s for n, s in attention.items() if n.split(".")[0] not in ("query", "key", "value")}
+    hidden = config.hidden_size
+    return {"query_key_value.weight": (3 * hidden, hidden), "query_key_value.bias": (3 * hidden,), **single}
+
+
+def _block_case(
+    name: str,
+    forward: Any,
+    backward: Any,
+    weights: Any,
+    x: Array,
+    after: tuple[Any, ...],
+    rng: np.random.Generator,
+) -> Case:
+    """Turn a block, which adds into a scope, into a pure function of x and its weights."""
+    config = next((a for a in after if isinstance(a, AlbertConfig)), None)
+    between = tuple(a for a in after if a is not config)
+    drops = config is not None and config.hidden_dropout_prob > 0
+
+    def pure_forward(x: Array, **p: Array) -> tuple[Array, Any]:
+        tail = () if config is None else (config, np.random.default_rng(5)) if drops else (config,)
+        return forward(x, *between, Scope(p, ""), *tail)  # type: ignore[no-any-return]
+
+    def pure_backward(dy: Array, cache: Any) -> tuple[Array, ...]:
+        g = {n: np.zeros(shape) for n, shape in weights.items()}
+        return backward(dy, cache, Scope(g, "")), *g.values()
+
+    return Case(name, pure_forward, pure_backward, {"x": x, **_random(weights, rng)}, {})
+
+
+def _random(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, Array]:
+    return {name: 0.4 * rng.standard_normal(shape) + ("Norm.weight" in name) for name, shape in shapes.items()}
+
+
+def randomize(model: Any, seed: int = 0, scale: float = 0.5) -> Any:
+    """Give every parameter, biases too, values without a pattern, so that no zero hides a bug. Returns the model."""
+    start = 1 + 1_000_000 * seed
+    for name, weight in model.params.items():
+        values = scale * scattered(weight.shape, start) + ("orm.weight" in name)
+        weight[...] = model.backend.from_numpy(values.astype(model.dtype))
+        start += values.size
+    return model
+
+
+def small_batch(config: AlbertConfig, seed: int = 0, batch: int = 3, positions: int = 7) -> dict[str, Array]:
+    """Return random pretraining inputs with ragged padding and repeated ids, without token 0 (padding) in the text."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(2, positions + 1, batch)
+    lengths[0] = positions
+    real = np.arange(positions) < lengths[:, None]
+    ids = rng.integers(1, config.vocab_size, (batch, positions))
+    labels = np.where(real & (rng.random(ids.shape) < 0.4), rng.integers(0, config.vocab_size, ids.shape), -100)
+    labels[0, 1] = 3
+    return {
+        "input_ids": np.where(real, ids, config.pad_token_id or 0),
+        "attention_mask": real.astype(np.int64),
+        "token_type_ids": rng.integers(0, 2, ids.shape),
+        "labels": labels,
+        "sentence_order_label": rng.integers(0, 2, batch),
+    }
+
+
+MODEL_SHAPES: dict[str, dict[str, Any]] = {
+    "one group": {},
+    "2 groups": {"num_hidden_layers": 4, "num_hidden_groups": 2},
+    "3 groups, 2 inner": {"num_hidden_layers": 3, "num_hidden_groups": 3, "inner_group_num": 2},
+    "gelu": {"hidden_act": "gelu"},
+    "dropout": DROPOUT,
+    **{f"sharing {mode}": {"num_hidden_layers": 3, "sharing": mode} for mode in SHARING},
+}
+
+
+def model_cases(seed: int = 0) -> Iterator[ModelCase]:
+    """Every class in every way of sharing, from its loss or from random gradients of all its outputs."""
+    for label, changes in MODEL_SHAPES.items():
+        # The padding row's own gradient is by definition not the derivative (see embedding_forward): switch it off.
+        config = small_config(pad_token_id=None, **changes)
+        batch = small_batch(config, seed)
+        trunk = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids")}
+        embeds = np.random.default_rng(seed).standard_normal((*trunk["input_ids"].shape, config.embedding_size))
+        masked = {**trunk, "labels": batch["labels"]}
+
+        def model(cls: Any, config: AlbertConfig = config) -> Any:
+            return randomize(cls(config, dtype="float64", seed=seed), seed)
+
+        yield ModelCase(f"AlbertModel, {label}", model(AlbertModel), trunk, ("last_hidden_state", "pooler_output"))
+        yield ModelCase(f"AlbertForPreTraining, {label}", model(AlbertForPreTraining), batch, ("loss",))
+        yield ModelCase(f"AlbertForMaskedLM, {label}", model(AlbertForMaskedLM), masked, ("loss",))
+        if label == "one group":
+            outputs = ("prediction_logits", "sop_logits", "loss", "pooler_output")
+            yield ModelCase("AlbertForPreTraining, all outputs", model(AlbertForPreTraining), batch, outputs)
+            given = {**{k: v for k, v in trunk.items() if k != "input_ids"}, "inputs_embeds": embeds}
+            yield ModelCase("AlbertModel, inputs_embeds", model(AlbertModel), given, ("last_hidden_state",))
+
+
+def inputs_of(model: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the part of a pretraining batch that the model's class takes."""
+    taken = inspect.signature(model.forward).parameters
+    return {name: value for name, value in batch.items() if name in taken}

@@ -1,0 +1,19 @@
+"""Write torch_reference.npz: what Hugging Face's PyTorch ALBERT computes, in float64, for each of the cases.
+
+Run from the repository's root, where torch and transformers are installed:
+    python tests/reference/make_torch_reference.py
+"""
+
+from pathlib import Path
+
+import model_cases
+import numpy as np
+
+from albert_np.torch_check import torch_results
+
+if __name__ == "__main__":
+    arrays = {}
+    for case in model_cases.CASES:
+        model, inputs = model_cases.make(case)
+        arrays |= {f"{case}/{name}": value for name, value in torch_results(model, inputs).items()}
+    np.savez_compressed(Path(__file__).with_name("torch_reference.npz"), **arrays)

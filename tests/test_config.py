@@ -1,0 +1,126 @@
+import json
+
+import pytest
+
+from albert_np.config import PRESETS, AlbertConfig
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+
+
+def count(cls, config):
+    import math
+
+    return sum(math.prod(shape) for shape in cls.parameter_shapes(config).values())
+
+
+# Backbone, for pretraining, for masked language modelling.
+COUNTS = {
+    "base": (11_683_584, 11_813_810, 11_221_680),
+    "large": (17_683_968, 17_847_474, 16_795_824),
+    "xlarge": (58_724_864, 59_021_490, 54_821_040),
+    "xxlarge": (222_595_584, 223_158_450, 206_368_944),
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets_have_the_released_parameter_counts(preset):
+    config = AlbertConfig.preset(preset)
+    classes = (AlbertModel, AlbertForPreTraining, AlbertForMaskedLM)
+    assert tuple(count(cls, config) for cls in classes) == COUNTS[preset.split("-")[0]]
+
+
+@pytest.mark.parametrize(
+    "changes, backbone",
+    [
+        ({"num_hidden_groups": 2}, 18_771_456),
+        ({"num_hidden_groups": 12}, 89_650_176),
+        ({"sharing": "attention"}, 63_647_232),
+        ({"sharing": "ffn"}, 37_686_528),
+        ({"sharing": "none"}, 89_650_176),
+        ({"sharing": "none", "embedding_size": 64}, 87_648_000),
+        ({"sharing": "all", "embedding_size": 256}, 15_687_936),
+    ],
+)
+def test_sharing_and_groups_have_the_papers_parameter_counts(changes, backbone):
+    assert count(AlbertModel, AlbertConfig.preset("base-v2", **changes)) == backbone
+
+
+@pytest.mark.parametrize(
+    "preset, millions", [("base-v2", 188.9), ("large-v2", 654.6), ("xlarge-v2", 2517), ("xxlarge-v2", 4934)]
+)
+def test_flops_per_token_do_not_know_of_sharing(preset, millions):
+    flops = AlbertConfig.preset(preset).flops_per_token(512)
+    assert flops / 1e6 == pytest.approx(millions, rel=5e-4)
+    assert AlbertConfig.preset(preset, sharing="none").flops_per_token(512) == flops
+
+
+def test_defaults_are_xxlarge_and_version_2_has_no_dropout():
+    assert AlbertConfig() == AlbertConfig.preset("xxlarge-v2")
+    for preset in PRESETS:
+        config = AlbertConfig.preset(preset)
+        drops = preset in ("base-v1", "large-v1", "xlarge-v1")
+        assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == (0.1 if drops else 0.0)
+        assert config.classifier_dropout_prob == 0.1
+        assert config.hidden_act == ("gelu" if preset.endswith("v1") else "gelu_new")
+        assert config.num_attention_heads == {"base": 12, "large": 16, "xlarge": 16, "xxlarge": 64}[preset[:-3]]
+
+
+@pytest.mark.parametrize(
+    "field, value, message",
+    [
+        ("num_attention_heads", 7, "num_attention_heads=7 does not divide hidden_size=768"),
+        ("num_hidden_groups", 5, "num_hidden_groups=5 does not divide num_hidden_layers=12"),
+        ("hidden_act", "gleu", "hidden_act='gleu': allowed are gelu, gelu_new"),
+        ("sharing", "some", "sharing='some': allowed are all, attention, ffn, none"),
+        ("vocab_size", 0, "vocab_size=0: must be a whole number of at least 1"),
+        ("hidden_size", 768.0, "hidden_size=768.0: must be a whole number"),
+        ("inner_group_num", True, "inner_group_num=True"),
+        ("hidden_dropout_prob", 1.5, "hidden_dropout_prob=1.5: must be a number from 0 to 1"),
+        ("hidden_dropout_prob", "a", "hidden_dropout_prob='a'"),
+        ("layer_norm_eps", float("nan"), "layer_norm_eps=nan"),
+        ("initializer_range", -1, "initializer_range=-1"),
+        ("pad_token_id", 30000, r"pad_token_id=30000: must be None or in \[0, 30000\)"),
+    ],
+)
+def test_bad_fields_are_refused_by_name_value_and_what_is_allowed(field, value, message):
+    with pytest.raises(ValueError, match=message):
+        AlbertConfig.preset("base-v2", **{field: value})
+
+
+def test_partial_sharing_gives_each_layer_a_group():
+    assert AlbertConfig.preset("base-v2", sharing="ffn").num_hidden_groups == 12
+    with pytest.raises(ValueError, match="needs one group a layer: num_hidden_groups=3"):
+        AlbertConfig.preset("base-v2", sharing="ffn", num_hidden_groups=3)
+
+
+def test_unknown_presets_are_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'tiny' is unknown; known are base-v1"):
+        AlbertConfig.preset("tiny")
+
+
+def test_group_of_cuts_the_layers_into_even_runs():
+    config = AlbertConfig.preset("base-v2", num_hidden_groups=3)
+    assert [config.group_of(i) for i in range(12)] == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_json_round_trip_keeps_unknown_keys_and_labels(tmp_path):
+    released = {"architectures": ["AlbertForMaskedLM"], "hidden_size": 768, "num_attention_heads": 12, "gap_size": 0}
+    released |= {"id2label": {"0": "ham", "1": "spam", "2": "eggs"}, "down_scale_factor": 1, "model_type": "albert"}
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(released))
+    config = AlbertConfig.from_json_file(path)
+    assert config.num_labels == 3
+    path.write_text(json.dumps(config.to_dict()))
+    assert AlbertConfig.from_json_file(path) == config
+    assert json.loads(path.read_text()).items() >= released.items()
+
+
+def test_a_config_that_is_not_alberts_is_refused(tmp_path):
+    path = tmp_path / "config.json"
+    for text, message in (
+        ("{", "not valid JSON"),
+        ("[]", "JSON object, got a list"),
+        ('{"model_type": "bert"}', "'bert'"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            AlbertConfig.from_json_file(path)

@@ -1,0 +1,228 @@
+"""Every gradient against finite differences, and the checker against planted bugs."""
+
+import numpy as np
+import pytest
+
+from albert_np import layers, ops, verify
+from albert_np.gradcheck import GradientError, assert_gradients, check_gradients, check_model, compare
+from albert_np.layers import encoder_backward, encoder_forward
+from albert_np.model import AlbertForPreTraining, AlbertModel
+from albert_np.params import Scope
+from albert_np.verify import randomize, small_batch, small_config
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((3, 4))
+
+
+def _assert_all_ok(rows):
+    assert all(row.ok for row in rows), "\n".join(str(row) for row in rows if not row.ok)
+
+
+@pytest.mark.parametrize("case", list(verify.op_cases()), ids=lambda c: c.name)
+def test_op_backward_matches_finite_differences(case):
+    _assert_all_ok(verify.check_case(case))
+
+
+@pytest.mark.parametrize("case", list(verify.block_cases()), ids=lambda c: c.name)
+def test_block_backward_matches_finite_differences(case):
+    _assert_all_ok(verify.check_case(case))
+
+
+@pytest.mark.parametrize("case", list(verify.model_cases()), ids=lambda c: c.name)
+def test_model_backward_matches_finite_differences(case):
+    _assert_all_ok(verify.check_case(case))
+
+
+def test_padding_row_gets_no_gradient_from_the_lookup():
+    weight = RNG.standard_normal((5, 3))
+    _, cache = ops.embedding_forward(np.array([0, 2, 0]), weight, padding_idx=0)
+    dweight = ops.embedding_backward(np.ones((3, 3)), cache)
+    assert (dweight[0] == 0).all()
+    assert (dweight[2] == 1).all()
+
+
+def test_shared_group_gradient_is_the_sum_over_layers():
+    shared = randomize(AlbertModel(small_config(num_hidden_layers=3), dtype="float64"))
+    unshared = AlbertModel(small_config(num_hidden_layers=3, sharing="none"), dtype="float64")
+    for name in unshared.params:
+        group = name.split("albert_layer_groups.")[-1].split(".")[0]
+        unshared.params[name] = shared.params[name.replace(f"groups.{group}.", "groups.0.")]
+    batch = {k: v for k, v in small_batch(shared.config).items() if "label" not in k}
+    upstream = np.random.default_rng(1).standard_normal((3, 7, 12))
+    for model in (shared, unshared):
+        model.eval()(**batch)
+        model.backward(last_hidden_state=upstream)
+    for name in shared.params:
+        copies = [name.replace("groups.0.", f"groups.{g}.") for g in range(3 if "groups.0." in name else 1)]
+        total = sum(unshared.grads[copy] for copy in copies)
+        np.testing.assert_allclose(shared.grads[name], total, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+def test_tied_decoder_gradient_adds_to_the_embedding():
+    model = randomize(AlbertForPreTraining(small_config(), dtype="float64")).eval()
+    batch = small_batch(model.config)
+    name = "albert.embeddings.word_embeddings.weight"
+    model(**batch)
+    model.backward()
+    whole = model.grads[name].copy()
+    assert np.shares_memory(model.grads["predictions.decoder.weight"], model.grads[name])
+    absent = np.setdiff1d(np.arange(model.config.vocab_size), batch["input_ids"])
+    assert np.abs(whole[absent]).min() > 0  # ids that are never looked up still hear from the decoder
+
+
+def test_backward_adds_to_what_is_there():
+    model = randomize(AlbertForPreTraining(small_config(), dtype="float64")).eval()
+    model(**small_batch(model.config))
+    model.backward()
+    once = model.grads.flat.copy()
+    model.backward()
+    np.testing.assert_allclose(model.grads.flat, 2 * once, rtol=1e-12, atol=1e-14)
+    model.zero_grad()
+    assert not model.grads.flat.any()
+
+
+def test_backward_scales_with_the_upstream_gradient_of_the_loss():
+    model = randomize(AlbertForPreTraining(small_config(), dtype="float64")).eval()
+    model(**small_batch(model.config))
+    model.backward(3.0)
+    tripled = model.grads.flat.copy()
+    model.zero_grad()
+    model.backward()
+    np.testing.assert_allclose(tripled, 3 * model.grads.flat, rtol=1e-12, atol=1e-14)
+
+
+# The checker itself.
+
+
+def test_the_checker_passes_a_right_pair_and_leaves_inputs_alone():
+    before = X.copy()
+    assert_gradients(ops.tanh_forward, ops.tanh_backward, {"x": X})
+    assert (before == X).all()
+
+
+PLANTED = {
+    "zero softmax": (ops.softmax_forward, lambda dy, c: np.zeros_like(dy), {"x": X}),
+    "softmax without its mean": (ops.softmax_forward, lambda dy, c: c.probs * dy, {"x": X}),
+    "one wrong sign": (
+        ops.linear_forward,
+        lambda dy, c: (dy @ c.weight, -(dy.T @ c.x), dy.sum(0)),
+        {"x": X, "weight": RNG.standard_normal((2, 4)), "bias": np.zeros(2)},
+    ),
+    "a lost repeated id": (
+        ops.embedding_forward,
+        lambda dy, c: _lossy_embedding_backward(dy, c),
+        {"weight": RNG.standard_normal((4, 3))},
+    ),
+    "one wrong entry in a thousand": (ops.tanh_forward, lambda dy, c: _one_wrong(dy, c), {"x": np.ones((40, 25)) / 2}),
+}
+
+
+def _lossy_embedding_backward(dy, cache):
+    dweight = np.zeros((cache.rows, dy.shape[-1]))
+    dweight[cache.ids] += dy
+    return dweight
+
+
+def _one_wrong(dy, cache):
+    dx = ops.tanh_backward(dy, cache).copy()
+    dx[3, 3] += 0.1
+    return dx
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_the_checker_rejects(name):
+    forward, backward, inputs = PLANTED[name]
+    fixed = {"ids": np.array([1, 1, 3])} if "id" in name and "repeated" in name else {}
+    with pytest.raises(GradientError, match=r"worst at \[.*got .* expected"):
+        assert_gradients(forward, backward, inputs, fixed=fixed)
+
+
+def test_the_checker_names_the_input_that_is_wrong():
+    rows = check_gradients(*PLANTED["one wrong sign"][:2], PLANTED["one wrong sign"][2])
+    assert [row.name for row in rows if not row.ok] == ["weight", "a direction through all"]
+
+
+def test_the_checker_refuses_float32_and_wrong_counts():
+    with pytest.raises(TypeError, match="float64, but x is float32"):
+        check_gradients(ops.tanh_forward, ops.tanh_backward, {"x": X.astype(np.float32)})
+    with pytest.raises(ValueError, match="returned 1 gradients for 3 inputs"):
+        check_gradients(ops.linear_forward, lambda dy, c: dy, PLANTED["one wrong sign"][2])
+    with pytest.raises(ValueError, match="gradient of x has shape"):
+        check_gradients(ops.tanh_forward, lambda dy, c: dy[0], {"x": X})
+    with pytest.raises(TypeError, match="float64 model"):
+        check_model(AlbertModel(small_config()), {})
+
+
+def test_compare_reports_the_worst_place_and_never_passes_nan():
+    row = compare("x", np.array([1.0, 2.5, 3.0]), np.array([1.0, 2.0, 4.0]), 0.1)
+    assert (row.max_abs, row.max_rel, row.index, row.got, row.expected, row.ok) == (1.0, 0.25, (2,), 3.0, 4.0, False)
+    assert not compare("x", np.array([np.nan]), np.array([1.0]), 1e9).ok
+    assert not compare("x", np.array([1.0]), np.array([0.0]), 1e9).ok
+    assert compare("x", np.zeros(3), np.zeros(3), 0.0).ok
+
+
+# Planted bugs in the model: each must be caught by the checks above.
+
+
+def _caught(case_filter):
+    return any(
+        not row.ok for case in verify.model_cases() if case_filter in case.name for row in verify.check_case(case)
+    )
+
+
+class _Overwriting(Scope):
+    """A scope whose `+=` forgets what was there."""
+
+    def __setitem__(self, name, value):
+        super().__setitem__(name, value)
+
+    def __getitem__(self, name):
+        array = super().__getitem__(name)
+        return _Forgetful(array) if "ffn" in name else array
+
+
+class _Forgetful:
+    def __init__(self, array):
+        self.array = array
+
+    def __iadd__(self, value):
+        self.array[...] = value
+        return self.array
+
+
+def test_overwriting_a_shared_gradient_is_caught(monkeypatch):
+    def overwriting(dy, cache, g):
+        return encoder_backward(dy, cache, _Overwriting(g._store, g._prefix))
+
+    monkeypatch.setattr(_Overwriting, "scope", lambda self, p: _Overwriting(self._store, self._prefix + p))
+    monkeypatch.setattr("albert_np.base.encoder_backward", overwriting)
+    assert _caught("AlbertModel, one group")
+
+
+def test_a_dropped_tied_path_is_caught(monkeypatch):
+    real = ops.linear_backward
+    monkeypatch.setattr(
+        "albert_np.heads.linear_backward",
+        lambda dy, c: (lambda dx, dw, db: (dx, dw * (len(dw) != 23), db))(*real(dy, c)),
+    )
+    assert _caught("AlbertForMaskedLM, one group")
+
+
+def test_a_lost_repeated_id_is_caught(monkeypatch):
+    monkeypatch.setattr(layers, "embedding_backward", _lossy_embedding_backward)
+    assert _caught("AlbertModel, one group")
+
+
+def test_a_skipped_layer_step_is_caught(monkeypatch):
+    def skipping(dy, cache, g):
+        return encoder_backward(dy, cache._replace(steps=cache.steps[1:], prefixes=cache.prefixes[1:]), g)
+
+    monkeypatch.setattr("albert_np.base.encoder_backward", skipping)
+    assert _caught("AlbertModel, one group")
+
+
+def test_encoder_forward_keeps_one_cache_for_each_step():
+    model = randomize(AlbertModel(small_config(num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)))
+    _, cache = encoder_forward(RNG.standard_normal((2, 5, 6)).astype("f4"), None, model.params.scope(""), model.config)
+    assert len(cache.steps) == 8
+    assert [p.split(".")[1] for p in cache.prefixes] == list("00001111")

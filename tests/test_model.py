@@ -1,0 +1,264 @@
+import math
+
+import numpy as np
+import pytest
+
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.params import Layout, ParamStore
+from albert_np.verify import DROPOUT, randomize, small_batch, small_config
+
+IDS = np.array([[2, 5, 7, 3], [2, 9, 3, 0]])
+MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0]])
+
+
+def small_model(cls=AlbertModel, **changes):
+    return randomize(cls(small_config(**changes), dtype="float64")).eval()
+
+
+def test_outputs_have_hugging_faces_shapes_and_counts():
+    model = small_model(num_hidden_layers=4, inner_group_num=2, num_hidden_groups=2)
+    out = model(IDS, MASK, output_hidden_states=True, output_attentions=True)
+    assert out.last_hidden_state.shape == (2, 4, 12)
+    assert out.pooler_output.shape == (2, 12)
+    assert len(out.hidden_states) == 9
+    assert len(out.attentions) == 8
+    assert {a.shape for a in out.attentions} == {(2, 3, 4, 4)}
+    assert (out.hidden_states[-1] == out.last_hidden_state).all()
+    assert model(IDS).hidden_states is None
+
+
+def test_padding_does_not_change_real_positions():
+    model = small_model()
+    padded = model(IDS, MASK).last_hidden_state
+    alone = model(IDS[1:, :3]).last_hidden_state
+    np.testing.assert_allclose(padded[1, :3], alone[0], rtol=1e-12, atol=1e-12)
+
+
+def test_a_row_that_attends_to_nothing_attends_evenly():
+    attention = small_model()(IDS, np.zeros_like(IDS), output_attentions=True).attentions[0]
+    np.testing.assert_allclose(attention, 0.25)
+
+
+def test_four_dimensional_masks_pass_through():
+    model = small_model()
+    expected = model(IDS, MASK).last_hidden_state
+    as_booleans = np.broadcast_to(MASK[:, None, None, :] == 1, (2, 1, 4, 4))
+    as_floats = np.where(as_booleans, 0.0, -1e30)
+    for mask in (as_booleans, as_booleans.astype(int), as_floats):
+        np.testing.assert_allclose(model(IDS, mask).last_hidden_state, expected, rtol=1e-12)
+    causal = np.tril(np.ones((1, 1, 4, 4)))
+    attention = model(IDS, causal == 1, output_attentions=True).attentions[0]
+    assert (np.triu(attention, 1) == 0).all()
+
+
+def test_inputs_embeds_take_the_words_place():
+    model = small_model()
+    embeds = model.params["embeddings.word_embeddings.weight"][IDS]
+    assert (model(inputs_embeds=embeds).last_hidden_state == model(IDS).last_hidden_state).all()
+
+
+def test_positions_and_types_default_to_counting_and_zero():
+    model = small_model()
+    explicit = model(IDS, position_ids=np.arange(4)[None], token_type_ids=np.zeros_like(IDS))
+    assert (model(IDS).last_hidden_state == explicit.last_hidden_state).all()
+    moved = model(IDS, position_ids=[[3, 2, 1, 0], [0, 1, 2, 3]]).last_hidden_state
+    assert (moved[1] == explicit.last_hidden_state[1]).all()
+    assert np.abs(moved[0] - explicit.last_hidden_state[0]).max() > 0.01
+
+
+def test_loss_needs_both_labels_as_in_hugging_face():
+    model, batch = small_model(AlbertForPreTraining), small_batch(small_config())
+    out = model(**batch)
+    assert out.loss == out.mlm_loss + out.sop_loss
+    del batch["sentence_order_label"]
+    out = model(**batch)
+    assert out.loss is None
+    assert out.mlm_loss is not None
+
+
+def test_the_mlm_head_computes_logits_only_where_they_are_asked_for(monkeypatch):
+    from albert_np import heads
+    from albert_np import model as module
+
+    rows = []
+    real = heads.mlm_forward
+
+    def counting(x, p, config):
+        rows.append(len(x))
+        return real(x, p, config)
+
+    monkeypatch.setattr(heads, "mlm_forward", counting)
+    monkeypatch.setattr(module, "mlm_forward", counting)
+    batch = small_batch(small_config())
+    out = small_model(AlbertForPreTraining)(**batch)
+    assert rows == [(batch["labels"] != -100).sum()]
+    assert out.prediction_logits.shape == (3, 7, 23)
+    assert out.prediction_logits is out.prediction_logits
+    assert rows[1:] == [21]
+
+
+def test_correct_answers_are_counted_at_labelled_places():
+    model, batch = small_model(AlbertForPreTraining), small_batch(small_config())
+    out = model(**batch)
+    asked = batch["labels"] != -100
+    assert out.mlm_count == asked.sum()
+    assert out.mlm_correct == (out.prediction_logits.argmax(-1) == batch["labels"])[asked].sum()
+    assert out.sop_count == 3
+    assert out.sop_correct == (out.sop_logits.argmax(-1) == batch["sentence_order_label"]).sum()
+
+
+def test_no_label_anywhere_costs_nothing_and_teaches_nothing():
+    model, batch = small_model(AlbertForMaskedLM), small_batch(small_config())
+    out = model(batch["input_ids"], labels=np.full_like(batch["labels"], -100))
+    assert out.loss == 0
+    model.backward()
+    assert not model.grads.flat.any()
+
+
+def test_parts_of_a_batch_add_up_with_its_denominators():
+    model, batch = small_model(AlbertForPreTraining), small_batch(small_config())
+    whole = model(**batch).loss
+    model.backward()
+    gradient = model.grads.flat.copy()
+    model.zero_grad()
+    counts = {"mlm_denominator": (batch["labels"] != -100).sum(), "sop_denominator": 3}
+    total = 0.0
+    for i in range(3):
+        total += model(**{name: value[i : i + 1] for name, value in batch.items()}, **counts).loss
+        model.backward()
+    assert total == pytest.approx(whole, rel=1e-12)
+    np.testing.assert_allclose(model.grads.flat, gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_dropout_acts_in_training_only_and_follows_the_seed():
+    def out(seed, train):
+        model = AlbertModel(small_config(**DROPOUT), seed=seed)
+        return (model.train() if train else model.eval())(IDS).last_hidden_state
+
+    assert (out(1, True) == out(1, True)).all()
+    assert (out(1, True) != out(1, False)).any()
+    model = AlbertModel(small_config(**DROPOUT)).train()
+    assert (model(IDS).last_hidden_state != model(IDS).last_hidden_state).any()
+    model.eval()
+    assert (model(IDS).last_hidden_state == model(IDS).last_hidden_state).all()
+
+
+def test_ffn_output_dropout_is_googles_and_off_by_default():
+    def out(**changes):
+        model = AlbertModel(small_config(hidden_dropout_prob=0.5, **changes)).train()
+        model(IDS)
+        return model.cache.encoder.steps[0]
+
+    assert out().feed_forward.dropout.keep is None
+    assert out().attention.dropout.keep is not None
+    assert out(ffn_output_dropout=True).feed_forward.dropout.keep is not None
+
+
+def test_dropout_keeps_the_mean():
+    from albert_np.ops import dropout_forward
+
+    y, _cache = dropout_forward(np.ones(100_000), 0.3, np.random.default_rng(0))
+    assert abs(y.mean() - 1) < 3 * math.sqrt(0.3 / 0.7 / 100_000)
+    assert set(np.unique(y)) == {0.0, 1 / 0.7}
+    assert (dropout_forward(np.ones(9), 1.0, np.random.default_rng(0))[0] == 0).all()
+
+
+def test_grad_false_keeps_nothing_for_backward():
+    model = small_model()
+    expected = model(IDS).last_hidden_state
+    out = model(IDS, grad=False)
+    assert (out.last_hidden_state == expected).all()
+    assert model.cache is None
+    with pytest.raises(RuntimeError, match="grad=True"):
+        model.backward(last_hidden_state=np.ones((2, 4, 12)))
+
+
+def test_initial_weights_follow_hugging_faces_rules():
+    model = AlbertForPreTraining(small_config(vocab_size=2000, initializer_range=0.05))
+    words = model.params["albert.embeddings.word_embeddings.weight"]
+    assert not words[0].any()
+    assert words[1:].std() == pytest.approx(0.05, rel=0.05)
+    assert (model.params["predictions.LayerNorm.weight"] == 1).all()
+    assert not model.params["albert.pooler.bias"].any()
+    same, other = (AlbertForPreTraining(model.config, seed=seed) for seed in (0, 1))
+    assert (same.params.flat == model.params.flat).all()
+    assert (other.params.flat != model.params.flat).any()
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({}, ValueError, "exactly one of input_ids and inputs_embeds"),
+        ({"input_ids": IDS, "inputs_embeds": np.zeros((2, 4, 6))}, ValueError, "exactly one"),
+        ({"input_ids": [[1, 23]]}, ValueError, r"input_ids\[0, 1\] is 23: allowed are 0 to 22 \(vocab_size=23\)"),
+        ({"input_ids": [[1, -1]]}, ValueError, r"input_ids\[0, 1\] is -1"),
+        ({"input_ids": [1, 2]}, ValueError, r"must be \(B, T\).*got shape \(2,\)"),
+        ({"input_ids": np.zeros((0, 4), int)}, ValueError, "at least 1"),
+        ({"input_ids": [[1.5]]}, TypeError, "input_ids must hold integers, got float64"),
+        ({"input_ids": np.ones((1, 10), int)}, ValueError, "10 positions, but max_position_embeddings=9"),
+        ({"input_ids": IDS, "position_ids": [[0, 1, 2, 9]]}, ValueError, r"position_ids\[0, 3\] is 9"),
+        ({"input_ids": IDS, "token_type_ids": [[0, 0, 1, 2]] * 2}, ValueError, r"token_type_ids\[0, 3\] is 2.*type_vo"),
+        ({"input_ids": IDS, "token_type_ids": [[0, 0]]}, ValueError, r"token_type_ids must have shape \(2, 4\)"),
+        ({"input_ids": IDS, "attention_mask": [[1, 1]]}, ValueError, r"attention_mask must have shape \(2, 4\) or"),
+        ({"input_ids": IDS, "attention_mask": 7 * MASK}, ValueError, "1 .attend. and 0 .padding."),
+        ({"input_ids": IDS, "attention_mask": np.ones((2, 2, 4, 4))}, ValueError, r"broadcast to \(2, 3, 4, 4\)"),
+        ({"input_ids": IDS, "attention_mask": np.full((2, 4), "x")}, TypeError, "must hold numbers"),
+        ({"inputs_embeds": np.zeros((2, 4, 12))}, ValueError, r"embedding_size=6\), got \(2, 4, 12\)"),
+        ({"inputs_embeds": np.zeros((2, 4, 6), int)}, TypeError, "floating-point"),
+    ],
+)
+def test_bad_inputs_get_one_clear_error(arguments, error, message):
+    with pytest.raises(error, match=message):
+        small_model()(**arguments)
+
+
+def test_bad_labels_and_upstream_gradients_get_one_clear_error():
+    model = small_model(AlbertForPreTraining)
+    with pytest.raises(ValueError, match=r"labels\[0, 0\] is 23.*or -100"):
+        model(IDS, labels=np.full((2, 4), 23))
+    with pytest.raises(ValueError, match=r"labels must have shape \(2, 4\)"):
+        model(IDS, labels=[[1]])
+    with pytest.raises(ValueError, match=r"sentence_order_label\[1\] is 2"):
+        model(IDS, sentence_order_label=[0, 2])
+    model(IDS)
+    with pytest.raises(ValueError, match="a gradient of loss was given, but the last forward pass"):
+        model.backward()
+    with pytest.raises(ValueError, match=r"gradient of sop_logits must have shape \(2, 2\), got \(2, 3\)"):
+        model.backward(sop_logits=np.ones((2, 3)))
+    assert not model.grads.flat.any()
+
+
+def test_bad_constructor_arguments_get_one_clear_error():
+    with pytest.raises(ValueError, match="dtype='float16': allowed are float32 and float64"):
+        AlbertModel(small_config(), dtype="float16")
+    with pytest.raises(ValueError, match="backend='torch' is unknown"):
+        AlbertModel(small_config(), backend="torch")
+    with pytest.raises(ValueError, match="num_labels=3: sentence order prediction has 2"):
+        AlbertForPreTraining(small_config(num_labels=3))
+
+
+def test_param_store_maps_names_ties_and_spans_to_one_arena():
+    layout = Layout({"a": (2, 3), "b": (2, 3), "c": (4,)}, ties={"alias": "a"}, spans={"ab": ["a", "b"]})
+    store = ParamStore(layout, np.arange(16.0))
+    assert list(store) == ["a", "b", "c"]
+    assert len(store) == 3
+    assert "alias" in store
+    assert store["ab"].shape == (4, 3)
+    store["alias"] += 100
+    assert store.flat[:6].min() == 100
+    assert (store["ab"][:2] == store["a"]).all()
+    store["c"] = np.ones(4)
+    assert store.flat[12:].tolist() == [1, 1, 1, 1]
+    with pytest.raises(ValueError, match=r"c has shape \(4,\), got \(1,\)"):
+        store["c"] = np.ones(1)
+    with pytest.raises(KeyError):
+        store["d"]
+
+
+def test_query_key_and_value_lie_next_to_each_other_in_every_layer():
+    model = AlbertModel(small_config(num_hidden_layers=2, sharing="ffn", inner_group_num=2))
+    for g in range(2):
+        prefix = f"encoder.albert_layer_groups.{g}.albert_layers.1.attention."
+        stacked = model.params[prefix + "query_key_value.weight"]
+        for i, part in enumerate(("query", "key", "value")):
+            assert (stacked[12 * i : 12 * i + 12] == model.params[f"{prefix}{part}.weight"]).all()

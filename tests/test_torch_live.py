@@ -1,0 +1,90 @@
+"""Against live PyTorch and Hugging Face, where they are installed."""
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="torch is not installed")
+transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+
+from albert_np.config import AlbertConfig  # noqa: E402
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel  # noqa: E402
+from albert_np.torch_check import compare_precision, compare_with_torch, torch_twin  # noqa: E402
+from albert_np.verify import inputs_of, randomize, small_batch, small_config  # noqa: E402
+
+CLASSES = [AlbertModel, AlbertForPreTraining, AlbertForMaskedLM]
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+@pytest.mark.parametrize(
+    "groups, inner, act", list(itertools.product((1, 2, 3), (1, 2), ("gelu", "gelu_new", "relu", "silu", "tanh")))
+)
+def test_outputs_and_gradients_equal_hugging_faces(cls, groups, inner, act):
+    config = small_config(num_hidden_layers=6, num_hidden_groups=groups, inner_group_num=inner, hidden_act=act)
+    model = randomize(cls(config, dtype="float64"))
+    rows = compare_with_torch(model, inputs_of(model, small_batch(config)))
+    assert all(row.ok for row in rows), "\n".join(str(row) for row in rows if not row.ok)
+
+
+@pytest.mark.parametrize("sharing", ["all", "attention", "ffn", "none"])
+def test_every_way_of_sharing_equals_hugging_faces(sharing):
+    model = randomize(AlbertForPreTraining(small_config(num_hidden_layers=3, sharing=sharing), dtype="float64"))
+    rows = compare_with_torch(model, small_batch(model.config))
+    assert all(row.ok for row in rows), "\n".join(str(row) for row in rows if not row.ok)
+
+
+def test_float32_is_about_as_exact_as_pytorchs():
+    def runs():
+        for seed, act in itertools.product(range(4), ("gelu", "gelu_new", "relu")):
+            config = small_config(hidden_size=48, embedding_size=16, num_hidden_layers=6, hidden_act=act)
+            yield randomize(AlbertForPreTraining(config), seed, 0.1), small_batch(config, seed, 4, 9)
+
+    assert compare_precision(runs()).ratio <= 1.5
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_folders_load_in_hugging_face_and_back(cls, tmp_path):
+    model = randomize(cls(small_config(num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)))
+    model.save_pretrained(tmp_path / "ours")
+    theirs, info = getattr(transformers, cls.__name__).from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    ids = np.array([[2, 5, 7, 3]])
+    assert_same_outputs(model.eval(), theirs.eval(), ids)
+    theirs.save_pretrained(tmp_path / "theirs")
+    again = cls.from_pretrained(tmp_path / "theirs")
+    assert (again.params.flat == model.params.flat).all()
+
+
+def test_a_folder_with_partial_sharing_loads_in_hugging_face(tmp_path):
+    model = randomize(AlbertForPreTraining(small_config(num_hidden_layers=3, sharing="attention")))
+    model.save_pretrained(tmp_path)
+    theirs, info = transformers.AlbertForPreTraining.from_pretrained(tmp_path, output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    assert_same_outputs(model.eval(), theirs.eval(), np.array([[2, 5, 7, 3]]))
+
+
+def assert_same_outputs(ours, theirs, ids):
+    import torch
+
+    out = theirs(torch.from_numpy(ids), output_hidden_states=True)
+    np.testing.assert_allclose(
+        ours(ids).last_hidden_state, out.hidden_states[-1].detach().numpy(), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_hugging_face_makes_the_same_parameters_for_a_preset():
+    config = AlbertConfig.preset("base-v2", vocab_size=100)
+    twin = torch_twin(AlbertForPreTraining(config))
+    assert {name: tuple(p.shape) for name, p in twin.named_parameters()} == AlbertForPreTraining.parameter_shapes(
+        config
+    )
+
+
+def test_our_tests_do_not_silence_hugging_faces_warnings_about_weights():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torch_twin(AlbertModel(small_config()))
