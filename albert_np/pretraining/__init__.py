@@ -1,0 +1,41 @@
+"""Documents to batches: sentences, tokenized corpora, pairs of segments, n-gram masks."""
+
+from albert_np.pretraining.batches import (
+    Example,
+    Position,
+    PretrainingBatch,
+    PretrainingData,
+    held_out_batches,
+)
+from albert_np.pretraining.corpus import TokenizedCorpus
+from albert_np.pretraining.documents import is_held_out, read_documents, text_source
+from albert_np.pretraining.masks import choose_ngrams, mask_tokens, ngram_probabilities, replace_tokens
+from albert_np.pretraining.python_docs import python_prose, python_prose_source
+from albert_np.pretraining.segments import Pair, make_pair, plan_epoch, truncate_pair
+from albert_np.pretraining.sentences import split_sentences
+from albert_np.pretraining.vocabulary import Vocabulary, starts_word
+
+__all__ = [
+    "Example",
+    "Pair",
+    "Position",
+    "PretrainingBatch",
+    "PretrainingData",
+    "TokenizedCorpus",
+    "Vocabulary",
+    "choose_ngrams",
+    "held_out_batches",
+    "is_held_out",
+    "make_pair",
+    "mask_tokens",
+    "ngram_probabilities",
+    "plan_epoch",
+    "python_prose",
+    "python_prose_source",
+    "read_documents",
+    "replace_tokens",
+    "split_sentences",
+    "starts_word",
+    "text_source",
+    "truncate_pair",
+]

@@ -1,0 +1,261 @@
+"""A tokenized corpus on disk: documents in, memory-mapped token ids out."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from albert_np.pretraining.vocabulary import Tokenizer, fingerprint
+
+__all__ = ["Progress", "TokenizedCorpus"]
+
+BATCH_SENTENCES = 8192  # tokenized at a time
+
+_ARRAYS = ("ids", "sentence_starts", "document_starts")
+_DESCRIPTION = "corpus.json"
+
+Ints = npt.NDArray[Any]
+Progress = Callable[[int, int], None]  # called with the sentences and tokens done so far
+
+
+@dataclass(frozen=True)
+class TokenizedCorpus:
+    """The token ids of a corpus, read-only, and where its sentences and documents begin.
+
+    ids (N,) uint16 or int32: all tokens of all sentences, without special tokens.
+    sentence_starts (S + 1,) int64: sentence s is ids[sentence_starts[s]:sentence_starts[s + 1]]; none is empty.
+    document_starts (D + 1,) int64: document d holds sentences document_starts[d] to document_starts[d + 1] - 1.
+    vocabulary: fingerprint of the tokenizer that made the ids. source: what the texts were, as the maker told it.
+    fingerprint: SHA-256 of the arrays.
+    """
+
+    ids: Ints
+    sentence_starts: Ints
+    document_starts: Ints
+    vocabulary: str
+    source: Any
+    fingerprint: str
+
+    @classmethod
+    def from_documents(cls, documents: Iterable[Sequence[str]], tokenizer: Tokenizer) -> "TokenizedCorpus":
+        """Tokenize documents into memory; for what is small. Raises ValueError if there is no text."""
+        ids, sentence_lengths, document_sizes = zip(*_encode(documents, tokenizer, None), strict=True)
+        arrays = (
+            np.concatenate(ids).astype(_id_dtype(tokenizer)),
+            np.cumsum(np.concatenate([[0], *sentence_lengths])),
+            np.cumsum(np.concatenate([[0], *document_sizes])),
+        )
+        return cls(*arrays, fingerprint(tokenizer), None, _digest(arrays))
+
+    @classmethod
+    def build(
+        cls,
+        folder: str | os.PathLike[str],
+        documents: Iterable[Sequence[str]],
+        tokenizer: Tokenizer,
+        source: Any = None,
+        progress: Progress | None = None,
+    ) -> "TokenizedCorpus":
+        """Tokenize a stream of documents into a new folder, and open it.
+
+        Memory holds one batch of sentences. The folder appears under its name only when it is whole; an older
+        corpus of that name is replaced then, and kept if the building fails. `source` is anything JSON can hold
+        that tells these texts from others (`text_source`, `python_prose_source`).
+
+        Raises FileExistsError if the folder is something else than a corpus, ValueError if there is no text, and
+        what the documents raise.
+        """
+        folder = Path(folder)
+        if folder.exists() and not (folder / _DESCRIPTION).is_file():
+            raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
+        partial = folder.with_name(f".partial-{folder.name}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            _write_arrays(partial, _encode(documents, tokenizer, progress), _id_dtype(tokenizer))
+            description = {
+                "vocabulary": fingerprint(tokenizer),
+                "source": source,
+                "fingerprint": _digest([np.load(partial / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]),
+            }
+            (partial / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+            if folder.exists():
+                shutil.rmtree(folder)
+            partial.rename(folder)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str]) -> "TokenizedCorpus":
+        """Open a corpus that `build` made, memory-mapped.
+
+        Raises FileNotFoundError if there is none and ValueError if it is damaged.
+        """
+        folder = Path(folder)
+        if not (folder / _DESCRIPTION).is_file():
+            raise FileNotFoundError(f"{folder} is not a tokenized corpus: it has no {_DESCRIPTION}")
+        try:
+            # The plain array view of a memory map reads the same file and is several times faster to slice.
+            arrays = [np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in _ARRAYS]
+            description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+            corpus = cls(*arrays, **{key: description[key] for key in ("vocabulary", "source", "fingerprint")})
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+            raise ValueError(f"the tokenized corpus {folder} is damaged; delete the folder: {error}") from error
+        ends = (corpus.sentence_starts[-1], corpus.document_starts[-1])
+        if ends != (len(corpus.ids), len(corpus.sentence_starts) - 1):
+            raise ValueError(f"the tokenized corpus {folder} is damaged: its arrays disagree; delete the folder")
+        return corpus
+
+    @classmethod
+    def cached(
+        cls,
+        folder: str | os.PathLike[str],
+        documents: Iterable[Sequence[str]],
+        tokenizer: Tokenizer,
+        source: Any,
+        progress: Progress | None = None,
+    ) -> "TokenizedCorpus":
+        """Open the corpus in `folder` if it was made from this source with this vocabulary; else build it there.
+
+        `documents` is read only in the second case. Arguments and errors as for `build`.
+        """
+        if (Path(folder) / _DESCRIPTION).is_file():
+            try:
+                return cls.open(folder).check(tokenizer, source)
+            except ValueError:
+                pass  # stale or damaged: made anew
+        return cls.build(folder, documents, tokenizer, source, progress)
+
+    def check(self, tokenizer: Tokenizer, source: Any = None) -> "TokenizedCorpus":
+        """Return the corpus if the tokenizer, and the source where one is given, are those it was made with.
+
+        Raises ValueError that says which is not.
+        """
+        if self.vocabulary != fingerprint(tokenizer):
+            raise ValueError("the corpus was tokenized with another vocabulary than this tokenizer's")
+        if source is not None and self.source != json.loads(json.dumps(source)):
+            raise ValueError(f"the corpus was made from other texts: {self.source}, not {source}")
+        return self
+
+    @property
+    def num_tokens(self) -> int:
+        """N."""
+        return len(self.ids)
+
+    @property
+    def num_sentences(self) -> int:
+        """S."""
+        return len(self.sentence_starts) - 1
+
+    @property
+    def num_documents(self) -> int:
+        """D."""
+        return len(self.document_starts) - 1
+
+
+class _Encoded(NamedTuple):
+    """A batch of tokenized documents: ids, tokens of each sentence, sentences of each document; int64, none 0."""
+
+    ids: Ints
+    sentence_lengths: Ints
+    document_sizes: Ints
+
+
+def _encode(documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Progress | None) -> Iterator[_Encoded]:
+    sentences = tokens = 0
+    for batch in _batches(documents):
+        encoded = tokenizer.encode_lines([sentence for document in batch for sentence in document])
+        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        owners = np.repeat(np.arange(len(batch)), [len(document) for document in batch])
+        sizes = np.bincount(owners[lengths > 0], minlength=len(batch))
+        if lengths.sum() == 0:
+            continue
+        yield _Encoded(np.concatenate(encoded), lengths[lengths > 0], sizes[sizes > 0])
+        sentences += int(sizes.sum())
+        tokens += int(lengths.sum())
+        if progress is not None:
+            progress(sentences, tokens)
+    if tokens == 0:
+        raise ValueError("documents hold no text: there is nothing to tokenize")
+
+
+def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+    """Consecutive documents with about `BATCH_SENTENCES` sentences together; reads no further than it yields."""
+    batch: list[Sequence[str]] = []
+    count = 0
+    for document in documents:
+        if isinstance(document, str):
+            raise TypeError(f"a document must be a list of sentences, got the string {document[:40]!r}")
+        batch.append(document)
+        count += len(document)
+        if count >= BATCH_SENTENCES:
+            yield batch
+            batch, count = [], 0
+    if batch:
+        yield batch
+
+
+def _write_arrays(folder: Path, batches: Iterable[_Encoded], id_dtype: np.dtype[Any]) -> None:
+    with (
+        _GrowingArray(folder / "ids.npy", id_dtype) as ids,
+        _GrowingArray(folder / "sentence_starts.npy", np.dtype(np.int64)) as sentence_starts,
+        _GrowingArray(folder / "document_starts.npy", np.dtype(np.int64)) as document_starts,
+    ):
+        sentence_starts.append(np.zeros(1))
+        document_starts.append(np.zeros(1))
+        for batch in batches:
+            document_starts.append(sentence_starts.length - 1 + np.cumsum(batch.document_sizes))
+            sentence_starts.append(ids.length + np.cumsum(batch.sentence_lengths))
+            ids.append(batch.ids)
+
+
+class _GrowingArray:
+    """A one-dimensional .npy file that is appended to; leaving the `with` block writes the final length."""
+
+    def __init__(self, path: Path, dtype: np.dtype[Any]):
+        self.dtype = dtype
+        self.length = 0
+        self._file = path.open("wb")
+        self._write_header()
+
+    def append(self, values: Ints) -> None:
+        self._file.write(values.astype(self.dtype).tobytes())
+        self.length += len(values)
+
+    def _write_header(self) -> None:
+        # NumPy leaves room in the header for the length to grow, so it can be written anew in place.
+        header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.length,)}
+        self._file.seek(0)
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+    def __enter__(self) -> "_GrowingArray":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._file:
+            self._write_header()
+            self._file.flush()
+            os.fsync(self._file.fileno())  # the data must be on disk before the folder gets its name
+
+
+def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
+    return np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.int32)
+
+
+def _digest(arrays: Iterable[Ints]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

@@ -1,0 +1,128 @@
+"""Text files to documents: the first step of the data's way. A document is a list of sentences."""
+
+import gzip
+import hashlib
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from albert_np.pretraining.sentences import split_sentences
+
+__all__ = ["Layout", "is_held_out", "read_documents", "text_source"]
+
+Layout = Literal["lines", "prose"]
+Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+LONGEST_DOCUMENT = 10_000  # sentences, or lines of one paragraph: a text without blank lines must not fill the memory
+
+
+def read_documents(paths: Paths, layout: Layout = "lines") -> Iterator[list[str]]:
+    """Read text files, one after the other, as a stream of documents.
+
+    paths: one or several UTF-8 text files; those that end in `.gz` are unpacked on the way.
+    layout: how sentences and documents are told apart.
+
+        "lines": one sentence per line, a blank line ends the document, as in Google's create_pretraining_data.py.
+        "prose": running text. A blank line ends a paragraph, two or more in a row end the document. The lines of
+            a paragraph are joined and split into sentences by `split_sentences`.
+
+    The end of a file ends a document too. Memory holds one document; one of more than 10,000 sentences is continued
+    as the next. No document is empty and no sentence is blank.
+
+    Raises, before anything is read, FileNotFoundError or IsADirectoryError for a path that is no file and ValueError
+    for an empty file; while reading, ValueError with the file and line that is not UTF-8, or the file that holds
+    nothing but white space, and OSError with the file that is damaged gzip.
+    """
+    if layout not in get_args(Layout):
+        raise ValueError(f"layout must be one of {', '.join(map(repr, get_args(Layout)))}, got {layout!r}")
+    files = _existing_files(paths)
+    return chain.from_iterable(_file_documents(path, layout) for path in files)
+
+
+def text_source(paths: Paths, layout: Layout = "lines") -> dict[str, Any]:
+    """What tells the texts of `read_documents` from others: layout, and each file's name, size and time of change."""
+    stats = [(path.name, path.stat()) for path in _existing_files(paths)]
+    return {"layout": layout, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
+
+
+def is_held_out(document: Sequence[str], fraction: float = 0.05) -> bool:
+    """Whether a document belongs to the held-out part rather than to the training part.
+
+    Decided by a hash of the text alone, so neither the order of the documents nor the other documents matter, and
+    copies of a document land on the same side. `fraction` is the expected share of documents held out.
+
+    Raises ValueError unless 0 ≤ fraction ≤ 1.
+    """
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"fraction must lie between 0 and 1, got {fraction}")
+    digest = hashlib.blake2b("\n".join(document).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < fraction * 2**64
+
+
+def _existing_files(paths: Paths) -> list[Path]:
+    files = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    if not files:
+        raise ValueError("paths names no file")
+    for path in files:
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file {path}")
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder; name the text files in it")
+        if path.stat().st_size == 0:
+            raise ValueError(f"{path} is empty")
+    return files
+
+
+def _file_documents(path: Path, layout: Layout) -> Iterator[list[str]]:
+    empty = True
+    documents = _by_lines if layout == "lines" else _by_paragraphs
+    for document in documents(_lines(path)):
+        empty = False
+        yield document
+    if empty:
+        raise ValueError(f"{path} holds nothing but white space")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file without the white space around them."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rb") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise ValueError(
+                f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
+                "convert the file to UTF-8"
+            ) from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise OSError(f"{path} is not a whole gzip file: {error}") from error
+
+
+def _by_lines(lines: Iterable[str]) -> Iterator[list[str]]:
+    document: list[str] = []
+    for line in chain(lines, [""]):
+        if line:
+            document.append(line)
+        if document and (not line or len(document) == LONGEST_DOCUMENT):
+            yield document
+            document = []
+
+
+def _by_paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
+    document: list[str] = []
+    paragraph: list[str] = []
+    for line in chain(lines, ["", ""]):
+        second_blank = not line and not paragraph
+        if line:
+            paragraph.append(line)
+        if not line or len(paragraph) == LONGEST_DOCUMENT:
+            document += split_sentences(" ".join(paragraph))
+            paragraph = []
+        if document and (second_blank or len(document) >= LONGEST_DOCUMENT):
+            yield document
+            document = []

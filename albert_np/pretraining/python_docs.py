@@ -1,0 +1,139 @@
+"""A corpus that every reader already has: the English prose of Python's own manual and of docstrings.
+
+Nothing is downloaded and nothing is stored in the repository: the text is read at run time from the reader's own
+interpreter and NumPy, and so differs a little from version to version. Modules are parsed, never imported.
+"""
+
+import ast
+import builtins
+import os
+import platform
+import sysconfig
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from albert_np.pretraining.prose import clean_prose
+
+_SKIPPED_FOLDERS = {
+    *("__pycache__", "site-packages", "dist-packages", "_bundled"),
+    *("test", "tests", "idlelib", "lib2to3", "turtledemo", "pydoc_data"),  # no docstrings of the library itself
+    *("encodings", "distutils", "f2py"),  # the same few sentences many times; gone from newer versions; generators
+}
+# A docstring with this many sentences is a text of its own; shorter ones are read together with their neighbours.
+_STANDS_ALONE = 8
+
+
+def python_prose() -> Iterator[list[str]]:
+    """The clean English sentences of Python's manual and of docstrings, document by document.
+
+    Sources, in this order: the pages behind ``help("topic")`` (``pydoc_data.topics``), the docstrings of the
+    standard library's and of NumPy's source files (tests and the like left out), and those of what is compiled:
+    Python's built-in types and functions, NumPy's ufuncs and random generators.
+
+    A document is a page, a docstring of at least eight sentences, or the shorter docstrings of one module, or of
+    one class, one after the other. Every sentence comes once: where it stands first. The order is always the same.
+    Python 3.11.7 and NumPy 2.4.6 make 21,294 sentences of 280,227 words in 1,938 documents, in 7 seconds of one core.
+
+    Raises:
+        OSError: there is nothing to read: no manual and no source files (an interpreter of ``.pyc`` files alone).
+            Where only some of it is missing, the corpus is smaller.
+    """
+    seen: set[str] = set()
+    for texts in _texts():
+        document: list[str] = []
+        for text in texts:
+            sentences = [sentence for sentence in dict.fromkeys(clean_prose(text)) if sentence not in seen]
+            seen.update(sentences)
+            if len(sentences) >= _STANDS_ALONE:
+                yield sentences
+            else:
+                document += sentences
+        if document:
+            yield document
+
+
+def python_prose_source() -> dict[str, str]:
+    """What the prose is a function of: the versions of Python and NumPy, for `TokenizedCorpus.build`'s `source`."""
+    return {"python": platform.python_version(), "numpy": np.__version__}
+
+
+def _texts() -> Iterator[Iterable[str]]:
+    """Groups of raw texts that belong together: one per page of the manual, module and class."""
+    pages = _manual_pages()
+    folders = [Path(sysconfig.get_path("stdlib")), Path(np.__file__).parent]
+    files = [path for folder in folders for path in _source_files(folder)]
+    if not pages and not files:
+        raise OSError(
+            "Python's own prose cannot be read: this interpreter has no pydoc_data.topics, and there are no .py "
+            f"files in {' or '.join(map(str, folders))}; name text files instead"
+        )
+    yield from ([page] for page in pages)
+    for path in files:
+        yield from _docstrings(path)
+    yield from _compiled_docstrings()
+
+
+def _manual_pages() -> list[str]:
+    try:
+        from pydoc_data.topics import topics
+    except ImportError:
+        return []
+    return list(topics.values())
+
+
+def _source_files(folder: Path) -> Iterator[Path]:
+    for here, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - _SKIPPED_FOLDERS)
+        yield from (Path(here, name) for name in sorted(names) if name.endswith(".py"))
+
+
+def _docstrings(path: Path) -> Iterator[list[str]]:
+    """The docstrings of a source file: first those of the module and its functions, then class by class."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in other people's strings
+        try:
+            nodes: list[ast.Module | ast.ClassDef] = [ast.parse(path.read_bytes())]
+        except (SyntaxError, ValueError, OSError):  # templates that are not Python yet, files that cannot be read
+            return
+    for node in nodes:  # grows while classes are found
+        texts: list[str] = []
+        _collect(node, texts, nodes)
+        yield texts
+
+
+def _collect(
+    node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef,
+    texts: list[str],
+    classes: list[ast.Module | ast.ClassDef],
+) -> None:
+    """Append a node's docstring and those of the functions in it to `texts`, and the classes in it to `classes`."""
+    if docstring := ast.get_docstring(node, clean=False):
+        texts.append(docstring)
+    for child in node.body:
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            _collect(child, texts, classes)
+        elif isinstance(child, ast.ClassDef):
+            classes.append(child)
+        elif isinstance(child, ast.Expr) and isinstance(child.value, ast.Call):
+            # NumPy documents its compiled functions by calls: add_newdoc(module, name, docstring).
+            constants = (part.value for part in ast.walk(child) if isinstance(part, ast.Constant))
+            texts += [text for text in constants if isinstance(text, str) and "\n" in text]
+
+
+def _compiled_docstrings() -> Iterator[list[str]]:
+    """The docstrings of Python's built-ins, NumPy's ufuncs and random generators, and of each class among them."""
+    values = [*_members(builtins), *_members(np.random)]
+    ufuncs = [value for value in _members(np) if isinstance(value, np.ufunc)]
+    classes = [_members(value) for value in values if isinstance(value, type)]
+    for members in (values, ufuncs, *classes):
+        docstrings = (getattr(member, "__doc__", None) for member in members)
+        yield [docstring for docstring in docstrings if isinstance(docstring, str)]
+
+
+def _members(owner: Any) -> list[Any]:
+    """What an object holds, by name: the order in which it was filled depends on what was imported before."""
+    return [value for _, value in sorted(vars(owner).items())]

@@ -1,0 +1,89 @@
+"""Documents to pairs of segments: where each example of an epoch lies in the corpus, and how it is cut in two."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from albert_np.pretraining.corpus import TokenizedCorpus
+
+__all__ = ["IN_ORDER", "NO_PAIR", "SWAPPED", "Pair", "make_pair", "plan_epoch", "truncate_pair"]
+
+IN_ORDER, SWAPPED, NO_PAIR = 0, 1, -100  # sentence_order_label
+
+Ints = npt.NDArray[Any]
+
+
+class Pair(NamedTuple):
+    """Two consecutive stretches of a document and whether they stand in their order; `second` may be empty."""
+
+    first: Ints
+    second: Ints
+    sentence_order_label: int
+
+
+def plan_epoch(
+    corpus: TokenizedCorpus, max_tokens: int, short_seq_prob: float, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Cut every document into chunks of consecutive sentences; return them (chunks, 2) int64 in random order.
+
+    A row holds the chunk's first sentence and the one after its last. Together the chunks hold every sentence of the
+    corpus once, and no chunk reaches over the end of a document. A chunk takes sentences until it has `max_tokens`
+    tokens or, with probability `short_seq_prob`, a number drawn uniformly from 2 to `max_tokens`: the paper's
+    10 % of shorter inputs (section 4.1). The last sentence may reach beyond; `truncate_pair` cuts it.
+
+    Google's create_pretraining_data.py draws the target once per document, not per chunk: then far more than 10 %
+    of the inputs are short, because a short target makes many chunks out of a document.
+    """
+    sentence_starts = corpus.sentence_starts
+    firsts: list[int] = []
+    for start, end in zip(corpus.document_starts[:-1].tolist(), corpus.document_starts[1:].tolist(), strict=True):
+        while start < end:
+            firsts.append(start)
+            target = int(rng.integers(2, max_tokens + 1)) if rng.random() < short_seq_prob else max_tokens
+            start = int(sentence_starts.searchsorted(sentence_starts[start] + target))
+    chunks = np.column_stack([firsts, [*firsts[1:], corpus.num_sentences]])
+    return rng.permutation(chunks)
+
+
+def make_pair(
+    corpus: TokenizedCorpus, chunk: Ints, max_tokens: int, starts_word: npt.NDArray[np.bool_], rng: np.random.Generator
+) -> Pair:
+    """Cut a chunk in two where a sentence begins, swap the parts half of the time, and truncate them.
+
+    The cut is uniform over the sentence boundaries inside the chunk. A chunk of one sentence is cut where a word
+    begins (`starts_word` (V,) bool); one of a single word is no pair: `second` is empty and the label -100.
+
+    Google's code cuts no single sentence but takes the second segment from a random other document and labels it as
+    swapped, which brings topic prediction back in by the back door (create_pretraining_data.py); we do not.
+    """
+    first, end = chunk
+    ids = corpus.ids[corpus.sentence_starts[first] : corpus.sentence_starts[end]]
+    if end - first > 1:
+        cuts = corpus.sentence_starts[first + 1 : end] - corpus.sentence_starts[first]
+    else:
+        cuts = np.flatnonzero(starts_word[ids[1:]]) + 1
+    if len(cuts) == 0:
+        return Pair(*truncate_pair(ids, ids[:0], max_tokens, rng), NO_PAIR)
+    cut = int(cuts[rng.integers(len(cuts))])
+    parts = ids[:cut], ids[cut:]
+    label = int(rng.integers(2))
+    return Pair(*truncate_pair(*(parts[::-1] if label == SWAPPED else parts), max_tokens, rng), label)
+
+
+def truncate_pair(first: Ints, second: Ints, max_tokens: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Shorten the longer segment, token by token, until both together hold at most `max_tokens` tokens.
+
+    Every token that goes is the first or the last of its segment with probability 1/2, so the number that goes at
+    the front is binomial. Of two equally long segments the second is shortened. Google's `truncate_seq_pair`.
+    """
+    if len(first) + len(second) <= max_tokens:
+        return first, second
+    keep_first = min(len(first), max(max_tokens - len(second), (max_tokens + 1) // 2))
+    keep_second = max_tokens - keep_first
+    return _cut_ends(first, keep_first, rng), _cut_ends(second, keep_second, rng)
+
+
+def _cut_ends(ids: Ints, keep: int, rng: np.random.Generator) -> Ints:
+    front = int(rng.binomial(len(ids) - keep, 0.5))
+    return ids[front : front + keep]

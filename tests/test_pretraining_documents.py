@@ -1,0 +1,132 @@
+"""Text files to documents: layouts, streaming, clear errors, the split into training and held-out."""
+
+import gzip
+import random
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from albert_np.pretraining import documents as documents_module
+from albert_np.pretraining import is_held_out, read_documents, split_sentences, text_source
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
+        ("He said “Go.” She went.", ["He said “Go.”", "She went."]),
+        ("Dr. Smith met J. R. Brown in the U.S. Army.", ["Dr. Smith met J. R. Brown in the U.S. Army."]),
+        ("Use a list, e.g. Python's. It works.", ["Use a list, e.g. Python's.", "It works."]),
+        ("It costs 3.14 dollars. Cheap.", ["It costs 3.14 dollars.", "Cheap."]),
+        ("See fig. two (it helps.) Then go on.", ["See fig. two (it helps.)", "Then go on."]),
+        ("What?! 42 is the answer.", ["What?!", "42 is the answer."]),
+        ("no capital. follows here", ["no capital. follows here"]),
+        ("Add two to x. The sum is y. Done.", ["Add two to x.", "The sum is y.", "Done."]),
+        ("他来了。她走了！", ["他来了。", "她走了！"]),
+        ("  spread \n over\tlines.  \n Next one. ", ["spread over lines.", "Next one."]),
+        ("", []),
+    ],
+)
+def test_sentences_end_where_a_reader_would_end_them(text, expected):
+    assert split_sentences(text) == expected
+
+
+def test_splitting_loses_no_character():
+    rng = random.Random(0)
+    for _ in range(500):
+        text = "".join(rng.choice("aB.?! \n(\"')。e.g.Dr. ") for _ in range(60))
+        assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+
+
+def test_lines_layout_is_a_sentence_per_line_and_a_blank_line_between_documents(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffFirst one. Still the first.\r\nSecond\r\n\r\n  \n\nThird\n".encode())
+    assert list(read_documents(path)) == [["First one. Still the first.", "Second"], ["Third"]]
+
+
+def test_prose_layout_joins_lines_to_paragraphs_and_splits_sentences(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("One is\nhere. Two\nis not.\n\nThree is. \n\n\nA new document.\nIt ends.")
+    assert list(read_documents([path], layout="prose")) == [
+        ["One is here.", "Two is not.", "Three is."],
+        ["A new document.", "It ends."],
+    ]
+
+
+def test_files_follow_each_other_and_end_their_documents(tmp_path):
+    first, second = tmp_path / "b.txt", tmp_path / "a.txt.gz"
+    first.write_text("b one\nb two")
+    second.write_bytes(gzip.compress("é one\n\né two\n".encode()))
+    assert list(read_documents([first, second])) == [["b one", "b two"], ["é one"], ["é two"]]
+
+
+@pytest.mark.parametrize("layout", ["lines", "prose"])
+def test_a_text_without_blank_lines_is_cut_before_it_fills_the_memory(tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(documents_module, "LONGEST_DOCUMENT", 10)
+    path = tmp_path / "a.txt"
+    path.write_text("".join(f"This is line {i}.\n" for i in range(25)))
+    documents = list(read_documents(path, layout))
+    assert [len(document) for document in documents] == [10, 10, 5]
+    assert [sentence for document in documents for sentence in document] == [f"This is line {i}." for i in range(25)]
+
+
+def test_reading_streams(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"fine\n\n" * 100_000 + b"\xff\n")
+    assert list(islice(read_documents(path), 3)) == [["fine"]] * 3
+
+
+def test_bad_bytes_are_named_by_file_and_line(tmp_path):
+    path = tmp_path / "latin.txt"
+    path.write_bytes("good\ngood\nna\u00efve\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"latin\.txt, line 3: byte 0xef at place 3 .* not UTF-8"):
+        list(read_documents(path))
+
+
+def test_files_are_checked_before_anything_is_read(tmp_path):
+    good, empty, blank, broken = (tmp_path / name for name in ("good.txt", "empty.txt", "blank.txt", "broken.gz"))
+    good.write_text("text")
+    empty.write_text("")
+    blank.write_text(" \n\n ")
+    broken.write_bytes(gzip.compress(b"text " * 1000)[:30])
+    with pytest.raises(FileNotFoundError, match=r"no file .*gone\.txt"):
+        read_documents([good, tmp_path / "gone.txt"])
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        read_documents(tmp_path)
+    with pytest.raises(ValueError, match=r"empty\.txt is empty"):
+        read_documents([good, empty])
+    with pytest.raises(ValueError, match="names no file"):
+        read_documents([])
+    with pytest.raises(ValueError, match=r"layout must be one of 'lines', 'prose', got 'book'"):
+        read_documents(good, layout="book")
+    with pytest.raises(ValueError, match=r"blank\.txt holds nothing"):
+        list(read_documents(blank))
+    for content in (broken.read_bytes(), b"no gzip at all"):
+        broken.write_bytes(content)
+        with pytest.raises(OSError, match=r"broken\.gz is not a whole gzip file"):
+            list(read_documents(broken))
+
+
+def test_text_source_notices_a_changed_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    before = text_source(path)
+    assert text_source([path]) == before != text_source(path, layout="prose")
+    path.write_text("two words")
+    assert text_source(path) != before
+
+
+def test_held_out_documents_are_chosen_by_their_text_alone():
+    documents = [[f"Sentence {i}.", f"Number {i * i}."] for i in range(20_000)]
+    held_out = [is_held_out(document) for document in documents]
+    sigma = np.sqrt(0.05 * 0.95 / len(documents))
+    assert abs(np.mean(held_out) - 0.05) < 3 * sigma
+    assert [is_held_out(document) for document in reversed(documents)] == held_out[::-1]
+    assert is_held_out(tuple(documents[held_out.index(True)]))
+    assert not any(is_held_out(document, 0) for document in documents)
+    assert all(is_held_out(document, 1) for document in documents)
+    larger = [is_held_out(document, 0.1) for document in documents]
+    assert all(now or not before for now, before in zip(larger, held_out, strict=True))
+    with pytest.raises(ValueError, match=r"fraction must lie between 0 and 1, got 5"):
+        is_held_out(documents[0], 5)
