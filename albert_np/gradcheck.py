@@ -192,7 +192,7 @@ def model_results(model: Any, inputs: Mapping[str, Any]) -> dict[str, np.ndarray
 
 
 def compare_results(got: Mapping[str, Array], expected: Mapping[str, Array], tolerance: float) -> list[Comparison]:
-    """Compare two results of one model by name; gradients far below the largest are judged on that scale."""
+    """Compare two results of a model by name; a gradient far below the largest is judged on its scale."""
     floor = FLOOR * max(float(np.abs(value).max()) for name, value in expected.items() if name.startswith("d "))
     return [
         compare(name, got[name], value, tolerance, floor if name.startswith("d ") else 0.0)

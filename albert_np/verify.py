@@ -282,3 +282,19 @@ def inputs_of(model: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
     """Return the part of a pretraining batch that the model's class takes."""
     taken = inspect.signature(model.forward).parameters
     return {name: value for name, value in batch.items() if name in taken}
+
+
+def torch_cases(dtype: str, preset: str | None = None, seed: int = 0) -> Iterator[tuple[str, Any, dict[str, Array]]]:
+    """Return (name, model, batch) to compare with PyTorch: small ones of every kind, or one of a released size."""
+    if preset is not None:
+        config = AlbertConfig.preset(preset)
+        model = AlbertForPreTraining(config, dtype=dtype, seed=seed)
+        yield f"{preset}, {dtype}", model, small_batch(config, seed, batch=2, positions=32)
+        return
+    shapes = {**MODEL_SHAPES, "relu": {"hidden_act": "relu"}, "2 inner": {"inner_group_num": 2}}
+    del shapes["dropout"]  # PyTorch draws other masks
+    for label, changes in shapes.items():
+        config = small_config(**changes)
+        for cls in (AlbertModel, AlbertForPreTraining, AlbertForMaskedLM):
+            model = randomize(cls(config, dtype=dtype), seed, 0.3)
+            yield f"{cls.__name__}, {label}, {dtype}", model, small_batch(config, seed)

@@ -1,0 +1,43 @@
+"""Optimizers, schedules, the training loop and crash-safe checkpoints."""
+
+from albert_np.training.checkpointing import (
+    CheckpointError,
+    latest_checkpoint,
+    remove_leftovers,
+    save_checkpoint,
+    verify_checkpoint,
+)
+from albert_np.training.interrupts import TrainingInterrupted
+from albert_np.training.metrics import MetricsLog, read_metrics
+from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
+from albert_np.training.objective import PRETRAINING, Objective, evaluate
+from albert_np.training.optimizers import LAMB, AdamW, clip_by_global_norm, global_norm
+from albert_np.training.schedules import constant, google_schedule, scale_learning_rate, warmup_linear
+from albert_np.training.trainer import Data, Trainer, TrainerState
+
+__all__ = [
+    "LAMB",
+    "PRETRAINING",
+    "AdamW",
+    "CheckpointError",
+    "Data",
+    "MetricsLog",
+    "NonFiniteError",
+    "Objective",
+    "Trainer",
+    "TrainerState",
+    "TrainingInterrupted",
+    "clip_by_global_norm",
+    "constant",
+    "evaluate",
+    "first_nonfinite",
+    "global_norm",
+    "google_schedule",
+    "latest_checkpoint",
+    "read_metrics",
+    "remove_leftovers",
+    "save_checkpoint",
+    "scale_learning_rate",
+    "verify_checkpoint",
+    "warmup_linear",
+]

@@ -1,0 +1,51 @@
+"""Ctrl-C without loss: the first one waits for a good moment, the second does not."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TrainingInterrupted", "deferred_interrupts"]
+
+
+class TrainingInterrupted(Exception):
+    """Training stopped on request; `checkpoint`, the folder of `step`, holds all that resuming needs."""
+
+    def __init__(self, step: int, checkpoint: Path, signal_name: str):
+        self.step = step
+        self.checkpoint = checkpoint
+        self.signal_name = signal_name
+        super().__init__(f"{signal_name} after step {step}; saved in {checkpoint}")
+
+
+class Interrupts:
+    """What arrived so far: the name of the first signal, or None."""
+
+    first: str | None = None
+
+    def receive(self, number: int, frame: Any) -> None:
+        """Note the first signal; on the second, raise KeyboardInterrupt where the program stands."""
+        if self.first is not None:
+            raise KeyboardInterrupt
+        self.first = signal.Signals(number).name
+
+
+@contextmanager
+def deferred_interrupts() -> Iterator[Interrupts]:
+    """Collect SIGINT and SIGTERM inside the block instead of dying of them; handlers are put back afterwards.
+
+    Outside the main thread, where Python allows no handlers, nothing is collected.
+    """
+    interrupts = Interrupts()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    previous = {number: signal.signal(number, interrupts.receive) for number in numbers}
+    try:
+        yield interrupts
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,64 @@
+"""The metrics log: one JSON object a line, one line a logged step."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+__all__ = ["MetricsLog", "read_metrics"]
+
+
+class MetricsLog:
+    """Appends records to a file of JSON lines; numbers that are not finite become null, which JSON lacks."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Write one record as one line, handed to the operating system at once."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_finite(record), allow_nan=False) + "\n")
+
+    def flush(self) -> None:
+        """Wait until all lines are on disk."""
+        if self.path.exists():
+            with self.path.open("rb+") as file:
+                os.fsync(file.fileno())
+
+    def cut_back(self, step: int) -> None:
+        """Drop the records after `step`, and a last line that a killed process left unfinished."""
+        if not self.path.exists():
+            return
+        kept = [record for record in read_metrics(self.path) if record["step"] <= step]
+        shorter = self.path.with_name(f".{self.path.name}.partial")
+        with shorter.open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in kept)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(shorter, self.path)
+
+
+def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+    """Return the records of a log, leaving out a last line without its end.
+
+    Raises ValueError, naming the line, for any other that is not a record.
+    """
+    records = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(keepends=True), 1):
+        if not line.endswith("\n"):
+            break
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            raise ValueError(f"{path}, line {number} is not a record with a step: {line[:80]!r}")
+        records.append(record)
+    return records
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(entry) for name, entry in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

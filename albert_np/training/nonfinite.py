@@ -1,0 +1,63 @@
+"""NaN and infinity: where they first appeared, and what to do about them."""
+
+from typing import Any
+
+from albert_np.backend import array_module, backend_of
+
+__all__ = ["NonFiniteError", "first_nonfinite"]
+
+ADVICE = (
+    "Lower the learning rate (one tuned for batches of 4096 shrinks with the square root of the batch, "
+    "lr · √(B / 4096)), warm up for longer or clip to a smaller norm, and start a new run."
+)
+
+
+class NonFiniteError(FloatingPointError):
+    """Training met NaN or infinity and stopped before it could reach the weights or a checkpoint.
+
+    step: updates made before. tensor: the first array that went bad, or None.
+    """
+
+    def __init__(self, step: int, what: str, tensor: str | None, learning_rate: float):
+        self.step = step
+        self.tensor = tensor
+        super().__init__(
+            f"after {step} updates {what}; first bad array: {tensor or 'none found'}. "
+            f"The last checkpoint is untouched. The learning rate was {learning_rate:.3g}. {ADVICE}"
+        )
+
+
+def first_nonfinite(model: Any) -> str | None:
+    """Name the first array of the model that holds NaN or infinity, or return None.
+
+    Weights come first, then what the last forward pass kept, in the order computed, then gradients:
+    `params['albert.pooler.weight']`, `cache.albert.encoder.steps[3].attention.dense.x`, `grads['…']`.
+    """
+    for name, weight in model.params.items():
+        if not _is_finite(weight):
+            return f"params[{name!r}]"
+    array_type = backend_of(model.params.flat).array_type
+    found = _search(model.cache, "cache", array_type)
+    if found:
+        return found
+    for name, grad in model.grads.items():
+        if not _is_finite(grad):
+            return f"grads[{name!r}]"
+    return None
+
+
+def _search(value: Any, path: str, array_type: type) -> str | None:
+    """Walk named tuples, tuples and lists in order; return the path to the first array that is not finite."""
+    if isinstance(value, array_type):
+        return None if _is_finite(value) else path
+    if hasattr(value, "_fields"):
+        children = [(f"{path}.{name}", child) for name, child in zip(value._fields, value, strict=True)]
+    elif isinstance(value, list | tuple):
+        children = [(f"{path}[{i}]", child) for i, child in enumerate(value)]
+    else:
+        return None
+    return next((found for name, child in children if (found := _search(child, name, array_type))), None)
+
+
+def _is_finite(x: Any) -> bool:
+    return x.dtype.kind != "f" or bool(array_module(x).isfinite(x).all())

@@ -1,0 +1,229 @@
+"""AdamW and LAMB, written out on the flat arenas: how a gradient becomes a step.
+
+For weights w with gradients g and moments m, v, all of one layout, in the t-th update (t = 1, 2, …) with
+learning rate η and weight decay λ:
+
+    (1)  m ← β₁ m + (1 - β₁) g                      running mean of the gradients
+    (2)  v ← β₂ v + (1 - β₂) g²                     running mean of their squares
+    (3)  m̂ = m / (1 - β₁ᵗ),  v̂ = v / (1 - β₂ᵗ)      undo the pull towards the 0 that both started from
+    (4)  r = m̂ / (√v̂ + ε)
+    (5)  u = r + λ w                                decay that bypasses the moments
+    (6)  φ = ‖w‖ / ‖u‖ for each tensor              LAMB; φ = 1 in AdamW, and where either norm is 0
+    (7)  w ← w - η φ u
+
+Biases and LayerNorm's parameters are excluded: for them λ = 0 and φ = 1.
+
+Sources: Loshchilov & Hutter (arXiv 1711.05101), Algorithm 2, for AdamW; You et al. (arXiv 1904.00962),
+Algorithm 2, for LAMB, with the identity for its function of ‖w‖; google-research/albert `lamb_optimizer.py`
+and `optimization.py` for ε = 1e-6 outside the root, for the excluded names, and for the form without equation
+3 (`bias_correction=False`: m̂ = m, v̂ = v).
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from albert_np.backend import Array, array_module, backend_of
+from albert_np.params import ParamStore
+
+__all__ = ["LAMB", "AdamW", "clip_by_global_norm", "global_norm", "is_excluded"]
+
+EXCLUDED = ("LayerNorm", "layer_norm", "bias")
+
+
+def is_excluded(name: str) -> bool:
+    """Tell whether the parameter of that name is spared weight decay and LAMB's adaptation."""
+    return any(part in name for part in EXCLUDED)
+
+
+class AdamW:
+    """Adam with decoupled weight decay: equations 1 to 7 of this module with φ = 1.
+
+    params, grads: stores of one layout, read at every step; the moments take their dtype. Agrees with
+    `torch.optim.AdamW` up to rounding: there, too, ε is added after the bias correction, and decaying first,
+    w ← (1 - ηλ) w, is the same as decaying within u. Without bias correction it is google-research/albert's
+    `AdamWeightDecayOptimizer`, and torch has no counterpart.
+
+    Raises ValueError for a constant out of its range or for stores of different layouts.
+    """
+
+    def __init__(
+        self,
+        params: ParamStore,
+        grads: ParamStore,
+        *,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-6,
+        weight_decay: float = 0.01,
+        bias_correction: bool = True,
+    ):
+        for name, beta in (("beta1", beta1), ("beta2", beta2)):
+            if not 0 <= beta < 1:
+                raise ValueError(f"{name}={beta} must lie in [0, 1)")
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"epsilon={epsilon} must be positive and finite")
+        if not 0 <= weight_decay < math.inf:
+            raise ValueError(f"weight_decay={weight_decay} must be finite and not negative")
+        if params.layout.shapes != grads.layout.shapes or params.flat.dtype != grads.flat.dtype:
+            raise ValueError("params and grads must have the same names, shapes and dtype")
+        self.params = params
+        self.grads = grads
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weight_decay = weight_decay
+        self.bias_correction = bias_correction
+        self.steps = 0  # t
+        self.first_moment = params.zeros_like()  # m
+        self.second_moment = params.zeros_like()  # v
+        xp = array_module(params.flat)
+        largest = max(weight.size for weight in params.values())
+        self._u = xp.empty(largest, params.flat.dtype)
+        self._scratch = xp.empty(min(largest, _block_size(params.flat)), params.flat.dtype)
+
+    def step(self, learning_rate: float) -> None:
+        """Update the weights and the moments in place; the gradients stay as they are.
+
+        Raises ValueError for a learning rate that is negative or not finite.
+        """
+        if not 0 <= learning_rate < math.inf:
+            raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
+        self.steps += 1
+        for name in self.params:
+            w = self.params[name].reshape(-1)
+            u = self._u[: w.size]
+            self._direction(name, u)
+            u *= learning_rate * self._trust_ratio(name, w, u)  # (7)
+            w -= u
+
+    def _direction(self, name: str, u: Array) -> None:
+        """Equations 1 to 5 for one tensor: update its moments and write u (size of the tensor)."""
+        xp = array_module(u)
+        stores = (self.params, self.grads, self.first_moment, self.second_moment)
+        tensors = [store[name].reshape(-1) for store in stores]
+        decay = 0.0 if is_excluded(name) else self.weight_decay
+        correction1 = 1 - self.beta1**self.steps if self.bias_correction else 1.0
+        correction2 = 1 - self.beta2**self.steps if self.bias_correction else 1.0
+        for block in _blocks(u):  # all that one block touches stays in the processor's cache
+            w, g, m, v = (tensor[block] for tensor in tensors)
+            r, scratch = u[block], self._scratch[: g.size]
+
+            m *= self.beta1  # (1)
+            m += xp.multiply(g, 1 - self.beta1, out=scratch)
+
+            v *= self.beta2  # (2)
+            xp.multiply(g, g, out=scratch)
+            scratch *= 1 - self.beta2
+            v += scratch
+
+            xp.divide(m, correction1, out=r)  # (3)
+            xp.divide(v, correction2, out=scratch)
+
+            xp.sqrt(scratch, out=scratch)  # (4)
+            scratch += self.epsilon
+            r /= scratch
+
+            if decay:  # (5)
+                r += xp.multiply(w, decay, out=scratch)
+
+    def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
+        return 1.0
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constants that decide the updates, as JSON can hold them."""
+        constants = ("beta1", "beta2", "epsilon", "weight_decay", "bias_correction")
+        return {"name": type(self).__name__} | {name: getattr(self, name) for name in constants}
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Return `steps` () int64 and `first_moment`, `second_moment` (P,) as NumPy arrays.
+
+        On NumPy the moments are the optimizer's own arenas: copy them if they are to outlive the next step.
+        """
+        to_numpy = backend_of(self.params.flat).to_numpy
+        return {
+            "steps": np.array(self.steps, dtype=np.int64),
+            "first_moment": to_numpy(self.first_moment.flat),
+            "second_moment": to_numpy(self.second_moment.flat),
+        }
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over what `state_dict` returned.
+
+        Raises ValueError, with nothing changed, for entries, shapes or dtypes that are not this optimizer's.
+        """
+        expected = self.state_dict()
+        if state.keys() != expected.keys():
+            raise ValueError(f"the optimizer state holds {sorted(state)}, expected {sorted(expected)}")
+        for name, own in expected.items():
+            given = state[name]
+            if given.shape != own.shape or given.dtype != own.dtype:
+                raise ValueError(
+                    f"{name} of the optimizer state is {given.dtype} {given.shape}, expected {own.dtype} {own.shape}"
+                )
+        from_numpy = backend_of(self.params.flat).from_numpy
+        self.steps = int(state["steps"])
+        self.first_moment.flat[...] = from_numpy(state["first_moment"])
+        self.second_moment.flat[...] = from_numpy(state["second_moment"])
+
+
+class LAMB(AdamW):
+    """AdamW's direction, with steps in proportion to each tensor's norm: equations 1 to 7 of this module.
+
+    `trust_ratios`: φ of the last step by parameter name; norms are accumulated in float64. Without bias
+    correction it is google-research/albert's `LAMBOptimizer`.
+    """
+
+    def __init__(self, params: ParamStore, grads: ParamStore, **constants: Any):
+        super().__init__(params, grads, **constants)
+        self.trust_ratios: dict[str, float] = {}
+
+    def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
+        ratio = 1.0
+        if not is_excluded(name):
+            w_norm, u_norm = math.sqrt(_sum_of_squares(w)), math.sqrt(_sum_of_squares(u))
+            ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0  # (6)
+        self.trust_ratios[name] = ratio
+        return ratio
+
+
+def global_norm(store: ParamStore) -> float:
+    """Return √Σ x² over all numbers of the store, accumulated in float64."""
+    return math.sqrt(_sum_of_squares(store.flat))
+
+
+def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float:
+    """Scale the gradients in place to a global norm of `max_norm` if theirs is larger; return that.
+
+    A norm that is not finite is returned with the gradients left as they are, so that the culprit can be
+    looked for. Source: `tf.clip_by_global_norm`; torch adds 1e-6 to the norm. Raises ValueError unless
+    max_norm is positive.
+    """
+    if not max_norm > 0:
+        raise ValueError(f"max_norm={max_norm} must be positive")
+    norm = global_norm(grads)
+    if max_norm < norm < math.inf:
+        grads.flat *= max_norm / norm
+    return norm
+
+
+def _sum_of_squares(x: Array) -> float:
+    """Σ x² of a 1-D array in float64: a float32 sum over millions is off in the fourth digit."""
+    total = 0.0
+    for block in _blocks(x):
+        squares = x[block].astype(np.float64)
+        squares *= squares
+        total += float(squares.sum())  # pairwise, hence the same whatever the number of threads
+    return total
+
+
+def _blocks(x: Array) -> Iterator[slice]:
+    size = _block_size(x)
+    return (slice(start, start + size) for start in range(0, x.size, size))
+
+
+def _block_size(x: Array) -> int:
+    """Numbers to treat at a time: few enough for a CPU's cache, many where an operation is a kernel launch."""
+    return 1 << 16 if isinstance(x, np.ndarray) else 1 << 24

@@ -1,0 +1,317 @@
+"""The training loop: batches in, a better model, a log and checkpoints out. Resumable to the bit."""
+
+import json
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from albert_np.backend import backend_of
+from albert_np.parallel import Replicas, split
+from albert_np.training.checkpointing import latest_checkpoint, remove_leftovers, save_checkpoint
+from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
+from albert_np.training.metrics import MetricsLog
+from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
+from albert_np.training.objective import PRETRAINING, Objective, Tallies, add
+from albert_np.training.optimizers import AdamW, clip_by_global_norm, global_norm
+
+__all__ = ["Data", "Trainer", "TrainerState"]
+
+Record = dict[str, Any]
+
+_SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
+
+
+class Data(Protocol):
+    """Training batches by position, so that a run can go on where it stopped.
+
+    `batch_at(position)` is pure: it returns the batch, a NamedTuple of the model's arguments with an
+    attention_mask, and the position after it. A position is a NamedTuple of what JSON can hold; `settings()`
+    is a JSON object of all that must not change when a run is resumed.
+    """
+
+    @property
+    def first_position(self) -> Any: ...
+
+    def batch_at(self, position: Any) -> tuple[Any, Any]: ...
+
+    def settings(self) -> dict[str, Any]: ...
+
+
+class TrainerState(NamedTuple):
+    """How far a run is: updates made, place in the data, real tokens trained on, seconds spent in updates."""
+
+    step: int
+    position: Any
+    tokens: int
+    seconds: float
+
+
+@dataclass
+class Trainer:
+    """Trains `model` on `data` and keeps a run folder from which training can be resumed to the bit.
+
+    optimizer: made from the model's own params and grads.
+    schedule: updates made so far → learning rate; a `functools.partial` of a function in `schedules`.
+    data: where batches come from, see `Data`.
+    output: the run folder: metrics.jsonl and checkpoints/.
+    objective: how the task's losses add up, and what is reported.
+    accumulation: batches to an update, with the gradient of one batch that large.
+    max_grad_norm: global norm to which gradients are clipped.
+    threads: threads that share the sequences of a batch; another number gives other last digits and dropout masks.
+    settings: what else must not change when the run is resumed, such as seeds; a JSON object.
+    log_every: updates between two records of metrics.jsonl.
+    evaluate: model → metrics on held-out data, called every `evaluate_every` updates and at the end.
+    checkpoint_every, checkpoint_seconds: a checkpoint is due after so many updates or seconds.
+    keep: checkpoints to keep.
+    save_files: writes further files into the folder of each checkpoint, such as a tokenizer's.
+    on_step: receives the record of every update, logged or not.
+
+    Raises ValueError for a count below 1 or an optimizer of another model.
+    """
+
+    model: Any
+    optimizer: AdamW
+    schedule: Callable[[int], float]
+    data: Data
+    output: Path
+    _: KW_ONLY
+    objective: Objective = PRETRAINING
+    accumulation: int = 1
+    max_grad_norm: float = 1.0
+    threads: int = 1
+    settings: dict[str, Any] = field(default_factory=dict)
+    log_every: int = 10
+    evaluate: Callable[[Any], dict[str, float | None]] | None = None
+    evaluate_every: int = 500
+    checkpoint_every: int = 500
+    checkpoint_seconds: float = math.inf
+    keep: int = 2
+    save_files: Callable[[Path], None] | None = None
+    on_step: Callable[[Record], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("accumulation", "threads", "log_every", "evaluate_every", "checkpoint_every", "keep"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm={self.max_grad_norm} must be positive")
+        if self.optimizer.params is not self.model.params or self.optimizer.grads is not self.model.grads:
+            raise ValueError("optimizer was not made from this model's params and grads")
+        self.output = Path(self.output)
+        self.state = TrainerState(0, self.data.first_position, 0, 0.0)
+        self.checkpoint: Path | None = None  # the last one saved or resumed from
+        self._replicas = Replicas(self.model, self.threads)
+        self._log = MetricsLog(self.output / "metrics.jsonl")
+        self._logged = self.state
+        self._saved_at = 0.0
+
+    def train(self, total_steps: int) -> None:
+        """Train until `total_steps` updates have been made, those before a resumption included.
+
+        A new run begins with a checkpoint of step 0, so that a disk too small shows at once. Raises ValueError
+        if the schedule is shorter; FileExistsError if the output folder holds a run that was not resumed;
+        TrainingInterrupted on SIGINT or SIGTERM, once the current update is made and saved (a second signal
+        raises KeyboardInterrupt at once); NonFiniteError on NaN or infinity; OSError where a checkpoint cannot
+        be written.
+        """
+        if total_steps > self.state.step:
+            self.schedule(total_steps - 1)
+        if self.checkpoint is None:
+            self._begin()
+        self._saved_at = time.monotonic()
+        with deferred_interrupts() as interrupts:
+            while self.state.step < total_steps:
+                record = self._update()
+                self._report(record, is_last=self.state.step == total_steps)
+                stop = interrupts.first
+                if stop or self._checkpoint_is_due(total_steps):
+                    folder = self._save()
+                    if stop:
+                        raise TrainingInterrupted(self.state.step, folder, stop)
+
+    def resume(self) -> int:
+        """Load the run's latest checkpoint and return its step; training then goes on as if never stopped.
+
+        Raises FileNotFoundError where there is none, and ValueError that names every setting that differs.
+        """
+        folder = latest_checkpoint(self.output)
+        if folder is None:
+            raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
+        saved = json.loads((folder / "trainer.json").read_text(encoding="utf-8"))
+        _check_settings(saved["settings"], self._settings())
+        remove_leftovers(self.output)
+        self._load_arrays(folder)
+        self.model.rng.bit_generator.state = saved["random_state"]
+        step, position, tokens, seconds = saved["state"]
+        self.state = TrainerState(step, _as_position(self.data.first_position, position), tokens, seconds)
+        self._logged = self.state
+        self._log.cut_back(step)
+        self.checkpoint = folder
+        return self.state.step
+
+    def _begin(self) -> None:
+        if self._log.path.exists() or any((self.output / "checkpoints").glob("step-*")):
+            raise FileExistsError(f"{self.output} already holds a run: resume it or choose another folder")
+        remove_leftovers(self.output)
+        self._save()
+
+    def _update(self) -> Record:
+        """Make one update of the weights and return its record."""
+        started = time.perf_counter()
+        step, position, tokens, seconds = self.state
+        batches = []
+        for _ in range(self.accumulation):
+            batch, position = self.data.batch_at(position)
+            batches.append(batch)
+            tokens += int(batch.attention_mask.sum())
+        learning_rate = self.schedule(step)
+        totals, grad_norm = self._gradients(batches)
+        self.optimizer.step(learning_rate)
+        self.state = TrainerState(step + 1, position, tokens, seconds + time.perf_counter() - started)
+        return {
+            "step": step + 1,
+            **self.objective.metrics(totals),
+            "learning_rate": learning_rate,
+            "grad_norm": grad_norm,
+        }
+
+    def _gradients(self, batches: list[Any]) -> tuple[Tallies, float]:
+        """Leave the clipped gradients of all batches together in `model.grads`; return tallies and norm."""
+        denominators = self.objective.denominators(batches)
+
+        def pass_through(model: Any, part: dict[str, Any]) -> Tallies:
+            with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
+                output = model(**part, **denominators)
+                self._require_finite("the loss", float(output.loss), model)
+                model.backward()
+                return self.objective.tallies(output)
+
+        totals: Tallies = {}
+        self.model.train()
+        self.model.zero_grad()
+        with self._replicas.one_blas_thread_each(), np.errstate(**_SILENT):
+            for batch in batches:
+                for tallies in self._replicas.map(pass_through, split(batch._asdict(), self.threads)):
+                    totals = add(totals, tallies)
+        grad_norm = clip_by_global_norm(self.model.grads, self.max_grad_norm)
+        self._require_finite("the gradient norm", grad_norm, self.model)
+        return totals, grad_norm
+
+    def _require_finite(self, what: str, value: float, model: Any) -> None:
+        if not math.isfinite(value):
+            step = self.state.step
+            last_rate = self.schedule(max(0, step - 1))
+            raise NonFiniteError(step, f"{what} is {value}", first_nonfinite(model), last_rate)
+
+    def _report(self, record: Record, is_last: bool) -> None:
+        """Complete the record with counts, speed and evaluation; log it if it is due, and show it."""
+        step, _, tokens, seconds = self.state
+        elapsed = seconds - self._logged.seconds
+        record["tokens"] = tokens
+        record["tokens_per_second"] = (tokens - self._logged.tokens) / elapsed if elapsed > 0 else None
+        record["seconds"] = seconds
+        if self.evaluate and (is_last or step % self.evaluate_every == 0):
+            record["evaluation"] = self.evaluate(self.model)
+        if is_last or step % self.log_every == 0 or "evaluation" in record:
+            self._log.append(record)
+            self._logged = self.state
+        if self.on_step:
+            self.on_step(record)
+
+    def _checkpoint_is_due(self, total_steps: int) -> bool:
+        step = self.state.step
+        late = time.monotonic() - self._saved_at >= self.checkpoint_seconds
+        return step % self.checkpoint_every == 0 or step == total_steps or late
+
+    def _save(self) -> Path:
+        self._require_finite("the norm of the weights", global_norm(self.model.params), self.model)
+        self._log.flush()
+        expected_bytes = 3 * self.model.params.flat.nbytes + 2**23  # weights, two moments, small files
+        step = self.state.step
+        self.checkpoint = save_checkpoint(self.output, step, self._write, expected_bytes, self.keep)
+        self._saved_at = time.monotonic()
+        return self.checkpoint
+
+    def _write(self, folder: Path) -> None:
+        from safetensors.numpy import save_file
+
+        self.model.save_pretrained(folder)
+        if self.save_files:
+            self.save_files(folder)
+        save_file(self.optimizer.state_dict(), folder / "optimizer.safetensors")
+        contents = {
+            "state": self.state,
+            "random_state": self.model.rng.bit_generator.state,
+            "settings": self._settings(),
+            "versions": {"python": platform.python_version(), "numpy": np.__version__},
+        }
+        (folder / "trainer.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+
+    def _load_arrays(self, folder: Path) -> None:
+        from safetensors.numpy import load_file
+
+        flat = self.model.params.flat
+        load = type(self.model).from_pretrained
+        loaded = load(folder, dtype=flat.dtype.name, backend=backend_of(flat).name)
+        self.optimizer.load_state_dict(load_file(folder / "optimizer.safetensors"))
+        flat[...] = loaded.params.flat
+
+    def _settings(self) -> dict[str, Any]:
+        """All that decides the numbers of a run, as JSON gives it back."""
+        settings = {
+            "format": 1,  # of the checkpoint
+            "model": {
+                "class": type(self.model).__name__,
+                "dtype": self.model.params.flat.dtype.name,
+                "config": self.model.config.to_dict(),
+            },
+            "optimizer": self.optimizer.settings(),
+            "schedule": _schedule_settings(self.schedule),
+            "data": self.data.settings(),
+            "accumulation": self.accumulation,
+            "threads": self.threads,
+            "max_grad_norm": self.max_grad_norm,
+            **self.settings,
+        }
+        normalized: dict[str, Any] = json.loads(json.dumps(settings))
+        return normalized
+
+
+def _schedule_settings(schedule: Callable[[int], float]) -> dict[str, Any]:
+    if isinstance(schedule, partial):
+        return {"name": schedule.func.__name__, **schedule.keywords}
+    return {"name": getattr(schedule, "__name__", repr(schedule))}
+
+
+def _check_settings(saved: dict[str, Any], current: dict[str, Any]) -> None:
+    old, new = _flat_settings(saved), _flat_settings(current)
+    changed = [
+        f"{name} was {old.get(name, 'absent')!r}, is {new.get(name, 'absent')!r}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name, "absent") != new.get(name, "absent")
+    ]
+    if changed:
+        raise ValueError("cannot resume with other settings: " + "; ".join(changed))
+
+
+def _flat_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(settings, dict):
+        return {prefix: settings}
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat_settings(value, f"{prefix}.{name}" if prefix else name)
+    return flat
+
+
+def _as_position(first: Any, saved: Any) -> Any:
+    """Give a position read from JSON the types of the first one, whose named tuples came back as lists."""
+    if not hasattr(first, "_fields"):
+        return saved
+    return type(first)(*(_as_position(a, b) for a, b in zip(first, saved, strict=True)))

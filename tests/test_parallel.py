@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from albert_np.model import AlbertForPreTraining
+from albert_np.parallel import Replicas, available_threads, split
+from albert_np.verify import DROPOUT, randomize, small_batch, small_config
+
+
+def batch_and_counts(config, size=5):
+    batch = small_batch(config, batch=size)
+    counts = {"mlm_denominator": int((batch["labels"] != -100).sum()), "sop_denominator": size}
+    return batch, counts
+
+
+def losses(model, batch, counts, threads):
+    def work(copy, part):
+        out = copy(**part, **counts)
+        copy.backward()
+        return float(out.loss)
+
+    model.zero_grad()
+    return Replicas(model, threads).map(work, split(batch, threads))
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_together_have_the_gradient_of_the_whole_batch(threads):
+    model = randomize(AlbertForPreTraining(small_config(), dtype="float64")).eval()
+    batch, counts = batch_and_counts(model.config)
+    model(**batch)
+    model.backward()
+    whole, expected = model(**batch).loss, model.grads.flat.copy()
+    got = losses(model, batch, counts, threads)
+    assert sum(got) == pytest.approx(whole, rel=1e-12)
+    np.testing.assert_allclose(model.grads.flat, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_the_same_number_of_threads_gives_the_same_bits_with_dropout():
+    def run():
+        model = randomize(AlbertForPreTraining(small_config(**DROPOUT), seed=4)).train()
+        batch, counts = batch_and_counts(model.config)
+        first = losses(model, batch, counts, 2)
+        return first, losses(model, batch, counts, 2), model.grads.flat.copy()
+
+    first, second = run(), run()
+    assert first[:2] == second[:2]
+    assert first[0] != first[1]  # new masks at each pass
+    assert (first[2] == second[2]).all()
+
+
+def test_gradients_are_added_to_what_is_there():
+    model = randomize(AlbertForPreTraining(small_config(), dtype="float64")).eval()
+    batch, counts = batch_and_counts(model.config)
+    replicas = Replicas(model, 2)
+
+    def work(copy, part):
+        copy(**part, **counts)
+        copy.backward()
+
+    replicas.map(work, split(batch, 2))
+    once = model.grads.flat.copy()
+    replicas.map(work, split(batch, 2))
+    np.testing.assert_allclose(model.grads.flat, 2 * once, rtol=1e-12, atol=1e-14)
+
+
+def test_a_replica_shares_weights_and_nothing_else():
+    model = AlbertForPreTraining(small_config())
+    other = model.replica()
+    model.params.flat += 1
+    assert (other.params.flat == model.params.flat).all()
+    other.grads.flat += 1
+    assert not model.grads.flat.any()
+    assert other.rng.random() == model.rng.random()
+
+
+def test_split_is_even_and_loses_nothing():
+    batch = {"x": np.arange(7), "y": np.arange(14).reshape(7, 2)}
+    parts = split(batch, 3)
+    assert [len(part["x"]) for part in parts] == [2, 2, 3]
+    assert (np.concatenate([part["y"] for part in parts]) == batch["y"]).all()
+    assert len(split({"x": np.arange(2)}, 5)) == 2
+
+
+def test_the_blas_has_one_thread_within_the_block_only():
+    def blas_threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = blas_threads()
+    with Replicas(AlbertForPreTraining(small_config()), 2).one_blas_thread_each():
+        assert set(blas_threads()) == {1}
+    assert blas_threads() == before
+
+
+def test_an_error_in_a_thread_comes_through():
+    def work(copy, part):
+        raise RuntimeError("broken part")
+
+    with pytest.raises(RuntimeError, match="broken part"):
+        Replicas(AlbertForPreTraining(small_config()), 2).map(work, [1, 2])
+
+
+def test_bad_thread_counts_are_refused():
+    assert available_threads() >= 1
+    model = AlbertForPreTraining(small_config())
+    with pytest.raises(ValueError, match="threads=0 must be at least 1"):
+        Replicas(model, 0)
+    with pytest.raises(ValueError, match="3 parts are too many for 2 threads"):
+        Replicas(model, 2).map(lambda copy, part: None, [1, 2, 3])
