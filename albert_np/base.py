@@ -12,6 +12,7 @@ from albert_np.backend import Array, backend_of, get_backend
 from albert_np.checkpoints.huggingface import read_config, read_weights, write_folder
 from albert_np.config import AlbertConfig
 from albert_np.inputs import check_inputs
+from albert_np.kernels import keep_freed_memory
 from albert_np.layers import (
     EmbeddingsCache,
     EncoderCache,
@@ -58,6 +59,8 @@ class AlbertBase:
         self.rng = np.random.default_rng(seed)
         self.cache: Any = None
         self.layout = self._make_layout(config)
+        if backend == "numpy":
+            keep_freed_memory()
         host = ParamStore(self.layout, np.zeros(self.layout.size, self.dtype))
         _initialize(host, config, self.rng)
         self._place(get_backend(backend).from_numpy(host.flat))

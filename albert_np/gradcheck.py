@@ -210,7 +210,7 @@ def named_outputs(out: Any) -> dict[str, Any]:
 
 
 def upstream_like(x: Any) -> np.ndarray:
-    """Return numbers without a pattern in the shape of x, the same on every machine and with every library's version."""
+    """Return numbers without a pattern in the shape of x, the same on every machine."""
     return scattered(tuple(x.shape))
 
 

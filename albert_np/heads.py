@@ -10,6 +10,7 @@ from albert_np.config import AlbertConfig
 from albert_np.layers import Shapes
 from albert_np.ops import (
     ACTIVATIONS,
+    IGNORE_INDEX,
     CrossEntropyCache,
     DropoutCache,
     LayerNormCache,
@@ -26,7 +27,6 @@ from albert_np.ops import (
 from albert_np.params import Scope
 
 __all__ = [
-    "IGNORE_INDEX",
     "MLM_TIES",
     "mlm_backward",
     "mlm_forward",
@@ -37,8 +37,6 @@ __all__ = [
     "sop_forward",
     "sop_shapes",
 ]
-
-IGNORE_INDEX = -100  # the label of a position where nothing is asked
 
 MLM_TIES = {
     "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",

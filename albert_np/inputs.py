@@ -6,6 +6,7 @@ import numpy as np
 
 from albert_np.backend import Array, Backend
 from albert_np.config import AlbertConfig
+from albert_np.ops import IGNORE_INDEX
 
 __all__ = ["Inputs", "check_inputs", "check_labels"]
 
@@ -72,7 +73,7 @@ def check_labels(
     backend: Backend,
     classes: int,
     limit: str,
-    ignore_index: int = -100,
+    ignore_index: int = IGNORE_INDEX,
 ) -> Array:
     """Return integer labels of the given shape, each in [0, classes) or `ignore_index`."""
     labels = _integers(name, labels, backend, classes, limit, ignore_index)

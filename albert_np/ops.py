@@ -14,6 +14,7 @@ from albert_np.backend import Array, array_module, backend_of
 
 __all__ = [
     "ACTIVATIONS",
+    "IGNORE_INDEX",
     "attention_backward",
     "attention_forward",
     "cross_entropy_backward",
@@ -39,6 +40,9 @@ __all__ = [
     "tanh_backward",
     "tanh_forward",
 ]
+
+
+IGNORE_INDEX = -100  # the label of a place where nothing is asked
 
 
 class EmbeddingCache(NamedTuple):
@@ -323,7 +327,7 @@ class CrossEntropyCache(NamedTuple):
 
 
 def cross_entropy_forward(
-    logits: Array, labels: Array, ignore_index: int = -100, denominator: float | None = None
+    logits: Array, labels: Array, ignore_index: int = IGNORE_INDEX, denominator: float | None = None
 ) -> tuple[Array, CrossEntropyCache]:
     """loss = Σ -log softmax(logits)[label] / denominator over the rows whose label is not `ignore_index`.
 

@@ -52,12 +52,8 @@ def test_every_step_follows_the_reference(optimizer_class, bias_correction, key,
                 params[name].ravel(), numbers, rtol=tolerance, atol=tolerance, err_msg=f"{name}, step {t + 1}"
             )
         if optimizer_class is LAMB:
-            assert optimizer.trust_ratios == pytest.approx(
-                REFERENCE[f"{key}_trust_ratios"][t], rel=100 * tolerance
-            )
-    assert (
-        params.flat.dtype == optimizer.first_moment.flat.dtype == optimizer.second_moment.flat.dtype == dtype
-    )
+            assert optimizer.trust_ratios == pytest.approx(REFERENCE[f"{key}_trust_ratios"][t], rel=100 * tolerance)
+    assert params.flat.dtype == optimizer.first_moment.flat.dtype == optimizer.second_moment.flat.dtype == dtype
 
 
 def test_lamb_by_hand_on_two_numbers():
@@ -87,9 +83,7 @@ def test_adamw_by_hand_on_two_numbers():
 def test_epsilon_is_outside_the_root():
     params, grads = make_store({"weight": (1,)}), make_store({"weight": (1,)}, {"weight": [1e-6]})
     AdamW(params, grads).step(1.0)
-    np.testing.assert_allclose(
-        params["weight"], [-0.5], rtol=1e-12
-    )  # inside: -1e-6 / √(1e-12 + 1e-6) = -0.001
+    np.testing.assert_allclose(params["weight"], [-0.5], rtol=1e-12)  # inside: -1e-6 / √(1e-12 + 1e-6) = -0.001
 
 
 @pytest.mark.parametrize("optimizer_class", [AdamW, LAMB])

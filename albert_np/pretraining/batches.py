@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.corpus import TokenizedCorpus
-from albert_np.pretraining.masks import IGNORE_INDEX, mask_tokens, prediction_budget
+from albert_np.pretraining.masks import mask_tokens, prediction_budget
 from albert_np.pretraining.segments import make_pair, plan_epoch
 from albert_np.pretraining.vocabulary import Tokenizer, Vocabulary
 

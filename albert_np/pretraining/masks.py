@@ -7,11 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.vocabulary import Vocabulary
 
-__all__ = ["IGNORE_INDEX", "choose_ngrams", "mask_tokens", "ngram_probabilities", "prediction_budget", "replace_tokens"]
-
-IGNORE_INDEX = -100
+__all__ = ["choose_ngrams", "mask_tokens", "ngram_probabilities", "prediction_budget", "replace_tokens"]
 
 Ints = npt.NDArray[Any]
 

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["PRETRAINING", "Objective", "evaluate"]
+from albert_np.ops import IGNORE_INDEX
 
-IGNORE_INDEX = -100
+__all__ = ["PRETRAINING", "Objective", "evaluate"]
 
 Tallies = dict[str, float]
 

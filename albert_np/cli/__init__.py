@@ -1,0 +1,5 @@
+"""The command line, `albert-np …`: exit status 0 done, 1 the work failed, 2 the call was wrong."""
+
+from albert_np.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,80 @@
+"""The commands and what they have in common: how errors end, where JSON goes."""
+
+import functools
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import click
+from rich.console import Console
+
+__all__ = ["console", "main", "print_json", "reports_errors"]
+
+console = Console(stderr=True, highlight=False)  # progress and remarks; results go to standard output
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn an expected exception into one line and an exit status, and warnings into lines."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from albert_np.training import CheckpointError, NonFiniteError, TrainingInterrupted
+
+        warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", style="yellow")
+        try:
+            return command(*args, **kwargs)
+        except (CheckpointError, NonFiniteError, TrainingInterrupted) as error:
+            _fail(error, 1)
+        except (ValueError, TypeError, FileNotFoundError, FileExistsError, IsADirectoryError, ImportError) as error:
+            _fail(error, 2)
+        except OSError as error:
+            _fail(error, 1)
+        except KeyboardInterrupt:
+            _fail("interrupted", 1)
+
+    return wrapped
+
+
+def _fail(error: object, status: int) -> None:
+    click.echo(f"albert-np: {error}", err=True)
+    sys.exit(status)
+
+
+class _Lazy(click.Group):
+    """A group that imports a command's module only when the command is asked for."""
+
+    COMMANDS = {  # noqa: RUF012
+        "quickstart": "training",
+        "pretrain": "training",
+        "fill-mask": "using",
+        "tokenize": "using",
+        "info": "using",
+        "verify": "verifying",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in self.COMMANDS:
+            return None
+        module = __import__(f"albert_np.cli.{self.COMMANDS[name]}", fromlist=["*"])
+        command: click.Command = getattr(module, name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="albert-np")
+def main() -> None:
+    """ALBERT from the inside: pure NumPy, with every gradient written by hand.
+
+    Start with `albert-np quickstart`, which pretrains a small model in minutes, then `albert-np verify`, which proves
+    its gradients.
+    """

@@ -1,0 +1,224 @@
+"""albert-np quickstart, pretrain"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from albert_np.cli.main import console, print_json, reports_errors
+
+RESUME_HINT = "resume with: albert-np pretrain --resume {output}"
+
+
+@contextmanager
+def _training_bar(steps: int, done: int = 0) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A progress bar, and the function that moves it with each record of the trainer."""
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=steps, completed=done, figures="")
+
+        def show(record: dict[str, Any]) -> None:
+            figures = (
+                f"loss {record['loss']:.3f}  MLM {_percent(record['mlm_accuracy'])}"
+                f"  SOP {_percent(record['sop_accuracy'])}  {record['tokens_per_second'] or 0:,.0f} tokens/s"
+            )
+            progress.update(task, completed=record["step"], figures=figures)
+            if record.get("evaluation"):
+                progress.console.print(f"update {record['step']:>6}  held-out: {_held_out(record['evaluation'])}")
+
+        yield show
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def _held_out(metrics: dict[str, Any]) -> str:
+    loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
+    return f"MLM loss {loss}, accuracy {_percent(metrics['mlm_accuracy'])}; SOP {_percent(metrics['sop_accuracy'])}"
+
+
+@contextmanager
+def _says_how_to_resume(output: Path) -> Iterator[None]:
+    from albert_np.training import TrainingInterrupted
+
+    try:
+        yield
+    except TrainingInterrupted:
+        console.print(RESUME_HINT.format(output=output), soft_wrap=True)
+        raise
+
+
+@click.command()
+@click.option("--output", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), help="Updates; fewer make it shorter and worse.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@reports_errors
+def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> None:
+    """Pretrain a small ALBERT on the English of Python's own manual: minutes, and nothing to download."""
+    from albert_np import quickstart as job
+
+    steps = steps or job.STEPS
+    with _says_how_to_resume(output), _training_bar(steps) as show:
+        summary = job.quickstart(output, steps, seed, lambda what: console.print(f"{what} …"), show)
+    if as_json:
+        print_json(_as_json(summary))
+    else:
+        _print_summary(summary, output)
+
+
+def _as_json(summary: Any) -> dict[str, Any]:
+    blanks = [
+        {"text": text, "before": [c._asdict() for c in before], "after": [c._asdict() for c in after]}
+        for text, before, after in summary.blanks
+    ]
+    return {**summary._asdict(), "baselines": summary.baselines._asdict(), "blanks": blanks}
+
+
+def _print_summary(summary: Any, output: Path) -> None:
+    from rich.console import Console
+
+    base, before, after = summary.baselines, summary.untrained, summary.trained
+    table = Table("on held-out documents", "MLM accuracy", "MLM loss", "SOP accuracy", box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    majority = _percent(base.majority_order)
+    table.add_row(f"always “{base.frequent_token}”, the commoner order", _percent(base.frequent_accuracy), "", majority)
+    table.add_row("frequencies of the training text", "", f"{base.unigram_loss:.3f}", "")
+    for name, m in (("this model, untrained", before), ("this model, trained", after)):
+        table.add_row(name, _percent(m["mlm_accuracy"]), f"{m['mlm_loss']:.3f}", _percent(m["sop_accuracy"]))
+    out = Console(highlight=False, width=None if console.is_terminal else 100)
+    out.print(table)
+    out.print("\nfill in the blanks:")
+    for text, untrained, trained in summary.blanks:
+        out.print(f"  {text}", markup=False)
+        for label, blank in (("before", untrained), ("after", trained)):
+            answers = ", ".join(f"{c.token.removeprefix('▁')} {c.probability:.0%}" for c in blank[:4])
+            out.print(f"    {label:<7} {answers}", markup=False)
+    out.print(f"\nrun folder: {output}   loss curves: {output / 'loss.png'}", soft_wrap=True)
+    out.print("next:", markup=False)
+    for command in (
+        f'albert-np fill-mask "raise an [MASK] if it fails." --model {output}',
+        f"albert-np info {output}",
+        "albert-np verify",
+        "albert-np pretrain --corpus YOUR.txt --output runs/yours",
+    ):
+        out.print(f"  {command}", markup=False, soft_wrap=True)
+
+
+@click.command()
+@click.option(
+    "--corpus", multiple=True, type=click.Path(path_type=Path), help="A UTF-8 text file, .gz too; give it once a file."
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["prose", "lines"]),
+    default="prose",
+    show_default=True,
+    help="Running text, where blank lines part documents, or one sentence a line (Google's format).",
+)
+@click.option(
+    "--config", "config_name", default="small", show_default=True, help="small, a size (base-v2), or a config.json."
+)
+@click.option("--output", type=click.Path(path_type=Path), help="The run folder to make.")
+@click.option("--resume", type=click.Path(path_type=Path), help="A run folder to go on with; takes no other option.")
+@click.option("--vocabulary", type=click.Path(path_type=Path), help="A spiece.model to use; else one is learned.")
+@click.option("--vocab-size", default=8000, show_default=True, help="Of a learned vocabulary.")
+@click.option("--held-out", default=0.05, show_default=True, help="Share of the documents kept for evaluation.")
+@click.option("--steps", default=1000, show_default=True, help="Updates of the weights.")
+@click.option("--batch-size", default=32, show_default=True, help="Sequences.")
+@click.option("--max-seq-length", default=128, show_default=True, help="Tokens.")
+@click.option("--accumulation", default=1, show_default=True, help="Batches to an update.")
+@click.option("--optimizer", type=click.Choice(["lamb", "adamw"]), default="lamb", show_default=True)
+@click.option("--learning-rate", default=5e-3, show_default=True)
+@click.option("--warmup-steps", type=int, help="A tenth of the steps by default.")
+@click.option("--schedule", type=click.Choice(["linear", "google"]), default="linear", show_default=True)
+@click.option("--google-moments", is_flag=True, help="No bias correction in the optimizer, as Google's code.")
+@click.option("--masked-lm-prob", default=0.15, show_default=True)
+@click.option("--max-ngram", default=3, show_default=True)
+@click.option("--max-predictions", type=int, help="Cap on masked tokens a sequence; none by default.")
+@click.option("--evaluate-every", default=200, show_default=True)
+@click.option("--checkpoint-every", default=200, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="All processors by default; results depend on it.")
+@click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@reports_errors
+def pretrain(resume: Path | None, **options: Any) -> None:
+    """Pretrain an ALBERT on your own text with masked words and sentence order.
+
+    \b
+    albert-np pretrain --corpus book.txt --corpus letters.txt.gz --output runs/mine
+    albert-np pretrain --resume runs/mine
+    """
+    from albert_np.training.pretrain import Run
+
+    if resume is not None:
+        given = click.get_current_context().get_parameter_source
+        extra = [name for name in options if getattr(given(name), "name", "") == "COMMANDLINE"]
+        if extra:
+            raise click.UsageError(f"--resume takes all settings from the run; do not give {', '.join(extra)}")
+        run = Run(resume)
+    else:
+        run = _prepare(options)
+    with _says_how_to_resume(run.output), _training_bar(run.recipe.steps) as show:
+        run.train(show, resume=resume is not None)
+    click.echo(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
+    last = run.metrics()[-1].get("evaluation")
+    if last:
+        click.echo(f"held-out: {_held_out(last)}")
+
+
+def _prepare(options: dict[str, Any]) -> Any:
+    from albert_np.pretraining import read_documents, text_source
+    from albert_np.training.pretrain import Recipe, prepare_run
+
+    if not options["corpus"] or options["output"] is None:
+        raise click.UsageError("give --corpus and --output, or --resume")
+    steps = options["steps"]
+    warmup = options["warmup_steps"]
+    taken = (
+        "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
+        "evaluate_every checkpoint_every seed threads backend"
+    ).split()
+    recipe = Recipe(
+        steps=steps,
+        warmup_steps=steps // 10 if warmup is None else warmup,
+        bias_correction=not options["google_moments"],
+        max_predictions_per_seq=options["max_predictions"],
+        **{name: options[name] for name in taken},
+    )
+    paths, layout = list(options["corpus"]), options["layout"]
+    return prepare_run(
+        options["output"],
+        lambda: read_documents(paths, layout),
+        text_source(paths, layout),
+        _config(options["config_name"]),
+        recipe,
+        vocabulary=options["vocabulary"],
+        vocab_size=options["vocab_size"],
+        held_out=options["held_out"],
+        report=lambda what: console.print(f"{what} …"),
+    )
+
+
+def _config(name: str) -> Any:
+    from albert_np.config import PRESETS, AlbertConfig
+    from albert_np.quickstart import CONFIG
+
+    if name == "small":
+        return CONFIG
+    if name in PRESETS:
+        return AlbertConfig.preset(name)
+    if Path(name).is_file():
+        return AlbertConfig.from_json_file(name)
+    raise ValueError(f"--config {name}: neither small, nor a file, nor one of {', '.join(PRESETS)}")

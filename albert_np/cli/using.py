@@ -1,0 +1,128 @@
+"""albert-np fill-mask, tokenize, info"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from albert_np.cli.main import print_json, reports_errors
+
+
+@click.command("fill-mask")
+@click.argument("text")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="A run, checkpoint or model folder.")
+@click.option("--top", default=5, show_default=True, help="How many answers to show for each [MASK].")
+@click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
+@reports_errors
+def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
+    """Say what stands at each [MASK] of TEXT.
+
+    Example: albert-np fill-mask "return a [MASK] of strings." --model runs/quickstart
+    """
+    from albert_np.model import AlbertForMaskedLM
+    from albert_np.tasks.fill_mask import fill_mask as answers
+    from albert_np.tokenization import AlbertTokenizer
+    from albert_np.training.pretrain import find_model
+
+    folder = find_model(model)
+    blanks = answers(AlbertForMaskedLM.from_pretrained(folder), AlbertTokenizer.from_pretrained(folder), text, top)
+    if as_json:
+        print_json([[candidate._asdict() for candidate in blank] for blank in blanks])
+        return
+    for i, blank in enumerate(blanks, 1):
+        if len(blanks) > 1:
+            click.echo(f"[MASK] {i}")
+        for candidate in blank:
+            click.echo(f"{candidate.probability:7.1%}  {candidate.token:<15} {candidate.text}")
+
+
+@click.command()
+@click.argument("text", required=False)
+@click.option("--pair", help="A second text, for [CLS] TEXT [SEP] PAIR [SEP].")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="A model folder, or a spiece.model file.")
+@click.option("--json", "as_json", is_flag=True, help="Print ids, types and tokens as JSON.")
+@reports_errors
+def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> None:
+    """Show the tokens of TEXT and their ids; without TEXT, of each line of standard input."""
+    from albert_np.tokenization import AlbertTokenizer
+    from albert_np.training.pretrain import find_model
+
+    tokenizer = AlbertTokenizer(model) if model.is_file() else AlbertTokenizer.from_pretrained(find_model(model))
+    lines = [text] if text is not None else [line.rstrip("\n") for line in sys.stdin]
+    encodings = [dict(tokenizer(line, pair)) for line in lines]
+    for encoding in encodings:
+        encoding["tokens"] = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
+    if as_json:
+        print_json(encodings[0] if text is not None else encodings)
+        return
+    for encoding in encodings:
+        pairs = zip(encoding["tokens"], encoding["input_ids"], strict=True)
+        click.echo(" ".join(f"{token}:{token_id}" for token, token_id in pairs))
+
+
+@click.command()
+@click.argument("what")
+@click.option("--positions", type=int, help="Sequence length to count for; the longest by default.")
+@click.option(
+    "--sharing", type=click.Choice(["all", "attention", "ffn", "none"]), help="What if the layers shared this?"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@reports_errors
+def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -> None:
+    """Show what WHAT costs: a released size (base-v2, xxlarge-v1, …) or a folder with a config.json.
+
+    Parameters by part, memory, computation, and what sharing saves of each.
+    """
+    from dataclasses import replace
+
+    from albert_np.checkpoints.huggingface import read_config
+    from albert_np.config import PRESETS, AlbertConfig
+    from albert_np.info import describe
+    from albert_np.training.pretrain import find_model
+
+    if what in PRESETS:
+        config = AlbertConfig.preset(what)
+    elif Path(what).is_dir():
+        config = read_config(find_model(what))
+    else:
+        raise ValueError(f"{what!r} is neither a folder nor one of {', '.join(PRESETS)}")
+    if sharing:
+        config = replace(config, sharing=sharing, num_hidden_groups=1)
+    figures = describe(config, positions)
+    if as_json:
+        print_json(figures)
+    else:
+        _print_info(what, config, figures)
+
+
+def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
+    alone = figures["without_sharing"]
+    click.echo(
+        f"{what}: {config.num_hidden_layers} layers in {config.num_hidden_groups} group(s), "
+        f"hidden {config.hidden_size}, embedding {config.embedding_size}, "
+        f"{config.num_attention_heads} heads, {config.hidden_act}"
+    )
+    if what.startswith("xlarge"):
+        click.echo("  heads: 16 as in the released configurations; the paper says 32, and the weights fit both")
+    if what.endswith("-v1"):
+        click.echo("  activation: the released configuration says gelu (erf); Google trained with gelu_new (tanh)")
+    click.echo("\nparameters")
+    for part, count in figures["parameters"].items():
+        click.echo(f"  {part:<34}{count:>14,}")
+    click.echo(f"  {'backbone (embeddings to pooler)':<34}{figures['backbone_parameters']:>14,}")
+    click.echo(f"  {'with both pretraining heads':<34}{figures['pretraining_parameters']:>14,}")
+    word = figures["word_embedding_parameters"]
+    click.echo(f"\nword embeddings: V·E + E·H = {word['factorised']:,}, where V·H would be {word['V x H']:,}")
+    click.echo(f"\nat {figures['positions']} positions, float32{'':<9}{'this model':>14}{'nothing shared':>18}")
+    rows = [
+        ("weights, MB", figures["weight_bytes_float32"] / 1e6, 4 * alone["backbone_parameters"] / 1e6),
+        ("activations of one sequence, MB", *(f["activation_bytes_per_sequence"] / 1e6 for f in (figures, alone))),
+        ("forward MFLOP a token", *(f["flops_per_token"] / 1e6 for f in (figures, alone))),
+    ]
+    for name, shared, unshared in rows:
+        click.echo(f"  {name:<34}{shared:>12,.1f}{unshared:>18,.1f}")
+    click.echo(f"  {'weights, gradients, moments, MB':<34}{figures['training_bytes_float32'] / 1e6:>12,.1f}")
+    click.echo(
+        "\nSharing saves weights. It saves no computation and no activation memory: every step is still computed."
+    )

@@ -1,0 +1,125 @@
+"""The quickstart: a small ALBERT learns English, in minutes, from a text that is already on the user's disk.
+
+The text is the prose of Python's own manual and docstrings (`pretraining.python_docs`). Size and settings were chosen
+by experiment for two processors; the README has the figures.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from albert_np.config import AlbertConfig
+from albert_np.pretraining import python_prose, python_prose_source
+from albert_np.tasks.fill_mask import Candidate, fill_mask
+from albert_np.training.objective import evaluate
+from albert_np.training.pretrain import Recipe, Report, Run, prepare_run
+from albert_np.training.trainer import Record
+
+__all__ = ["CONFIG", "VOCAB_SIZE", "Baselines", "Summary", "baselines", "quickstart", "recipe", "summarize"]
+
+VOCAB_SIZE = 2000
+CONFIG = AlbertConfig(
+    vocab_size=VOCAB_SIZE,
+    embedding_size=128,
+    hidden_size=128,
+    num_hidden_layers=3,
+    num_attention_heads=4,
+    intermediate_size=512,
+    max_position_embeddings=128,
+    classifier_dropout_prob=0.0,
+)
+STEPS = 1000
+BLANKS = (
+    "return the number of [MASK] in the list.",
+    "if the file does not [MASK], an exception is raised.",
+    "the default [MASK] is none.",
+    "this function returns a new [MASK] object.",
+)
+
+
+def recipe(steps: int = STEPS, seed: int = 0) -> Recipe:
+    """Return the quickstart's recipe, its warm-up in proportion to the number of updates."""
+    return Recipe(
+        steps=steps,
+        batch_size=32,
+        max_seq_length=64,
+        optimizer="lamb",
+        learning_rate=1e-2,
+        warmup_steps=steps // 10,
+        evaluate_every=max(1, steps // 5),
+        checkpoint_every=max(1, steps // 3),
+        seed=seed,
+    )
+
+
+class Baselines(NamedTuple):
+    """What can be had on the held-out text without looking at the context.
+
+    frequent_token: the one that is asked for most often, always answered; unigram_loss: the cross-entropy of the
+    training text's token frequencies (nats); majority_order: accuracy of the commoner order of pairs. The first and
+    the last know the held-out answers, so no constant answer can do better.
+    """
+
+    frequent_token: str
+    frequent_accuracy: float
+    unigram_loss: float
+    majority_order: float
+
+
+class Summary(NamedTuple):
+    """The run's result beside what it must be compared with; blanks: (text, answers before, answers after)."""
+
+    baselines: Baselines
+    untrained: dict[str, float | None]
+    trained: dict[str, float | None]
+    blanks: list[tuple[str, list[Candidate], list[Candidate]]]
+
+
+def quickstart(
+    output: Path,
+    steps: int = STEPS,
+    seed: int = 0,
+    report: Report = lambda what: None,
+    on_step: Callable[[Record], None] | None = None,
+) -> Summary:
+    """Gather the text, learn a vocabulary, pretrain, and summarise. Raises what `prepare_run` and `Run.train` raise."""
+    report("reading Python's manual and docstrings")
+    documents: list[Sequence[str]] = list(python_prose())
+    run = prepare_run(
+        output,
+        lambda: documents,
+        python_prose_source(),
+        CONFIG,
+        recipe(steps, seed),
+        vocab_size=VOCAB_SIZE,
+        report=report,
+    )
+    report("training")
+    return summarize(run, run.train(on_step))
+
+
+def summarize(run: Run, model: Any) -> Summary:
+    """Compare a trained model with the untrained one and with the baselines, on all of the run's held-out text."""
+    batches = run.held_out_batches(max_examples=None)
+    untrained = run.untrained_model()
+    blanks = [
+        (text, fill_mask(untrained, run.tokenizer, text)[0], fill_mask(model, run.tokenizer, text)[0])
+        for text in BLANKS
+    ]
+    return Summary(baselines(run, batches), evaluate(untrained, batches), evaluate(model, batches), blanks)
+
+
+def baselines(run: Run, batches: Sequence[Any]) -> Baselines:
+    """Measure the baselines on the same masked tokens and pairs as the model."""
+    counts = np.bincount(run.corpus.ids, minlength=run.config.vocab_size) + 1  # a token never seen keeps a chance
+    labels = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
+    orders = np.concatenate([b.sentence_order_label[b.sentence_order_label >= 0] for b in batches])
+    frequent = int(np.bincount(labels).argmax())
+    return Baselines(
+        frequent_token=run.tokenizer.convert_ids_to_tokens(frequent),
+        frequent_accuracy=float((labels == frequent).mean()),
+        unigram_loss=float(-np.log(counts[labels] / counts.sum()).mean()),
+        majority_order=float(max(orders.mean(), 1 - orders.mean())),
+    )

@@ -1,0 +1,49 @@
+"""Fill in the blanks: what a masked language model expects at each [MASK]."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from albert_np.ops import softmax_forward
+
+__all__ = ["Candidate", "fill_mask"]
+
+
+class Candidate(NamedTuple):
+    """A token for a blank, the model's probability of it, and the text with it filled in."""
+
+    token: str
+    token_id: int
+    probability: float
+    text: str
+
+
+def fill_mask(model: Any, tokenizer: Any, text: str, top_k: int = 5) -> list[list[Candidate]]:
+    """Return, for each [MASK] of `text`, the `top_k` most probable tokens, most probable first.
+
+    model: `AlbertForMaskedLM` or `AlbertForPreTraining`; it is put into eval mode. With several blanks each is filled
+    alone, the others stay [MASK]. ValueError if the text has no [MASK] or more tokens than the model has positions.
+    """
+    ids = np.asarray(tokenizer(text, return_tensors="np")["input_ids"])  # (1, T)
+    limit = model.config.max_position_embeddings
+    blanks = np.flatnonzero(ids[0] == tokenizer.mask_token_id)
+    if blanks.size == 0:
+        raise ValueError(f"text={text!r} has no {tokenizer.mask_token}")
+    if ids.shape[1] > limit:
+        raise ValueError(f"text has {ids.shape[1]} tokens; this model takes at most {limit}")
+    if not 1 <= top_k <= model.config.vocab_size:
+        raise ValueError(f"top_k={top_k}: allowed are 1 to {model.config.vocab_size}")
+    out = model.eval()(ids, grad=False)
+    logits = out.logits if hasattr(out, "logits") else out.prediction_logits
+    probs, _ = softmax_forward(model.backend.to_numpy(logits)[0, blanks])  # (blanks, V)
+    return [
+        [_candidate(tokenizer, ids[0], int(at), int(i), float(row[i])) for i in np.argsort(-row, kind="stable")[:top_k]]
+        for at, row in zip(blanks, probs, strict=True)
+    ]
+
+
+def _candidate(tokenizer: Any, ids: np.ndarray, at: int, token_id: int, probability: float) -> Candidate:
+    filled = ids.copy()
+    filled[at] = token_id
+    inner = filled[1:-1].tolist()  # without [CLS] and [SEP]
+    return Candidate(tokenizer.convert_ids_to_tokens(token_id), token_id, probability, tokenizer.decode(inner))

@@ -1,0 +1,71 @@
+import math
+
+import numpy as np
+import pytest
+
+from albert_np.config import PRESETS, AlbertConfig
+from albert_np.info import activations_per_token, count_parameters, describe, parameters_by_part
+from albert_np.model import AlbertForPreTraining, AlbertModel
+from albert_np.verify import small_config
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_parts_sum_to_the_whole(preset):
+    config = AlbertConfig.preset(preset)
+    assert sum(parameters_by_part(config).values()) == count_parameters(config, AlbertForPreTraining)
+
+
+def test_parts_of_base_are_the_known_ones():
+    assert parameters_by_part(AlbertConfig.preset("base-v2")) == {
+        "embeddings": 3_906_048,
+        "projection E→H": 99_072,
+        "attention": 2_363_904,
+        "feed-forward": 4_723_968,
+        "pooler": 590_592,
+        "MLM head": 128_688,
+        "SOP head": 1_538,
+    }
+
+
+def test_sharing_saves_weights_and_neither_computation_nor_activations():
+    figures = describe(AlbertConfig.preset("base-v2"))
+    alone = figures["without_sharing"]
+    assert alone["backbone_parameters"] == 89_650_176
+    assert alone["flops_per_token"] == figures["flops_per_token"]
+    assert alone["activation_bytes_per_sequence"] == figures["activation_bytes_per_sequence"]
+
+
+def test_activations_are_what_the_caches_hold():
+    config = small_config(num_hidden_layers=3, inner_group_num=2)
+    model = AlbertModel(config).eval()
+    model(np.ones((2, 9), int))
+    buffers = {}
+
+    def walk(value):
+        if isinstance(value, np.ndarray):
+            base = value
+            while base.base is not None:
+                base = base.base
+            if base is not model.params.flat:
+                buffers[id(base)] = base.size
+        elif isinstance(value, tuple | list):
+            for child in value:
+                walk(child)
+
+    walk(model.cache.encoder.steps)
+    per_token = sum(buffers.values()) / (2 * 9)
+    small = 2 * 6 + 1  # the two 1/σ of each of 6 steps, and the mapping's share of nothing
+    assert activations_per_token(config, 9) <= per_token <= activations_per_token(config, 9) + small
+
+
+def test_positions_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="positions=513: allowed are 1 to 512"):
+        describe(AlbertConfig.preset("base-v2"), 513)
+
+
+def test_weight_bytes_are_the_released_sizes():
+    sizes = {
+        name: describe(AlbertConfig.preset(f"{name}-v2"))["weight_bytes_float32"] / 1e6 for name in ("base", "xxlarge")
+    }
+    assert math.isclose(sizes["base"], 46.7, abs_tol=0.05)
+    assert math.isclose(sizes["xxlarge"], 890.4, abs_tol=0.05)

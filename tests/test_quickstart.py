@@ -1,0 +1,129 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from albert_np import quickstart as job
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
+from albert_np.tasks.fill_mask import fill_mask
+from albert_np.tokenization import AlbertTokenizer
+from albert_np.training import evaluate
+from albert_np.training.pretrain import Recipe, Run, find_model
+
+STEPS = 5
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A quickstart of a few updates on a part of the text, and what was reported meanwhile."""
+    output = tmp_path_factory.mktemp("quickstart") / "run"
+    documents = list(itertools.islice(job.python_prose(), 150))
+    reported, records = [], []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "python_prose", lambda: documents)
+        patch.setattr(job, "VOCAB_SIZE", 800)
+        summary = job.quickstart(output, STEPS, report=reported.append, on_step=records.append)
+    return output, summary, reported, records
+
+
+def test_the_quickstart_goes_through_every_stage(finished):
+    output, summary, reported, records = finished
+    assert reported == ["reading Python's manual and docstrings", "learning a vocabulary", "tokenizing", "training"]
+    assert [record["step"] for record in records] == [1, 2, 3, 4, 5]
+    assert (output / "loss.png").is_file()
+    assert len(summary.blanks) == len(job.BLANKS)
+
+
+def test_the_untrained_model_guesses_evenly(finished):
+    _, summary, _, _ = finished
+    assert summary.untrained["mlm_loss"] == pytest.approx(math.log(800), abs=0.1)
+    assert summary.untrained["sop_loss"] == pytest.approx(math.log(2), abs=0.02)
+    assert summary.trained["mlm_loss"] < summary.untrained["mlm_loss"]
+
+
+def test_baselines_are_those_of_the_held_out_labels(finished):
+    run = Run(finished[0])
+    batches = run.held_out_batches(max_examples=None)
+    base = job.baselines(run, batches)
+    labels = [int(v) for batch in batches for v in batch.labels.ravel() if v >= 0]
+    accuracies = {token: labels.count(token) / len(labels) for token in set(labels)}
+    assert base.frequent_accuracy == pytest.approx(max(accuracies.values()))
+    assert accuracies[run.tokenizer.convert_tokens_to_ids(base.frequent_token)] == base.frequent_accuracy
+    ids = run.corpus.ids.tolist()
+    total = len(ids) + run.config.vocab_size
+    expected = sum(-math.log((ids.count(v) + 1) / total) for v in labels) / len(labels)
+    assert base.unigram_loss == pytest.approx(expected)
+    assert 0.5 <= base.majority_order <= 1
+
+
+def test_held_out_documents_are_not_trained_on(finished):
+    run = Run(finished[0])
+    training = {bytes(run.corpus.ids[a:b]) for a, b in itertools.pairwise(run.corpus.document_starts)}
+    assert run.held_out.num_documents > 0
+    assert run.held_out.num_documents + run.corpus.num_documents == 150
+    assert len(training) > 100
+
+
+def test_the_finished_model_is_the_one_summarised(finished):
+    output, summary, _, _ = finished
+    model = AlbertForPreTraining.from_pretrained(output)
+    assert evaluate(model, Run(output).held_out_batches(None)) == summary.trained
+
+
+def test_a_run_of_the_same_seed_gives_the_same_losses(finished, tmp_path, monkeypatch):
+    _, _, _, records = finished
+    documents = list(itertools.islice(job.python_prose(), 150))
+    monkeypatch.setattr(job, "python_prose", lambda: documents)
+    monkeypatch.setattr(job, "VOCAB_SIZE", 800)
+    again = []
+    job.quickstart(tmp_path / "again", STEPS, on_step=again.append)
+    assert [r["loss"] for r in again] == [r["loss"] for r in records]
+
+
+def test_fill_mask_ranks_whole_vocabulary_probabilities(finished):
+    output = finished[0]
+    tokenizer = AlbertTokenizer.from_pretrained(output)
+    model = AlbertForMaskedLM.from_pretrained(output)
+    (blank,) = fill_mask(model, tokenizer, "return the [MASK] of the list.", top_k=800)
+    assert sum(c.probability for c in blank) == pytest.approx(1, abs=1e-4)
+    assert [c.probability for c in blank] == sorted((c.probability for c in blank), reverse=True)
+    logits = model(tokenizer("return the [MASK] of the list.", return_tensors="np")["input_ids"]).logits
+    at = tokenizer("return the [MASK] of the list.")["input_ids"].index(tokenizer.mask_token_id)
+    assert blank[0].token_id == int(np.argmax(logits[0, at]))
+    assert blank[0].text.startswith("return the")
+
+
+def test_fill_mask_refuses_what_it_cannot_answer(finished):
+    output = finished[0]
+    tokenizer, model = AlbertTokenizer.from_pretrained(output), AlbertForMaskedLM.from_pretrained(output)
+    with pytest.raises(ValueError, match=r"has no \[MASK\]"):
+        fill_mask(model, tokenizer, "no blank")
+    with pytest.raises(ValueError, match="top_k=0: allowed are 1 to 800"):
+        fill_mask(model, tokenizer, "[MASK]", 0)
+    with pytest.raises(ValueError, match="takes at most 128"):
+        fill_mask(model, tokenizer, "[MASK] " * 200)
+
+
+def test_find_model_prefers_the_finished_model(finished, tmp_path):
+    output = finished[0]
+    assert find_model(output) == output
+    with pytest.raises(FileNotFoundError, match="neither a model folder"):
+        find_model(tmp_path)
+
+
+def test_recipes_refuse_what_they_do_not_know():
+    with pytest.raises(ValueError, match="optimizer='sgd': allowed are lamb, adamw"):
+        Recipe(10, optimizer="sgd")
+    with pytest.raises(ValueError, match="schedule='cosine': allowed are linear, google"):
+        Recipe(10, schedule="cosine")
+    with pytest.raises(ValueError, match="warmup_steps=10 must lie in"):
+        Recipe(10, warmup_steps=10)
+    with pytest.raises(ValueError, match="steps=0"):
+        Recipe(0)
+
+
+def test_a_damaged_run_file_is_refused_by_name(tmp_path):
+    (tmp_path / "run.json").write_text('{"config": {}}')
+    with pytest.raises(ValueError, match=r"run\.json is damaged"):
+        Run(tmp_path)
