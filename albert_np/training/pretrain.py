@@ -22,6 +22,7 @@ from albert_np.model import AlbertForPreTraining
 from albert_np.parallel import available_threads
 from albert_np.pretraining import PretrainingData, TokenizedCorpus, held_out_batches, is_held_out
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
+from albert_np.training.checkpointing import latest_checkpoint
 from albert_np.training.metrics import read_metrics
 from albert_np.training.objective import evaluate
 from albert_np.training.optimizers import LAMB, AdamW
@@ -223,10 +224,11 @@ class Run:
     def train(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> AlbertForPreTraining:
         """Train to the end, save the finished model into the run folder and draw loss.png; return the model.
 
-        With `resume`, go on from the latest checkpoint. Raises what `Trainer.train` and `Trainer.resume` raise.
+        With `resume`, go on from the latest checkpoint; a run that was killed before its first one starts anew.
+        Raises what `Trainer.train` and `Trainer.resume` raise.
         """
         trainer = self.trainer(on_step)
-        if resume:
+        if resume and latest_checkpoint(self.output) is not None:
             trainer.resume()
         trainer.train(self.recipe.steps)
         trainer.model.save_pretrained(self.output)
@@ -250,8 +252,6 @@ def find_model(path: str | Path) -> Path:
 
     FileNotFoundError if there is neither.
     """
-    from albert_np.training.checkpointing import latest_checkpoint
-
     path = Path(path)
     if (path / "config.json").is_file():
         return path

@@ -1,0 +1,142 @@
+"""A SentencePiece model file, read through the sentencepiece library, with ALBERT's digit-comma rule on top."""
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from albert_np.tokenization.normalization import Spans
+from albert_np.tokenization.offsets import shared_ends
+
+WORD_START = "▁"  # U+2581: SentencePiece writes the space before a word as part of the piece
+BATCH_WORTH_THREADS = 64  # below this many texts, starting threads costs more than it saves
+
+
+def _threads(texts: Sequence[str]) -> int:
+    """How many of the cores that this process may use are worth starting."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if len(texts) >= BATCH_WORTH_THREADS else 1
+
+
+class SentencePieceModel:
+    """Pieces, ids and segmentation of one SentencePiece model.
+
+    `serialized` is the content of a `spiece.model` file. Raises ValueError if it is no SentencePiece model.
+    """
+
+    def __init__(self, serialized: bytes, source: str = "the SentencePiece model"):
+        from sentencepiece import SentencePieceProcessor  # imported late: keeps `import albert_np` light
+
+        self._processor: Any = SentencePieceProcessor()
+        try:
+            self._processor.LoadFromSerializedProto(serialized)
+        except (RuntimeError, ValueError, TypeError, OSError) as error:
+            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged): {error}") from error
+        self.serialized = serialized
+        self.pieces: list[str] = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
+        self.unk_id: int = self._processor.unk_id()
+        self._is_blank: dict[str, bool] = {}
+
+    @classmethod
+    def from_file(cls, file: str | os.PathLike[str]) -> "SentencePieceModel":
+        """Read a `spiece.model` file. Raises FileNotFoundError, or ValueError if it is something else."""
+        path = Path(file)
+        if path.suffix == ".txt":
+            raise ValueError(
+                f"vocab_file={str(path)!r} is a word-piece list (BertTokenizer's vocabulary), as the Chinese "
+                "ALBERT models have; AlbertTokenizer needs a SentencePiece model (spiece.model)"
+            )
+        if not path.is_file():
+            raise FileNotFoundError(f"vocab_file={str(path)!r}: there is no such file")
+        return cls(path.read_bytes(), source=f"vocab_file={str(path)!r}")
+
+    def __len__(self) -> int:
+        return len(self.pieces)
+
+    @cached_property
+    def piece_ids(self) -> Mapping[str, int]:
+        """piece → id."""
+        return {piece: i for i, piece in enumerate(self.pieces)}
+
+    def piece_to_id(self, piece: str) -> int:
+        """The id of a piece; of a string that is no piece, the id of the unknown piece."""
+        return self.piece_ids.get(piece, self.unk_id)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Join pieces to text: ▁ becomes a space, the first one disappears."""
+        text: str = self._processor.decode(list(ids))
+        return text
+
+    def normalize(self, text: str) -> str:
+        """The text as the pieces spell it: with "▁" for each space, and one before the first word."""
+        normalized: str = self._processor.normalize(text)
+        return normalized
+
+    def alignment(self, text: str, pieces: Sequence[str]) -> Spans:
+        """Return the spans in `text` of the characters that its pieces spell."""
+        if "".join(pieces) == WORD_START + text.replace(" ", WORD_START):
+            return Spans([0, *range(len(text))], [1, *range(1, len(text) + 1)])
+        starts = self._processor.normalize(text, with_offsets=True)[1][:-1]
+        return Spans(starts, shared_ends(starts, len(text)))
+
+    def blanks(self, text: str) -> set[str]:
+        """The characters of `text` that leave no trace in pieces when they stand alone: spaces, controls."""
+        characters = set(text)
+        for character in characters - self._is_blank.keys():
+            self._is_blank[character] = self.normalize(character) == ""
+        return {character for character in characters if self._is_blank[character]}
+
+    def encode_pieces(self, texts: list[str]) -> list[list[str]]:
+        """Cut normalised texts into pieces; a run of unknown characters comes back as it stands.
+
+        Digit-comma rule (Google albert, `tokenization.encode_pieces`): a piece that ends in a digit and a
+        comma is cut again without the comma, so that "2010," gives "▁2010" and ",".
+        """
+        batch: list[list[str]] = self._processor.encode(texts, out_type=str, num_threads=_threads(texts))
+        return [
+            [part for p in pieces for part in (self._split_comma(p) if ends_in_digit_comma(p) else (p,))]
+            for pieces in batch
+        ]
+
+    def _split_comma(self, piece: str) -> list[str]:
+        """`"▁2010,"` → `["▁2010", ","]`, without adding a word start that the piece did not have."""
+        parts: list[str] = self._processor.encode(piece[:-1].replace(WORD_START, ""), out_type=str)
+        if not piece.startswith(WORD_START) and parts[0].startswith(WORD_START):
+            parts = [*([parts[0][1:]] if len(parts[0]) > 1 else []), *parts[1:]]
+        return [*parts, ","]
+
+    def encode_ids(self, texts: list[str]) -> list[list[int]]:
+        """Cut normalised texts into piece ids, on all cores, with the digit-comma rule."""
+        if "," not in self.piece_ids:  # a run of unknown characters can end in a comma, and ids do not show it
+            return [[self.piece_to_id(p) for p in pieces] for pieces in self.encode_pieces(texts)]
+        batch: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=_threads(texts))
+        touched = self._comma_parts.keys()
+        for i, ids in enumerate(batch):
+            if not touched.isdisjoint(ids):
+                batch[i] = [part for piece in ids for part in self._comma_parts.get(piece, (piece,))]
+        return batch
+
+    @cached_property
+    def _comma_parts(self) -> dict[int, list[int]]:
+        """Id of every piece that ends in digit and comma → the ids that the rule puts in its place."""
+        return {
+            i: [self.piece_to_id(part) for part in self._split_comma(piece)]
+            for i, piece in enumerate(self.pieces)
+            if ends_in_digit_comma(piece) and not self._is_reserved(i)
+        }
+
+    def _is_reserved(self, piece: int) -> bool:
+        """Whether a piece is never cut out of text: control, unknown or unused."""
+        sp = self._processor
+        return bool(sp.IsControl(piece) or sp.IsUnknown(piece) or sp.IsUnused(piece))
+
+    @cached_property
+    def reserved(self) -> list[str]:
+        """The pieces that are never cut out of text, such as "[CLS]" (control, unknown and unused ones)."""
+        return [piece for i, piece in enumerate(self.pieces) if self._is_reserved(i)]
+
+
+def ends_in_digit_comma(piece: str) -> bool:
+    """Whether the digit-comma rule applies to a piece: "▁2010," is cut again, "," alone is not."""
+    return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()

@@ -1,0 +1,140 @@
+"""Train a vocabulary of one's own, with the settings of the released one."""
+
+import io
+import os
+import random
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from albert_np.tokenization.call import check_int
+from albert_np.tokenization.normalization import Normalizer, lower_each
+from albert_np.tokenization.sentencepiece_model import SentencePieceModel
+from albert_np.tokenization.tokenizer import AlbertTokenizer
+
+CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
+USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
+MAX_SENTENCE_BYTES = 4192  # SentencePiece leaves longer sentences out, so they are cut between words
+SAMPLING_SEED = 12345
+TRAINING_THREADS = 16  # part of the result: sums over the threads' shares round differently
+
+
+def train_vocabulary(
+    sentences: Iterable[str],
+    model_file: str | os.PathLike[str],
+    vocab_size: int = 30000,
+    *,
+    do_lower_case: bool = True,
+    keep_accents: bool = False,
+    character_coverage: float = 0.99995,
+    sample_size: int = 10_000_000,
+) -> AlbertTokenizer:
+    """Learn a Unigram vocabulary from sentences, write it to `model_file`, and return its tokenizer.
+
+    `sentences` are read once, as a stream, and go through ALBERT's text clean-up first, so that vocabulary and
+    tokenizer agree; of more than `sample_size` a random sample is kept in memory. `vocab_size` counts all pieces:
+    <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4, the symbols ( ) " - . – £ € that always stand alone, every
+    character needed to cover `character_coverage` of the text, and the pieces learned. The same sentences give
+    the same bytes, on any number of cores.
+
+    Settings: google-research/albert, README, "SentencePiece". Raises TypeError for a sentence that is no string,
+    ValueError for a `vocab_size` that the text cannot fill or that is too small for its characters (the message
+    names the possible size), FileNotFoundError if the folder of `model_file` is missing.
+    """
+    if isinstance(sentences, str):
+        raise TypeError("sentences must be an iterable of strings, not one string")
+    check_int("vocab_size", vocab_size, least=1)
+    check_int("sample_size", sample_size, least=1)
+    if not 0 < character_coverage <= 1:
+        raise ValueError(f"character_coverage must be above 0 and at most 1, got {character_coverage}")
+    path = Path(model_file)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"model_file={str(path)!r}: there is no folder {str(path.parent)!r}")
+    normalizer = Normalizer(do_lower_case, keep_accents=keep_accents)
+    sample = _sample(_cleaned(sentences, normalizer), sample_size)
+    serialized = _train(sample, vocab_size, character_coverage)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(serialized)
+    partial.replace(path)
+    return AlbertTokenizer(SentencePieceModel(serialized), do_lower_case=do_lower_case, keep_accents=keep_accents)
+
+
+def _sample(sentences: Iterable[str], size: int) -> list[str]:
+    """Keep `size` sentences of a stream, each with the same probability (reservoir sampling).
+
+    SentencePiece could do it, but its draw differs from one process to the next.
+    """
+    rng = random.Random(SAMPLING_SEED)
+    sample: list[str] = []
+    for count, sentence in enumerate(sentences, start=1):
+        if count <= size:
+            sample.append(sentence)
+        elif (place := rng.randrange(count)) < size:
+            sample[place] = sentence
+    return sample
+
+
+def _cleaned(sentences: Iterable[str], normalizer: Normalizer) -> Iterator[str]:
+    """Yield the sentences as the tokenizer would see them, none longer than the trainer accepts."""
+    for i, sentence in enumerate(sentences):
+        if not isinstance(sentence, str):
+            raise TypeError(f"sentences[{i}] must be a string, got {type(sentence).__name__}")
+        clean = normalizer(lower_each(sentence) if normalizer.do_lower_case else sentence)
+        if len(clean.encode()) <= MAX_SENTENCE_BYTES:
+            yield clean
+        else:
+            yield from _cut(clean)
+
+
+def _cut(sentence: str) -> Iterator[str]:
+    """Cut a long sentence between words into stretches that the trainer accepts."""
+    stretch: list[str] = []
+    size = 0
+    for word in sentence.split(" "):
+        width = len(word.encode()) + 1
+        if stretch and size + width > MAX_SENTENCE_BYTES:
+            yield " ".join(stretch)
+            stretch, size = [], 0
+        stretch.append(word)
+        size += width
+    yield " ".join(stretch)
+
+
+def _train(sample: list[str], vocab_size: int, character_coverage: float) -> bytes:
+    """Run the SentencePiece trainer, which uses up the sample, and return the model file it makes."""
+    from sentencepiece import SentencePieceTrainer  # imported late: keeps `import albert_np` light
+
+    model = io.BytesIO()
+    try:
+        SentencePieceTrainer.train(
+            sentence_iterator=(sample.pop() for _ in range(len(sample))),
+            model_writer=model,
+            model_type="unigram",
+            vocab_size=vocab_size,
+            pad_id=0,
+            unk_id=1,
+            bos_id=-1,
+            eos_id=-1,
+            control_symbols=list(CONTROL_SYMBOLS),
+            user_defined_symbols=list(USER_DEFINED_SYMBOLS),
+            character_coverage=character_coverage,
+            num_threads=TRAINING_THREADS,
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise _explained(error, vocab_size) from error
+    return model.getvalue()
+
+
+def _explained(error: Exception, vocab_size: int) -> ValueError:
+    """Put the trainer's error into the words of `train_vocabulary`."""
+    message = str(error)
+    if "sentences_.empty()" in message:
+        return ValueError("sentences hold no text to learn from")
+    if found := re.search(r"set it to a value <= (\d+)", message):
+        return ValueError(f"vocab_size={vocab_size} is more than the text supports; the largest possible is {found[1]}")
+    if found := re.search(r"required_chars\. \d+ vs (\d+)", message):
+        return ValueError(
+            f"vocab_size={vocab_size} is too small for the characters of the text; the smallest possible is {found[1]}"
+        )
+    return ValueError(f"the vocabulary could not be trained: {message}")
