@@ -232,7 +232,8 @@ def _check(
     """Perturb `values` in place, put them back, and compare; `run` computes the outputs from them."""
     rng = np.random.default_rng(seed + 1)
     size = sum(float(abs(dy * y).sum()) for dy, y in zip(upstreams, run(), strict=True))
-    floor = np.finfo(np.float64).eps * size / STEP / tolerance  # smaller slopes drown in the difference's rounding
+    noise = 4 * np.finfo(np.float64).eps * size / STEP  # of a difference, by the rounding of its terms
+    floor = noise / tolerance
 
     def slope(move: Callable[[float], None]) -> float:
         """Return (f(+h) - f(-h)) / 2h, the difference taken output by output, where it cancels least."""

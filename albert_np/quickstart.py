@@ -20,22 +20,24 @@ from albert_np.training.trainer import Record
 __all__ = ["CONFIG", "VOCAB_SIZE", "Baselines", "Summary", "baselines", "quickstart", "recipe", "summarize"]
 
 VOCAB_SIZE = 2000
+MAX_SEQ_LENGTH = 32  # short, so that each position is met often enough to be learned in minutes
 CONFIG = AlbertConfig(
     vocab_size=VOCAB_SIZE,
     embedding_size=128,
     hidden_size=128,
-    num_hidden_layers=3,
-    num_attention_heads=4,
+    num_hidden_layers=2,
+    num_attention_heads=2,
     intermediate_size=512,
-    max_position_embeddings=128,
+    max_position_embeddings=MAX_SEQ_LENGTH,
     classifier_dropout_prob=0.0,
+    initializer_range=0.04,
 )
-STEPS = 1000
+STEPS = 2400
 BLANKS = (
-    "return the number of [MASK] in the list.",
-    "if the file does not [MASK], an exception is raised.",
-    "the default [MASK] is none.",
-    "this function returns a new [MASK] object.",
+    "the number [MASK] elements in the array.",
+    "return a [MASK] of strings.",
+    "a [MASK] of the array.",
+    "if [MASK] is given, it must be a string.",
 )
 
 
@@ -44,9 +46,9 @@ def recipe(steps: int = STEPS, seed: int = 0) -> Recipe:
     return Recipe(
         steps=steps,
         batch_size=32,
-        max_seq_length=64,
+        max_seq_length=MAX_SEQ_LENGTH,
         optimizer="lamb",
-        learning_rate=1e-2,
+        learning_rate=6e-3,
         warmup_steps=steps // 10,
         evaluate_every=max(1, steps // 5),
         checkpoint_every=max(1, steps // 3),

@@ -135,7 +135,7 @@ WRONG = {
     "sequences longer than positions": (
         ["pretrain", "--corpus", "CORPUS", "--output", "x", "--max-seq-length", "999"],
         2,
-        "max_seq_length=999, but max_position_embeddings=128",
+        "max_seq_length=999, but max_position_embeddings=512",
     ),
 }
 

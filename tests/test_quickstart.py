@@ -101,7 +101,7 @@ def test_fill_mask_refuses_what_it_cannot_answer(finished):
         fill_mask(model, tokenizer, "no blank")
     with pytest.raises(ValueError, match="top_k=0: allowed are 1 to 800"):
         fill_mask(model, tokenizer, "[MASK]", 0)
-    with pytest.raises(ValueError, match="takes at most 128"):
+    with pytest.raises(ValueError, match="takes at most 32"):
         fill_mask(model, tokenizer, "[MASK] " * 200)
 
 

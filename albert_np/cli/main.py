@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -34,6 +35,9 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             _fail(error, 1)
         except (ValueError, TypeError, FileNotFoundError, FileExistsError, IsADirectoryError, ImportError) as error:
             _fail(error, 2)
+        except BrokenPipeError:  # whoever read our output has seen enough
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            sys.exit(1)
         except OSError as error:
             _fail(error, 1)
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,11 @@ def _print_summary(summary: Any, output: Path) -> None:
     help="Running text, where blank lines part documents, or one sentence a line (Google's format).",
 )
 @click.option(
-    "--config", "config_name", default="small", show_default=True, help="small, a size (base-v2), or a config.json."
+    "--config",
+    "config_name",
+    default="small",
+    show_default=True,
+    help="small (the quickstart's), a size (base-v2), or a config.json.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="The run folder to make.")
 @click.option("--resume", type=click.Path(path_type=Path), help="A run folder to go on with; takes no other option.")
@@ -216,7 +221,7 @@ def _config(name: str) -> Any:
     from albert_np.quickstart import CONFIG
 
     if name == "small":
-        return CONFIG
+        return replace(CONFIG, max_position_embeddings=512)
     if name in PRESETS:
         return AlbertConfig.preset(name)
     if Path(name).is_file():
