@@ -2,5 +2,6 @@
 
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.tokenization import AlbertTokenizer
 
-__all__ = ["AlbertConfig", "AlbertForMaskedLM", "AlbertForPreTraining", "AlbertModel"]
+__all__ = ["AlbertConfig", "AlbertForMaskedLM", "AlbertForPreTraining", "AlbertModel", "AlbertTokenizer"]

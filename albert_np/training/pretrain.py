@@ -163,17 +163,7 @@ class Run:
         """Return the fixed batches that the run is evaluated on; none if no document was held out."""
         if self.held_out is None:
             return []
-        recipe = self.recipe
-        return held_out_batches(
-            self.held_out,
-            self.tokenizer,
-            recipe.batch_size,
-            recipe.max_seq_length,
-            max_examples=max_examples,
-            masked_lm_prob=recipe.masked_lm_prob,
-            max_ngram=recipe.max_ngram,
-            max_predictions_per_seq=recipe.max_predictions_per_seq,
-        )
+        return held_out_batches(self.held_out, self.tokenizer, max_examples=max_examples, **self._batch_options())
 
     def trainer(self, on_step: Callable[[Record], None] | None = None) -> Trainer:
         """Return a trainer at the run's first step."""
@@ -193,7 +183,7 @@ class Run:
             model,
             optimizer,
             schedule,
-            self._data(),
+            PretrainingData(self.corpus, self.tokenizer, seed=recipe.seed, **self._batch_options()),
             self.output,
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
@@ -207,19 +197,9 @@ class Run:
             on_step=on_step,
         )
 
-    def _data(self) -> PretrainingData:
-        recipe = self.recipe
-        return PretrainingData(
-            self.corpus,
-            self.tokenizer,
-            recipe.batch_size,
-            recipe.max_seq_length,
-            masked_lm_prob=recipe.masked_lm_prob,
-            max_ngram=recipe.max_ngram,
-            max_predictions_per_seq=recipe.max_predictions_per_seq,
-            short_seq_prob=recipe.short_seq_prob,
-            seed=recipe.seed,
-        )
+    def _batch_options(self) -> dict[str, Any]:
+        names = "batch_size max_seq_length masked_lm_prob max_ngram max_predictions_per_seq short_seq_prob".split()
+        return {name: getattr(self.recipe, name) for name in names}
 
     def train(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> AlbertForPreTraining:
         """Train to the end, save the finished model into the run folder and draw loss.png; return the model.
