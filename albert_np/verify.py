@@ -12,9 +12,19 @@ import numpy as np
 from albert_np import ops
 from albert_np.config import SHARING, AlbertConfig
 from albert_np.gradcheck import Comparison, check_gradients, check_model, scattered
-from albert_np.heads import mlm_backward, mlm_forward, mlm_shapes, sop_backward, sop_forward, sop_shapes
+from albert_np.heads import (
+    mlm_backward,
+    mlm_forward,
+    mlm_loss_backward,
+    mlm_loss_forward,
+    sop_backward,
+    sop_forward,
+)
 from albert_np.layers import (
-    albert_shapes,
+    embeddings_backward,
+    embeddings_forward,
+    encoder_backward,
+    encoder_forward,
     feed_forward_backward,
     feed_forward_forward,
     layer_backward,
@@ -28,14 +38,18 @@ from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.params import Scope
 
 __all__ = [
+    "DROPOUT",
     "Case",
     "ModelCase",
     "block_cases",
     "check_case",
+    "inputs_of",
     "model_cases",
     "op_cases",
     "randomize",
     "small_batch",
+    "small_config",
+    "torch_cases",
 ]
 
 Array = np.ndarray
@@ -149,72 +163,92 @@ DROPOUT = {
 
 
 def block_cases(seed: int = 0) -> Iterator[Case]:
-    """Every block of `layers` and `heads` between the embeddings and the losses, without and with dropout."""
-    rng = np.random.default_rng(seed)
-    x = rng.standard_normal((B, T, H))
-    mask = np.where(rng.random((B, 1, 1, T)) < 0.3, np.finfo(np.float64).min, 0.0)
+    """Every block of `layers` and `heads`, without and with dropout, as a pure function of its input and weights."""
     for label, config in (("", small_config()), (", dropout", small_config(**DROPOUT))):
-        shapes = albert_shapes(config)
-        layer = _scoped(shapes, "encoder.albert_layer_groups.0.albert_layers.0.")
-        attention = _stacked(_scoped(layer, "attention."), config)
-        feed_forward = {name: shape for name, shape in layer.items() if not name.startswith("attention.")}
-        whole = {**{f"attention.{name}": shape for name, shape in attention.items()}, **feed_forward}
-        pooler = {name: shapes[name] for name in ("pooler.weight", "pooler.bias")}
-        mlm = _scoped(mlm_shapes(config), "predictions.") | {"decoder.weight": (23, 6), "decoder.bias": (23,)}
-        del mlm["bias"]
-        sop = _scoped(sop_shapes(config), "sop_classifier.")
-
-        def case(
-            name: str, forward: Any, backward: Any, weights: Any, x: Array, *after: Any, label: str = label
-        ) -> Case:
-            return _block_case(name + label, forward, backward, weights, x, after, rng)
-
-        yield case("self_attention", self_attention_forward, self_attention_backward, attention, x, mask, config)
-        yield case("feed_forward", feed_forward_forward, feed_forward_backward, feed_forward, x, config)
-        yield case("layer", layer_forward, layer_backward, whole, x, mask, config)
-        yield case("sop", sop_forward, sop_backward, sop, x[:, 0], config)
-        if not label:  # these two hold no dropout
-            yield case("pooler", pooler_forward, pooler_backward, pooler, x)
-            yield case("mlm", mlm_forward, mlm_backward, mlm, x.reshape(-1, H), config)
+        for name, forward, backward, weights, x in _blocks(config, seed):
+            yield _pure(name + label, forward, backward, weights, x)
 
 
-def _scoped(shapes: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): shape for name, shape in shapes.items() if name.startswith(prefix)}
+def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], Array]]:
+    """Return (name, forward of x, p and rng, backward, weights, x) of each block."""
+    model = randomize(AlbertForPreTraining(config, dtype="float64"), seed)
+    rng = np.random.default_rng(seed)
+    x, embeds = rng.standard_normal((B, T, H)), rng.standard_normal((B, T, config.embedding_size))
+    mask = np.where(rng.random((B, 1, 1, T)) < 0.3, np.finfo(np.float64).min, 0.0)
+    types, positions = rng.integers(0, 2, (B, T)), np.arange(T)[None]
+    labels = np.where(rng.random((B, T)) < 0.5, rng.integers(0, config.vocab_size, (B, T)), ops.IGNORE_INDEX)
+
+    def weights(prefix: str, *without: str) -> dict[str, Array]:
+        names = [name.removeprefix(prefix) for name in model.layout.slots if name.startswith(prefix)]
+        return {name: model.params[prefix + name].copy() for name in names if not name.startswith(without)}
+
+    def embeddings(x: Array, p: Scope, rng: Any) -> Any:
+        return embeddings_forward(None, types, positions, p, config, rng, inputs_embeds=x)
+
+    layer = "albert.encoder.albert_layer_groups.0.albert_layers.0."
+    single = ("query.", "key.", "value.")  # the block reads the three stacked
+    in_layer = tuple("attention." + name for name in single)
+    in_encoder = tuple(layer.removeprefix("albert.") + name for name in in_layer)
+    return [
+        ("embeddings", embeddings, embeddings_backward, weights("albert.embeddings.", "word"), embeds),
+        (
+            "self_attention",
+            lambda x, p, rng: self_attention_forward(x, mask, p, config, rng),
+            self_attention_backward,
+            weights(layer + "attention.", *single),
+            x,
+        ),
+        (
+            "feed_forward",
+            lambda x, p, rng: feed_forward_forward(x, p, config, rng),
+            feed_forward_backward,
+            weights(layer, "attention."),
+            x,
+        ),
+        (
+            "layer",
+            lambda x, p, rng: layer_forward(x, mask, p, config, rng),
+            layer_backward,
+            weights(layer, *in_layer),
+            x,
+        ),
+        (
+            "encoder",
+            lambda x, p, rng: encoder_forward(x, mask, p, config, rng),
+            encoder_backward,
+            weights("albert.", "embeddings.", "pooler.", *in_encoder),
+            embeds,
+        ),
+        (
+            "pooler",
+            lambda x, p, rng: pooler_forward(x, p),
+            pooler_backward,
+            weights("albert.", "embeddings.", "encoder."),
+            x,
+        ),
+        ("mlm", lambda x, p, rng: mlm_forward(x, p, config), mlm_backward, weights("predictions.", "bias"), x[0]),
+        (
+            "mlm_loss",
+            lambda x, p, rng: mlm_loss_forward(x, labels, p, config),
+            mlm_loss_backward,
+            weights("predictions.", "bias"),
+            x,
+        ),
+        ("sop", lambda x, p, rng: sop_forward(x, p, config, rng), sop_backward, weights("sop_classifier."), x[:, 0]),
+    ]
 
 
-def _stacked(attention: dict[str, Any], config: AlbertConfig) -> dict[str, Any]:
-    single = {n: s for n, s in attention.items() if n.split(".")[0] not in ("query", "key", "value")}
-    hidden = config.hidden_size
-    return {"query_key_value.weight": (3 * hidden, hidden), "query_key_value.bias": (3 * hidden,), **single}
-
-
-def _block_case(
-    name: str,
-    forward: Any,
-    backward: Any,
-    weights: Any,
-    x: Array,
-    after: tuple[Any, ...],
-    rng: np.random.Generator,
-) -> Case:
-    """Turn a block, which adds into a scope, into a pure function of x and its weights."""
-    config = next((a for a in after if isinstance(a, AlbertConfig)), None)
-    between = tuple(a for a in after if a is not config)
-    drops = config is not None and config.hidden_dropout_prob > 0
+def _pure(name: str, forward: Any, backward: Any, weights: dict[str, Array], x: Array) -> Case:
+    """Turn a block, which reads one scope and adds into another, into a function of x and its weights."""
 
     def pure_forward(x: Array, **p: Array) -> tuple[Array, Any]:
-        tail = () if config is None else (config, np.random.default_rng(5)) if drops else (config,)
-        return forward(x, *between, Scope(p, ""), *tail)  # type: ignore[no-any-return]
+        return forward(x, Scope(p, ""), np.random.default_rng(5))  # type: ignore[no-any-return]
 
     def pure_backward(dy: Array, cache: Any) -> tuple[Array, ...]:
-        g = {n: np.zeros(shape) for n, shape in weights.items()}
+        g = {n: np.zeros_like(weight) for n, weight in weights.items()}
         return backward(dy, cache, Scope(g, "")), *g.values()
 
-    return Case(name, pure_forward, pure_backward, {"x": x, **_random(weights, rng)}, {})
-
-
-def _random(shapes: Mapping[str, tuple[int, ...]], rng: np.random.Generator) -> dict[str, Array]:
-    return {name: 0.4 * rng.standard_normal(shape) + ("Norm.weight" in name) for name, shape in shapes.items()}
+    return Case(name, pure_forward, pure_backward, {"x": x, **weights}, {})
 
 
 def randomize(model: Any, seed: int = 0, scale: float = 0.5) -> Any:
