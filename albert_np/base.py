@@ -30,7 +30,7 @@ from albert_np.layers import (
 )
 from albert_np.params import Layout, ParamStore
 
-__all__ = ["AlbertBase", "AlbertCache", "require"]
+__all__ = ["AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]
 
 
 class AlbertCache(NamedTuple):
@@ -263,3 +263,34 @@ def require(cache: Any, name: str) -> Any:
     if cache is None:
         raise ValueError(f"a gradient of {name} was given, but the last forward pass did not compute it")
     return cache
+
+
+def looked_at(
+    cache: AlbertCache, output_hidden_states: bool, output_attentions: bool
+) -> dict[str, tuple[Array, ...] | None]:
+    """Return hidden states and attentions, read off the caches, where they were asked for."""
+    steps = cache.encoder.steps
+    return {
+        "hidden_states": (*(s.x for s in steps), cache.sequence_output) if output_hidden_states else None,
+        "attentions": tuple(s.attention.attention.dropped for s in steps) if output_attentions else None,
+    }
+
+
+def named_inputs(
+    input_ids: Any, attention_mask: Any, token_type_ids: Any, position_ids: Any, inputs_embeds: Any
+) -> dict[str, Any]:
+    """Return the trunk's arguments by name."""
+    return {
+        "input_ids": input_ids,
+        "attention_mask": attention_mask,
+        "token_type_ids": token_type_ids,
+        "position_ids": position_ids,
+        "inputs_embeds": inputs_embeds,
+    }
+
+
+def sum_of(a: Array | None, b: Array | None) -> Array | None:
+    """Return a + b, where None stands for no gradient."""
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b

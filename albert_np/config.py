@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-__all__ = ["HIDDEN_ACTS", "PRESETS", "SHARING", "AlbertConfig"]
+__all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
 
+PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
 HIDDEN_ACTS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish", "tanh")
 SHARING = ("all", "attention", "ffn", "none")
 
@@ -71,6 +72,7 @@ class AlbertConfig:
     bos_token_id: int | None = 2
     eos_token_id: int | None = 3
     num_labels: int = 2
+    problem_type: str | None = None
     sharing: str = "all"
     ffn_output_dropout: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
@@ -105,6 +107,8 @@ class AlbertConfig:
     def _check_ranges(self) -> None:
         if self.hidden_act not in HIDDEN_ACTS:
             raise ValueError(f"hidden_act={self.hidden_act!r}: allowed are {', '.join(HIDDEN_ACTS)}")
+        if self.problem_type not in (None, *PROBLEM_TYPES):
+            raise ValueError(f"problem_type={self.problem_type!r}: allowed are None, {', '.join(PROBLEM_TYPES)}")
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a number from 0 to 1")

@@ -28,13 +28,15 @@ from albert_np.params import Scope
 
 __all__ = [
     "MLM_TIES",
+    "ClassifierCache",
+    "classifier_backward",
+    "classifier_forward",
+    "classifier_shapes",
     "mlm_backward",
     "mlm_forward",
     "mlm_loss_backward",
     "mlm_loss_forward",
     "mlm_shapes",
-    "sop_backward",
-    "sop_forward",
     "sop_shapes",
 ]
 
@@ -123,26 +125,33 @@ def mlm_loss_backward(dloss: Array | float, cache: MLMLossCache, g: Scope) -> Ar
 
 def sop_shapes(config: AlbertConfig) -> Shapes:
     """Return name → shape of the SOP head, two classes: 0 in order, 1 swapped."""
-    return {
-        "sop_classifier.classifier.weight": (config.num_labels, config.hidden_size),
-        "sop_classifier.classifier.bias": (config.num_labels,),
-    }
+    return {"sop_classifier." + name: shape for name, shape in classifier_shapes(config, config.num_labels).items()}
 
 
-class SOPCache(NamedTuple):
+def classifier_shapes(config: AlbertConfig, classes: int) -> Shapes:
+    """Return name → shape of a linear classifier over H."""
+    return {"classifier.weight": (classes, config.hidden_size), "classifier.bias": (classes,)}
+
+
+class ClassifierCache(NamedTuple):
     dropout: DropoutCache
     classifier: LinearCache
 
 
-def sop_forward(pooled: Array, p: Scope, config: AlbertConfig, rng: Any | None = None) -> tuple[Array, SOPCache]:
-    """logits = classifier(dropout(pooled)). pooled (B, H); returns (B, 2)."""
-    dropped, dropout_cache = dropout_forward(pooled, config.classifier_dropout_prob, rng)
+def classifier_forward(
+    x: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Array, ClassifierCache]:
+    """logits = classifier(dropout(x)): the SOP head on the pooled [CLS], and the heads of fine-tuning.
+
+    x (…, H); returns (…, classes).
+    """
+    dropped, dropout_cache = dropout_forward(x, config.classifier_dropout_prob, rng)
     logits, linear_cache = linear_forward(dropped, p["classifier.weight"], p["classifier.bias"])
-    return logits, SOPCache(dropout_cache, linear_cache)
+    return logits, ClassifierCache(dropout_cache, linear_cache)
 
 
-def sop_backward(dlogits: Array, cache: SOPCache, g: Scope) -> Array:
-    """Mirror of `sop_forward`. dlogits (B, 2); returns dpooled (B, H)."""
+def classifier_backward(dlogits: Array, cache: ClassifierCache, g: Scope) -> Array:
+    """Mirror of `classifier_forward`. dlogits (…, classes); returns dx (…, H)."""
     ddropped, dweight, dbias = linear_backward(dlogits, cache.classifier)
     g["classifier.weight"] += dweight
     g["classifier.bias"] += dbias

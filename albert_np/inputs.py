@@ -8,7 +8,7 @@ from albert_np.backend import Array, Backend
 from albert_np.config import AlbertConfig
 from albert_np.ops import IGNORE_INDEX
 
-__all__ = ["Inputs", "check_inputs", "check_labels"]
+__all__ = ["Inputs", "check_inputs", "check_labels", "check_targets"]
 
 
 class Inputs(NamedTuple):
@@ -80,6 +80,18 @@ def check_labels(
     if labels.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {labels.shape}")
     return labels
+
+
+def check_targets(name: str, targets: Any, shape: tuple[int, ...], backend: Backend, dtype: Any) -> Array:
+    """Return finite numbers of the given shape, in the model's dtype: what a regression is to predict."""
+    targets = targets if isinstance(targets, backend.array_type) else backend.from_numpy(np.asarray(targets))
+    if targets.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers, got {targets.dtype}")
+    if targets.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(targets.shape)}")
+    if not bool(backend.xp.isfinite(targets).all()):
+        raise ValueError(f"{name} holds NaN or infinity")
+    return targets.astype(dtype)
 
 
 def _grid(name: str, value: Any, shape: tuple[int, int], backend: Backend, upper: int, limit: str) -> Array:

@@ -11,19 +11,19 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from albert_np.backend import Array
-from albert_np.base import AlbertBase, AlbertCache, require
+from albert_np.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
 from albert_np.config import AlbertConfig
 from albert_np.heads import (
     MLM_TIES,
+    ClassifierCache,
     MLMLossCache,
-    SOPCache,
+    classifier_backward,
+    classifier_forward,
     mlm_backward,
     mlm_forward,
     mlm_loss_backward,
     mlm_loss_forward,
     mlm_shapes,
-    sop_backward,
-    sop_forward,
     sop_shapes,
 )
 from albert_np.inputs import check_labels
@@ -120,23 +120,13 @@ def _correct_and_count(cache: CrossEntropyCache | None) -> tuple[int, int]:
 class PreTrainingCache(NamedTuple):
     albert: AlbertCache
     mlm: MLMLossCache | None
-    sop: SOPCache
+    sop: ClassifierCache
     sop_loss: CrossEntropyCache | None
 
 
 class MaskedLMCache(NamedTuple):
     albert: AlbertCache
     mlm: MLMLossCache | None
-
-
-def _looked_at(
-    cache: AlbertCache, output_hidden_states: bool, output_attentions: bool
-) -> dict[str, tuple[Array, ...] | None]:
-    steps = cache.encoder.steps
-    return {
-        "hidden_states": (*(s.x for s in steps), cache.sequence_output) if output_hidden_states else None,
-        "attentions": tuple(s.attention.attention.dropped for s in steps) if output_attentions else None,
-    }
 
 
 class AlbertModel(AlbertBase):
@@ -163,11 +153,11 @@ class AlbertModel(AlbertBase):
         ValueError and TypeError name the argument that does not fit.
         """
         self._start()
-        inputs = _inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         keep = grad or output_hidden_states or output_attentions
         y, pooled, cache = self._albert_forward(inputs, self._dropout_rng(), keep)
         self._finish(cache, grad)
-        return AlbertModelOutput(y, pooled, **_looked_at(cache, output_hidden_states, output_attentions))
+        return AlbertModelOutput(y, pooled, **looked_at(cache, output_hidden_states, output_attentions))
 
     def backward(self, *, last_hidden_state: Any = None, pooler_output: Any = None) -> Array:
         """Add the gradients for the given upstream gradients, (B, T, H) and (B, H), into `grads`.
@@ -183,18 +173,6 @@ class AlbertModel(AlbertBase):
             self._upstream("pooler_output", pooler_output, (B, H)),
             cache,
         )
-
-
-def _inputs(
-    input_ids: Any, attention_mask: Any, token_type_ids: Any, position_ids: Any, inputs_embeds: Any
-) -> dict[str, Any]:
-    return {
-        "input_ids": input_ids,
-        "attention_mask": attention_mask,
-        "token_type_ids": token_type_ids,
-        "position_ids": position_ids,
-        "inputs_embeds": inputs_embeds,
-    }
 
 
 class AlbertForPreTraining(AlbertBase):
@@ -235,10 +213,10 @@ class AlbertForPreTraining(AlbertBase):
         """
         self._start()
         rng = self._dropout_rng()
-        inputs = _inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         keep = grad or output_hidden_states or output_attentions
         y, pooled, albert_cache = self._albert_forward(inputs, rng, keep)
-        sop_logits, sop_cache = sop_forward(pooled, self.params.scope("sop_classifier."), self.config, rng)
+        sop_logits, sop_cache = classifier_forward(pooled, self.params.scope("sop_classifier."), self.config, rng)
         mlm_loss, mlm_cache = _mlm_loss(self, y, labels, mlm_denominator)
         sop_loss, sop_loss_cache = None, None
         if sentence_order_label is not None:
@@ -248,7 +226,7 @@ class AlbertForPreTraining(AlbertBase):
         return AlbertForPreTrainingOutput(
             last_hidden_state=y,
             pooler_output=pooled,
-            **_looked_at(albert_cache, output_hidden_states, output_attentions),
+            **looked_at(albert_cache, output_hidden_states, output_attentions),
             sop_logits=sop_logits,
             loss=None if mlm_loss is None or sop_loss is None else mlm_loss + sop_loss,
             mlm_loss=mlm_loss,
@@ -282,10 +260,10 @@ class AlbertForPreTraining(AlbertBase):
         dy = self._upstream("last_hidden_state", last_hidden_state, (B, T, H))
         if loss is not None:
             require(cache.mlm, "loss")
-            dsop = _sum(dsop, cross_entropy_backward(loss, require(cache.sop_loss, "loss")))
+            dsop = sum_of(dsop, cross_entropy_backward(loss, require(cache.sop_loss, "loss")))
         if dsop is not None:
-            dpooled = _sum(dpooled, sop_backward(dsop, cache.sop, g.scope("sop_classifier.")))
-        dy = _sum(dy, _mlm_backward(self, cache.mlm, cache.albert, loss, prediction_logits))
+            dpooled = sum_of(dpooled, classifier_backward(dsop, cache.sop, g.scope("sop_classifier.")))
+        dy = sum_of(dy, _mlm_backward(self, cache.mlm, cache.albert, loss, prediction_logits))
         return self._albert_backward(dy, dpooled, cache.albert)
 
 
@@ -316,7 +294,7 @@ class AlbertForMaskedLM(AlbertBase):
     ) -> MaskedLMOutput:
         """Run the model; inputs as in `AlbertModel.forward`. labels (B, T): token ids, -100 where nothing is asked."""
         self._start()
-        inputs = _inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         keep = grad or output_hidden_states or output_attentions
         y, _, albert_cache = self._albert_forward(inputs, self._dropout_rng(), keep)
         loss, mlm_cache = _mlm_loss(self, y, labels)
@@ -324,7 +302,7 @@ class AlbertForMaskedLM(AlbertBase):
         return MaskedLMOutput(
             last_hidden_state=y,
             pooler_output=None,
-            **_looked_at(albert_cache, output_hidden_states, output_attentions),
+            **looked_at(albert_cache, output_hidden_states, output_attentions),
             loss=loss,
             _read_logits=lambda: _all_logits(self, y),
         )
@@ -337,7 +315,7 @@ class AlbertForMaskedLM(AlbertBase):
         if loss is not None:
             require(cache.mlm, "loss")
         dy = self._upstream("last_hidden_state", last_hidden_state, cache.albert.sequence_output.shape)
-        dy = _sum(dy, _mlm_backward(self, cache.mlm, cache.albert, loss, logits))
+        dy = sum_of(dy, _mlm_backward(self, cache.mlm, cache.albert, loss, logits))
         return self._albert_backward(dy, None, cache.albert)
 
 
@@ -364,11 +342,5 @@ def _mlm_backward(
     dlogits = model._upstream("the logits", dlogits, (*y.shape[:2], model.config.vocab_size))
     if dlogits is not None:
         _, head = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
-        dy = _sum(dy, mlm_backward(dlogits.reshape(math.prod(y.shape[:2]), -1), head, g).reshape(y.shape))
+        dy = sum_of(dy, mlm_backward(dlogits.reshape(math.prod(y.shape[:2]), -1), head, g).reshape(y.shape))
     return dy
-
-
-def _sum(a: Array | None, b: Array | None) -> Array | None:
-    if a is None or b is None:
-        return a if b is None else b
-    return a + b

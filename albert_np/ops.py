@@ -17,6 +17,8 @@ __all__ = [
     "IGNORE_INDEX",
     "attention_backward",
     "attention_forward",
+    "binary_cross_entropy_backward",
+    "binary_cross_entropy_forward",
     "cross_entropy_backward",
     "cross_entropy_forward",
     "dropout_backward",
@@ -31,6 +33,8 @@ __all__ = [
     "layer_norm_forward",
     "linear_backward",
     "linear_forward",
+    "mean_squared_error_backward",
+    "mean_squared_error_forward",
     "relu_backward",
     "relu_forward",
     "silu_backward",
@@ -359,3 +363,48 @@ def cross_entropy_backward(dloss: Array | float, cache: CrossEntropyCache) -> Ar
     dlogits[xp.arange(len(labels)), labels] -= 1
     dlogits *= (counted * (dloss / denominator))[:, None].astype(probs.dtype)
     return dlogits
+
+
+class MeanSquaredErrorCache(NamedTuple):
+    difference: Array  # (…)
+    denominator: float
+
+
+def mean_squared_error_forward(
+    x: Array, labels: Array, denominator: float | None = None
+) -> tuple[Array, MeanSquaredErrorCache]:
+    """loss = Σ (x - label)² / denominator, by default their number. x and labels (…); returns a loss without axes."""
+    difference = x - labels
+    denominator = difference.size if denominator is None else denominator
+    return (difference * difference).sum() / denominator, MeanSquaredErrorCache(difference, denominator)
+
+
+def mean_squared_error_backward(dloss: Array | float, cache: MeanSquaredErrorCache) -> Array:
+    """dx = 2 dloss (x - label) / denominator. Returns dx (…)."""
+    return cache.difference * (2 * dloss / cache.denominator)
+
+
+class BinaryCrossEntropyCache(NamedTuple):
+    logits: Array  # (…)
+    labels: Array  # (…)
+    denominator: float
+
+
+def binary_cross_entropy_forward(
+    logits: Array, labels: Array, denominator: float | None = None
+) -> tuple[Array, BinaryCrossEntropyCache]:
+    """loss = Σ -(z log σ(x) + (1 - z) log(1 - σ(x))) / denominator for logits x and labels z in [0, 1].
+
+    Computed as max(x, 0) - x z + log(1 + exp(-|x|)), which neither overflows nor cancels. logits and labels (…), the
+    denominator their number by default; returns a loss without axes.
+    """
+    xp = array_module(logits)
+    denominator = logits.size if denominator is None else denominator
+    terms = xp.maximum(logits, 0) - logits * labels + xp.log1p(xp.exp(-abs(logits)))
+    return terms.sum() / denominator, BinaryCrossEntropyCache(logits, labels, denominator)
+
+
+def binary_cross_entropy_backward(dloss: Array | float, cache: BinaryCrossEntropyCache) -> Array:
+    """dx = dloss (σ(x) - z) / denominator. Returns dlogits (…)."""
+    logits, labels, denominator = cache
+    return (_sigmoid(logits) - labels) * (dloss / denominator)

@@ -11,14 +11,20 @@ import numpy as np
 
 from albert_np import ops
 from albert_np.config import SHARING, AlbertConfig
+from albert_np.finetuning import (
+    AlbertForMultipleChoice,
+    AlbertForQuestionAnswering,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+)
 from albert_np.gradcheck import Comparison, check_gradients, check_model, scattered
 from albert_np.heads import (
+    classifier_backward,
+    classifier_forward,
     mlm_backward,
     mlm_forward,
     mlm_loss_backward,
     mlm_loss_forward,
-    sop_backward,
-    sop_forward,
 )
 from albert_np.layers import (
     embeddings_backward,
@@ -49,6 +55,7 @@ __all__ = [
     "randomize",
     "small_batch",
     "small_config",
+    "task_cases",
     "torch_cases",
 ]
 
@@ -133,6 +140,13 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
             {"logits": 3 * normal(6, 5)},
             {"labels": labels, "denominator": denominator},
         )
+    targets = np.array([[0.0, 1.0, 1.0], [0.3, 0.0, 1.0]])
+    for denominator in (None, 4.0):
+        fixed = {"labels": targets, "denominator": denominator}
+        squared = (ops.mean_squared_error_forward, ops.mean_squared_error_backward)
+        yield Case(f"mean_squared_error, denominator={denominator}", *squared, {"x": normal(2, 3)}, fixed)
+        binary = (ops.binary_cross_entropy_forward, ops.binary_cross_entropy_backward)
+        yield Case(f"binary_cross_entropy, denominator={denominator}", *binary, {"logits": 3 * normal(2, 3)}, fixed)
 
 
 def _with_fixed_masks(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -234,7 +248,13 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
             weights("predictions.", "bias"),
             x,
         ),
-        ("sop", lambda x, p, rng: sop_forward(x, p, config, rng), sop_backward, weights("sop_classifier."), x[:, 0]),
+        (
+            "classifier",
+            lambda x, p, rng: classifier_forward(x, p, config, rng),
+            classifier_backward,
+            weights("sop_classifier."),
+            x[:, 0],
+        ),
     ]
 
 
@@ -310,6 +330,60 @@ def model_cases(seed: int = 0) -> Iterator[ModelCase]:
             yield ModelCase("AlbertForPreTraining, all outputs", model(AlbertForPreTraining), batch, outputs)
             given = {**{k: v for k, v in trunk.items() if k != "input_ids"}, "inputs_embeds": embeds}
             yield ModelCase("AlbertModel, inputs_embeds", model(AlbertModel), given, ("last_hidden_state",))
+    dropouts: dict[str, dict[str, Any]] = {"": {}, ", dropout": DROPOUT}
+    for label, changes in dropouts.items():
+        for name, task_model, inputs in task_cases(seed=seed, pad_token_id=None, **changes):
+            yield ModelCase(name + label, task_model, inputs, ("loss",))
+
+
+Labels = Callable[[np.random.Generator, int, int], dict[str, Array]]  # of (rng, B, T)
+TASKS: dict[str, tuple[Any, dict[str, Any], Labels]] = {
+    "regression": (
+        AlbertForSequenceClassification,
+        {"num_labels": 1},
+        lambda rng, B, T: {"labels": rng.standard_normal(B)},
+    ),
+    "regression of 3": (
+        AlbertForSequenceClassification,
+        {"num_labels": 3, "problem_type": "regression"},
+        lambda rng, B, T: {"labels": rng.standard_normal((B, 3))},
+    ),
+    "single label": (
+        AlbertForSequenceClassification,
+        {"num_labels": 4},
+        lambda rng, B, T: {"labels": rng.integers(0, 4, B)},
+    ),
+    "multi label": (
+        AlbertForSequenceClassification,
+        {"num_labels": 3},
+        lambda rng, B, T: {"labels": rng.integers(0, 2, (B, 3)).astype(np.float64)},
+    ),
+    "tokens": (
+        AlbertForTokenClassification,
+        {"num_labels": 5},
+        lambda rng, B, T: {"labels": np.where(rng.random((B, T)) < 0.7, rng.integers(0, 5, (B, T)), -100)},
+    ),
+    "answers": (
+        AlbertForQuestionAnswering,
+        {},
+        lambda rng, B, T: {"start_positions": np.array([1, T + 3, -2]), "end_positions": np.array([T, 3, 1])},
+    ),
+    "choices": (AlbertForMultipleChoice, {}, lambda rng, B, T: {"labels": rng.integers(0, 2, B)}),
+}
+
+
+def task_cases(dtype: str = "float64", seed: int = 0, **changes: Any) -> Iterator[tuple[str, Any, dict[str, Array]]]:
+    """Return (name, model, inputs) of every class of fine-tuning and every kind of problem."""
+    rng = np.random.default_rng(seed)
+    for task, (cls, settings, labels) in TASKS.items():
+        config = small_config(**{**settings, **changes})
+        model = randomize(cls(config, dtype=dtype, seed=seed), seed, 0.3)
+        choices = cls is AlbertForMultipleChoice
+        batch = small_batch(config, seed, batch=6 if choices else 3)
+        inputs = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids")}
+        if choices:
+            inputs = {name: array.reshape(3, 2, -1) for name, array in inputs.items()}
+        yield f"{cls.__name__}, {task}", model, inputs | labels(rng, 3, batch["input_ids"].shape[1])
 
 
 def inputs_of(model: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
@@ -319,7 +393,7 @@ def inputs_of(model: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def torch_cases(dtype: str, preset: str | None = None, seed: int = 0) -> Iterator[tuple[str, Any, dict[str, Array]]]:
-    """Return (name, model, batch) to compare with PyTorch: small ones of every kind, or one of a released size."""
+    """Return (name, model, inputs) to compare with PyTorch: small ones of every kind, or one of a released size."""
     if preset is not None:
         config = AlbertConfig.preset(preset)
         model = AlbertForPreTraining(config, dtype=dtype, seed=seed)
@@ -331,4 +405,6 @@ def torch_cases(dtype: str, preset: str | None = None, seed: int = 0) -> Iterato
         config = small_config(**changes)
         for cls in (AlbertModel, AlbertForPreTraining, AlbertForMaskedLM):
             model = randomize(cls(config, dtype=dtype), seed, 0.3)
-            yield f"{cls.__name__}, {label}, {dtype}", model, small_batch(config, seed)
+            yield f"{cls.__name__}, {label}, {dtype}", model, inputs_of(model, small_batch(config, seed))
+    for name, model, inputs in task_cases(dtype, seed):
+        yield f"{name}, {dtype}", model, inputs

@@ -119,6 +119,24 @@ def test_models_in_eval_mode_agree_across_backends(cls, act, backend):
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS)
+@pytest.mark.parametrize("case", list(verify.task_cases()), ids=lambda c: c[0])
+def test_models_of_fine_tuning_agree_across_backends(case, backend):
+    device = _require(backend)
+    _, reference, inputs = case
+    model = type(reference)(reference.config, dtype="float64", backend=backend)
+    model.params.flat[...] = device.from_numpy(reference.params.flat)
+    on_device = {name: device.from_numpy(value) for name, value in inputs.items()}
+    losses = [m.eval()(**given).loss for m, given in ((reference, inputs), (model, on_device))]
+    for m in (reference, model):
+        m.zero_grad()
+        m.backward()
+    assert float(losses[1]) == pytest.approx(float(losses[0]), rel=1e-10)
+    np.testing.assert_allclose(device.to_numpy(model.grads.flat), reference.grads.flat, rtol=1e-8, atol=1e-10)
+    model.train()(**inputs)
+    model.backward()
+
+
+@pytest.mark.parametrize("backend", GPU_BACKENDS)
 @pytest.mark.parametrize("cls", CLASSES)
 def test_models_in_training_mode_run_on_their_own_arrays(cls, backend):
     device = _require(backend)

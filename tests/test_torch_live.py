@@ -12,7 +12,7 @@ transformers = pytest.importorskip("transformers", reason="transformers is not i
 from albert_np.config import AlbertConfig  # noqa: E402
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel  # noqa: E402
 from albert_np.torch_check import compare_precision, compare_with_torch, torch_twin  # noqa: E402
-from albert_np.verify import inputs_of, randomize, small_batch, small_config  # noqa: E402
+from albert_np.verify import inputs_of, randomize, small_batch, small_config, task_cases  # noqa: E402
 
 CLASSES = [AlbertModel, AlbertForPreTraining, AlbertForMaskedLM]
 
@@ -33,6 +33,27 @@ def test_every_way_of_sharing_equals_hugging_faces(sharing):
     model = randomize(AlbertForPreTraining(small_config(num_hidden_layers=3, sharing=sharing), dtype="float64"))
     rows = compare_with_torch(model, small_batch(model.config))
     assert all(row.ok for row in rows), "\n".join(str(row) for row in rows if not row.ok)
+
+
+@pytest.mark.parametrize("groups, inner", [(1, 1), (2, 2)])
+def test_every_class_and_problem_of_fine_tuning_equals_hugging_faces(groups, inner):
+    for name, model, inputs in task_cases(num_hidden_layers=4, num_hidden_groups=groups, inner_group_num=inner):
+        rows = compare_with_torch(model, inputs)
+        assert all(row.ok for row in rows), f"{name}:\n" + "\n".join(str(row) for row in rows if not row.ok)
+
+
+@pytest.mark.parametrize("task", [name for name, _, _ in task_cases()])
+def test_folders_of_fine_tuned_models_load_in_hugging_face_and_back(task, tmp_path):
+    model = next(model for name, model, _ in task_cases("float32") if name == task)
+    model.save_pretrained(tmp_path / "ours")
+    cls = getattr(transformers, type(model).__name__)
+    theirs, info = cls.from_pretrained(tmp_path / "ours", output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    theirs.save_pretrained(tmp_path / "theirs")
+    again = type(model).from_pretrained(tmp_path / "theirs")
+    assert (again.params.flat == model.params.flat).all()
+    assert again.config.num_labels == model.config.num_labels
 
 
 def test_float32_is_about_as_exact_as_pytorchs():

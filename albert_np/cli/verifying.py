@@ -72,13 +72,13 @@ def _difference_sections(seed: int) -> Iterator[Section]:
 
 def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Section]:
     from albert_np.torch_check import compare_with_torch
-    from albert_np.verify import inputs_of, torch_cases
+    from albert_np.verify import torch_cases
 
     tolerances = {"float64": 1e-10, "float32": 2e-4}
     for precision in tolerances if dtype == "both" else [dtype]:
         cases = list(torch_cases(precision, preset, seed))
-        for name, model, batch in track(cases, f"PyTorch, {precision}", console=console, transient=True):
-            yield name, compare_with_torch(model, inputs_of(model, batch), tolerances[precision])
+        for name, model, inputs in track(cases, f"PyTorch, {precision}", console=console, transient=True):
+            yield name, compare_with_torch(model, inputs, tolerances[precision])
         if precision == "float32":
             yield _precision_section(cases)
 
@@ -86,9 +86,8 @@ def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Secti
 def _precision_section(cases: list[Any]) -> Section:
     """Our float32 error as a share of PyTorch's, both against the float64 truth."""
     from albert_np.torch_check import compare_precision
-    from albert_np.verify import inputs_of
 
-    ratio = compare_precision((model, inputs_of(model, batch)) for _, model, batch in cases).ratio
+    ratio = compare_precision((model, inputs) for _, model, inputs in cases).ratio
     row = Comparison("float32 error, ours / PyTorch's (at most 1.5)", ratio, ratio, (), ratio, 1.0, 1.5)
     return "float32 against float64 truth", [row]
 

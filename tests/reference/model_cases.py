@@ -3,6 +3,12 @@
 import numpy as np
 
 from albert_np.config import AlbertConfig
+from albert_np.finetuning import (
+    AlbertForMultipleChoice,
+    AlbertForQuestionAnswering,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+)
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.verify import randomize
 
@@ -39,6 +45,28 @@ CASES = {
     ),
     "pretraining_sharing_attention": (AlbertForPreTraining, {"sharing": "attention"}, TRUNK | LABELS | ORDER),
     "pretraining_sharing_ffn": (AlbertForPreTraining, {"sharing": "ffn"}, TRUNK | LABELS | ORDER),
+    "single_label": (AlbertForSequenceClassification, {"num_labels": 3}, TRUNK | {"labels": np.array([2, 0])}),
+    "regression": (AlbertForSequenceClassification, {"num_labels": 1}, TRUNK | {"labels": np.array([0.5, -2.0])}),
+    "multi_label": (
+        AlbertForSequenceClassification,
+        {"num_labels": 3},
+        TRUNK | {"labels": np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]])},
+    ),
+    "tokens": (
+        AlbertForTokenClassification,
+        {"num_labels": 4},
+        TRUNK | {"labels": np.array([[-100, 1, 3, 0, 0, -100], [-100, 2, 2, -100, -100, -100]])},
+    ),
+    "answers": (
+        AlbertForQuestionAnswering,
+        {},
+        TRUNK | {"start_positions": np.array([2, 6]), "end_positions": np.array([4, -1])},
+    ),
+    "choices": (
+        AlbertForMultipleChoice,
+        {},
+        {name: value[None] for name, value in TRUNK.items()} | {"labels": np.array([1])},
+    ),
     "masked_lm_gelu_inner_2": (AlbertForMaskedLM, {"hidden_act": "gelu", "inner_group_num": 2}, TRUNK | LABELS),
 }
 
