@@ -199,62 +199,29 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     def embeddings(x: Array, p: Scope, rng: Any) -> Any:
         return embeddings_forward(None, types, positions, p, config, rng, inputs_embeds=x)
 
+    def masked(forward: Any) -> Any:
+        return lambda x, p, rng: forward(x, mask, p, config, rng)
+
+    def plain(forward: Any) -> Any:
+        return lambda x, p, rng: forward(x, p, config, rng)
+
     layer = "albert.encoder.albert_layer_groups.0.albert_layers.0."
     single = ("query.", "key.", "value.")  # the block reads the three stacked
     in_layer = tuple("attention." + name for name in single)
     in_encoder = tuple(layer.removeprefix("albert.") + name for name in in_layer)
+    attention, feed_forward = weights(layer + "attention.", *single), weights(layer, "attention.")
+    encoder = weights("albert.", "embeddings.", "pooler.", *in_encoder)
+    pooler, head = weights("albert.", "embeddings.", "encoder."), weights("predictions.", "bias")
     return [
         ("embeddings", embeddings, embeddings_backward, weights("albert.embeddings.", "word"), embeds),
-        (
-            "self_attention",
-            lambda x, p, rng: self_attention_forward(x, mask, p, config, rng),
-            self_attention_backward,
-            weights(layer + "attention.", *single),
-            x,
-        ),
-        (
-            "feed_forward",
-            lambda x, p, rng: feed_forward_forward(x, p, config, rng),
-            feed_forward_backward,
-            weights(layer, "attention."),
-            x,
-        ),
-        (
-            "layer",
-            lambda x, p, rng: layer_forward(x, mask, p, config, rng),
-            layer_backward,
-            weights(layer, *in_layer),
-            x,
-        ),
-        (
-            "encoder",
-            lambda x, p, rng: encoder_forward(x, mask, p, config, rng),
-            encoder_backward,
-            weights("albert.", "embeddings.", "pooler.", *in_encoder),
-            embeds,
-        ),
-        (
-            "pooler",
-            lambda x, p, rng: pooler_forward(x, p),
-            pooler_backward,
-            weights("albert.", "embeddings.", "encoder."),
-            x,
-        ),
-        ("mlm", lambda x, p, rng: mlm_forward(x, p, config), mlm_backward, weights("predictions.", "bias"), x[0]),
-        (
-            "mlm_loss",
-            lambda x, p, rng: mlm_loss_forward(x, labels, p, config),
-            mlm_loss_backward,
-            weights("predictions.", "bias"),
-            x,
-        ),
-        (
-            "classifier",
-            lambda x, p, rng: classifier_forward(x, p, config, rng),
-            classifier_backward,
-            weights("sop_classifier."),
-            x[:, 0],
-        ),
+        ("self_attention", masked(self_attention_forward), self_attention_backward, attention, x),
+        ("feed_forward", plain(feed_forward_forward), feed_forward_backward, feed_forward, x),
+        ("layer", masked(layer_forward), layer_backward, weights(layer, *in_layer), x),
+        ("encoder", masked(encoder_forward), encoder_backward, encoder, embeds),
+        ("pooler", lambda x, p, rng: pooler_forward(x, p), pooler_backward, pooler, x),
+        ("mlm", lambda x, p, rng: mlm_forward(x, p, config), mlm_backward, head, x[0]),
+        ("mlm_loss", lambda x, p, rng: mlm_loss_forward(x, labels, p, config), mlm_loss_backward, head, x),
+        ("classifier", plain(classifier_forward), classifier_backward, weights("sop_classifier."), x[:, 0]),
     ]
 
 
