@@ -3,13 +3,15 @@
 import copy
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from albert_np.backend import Array, backend_of, get_backend
-from albert_np.checkpoints.huggingface import read_config, read_weights, write_folder
+from albert_np.checkpoints import Checkpoint, open_checkpoint
+from albert_np.checkpoints.huggingface import write_folder
 from albert_np.config import AlbertConfig
 from albert_np.inputs import check_inputs
 from albert_np.kernels import keep_freed_memory
@@ -100,6 +102,22 @@ class AlbertBase:
         self._place(get_backend(backend).from_numpy(self.backend.to_numpy(self.params.flat)))
         return self
 
+    def resize_token_embeddings(self, vocab_size: int) -> Self:
+        """Make room for `vocab_size` pieces: new rows are initialised as in a new model, or the last ones cut off.
+
+        Gradients start again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns
+        the model; ValueError where a special token would be cut off.
+        """
+        config = replace(self.config, vocab_size=vocab_size)
+        resized = type(self)(config, dtype=self.dtype, seed=int(self.rng.integers(2**63)))
+        old = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
+        for name, weight in old.items():
+            rows = min(len(weight), len(resized.params[name]))
+            resized.params[name][:rows] = weight[:rows]
+        self.config, self.layout = config, resized.layout
+        self._place(self.backend.from_numpy(resized.params.flat))
+        return self
+
     def replica(self) -> Self:
         """Return a model that shares this one's weights and has gradients, cache and random stream of its own."""
         other = copy.copy(self)
@@ -186,14 +204,29 @@ class AlbertBase:
     # Loading and saving.
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, dtype: Any = "float32", backend: str = "numpy", seed: int = 0) -> Self:
-        """Load a Hugging Face folder, in eval mode.
+    def from_pretrained(
+        cls, source: str | Path, dtype: Any = "float32", backend: str = "numpy", seed: int = 0, **changes: Any
+    ) -> Self:
+        """Load a model, in eval mode, from all that `checkpoints.open_checkpoint` opens.
 
-        Weights of a head that the folder lacks are initialised from `seed`, with a warning that names them. ValueError
-        lists the names and shapes in which config and weights disagree.
+        source: a Hugging Face folder, a TensorFlow checkpoint, or a name on the model hub. changes: fields of the
+        config to set otherwise, such as num_labels=3. Weights of a head that the source lacks are initialised from
+        `seed`, with a warning that names them; another warns of values that the weights cannot contradict.
+        ValueError lists the names and shapes in which config and weights disagree.
         """
-        model = cls(read_config(folder), dtype=dtype, backend="numpy", seed=seed)
-        model._load(read_weights(folder), Path(folder))
+        return cls.from_checkpoint(open_checkpoint(source), dtype, backend, seed, **changes)
+
+    @classmethod
+    def from_checkpoint(
+        cls, checkpoint: Checkpoint, dtype: Any = "float32", backend: str = "numpy", seed: int = 0, **changes: Any
+    ) -> Self:
+        """Load an opened checkpoint; everything else as in `from_pretrained`."""
+        if "num_labels" in changes:
+            changes = {"id2label": None, **changes}
+        model = cls(replace(checkpoint.config, **changes), dtype=dtype, backend="numpy", seed=seed)
+        model._load(checkpoint.weights, checkpoint.source)
+        for remark in (*checkpoint.remarks, *model.config.doubts()):
+            warnings.warn(f"{checkpoint.source}: {remark}", stacklevel=3)
         return model.to(backend).eval()
 
     def _load(self, weights: Mapping[str, np.ndarray], source: Path) -> None:
@@ -215,7 +248,7 @@ class AlbertBase:
             listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
             raise ValueError(f"the weights in {source} do not fit its config.json: {listed}")
         if missing:
-            warnings.warn(f"not in {source}, so newly initialised: {', '.join(missing)}", stacklevel=3)
+            warnings.warn(f"not in {source}, so newly initialised: {', '.join(missing)}", stacklevel=4)
         self._fill(named, source)
 
     def _fill(self, named: Mapping[str, np.ndarray], source: Path) -> None:

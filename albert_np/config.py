@@ -47,6 +47,7 @@ class AlbertConfig:
         "attention", "ffn" and "none" give each layer a group of its own and tie only the attention, only the
         feed-forward part, or nothing across them, so `num_hidden_groups` becomes `num_hidden_layers`.
     ffn_output_dropout: drop the feed-forward output too, as Google's code does; Hugging Face's PyTorch does not.
+    id2label: names of the labels, number → name. num_labels: 0 stands for as many as have names, 2 if none has.
     extra: whatever else a config.json held; it is written back unchanged.
 
     Raises ValueError, naming the field, what it was given and what is allowed.
@@ -71,13 +72,18 @@ class AlbertConfig:
     pad_token_id: int | None = 0
     bos_token_id: int | None = 2
     eos_token_id: int | None = 3
-    num_labels: int = 2
+    num_labels: int = 0
+    id2label: dict[int, str] | None = None
     problem_type: str | None = None
     sharing: str = "all"
     ffn_output_dropout: bool = False
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.id2label is not None:
+            self.id2label = _label_names(self.id2label)
+        if self.num_labels == 0:
+            self.num_labels = len(self.id2label or (0, 1))
         if self.sharing not in SHARING:
             raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")
         if self.sharing != "all" and self.num_hidden_groups == 1:
@@ -115,6 +121,9 @@ class AlbertConfig:
         for name in ("initializer_range", "layer_norm_eps"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a finite number of at least 0")
+        names = self.id2label
+        if names is not None and sorted(names) != list(range(self.num_labels)):
+            raise ValueError(f"id2label={names!r} must name the labels 0 to {self.num_labels - 1} (num_labels)")
         pad = self.pad_token_id
         if pad is not None and not (isinstance(pad, int) and 0 <= pad < self.vocab_size):
             raise ValueError(f"pad_token_id={pad!r}: must be None or in [0, {self.vocab_size})")
@@ -134,12 +143,13 @@ class AlbertConfig:
     def from_dict(cls, values: dict[str, Any]) -> "AlbertConfig":
         """Build a config from Hugging Face's JSON keys; unknown ones are kept in `extra`."""
         known = {f.name for f in fields(cls)} - {"extra"}
-        values = dict(values)
-        if "id2label" in values:  # where Hugging Face keeps the number of labels
-            values.setdefault("num_labels", len(values["id2label"]))
+        positions = values.get("position_embedding_type", "absolute")
+        if positions != "absolute":
+            raise ValueError(f"position_embedding_type={positions!r}: ALBERT as released has 'absolute' alone")
+        derived = {"model_type", "label2id"}
         return cls(
             **{k: v for k, v in values.items() if k in known},
-            extra={k: v for k, v in values.items() if k not in known},
+            extra={k: v for k, v in values.items() if k not in known | derived},
         )
 
     @classmethod
@@ -159,11 +169,38 @@ class AlbertConfig:
         """Return the JSON object that Hugging Face reads as the same configuration."""
         values = asdict(self)
         extra = values.pop("extra")
-        labels = values.pop("num_labels")
-        if labels != 2 and "id2label" not in extra:
-            values["id2label"] = {str(i): f"LABEL_{i}" for i in range(labels)}
-            values["label2id"] = {f"LABEL_{i}": i for i in range(labels)}
+        labels, names = values.pop("num_labels"), values.pop("id2label")
+        if names is None and labels != 2:
+            names = {i: f"LABEL_{i}" for i in range(labels)}
+        if names is not None:  # where Hugging Face keeps the number of labels
+            values["id2label"] = {str(i): name for i, name in names.items()}
+            extra["label2id"] = {name: i for i, name in names.items()}
         return {"model_type": "albert", **values, **extra}
+
+    def doubts(self) -> list[str]:
+        """Return what may be wrong in ways that weights cannot contradict, against the released models of this size.
+
+        Layers that share their weights fit any number of layers and heads and any activation, so that a wrong value
+        loads without a word and computes something else.
+        """
+        released = [preset for preset in PRESETS.values() if self._weights_fit(preset)]
+        doubts = [
+            f"{name}={getattr(self, name)}: the released models of this size have {released[0][name]}, and the weights "
+            "fit both"
+            for name in ("num_hidden_layers", "num_attention_heads")
+            if released and getattr(self, name) != released[0][name]
+        ]
+        if released and self.hidden_act not in ("gelu_new", "gelu_pytorch_tanh"):
+            doubts.append(
+                f"hidden_act={self.hidden_act}: Google trained this size with the tanh form, gelu_new; the hub's "
+                "version 1 says gelu, the erf form, which Hugging Face computes, and TensorFlow did not"
+            )
+        return doubts
+
+    def _weights_fit(self, preset: dict[str, Any]) -> bool:
+        other = AlbertConfig(**preset)
+        names = "vocab_size embedding_size hidden_size intermediate_size num_hidden_groups inner_group_num".split()
+        return all(getattr(self, name) == getattr(other, name) for name in names)
 
     @property
     def head_size(self) -> int:
@@ -198,6 +235,14 @@ _POSITIVE = (
     "type_vocab_size",
     "num_labels",
 )
+
+
+def _label_names(given: Any) -> dict[int, str]:
+    """Return number → name; JSON knows the numbers as strings."""
+    try:
+        return {int(i): str(name) for i, name in given.items()}
+    except (AttributeError, ValueError) as error:
+        raise ValueError(f"id2label={given!r} must map the numbers of the labels to their names") from error
 
 
 def _is_number(value: object) -> bool:

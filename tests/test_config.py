@@ -124,3 +124,32 @@ def test_a_config_that_is_not_alberts_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
             AlbertConfig.from_json_file(path)
+
+
+def test_labels_are_counted_by_their_names():
+    assert AlbertConfig(id2label={"0": "ham", "1": "spam", "2": "eggs"}).num_labels == 3
+    assert AlbertConfig().num_labels == 2
+    values = AlbertConfig(num_labels=3).to_dict()
+    assert values["id2label"] == {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}
+    assert values["label2id"]["LABEL_2"] == 2
+
+
+@pytest.mark.parametrize("names", [{0: "ham", 2: "eggs"}, {"a": "ham"}, ["ham", "eggs"]])
+def test_names_of_labels_that_do_not_count_from_zero_are_refused(names):
+    with pytest.raises(ValueError, match="id2label=.* must"):
+        AlbertConfig(id2label=names)
+
+
+def test_relative_positions_are_refused():
+    with pytest.raises(ValueError, match="position_embedding_type='relative_key'"):
+        AlbertConfig.from_dict({"position_embedding_type": "relative_key"})
+
+
+def test_what_weights_cannot_contradict_is_doubted():
+    assert AlbertConfig.preset("base-v2").doubts() == []
+    assert AlbertConfig(hidden_size=64, num_attention_heads=2, hidden_act="relu").doubts() == []
+    heads, layers = AlbertConfig.preset("xlarge-v2", num_attention_heads=32, num_hidden_layers=12).doubts()[::-1]
+    assert heads.startswith("num_attention_heads=32: the released models of this size have 16")
+    assert layers.startswith("num_hidden_layers=12: the released models of this size have 24")
+    (act,) = AlbertConfig.preset("base-v1").doubts()
+    assert "gelu_new" in act

@@ -262,3 +262,27 @@ def test_query_key_and_value_lie_next_to_each_other_in_every_layer():
         stacked = model.params[prefix + "query_key_value.weight"]
         for i, part in enumerate(("query", "key", "value")):
             assert (stacked[12 * i : 12 * i + 12] == model.params[f"{prefix}{part}.weight"]).all()
+
+
+@pytest.mark.parametrize("vocab_size", [16, 40])
+def test_resizing_keeps_what_the_kept_pieces_give(vocab_size):
+    model = small_model(AlbertForPreTraining)
+    config, before = model.config, model(IDS, MASK)
+    logits = before.prediction_logits
+    after = model.resize_token_embeddings(vocab_size)(IDS, MASK)
+    kept = min(vocab_size, 23)
+    np.testing.assert_array_equal(before.last_hidden_state, after.last_hidden_state)
+    np.testing.assert_array_equal(logits[..., :kept], after.prediction_logits[..., :kept])
+    assert after.prediction_logits.shape[-1] == model.config.vocab_size == vocab_size
+    assert config.vocab_size == 23
+    model.backward(prediction_logits=np.ones_like(after.prediction_logits))
+    assert model.grads["predictions.decoder.weight"].shape == (vocab_size, config.embedding_size)
+    new = model.params["predictions.decoder.weight"][23:]
+    assert (new.std(axis=1) > 0).all()
+
+
+def test_resizing_away_the_padding_piece_is_refused():
+    model = small_model(pad_token_id=22)
+    with pytest.raises(ValueError, match="pad_token_id=22"):
+        model.resize_token_embeddings(20)
+    assert model.config.vocab_size == 23

@@ -111,8 +111,12 @@ def test_fill_mask_refuses_what_it_cannot_answer(finished):
 def test_find_model_prefers_the_finished_model(finished, tmp_path):
     output = finished[0]
     assert find_model(output) == output
-    with pytest.raises(FileNotFoundError, match="neither a model folder"):
-        find_model(tmp_path)
+    (output / "config.json").rename(tmp_path / "config.json")
+    try:
+        assert find_model(output).parent == output / "checkpoints"
+    finally:
+        (tmp_path / "config.json").rename(output / "config.json")
+    assert find_model("owner/name") == "owner/name"
 
 
 def test_recipes_refuse_what_they_do_not_know():

@@ -227,15 +227,9 @@ class Run:
         return read_metrics(self.output / "metrics.jsonl")
 
 
-def find_model(path: str | Path) -> Path:
-    """Return the model folder that `path` means: itself, or the latest checkpoint of an unfinished run.
-
-    FileNotFoundError if there is neither.
-    """
-    path = Path(path)
-    if (path / "config.json").is_file():
-        return path
-    checkpoint = latest_checkpoint(path) if path.is_dir() else None
-    if checkpoint is None:
-        raise FileNotFoundError(f"{path} is neither a model folder (with a config.json) nor a run with a checkpoint")
-    return checkpoint
+def find_model(source: str | Path) -> str | Path:
+    """Return what `from_pretrained` reads: the latest checkpoint of an unfinished run, or `source` itself."""
+    path = Path(source)
+    if path.is_dir() and not (path / "config.json").is_file():
+        return latest_checkpoint(path) or source
+    return source

@@ -1,0 +1,28 @@
+"""One door to every kind of checkpoint."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from albert_np.checkpoints.huggingface import read_config, read_weights
+from albert_np.config import AlbertConfig
+
+__all__ = ["Checkpoint", "open_checkpoint"]
+
+
+class Checkpoint(NamedTuple):
+    """A model as it was stored: weights under Hugging Face's names, and what its reader wants said."""
+
+    kind: str  # "Hugging Face" or "TensorFlow"
+    source: Path
+    config: AlbertConfig
+    weights: dict[str, np.ndarray]
+    remarks: Sequence[str]
+
+
+def open_checkpoint(source: str | Path) -> Checkpoint:
+    """Read a checkpoint of any kind."""
+    folder = Path(source)
+    return Checkpoint("Hugging Face", folder, read_config(folder), read_weights(folder), ())
