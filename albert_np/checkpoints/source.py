@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from albert_np.checkpoints.hub import resolve
 from albert_np.checkpoints.huggingface import read_config, read_weights
 from albert_np.config import AlbertConfig
 
@@ -22,7 +23,12 @@ class Checkpoint(NamedTuple):
     remarks: Sequence[str]
 
 
-def open_checkpoint(source: str | Path) -> Checkpoint:
-    """Read a checkpoint of any kind."""
-    folder = Path(source)
+def open_checkpoint(source: str | Path, revision: str | None = None) -> Checkpoint:
+    """Read a checkpoint of any kind.
+
+    source: a Hugging Face folder; a TensorFlow checkpoint, by its prefix or its folder, or a TF-Hub module; or a name
+    on the model hub, of which `revision` picks a branch, tag or commit. Raises what `hub.resolve`, `read_weights` and
+    `read_tensorflow` raise.
+    """
+    folder = resolve(source, revision)
     return Checkpoint("Hugging Face", folder, read_config(folder), read_weights(folder), ())
