@@ -96,7 +96,7 @@ def live_results(case: Case) -> Arrays:
         "embedding": lambda weight, ids, padding_idx: F.embedding(torch.from_numpy(ids), weight),
         "cross_entropy": lambda logits, labels, denominator: F.cross_entropy(logits, torch.from_numpy(labels)),
     }
-    inputs = {name: torch.tensor(x, requires_grad=True) for name, x in case.inputs.items()}
+    inputs: dict[str, Any] = {name: torch.tensor(x, requires_grad=True) for name, x in case.inputs.items()}
     y = functions[case.name](**inputs, **case.fixed)
     y.backward(torch.from_numpy(upstream(y.detach().numpy())))
     return {"y": y.detach().numpy(), **{f"d{name}": x.grad.numpy() for name, x in inputs.items()}}

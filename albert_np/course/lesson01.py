@@ -1,0 +1,116 @@
+"""Notebook 01: broadcasting, and undoing it."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from albert_np.course.report import equal, holds, self_check
+from albert_np.gradcheck import check_gradients
+
+__all__ = ["check_shape_predictions", "check_unbroadcast"]
+
+
+class Question(NamedTuple):
+    text: str
+    compute: Callable[..., Any]
+    shapes: tuple[tuple[int, ...], ...]
+    advice: str
+
+
+QUESTIONS = {
+    "a": Question("x + bias", np.add, ((2, 5, 8), (8,)), "a bias has ones put in front: (1, 1, 8)"),
+    "b": Question("column + row", np.add, ((5, 1), (1, 8)), "each axis takes the larger of its two sizes"),
+    "c": Question("row + column", np.add, ((5,), (8, 1)), "align at the right: (5,) becomes (1, 5), not (5, 1)"),
+    "d": Question("u + v", np.add, ((5,), (8,)), "5 meets 8 and neither is 1: NumPy refuses, so the answer is None"),
+    "e": Question("words + positions", np.add, ((2, 5, 8), (1, 5, 8)), "the 1 is stretched over the batch"),
+    "f": Question("x - x.mean(axis=-1)", lambda x: x - x.mean(axis=-1), ((2, 5, 8),), "(2, 5, 8) meets (2, 5)"),
+    "g": Question(
+        "x.mean(axis=-1, keepdims=True)",
+        lambda x: x.mean(axis=-1, keepdims=True),
+        ((2, 5, 8),),
+        "keepdims leaves an axis of size 1 where the mean was taken",
+    ),
+    "h": Question(
+        "x @ weight.T", lambda x, weight: x @ weight.T, ((2, 5, 8), (3, 8)), "the inner sizes, 8 and 8, are summed away"
+    ),
+    "i": Question("scores + mask", np.add, ((2, 4, 5, 5), (2, 1, 1, 5)), "one line of a sequence serves all heads"),
+    "j": Question(
+        "table[ids]",
+        lambda table, ids: table[ids.astype(int)],
+        ((9, 8), (1, 5)),
+        "every id is replaced by a row: the shape of the ids, then the length of a row",
+    ),
+}
+
+
+@self_check("ten shapes")
+def check_shape_predictions(predictions: Callable[[], Mapping[str, Any]]) -> Iterator[Any]:
+    """Check `predictions()`: a dictionary from "a" to "j" to a shape, or None where NumPy raises an error."""
+    given = predictions()
+    for letter, question in QUESTIONS.items():
+        line = f"{letter}: {question.text}, shapes {', '.join(map(str, question.shapes))}"
+        if letter not in given:
+            yield False, f"{line}: no prediction"
+            continue
+        predicted = given[letter] if given[letter] is None else tuple(given[letter])
+        yield holds(
+            f"{line}: {predicted}", predicted == _shape_of(question), f"NumPy disagrees. Think: {question.advice}"
+        )
+
+
+def _shape_of(question: Question) -> tuple[int, ...] | None:
+    try:
+        shape: tuple[int, ...] = np.shape(question.compute(*map(np.zeros, question.shapes)))
+    except ValueError:
+        return None
+    return shape
+
+
+SHAPES = {  # shape of x → shape that it was broadcast to
+    "a bias": ((4,), (2, 3, 4)),
+    "positions, stretched over the batch": ((1, 3, 4), (2, 3, 4)),
+    "a column": ((3, 1), (3, 4)),
+    "one number for each sequence": ((2, 1, 1), (2, 3, 4)),
+    "a new axis and a stretched one": ((3, 1), (2, 3, 4)),
+    "a mask, stretched over heads and rows": ((2, 1, 1, 3), (2, 4, 3, 3)),
+    "a single number": ((), (2, 3)),
+    "nothing was broadcast": ((2, 3), (2, 3)),
+    "square, where a wrong axis would fit too": ((3, 1), (3, 3)),
+    "size 1 stays 1": ((1, 3), (1, 3)),
+}
+
+
+@self_check("unbroadcast")
+def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx = unbroadcast(dy, shape)`: dy summed over every axis along which x of that shape was copied."""
+    rng = np.random.default_rng(1)
+    for name, (shape, large) in SHAPES.items():
+        x, dy = rng.standard_normal(shape), rng.standard_normal(large)
+        given = dy.copy()
+        dx = unbroadcast(given, shape)
+        yield equal(f"{name}, {large} → {shape}", dx, _expected(dy, shape))
+        yield holds(f"{name}: dy was not changed", bool((given == dy).all()), "it was")
+        if np.shape(dx) == shape:
+            copied, summed = float((dy * np.broadcast_to(x, large)).sum()), float((dx * x).sum())
+            sides = math.isclose(copied, summed, rel_tol=1e-9, abs_tol=1e-9)
+            yield holds(
+                f"{name}: the dot-product test (1.6)", sides, f"{copied:.6g} on one side, {summed:.6g} on the other"
+            )
+
+    x, weight = rng.standard_normal((2, 3, 4)), rng.standard_normal((3, 1))
+
+    def backward(dy: Any, _: Any) -> Any:
+        return dy * weight, unbroadcast(dy * x, (3, 1))
+
+    def forward(x: Any, weight: Any) -> Any:
+        return x * weight, None
+
+    yield from check_gradients(forward, backward, {"x": x, "weight": weight})[1:]
+
+
+def _expected(dy: Any, shape: tuple[int, ...]) -> Any:
+    """Sum with the slowest code that cannot be wrong: every number of dy goes home to the place it was copied from."""
+    home = np.broadcast_to(np.arange(np.prod(shape, dtype=int)).reshape(shape), dy.shape)
+    return np.bincount(home.ravel(), weights=dy.ravel()).reshape(shape)

@@ -1,0 +1,122 @@
+"""Notebook 10: the encoder layer."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from albert_np.course.report import equal, holds, self_check
+from albert_np.gradcheck import check_gradients
+from albert_np.layers import FeedForwardCache, LayerCache, SelfAttentionCache, layer_forward
+from albert_np.layers import layer_backward as package_layer_backward
+from albert_np.model import AlbertModel
+from albert_np.ops import ACTIVATIONS, attention_backward, dropout_backward, linear_backward
+from albert_np.params import Scope
+from albert_np.verify import block_cases, randomize, small_config
+
+__all__ = ["check_layer_backward"]
+
+LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
+
+Array = np.ndarray
+
+
+def attention_branch_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> Array:
+    """Go back through A of LayerNorm(x + A(x)) alone, without the skip path and the LayerNorm (10.6).
+
+    dy (B, T, H), the gradient of A(x); returns this branch's part of dx, and adds the gradients of its weights into
+    g, the scope of the attention.
+    """
+    B, T, H = dy.shape
+    _, N, _, D = cache.attention.query.shape
+    dmerged, dweight, dbias = linear_backward(dropout_backward(dy, cache.dropout), cache.dense)
+    g["dense.weight"] += dweight
+    g["dense.bias"] += dbias
+    dcontext = dmerged.reshape(B, T, N, D).transpose(0, 2, 1, 3)  # split
+    dheads = np.stack(attention_backward(dcontext, cache.attention))  # (3, B, N, T, D)
+    dstacked = dheads.transpose(1, 3, 0, 2, 4).reshape(B, T, 3 * H)  # merge
+    dx, dweight, dbias = linear_backward(dstacked, cache.query_key_value)
+    g["query_key_value.weight"] += dweight
+    g["query_key_value.bias"] += dbias
+    return np.asarray(dx)
+
+
+def feed_forward_branch_backward(dy: Array, cache: FeedForwardCache, g: Scope) -> Array:
+    """Go back through F of LayerNorm(h + F(h)) alone, without the skip path and the LayerNorm (10.4).
+
+    dy (B, T, H), the gradient of F(h); returns this branch's part of dh, and adds the gradients of its weights into
+    g, the scope of the layer.
+    """
+    _, activation_backward = ACTIVATIONS[cache.activation_name]
+    dactivated, dweight, dbias = linear_backward(dropout_backward(dy, cache.dropout), cache.ffn_output)
+    g["ffn_output.weight"] += dweight
+    g["ffn_output.bias"] += dbias
+    dh, dweight, dbias = linear_backward(activation_backward(dactivated, cache.activation), cache.ffn)
+    g["ffn.weight"] += dweight
+    g["ffn.bias"] += dbias
+    return np.asarray(dh)
+
+
+@self_check("the backward of a layer")
+def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx = layer_backward(dy, cache, g)`; dy (B, T, H), cache of `layer_forward`, g a scope to add into."""
+    model = randomize(AlbertModel(small_config(), dtype="float64"))
+    rng = np.random.default_rng(10)
+    x, dy = rng.standard_normal((2, 2, 5, 12))
+    _, cache = layer_forward(x, None, model.params.scope(LAYER), model.config)
+    right, expected = _run(package_layer_backward, model, dy, cache)
+    given = dy.copy()
+    dx, mine = _run(layer_backward, model, dy, cache)
+    yield equal("dx, against the package", dx, right)
+    wrong = [name for name in expected if not np.allclose(mine[name], expected[name], rtol=1e-9, atol=1e-9)]
+    yield holds(f"the gradients of {len(expected)} weights", not wrong, "wrong in " + ", ".join(wrong))
+    yield holds("dy was not changed", bool((dy == given).all()), "it was")
+    for part, last in (("the feed-forward part", "ffn_output.weight"), ("the attention", "attention.dense.weight")):
+        through = _with_dead_branch(layer_backward, last, x, dy)
+        yield holds(
+            f"there is a way around {part}",
+            bool(np.any(through)),
+            f"with {last} = 0 nothing comes through {part}, and dx is 0: the skip path is missing",
+        )
+    before = {name: rng.standard_normal(gradient.shape) for name, gradient in expected.items()}
+    _, twice = _run(layer_backward, model, dy, cache, before)
+    lost = [n for n in expected if not np.allclose(twice[n], before[n] + mine[n], rtol=1e-9, atol=1e-9)]
+    yield holds(
+        "gradients are added to what is there", not lost, "`=` where `+=` belongs? Overwritten: " + ", ".join(lost)
+    )
+    yield from _finite_differences(layer_backward)
+
+
+def _run(
+    backward: Callable[..., Any], model: Any, dy: Any, cache: LayerCache, before: Mapping[str, Any] | None = None
+) -> tuple[Any, dict[str, Any]]:
+    """Return dx and the gradients of the layer's weights, after adding into `before` (zeros by default)."""
+    grads = model.params.zeros_like()
+    names = [name for name in grads if name.startswith(LAYER)]
+    for name in names:
+        if before is not None:
+            grads[name] = before[name.removeprefix(LAYER)]
+    dx = backward(dy, cache, grads.scope(LAYER))
+    return dx, {name.removeprefix(LAYER): grads[name] for name in names}
+
+
+def _with_dead_branch(backward: Callable[..., Any], last: str, x: Any, dy: Any) -> Any:
+    """Return dx of a layer in which one branch's last weight is zero: only the skip path is left around it."""
+    model = randomize(AlbertModel(small_config(), dtype="float64"))
+    model.params[LAYER + last][...] = 0
+    _, cache = layer_forward(x, None, model.params.scope(LAYER), model.config)
+    return _run(backward, model, dy, cache)[0]
+
+
+def _finite_differences(backward: Callable[..., Any]) -> Iterator[Any]:
+    case = next(case for case in block_cases() if case.name == "layer, dropout")
+    weights = {name: weight for name, weight in case.inputs.items() if name != "x"}
+
+    def pure(dy: Any, cache: LayerCache) -> Any:
+        g = {name: np.zeros_like(weight) for name, weight in weights.items()}
+        dx = backward(dy, cache, Scope(g, ""))
+        return dx, *g.values()
+
+    for row in check_gradients(case.forward, pure, case.inputs, samples=8):
+        if row.name in ("x", "a direction through all"):
+            yield row.ok, f"finite differences, with dropout and a mask: {row}"

@@ -1,0 +1,106 @@
+"""Notebook 12: the MLM and SOP heads, and the gradient of the tied matrix."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from albert_np.config import AlbertConfig
+from albert_np.course.report import equal, holds, self_check
+from albert_np.gradcheck import check_gradients
+from albert_np.model import AlbertForPreTraining
+from albert_np.ops import (
+    EmbeddingCache,
+    cross_entropy_backward,
+    embedding_backward,
+    linear_forward,
+    tanh_backward,
+    tanh_forward,
+)
+
+__all__ = ["check_tied_gradient"]
+
+WORD_EMBEDDINGS = "albert.embeddings.word_embeddings.weight"
+SMALL = AlbertConfig(
+    vocab_size=15,
+    embedding_size=4,
+    hidden_size=6,
+    num_hidden_layers=2,
+    num_attention_heads=2,
+    intermediate_size=8,
+    max_position_embeddings=8,
+    initializer_range=0.3,
+    pad_token_id=None,
+)
+
+
+@self_check("gradient of the tied matrix")
+def check_tied_gradient(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dweight = tied_gradient(ids, dembedded, dlogits, hidden)`, (V, E).
+
+    ids (B, T), dembedded (B, T, E), dlogits (R, V), hidden (R, E).
+    """
+    ids, dembedded = np.array([[2, 0, 2]]), np.array([[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]])
+    dlogits, hidden = np.array([[0.25, -0.75, 0.25, 0.25]]), np.array([[4.0, -4.0]])
+    by_hand = tied_gradient(ids, dembedded, dlogits, hidden)
+    yield equal("by hand (12.9)", by_hand, [[3.0, 1.0], [-3.0, 3.0], [5.0, 3.0], [1.0, -1.0]])
+
+    rng = np.random.default_rng(12)
+    V, E = 9, 5
+    ids = np.array([[1, 4, 4, 0], [4, 1, 6, 6]])
+    dembedded, dlogits, hidden = (rng.standard_normal(shape) for shape in ((2, 4, E), (3, V), (3, E)))
+    lookup, decoder = embedding_backward(dembedded, EmbeddingCache(ids, V, None)), dlogits.T @ hidden
+    given = [array.copy() for array in (ids, dembedded, dlogits, hidden)]
+    dweight = tied_gradient(*given)
+    yield holds(
+        "no argument was changed",
+        all((a == b).all() for a, b in zip(given, (ids, dembedded, dlogits, hidden), strict=True)),
+        "one was",
+    )
+    yield equal("both paths at once, ids repeated", dweight, lookup + decoder)
+    alone = tied_gradient(ids, dembedded, 0 * dlogits, hidden)
+    yield equal("the lookup's path alone (dlogits = 0): scatter-add, repeated ids summed", alone, lookup)
+    alone = tied_gradient(ids, 0 * dembedded, dlogits, hidden)
+    yield equal("the decoder's path alone (dembedded = 0): dlogitsᵀ hidden", alone, decoder)
+    square = rng.standard_normal((5, E, E))  # V = E = 5: a transposed product would fit too
+    dweight = tied_gradient(ids % E, dembedded, square[0], square[1])
+    expected = embedding_backward(dembedded, EmbeddingCache(ids % E, E, None)) + square[0].T @ square[1]
+    yield equal("V = E, where a transposed product would fit", dweight, expected)
+    single = [array.astype(np.float32) for array in (dembedded, dlogits, hidden)]
+    dtype = np.asarray(tied_gradient(ids, *single)).dtype
+    yield holds("float32 in gives float32 out", dtype == np.float32, f"got {dtype}: np.zeros needs dtype=")
+    yield from _finite_differences(tied_gradient)
+    yield _pretraining(tied_gradient)
+
+
+def _finite_differences(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
+    """A bag of words that guesses a word: logits = tanh(Σₜ weight[ids]) weightᵀ."""
+    rng = np.random.default_rng(120)
+    ids = rng.integers(0, 6, (4, 5))  # rows 6 and 7 are never looked up
+
+    def forward(weight: Any) -> tuple[Any, Any]:
+        hidden, tanh_cache = tanh_forward(weight[ids].sum(axis=1))
+        logits, linear_cache = linear_forward(hidden, weight, np.zeros(8))
+        return logits, (linear_cache, tanh_cache)
+
+    def backward(dlogits: Any, cache: Any) -> Any:
+        linear_cache, tanh_cache = cache
+        dsum = tanh_backward(dlogits @ linear_cache.weight, tanh_cache)
+        dembedded = np.repeat(dsum[:, None], ids.shape[1], axis=1)
+        return tied_gradient(ids, dembedded, dlogits, linear_cache.x)
+
+    for comparison in check_gradients(forward, backward, {"weight": rng.standard_normal((8, 3))})[:1]:
+        yield comparison.ok, f"finite differences, a bag of words with a tied matrix: {comparison}"
+
+
+def _pretraining(tied_gradient: Callable[..., Any]) -> Any:
+    """The small ALBERT with both heads, against the package's own backward pass."""
+    model = AlbertForPreTraining(SMALL, dtype="float64", seed=12).eval()
+    ids = np.array([[2, 7, 4, 9, 3], [2, 5, 5, 4, 3]])
+    labels = np.array([[-100, -100, 8, -100, -100], [-100, 5, -100, 11, -100]])
+    model(ids, labels=labels, sentence_order_label=np.array([0, 1]))
+    mlm = model.cache.mlm
+    dembedded = model.backward()
+    dlogits = cross_entropy_backward(1.0, mlm.cross_entropy)
+    got = tied_gradient(ids, dembedded, dlogits, mlm.head.decoder.x)
+    return equal("a small AlbertForPreTraining, against the package", got, model.grads[WORD_EMBEDDINGS])

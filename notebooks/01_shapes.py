@@ -1,0 +1,354 @@
+# %% [markdown]
+# # 01 · Shapes
+#
+# **35 minutes.** You need: Python, NumPy arrays, the chain rule. You will be able to
+#
+# * predict the shape of any expression in this course before you run it,
+# * say what broadcasting copies, and undo it in a backward pass,
+# * find the three places where ALBERT's gradients are summed because of it.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | $B, T, H$ | | sentences in a batch, positions in a sentence, numbers for a position |
+# | $x$ | any | what was broadcast |
+# | $y$ | larger | what it was broadcast to |
+# | $\bar y$ `dy` | as $y$ | upstream gradient, $\partial L/\partial y$; $L$ is the loss, one number |
+# | $\bar x$ `dx` | as $x$ | the gradient that we look for, $\partial L/\partial x$ |
+# | $c(i)$ | | the place in $x$ that the place $i$ of $y$ was copied from |
+#
+# Everything in ALBERT is an array of shape (B, T, H) or a weight that has to fit one. Most errors in hand-written
+# gradients are errors of shape, and the bad ones do not raise an exception.
+
+# %% [markdown]
+# ## 1. The rule
+#
+# Write the two shapes one above the other, **aligned at the right**. Fill the shorter one with ones on its left. An axis
+# with sizes $a$ and $b$ then gives
+#
+# $$n = \begin{cases} a & b = 1 \text{ or } b = a\\ b & a = 1\\ \text{an error} & \text{otherwise}\end{cases} \tag{1.1}$$
+#
+# **By hand first.** A column (3, 1) holds 0, 10, 20; a row (4,) holds 1, 2, 3, 4. What is the shape of their sum, and what
+# stands in its lower left corner? Decide, then run.
+
+# %%
+import numpy as np
+
+column = np.array([[0], [10], [20]])  # (3, 1)
+row = np.array([1, 2, 3, 4])  # (4,), which counts as (1, 4)
+grid = column + row
+print(grid.shape)
+print(grid)
+
+# %% [markdown]
+# Full colour: the numbers that are stored. Pale: copies that broadcasting pretends to have.
+
+# %%
+from albert_np.plots.broadcasting import broadcast_figure
+from albert_np.plots.showing import show
+
+show(
+    broadcast_figure(column, row[None]),
+    "Three grids of 3 by 4 cells: a column copied to the right, plus a row copied downwards, equals a full grid.",
+)
+
+# %% [markdown]
+# *Pretends*: no number is copied. The stride of an axis says how many bytes lie between two neighbours along it, and
+# along a broadcast axis it is 0: every neighbour is the same number in memory.
+
+# %%
+spread = np.broadcast_to(column, (3, 4))
+print("strides of the column:", column.strides, " spread over 4 columns:", spread.strides)
+print("same memory:", np.shares_memory(column, spread))
+
+# %% [markdown]
+# ## 2. Your turn: ten shapes  (difficulty 1 of 5, 8 minutes)
+#
+# Predict each, on paper. Return a dictionary from letter to shape, or to `None` where NumPy raises an error. These are the
+# shapes of a small ALBERT: B = 2, T = 5, H = 8, four heads.
+#
+# | | expression | shapes |
+# |---|---|---|
+# | a | `x + bias` | (2, 5, 8), (8,) |
+# | b | `column + row` | (5, 1), (1, 8) |
+# | c | `row + column` | (5,), (8, 1) |
+# | d | `u + v` | (5,), (8,) |
+# | e | `words + positions` | (2, 5, 8), (1, 5, 8) |
+# | f | `x - x.mean(axis=-1)` | (2, 5, 8) |
+# | g | `x.mean(axis=-1, keepdims=True)` | (2, 5, 8) |
+# | h | `x @ weight.T` | (2, 5, 8), (3, 8) |
+# | i | `scores + mask` | (2, 4, 5, 5), (2, 1, 1, 5) |
+# | j | `table[ids]` | (9, 8), (1, 5) |
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Align at the right, always. A mean takes an axis away, unless `keepdims` leaves it with size 1.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (1.1) for every axis. For `@`: (…, m, k) @ (k, n) is (…, m, n). For a lookup: the shape of the ids, then that of a row.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# return {"a": (2, 5, 8), "b": (5, 8), "c": (8, 5), "d": None, ...}
+# ```
+# Two of the ten are errors.
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson01
+
+
+def predictions():
+    """Returns a dictionary from "a" to "j" to a shape, or None for an error."""
+    raise NotImplementedError
+
+
+lesson01.check_shape_predictions(predictions)
+
+# %% [markdown]
+# ## 3. Undoing it
+#
+# Forward, broadcasting copies: the place $i$ of $y$ shows the place $c(i)$ of $x$,
+#
+# $$y_i = x_{c(i)} \tag{1.2}$$
+#
+# Now change one number $x_k$ a little. Every copy of it changes by as much, and each of them moves the loss:
+#
+# $$\frac{\partial L}{\partial x_k} = \sum_i \frac{\partial L}{\partial y_i}\frac{\partial y_i}{\partial x_k}
+# = \sum_{i\,:\,c(i)=k} \bar y_i \tag{1.3}$$
+#
+# since $\partial y_i/\partial x_k$ is 1 where $i$ is a copy of $k$, and 0 elsewhere. **What forward copies, backward sums.**
+# Along which axes? There are two kinds of copying in (1.1), and two kinds of sum:
+#
+# $$\text{axes that were put in front: sum, and they are gone} \tag{1.4}$$
+# $$\text{axes of size 1 that were stretched: sum, and keep a 1} \tag{1.5}$$
+#
+# **By hand.** In the grid above let $\bar y$ be 1 in the first row, 2 in the second, 3 in the third. What gradient does the
+# column get, and what the row? Predict both, then look.
+
+# %%
+from albert_np.plots.broadcasting import unbroadcast_figure
+
+dy = np.array([[1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3]])  # (3, 4)
+print("dcolumn", dy.sum(axis=1, keepdims=True).tolist(), " (1.5)")
+print("drow   ", dy.sum(axis=0).tolist(), " (1.4)")
+show(
+    unbroadcast_figure(dy),
+    "The gradient of the grid, 3 by 4; arrows lead from each row to the column's gradient and from each column to the row's.",
+)
+
+# %% [markdown]
+# Another way to see it. Lay $x$ and $y$ out as long vectors; then (1.2) is a matrix, $y = Rx$, with a single 1 in every
+# row. The backward pass of any matrix is its transpose, $\bar x = R^\top\bar y$, and a transposed copying matrix sums. Here
+# it is for a column (3, 1) spread to (3, 2).
+
+# %%
+from matplotlib.figure import Figure
+
+from albert_np.plots.showing import matrix
+
+R = np.stack([np.broadcast_to(unit.reshape(3, 1), (3, 2)).ravel() for unit in np.eye(3)], axis=1)  # (6, 3)
+figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+forward, backward = figure.subplots(1, 2)
+matrix(forward, R, "y = R x: each x is shown twice", digits=0)
+matrix(backward, R.T, "dx = Rᵀ dy: each dx sums two", digits=0)
+forward.set(xlabel="place in x", ylabel="place in y")
+backward.set(xlabel="place in y", ylabel="place in x")
+show(figure, "A 6 by 3 matrix with one 1 in every row, and its transpose with two ones in every row.")
+
+# %% [markdown]
+# This gives a test that is exact but for rounding: the **dot-product test**. For any $x$ and any $\bar y$,
+#
+# $$\langle \bar y,\, Rx\rangle = \bar y^\top R\,x = \langle R^\top \bar y,\, x\rangle, \qquad
+# \textstyle\sum \bar y \cdot \text{broadcast}(x) = \sum \text{unbroadcast}(\bar y)\cdot x \tag{1.6}$$
+
+# %%
+rng = np.random.default_rng(0)
+x, dy = rng.normal(size=(3, 1)), rng.normal(size=(2, 3, 4))
+dx = dy.sum(axis=0).sum(axis=1, keepdims=True)  # (1.4), then (1.5)
+print((dy * np.broadcast_to(x, dy.shape)).sum(), "=", (dx * x).sum())
+
+# %% [markdown]
+# A product adds one step only. For $y = w\,x$ with $w$ broadcast, the copies of $w$ get $\bar y\,x$ each, and then go home:
+#
+# $$\bar w = \text{unbroadcast}(\bar y\, x) \tag{1.7}$$
+#
+# And the mirror image: a **sum** forward means a **copy** backward. If $s = \sum_j x_j$, then every $x_j$ gets $\bar s$.
+
+# %% [markdown]
+# ## 4. Your turn: unbroadcast  (difficulty 2 of 5, 10 minutes)
+#
+# Write the function that takes a gradient back to the shape of what was broadcast.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two steps, (1.4) and then (1.5). After the first, `dy` and `shape` have equally many axes.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `dy.ndim - len(shape)` axes were put in front: sum them. Then sum the axes where `shape` has a 1, with `keepdims=True`.
+# An axis that had size 1 all along is summed too, which does no harm.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))
+# stretched = tuple(axis for axis, size in enumerate(shape) if size == 1)
+# return dy.sum(axis=stretched, keepdims=True)
+# ```
+# With an empty tuple as `axis`, NumPy sums nothing.
+# </details>
+
+
+# %% tags=["exercise"]
+def unbroadcast(dy, shape):
+    """dy (any), shape: of what was broadcast to dy's shape; returns dx of that shape."""
+    raise NotImplementedError
+
+
+lesson01.check_unbroadcast(unbroadcast)
+
+# %% [markdown]
+# ## 5. Where the package uses it
+#
+# The package has no `unbroadcast`: each backward knows its own shapes and says which axes it sums. There are three such
+# places, and here they are against (1.4), (1.5) and (1.7), on random inputs.
+#
+# | forward | broadcast | backward |
+# |---|---|---|
+# | `linear_forward`: y = x weightᵀ + bias | bias (out) over (B, T) | dbias = Σ dy over (B, T) |
+# | `layer_norm_forward`: y = weight x̂ + bias | weight, bias (H) over (B, T) | dweight = Σ dy x̂ over (B, T) |
+# | `embeddings_forward`: words + positions | positions (1, T, E) over B | dpositions = Σ dy over B |
+
+# %%
+from albert_np.ops import layer_norm_backward, layer_norm_forward, linear_backward, linear_forward
+
+B, T, H = 2, 5, 8
+x, dy = rng.normal(size=(B, T, H)), rng.normal(size=(B, T, 3))
+_, cache = linear_forward(x, rng.normal(size=(3, H)), rng.normal(size=3))
+dbias = linear_backward(dy, cache)[2]
+assert np.allclose(dbias, dy.sum(axis=(0, 1)), rtol=1e-12)  # (1.4), (B, T, 3) → (3,)
+
+dy = rng.normal(size=(B, T, H))
+_, cache = layer_norm_forward(x, rng.normal(size=H), rng.normal(size=H), 1e-12)
+_, dweight, _ = layer_norm_backward(dy, cache)
+assert np.allclose(dweight, (dy * cache.x_hat).sum(axis=(0, 1)), rtol=1e-12)  # (1.7), (B, T, H) → (H,)
+print("the upstream gradient", dy.shape, "· x̂", cache.x_hat.shape, "→ dweight", dweight.shape)
+
+# %% [markdown]
+# The positions are the third. All sentences of a batch have the positions 0, 1, 2, …, so the package looks them up once, as
+# ids of shape (1, T), and lets broadcasting hand them to every sentence. Walk through the caches to see it.
+
+# %%
+from albert_np.layers import embeddings_backward, embeddings_forward
+from albert_np.verify import small_config
+
+config = small_config()
+E = config.embedding_size
+rows = {"word": config.vocab_size, "token_type": config.type_vocab_size, "position": config.max_position_embeddings}
+p = {f"{name}_embeddings.weight": rng.normal(size=(n, E)) for name, n in rows.items()}
+p |= {"LayerNorm.weight": rng.normal(size=E), "LayerNorm.bias": rng.normal(size=E)}
+g = {name: np.zeros_like(weight) for name, weight in p.items()}
+
+input_ids = rng.integers(5, config.vocab_size, (B, T))
+_, cache = embeddings_forward(input_ids, np.zeros((B, T), int), np.arange(T)[None], p, config)
+for name in ("word", "token_type", "position"):
+    print(f"{name:<11} ids {getattr(cache, name).ids.shape}")
+
+dsummed = embeddings_backward(rng.normal(size=(B, T, E)), cache, g)  # (B, T, E), the gradient of the sum of all three
+dpositions = dsummed.sum(axis=0, keepdims=True)  # (1.5), (B, T, E) → (1, T, E)
+assert np.allclose(g["position_embeddings.weight"][:T], dpositions[0], rtol=1e-12)
+print("dpositions", dpositions.shape, "added to", T, "rows of", g["position_embeddings.weight"].shape)
+
+# %% [markdown]
+# Sharing is the same law. ALBERT uses one layer's weights at every depth (cross-layer parameter sharing 跨层参数共享): that
+# is a copy along the depth, so its gradient is a sum over the layers. Notebook 11 does nothing else.
+
+# %% [markdown]
+# ## 6. Proof
+#
+# The linear map with its broadcast bias, by finite differences, by PyTorch values that are kept with the course, and by
+# PyTorch itself where it is installed. Notebook 02 explains the first of these.
+
+# %%
+from albert_np.course.verification import verify_op
+
+verify_op("linear")
+
+# %% [markdown]
+# And (1.7) itself, a product with a weight (T, 1), which is broadcast in both ways at once.
+
+# %%
+from albert_np.gradcheck import check_gradients
+
+
+def scale_forward(x, weight):
+    return x * weight, (x, weight)
+
+
+def scale_backward(dy, cache):
+    x, weight = cache
+    return dy * weight, (dy * x).sum(axis=0).sum(axis=1, keepdims=True)  # (1.7): (B, T, H) → (T, H) → (T, 1)
+
+
+print(*check_gradients(scale_forward, scale_backward, {"x": x, "weight": rng.normal(size=(T, 1))}), sep="\n")
+
+# %% [markdown]
+# ## 7. What breaks if…
+#
+# **…`keepdims` is forgotten?** With (2, 5, 8) you get an error, which is luck. With as many rows as columns you get an answer:
+# each row has the mean of *another* row taken away, here one mean for each column.
+
+# %%
+square = np.array([[1.0, 3.0], [10.0, 30.0]])
+print("wrong:", (square - square.mean(axis=-1)).tolist())
+print("right:", (square - square.mean(axis=-1, keepdims=True)).tolist())
+
+# %% [markdown]
+# **…the sum is forgotten?** Adding a gradient that was not summed to one that is stored fails loudly. The other direction
+# does not: `+=` of a small array into a large one broadcasts without a word. No look at shapes finds that afterwards,
+# for the stored array keeps its own. Only a check of values does.
+
+# %%
+stored = np.zeros(8)
+try:
+    stored += rng.normal(size=(2, 5, 8))
+except ValueError as error:
+    print("ValueError:", error)
+
+stored = np.zeros((2, 5, 8))
+stored += np.ones(8)  # a (8,) gradient where a (2, 5, 8) one was due: no complaint
+print("taken without a word:", stored.shape, stored.sum())
+
+# %% [markdown]
+# **…the sum is long?** A batch of 512 sentences of 512 tokens makes dbias a sum of 262,144 rows. `sum(axis=0)` keeps one
+# running total for a column; once that is large, each small number that is added loses its last digits. The package sums
+# in blocks and then sums the blocks. In float32:
+
+# %%
+from albert_np.ops import LinearCache
+
+dy = rng.random((512 * 512, 4), dtype=np.float32)
+exact = dy.sum(axis=0, dtype=np.float64)
+blocks = linear_backward(dy, LinearCache(np.ones((len(dy), 1), np.float32), np.ones((4, 1), np.float32)))[2]
+print(f"relative error of a running total: {abs(dy.sum(axis=0) / exact - 1).max():.0e}")
+print(f"relative error of blocks:          {abs(blocks / exact - 1).max():.0e}")
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. The mask has shape (B, 1, 1, T) and the scores (B, N, T, T). If the mask were learned, which axes would its gradient be
+#    summed over?
+# 2. `x` of shape (1, 5) is added to something of shape (1, 5). `unbroadcast` sums the first axis. Does that change anything?
+# 3. Someone divides dbias by B·T, "so that it does not grow with the batch". What would finite differences say?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Over the heads and over the rows of the scores, axes 1 and 2, both with `keepdims`.
+# 2. No. A sum over one number is that number, and `keepdims` puts the axis back.
+# 3. That it is wrong by a factor of B·T. The bias is used B·T times, and each use counts. If an average is wanted, the loss
+#    has to be one; then $\bar y$ already carries the 1/(B·T).
+# </details>
+#
+# Next: 02, how to find out whether a gradient is right.

@@ -1,0 +1,371 @@
+# %% [markdown]
+# # 02 · Trusting a gradient
+#
+# **50 minutes.** You need: notebook 01 (shapes), Taylor's formula. You will be able to
+#
+# * say how exact a finite difference can be, and choose its step,
+# * write a check that accepts right gradients and rejects wrong ones, and say why ones as upstream gradient cannot,
+# * read the report of `albert_np.gradcheck`.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | $x$ | any | the input of an op |
+# | $y$ | any | its output |
+# | $\bar y$ `dy` | as $y$ | upstream gradient, drawn at random in a check |
+# | $\bar x$ `dx` | as $x$ | the gradient that a backward pass claims |
+# | $f$ | one number | $f(x) = \sum \bar y\, y(x)$, what is differentiated |
+# | $h$ | one number | the step of a difference |
+# | $\varepsilon$ | one number | distance from 1 to the next number: $2.2\cdot10^{-16}$ in float64, $1.2\cdot10^{-7}$ in float32 |
+# | $v$ | as $x$ | a direction |
+# | $J$ | | the Jacobian, $\partial y_i/\partial x_j$ |
+#
+# A wrong gradient does not crash. The loss even falls, only less well. So nothing here is believed because it trains; it
+# is believed because two ways to compute it agree.
+
+# %% [markdown]
+# ## 1. A slope by differences
+#
+# Taylor's formula to both sides of $x$:
+#
+# $$f(x\pm h) = f(x) \pm h f'(x) + \tfrac{h^2}2 f''(x) \pm \tfrac{h^3}6 f'''(x) + \dots \tag{2.1}$$
+#
+# One side, or both:
+#
+# $$\frac{f(x+h)-f(x)}h = f' + \tfrac h2 f'' + \dots \tag{2.2}$$
+# $$\frac{f(x+h)-f(x-h)}{2h} = f' + \tfrac{h^2}6 f''' + \dots \tag{2.3}$$
+#
+# In the second, everything even cancels: its error falls with the *square* of the step.
+#
+# **By hand first.** $f(x) = x^3$ at 2 has the slope 12. With $h = 0.1$: $2.1^3 = 9.261$ and $1.9^3 = 6.859$. What do the two
+# differences give? By (2.3), what will the central one give for $h = 0.01$?
+
+# %%
+import numpy as np
+
+for h in (0.1, 0.01, 0.001):
+    one_sided = ((2 + h) ** 3 - 2**3) / h
+    central = ((2 + h) ** 3 - (2 - h) ** 3) / (2 * h)
+    print(f"h = {h:<6} one-sided {one_sided:.6f}   central {central:.6f}")
+
+# %% [markdown]
+# ## 2. Why not a smaller step
+#
+# A computer keeps $f$ only to about $\varepsilon|f|$. The difference of two such numbers is off by up to twice that, and is
+# then divided by a small number:
+#
+# $$\text{rounding} \approx \frac{2\varepsilon|f|}{h} \text{ one-sided}, \qquad \frac{2\varepsilon|f|}{2h} \text{ central} \tag{2.4}$$
+#
+# The first error falls with $h$, the second grows as $h$ falls. Together, for $f = \exp$, where every derivative is $f$ itself
+# and the errors become relative ones:
+#
+# $$e_1(h) = \frac h2 + \frac{2\varepsilon}h, \qquad e_2(h) = \frac{h^2}6 + \frac\varepsilon h \tag{2.5}$$
+#
+# Set the derivatives to 0. The best step is $h = 2\sqrt\varepsilon$ on one side, $h = \sqrt[3]{3\varepsilon}$ on both, and the
+# error left there, the floor, is
+#
+# $$e_1 = 2\sqrt\varepsilon, \qquad e_2 = \tfrac12 (3\varepsilon)^{2/3} \tag{2.6}$$
+#
+# Before you look: how many digits does the best central difference have in float64, and how many in float32?
+
+# %%
+from albert_np.plots.gradient_checks import step_figure
+from albert_np.plots.showing import show
+
+show(
+    step_figure(),
+    "Error against step for exp at 1, log-log: it falls, reaches a floor, and rises. float64 reaches 4e-11 with central "
+    "differences at 9e-6; float32 only 3e-5 at 7e-3.",
+)
+
+# %% [markdown]
+# To the right of a floor the points follow a straight line, of slope 1 or 2: Taylor. To its left they are noise below a
+# line of slope −1: rounding. Ten digits in float64, four or five in float32. So every check of this course runs in float64,
+# with central differences and $h = 10^{-5}$.
+
+# %% [markdown]
+# ## 3. From many outputs to one number
+#
+# A difference needs one number. Draw an upstream gradient $\bar y$ and take
+#
+# $$f(x) = \sum_i \bar y_i\, y_i(x) \tag{2.7}$$
+# $$\frac{\partial f}{\partial x_j} = \sum_i \bar y_i \frac{\partial y_i}{\partial x_j} = \bar x_j \tag{2.8}$$
+#
+# which is exactly what `dx = backward(dy, cache)` claims. Which $\bar y$? The tempting one is all ones: $f$ is then the sum of
+# the outputs. But the outputs of a softmax sum to 1, whatever $x$ is:
+#
+# $$\bar y = 1 \;\Rightarrow\; f(x) = \sum_i \text{softmax}(x)_i = 1 \;\Rightarrow\; \frac{\partial f}{\partial x_j} = 0 \tag{2.9}$$
+#
+# A backward that returns nothing but zeros is right for this $\bar y$. With random numbers it is not.
+
+# %%
+from albert_np.ops import softmax_backward, softmax_forward
+from albert_np.plots.gradient_checks import upstream_figure
+
+rng = np.random.default_rng(0)
+x, dy = rng.normal(size=6), rng.normal(size=6)
+show(
+    upstream_figure(x, dy),
+    "Gradients of a softmax. For an upstream gradient of ones they are all 0, as are those of a wrong backward; "
+    "for a random one they are bars of both signs, and the wrong ones stay at 0.",
+)
+
+# %% [markdown]
+# LayerNorm with weight 1 has the same blind spot, for its rows have mean 0. Other patterns hide other bugs: a constant
+# upstream gradient cannot tell one axis from another, and a symmetric one cannot tell `dy` from `dy.T`.
+
+# %% [markdown]
+# ## 4. How wrong is wrong?
+#
+# A difference of 0.001 is a catastrophe for gradients of 0.001 and nothing for gradients of a million. So divide. Entry by
+# entry? Then an entry that is 0 but for rounding counts as wholly wrong. Divide by the largest of the array:
+#
+# $$\text{error} = \frac{\max_j |\bar x_j - d_j|}{\max_j |d_j|}, \qquad d_j = \frac{f(x+he_j) - f(x-he_j)}{2h} \tag{2.10}$$
+#
+# Below are the four entries of a right softmax gradient. Two are tiny; their differences are nothing but rounding.
+
+# %%
+sharp, dy = np.array([30.0, 28.0, 0.0, -10.0]), rng.normal(size=4)
+_, cache = softmax_forward(sharp)
+dx = softmax_backward(dy, cache)
+h = 1e-5
+differences = [
+    (dy * (softmax_forward(sharp + e)[0] - softmax_forward(sharp - e)[0])).sum() / (2 * h) for e in h * np.eye(4)
+]
+for claimed, difference in zip(dx, differences, strict=True):
+    print(f"claimed {claimed:9.1e}   difference {difference:9.1e}   entry by entry {abs(claimed / difference - 1):.0e}")
+print(f"of the array, (2.10): {abs(dx - differences).max() / abs(np.array(differences)).max():.0e}")
+
+# %% [markdown]
+# What to expect from (2.10) in float64 with $h = 10^{-5}$:
+#
+# | error | reading |
+# |---|---|
+# | $10^{-8}$ and less | right |
+# | $10^{-6}$ | right, if the function is large, long or steep; otherwise have a look |
+# | $10^{-4}$ | suspicious: a kink, a step that does not fit, float32 somewhere |
+# | $10^{-2}$ and more | wrong |
+#
+# A bug rarely makes a small error. There is a gap of many powers of ten between the right and the wrong, and the art is
+# only to keep it open.
+
+# %% [markdown]
+# ## 5. Two cheaper tests
+#
+# (2.10) runs the forward pass twice for every entry of $x$. A layer of ALBERT base has seven million. A **directional derivative**
+# needs two runs for all of them together: for a random direction $v$,
+#
+# $$\frac{f(x+hv) - f(x-hv)}{2h} \approx \sum_j \bar x_j v_j = \langle \bar x, v\rangle \tag{2.11}$$
+#
+# One number then speaks for every entry: a single wrong one moves it. It does not say *which* is wrong.
+#
+# The **dot-product test** is the same thought without the choice of $f$. Backward is multiplication with $J^\top$, and for any
+# $\bar y$ and $v$
+#
+# $$\langle \bar y,\, Jv\rangle = \langle J^\top\bar y,\, v\rangle \tag{2.12}$$
+#
+# Where forward is linear in $x$, it *is* $J$; nothing has to be subtracted or divided, and both sides agree to the last digits.
+# That was (1.6) for broadcasting. Elsewhere $Jv$ is a central difference of the whole output.
+
+# %%
+from albert_np.ops import gelu_backward, gelu_forward, linear_backward, linear_forward
+
+x, v, weight = rng.normal(size=(2, 5, 8)), rng.normal(size=(2, 5, 8)), rng.normal(size=(3, 8))
+dy = rng.normal(size=(2, 5, 3))
+_, cache = linear_forward(x, weight, np.zeros(3))
+Jv, _ = linear_forward(v, weight, np.zeros(3))  # without a bias forward is linear: it is J
+print("linear:", (dy * Jv).sum(), "=", (linear_backward(dy, cache)[0] * v).sum())
+
+dy = rng.normal(size=x.shape)
+_, cache = gelu_forward(x)
+Jv = (gelu_forward(x + h * v)[0] - gelu_forward(x - h * v)[0]) / (2 * h)
+print("gelu:  ", (dy * Jv).sum(), "≈", (gelu_backward(dy, cache) * v).sum())
+
+# %% [markdown]
+# ## 6. Your turn: a gradient check  (difficulty 3 of 5, 20 minutes)
+#
+# Write `gradient_error(forward, backward, x)`: the error (2.10) of a pair `y, cache = forward(x)`, `dx = backward(dy, cache)`.
+# The self-check hands it four right pairs, for which the error has to stay below $10^{-6}$, and the same four with a bug, for
+# which it has to be above $10^{-3}$:
+#
+# | forward | right | planted bug |
+# |---|---|---|
+# | y = softmax(x) | dx = p (dy − Σ dy p) | `return np.zeros_like(dy)` |
+# | y = x² | `2 * x * dy` | `x * dy` |
+# | y = x weightᵀ | `dy @ weight` | `dy @ weight.T` |
+# | y = x + gelu(x) | `dx += dy; dx += gelu_backward(…)` | `dx = dy; dx = gelu_backward(…)` |
+#
+# The last is the bug to remember: $x$ is used twice, so its gradient has two parts, and `=` throws the first away. ALBERT
+# uses each weight of a layer twelve times.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Run forward, draw `dy` in the shape of `y`, ask backward. Then move one entry of $x$ at a time, up and down, and see how much
+# $f$ changes. Put the entry back, or work on copies.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $d_j = \sum_i \bar y_i\,(y_i(x+he_j) - y_i(x-he_j)) / 2h$ with $h = 10^{-5}$, then (2.10). `np.ndindex(x.shape)` goes through all
+# entries.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# y, cache = forward(x)
+# dy = np.random.default_rng(0).normal(size=y.shape)
+# dx = backward(dy, cache)
+# expected = np.zeros_like(x)
+# for i in np.ndindex(x.shape):
+#     step = np.zeros_like(x)
+#     step[i] = h
+#     difference = forward(x + step)[0] - forward(x - step)[0]
+#     expected[i] = (dy * difference).sum() / (2 * h)
+# return abs(dx - expected).max() / abs(expected).max()
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson02
+
+
+def gradient_error(forward, backward, x):
+    """y, cache = forward(x) and dx = backward(dy, cache), x (any) in float64; returns the error (2.10), one number."""
+    raise NotImplementedError
+
+
+lesson02.check_gradient_error(gradient_error)
+
+# %% [markdown]
+# ## 7. The grown-up version
+#
+# `albert_np.gradcheck` does the same with a few additions: several inputs at once, a sample of entries where there are many
+# (the largest is always in it), one direction (2.11) through everything, and a floor below which a gradient counts as zero.
+# Here it is on the four bugs. Each report says where the worst entry is, what was claimed and what was expected.
+
+# %%
+from albert_np.gradcheck import check_gradients
+
+for name, (forward, backward, x) in lesson02.BUGS.items():
+    print(name)
+    print("   ", check_gradients(forward, backward, {"x": x})[0])
+
+# %% [markdown]
+# The gap, in a picture: eight pairs, and nothing between the right and the wrong.
+
+# %%
+from matplotlib.figure import Figure
+
+from albert_np.gradcheck import TOLERANCE
+from albert_np.plots import COLOURS
+
+figure = Figure(figsize=(8, 2.9), layout="constrained")
+ax = figure.subplots()
+for pairs, colour, shape in ((lesson02.PAIRS, "blue", "o"), (lesson02.BUGS, "vermillion", "X")):
+    for name, (forward, backward, x) in pairs.items():
+        error = check_gradients(forward, backward, {"x": x})[0].max_rel
+        ax.plot(error, name, shape, color=COLOURS[colour], ms=9)
+ax.axvline(TOLERANCE, color=COLOURS["grey"], ls="--", lw=1)
+ax.text(TOLERANCE * 1.3, 0, "allowed: 1e-6", fontsize=9, color=COLOURS["grey"], va="center")
+ax.text(1e-10, 1.5, "right", fontsize=10, color=COLOURS["blue"], va="center")
+ax.text(1e-2, 5.5, "with a bug", fontsize=10, color=COLOURS["vermillion"], va="center", ha="right")
+ax.set(xscale="log", xlim=(1e-13, 10), xlabel="relative error (2.10)")
+ax.spines[["top", "right"]].set_visible(False)
+show(figure, "Relative errors on a log scale: four right pairs between 1e-12 and 1e-10, four bugs between 0.1 and 2.")
+
+# %% [markdown]
+# ## 8. Proof
+#
+# Formula and package: (2.10) and (2.11) as they stand above, on random inputs, against the backward of the package's GELU.
+
+# %%
+x, v, dy = (rng.normal(size=(3, 4)) for _ in range(3))
+d = np.zeros_like(x)
+for i in np.ndindex(x.shape):
+    step = np.zeros_like(x)
+    step[i] = h
+    d[i] = (dy * (gelu_forward(x + step)[0] - gelu_forward(x - step)[0])).sum() / (2 * h)
+dx = gelu_backward(dy, gelu_forward(x)[1])
+along = (dy * (gelu_forward(x + h * v)[0] - gelu_forward(x - h * v)[0])).sum() / (2 * h)
+assert abs(dx - d).max() < 1e-9 * abs(d).max()  # (2.10)
+assert abs((dx * v).sum() - along) < 1e-9 * abs(along)  # (2.11)
+
+# %% [markdown]
+# Differences are one witness. PyTorch is another, with other mistakes to make; where both agree with a backward, little doubt
+# is left. The softmax before all of them:
+
+# %%
+from albert_np.course.verification import verify_op
+
+verify_op("softmax")
+
+# %% [markdown]
+# And a whole model: every parameter of a small ALBERT for pretraining, in float64, through its loss. The gradient of a shared
+# layer (cross-layer parameter sharing 跨层参数共享) is a sum over the layers, and here it is compared as that sum. Five of the
+# reports; the last is the direction through all parameters.
+
+# %%
+from albert_np.gradcheck import check_model
+from albert_np.model import AlbertForPreTraining
+from albert_np.verify import randomize, small_batch, small_config
+
+model = randomize(AlbertForPreTraining(small_config(), dtype="float64"))
+reports = check_model(model, small_batch(model.config), samples=3)
+print(*reports[:4], reports[-1], sep="\n")
+print(f"{sum(report.ok for report in reports)} of {len(reports)} right")
+assert all(report.ok for report in reports)
+
+# %% [markdown]
+# ## 9. What breaks if…
+#
+# **…the check runs in float32?** With the usual step a right backward looks wrong, and the best step, which differs from op to
+# op, still leaves a million times the error. The package's check refuses float32 for that reason.
+
+# %%
+x, dy = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
+
+
+def softmax_error(dtype, h):
+    """The error (2.10) of the right softmax backward, all in one dtype."""
+    rows, upstream, h = x.astype(dtype), dy.astype(dtype), dtype(h)
+    dx = softmax_backward(upstream, softmax_forward(rows)[1])
+    steps = h * np.eye(x.size, dtype=dtype).reshape(-1, 3, 4)
+    d = [(upstream * (softmax_forward(rows + e)[0] - softmax_forward(rows - e)[0])).sum() / (2 * h) for e in steps]
+    return abs(dx.ravel() - d).max() / abs(np.array(d)).max()
+
+
+for dtype in (np.float64, np.float32):
+    best = min(softmax_error(dtype, h) for h in np.logspace(-7, -1, 25))
+    print(f"{dtype.__name__}: with h = 1e-5 {softmax_error(dtype, 1e-5):.0e}, with the best of 25 steps {best:.0e}")
+try:
+    check_gradients(softmax_forward, softmax_backward, {"x": x.astype(np.float32)})
+except TypeError as error:
+    print("TypeError:", error)
+
+# %% [markdown]
+# **…there is a kink?** At 0, ReLU has no slope. A step across it finds something between 0 and 1, and a right backward looks
+# wrong. Keep random inputs away from kinks, or take a smooth function, as ALBERT does with GELU.
+
+# %%
+from albert_np.ops import relu_backward, relu_forward
+
+near = np.array([-1.0, 2e-6, 1.0])  # the second is nearer to 0 than h = 1e-5
+d = (relu_forward(near + 1e-5)[0] - relu_forward(near - 1e-5)[0]) / 2e-5
+print("claimed   ", relu_backward(np.ones(3), relu_forward(near)[1]))
+print("difference", d)
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. A check is done at $x = 0$ with all weights 0, and passes. Why is that worth little?
+# 2. With dropout, two runs of the same forward differ. How can it be checked at all?
+# 3. A directional derivative agrees to ten digits. Could one entry of the gradient still be wrong?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Zeros hide whatever they are multiplied with: a wrong factor, a transposed weight, a lost term. Check at random,
+#    non-zero values.
+# 2. Hold the mask fixed: put the random generator back to the same state before each run. `check_model` does that.
+# 3. Only if the entry of $v$, or the error, is almost 0 there, or if several errors cancel. With a random $v$ that has
+#    practically no chance; a second $v$ settles it.
+# </details>
+#
+# Next: 03, the first two backwards that you derive yourself: the linear map and GELU.

@@ -1,0 +1,361 @@
+# %% [markdown]
+# # 07 · Factorised embeddings
+#
+# **45 minutes.** You need: notebook 03 (linear), 05 (LayerNorm), 06 (where the ids come from). You will be able to
+#
+# * say what the embedding factorisation (嵌入分解) saves, and what it costs,
+# * see a lookup as a matrix product, and get its gradient from that,
+# * add up the gradients of an id that occurs more than once, which the obvious line of NumPy does not do.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | V, E, H | | rows of the table; width of an embedding; width of the hidden states |
+# | `ids` | (B, T) | a batch of token ids, whole numbers in [0, V) |
+# | $W$ `weight` | (V, E) | the table of word embeddings |
+# | $O$ | (B·T, V) | the ids as rows with a single 1 in them |
+# | $y$ | (B, T, E) | the rows looked up |
+# | $S, P$ | (2, E), (512, E) | tables of token types and positions |
+# | $M, b$ | (H, E), (H) | the projection from E to H |
+# | $\bar y$ `dy` | (B, T, E) | upstream gradient, $\partial L/\partial y$ |
+
+# %% [markdown]
+# ## 1. Two thin matrices for a wide one
+#
+# A model that works at width H could keep a table of V rows, each H wide. ALBERT keeps narrow rows, E = 128, and one
+# matrix that all words share to widen them:
+#
+# $$V\cdot H \quad\longrightarrow\quad V\cdot E + E\cdot H \tag{7.1}$$
+#
+# That is fewer numbers as long as
+#
+# $$E\,(V+H) < V\cdot H, \qquad E < \frac{V H}{V + H} \tag{7.2}$$
+#
+# **By hand first.** ALBERT-xxlarge has V = 30,000, H = 4,096, E = 128. One table: $30{,}000\cdot 4{,}096$, about 123
+# million. Two factors: predict them before you run the cell. Which of the two terms is the larger one?
+
+# %%
+import albert_np as anp
+
+configs = {size: anp.AlbertConfig.preset(f"{size}-v2") for size in ("base", "large", "xlarge", "xxlarge")}
+print(f"{'':8} {'V·H':>12} {'V·E':>11} {'E·H':>9} {'V·E + E·H':>11}  saves a factor of")
+for size, c in configs.items():
+    V, E, H = c.vocab_size, c.embedding_size, c.hidden_size
+    print(f"{size:8} {V * H:12,} {V * E:11,} {E * H:9,} {V * E + E * H:11,}  {V * H / (V * E + E * H):.1f}")
+
+# %%
+from albert_np.plots.embeddings import table_sizes_figure
+from albert_np.plots.showing import show
+
+show(
+    table_sizes_figure(configs),
+    "Left: bars; one table grows from 23 to 123 million numbers from base to xxlarge, the two factors stay near 4 million. "
+    "Right: for xxlarge the two factors grow in a straight line with E and cost as much as one table at E = 3,604.",
+)
+
+# %% [markdown]
+# The table's cost no longer depends on H. That is what lets ALBERT grow wide: from base to xxlarge, H grows more than
+# fivefold and the two factors by a tenth.
+#
+# **What it costs.** If nothing stood between them, the two factors would be one matrix $WM^\top$ of shape (V, H) whose
+# rows all lie in a space of E dimensions: its rank is at most E. The thought behind it: an embedding
+# knows a word without its context, and needs little room; hidden states know the context, and need much.
+
+# %%
+import numpy as np
+
+rng = np.random.default_rng(0)
+narrow, widen = rng.normal(size=(200, 8)), rng.normal(size=(64, 8))  # V = 200, E = 8, H = 64
+print("shape of the product", (narrow @ widen.T).shape, " its rank", np.linalg.matrix_rank(narrow @ widen.T))
+
+# %% [markdown]
+# ## 2. A lookup is a matrix product
+#
+# Write each id $i$ as a row with a 1 at place $i$ and zeros elsewhere, and put these rows under each other: $O$. Then
+#
+# $$y = O\,W, \qquad y_t = \sum_v O_{tv} W_v = W_{\mathrm{ids}_t} \tag{7.3}$$
+#
+# Nobody computes it so: of V products in the sum, V - 1 are with zero. Indexing, `weight[ids]`, reads the one row
+# that matters. But (7.3) says what the lookup *is*: linear in $W$. So the gradient is already known.
+
+# %%
+from albert_np.ops import embedding_backward, embedding_forward
+
+ids = np.array([2, 0, 2])
+weight = np.array([[0.0, 1.0], [10.0, 11.0], [20.0, 21.0], [30.0, 31.0]])  # (V, E) = (4, 2)
+one_hot = np.eye(len(weight))[ids]  # (T, V)
+y, cache = embedding_forward(ids, weight)
+print("O =", *one_hot, sep="\n")
+print("O @ weight  =", (one_hot @ weight).tolist())
+print("weight[ids] =", y.tolist())
+print("kept for backward:", cache)
+
+# %% [markdown]
+# ## 3. Backward: scatter-add
+#
+# A lookup is a linear map of notebook 03, with $O$ in the place of $x$ and our $W$ in the place of $W^\top$. So (3.3),
+# transposed, is
+#
+# $$\frac{\partial L}{\partial W} = O^\top \bar y \tag{7.4}$$
+#
+# Row $v$ of $O^\top$ has a 1 at every place where the id $v$ stands. So row $v$ of the gradient collects the upstream
+# gradients of these places:
+#
+# $$\boxed{\;\frac{\partial L}{\partial W_v} = \sum_{t\,:\;\mathrm{ids}_t = v} \bar y_t\;} \tag{7.5}$$
+#
+# The lookup hands out rows; its gradient hands them back, each to where it came from, and *adds* what meets there. A row that was
+# never looked up gets exactly 0. And as each place is handed back once, nothing is lost:
+#
+# $$\sum_v \frac{\partial L}{\partial W_v} = \sum_t \bar y_t \tag{7.6}$$
+#
+# The ids have no gradient. They are whole numbers; there is no step small enough.
+#
+# **By hand.** ids = (2, 0, 2) as above, and $\bar y$ = (1, 1), (2, 2), (3, 3). Which rows of the gradient are zero,
+# and what is row 2? Then run the cell.
+
+# %%
+dy = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+print(embedding_backward(dy, cache))
+
+# %% [markdown]
+# The same as a picture, for five places and six rows. Follow id 4: two ones in its row of $O^\top$, so two rows of dy
+# are added.
+
+# %%
+from albert_np.plots.embeddings import scatter_figure
+
+ids5 = np.array([4, 1, 4, 0, 2])
+dy5 = rng.normal(size=(5, 3)).round(1)
+show(
+    scatter_figure(ids5, dy5, rows=6),
+    "Three matrices: the transposed one-hot matrix, times dy, equals dweight. Row 4 of dweight is the sum of rows 0 and 2 "
+    "of dy; rows 3 and 5 are zero.",
+)
+
+# %% [markdown]
+# ### The line that loses gradients
+#
+# It is tempting to write `dweight[ids] += dy`. Predict row 2 before you run it.
+
+# %%
+tempting = np.zeros_like(weight)
+tempting[ids] += dy
+print("dweight[ids] += dy\n", tempting)
+
+# %% [markdown]
+# Row 2 is (3, 3), not (4, 4). NumPy reads `dweight[ids]` once, adds dy to this copy, and writes the copy back: the
+# second write to row 2 overwrites the first. There is no error and no warning, the shape is right, and a test without
+# repeated ids passes. `np.add.at(dweight, ids, dy)` adds one place after another.
+
+# %% [markdown]
+# ## 4. Your turn: the gradient of a lookup  (difficulty 2 of 5, 10 minutes)
+#
+# Write (7.5). `ids` may have any number of axes, and `dy` has one more. The gradient has as many rows as the table, used
+# or not, and the dtype of `dy`.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Start from zeros in the shape of the table. Then go over the places and add each row of dy to the row of its id.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `dweight[ids[place]] += dy[place]` is right if `place` is a single place. `np.add.at` does it for all places.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+# np.add.at(dweight, ids, dy)
+# return dweight
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson07
+
+
+def my_embedding_backward(dy, ids, rows):
+    """dy (…, E), ids (…) integers; returns dweight (rows, E)."""
+    raise NotImplementedError
+
+
+lesson07.check_embedding_backward(my_embedding_backward)
+
+# %% [markdown]
+# ## 5. Three tables, one sum
+#
+# A token enters ALBERT as the sum of three rows: which word it is, which of the two segments it belongs to (its token
+# type), and where it stands. Then LayerNorm, still at width E, and the projection to H:
+#
+# $$x_{bt} = W_{\mathrm{ids}_{bt}} + S_{\mathrm{types}_{bt}} + P_t, \qquad h_{bt} = M\,\mathrm{LayerNorm}(x_{bt}) + b
+# \tag{7.7}$$
+#
+# A small model, and its caches:
+
+# %%
+config = anp.AlbertConfig(
+    vocab_size=12,
+    embedding_size=4,
+    hidden_size=6,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=8,
+    max_position_embeddings=8,
+)
+model = anp.AlbertModel(config, dtype="float64", seed=0)
+input_ids = np.array([[2, 5, 7, 3, 5, 3], [2, 9, 3, 5, 3, 0]])  # 2 [CLS], 3 [SEP], 0 padding
+token_type_ids = np.array([[0, 0, 0, 0, 1, 1], [0, 0, 0, 1, 1, 0]])
+out = model(input_ids, token_type_ids=token_type_ids)
+
+embeddings = model.cache.embeddings
+for name, kept in zip(embeddings._fields[:3], embeddings[:3], strict=True):
+    print(f"{name:12} a table of {kept.rows:2} rows, padding row {kept.padding_idx}, ids {kept.ids.tolist()}")
+print("after LayerNorm, before weight and bias, x_hat", embeddings.layer_norm.x_hat.shape)
+mapping = model.cache.encoder.mapping
+print("projection: x", mapping.x.shape, "times weightᵀ, weight", mapping.weight.shape)
+
+# %% [markdown]
+# The derivative of a sum by each of its terms is 1. So all three tables are handed the same upstream gradient
+# $\bar x$ (B, T, E), the one that comes out of LayerNorm's backward, and each scatters it by its own ids.
+#
+# Positions have a short cut. The package keeps their ids once, as (1, T), and lets the row $P_t$ broadcast over the
+# batch. What is broadcast forward is summed backward (notebook 01):
+#
+# $$\frac{\partial L}{\partial P_t} = \sum_b \bar x_{bt} \quad (t < T), \qquad 0 \text{ for the rows beyond} \tag{7.8}$$
+
+# %%
+model.zero_grad()
+model.backward(last_hidden_state=rng.normal(size=out.last_hidden_state.shape))
+for name in ("word", "token_type", "position"):
+    gradient = model.grads[f"embeddings.{name}_embeddings.weight"]
+    print(f"{name:12} rows with a gradient: {np.flatnonzero(gradient.any(axis=1)).tolist()}")
+
+# %% [markdown]
+# Compare with `input_ids`. Id 0 occurs, and yet row 0 has no gradient. It is the **padding row**, the id that fills a
+# short sentence up to the length of the others. Its gradient is put to zero on purpose, as in PyTorch's
+# `Embedding(padding_idx=0)`, so that the row stays as it was. This is a rule, not a derivative. Finite
+# differences know the derivative, and object:
+
+# %%
+from dataclasses import replace
+
+from albert_np.gradcheck import check_model
+
+inputs = {"input_ids": input_ids, "token_type_ids": token_type_ids}
+for pad in (0, None):
+    padded = replace(config, pad_token_id=pad)
+    proof = check_model(anp.AlbertModel(padded, dtype="float64", seed=0), inputs, ("last_hidden_state",))
+    print(f"pad_token_id={pad}:", *[c for c in proof if "_embeddings" in c.name], sep="\n   ")
+
+# %% [markdown]
+# The table has a second use, as the output matrix of the masked language model (掩码语言模型). Through that use the padding row
+# does receive a gradient: notebook 12.
+#
+# ## 6. Your turn: positions  (difficulty 1 of 5, 5 minutes)
+#
+# Write (7.8).
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Within a sentence each position occurs once, so no scatter-add is needed. Only the batch has to be summed.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# The first T rows are `dx.sum(axis=0)`; there may be more rows.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# dweight = np.zeros((rows, dx.shape[-1]), dtype=dx.dtype)
+# dweight[: dx.shape[1]] = dx.sum(axis=0)
+# return dweight
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def position_backward(dx, rows):
+    """dx (B, T, E), positions 0 … T-1 in every sentence; returns dweight (rows, E)."""
+    raise NotImplementedError
+
+
+lesson07.check_position_backward(position_backward)
+
+# %% [markdown]
+# ## 7. Proof
+
+# %%
+from albert_np.course.verification import verify_op
+
+verify_op("embedding")
+
+# %% [markdown]
+# Formula and package, side by side on a random batch: (7.4) as a product with the one-hot matrix, and the scatter-add.
+# The package sorts the places by id and sums each run of equal ids at once: the same sum, faster than `np.add.at`, and always in
+# the same order.
+
+# %%
+ids = rng.integers(0, 50, (4, 16))
+dy = rng.normal(size=(4, 16, 8))
+_, cache = embedding_forward(ids, rng.normal(size=(50, 8)))
+one_hot = np.eye(50)[ids.ravel()]  # (B·T, V)
+formula = one_hot.T @ dy.reshape(-1, 8)  # (7.4)
+package = embedding_backward(dy, cache)
+assert np.allclose(formula, package, rtol=1e-12, atol=1e-12)
+assert np.allclose(package.sum(axis=0), dy.sum(axis=(0, 1)), rtol=1e-12, atol=1e-12)  # (7.6)
+
+# %% [markdown]
+# ## 8. What breaks if…
+#
+# **…the tempting line runs on text?** In text, few words make up most places: the $n$-th most frequent word occurs
+# roughly $1/n$ as often as the first. Here is a batch of 4,096 places drawn so from 30,000 words.
+
+# %%
+from albert_np.plots.embeddings import lost_rows_figure
+
+frequency = 1 / np.arange(1, 30_001)
+ids = rng.choice(30_000, 4096, p=frequency / frequency.sum())
+dy = rng.normal(size=(4096, 16))
+full = embedding_backward(dy, embedding_forward(ids, np.zeros((30_000, 16)))[1])
+lost = np.zeros_like(full)
+lost[ids] += dy
+print(
+    f"{len(np.unique(ids)):,} different ids; the other {1 - len(np.unique(ids)) / ids.size:.0%} of all places are lost"
+)
+show(
+    lost_rows_figure(np.bincount(ids, minlength=30_000), full, lost),
+    "Length of a gradient row against how often its id occurs, both axes logarithmic: with every occurrence added it "
+    "grows as a straight line, with the tempting line it stays level. Both agree only for ids that occur once.",
+)
+
+# %% [markdown]
+# The model would still learn, slowly and worst for the commonest words. That is the kind of bug that is not noticed for weeks.
+#
+# **…an id is negative?** NumPy counts from the end, and the wrong row comes back without a word. The model
+# looks at its inputs first.
+
+# %%
+print("weight[-1] is the last row:", weight[np.array([-1])].tolist())
+try:
+    model(np.array([[2, 5, -1]]))
+except ValueError as error:
+    print("ValueError:", error)
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. V = 30,000 and E = H = 128. How many numbers does the factorisation save?
+# 2. A batch has 16 sentences of 128 tokens. At most how many of the 30,000 rows get a gradient? What does that mean for
+#    an optimizer that moves every row at every step, as weight decay does?
+# 3. LayerNorm stands between the sum of the tables and the projection. What happens to $h$ if all three tables are
+#    multiplied by 2?
+#
+# <details><summary>Answers</summary>
+#
+# 1. None: it adds $E\cdot H = 16{,}384$. By (7.2) it saves only below $E = 127.5$.
+# 2. 2,048, and in text far fewer. The others shrink by the decay, and are moved by what the moments remember of
+#    earlier gradients: a rare word drifts between its occurrences.
+# 3. Nothing, but for the tiny $\varepsilon$: LayerNorm forgets the scale (notebook 05). Only the proportion of the three
+#    matters.
+# </details>
+#
+# Next: 08, where tokens look at each other for the first time: one attention head.

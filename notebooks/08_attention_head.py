@@ -1,0 +1,365 @@
+# %% [markdown]
+# # 08 · One attention head
+#
+# **60 minutes.** You need: notebook 03 (matrix products and their gradients), 04 (softmax), 07 (embeddings). You will be
+# able to
+#
+# * compute what one head does, for two tokens on paper and for any number in three lines,
+# * say why scores are divided by $\sqrt D$, and show it,
+# * derive the gradients of query, key and value, and say which tokens they come from.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | $Q, K, V$ `query`, `key`, `value` | (T, D) | a row for each token: what it looks for, what it can be found by, what it tells |
+# | $S$ `scores` | (T, T) | how well query $i$ fits key $j$ |
+# | $P$ `probs` | (T, T) | the weights: row $i$ is how token $i$ shares out its attention |
+# | $C$ `context` | (T, D) | what each token has gathered |
+# | $\bar C$ `dcontext` | (T, D) | upstream gradient, $\partial L/\partial C$; a bar marks gradients throughout |
+# | T, D | | tokens; width of the head, `head_size` |
+#
+# So far every token was on its own. Attention is the only place in ALBERT where tokens exchange anything. This notebook takes
+# one sentence and one head; many heads, batches and padding are the next one's.
+
+# %% [markdown]
+# ## 1. Forward: three lines
+#
+# $$S_{ij} = \frac{1}{\sqrt D}\, Q_i\cdot K_j, \qquad S = QK^\top/\sqrt D \tag{8.1}$$
+# $$P_{ij} = \frac{e^{S_{ij}}}{\sum_k e^{S_{ik}}}, \qquad \text{softmax along each row} \tag{8.2}$$
+# $$C_i = \sum_j P_{ij} V_j, \qquad C = PV \tag{8.3}$$
+#
+# Each context is a weighted mean of the values. Its weights are positive and sum to 1.
+#
+# **By hand first.** Two tokens, D = 1, so that the scale is 1:
+# $Q = (\ln 3,\, 0)$, $K = (1,\, 0)$, $V = (8,\, 4)$.
+#
+# * The first token's scores are $\ln 3$ and 0. Their exponentials are 3 and 1, so its weights are $\tfrac34$ and $\tfrac14$, and
+#   its context is $\tfrac34\cdot 8+\tfrac14\cdot 4 = 7$.
+# * The second token's query is 0. What are its scores, its weights, its context? Predict, then run.
+
+# %%
+import numpy as np
+
+from albert_np.ops import attention_backward, attention_forward
+
+query, key, value = np.array([[np.log(3)], [0.0]]), np.array([[1.0], [0.0]]), np.array([[8.0], [4.0]])
+context, cache = attention_forward(query, key, value, mask=None)
+print("weights\n", cache.softmax.probs)
+print("context\n", context)
+
+# %% [markdown]
+# A query of 0 asks for nothing in particular. It gets the plain mean, 6.
+#
+# Now a sentence, with vectors made up for it. Each of the four numbers stands for something: a noun, a verb, a reason, a
+# state. A key says what the token *is*, a query what it *looks for*.
+
+# %%
+from albert_np.plots.one_head import weights_figure
+from albert_np.plots.showing import show
+
+#            looks for (query)        is (key)         noun, verb, reason, state
+made_up = {
+    "the": ([2.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]),
+    "cat": ([0.0, 2.0, 0.0, 0.0], [3.0, 0.0, 0.0, 0.0]),
+    "slept": ([2.0, 0.0, 2.0, 0.0], [0.0, 3.0, 0.0, 0.0]),
+    "because": ([0.0, 2.0, 0.0, 2.0], [0.0, 0.0, 3.0, 0.0]),
+    "it": ([3.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]),
+    "was": ([0.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, 0.0]),
+    "tired": ([2.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 3.0]),
+}
+query, key = (np.array(rows) for rows in zip(*made_up.values(), strict=True))  # (T, D) = (7, 4)
+_, cache = attention_forward(query, key, key, mask=None)
+show(
+    weights_figure(list(made_up), query @ key.T / np.sqrt(4), cache.softmax.probs),
+    "Two 7 by 7 matrices for the words the cat slept because it was tired. Scores: a few positive entries. Weights: 'it' "
+    "puts 0.90 on 'cat', 'because' shares itself between 'slept' and 'tired', 'cat' looks at 'slept'.",
+)
+
+# %% [markdown]
+# Read the row of "it": it finds "cat". The matrix is not symmetric, as looking for and being found are two different things:
+# that is why there are queries *and* keys. In ALBERT nobody makes the vectors up. Each is a linear map of the hidden state, and
+# the maps are learned. Here they are in a small model with random weights, as its caches hold them:
+
+# %%
+import albert_np as anp
+
+config = anp.AlbertConfig(
+    vocab_size=12,
+    embedding_size=4,
+    hidden_size=16,
+    num_hidden_layers=1,
+    num_attention_heads=2,
+    intermediate_size=8,
+    max_position_embeddings=8,
+    initializer_range=0.3,
+)
+model = anp.AlbertModel(config, dtype="float64", seed=0)
+model(np.array([[2, 5, 7, 9, 3]]))
+self_attention = model.cache.encoder.steps[0].attention
+print(
+    "linear map of x",
+    self_attention.query_key_value.x.shape,
+    "by weightᵀ, weight",
+    self_attention.query_key_value.weight.shape,
+)
+for name in ("query", "key", "value"):
+    print(f"{name:6} (B, N, T, D) =", getattr(self_attention.attention, name).shape)
+print("weights of head 0\n", self_attention.attention.softmax.probs[0, 0].round(3))
+
+# %% [markdown]
+# ## 2. Why √D
+#
+# Let the numbers in a query and a key be independent, with mean 0 and variance 1. Each product then has mean 0 and variance 1,
+# and variances of independent terms add:
+#
+# $$\operatorname{Var}(Q_i\cdot K_j) = \sum_{d=1}^{D} \operatorname{Var}(Q_{id}K_{jd}) = D, \qquad
+# \operatorname{Var}(S_{ij}) = \frac{D}{(\sqrt D)^2} = 1 \tag{8.4}$$
+#
+# Undivided, scores have a spread of $\sqrt D$: 8 for the base model's D = 64. Softmax turns differences of 8 into ratios
+# of 3,000: one token gets nearly all the weight, by accident, before anything is learned.
+#
+# A number for it is the entropy of a row, $-\sum_j P_{ij}\ln P_{ij}$: $\ln T$ if all weights are alike, 0 if one has
+# everything. Predict for the left picture: at the scale $1/\sqrt D$, does the entropy still depend on D?
+
+# %%
+from albert_np.plots.one_head import scale_figure
+
+show(
+    scale_figure(),
+    "Left: the entropy of 64 weights falls from ln 64 to 0 as the scale grows, earlier for a larger D; at scale 1/√D all three "
+    "curves have the same height, near 3.7. Right: the slope of softmax stays near 1 for every D if scores are divided by "
+    "√D, and falls below 0.1 at D = 1024 if not.",
+)
+
+# %% [markdown]
+# The dots lie at one height: $1/\sqrt D$ makes heads of any width start alike. The right picture says why a sharp start
+# is bad. The slope of a weight by its own score is $p(1-p)$ (notebook 04). Where one weight is near 1 and the others
+# near 0, every such slope is near 0, and hardly any gradient comes through.
+
+# %% [markdown]
+# ## 3. Your turn: forward  (difficulty 2 of 5, 10 minutes)
+#
+# Write (8.1) to (8.3), and return the weights too. Subtract each row's largest score before `exp` (notebook 04).
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two matrix products with a softmax between them. Softmax runs along the keys, the last axis.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $S = QK^\top/\sqrt D$; $P = e^{S-\max S}$, divided by its sum along the row; $C = PV$.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# scores = query @ key.T / math.sqrt(query.shape[-1])
+# exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+# probs = exponentials / exponentials.sum(axis=-1, keepdims=True)
+# return probs @ value, probs
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson08
+
+
+def my_attention_forward(query, key, value):
+    """query, key, value (T, D); returns context (T, D) and probs (T, T)."""
+    raise NotImplementedError
+
+
+lesson08.check_attention_forward(my_attention_forward)
+
+# %% [markdown]
+# ## 4. Backward: the same steps, in reverse
+#
+# **Through the mean** (8.3). It is a product of two matrices, and both have a gradient. From $C_i = \sum_j P_{ij}V_j$,
+#
+# $$\bar V_j = \sum_i P_{ij}\,\bar C_i, \qquad \boxed{\;\bar V = P^\top \bar C\;} \tag{8.5}$$
+# $$\bar P_{ij} = \bar C_i \cdot V_j, \qquad \bar P = \bar C\, V^\top \tag{8.6}$$
+#
+# **Through the softmax** (8.2), one row at a time. Notebook 04 gave
+#
+# $$\bar S_{ij} = P_{ij}\,\Big(\bar P_{ij} - \sum_k \bar P_{ik}P_{ik}\Big) \tag{8.7}$$
+#
+# The sum is the row's mean of $\bar P$, taken with the weights $P$. A score that leads to more than the mean gain is
+# raised, the others are lowered, and the weights being shared out, it cancels in each row:
+#
+# $$\sum_j \bar S_{ij} = \sum_j P_{ij}\bar P_{ij} - \underbrace{\textstyle\sum_j P_{ij}}_{1}\,\sum_k \bar P_{ik}P_{ik}
+# = 0 \tag{8.8}$$
+#
+# **Through the scores** (8.1). Again a product of two matrices, and the scale is a factor of both gradients:
+#
+# $$\bar Q_i = \tfrac{1}{\sqrt D}\sum_j \bar S_{ij} K_j, \qquad \boxed{\;\bar Q = \bar S K/\sqrt D\;} \tag{8.9}$$
+# $$\bar K_j = \tfrac{1}{\sqrt D}\sum_i \bar S_{ij} Q_i, \qquad \boxed{\;\bar K = \bar S^\top Q/\sqrt D\;} \tag{8.10}$$
+#
+# Read the indices. A query's gradient sums over $j$: over all tokens it looked at. The gradients of a key and a value sum
+# over $i$: over all tokens that looked at them. Hence the transposes in (8.5) and (8.10), and none in (8.9).
+#
+# **By hand**: the two tokens again, with $\bar C = (1, 2)$.
+#
+# * $\bar V = P^\top\bar C$: the first is $\tfrac34\cdot 1 + \tfrac12\cdot 2 = 1.75$. The second?
+# * $\bar P$ has the rows $1\cdot(8, 4)$ and $2\cdot(8, 4)$. Their weighted means are 7 and 12. So the first row of
+#   $\bar S$ is $(\tfrac34\cdot 1,\, \tfrac14\cdot(-3)) = (0.75, -0.75)$. The second?
+# * $\bar Q = \bar S K$ with $K = (1, 0)$: the first column of $\bar S$. And $\bar K = \bar S^\top Q$ with $Q = (\ln 3, 0)$?
+
+# %%
+query, key, value = np.array([[np.log(3)], [0.0]]), np.array([[1.0], [0.0]]), np.array([[8.0], [4.0]])
+_, cache = attention_forward(query, key, value, mask=None)
+for name, gradient in zip(
+    ("dquery", "dkey", "dvalue"), attention_backward(np.array([[1.0], [2.0]]), cache), strict=True
+):
+    print(f"{name:6}", gradient.ravel())
+print("0.75 ln 3 =", 0.75 * np.log(3))
+
+# %% [markdown]
+# The two numbers of dkey cancel. That is no accident of this case. If one vector $a$ is added to every key, each score
+# of row $i$ grows by the same $Q_i\cdot a/\sqrt D$, and softmax does not see it. So no gradient can point there:
+#
+# $$\sum_j \bar K_j = \tfrac1{\sqrt D}\sum_i \Big(\sum_j \bar S_{ij}\Big) Q_i = 0 \tag{8.11}$$
+#
+# The bias of the key's linear map is such an $a$. Its gradient is always 0.
+
+# %%
+from albert_np.plots.one_head import backward_figure
+
+rng = np.random.default_rng(8)
+query, key, value = rng.normal(size=(3, 5, 4))  # T = 5, D = 4
+context, cache = attention_forward(query, key, value, mask=None)
+dcontext = rng.normal(size=context.shape)
+
+probs = cache.softmax.probs
+dvalue = probs.T @ dcontext  # (8.5)
+dprobs = dcontext @ value.T  # (8.6)
+dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))  # (8.7)
+dquery = dscores @ key / np.sqrt(4)  # (8.9)
+dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
+show(
+    backward_figure(probs, dprobs, dscores),
+    "Three 5 by 5 matrices: the weights, their gradient, and the scores' gradient, whose rows each sum to 0. Where a weight "
+    "is small, the scores' gradient is small, however large the weight's gradient.",
+)
+
+# %% [markdown]
+# The cell above is the whole backward pass. The package computes the same; and its dkey sums to 0 over the keys.
+
+# %%
+for formula, package in zip((dquery, dkey, dvalue), attention_backward(dcontext, cache), strict=True):
+    assert np.allclose(formula, package, rtol=1e-12, atol=1e-12)
+print("Σ dkey over the keys:", abs(dkey.sum(axis=0).round(14)))
+
+# %% [markdown]
+# ### A key that nobody may look at
+#
+# A mask is added to the scores: 0 where a query may look, a hugely negative number where not. Softmax makes an exact 0 of it.
+# From (8.5) and (8.7), if $P_{ij} = 0$ for every $i$,
+#
+# $$\bar V_j = \sum_i 0\cdot\bar C_i = 0, \qquad \bar S_{ij} = 0\cdot(\dots) = 0 \;\Rightarrow\; \bar K_j = 0 \tag{8.12}$$
+#
+# Exactly 0, not nearly: what is masked learns nothing, and teaches nothing.
+
+# %%
+mask = np.array([0.0, 0.0, 0.0, 0.0, np.finfo(np.float64).min])  # nobody looks at key 4
+_, masked = attention_forward(query, key, value, mask)
+_, dkey, dvalue = attention_backward(dcontext, masked)
+print("weights on key 4 :", masked.softmax.probs[:, 4])
+print("dkey   of key 4  :", dkey[4])
+print("dvalue of key 4  :", dvalue[4])
+
+# %% [markdown]
+# ## 5. Your turn: backward  (difficulty 4 of 5, 20 minutes)
+#
+# Write (8.5) to (8.10). Do not edit the arrays you are given.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Walk back: dcontext gives dvalue and dprobs; dprobs gives dscores; dscores gives dquery and dkey. Five lines.
+# If you are unsure about a transpose, let the number of queries and keys differ: one order alone fits.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $\bar V = P^\top\bar C$; $\bar P = \bar C V^\top$; $\bar S = P\,(\bar P - \mathrm{rowsum}(\bar P P))$;
+# $\bar Q = \bar SK/\sqrt D$; $\bar K = \bar S^\top Q/\sqrt D$. Products inside $\bar S$ are number by number.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# dvalue = probs.T @ dcontext
+# dprobs = dcontext @ value.T
+# dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
+# dscores = dscores / math.sqrt(query.shape[-1])
+# return dscores @ key, dscores.T @ query, dvalue
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def my_attention_backward(dcontext, query, key, value, probs):
+    """dcontext, query, key, value (T, D), probs (T, T); returns dquery, dkey, dvalue, (T, D) each."""
+    raise NotImplementedError
+
+
+lesson08.check_attention_backward(my_attention_backward)
+
+# %% [markdown]
+# ## 6. Proof
+#
+# The package's pair works on (B, N, T, D), a batch of heads at once, with a mask. Each head is one of ours.
+
+# %%
+from albert_np.course.verification import verify_op
+
+verify_op("attention")
+
+# %% [markdown]
+# ## 7. What breaks if…
+#
+# **…the mask comes after the softmax?** Setting the unwanted weights to 0 afterwards looks equivalent. It is not: the
+# rest no longer sums to 1, and the masked key still sits in the denominator of every row, so it gets a gradient.
+
+# %%
+keep = np.array([1.0, 1.0, 1.0, 1.0, 0.0])
+late = probs * keep
+print("sums of the rows:", late.sum(axis=-1).round(3))
+dprobs = dcontext @ value.T * keep
+dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
+print("dkey of key 4   :", (dscores.T @ query / np.sqrt(4))[4].round(3))
+
+# %% [markdown]
+# **…the scale is left out of backward alone?** Then dquery and dkey are $\sqrt D$ too large, with every direction right,
+# and dvalue is right. The loss still falls: for plain gradient descent it is another learning rate for two of the three
+# maps, and an optimizer that divides by the gradient's own size hides even that. Only a comparison of values sees it.
+#
+# **…the scale is left out of both?** Then the gradient is right, and the head is badly started. How much of the
+# gradient still arrives at the scores of a wide head?
+
+# %%
+T, D = 64, 1024
+query, key, value = rng.normal(size=(3, T, D))
+dcontext = rng.normal(size=(T, D))
+for name, factor in (("divided by √D", 1.0), ("not divided", np.sqrt(D))):
+    _, wide = attention_forward(query * factor, key, value, mask=None)
+    probs, dprobs = wide.softmax.probs, dcontext @ value.T
+    dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
+    print(
+        f"{name:14} median of a row's largest weight {np.median(probs.max(-1)):.3f}, of |dscores| {np.median(abs(dscores)):.1e}"
+    )
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. All keys are equal. What are the weights, and what is dquery?
+# 2. The tokens change places: the same rows of $Q$, $K$ and $V$ in another order. What happens to the contexts? Where,
+#    then, does ALBERT know the order of words from?
+# 3. What is $\sum_j \bar P_{ij}P_{ij}$ in terms of $C$? Why could that save memory?
+#
+# <details><summary>Answers</summary>
+#
+# 1. Every score of a row is the same, so all weights are $1/T$. And $\bar Q_i = \tfrac1{\sqrt D}\sum_j\bar S_{ij}K = 0$ by
+#    (8.8): whatever it asks, it gets the same answer.
+# 2. They change places in the same way; none changes its value. Order enters through the position embeddings alone
+#    (notebook 07).
+# 3. $\sum_j (\bar C_i\cdot V_j)P_{ij} = \bar C_i\cdot C_i$. It needs no T × T matrix, only the context, so a backward that works
+#    block by block can have it before it starts.
+# </details>
+#
+# Next: 09, many heads side by side, and padding.

@@ -1,0 +1,442 @@
+# %% [markdown]
+# # 09 · Many heads and masks
+#
+# **50 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
+#
+# * split a row into heads and merge them again, and say why each is the backward of the other,
+# * compute query, key and value in one product, and find their three gradients in one array,
+# * hide padding with a mask, and prove that nothing is learned from it.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | $x$ | (B, T, H) | the layer's input: B sentences of T tokens, H numbers each |
+# | N, D | | heads, and the width of one head; H = N·D |
+# | $Q, K, V$ `query, key, value` | (B, N, T, D) | what each head asks, offers and hands out |
+# | $S$ `scores` | (B, N, T, T) | query times key, row: query, column: key |
+# | $P$ `probs` | (B, N, T, T) | softmax of the scores plus the mask |
+# | $C$ `context` | (B, N, T, D) | $P V$ |
+# | $m$ `attention_mask` | (B, T) | 1: a token, 0: padding |
+# | $M$ `mask` | (B, 1, 1, T) | what is added to the scores |
+#
+# One head gives each token *one* way to look at the others. A sentence has many relations at once: who does it, what is
+# meant by "it", which word stands before. So ALBERT lets N heads look, each in its own D of the H numbers, and lays what
+# they bring back side by side.
+
+# %% [markdown]
+# ## 1. Split and merge
+#
+# Head $n$ owns the columns $nD$ to $nD + D - 1$ of each row:
+#
+# $$\mathrm{split}(x)_{b,n,t,d} = x_{b,t,\,nD+d} \qquad \mathrm{merge}(c)_{b,t,\,nD+d} = c_{b,n,t,d} \tag{9.1}$$
+#
+# No number is computed, each only gets another address. In NumPy it takes two moves. `reshape` cuts the last axis:
+# (B, T, H) → (B, T, N, D). `transpose` brings the heads forward: (B, T, N, D) → (B, N, T, D). Then one `@` multiplies
+# all heads of all sentences at once, because `@` works on the last two axes and treats all others as a list.
+#
+# **By hand first.** Here are 3 tokens with 6 numbers, for two heads. Predict the rows of head 1 before you run the cell.
+
+# %%
+import numpy as np
+
+from albert_np.plots.heads import split_figure
+from albert_np.plots.showing import show
+
+x = np.arange(18).reshape(1, 3, 6)  # (B, T, H) = (1, 3, 6)
+heads = x.reshape(1, 3, 2, 3).transpose(0, 2, 1, 3)  # (B, N, T, D) = (1, 2, 3, 3)
+print("head 1:")
+print(heads[0, 1])
+show(
+    split_figure(x[0], 2),
+    "A matrix of three rows and six columns; its left half becomes head 0, its right half head 1.",
+)
+
+# %% [markdown]
+# **Backward.** Let $\bar c$ be the gradient that arrives at the split's output. The number $x_{b,t,nD+d}$ went to exactly
+# one place, so its gradient comes from that place:
+#
+# $$\bar x_{b,t,\,nD+d} = \bar c_{b,n,t,d}, \quad\text{that is}\quad
+# \bar x = \mathrm{merge}(\bar c) \tag{9.2}$$
+#
+# The backward of split is merge, and the backward of merge is split. It is so for every op that only moves numbers:
+# its Jacobian is a permutation matrix, and the transpose of a permutation is its inverse.
+
+# %% [markdown]
+# ## 2. Your turn: split and merge  (difficulty 2 of 5, 10 minutes)
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Split: cut the last axis, then exchange two axes. Merge: the same two moves backwards, in reverse order.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (B, T, H) → reshape → (B, T, N, D) → transpose → (B, N, T, D). `transpose` takes the old number of each new axis.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# # split_heads
+# B, T, H = x.shape
+# return x.reshape(B, T, heads, H // heads).transpose(0, 2, 1, 3)
+# # merge_heads
+# B, N, T, D = context.shape
+# return context.transpose(0, 2, 1, 3).reshape(B, T, N * D)
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson09
+
+
+def split_heads(x, heads):
+    """x (B, T, H); returns (B, heads, T, H / heads)."""
+    raise NotImplementedError
+
+
+def merge_heads(context):
+    """context (B, N, T, D); returns (B, T, N·D)."""
+    raise NotImplementedError
+
+
+lesson09.check_heads(split_heads, merge_heads)
+
+# %% [markdown]
+# ## 3. What heads look at
+#
+# To see heads at work, we make four by hand. Each token's row says which word it is (columns 0 to 7, a single 1) and
+# where it stands (columns 8 to 15, a single 1). A head can then ask by word or by place:
+#
+# * head 0 asks for the place before its own,
+# * head 1 asks for its own word,
+# * head 2 asks for [CLS], whoever asks: a bias is enough,
+# * head 3 asks for nothing: all its scores are 0.
+#
+# Predict: what does head 0 do at the first token, which has no neighbour on its left?
+
+# %%
+from albert_np.ops import attention_backward, attention_forward, linear_forward
+
+tokens = ["[CLS]", "the", "lamp", "and", "the", "shade", "[SEP]", "[PAD]"]
+words = ["[CLS]", "the", "lamp", "and", "shade", "[SEP]", "[PAD]"]
+T, N, D, H = 8, 4, 8, 32
+x = np.zeros((1, T, H))
+x[0, range(T), [words.index(token) for token in tokens]] = 1
+x[0, range(T), 8 + np.arange(T)] = 1
+
+word, place = np.eye(8, H), np.eye(8, H, k=8)  # (D, H): what reads the word, and what reads the place
+zero, ask = np.zeros((D, H)), 12.0
+query_weight = np.concatenate([ask * np.eye(8, k=1) @ place, ask * word, zero, zero])  # (H, H), D rows a head
+key_weight = np.concatenate([place, word, word, zero])
+query_bias = np.zeros(H)
+query_bias[2 * D + words.index("[CLS]")] = ask
+rng = np.random.default_rng(0)
+value_weight = rng.normal(size=(H, H))
+
+
+def split(x):
+    return x.reshape(1, T, N, D).transpose(0, 2, 1, 3)
+
+
+query = split(linear_forward(x, query_weight, query_bias)[0])
+key = split(linear_forward(x, key_weight, np.zeros(H))[0])
+value = split(linear_forward(x, value_weight, np.zeros(H))[0])
+_, without_mask = attention_forward(query, key, value, None)
+print("scores and probabilities of all heads:", without_mask.softmax.probs.shape)
+
+# %% [markdown]
+# Now the padding. It fills the shorter sentences of a batch and is no part of the text, yet head 3 gives it an eighth of
+# its attention, and head 1 lets padding look at itself. A mask forbids it:
+#
+# $$P = \mathrm{softmax}\Big(\frac{QK^\top}{\sqrt D} + M\Big), \qquad M = (1 - m)\cdot \mathrm{min} \tag{9.3}$$
+#
+# with min the lowest number of the dtype, $-1.8\cdot10^{308}$ in float64 and $-3.4\cdot10^{38}$ in float32. The mask has
+# the shape (B, 1, 1, T): it broadcasts over all heads and all queries, and its last axis is the one of the *keys*.
+
+# %%
+from albert_np.plots.heads import heads_figure
+
+attention_mask = np.array([[1, 1, 1, 1, 1, 1, 1, 0]])
+mask = (1.0 - attention_mask[:, None, None, :]) * np.finfo(np.float64).min  # (9.3)
+_, masked = attention_forward(query, key, value, mask)
+both = np.stack([without_mask.softmax.probs[0], masked.softmax.probs[0]])
+titles = ["head 0: one to the left", "head 1: the same word", "head 2: [CLS]", "head 3: everybody"]
+show(
+    heads_figure(both, tokens, titles, ["no mask", "with mask"]),
+    "Attention of four heads without and with a mask: a diagonal shifted left; the diagonal and the two the; the first "
+    "column; an even grey. With the mask the column of the padding is zero in all heads.",
+)
+
+# %% [markdown]
+# Read a row from left to right: what one token looks at. The first token of head 0 finds no neighbour and looks at
+# everybody evenly. A small 0 marks what is exactly zero: with the mask, the whole last column, in every head. The last
+# *row* is not: the padding still asks and gets an answer. Nobody reads it, because no other token may look there.
+
+# %% [markdown]
+# ## 4. Why exactly zero
+#
+# **By hand first.** Scores (2, 1, 3), of which the third is padding. Predict the three probabilities.
+
+# %%
+from albert_np.ops import softmax_forward
+
+low = np.finfo(np.float64).min
+print("2 + min, 3 + min:", 2 + low, 3 + low)
+print("probabilities:   ", softmax_forward(np.array([2.0, 1.0, 3.0 + low]))[0])
+
+# %% [markdown]
+# The largest score of the row belongs to a token, $s_{\max}$. Softmax subtracts it, and for a padded key $j$
+#
+# $$P_{ij} \propto e^{\,\mathrm{min} + s_{ij} - s_{\max}} = 0 \tag{9.4}$$
+#
+# not nearly, but exactly: the exponential of such a number is below the smallest float and becomes 0. The gradients of
+# notebook 08 have $P$ as a factor, so they are zero as well. With $\bar C$ the upstream gradient,
+#
+# $$\bar V_j = \sum_i P_{ij}\,\bar C_i = 0, \qquad
+# \bar S_{ij} = P_{ij}\Big(\bar P_{ij} - \sum_k \bar P_{ik}P_{ik}\Big) = 0, \qquad
+# \bar K_j = \frac1{\sqrt D}\sum_i \bar S_{ij}\, Q_i = 0 \tag{9.5}$$
+#
+# Neither the key nor the value of padding receives a gradient: whatever stands there, it teaches nothing.
+
+# %%
+from albert_np.plots.heads import key_gradients_figure
+
+query, key, value, dcontext = rng.normal(size=(4, 1, N, T, D))
+_, cache = attention_forward(query, key, value, mask)
+_, dkey, dvalue = attention_backward(dcontext, cache)
+lengths = [np.linalg.norm(gradient[0], axis=-1) for gradient in (dkey, dvalue)]  # (N, T)
+show(
+    key_gradients_figure(lengths, ["length of dK", "length of dV"], tokens),
+    "Two tables of numbers, heads by keys: all positive, but zero in the column of the padding.",
+)
+assert not dkey[:, :, -1].any()
+assert not dvalue[:, :, -1].any()
+
+# %% [markdown]
+# **A row without any token.** What if all of $m$ is 0? Then min is added to every score. Floats near min lie far apart
+# ($2\cdot10^{292}$ in float64, $2\cdot10^{31}$ in float32), so that a score of ordinary size is rounded away:
+#
+# $$s_{ij} + \mathrm{min} = \mathrm{min} \;\text{ for all } j \quad\Rightarrow\quad P_{ij} = \tfrac1T \tag{9.6}$$
+#
+# All are equal, and softmax makes equal numbers even. The row attends to everything a little; it means nothing, but it
+# is finite, and that is what matters in a batch of a million rows.
+
+# %%
+nobody = np.full((1, 1, 1, T), low)
+_, cache = attention_forward(query, key, value, nobody)
+print("probabilities of one query with everything masked:", cache.softmax.probs[0, 0, 0])
+
+# %% [markdown]
+# ## 5. Your turn: the mask  (difficulty 2 of 5, 10 minutes)
+#
+# Write (9.3) for any dtype. The check looks at shapes and values, at what the mask does to the probabilities, and at the
+# gradients of padded keys.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Turn 1 into 0 and 0 into 1, multiply by the lowest number, and put two axes of length 1 between B and T.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $M_{b,0,0,t} = (1 - m_{b,t})\cdot\mathrm{min}$. `np.finfo(dtype).min` is the lowest number of a dtype; indexing with
+# `None` makes an axis. Convert the mask to the dtype before you multiply.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# attend = attention_mask[:, None, None, :].astype(dtype)
+# return (1 - attend) * np.finfo(dtype).min
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def additive_mask(attention_mask, dtype):
+    """attention_mask (B, T) of 1 (a token) and 0 (padding); returns (B, 1, 1, T) in dtype."""
+    raise NotImplementedError
+
+
+lesson09.check_additive_mask(additive_mask)
+
+# %% [markdown]
+# ## 6. Three in one product
+#
+# Query, key and value are three linear layers of the same $x$. Put their weights on top of each other and one product
+# gives all three:
+#
+# $$\big[\,Q \;\; K \;\; V\,\big] = x \begin{bmatrix} W_Q\\ W_K\\ W_V \end{bmatrix}^{\!\top} + [\,b_Q\; b_K\; b_V\,],
+# \qquad (B,T,H)\,(H,3H) \to (B,T,3H) \tag{9.7}$$
+#
+# The backward is that of one linear layer (notebook 03). Written out, the gradient of $x$ is a sum of three, because
+# $x$ was used three times, while each weight gets its own part:
+#
+# $$\bar x = \bar Q\, W_Q + \bar K\, W_K + \bar V\, W_V, \qquad
+# \begin{bmatrix} \bar W_Q\\ \bar W_K\\ \bar W_V \end{bmatrix} =
+# \begin{bmatrix} \bar Q^\top x\\ \bar K^\top x\\ \bar V^\top x \end{bmatrix} \tag{9.8}$$
+#
+# The package does not copy weights together for this. They lie next to each other in memory under three names, and
+# `query_key_value.weight` is a fourth name for all of them:
+
+# %%
+from albert_np.model import AlbertModel
+from albert_np.verify import randomize, small_config
+
+config = small_config()  # H = 12, N = 3, D = 4
+model = randomize(AlbertModel(config, dtype="float64"))
+p = model.params.scope("encoder.albert_layer_groups.0.albert_layers.0.attention.")
+for name in ("query.weight", "key.weight", "value.weight", "query_key_value.weight"):
+    print(
+        f"{name:<24}{p[name].shape!s:<10} in the same memory: {np.shares_memory(p[name], p['query_key_value.weight'])}"
+    )
+
+# %% [markdown]
+# After the heads comes one more linear layer, `dense`. It mixes what they bring back. With $W^n$ the $D$ columns of its
+# weight that belong to head $n$,
+#
+# $$y = \mathrm{merge}(C)\, W^\top + b = \sum_{n} C^n\, (W^n)^\top + b \tag{9.9}$$
+#
+# so the heads do not compete: each adds its own part to the result. Let us walk through the package's block and look at
+# every cache on the way.
+
+# %%
+from albert_np.layers import self_attention_backward, self_attention_forward
+
+B, T, H, N, D = 2, 5, config.hidden_size, config.num_attention_heads, config.head_size
+x = rng.normal(size=(B, T, H))
+attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+mask = (1.0 - attention_mask[:, None, None, :]) * low
+y, cache = self_attention_forward(x, mask, p, config)
+walk = {
+    "x": cache.query_key_value.x,
+    "stacked weight": cache.query_key_value.weight,
+    "query": cache.attention.query,
+    "key": cache.attention.key,
+    "value": cache.attention.value,
+    "probs": cache.attention.softmax.probs,
+    "merged": cache.dense.x,
+    "x_hat": cache.layer_norm.x_hat,
+    "y": y,
+}
+for name, array in walk.items():
+    print(f"{name:<16}{array.shape}")
+print("row sums of probs:", set(cache.attention.softmax.probs.sum(axis=-1).round(12).ravel().tolist()))
+
+# %% [markdown]
+# ## 7. Proof
+#
+# Attention with a mask, in three ways: finite differences, PyTorch values that are kept with the course, and PyTorch
+# itself where it is installed.
+
+# %%
+from albert_np.course.verification import verify_op
+
+verify_op("attention")
+
+# %% [markdown]
+# The whole block, from the stacked product to the LayerNorm, against finite differences: input and all weights, with
+# padding in the batch, without dropout and with it.
+
+# %%
+from albert_np.verify import block_cases, check_case
+
+lines = []
+for case in block_cases():
+    if case.name.startswith("self_attention"):
+        rows = check_case(case)
+        assert all(row.ok for row in rows)
+        worst = max(row.max_rel for row in rows)
+        lines.append(f"{case.name:<24}{len(rows)} comparisons, all right; worst relative error {worst:.0e}")
+print("\n".join(lines))
+
+# %% [markdown]
+# Formula and package, side by side: one head after the other in a loop, as (9.3), (9.5), (9.8) and (9.9) stand above.
+
+# %%
+grads = model.params.zeros_like()
+g = grads.scope("encoder.albert_layer_groups.0.albert_layers.0.attention.")
+dy = rng.normal(size=y.shape)
+self_attention_backward(dy, cache, g)
+
+rows = x.reshape(-1, H)  # (B·T, H)
+projected = np.zeros_like(x)
+weights = {part: p[f"{part}.weight"].reshape(N, D, H) for part in ("query", "key", "value")}
+biases = {part: p[f"{part}.bias"].reshape(N, D) for part in ("query", "key", "value")}
+made = []
+for n in range(N):
+    Q, K, V = (x @ weights[part][n].T + biases[part][n] for part in ("query", "key", "value"))  # (B, T, D)
+    P = softmax_forward(Q @ K.swapaxes(1, 2) / np.sqrt(D) + mask[:, 0])[0]  # (9.3)
+    projected += P @ V @ p["dense.weight"][:, n * D : (n + 1) * D].T  # (9.9)
+    made.append((Q, K, V, P))
+projected += p["dense.bias"]
+assert np.allclose(projected, cache.dense.x @ p["dense.weight"].T + p["dense.bias"], rtol=1e-12, atol=1e-12)
+
+# g holds what came out of the package; the gradient that reaches `projected` comes through the LayerNorm after it
+from albert_np.ops import layer_norm_backward
+
+dprojected = layer_norm_backward(dy, cache.layer_norm)[0]
+for n, (Q, K, V, P) in enumerate(made):
+    part = slice(n * D, (n + 1) * D)
+    dC = dprojected @ p["dense.weight"][:, part]  # (B, T, D)
+    dP = dC @ V.swapaxes(1, 2)
+    dS = P * (dP - (dP * P).sum(axis=-1, keepdims=True)) / np.sqrt(D)  # (9.5), with the scale
+    dQ, dK, dV = dS @ K, dS.swapaxes(1, 2) @ Q, P.swapaxes(1, 2) @ dC
+    for name, gradient in (("query", dQ), ("key", dK), ("value", dV)):
+        assert np.allclose(gradient.reshape(-1, D).T @ rows, g[f"{name}.weight"][part], rtol=1e-10, atol=1e-12)  # (9.8)
+print("formula and package agree, forward and backward")
+
+# %% [markdown]
+# ## 8. What breaks if…
+#
+# **…the transpose is forgotten?** `x.reshape(B, N, T, D)` has the right shape, and no error comes. But a row of a "head"
+# is then a piece of any token, and the mask hides the wrong pieces. The proof: put something else into the padding. No
+# real token may notice.
+
+
+# %%
+def attend(split, x):
+    stacked = x @ p["query_key_value.weight"].T  # (B, T, 3H)
+    Q, K, V = (split(part) for part in np.split(stacked, 3, axis=-1))
+    return attention_forward(Q, K, V, mask)[0].transpose(0, 2, 1, 3).reshape(B, T, H)
+
+
+changed = x.copy()
+changed[1, 3:] += 1  # both padded places of sentence 1
+ways = {
+    "reshape and transpose": lambda a: a.reshape(B, T, N, D).transpose(0, 2, 1, 3),
+    "reshape alone": lambda a: a.reshape(B, N, T, D),
+}
+for name, split in ways.items():
+    difference = abs(attend(split, changed) - attend(split, x))[1, :3].max(axis=-1)
+    print(f"{name:<22} change at the three real tokens: {difference.round(3)}")
+
+# %% [markdown]
+# **…the mask is $-\infty$?** It hides a padded key as well. But a row without any token then computes
+# $-\infty - (-\infty)$, which is not a number, and one such row is enough to spoil the loss of the batch.
+#
+# **…the mask is the minimum, but in float16?** The lowest float16 is −65,504, and its neighbours are only 32 away. A
+# score of −16 is enough to fall off the end, and there the infinity is again.
+
+# %%
+with np.errstate(over="ignore", invalid="ignore"):
+    print("mask of -inf, nobody to look at:", softmax_forward(np.array([2.0, 1.0, 3.0]) - np.inf)[0])
+    lowest = np.finfo(np.float16).min
+    scores = np.array([-15, -16, -17], dtype=np.float16)
+    print("float16, scores", scores, "plus", lowest, "=", scores + lowest)
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. Twelve heads of 64, or one head of 768: which has more parameters, and which has more probabilities to keep?
+# 2. The mask hides keys. Why are the padded *queries* not hidden too?
+# 3. Google's code adds −10,000 in place of the lowest number. For which rows do the two differ?
+#
+# <details><summary>Answers</summary>
+#
+# 1. The same parameters: (9.7) and (9.9) have H × H weights however they are cut. Twelve heads keep twelve tables of T × T
+#    probabilities, one keeps one.
+# 2. Their output is read by nobody: no key at that place is open, the pooler reads [CLS], and the loss has no label
+#    there. So their upstream gradient is zero, and hiding them would change nothing but cost time.
+# 3. Only for rows without any token. Beside a real score, both give a probability of exactly 0. Where all are masked,
+#    −10,000 leaves the differences of the scores as they are (up to rounding), so the row attends as if there were no
+#    mask; with the lowest number it attends evenly.
+# </details>
+#
+# Next: 10, where attention and the feed-forward part become a layer.

@@ -1,0 +1,402 @@
+# %% [markdown]
+# # 10 · The encoder layer
+#
+# **50 minutes.** You need: notebook 03 (linear and GELU), 05 (LayerNorm), 09 (heads). You will be able to
+#
+# * draw a post-LN layer and the way of every gradient through it,
+# * write its backward from the backwards of its parts,
+# * read a table of gradient lengths and see where a path is missing.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | $x$ | (B, T, H) | the layer's input |
+# | $A$ | | the attention branch: query, key and value, heads, `dense` |
+# | $a$ | (B, T, H) | $x + A(x)$ |
+# | $h$ | (B, T, H) | $\mathrm{LN}_1(a)$, input of the second half |
+# | $F$ | | the feed-forward branch: `ffn`, GELU, `ffn_output` |
+# | $s$ | (B, T, H) | $h + F(h)$ |
+# | $y$ | (B, T, H) | $\mathrm{LN}_2(s)$, the layer's output |
+# | $\bar y$ `dy`, $\bar s$ `ds`, … | (B, T, H) | gradient of the loss by $y$, by $s$, … |
+#
+# All parts are known by now. What is new is how they are wired, and that two wires meet where a sum was, and where a
+# value was used twice.
+
+# %% [markdown]
+# ## 1. Forward
+#
+# $$h = \mathrm{LN}_1\big(\underbrace{x + A(x)}_{a}\big) \tag{10.1}$$
+# $$y = \mathrm{LN}_2\big(\underbrace{h + F(h)}_{s}\big), \qquad
+# F(h) = \mathrm{GELU}(h\,W_1^\top + b_1)\,W_2^\top + b_2 \tag{10.2}$$
+#
+# The attention lets tokens exchange what they know. The feed-forward part works on each token by itself: H → I → H, where
+# I is 4·H in all released models. Each branch only has to compute a *change*; the input itself goes around it on the
+# skip path, and is added. LayerNorm stands after the sum, hence "post-LN". Dropout, where it is on, acts on A's and F's
+# output before the sum.
+
+# %%
+from albert_np.plots.layer import layer_figure
+from albert_np.plots.showing import show
+
+show(
+    layer_figure("(B, T, H)"),
+    "A layer from left to right: x, attention with a way around it, a sum, LayerNorm, h, feed-forward with a way around "
+    "it, a sum, LayerNorm, y. Gradients take every way in the other direction.",
+)
+
+# %% [markdown]
+# Blue goes right, vermillion goes left. There are two kinds of crossings. At a black dot a value is **used twice**. At a
+# plus two values are **added**. On the way back they change their roles.
+
+# %% [markdown]
+# ## 2. Backward: copy and sum
+#
+# **A sum copies the gradient.** For $s = h + f$ with $f = F(h)$, both derivatives are 1:
+#
+# $$\bar f = \bar s, \qquad \bar h_{\text{skip}} = \bar s \tag{10.3}$$
+#
+# **A copy sums the gradient.** $h$ goes on over two ways, and both change the loss. With $J_F$ the Jacobian of $F$,
+#
+# $$\bar h = \underbrace{\bar s}_{\text{skip}} + \underbrace{J_F^\top\, \bar s}_{\text{branch}} \tag{10.4}$$
+#
+# **By hand first.** Take single numbers, no LayerNorm, and the branch $F(h) = w h^2$ with $w = \tfrac12$, $h = 2$. Then
+# $s = 2 + 2 = 4$. With $\bar s = 1$, what comes over the skip path, what through the branch, and what is $\bar h$?
+
+# %%
+h, w, step = 2.0, 0.5, 1e-6
+skip, branch = 1.0, 2 * w * h
+slope = ((h + step + w * (h + step) ** 2) - (h - step + w * (h - step) ** 2)) / (2 * step)
+print(f"skip {skip}, branch {branch}, sum {skip + branch}; measured by finite differences {slope:.6f}")
+
+# %% [markdown]
+# One third of the gradient takes the skip path here. Whoever forgets it gets 2 for 3: the right sign, a plausible size,
+# and a network that learns badly for no visible reason.
+#
+# With the two LayerNorms in their places, a layer's backward is four lines, from right to left:
+#
+# $$\bar s = J_{\mathrm{LN}_2}^\top\, \bar y \qquad\qquad\quad \bar h = \bar s + J_F^\top\, \bar s \tag{10.5}$$
+# $$\bar a = J_{\mathrm{LN}_1}^\top\, \bar h \qquad\qquad\quad \bar x = \bar a + J_A^\top\, \bar a \tag{10.6}$$
+#
+# or, in one,
+#
+# $$\boxed{\;\bar x = (I + J_A)^\top\, J_{\mathrm{LN}_1}^\top\, (I + J_F)^\top\, J_{\mathrm{LN}_2}^\top\;\bar y\;} \tag{10.7}$$
+#
+# Note what the skip path carries: $\bar s$, which has passed the LayerNorm, and not $\bar y$. In a post-LN layer nothing
+# gets around the LayerNorms.
+
+# %% [markdown]
+# ## 3. Walking the caches
+#
+# Everything that backward needs lies in the cache of forward: a tree of named tuples. Here it is, for a small layer.
+
+# %%
+import numpy as np
+
+from albert_np.layers import layer_backward as package_layer_backward
+from albert_np.layers import layer_forward
+from albert_np.model import AlbertModel
+from albert_np.verify import randomize, small_config
+
+config = small_config()  # H = 12, I = 20, N = 3
+model = randomize(AlbertModel(config, dtype="float64"))
+LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
+p = model.params.scope(LAYER)
+
+rng = np.random.default_rng(0)
+x, dy = rng.normal(size=(2, 2, 5, 12))  # (B, T, H) each
+y, cache = layer_forward(x, None, p, config)
+
+
+def walk(node, indent=""):
+    for name, value in zip(node._fields, node, strict=True):
+        if hasattr(value, "_fields"):
+            print(f"{indent}{name}")
+            walk(value, indent + "    ")
+        else:
+            print(f"{indent}{name:<{28 - len(indent)}}{getattr(value, 'shape', value)}")
+
+
+walk(cache)
+
+# %% [markdown]
+# Look for the inputs of the linear layers. `query_key_value.x` is the layer's $x$ itself, and `ffn.x` is $h$: the value
+# that is used twice is kept once, and both uses point to it.
+
+# %%
+print("x is kept once:", cache.attention.query_key_value.x is cache.x)
+before_norm = cache.attention.layer_norm
+h = before_norm.weight * before_norm.x_hat + p["attention.LayerNorm.bias"]
+print("ffn.x is h:    ", np.allclose(cache.feed_forward.ffn.x, h))
+
+# %% [markdown]
+# ## 4. Your turn: wire the layer  (difficulty 3 of 5, 15 minutes)
+#
+# Given are the two branches *without* their skip path and LayerNorm. Each takes the gradient of the branch's output, adds
+# the gradients of its weights into `g`, and returns the gradient of the branch's input:
+#
+# * `feed_forward_branch_backward(d, cache.feed_forward, g)` for $J_F^\top$,
+# * `attention_branch_backward(d, cache.attention, g.scope("attention."))` for $J_A^\top$,
+# * `layer_norm_backward(d, norm_cache)` of notebook 05, which returns `dx, dweight, dbias`.
+#
+# The LayerNorms' caches are `cache.feed_forward.layer_norm` and `cache.attention.layer_norm`; their weights are called
+# `full_layer_layer_norm.weight` and `attention.LayerNorm.weight`, and there is a `.bias` to each. All gradients of weights
+# are *added* to what `g` holds, because in ALBERT the same layer is used many times
+# (cross-layer parameter sharing, 跨层参数共享, is the subject of notebook 11).
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Read the figure from right to left along vermillion: LayerNorm, dot with two arrivals, LayerNorm, dot with two arrivals.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (10.5), then (10.6). Where the formula has a plus, your code has one too.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# ds, dweight, dbias = layer_norm_backward(dy, cache.feed_forward.layer_norm)
+# g["full_layer_layer_norm.weight"] += dweight
+# g["full_layer_layer_norm.bias"] += dbias
+# dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+# da, dweight, dbias = layer_norm_backward(dh, cache.attention.layer_norm)
+# g["attention.LayerNorm.weight"] += dweight
+# g["attention.LayerNorm.bias"] += dbias
+# return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson10
+from albert_np.course.lesson10 import attention_branch_backward, feed_forward_branch_backward
+from albert_np.ops import layer_norm_backward
+
+
+def layer_backward(dy, cache, g):
+    """dy (B, T, H), cache of layer_forward, g the scope of the layer's gradients; returns dx (B, T, H)."""
+    raise NotImplementedError
+
+
+lesson10.check_layer_backward(layer_backward)
+
+# %% [markdown]
+# ## 5. The norm table
+#
+# How long is the gradient at each arrow? Two things can be predicted from the formulas before you run the cell: which
+# rows have the *same* length, and whether the sum's length is the sum of the lengths.
+
+# %%
+scratch = model.params.zeros_like().scope(LAYER)
+ds = layer_norm_backward(dy, cache.feed_forward.layer_norm)[0]
+branch_f = feed_forward_branch_backward(ds, cache.feed_forward, scratch)
+dh = ds + branch_f
+da = layer_norm_backward(dh, cache.attention.layer_norm)[0]
+branch_a = attention_branch_backward(da, cache.attention, scratch.scope("attention."))
+dx = da + branch_a
+
+arrows = {
+    "dy": (dy, "arrives at the output"),
+    "ds": (ds, "through LayerNorm 2; the skip path carries the same"),
+    "branch F": (branch_f, "what F passes back"),
+    "dh": (dh, "skip + branch (10.4)"),
+    "da": (da, "through LayerNorm 1; the skip path carries the same"),
+    "branch A": (branch_a, "what A passes back"),
+    "dx": (dx, "skip + branch, leaves at the input"),
+}
+for name, (array, meaning) in arrows.items():
+    print(f"{name:<10}{array.shape!s:<13}{np.linalg.norm(array):8.3f}   {meaning}")
+
+# %%
+lengths = {name: np.linalg.norm(array) for name, (array, _) in arrows.items()}
+show(
+    layer_figure("(B, T, H)", lengths),
+    "The layer again, with the length of the gradient at each arrow; the two ways into a dot do not just add up.",
+)
+
+# %% [markdown]
+# Skip and branch are vectors, and vectors add as arrows do: $\|\bar s + u\|^2 = \|\bar s\|^2 + \|u\|^2 + 2\,\bar s\cdot u$.
+# Where they point apart, the sum is shorter than the two together, or shorter than one alone.
+#
+# The weights of this small layer are large, so that its branches speak loudly. In a freshly made ALBERT they are
+# small ($\sigma = 0.02$), and nearly all of the gradient takes the skip path. We will see what follows from that in
+# section 7. First, the lengths for the layer's own weights. One of them is special. Which, and why?
+
+# %%
+grads = model.params.zeros_like()
+package_dx = package_layer_backward(dy, cache, grads.scope(LAYER))
+for name in grads:
+    if name.startswith(LAYER):
+        print(f"{name.removeprefix(LAYER):<34}{grads[name].shape!s:<10}{np.linalg.norm(grads[name]):8.3f}")
+
+# %% [markdown]
+# The key's bias has no gradient, up to rounding. Add one vector $c$ to all keys, and each score of a row grows by the
+# same $q\cdot c/\sqrt D$; softmax does not see what is added to all. The bias has no effect, and the gradient says so.
+
+# %% [markdown]
+# ## 6. Proof
+#
+# Formula and package, side by side: (10.5) and (10.6) as they stand in the norm table, and what the package computes.
+
+# %%
+assert np.allclose(dx, package_dx, rtol=1e-12, atol=1e-12)
+for name in ("ffn.weight", "ffn_output.bias", "attention.query.weight", "attention.dense.weight"):
+    assert np.allclose(scratch[name], grads[LAYER + name], rtol=1e-12, atol=1e-12)
+print("formula and package agree")
+
+# %% [markdown]
+# The feed-forward block, the layer, and an encoder of two shared layers, against finite differences with a random upstream
+# gradient, without dropout and with it.
+
+# %%
+from albert_np.verify import block_cases, check_case
+
+lines = []
+for case in block_cases():
+    if case.name.partition(",")[0] in ("feed_forward", "layer", "encoder"):
+        rows = check_case(case)
+        assert all(row.ok for row in rows)
+        worst = max(row.max_rel for row in rows)
+        lines.append(f"{case.name:<23}{len(rows):>3} comparisons, all right; worst relative error {worst:.0e}")
+print("\n".join(lines))
+
+# %% [markdown]
+# And a whole model of two layers against PyTorch: every hidden state, every attention and every gradient. The values were
+# computed once with Hugging Face's ALBERT in float64 and are kept in the repository, beside the tests.
+
+# %%
+import sys
+from pathlib import Path
+
+from albert_np.gradcheck import compare_results, model_results
+
+folder = Path("../tests/reference")
+if folder.is_dir():
+    sys.path.insert(0, str(folder))
+    import model_cases
+
+    kept = np.load(folder / "torch_reference.npz")
+    case = "model_gelu_new"
+    expected = {name.partition("/")[2]: kept[name] for name in kept.files if name.startswith(case + "/")}
+    rows = compare_results(model_results(*model_cases.make(case)), expected, 1e-10)
+    print(f"{len(rows)} arrays, worst relative error {max(row.max_rel for row in rows):.1e}")
+    assert all(row.ok for row in rows)
+else:
+    print("this notebook does not lie in the repository, so there is nothing to compare with")
+
+# %% [markdown]
+# ## 7. What breaks if…
+#
+# **…the skip path is forgotten in the backward?** Stack 24 layers with the same weights, as ALBERT does, and follow the
+# gradient down. Once with weights as they are drawn at the beginning, $\sigma = 0.02$; once with ten times larger ones;
+# and once with the first weights and *only the branches* on the way back.
+
+# %%
+from albert_np.config import AlbertConfig
+from albert_np.plots.layer import flow_figure
+
+
+def stacked(sigma, layers=24):
+    """Run the layers; return model, scope of its gradients, and caches."""
+    config = AlbertConfig(
+        vocab_size=50, embedding_size=16, hidden_size=64, num_attention_heads=4, intermediate_size=256,
+        max_position_embeddings=32, initializer_range=sigma,
+    )  # fmt: skip
+    model = AlbertModel(config, dtype="float64", seed=1)
+    y, caches = np.random.default_rng(1).normal(size=(2, 16, 64)), []
+    for _ in range(layers):
+        y, cache = layer_forward(y, None, model.params.scope(LAYER), config)
+        caches.append(cache)
+    return model, caches
+
+
+def branches_only(dy, cache, g):
+    ds = layer_norm_backward(dy, cache.feed_forward.layer_norm)[0]
+    dh = feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = layer_norm_backward(dh, cache.attention.layer_norm)[0]
+    return attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def flow(sigma, backward):
+    model, caches = stacked(sigma)
+    g = model.params.zeros_like().scope(LAYER)
+    gradient = np.random.default_rng(2).normal(size=(2, 16, 64))
+    lengths = [np.linalg.norm(gradient)]
+    for cache in reversed(caches):
+        gradient = backward(gradient, cache, g)
+        lengths.append(np.linalg.norm(gradient))
+    return lengths
+
+
+curves = {
+    "σ = 0.02": flow(0.02, package_layer_backward),
+    "σ = 0.2": flow(0.2, package_layer_backward),
+    "σ = 0.02, skip path forgotten": flow(0.02, branches_only),
+}
+show(
+    flow_figure(curves),
+    "Gradient length over 24 layers, logarithmic: two nearly level lines near 1, and one that falls by three or four "
+    "powers of ten with each layer.",
+)
+
+# %% [markdown]
+# With the skip paths the gradient reaches the bottom of 24 layers, with small weights nearly undiminished. Without them it
+# loses three or four digits a layer: three layers down, less than a billionth is left. In a test with one layer
+# and large weights, the same mistake looks like a small
+# difference. That is why the check sets a branch's last weight to zero: then *everything* must come over the skip path.
+
+# %% [markdown]
+# **…there is no skip path at all, forward either?** With small weights all scores are near 0, so the attention is nearly
+# even: every token receives the same average, and nothing reminds it of what it was. The mean cosine between different
+# tokens of a sentence, with the skip path and without (0: unlike, 1: all the same):
+
+# %%
+from albert_np.layers import feed_forward_forward, self_attention_forward
+from albert_np.ops import layer_norm_forward, linear_forward
+
+
+def likeness(y):
+    unit = y / np.linalg.norm(y, axis=-1, keepdims=True)
+    cosines = unit @ unit.swapaxes(1, 2)  # (B, T, T)
+    T = y.shape[1]
+    return (cosines.sum() - len(y) * T) / (len(y) * T * (T - 1))
+
+
+def layer_without_skip(x, p, config):
+    ones, zeros = np.ones(x.shape[-1]), np.zeros(x.shape[-1])
+    _, cache = self_attention_forward(x, None, p.scope("attention."), config)
+    attended = linear_forward(cache.dense.x, p["attention.dense.weight"], p["attention.dense.bias"])[0]  # A(x)
+    h = layer_norm_forward(attended, ones, zeros, 1e-12)[0]
+    _, cache = feed_forward_forward(h, p, config)
+    outer = linear_forward(cache.ffn_output.x, p["ffn_output.weight"], p["ffn_output.bias"])[0]  # F(h)
+    return layer_norm_forward(outer, ones, zeros, 1e-12)[0]
+
+
+model, _ = stacked(0.02, 0)
+p = model.params.scope(LAYER)
+with_skip = without_skip = rng.normal(size=(2, 16, 64))
+print("layers   with skip   without")
+for layer in range(25):
+    if layer in (0, 1, 2, 4, 8, 24):
+        print(f"{layer:>6}{likeness(with_skip):>12.3f}{likeness(without_skip):>10.3f}")
+    with_skip = layer_forward(with_skip, None, p, model.config)[0]
+    without_skip = layer_without_skip(without_skip, p, model.config)
+
+# %% [markdown]
+# Without the skip path the tokens are one after two layers, and no later layer can tell them apart. The skip path is not
+# only a road for gradients: it keeps the tokens different. (Try σ = 0.1: with larger weights it only delays the same.)
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. `dh = dy + branch` in place of `dh = ds + branch`: to which other architecture would this belong?
+# 2. Why does backward need neither $a$ nor $s$, the two sums?
+# 3. A layer is used 12 times. Its backward writes `g[…] = dweight`. What does the optimiser see?
+#
+# <details><summary>Answers</summary>
+#
+# 1. To $y = h + \mathrm{LN}(F(h))$, where the skip path goes around the LayerNorm too. Pre-LN, $y = h + F(\mathrm{LN}(h))$, has
+#    such a skip path as well: a free way for the gradient from top to bottom. ALBERT's layer is post-LN.
+# 2. The derivative of a sum is 1, whatever the summands are. LayerNorm's backward needs only $\hat x$ and $r$.
+# 3. The gradient of the layer's last backward step alone, which is its *first* use, at the bottom. Eleven twelfths of the uses
+#    are lost, and no error comes. With one layer, everything looks right.
+# </details>
+#
+# Next: 11, where one layer's gradient is the sum over all its uses.

@@ -1,0 +1,421 @@
+# %% [markdown]
+# # 11 · Sharing across layers and groups
+#
+# **45 minutes.** You need: notebook 02 (finite differences), 10 (the encoder layer). You will be able to
+#
+# * derive the gradient of a weight that is used many times, and see why it is a sum,
+# * accumulate it through a stack of layers, with or without groups,
+# * say what cross-layer parameter sharing (跨层参数共享) saves, and what it does not.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | L, G | | number of layer steps; number of layer groups (层组) |
+# | $x_i$ | (B, T, H) | input of step $i$, counted from 0; $x_L$ is the encoder's output |
+# | $f(x, \theta)$ | | one encoder layer: attention, feed-forward, residuals, LayerNorms |
+# | $\theta$ `p` | | the layer's weights, all of them |
+# | $\bar x_i$ | (B, T, H) | upstream gradient at $x_i$, $\partial L/\partial x_i$ |
+# | $c_i$ | as $\theta$ | what step $i$ adds to the gradient of $\theta$ |
+# | $\bar\theta$ `g` | as $\theta$ | gradient of the shared weights |
+#
+# (The loss is called $L$ too, but only inside $\partial L$.)
+#
+# BERT has a new set of weights in each of its 12 layers. ALBERT has one set and applies it 12 times.
+
+# %% [markdown]
+# ## 1. A weight that is used more than once
+#
+# **By hand first.** Take the smallest layer there is, $f(x) = wx + b$ with $w = 2$, $b = 1$, and apply it three times
+# from $x_0 = 3$:
+#
+# $$3 \to 7 \to 15 \to 31$$
+#
+# Backward starts with 1 at the end. Each step multiplies it by $w$ on its way down, so $\bar x_3, \bar x_2, \bar x_1,
+# \bar x_0$ = 1, 2, 4, 8. A step adds its *input* times its *upstream gradient* to the gradient of $w$. Predict
+# $\partial L/\partial w$ and $\partial L/\partial b$, then run the cell.
+
+# %%
+import numpy as np
+
+
+def three_times(w, b, x=3.0):
+    for _ in range(3):
+        x = w * x + b
+    return x
+
+
+h = 1e-6
+print("by steps: dw =", 15 * 1 + 7 * 2 + 3 * 4, " db =", 1 + 2 + 4)
+print(f"finite differences: dw = {(three_times(2 + h, 1) - three_times(2 - h, 1)) / (2 * h):.6f}", end="  ")
+print(f"db = {(three_times(2, 1 + h) - three_times(2, 1 - h)) / (2 * h):.6f}")
+
+# %% [markdown]
+# Now in general. The encoder is
+#
+# $$x_{i+1} = f(x_i, \theta), \qquad i = 0, …, L-1 \tag{11.1}$$
+#
+# Pretend for a moment that each step has a copy of its own, $\theta_0, …, \theta_{L-1}$. Then this is an ordinary deep
+# network, and backward walks it from the end:
+#
+# $$\bar x_i = \Big(\frac{\partial f}{\partial x}\Big)_{x_i}^{\!\top} \bar x_{i+1}, \qquad
+# c_i := \frac{\partial L}{\partial \theta_i} = \Big(\frac{\partial f}{\partial \theta}\Big)_{x_i}^{\!\top} \bar x_{i+1}
+# \tag{11.2}$$
+#
+# Sharing means $\theta_0 = \theta_1 = … = \theta$. Move $\theta$ a little, and every copy moves by the same amount:
+# $\partial\theta_i/\partial\theta = 1$. The chain rule sums over all ways from $\theta$ to the loss, and there is one
+# through each copy:
+#
+# $$\boxed{\;\bar\theta = \sum_{i=0}^{L-1} \frac{\partial L}{\partial \theta_i}\,\frac{\partial \theta_i}{\partial\theta}
+# = \sum_{i=0}^{L-1} c_i\;} \tag{11.3}$$
+#
+# A sum, not a mean: three uses push three times. And (11.2) needs $x_i$, another one in each step. So the steps have
+# the weights in common, and *nothing else*: each keeps a cache of its own.
+
+# %% [markdown]
+# ## 2. The same p and g, different caches
+#
+# The package has no mechanism for sharing. `encoder_forward` hands each step the part of the parameters that it is to
+# use, and for a shared layer that is the same part each time. Here is a small ALBERT of six steps, and what its forward
+# pass has kept. (The weights are drawn ten times wider than usual, so that the steps differ visibly.)
+
+# %%
+import albert_np as anp
+
+config = anp.AlbertConfig(
+    vocab_size=40,
+    embedding_size=8,
+    hidden_size=16,
+    num_hidden_layers=6,
+    num_attention_heads=4,
+    intermediate_size=32,
+    max_position_embeddings=16,
+    initializer_range=0.2,
+)
+shared = anp.AlbertModel(config, dtype="float64", seed=0)
+rng = np.random.default_rng(0)
+input_ids = rng.integers(5, 40, (4, 12))
+dy = rng.normal(size=(4, 12, 16))
+
+shared(input_ids)
+encoder = shared.cache.encoder
+first = encoder.steps[0].feed_forward.ffn.weight
+for i, (prefix, step) in enumerate(zip(encoder.prefixes, encoder.steps, strict=True)):
+    same = np.shares_memory(first, step.feed_forward.ffn.weight)
+    print(f"step {i}: {prefix}  the same ffn.weight: {same},  its own x: {step.x[0, 0, :3].round(3)} …")
+
+# %% [markdown]
+# Backward walks this list from its end. Each step *adds* into `g`, and they all got the same `g`: this is the sum
+# (11.3), and nobody had to write it down.
+#
+# **Proof by un-sharing.** The model below has `sharing="none"`: six layers of their own. We fill each with the same
+# numbers. Both models now compute the same thing; predict how their gradients differ.
+
+# %%
+from dataclasses import replace
+
+unshared = anp.AlbertModel(replace(config, sharing="none"), dtype="float64")
+
+
+def shared_name(name, step=0):
+    """The name that the weight of group `step` has in a model of one group."""
+    return name.replace(f"groups.{step}.", "groups.0.")
+
+
+for name in unshared.params:
+    group = int(name.split(".")[2]) if "groups" in name else 0
+    unshared.params[name] = shared.params[shared_name(name, group)]
+
+for model in (shared, unshared):
+    out = model(input_ids)
+    model.zero_grad()
+    model.backward(last_hidden_state=dy)
+    print(f"{model}: y[0, 0, :3] = {out.last_hidden_state[0, 0, :3].round(6)}")
+
+in_layers = [name for name in shared.params if "groups" in name]
+contributions = {
+    name: [unshared.grads[name.replace("groups.0.", f"groups.{i}.")] for i in range(6)] for name in in_layers
+}
+worst = max(abs(shared.grads[name] - sum(contributions[name])).max() for name in in_layers)
+print(f"over {len(in_layers)} weights, shared gradient = Σ of the six unshared ones, to 1e-12: {worst < 1e-12}")
+
+# %% [markdown]
+# Same outputs, and the shared gradient is the sum of the six. So the unshared model shows us what is hidden in the sum:
+# the contribution $c_i$ of each step. How much of the whole does each make up? Project $c_i$ onto the sum:
+#
+# $$\text{share of step } i = \frac{\langle c_i, \bar\theta\rangle}{\langle\bar\theta, \bar\theta\rangle}, \qquad
+# \sum_i \text{share}_i = 1 \tag{11.4}$$
+
+# %%
+from albert_np.plots.sharing import contributions_figure
+from albert_np.plots.showing import show
+
+parts = {}
+for name in in_layers:
+    if name.endswith("weight") and "norm" not in name.lower():
+        parts[name.split("albert_layers.0.")[1].removesuffix(".weight")] = contributions[name]
+whole = np.stack([np.concatenate([contributions[name][i].ravel() for name in in_layers]) for i in range(6)])  # (L, all)
+lengths = np.linalg.norm(whole, axis=1)
+cosines = whole @ whole.T / np.outer(lengths, lengths)
+show(
+    contributions_figure(parts, cosines),
+    "Left: for six weight matrices, a bar made of the shares of the six layer steps, which add up to 100 per cent. "
+    "Right: a 6 by 6 matrix of cosines between the contributions: near 0.8 for neighbours, near 0 for the first and last.",
+)
+
+# %% [markdown]
+# Read the left picture: no step makes up the gradient alone; each adds its part, between 6 and 23 per cent. Read the
+# right one: neighbours want nearly the same of the weights, the first and the last step hardly have a wish in common.
+# Sharing makes the steps compromise. This is its price; the paper's Table 4 finds most of it in the feed-forward
+# part.
+
+# %% [markdown]
+# ## 3. Groups
+#
+# There is a middle way: G groups of weights, and the L steps divided evenly among them. Step $i$ uses group
+#
+# $$\mathrm{group}(i) = \lfloor i \cdot G / L \rfloor \tag{11.5}$$
+#
+# and the sum (11.3) runs over the steps of a group only. `inner_group_num` is another thing: the number of different
+# layers *inside* a step. With two, a group is a pair of layers, a and b, and each step applies both; the network is
+# 2L layers deep. All released models have G = 1 and one inner layer.
+#
+# By hand: L = 12, G = 3. Which group has step 7? And how many terms does each group's sum have?
+
+# %%
+from albert_np.plots.sharing import groups_figure
+
+twelve = anp.AlbertConfig.preset("base-v2")
+choices = [replace(twelve, num_hidden_groups=G) for G in (1, 2, 3, 6)]
+choices.append(replace(twelve, num_hidden_groups=3, inner_group_num=2))
+print("group of steps 0 to 11 with G = 3:", [choices[2].group_of(i) for i in range(12)])
+show(
+    groups_figure(choices),
+    "Five lines of twelve boxes, numbered by group: with one group all are 0; with 2, 3 and 6 groups, equal runs of 6, 4 "
+    "and 2 steps; in the last line each step holds two boxes, a and b.",
+)
+
+# %% [markdown]
+# ## 4. Your turn: walk the stack in reverse  (difficulty 3 of 5, 15 minutes)
+#
+# Write (11.2) and (11.3) for any layer. You get the upstream gradient of the stack's output; the caches in the order
+# of the forward pass; the layer's `backward(dy, cache)`, which returns dx and a dictionary of *one* application's
+# gradients; and the name and shape of every weight. A weight that nobody used gets zeros, so that groups work too.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Start all gradients at zero. Go through the caches from the last to the first. Each step's dx is the dy of the step
+# before it; its gradients are added to what is there.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $\bar x_i, c_i = \mathrm{backward}(\bar x_{i+1}, \mathrm{cache}_i)$ for $i = L-1, …, 0$,
+# and $\bar\theta \mathrel{+}= c_i$. `np.zeros(shape, dtype=dy.dtype)` makes room.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# total = {name: np.zeros(shape, dtype=dy.dtype) for name, shape in shapes.items()}
+# for cache in reversed(caches):
+#     dy, gradients = backward(dy, cache)
+#     for name, gradient in gradients.items():
+#         total[name] += gradient
+# return dy, total
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson11
+
+
+def shared_backward(dy, caches, backward, shapes):
+    """dy: upstream of the last layer; caches: first layer first; returns dx and {name: gradient} for all of shapes."""
+    raise NotImplementedError
+
+
+lesson11.check_shared_backward(shared_backward)
+
+# %% [markdown]
+# ## 5. What sharing saves
+#
+# One often reads that ALBERT is faster, or needs less memory, by about the factor by which it has fewer parameters.
+# We need not believe anything: the caches say what a forward pass has kept, and which matrix products it has done.
+# Add it up, for the shared and the unshared model above. (2 operations for each multiplication and addition.)
+
+# %%
+from albert_np.ops import AttentionCache, LinearCache
+
+
+def walk(node):
+    """All caches and arrays of a tree of named tuples and lists."""
+    yield node
+    if isinstance(node, tuple | list):
+        for child in node:
+            yield from walk(child)
+
+
+def root(array):
+    """The array that owns the memory."""
+    return array if array.base is None else root(array.base)
+
+
+def measured(model):
+    """Weights in the arena; bytes that the steps have kept, each array once; operations in their matrix products."""
+    model(input_ids)
+    nodes = list(walk(model.cache.encoder.steps))
+    arrays = {id(root(a)): root(a) for a in nodes if isinstance(a, np.ndarray)}
+    kept = sum(a.nbytes for a in arrays.values() if a is not root(model.params.flat))
+    linear = sum(2 * c.x.size * len(c.weight) for c in nodes if isinstance(c, LinearCache))
+    attention = sum(4 * c.dropped.size * c.query.shape[-1] for c in nodes if isinstance(c, AttentionCache))
+    return {"parameters": model.params.flat.size, "bytes kept": kept, "operations": linear + attention}
+
+
+counts = {"shared": measured(shared), "unshared": measured(unshared)}
+for quantity in counts["shared"]:
+    a, b = counts["shared"][quantity], counts["unshared"][quantity]
+    print(f"{quantity:12} shared {a:9,}   unshared {b:9,}   ratio {a / b:.3f}")
+
+# %% [markdown]
+# Only the first line differs. A shared layer is computed as often as an unshared one, and each step needs its own
+# cache. `albert_np.info.describe` counts the same for any configuration without making the model. For the released
+# sizes:
+
+# %%
+from albert_np.info import describe
+from albert_np.plots.sharing import savings_figure
+
+ratios = {}
+for size in ("base", "large", "xxlarge"):
+    told = describe(anp.AlbertConfig.preset(f"{size}-v2"), positions=512)
+    alone = told["without_sharing"]
+    ratios[f"ALBERT-{size}"] = {
+        "parameters": told["backbone_parameters"] / alone["backbone_parameters"],
+        "activations": told["activation_bytes_per_sequence"] / alone["activation_bytes_per_sequence"],
+        "operations": told["flops_per_token"] / alone["flops_per_token"],
+    }
+    print(
+        f"{size:8} parameters {told['backbone_parameters'] / 1e6:6.1f} M of {alone['backbone_parameters'] / 1e6:7.1f} M unshared;"
+        f"  a token: {told['flops_per_token'] / 1e6:6.0f} M operations;"
+        f"  a sequence of 512: {told['activation_bytes_per_sequence'] / 2**20:5.0f} MiB kept,"
+        f" weights {told['weight_bytes_float32'] / 2**20:4.0f} MiB"
+    )
+show(
+    savings_figure(ratios),
+    "Three panels, for ALBERT base, large and xxlarge. Parameters with sharing are 13, 6 and 9 per cent of those without; "
+    "activations and operations are 100 per cent in all three.",
+)
+
+# %% [markdown]
+# So the figures to remember:
+#
+# * **Parameters**: those of the layers go down by a factor of L; all in all by 8 times for base, 17 times for large. With
+#   them goes all that has the size of the parameters: the file, the gradients, the optimizer's two moments, and what
+#   several machines must send each other at each update. The "18 times" of the paper is this: ALBERT-large has 18 times
+#   fewer parameters than BERT-large.
+# * **Operations**: unchanged. ALBERT-base and BERT-base do 189 million operations a token alike. The paper measured
+#   1.7 times BERT-large's training throughput for ALBERT-large, not 18 times; xxlarge, which is much wider, had 0.3
+#   times.
+# * **Activations**: unchanged. Already a single sequence of 512 tokens leaves far more in the caches of ALBERT-base
+#   than its weights take. If a batch does not fit into memory, sharing does not help.
+
+# %% [markdown]
+# ## 6. Proof
+#
+# Finite differences on whole models, in float64 with a random upstream gradient: six steps that share one layer, and
+# four steps in two groups of two inner layers each. If a step's contribution were missing, the slope would say so.
+
+# %%
+from albert_np.gradcheck import check_model
+
+grouped = replace(config, num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)
+for title, proved in (("one group", config), ("two groups of two", grouped)):
+    proof = check_model(
+        anp.AlbertModel(proved, dtype="float64", seed=1), {"input_ids": input_ids[:2, :6]}, ("last_hidden_state",)
+    )
+    layers = [c for c in proof if "groups" in c.name]
+    print(f"{title}: {sum(c.ok for c in proof)} of {len(proof)} comparisons agree, {len(layers)} of them inside layers")
+    print("  ", proof[-1])
+
+# %% [markdown]
+# Formula and package, side by side: (11.2) and (11.3), written out for the six steps of the model above, against
+# `model.backward`.
+
+# %%
+from albert_np.layers import layer_backward
+
+shared(input_ids)
+shared.zero_grad()
+shared.backward(last_hidden_state=dy)
+total = shared.params.zeros_like()
+upstream = dy
+for i in (5, 4, 3, 2, 1, 0):
+    step = shared.params.zeros_like()  # c_i
+    prefix = "encoder." + shared.cache.encoder.prefixes[i]
+    upstream = layer_backward(upstream, shared.cache.encoder.steps[i], step.scope(prefix))  # (11.2)
+    total.flat += step.flat  # (11.3)
+for name in in_layers:
+    assert np.allclose(total[name], shared.grads[name], rtol=1e-12, atol=1e-12)
+
+# %% [markdown]
+# ## 7. What breaks if…
+#
+# **…a gradient is set, not added?** One character, `=` for `+=`. Then each step overwrites the one before, and what
+# remains is $c_0$, of the step that backward reaches last. With one layer all is right: a test with one layer passes.
+
+# %%
+for L in (1, 2, 6):
+    told = whole[6 - L :]  # the last L steps, as if the stack began there
+    full, kept = told.sum(axis=0), told[0]
+    cosine = full @ kept / np.linalg.norm(full) / np.linalg.norm(kept)
+    print(
+        f"L = {L}: error {np.linalg.norm(kept - full) / np.linalg.norm(full):4.0%} of the gradient's length,"
+        f" cosine with it {cosine:.2f}"
+    )
+
+# %% [markdown]
+# A positive cosine is enough for the loss to go down. The model learns, only badly, and nothing tells you.
+#
+# **…the group is computed with fractions?** `int(i / L * G)` looks like (11.5), and Google's original code has this
+# form. But `i / L` is rounded. No released model is touched, yet:
+
+# %%
+L = G = 22
+for i in (14, 15, 16):
+    print(f"L = G = 22, step {i}: int(i / L * G) = {int(i / L * G)},  i * G // L = {i * G // L}")
+
+# %% [markdown]
+# Two steps would share what should be two layers, and group 15 would never be used: zeros for its gradient. With whole
+# numbers nothing is rounded. The package also insists that G divides L.
+#
+# **…the state lives on the layer?** Code where a layer object keeps its last input on itself works for
+# unshared layers. Shared, the object is called L times and remembers the last call alone.
+
+# %%
+last = shared.cache.encoder.steps[-1]
+wrong = shared.params.zeros_like()
+upstream = dy
+for _ in range(6):
+    upstream = layer_backward(upstream, last, wrong.scope("encoder." + shared.cache.encoder.prefixes[0]))
+got, right = (np.concatenate([g[name].ravel() for name in in_layers]) for g in (wrong, shared.grads))
+print(
+    f"error with the last cache for all steps: {np.linalg.norm(got - right) / np.linalg.norm(right):.0%} of the gradient"
+)
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. A model with G = L = 12 is trained. Then somebody ties all layers (G = 1), with the mean of the twelve weights in
+#    each place. Is the gradient of the tied layer the sum of the twelve old gradients?
+# 2. The gradient is a sum of 12 terms. Should the learning rate be a twelfth, then?
+# 3. Training needs memory for weights, gradients, two moments, and activations. Which of them does sharing divide by
+#    nearly L, and which other trick would help with the rest?
+#
+# <details><summary>Answers</summary>
+#
+# 1. No. (11.3) holds at equal weights: the mean is another point, the inputs $x_i$ are others, and so is
+#    each $c_i$.
+# 2. Not because of this. The sum is the true slope of the loss. With Adam or LAMB a common factor drops out
+#    of the update anyway (notebook 14).
+# 3. Weights, gradients, moments. For activations: keep only each step's input $x_i$ and run the step's forward again
+#    when backward comes to it. That costs one more forward pass.
+# </details>
+#
+# Next: 12, the two heads that ALBERT is pretrained with, and a matrix that is shared in another way.

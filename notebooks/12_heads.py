@@ -1,0 +1,422 @@
+# %% [markdown]
+# # 12 · MLM and SOP heads
+#
+# **50 minutes.** You need: notebook 04 (cross-entropy), 07 (embeddings), 11 (a weight that is used more than once). You
+# will be able to
+#
+# * follow the data through the two heads that ALBERT is pretrained with, and predict their losses before training,
+# * derive the gradient of a matrix that is used at both ends of the network,
+# * say what each head sends back to the encoder, and where.
+#
+# | symbol | shape | meaning |
+# |---|---|---|
+# | $h$ | (B, T, H) | the encoder's output |
+# | R | | number of labelled positions in the batch |
+# | $h_R$ | (R, H) | the rows of $h$ at these positions |
+# | $M, m$ | (E, H), (E) | the MLM head's dense layer |
+# | $n$ `hidden` | (R, E) | what the decoder reads |
+# | $W$ | (V, E) | the word embeddings, and the decoder's weight |
+# | $b$ | (V) | the decoder's bias |
+# | $z$ `logits`, $\bar z$ `dlogits` | (R, V) | a number for every word, and its gradient |
+# | $e$, $\bar e$ `dembedded` | (B, T, E) | the rows of $W$ looked up at the start, and their gradient |
+# | $u$ | (B, H) | the pooled [CLS] |
+# | $S, s$ | (2, H), (2) | the SOP classifier |
+
+# %% [markdown]
+# ## 1. Two questions about a text
+#
+# ALBERT learns from text without any labels by people. It makes up two questions and knows the answers:
+#
+# * **Which word was here?** Some 15 % of the words are hidden, most of them behind [MASK]. This is the masked
+#   language model (掩码语言模型, MLM). Its labels are the hidden words' ids, and -100 everywhere else: nothing is asked
+#   there.
+# * **Are these two pieces in order?** The input is [CLS] A [SEP] B [SEP], with A and B next to each other in a
+#   document. In half of the cases they are swapped. This is sentence-order prediction (句序预测, SOP). Its label is 0 in
+#   order and 1 swapped.
+#
+# **The MLM head** works at the labelled positions. It narrows from H to E, and then compares with every word:
+#
+# $$n = \mathrm{LayerNorm}\big(\mathrm{gelu}(h_R M^\top + m)\big) \tag{12.1}$$
+# $$z = n W^\top + b, \qquad z_{rv} = n_r \cdot W_v + b_v \tag{12.2}$$
+#
+# The decoder's weight is not new. It is the table of word embeddings: a word is likely where $n$ points along its
+# row. **The SOP head** looks at [CLS] alone, after the pooler, $u = \tanh(\mathrm{linear}(h_{[CLS]}))$:
+#
+# $$z^{\mathrm{sop}} = \mathrm{dropout}(u)\, S^\top + s \tag{12.3}$$
+#
+# Both losses are cross-entropies (notebook 04), a mean over the R labelled words and one over the B pairs, and
+# they are added with equal weight:
+#
+# $$\mathrm{loss} = -\frac1R\sum_r \log \mathrm{softmax}(z_r)_{\mathrm{label}_r} -
+# \frac1B \sum_b \log\mathrm{softmax}(z^{\mathrm{sop}}_b)_{\mathrm{label}_b} \tag{12.4}$$
+#
+# **Before any training**, weights are small, so all logits are near 0, and every answer is as likely as the others:
+#
+# $$\mathrm{loss}_{\mathrm{mlm}} \approx -\log\tfrac1V = \ln V, \qquad \mathrm{loss}_{\mathrm{sop}} \approx \ln 2 \tag{12.5}$$
+#
+# Predict both for V = 60, to one decimal; then for V = 30,000.
+
+# %%
+from dataclasses import replace
+
+import numpy as np
+
+import albert_np as anp
+
+config = anp.AlbertConfig(
+    vocab_size=60,
+    embedding_size=8,
+    hidden_size=16,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=32,
+    max_position_embeddings=16,
+    pad_token_id=None,
+)
+rng = np.random.default_rng(0)
+B, T, V = 4, 16, config.vocab_size
+CLS, SEP, MASK = 2, 3, 4
+input_ids = rng.integers(5, 40, (B, T))  # words 40 to 59 do not occur
+input_ids[:, 0], input_ids[:, 8], input_ids[:, 15] = CLS, SEP, SEP
+token_type_ids = np.repeat([[0, 1]], [9, 7], axis=1).repeat(B, axis=0)
+asked = rng.permuted(np.repeat([[True, True, False, False, False, False, False]], B, axis=0), axis=1)
+labels = np.full((B, T), -100)
+labels[:, 1:8] = np.where(asked, input_ids[:, 1:8], -100)
+input_ids[labels != -100] = MASK
+order = np.array([0, 1, 1, 0])
+batch = {"input_ids": input_ids, "token_type_ids": token_type_ids, "labels": labels, "sentence_order_label": order}
+
+fresh = anp.AlbertForPreTraining(config, dtype="float64", seed=0).eval()
+out = fresh(**batch)
+print(f"MLM loss {out.mlm_loss:.3f}, ln {V} = {np.log(V):.3f};  SOP loss {out.sop_loss:.3f}, ln 2 = {np.log(2):.3f}")
+print(f"ln 30,000 = {np.log(30_000):.2f}")
+
+# %% [markdown]
+# Keep these two numbers in mind. A pretraining that does not start near them has a bug, before the first update.
+#
+# What the heads have kept, for the backward pass and for us to look at. Here the weights are drawn ten times wider, so
+# that there is something to see.
+
+# %%
+model = anp.AlbertForPreTraining(replace(config, initializer_range=0.2), dtype="float64", seed=0).eval()
+out = model(**batch)
+head = model.cache.mlm.head
+print("labelled rows of the flattened batch:", model.cache.mlm.rows)
+print(
+    "n =",
+    head.decoder.x.shape,
+    " decoder's weight",
+    head.decoder.weight.shape,
+    " logits",
+    model.cache.mlm.cross_entropy.probs.shape,
+)
+print("SOP: u =", model.cache.sop.classifier.x.shape, " logits", out.sop_logits.shape)
+WORDS = "albert.embeddings.word_embeddings.weight"
+print("the decoder's weight is the table itself:", np.shares_memory(head.decoder.weight, model.params[WORDS]))
+
+# %% [markdown]
+# ## 2. Logits only where something is asked
+#
+# The head is wide: V numbers for each row. At positions without a label they would be computed, put into a softmax,
+# and multiplied by 0. So the package picks the R rows first. The loss and the gradients are the same; let us see.
+
+# %%
+from albert_np.ops import cross_entropy_backward, cross_entropy_forward
+
+everywhere = out.prediction_logits  # (B, T, V), computed only because we ask
+loss, cache = cross_entropy_forward(everywhere.reshape(-1, V), labels.ravel())
+print(f"over all {B * T} rows {loss:.12f}, over the {len(model.cache.mlm.rows)} labelled ones {out.mlm_loss:.12f}")
+dlogits_everywhere = cross_entropy_backward(1.0, cache)
+print("rows with a gradient:", np.flatnonzero(dlogits_everywhere.any(axis=1)))
+dlogits = cross_entropy_backward(1.0, model.cache.mlm.cross_entropy)  # (R, V)
+assert np.allclose(dlogits_everywhere[model.cache.mlm.rows], dlogits, rtol=1e-10, atol=1e-13)
+
+base = anp.AlbertConfig.preset("base-v2")
+for name, rows in (("all 512 positions", 512), ("15 % of them", 77)):
+    numbers = rows * base.vocab_size
+    print(
+        f"ALBERT-base, {name}: {numbers * 4 / 1e6:.0f} MB of float32 logits a sequence,"
+        f" {2 * numbers * base.embedding_size / 1e9:.2f} billion operations in the decoder"
+    )
+
+# %% [markdown]
+# ## 3. Backward through the heads
+#
+# From notebook 04, for a row with label $l$ and $p = \mathrm{softmax}(z_r)$,
+#
+# $$\bar z_{rv} = \frac1R\,(p_{rv} - [v = l_r]) \tag{12.6}$$
+#
+# and the decoder is linear (notebook 03):
+#
+# $$\bar n = \bar z\, W, \qquad \bar W^{\mathrm{dec}} = \bar z^\top n, \qquad \bar b = \textstyle\sum_r \bar z_r \tag{12.7}$$
+#
+# $\bar n$ goes on through LayerNorm, gelu and the dense layer, to the encoder, and through all of it down to the
+# embeddings, where it arrives as $\bar e$. And there it meets $W$ again.
+#
+# ### The tied matrix
+#
+# Write the loss as a function of two matrices, one at the bottom and one at the top: $\mathrm{loss} =
+# F(W^{\mathrm{emb}}, W^{\mathrm{dec}})$. They are the same matrix, $W^{\mathrm{emb}} = W^{\mathrm{dec}} = W$. As in
+# notebook 11, the chain rule sums over both places:
+#
+# $$\bar W = \frac{\partial F}{\partial W^{\mathrm{emb}}} + \frac{\partial F}{\partial W^{\mathrm{dec}}} \tag{12.8}$$
+#
+# The first is the scatter-add of notebook 07, the second stands in (12.7). Row by row:
+#
+# $$\boxed{\;\bar W_v = \sum_{(b,t)\,:\;\mathrm{ids}_{bt} = v} \bar e_{bt} \;+\; \sum_r \bar z_{rv}\, n_r\;} \tag{12.9}$$
+#
+# The two paths are very different. The lookup reaches only rows whose id stands *in the input*; of a hidden word,
+# [MASK] stands there. The decoder reaches *every* row: it pulls the row of the right word towards $n_r$ and pushes
+# all others away, in proportion to their probability.
+#
+# **By hand.** V = 4, E = 2. The ids (2, 0, 2) have $\bar e$ = (1, 1), (2, 2), (3, 3). One labelled position, label 1,
+# with all four words equally likely, so $\bar z = (\frac14, -\frac34, \frac14, \frac14)$, and $n = (4, -4)$. Write
+# down the four rows of $\bar W$ before you run the cell.
+
+# %%
+from albert_np.ops import embedding_backward, embedding_forward, linear_backward, linear_forward
+
+W = np.zeros((4, 2))
+_, lookup_cache = embedding_forward(np.array([2, 0, 2]), W)
+lookup = embedding_backward(np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]), lookup_cache)
+_, decoder_cache = linear_forward(np.array([[4.0, -4.0]]), W, np.zeros(4))
+_, decoder, _ = linear_backward(np.array([[0.25, -0.75, 0.25, 0.25]]), decoder_cache)
+for v in range(4):
+    print(f"row {v}: lookup {lookup[v]} + decoder {decoder[v]} = {lookup[v] + decoder[v]}")
+
+# %% [markdown]
+# Now in a model. A vocabulary of eight pieces and two sentences: "the [MASK] sat" (the answer is *cat*), and "the cat
+# [MASK]" (the answer is *sat*).
+
+# %%
+from albert_np.plots.showing import show
+from albert_np.plots.tying import two_paths_figure
+
+
+def two_paths(model):
+    """The two terms of (12.9) for the last forward pass, read off the caches. Leaves the whole gradient in model.grads."""
+    mlm, word = model.cache.mlm, model.cache.albert.embeddings.word
+    _, decoder, _ = linear_backward(cross_entropy_backward(1.0, mlm.cross_entropy), mlm.head.decoder)
+    model.zero_grad()
+    dembedded = model.backward()
+    return embedding_backward(dembedded, word), decoder
+
+
+pieces = ("<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat")
+tiny = anp.AlbertForPreTraining(
+    replace(config, vocab_size=8, embedding_size=4, initializer_range=0.4), dtype="float64", seed=2
+).eval()
+tiny(
+    np.array([[2, 5, 4, 7, 3], [2, 5, 6, 4, 3]]),
+    labels=np.array([[-100, -100, 6, -100, -100], [-100, -100, -100, 7, -100]]),
+    sentence_order_label=np.array([0, 0]),
+)
+lookup, decoder = two_paths(tiny)
+show(
+    two_paths_figure(lookup, decoder, pieces),
+    "Three matrices with eight rows, one for each piece: the gradient through the lookup, whose rows pad and unk are zero, "
+    "plus that through the decoder, which has no zero row, equals the gradient of the tied matrix.",
+)
+
+# %% [markdown]
+# The first matrix has no entry for `<pad>` and `<unk>`: they do not stand in the sentences. The second has an entry
+# everywhere, the largest for *cat* and *sat*. With 60 words it is plainer still. Words 40 to 59 stand nowhere in this
+# batch; which picture has bars for them?
+
+# %%
+from albert_np.plots.tying import row_lengths_figure
+
+model(**batch)
+lookup, decoder = two_paths(model)
+show(
+    row_lengths_figure(lookup, decoder, input_ids, labels[labels != -100]),
+    "Bars for 60 rows. Above, through the lookup: bars only for ids below 40 that stand in the input, [MASK]'s the "
+    "longest. Below, through the decoder: a bar for every row, the longest for the labels.",
+)
+
+# %% [markdown]
+# One label's bar is twice as long as the others: that word is asked for twice, and (12.9) adds up both.
+#
+# ## 4. Your turn: the gradient of the tied matrix  (difficulty 3 of 5, 15 minutes)
+#
+# Write (12.9) for the whole matrix. V is the last size of `dlogits`. The gradient has the dtype of `dembedded`, and
+# an id may stand in the input many times: [CLS] does so in every sequence.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two matrices of shape (V, E), one for each use, and their sum. You have met both: the first in notebook 07, the
+# second in notebook 03.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `np.add.at(dweight, ids, dembedded)` for the lookup; $\bar z^\top n$ for the decoder.
+# </details>
+# <details><summary>Hint 3: the code</summary>
+#
+# ```python
+# dweight = np.zeros((dlogits.shape[-1], hidden.shape[-1]), dtype=dembedded.dtype)
+# np.add.at(dweight, ids, dembedded)
+# return dweight + dlogits.T @ hidden
+# ```
+# </details>
+
+# %% tags=["exercise"]
+from albert_np.course import lesson12
+
+
+def tied_gradient(ids, dembedded, dlogits, hidden):
+    """ids (B, T), dembedded (B, T, E), dlogits (R, V), hidden (R, E); returns dweight (V, E)."""
+    raise NotImplementedError
+
+
+lesson12.check_tied_gradient(tied_gradient)
+
+# %% [markdown]
+# ## 5. What the heads send back
+#
+# Both heads read $h$, so their gradients add up there. The MLM head sends one to each labelled position. The SOP
+# head has seen [CLS] alone, so all else gets exactly 0 from it. Let only one loss count at a time:
+
+# %%
+from albert_np.heads import classifier_backward, mlm_loss_backward
+from albert_np.layers import pooler_backward
+from albert_np.plots.tying import arriving_figure
+
+model(**batch)
+nowhere = model.params.zeros_like()  # the weights' gradients are not wanted here
+from_mlm = mlm_loss_backward(1.0, model.cache.mlm, nowhere.scope("predictions."))
+dsop = cross_entropy_backward(1.0, model.cache.sop_loss)
+dpooled = classifier_backward(dsop, model.cache.sop, nowhere.scope("sop_classifier."))
+from_sop = pooler_backward(dpooled, model.cache.albert.pooler, nowhere.scope("albert."))
+show(
+    arriving_figure(from_mlm, from_sop, labels),
+    "Two grids of four sequences and sixteen positions. From the MLM head, only the labelled positions, marked with a "
+    "question mark, get a gradient; from the SOP head, only the column of [CLS].",
+)
+
+# %% [markdown]
+# How, then, does SOP teach the other words anything? Through the attention: [CLS] has looked at them in every layer,
+# and on the way down the gradient spreads to all that was looked at. One step below, nothing is 0 any more:
+
+# %%
+from albert_np.layers import layer_backward
+
+encoder = model.cache.albert.encoder
+below = layer_backward(from_sop, encoder.steps[-1], nowhere.scope("albert.encoder." + encoder.prefixes[-1]))
+print("positions of sequence 0 with a gradient from SOP, at the encoder's output:", np.flatnonzero(from_sop[0].any(-1)))
+print("one layer below:", np.flatnonzero(below[0].any(-1)))
+
+# %% [markdown]
+# Why order, and not, as in BERT, whether B follows A at all, with a random B in half of the cases? A random B mostly
+# comes from another document, on another subject; the subject gives it away. A model trained so is at 52 % when asked
+# about the order, hardly better than a coin (the paper's Table 5). With SOP, both pieces have the same subject, and
+# only their order is left to learn from.
+
+# %% [markdown]
+# ## 6. Proof
+#
+# The cross-entropy, in the three usual ways:
+
+# %%
+from albert_np.course.verification import verify_op
+
+verify_op("cross_entropy")
+
+# %% [markdown]
+# The whole model with both heads, against finite differences: every parameter, the tied matrix among them, and one
+# random direction through all. (`pad_token_id=None`, since the padding row's lookup has no gradient by rule; see
+# notebook 07.)
+
+# %%
+from albert_np.gradcheck import check_model
+
+proof = check_model(model, batch, ("loss",))
+print(f"{sum(c.ok for c in proof)} of {len(proof)} comparisons agree")
+print(*[c for c in proof if c.name == WORDS or "predictions" in c.name or "sop" in c.name], proof[-1], sep="\n")
+
+# %% [markdown]
+# Formula and package, side by side: (12.6), (12.7) and (12.9) from the caches, against `model.backward`.
+
+# %%
+model(**batch)
+mlm = model.cache.mlm
+R = len(mlm.rows)
+z = mlm.head.decoder.x @ model.params[WORDS].T + model.params["predictions.bias"]  # (12.2)
+p = np.exp(z - z.max(axis=1, keepdims=True))
+p /= p.sum(axis=1, keepdims=True)
+dlogits = (p - np.eye(V)[labels[labels != -100]]) / R  # (12.6)
+model.zero_grad()
+dembedded = model.backward()
+one_hot = np.eye(V)[input_ids.ravel()]  # (B·T, V)
+formula = one_hot.T @ dembedded.reshape(B * T, -1) + dlogits.T @ mlm.head.decoder.x  # (12.9)
+assert np.allclose(formula, model.grads[WORDS], rtol=1e-10, atol=1e-13)
+assert np.allclose(dlogits.sum(axis=0), model.grads["predictions.bias"], rtol=1e-10, atol=1e-13)
+
+# %% [markdown]
+# ## 7. What breaks if…
+#
+# **…a path is dropped?** In code that was not written with the tie in mind, the second use often *sets* the gradient,
+# and the first is lost. Compare with the slope that finite differences find, at one number of the row of [MASK] and
+# at one of a label's row.
+
+# %%
+whole = lookup + decoder
+
+
+def slope(row, column, h=1e-5):
+    weight = model.params[WORDS]
+    kept, losses = weight[row, column], []
+    for move in (h, -h):
+        weight[row, column] = kept + move
+        losses.append(float(model(**batch, grad=False).loss))
+    weight[row, column] = kept
+    return (losses[0] - losses[1]) / (2 * h)
+
+
+print(f"{'':16} {'slope':>10} {'both':>10} {'lookup':>10} {'decoder':>10}")
+for name, row in (("[MASK]", MASK), ("a label", int(labels[labels != -100][0]))):
+    found = (slope(row, 0), whole[row, 0], lookup[row, 0], decoder[row, 0])
+    print(f"{name:10} {row:5}", *(f"{number:10.6f}" for number in found))
+for name, part in (("lookup", lookup), ("decoder", decoder)):
+    cosine = (part * whole).sum() / np.linalg.norm(part) / np.linalg.norm(whole)
+    print(f"cosine between the {name}'s path alone and the gradient: {cosine:.2f}")
+
+# %% [markdown]
+# In the row of [MASK] the decoder's path alone even has the wrong sign. As a whole, though, each path alone still
+# points somewhat downhill, and the loss falls. So again: no error, no warning, only a model that is worse than it
+# could be.
+#
+# **…the initial weights are wide?** Then logits are large, and the fresh model is sure of wrong answers. The loss
+# starts far above $\ln V$.
+
+# %%
+for spread in (0.02, 0.2, 1.0, 3.0):
+    wide = anp.AlbertForPreTraining(replace(config, initializer_range=spread), dtype="float64", seed=0).eval()
+    out = wide(**batch)
+    print(f"initializer_range {spread:4}: MLM {out.mlm_loss:6.2f} (ln V = {np.log(V):.2f}), SOP {out.sop_loss:5.2f}")
+
+# %% [markdown]
+# **…nothing is asked?** A batch may happen to have no label. The mean over no rows would be 0/0. The package says 0,
+# and the gradient is 0.
+
+# %%
+nothing = {**batch, "labels": np.full_like(labels, -100)}
+print("MLM loss without labels is 0:", model(**nothing).mlm_loss == 0)
+
+# %% [markdown]
+# ## Three questions
+#
+# 1. How many numbers does the MLM head of ALBERT-base store, and how many would it store with a decoder of its own?
+# 2. A word never stands in the training text. Does its row of $W$ change?
+# 3. After a thousand updates the SOP loss is still 0.69, while the MLM loss falls. Name two possible causes.
+#
+# <details><summary>Answers</summary>
+#
+# 1. $H E + E + 2E + V$ = 768 · 128 + 3 · 128 + 30,000 = 128,688. With a decoder of its own, V · E = 3,840,000 more.
+# 2. Yes. The lookup never reaches it, but the decoder pushes it away from every $n_r$, a little at each update. So
+#    do all rows of words that never occur, in nearly the same direction.
+# 3. The pooler or the SOP head gets no gradient (look at `model.grads`); or the labels do not fit the data, for
+#    instance swapped pairs that are labelled 0. Or it is simply early: order is harder to see than frequent words.
+# </details>
+#
+# Next: 13, how the words to hide and the pairs to swap are drawn.

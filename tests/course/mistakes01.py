@@ -1,0 +1,92 @@
+"""Wrong answers to notebook 01: check → (functions, what the report must say)."""
+
+import numpy as np
+
+RIGHT = {
+    "a": (2, 5, 8),
+    "b": (5, 8),
+    "c": (8, 5),
+    "d": None,
+    "e": (2, 5, 8),
+    "f": None,
+    "g": (2, 5, 1),
+    "h": (2, 5, 3),
+    "i": (2, 4, 5, 5),
+    "j": (1, 5, 8),
+}
+
+
+def aligned_at_the_left():
+    return {**RIGHT, "c": (5, 8)}
+
+
+def vectors_make_a_table():
+    return {**RIGHT, "d": (5, 8)}
+
+
+def mean_fits_anyway():
+    return {**RIGHT, "f": (2, 5, 8)}
+
+
+def weight_not_transposed():
+    return {**RIGHT, "h": (2, 5, 8)}
+
+
+def one_forgotten():
+    return {letter: shape for letter, shape in RIGHT.items() if letter != "j"}
+
+
+def without_keepdims(dy, shape):
+    dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))
+    return dy.sum(axis=tuple(axis for axis, size in enumerate(shape) if size == 1))
+
+
+def only_new_axes(dy, shape):
+    return dy.sum(axis=tuple(range(dy.ndim - len(shape))))
+
+
+def sizes_not_places(dy, shape):
+    left, axes = list(shape), []
+    for axis in reversed(range(dy.ndim)):
+        if dy.shape[axis] in left:
+            left.remove(dy.shape[axis])
+        else:
+            axes.append(axis)
+    return dy.sum(axis=tuple(axes)).reshape(shape)
+
+
+def mean_instead_of_sum(dy, shape):
+    dy = dy.mean(axis=tuple(range(dy.ndim - len(shape))))
+    return dy.mean(axis=tuple(axis for axis, size in enumerate(shape) if size == 1), keepdims=True)
+
+
+def first_copy_only(dy, shape):
+    dy = dy[(0,) * (dy.ndim - len(shape))]
+    return dy[tuple(slice(size) for size in shape)]
+
+
+def in_place(dy, shape):
+    whole = np.broadcast_to(dy.sum(axis=tuple(range(dy.ndim - len(shape)))), dy.shape)
+    dy[...] = whole
+    return dy[(0,) * (dy.ndim - len(shape))].sum(
+        axis=tuple(axis for axis, size in enumerate(shape) if size == 1), keepdims=True
+    )
+
+
+MISTAKES = {
+    "check_shape_predictions": [
+        ((aligned_at_the_left,), "align at the right"),
+        ((vectors_make_a_table,), "neither is 1"),
+        ((mean_fits_anyway,), "(2, 5, 8) meets (2, 5)"),
+        ((weight_not_transposed,), "summed away"),
+        ((one_forgotten,), "no prediction"),
+    ],
+    "check_unbroadcast": [
+        ((without_keepdims,), "a column, (3, 4) → (3, 1): got shape (3,), expected (3, 1)"),
+        ((only_new_axes,), "got shape (2, 3, 4), expected (1, 3, 4)"),
+        ((sizes_not_places,), "square, where a wrong axis would fit too"),
+        ((mean_instead_of_sum,), "dot-product test"),
+        ((first_copy_only,), "relative error"),
+        ((in_place,), "dy was not changed"),
+    ],
+}

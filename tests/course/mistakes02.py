@@ -1,0 +1,104 @@
+"""Wrong answers to notebook 02: check → (functions, what the report must say)."""
+
+import numpy as np
+
+H = 1e-5
+
+
+def differences(forward, x, dy, h=H):
+    expected = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[i] = h
+        expected[i] = (dy * (forward(x + step)[0] - forward(x - step)[0])).sum() / (2 * h)
+    return expected
+
+
+def both(forward, backward, x, draw=None):
+    y, cache = forward(x)
+    dy = (draw or np.random.default_rng(0).standard_normal)(y.shape)
+    return backward(dy, cache), differences(forward, x, dy)
+
+
+def relative(dx, expected):
+    return abs(dx - expected).max() / abs(expected).max()
+
+
+def ones_upstream(forward, backward, x):
+    return relative(*both(forward, backward, x, np.ones))
+
+
+def ones_upstream_and_a_floor(forward, backward, x):
+    dx, expected = both(forward, backward, x, np.ones)
+    return abs(dx - expected).max() / max(1e-3, abs(expected).max())
+
+
+def absolute_error(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return abs(dx - expected).max()
+
+
+def entry_by_entry(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return (abs(dx - expected) / np.maximum(abs(dx) + abs(expected), 1e-30)).max()
+
+
+def one_sided(forward, backward, x):
+    y, cache = forward(x)
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    expected = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        step = np.zeros_like(x)
+        step[i] = H
+        expected[i] = (dy * (forward(x + step)[0] - y)).sum() / H
+    return relative(backward(dy, cache), expected)
+
+
+def first_entry_only(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return relative(dx.flat[0], expected.flat[0])
+
+
+def difference_without_dy(forward, backward, x):
+    y, cache = forward(x)
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    return relative(backward(dy, cache), differences(forward, x, np.ones_like(y)))
+
+
+def shape_of_x(forward, backward, x):
+    _, cache = forward(x)
+    dy = np.random.default_rng(0).standard_normal(x.shape)
+    return relative(backward(dy, cache), differences(forward, x, dy))
+
+
+def in_float32(forward, backward, x):
+    return relative(*both(forward, backward, x.astype(np.float32)))
+
+
+def step_left_behind(forward, backward, x):
+    y, cache = forward(x.copy())
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    dx, expected = backward(dy, cache), np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        x[i] += H
+        above = forward(x.copy())[0]
+        x[i] -= 2 * H
+        expected[i] = (dy * (above - forward(x.copy())[0])).sum() / (2 * H)
+        x[i] += H
+    return relative(dx, expected)
+
+
+MISTAKES = {
+    "check_gradient_error": [
+        ((ones_upstream,), "the upstream gradient is random: some of its entries are equal"),
+        ((ones_upstream_and_a_floor,), "wrong: softmax, all zeros: error"),
+        ((absolute_error,), "an absolute error?"),
+        ((entry_by_entry,), "not entry by entry"),
+        ((one_sided,), "two sides"),
+        ((first_entry_only,), "every entry of x has to be tried"),
+        ((difference_without_dy,), "do both use the same dy"),
+        ((shape_of_x,), "y has shape (3, 2)"),
+        ((in_float32,), "in float64"),
+        ((step_left_behind,), "put the old number back"),
+    ]
+}

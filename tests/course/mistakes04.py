@@ -1,0 +1,130 @@
+"""Wrong answers to notebook 04: check → (functions, what the report must say)."""
+
+import numpy as np
+
+
+def diagonal_only(dy, probs):
+    return dy * probs * (1 - probs)
+
+
+def without_the_sum(dy, probs):
+    return dy * probs
+
+
+def sum_without_probs(dy, probs):
+    return probs * (dy - dy.sum(axis=-1, keepdims=True))
+
+
+def mean_for_sum(dy, probs):
+    return probs * (dy - (dy * probs).mean(axis=-1, keepdims=True))
+
+
+def lost_keepdims(dy, probs):
+    return probs * (dy - (dy * probs).sum(axis=-1)[..., None, :]) if dy.ndim > 1 else probs * (dy - dy @ probs)
+
+
+def wrong_axis(dy, probs):
+    return probs * (dy - (dy * probs).sum(axis=0, keepdims=True))
+
+
+def zero(dy, probs):
+    return np.zeros_like(dy)
+
+
+def through_the_logarithm(dy, probs):
+    return probs * np.log(probs) * (dy - (dy * probs).sum(axis=-1, keepdims=True)) / np.log(probs)
+
+
+def in_place(dy, probs):
+    dy -= (dy * probs).sum(axis=-1, keepdims=True)
+    return dy * probs
+
+
+def divided_by_all_rows(dloss, probs, labels):
+    return right_numerator(probs, labels) * (dloss / len(labels))
+
+
+def right_numerator(probs, labels):
+    counted = labels != -100
+    dlogits = probs.copy()
+    dlogits[np.arange(len(labels)), np.where(counted, labels, 0)] -= 1
+    return dlogits * counted[:, None]
+
+
+def count_of(labels):
+    return max(1, (labels != -100).sum())
+
+
+def ignored_rows_kept(dloss, probs, labels):
+    dlogits = probs.copy()
+    dlogits[np.arange(len(labels)), np.where(labels == -100, 0, labels)] -= 1
+    return dlogits * (dloss / count_of(labels))
+
+
+def only_the_label_ignored(dloss, probs, labels):
+    counted = labels != -100
+    dlogits = probs.copy()
+    dlogits[counted, labels[counted]] -= 1
+    return dlogits * (dloss / count_of(labels))
+
+
+def sum_for_mean(dloss, probs, labels):
+    return right_numerator(probs, labels) * dloss
+
+
+def without_dloss(dloss, probs, labels):
+    return right_numerator(probs, labels) / count_of(labels)
+
+
+def other_sign(dloss, probs, labels):
+    return -right_numerator(probs, labels) * (dloss / count_of(labels))
+
+
+def no_care_of_the_empty_case(dloss, probs, labels):
+    return right_numerator(probs, labels) * (dloss / (labels != -100).sum())
+
+
+def through_the_probability(dloss, probs, labels):
+    counted = labels != -100
+    rows, safe = np.arange(len(labels)), np.where(counted, labels, 0)
+    dprobs = np.zeros_like(probs)
+    dprobs[rows, safe] = -1.0 * counted / probs[rows, safe]
+    return probs * (dprobs - (dprobs * probs).sum(-1, keepdims=True)) * (dloss / count_of(labels))
+
+
+def probs_in_place(dloss, probs, labels):
+    answer = right_numerator(probs, labels) * (dloss / count_of(labels))
+    probs[...] = answer
+    return answer
+
+
+def label_of_the_last_class(dloss, probs, labels):
+    onehot = np.eye(probs.shape[1])[np.where(labels == -100, -1, labels)]
+    return (probs - onehot) * (dloss / count_of(labels))
+
+
+MISTAKES = {
+    "check_softmax_backward": [
+        ((diagonal_only,), "Σ dx is not 0"),
+        ((without_the_sum,), "Σ dx is not 0"),
+        ((sum_without_probs,), "weighted by probs"),
+        ((mean_for_sum,), "Σ dx is not 0"),
+        ((lost_keepdims,), "does the sum run over the last axis"),
+        ((wrong_axis,), "does the sum run over the last axis"),
+        ((zero,), "relative error"),
+        ((through_the_logarithm,), "probs holds exact zeros"),
+        ((in_place,), "no argument was changed"),
+    ],
+    "check_cross_entropy_backward": [
+        ((divided_by_all_rows,), "not of all rows"),
+        ((ignored_rows_kept,), "ignored rows are exactly 0"),
+        ((only_the_label_ignored,), "no label was asked for there"),
+        ((label_of_the_last_class,), "ignored rows are exactly 0"),
+        ((sum_for_mean,), "relative error"),
+        ((without_dloss,), "dloss is a factor"),
+        ((other_sign,), "relative error"),
+        ((no_care_of_the_empty_case,), "something was divided by it"),
+        ((through_the_probability,), "logits of ±1e30"),
+        ((probs_in_place,), "work on probs.copy()"),
+    ],
+}

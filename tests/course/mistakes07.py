@@ -1,0 +1,98 @@
+"""Wrong answers to notebook 07: check → (functions, what the report must say)."""
+
+import numpy as np
+
+
+def lost_repeats(dy, ids, rows):
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    dweight[ids] += dy
+    return dweight
+
+
+def overwritten(dy, ids, rows):
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    for place in np.ndindex(ids.shape):
+        dweight[ids[place]] = dy[place]
+    return dweight
+
+
+def mean_of_the_occurrences(dy, ids, rows):
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    np.add.at(dweight, ids, dy)
+    return dweight / np.maximum(1, np.bincount(ids.ravel(), minlength=rows))[:, None].astype(dy.dtype)
+
+
+def only_as_many_rows_as_ids(dy, ids, rows):
+    dweight = np.zeros((ids.max() + 1, dy.shape[-1]), dtype=dy.dtype)
+    np.add.at(dweight, ids, dy)
+    return dweight
+
+
+def batch_last(dy, ids, rows):
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    np.add.at(dweight, ids.T.ravel(), dy.reshape(-1, dy.shape[-1]))
+    return dweight
+
+
+def always_float64(dy, ids, rows):
+    dweight = np.zeros((rows, dy.shape[-1]))
+    np.add.at(dweight, ids, dy)
+    return dweight
+
+
+def padding_row_emptied(dy, ids, rows):
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    np.add.at(dweight, ids, dy)
+    dweight[0] = 0
+    return dweight
+
+
+def first_sentence_alone(dx, rows):
+    dweight = np.zeros((rows, dx.shape[-1]), dtype=dx.dtype)
+    dweight[: dx.shape[1]] = dx[0]
+    return dweight
+
+
+def mean_over_the_batch(dx, rows):
+    dweight = np.zeros((rows, dx.shape[-1]), dtype=dx.dtype)
+    dweight[: dx.shape[1]] = dx.mean(axis=0)
+    return dweight
+
+
+def without_the_empty_rows(dx, rows):
+    return dx.sum(axis=0)
+
+
+def summed_in_place(dx, rows):
+    dweight = np.zeros((rows, dx.shape[-1]), dtype=dx.dtype)
+    for sentence in dx[1:]:
+        dx[0] += sentence
+    dweight[: dx.shape[1]] = dx[0]
+    return dweight
+
+
+def last_sentence_wins(dx, rows):
+    dweight = np.zeros((rows, dx.shape[-1]), dtype=dx.dtype)
+    for sentence in dx:
+        dweight[: len(sentence)] = sentence
+    return dweight
+
+
+MISTAKES = {
+    "check_embedding_backward": [
+        ((lost_repeats,), "which ids occur twice?"),
+        ((overwritten,), "which ids occur twice?"),
+        ((mean_of_the_occurrences,), "the case by hand"),
+        ((only_as_many_rows_as_ids,), "expected (4, 2)"),
+        ((batch_last,), "ids (3, 8), against the package"),
+        ((always_float64,), "got float64"),
+        ((padding_row_emptied,), "the case by hand"),
+    ],
+    "check_position_backward": [
+        ((first_sentence_alone,), "two sentences of two places"),
+        ((mean_over_the_batch,), "expected 22"),
+        ((without_the_empty_rows,), "expected (3, 1)"),
+        ((summed_in_place,), "no argument was changed"),
+        ((last_sentence_wins,), "against a lookup in every sentence"),
+    ],
+}

@@ -1,0 +1,111 @@
+"""Wrong answers to notebook 08: check → (functions, what the report must say)."""
+
+import math
+
+import numpy as np
+
+
+def softmax(scores, axis=-1):
+    exponentials = np.exp(scores - scores.max(axis=axis, keepdims=True))
+    return exponentials / exponentials.sum(axis=axis, keepdims=True)
+
+
+def scale_forgotten_forward(query, key, value):
+    probs = softmax(query @ key.T)
+    return probs @ value, probs
+
+
+def divided_by_the_width(query, key, value):
+    probs = softmax(query @ key.T / query.shape[-1])
+    return probs @ value, probs
+
+
+def softmax_over_the_queries(query, key, value):
+    probs = softmax(query @ key.T / math.sqrt(query.shape[-1]), axis=0)
+    return probs @ value, probs
+
+
+def overflowing(query, key, value):
+    exponentials = np.exp(query @ key.T / math.sqrt(query.shape[-1]))
+    probs = exponentials / exponentials.sum(axis=-1, keepdims=True)
+    return probs @ value, probs
+
+
+def weights_transposed(query, key, value):
+    probs = softmax(query @ key.T / math.sqrt(query.shape[-1]))
+    return probs.T @ value, probs
+
+
+def back(dcontext, query, key, value, probs):
+    """Return dscores, unscaled, as it should be."""
+    dprobs = dcontext @ value.T
+    return probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
+
+
+def scale_forgotten(dcontext, query, key, value, probs):
+    dscores = back(dcontext, query, key, value, probs)
+    return dscores @ key, dscores.T @ query, probs.T @ dcontext
+
+
+def scale_for_the_query_alone(dcontext, query, key, value, probs):
+    dscores = back(dcontext, query, key, value, probs)
+    return dscores @ key / math.sqrt(query.shape[-1]), dscores.T @ query, probs.T @ dcontext
+
+
+def scale_as_a_float64(dcontext, query, key, value, probs):
+    dscores = back(dcontext, query, key, value, probs) / np.sqrt(query.shape[-1])
+    return dscores @ key, dscores.T @ query, probs.T @ dcontext
+
+
+def transposed_products(dcontext, query, key, value, probs):
+    dscores = back(dcontext, query, key, value, probs) / math.sqrt(query.shape[-1])
+    return dscores.T @ key, dscores @ query, probs.T @ dcontext
+
+
+def values_not_transposed(dcontext, query, key, value, probs):
+    dscores = back(dcontext, query, key, value, probs) / math.sqrt(query.shape[-1])
+    return dscores @ key, dscores.T @ query, probs @ dcontext
+
+
+def softmax_number_by_number(dcontext, query, key, value, probs):
+    dscores = dcontext @ value.T * probs * (1 - probs) / math.sqrt(query.shape[-1])
+    return dscores @ key, dscores.T @ query, probs.T @ dcontext
+
+
+def sum_over_the_queries(dcontext, query, key, value, probs):
+    dprobs = dcontext @ value.T
+    dscores = probs * (dprobs - (dprobs * probs).sum(axis=0, keepdims=True)) / math.sqrt(query.shape[-1])
+    return dscores @ key, dscores.T @ query, probs.T @ dcontext
+
+
+def softmax_forgotten(dcontext, query, key, value, probs):
+    dscores = dcontext @ value.T / math.sqrt(query.shape[-1])
+    return dscores @ key, dscores.T @ query, probs.T @ dcontext
+
+
+def in_place(dcontext, query, key, value, probs):
+    dscores = back(dcontext, query, key, value, probs)
+    query /= math.sqrt(query.shape[-1])
+    return dscores @ key / math.sqrt(query.shape[-1]), dscores.T @ query, probs.T @ dcontext
+
+
+MISTAKES = {
+    "check_attention_forward": [
+        ((scale_forgotten_forward,), "scores are divided by √D"),
+        ((divided_by_the_width,), "weights, against the package"),
+        ((softmax_over_the_queries,), "over which axis does the softmax run?"),
+        ((overflowing,), "exp overflows"),
+        ((weights_transposed,), "context of the 2×2 case"),
+    ],
+    "check_attention_backward": [
+        ((scale_forgotten,), "the scale is missing"),
+        ((scale_for_the_query_alone,), "dkey carries the scale 1/√D"),
+        ((scale_as_a_float64,), "got float32, float64"),
+        ((transposed_products,), "dquery of the 2×2 case"),
+        ((values_not_transposed,), "dvalue of a masked key is exactly 0"),
+        ((softmax_number_by_number,), "subtract the mean of each row"),
+        ((sum_over_the_queries,), "dkey summed over all keys is 0"),
+        ((softmax_forgotten,), "dkey of a masked key is exactly 0"),
+        ((in_place,), "no argument was changed"),
+    ],
+}

@@ -1,0 +1,83 @@
+"""Wrong answers to notebook 10: check → (functions, what the report must say)."""
+
+from albert_np.course.lesson10 import attention_branch_backward, feed_forward_branch_backward
+from albert_np.ops import layer_norm_backward
+
+
+def norm_backward(dy, cache, g, name):
+    dx, dweight, dbias = layer_norm_backward(dy, cache)
+    g[name + ".weight"] += dweight
+    g[name + ".bias"] += dbias
+    return dx
+
+
+def without_the_skip_around_the_feed_forward_part(dy, cache, g):
+    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    dh = feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention.layer_norm, g, "attention.LayerNorm")
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def without_the_skip_around_the_attention(dy, cache, g):
+    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention.layer_norm, g, "attention.LayerNorm")
+    return attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def without_the_branches(dy, cache, g):
+    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    return norm_backward(ds, cache.attention.layer_norm, g, "attention.LayerNorm")
+
+
+def overwritten(dy, cache, g):
+    ds, dweight, dbias = layer_norm_backward(dy, cache.feed_forward.layer_norm)
+    g["full_layer_layer_norm.weight"] = dweight
+    g["full_layer_layer_norm.bias"] = dbias
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da, dweight, dbias = layer_norm_backward(dh, cache.attention.layer_norm)
+    g["attention.LayerNorm.weight"] = dweight
+    g["attention.LayerNorm.bias"] = dbias
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def skip_around_the_norms_too(dy, cache, g):
+    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    dh = dy + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention.layer_norm, g, "attention.LayerNorm")
+    return dh + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def in_the_order_of_forward(dy, cache, g):
+    da = norm_backward(dy, cache.attention.layer_norm, g, "attention.LayerNorm")
+    dh = da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+    ds = norm_backward(dh, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    return ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+
+
+def norms_not_learned(dy, cache, g):
+    ds = layer_norm_backward(dy, cache.feed_forward.layer_norm)[0]
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = layer_norm_backward(dh, cache.attention.layer_norm)[0]
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def in_place(dy, cache, g):
+    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    dy[...] = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dy, cache.attention.layer_norm, g, "attention.LayerNorm")
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+MISTAKES = {
+    "check_layer_backward": [
+        ((without_the_skip_around_the_feed_forward_part,), "nothing comes through the feed-forward part"),
+        ((without_the_skip_around_the_attention,), "nothing comes through the attention"),
+        ((without_the_branches,), "wrong in attention.query.weight"),
+        ((overwritten,), "Overwritten: attention.LayerNorm.weight"),
+        ((skip_around_the_norms_too,), "dx, against the package"),
+        ((in_the_order_of_forward,), "finite differences"),
+        ((norms_not_learned,), "wrong in attention.LayerNorm.weight"),
+        ((in_place,), "dy was not changed"),
+    ]
+}

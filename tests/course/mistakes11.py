@@ -1,0 +1,115 @@
+"""Wrong answers to notebook 11: check → (functions, what the report must say)."""
+
+import numpy as np
+
+
+def zeros(dy, shapes):
+    return {name: np.zeros(shape, dtype=dy.dtype) for name, shape in shapes.items()}
+
+
+def overwritten(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] = gradient
+    return dy, total
+
+
+def updated(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        total.update(gradients)
+    return dy, total
+
+
+def in_forward_order(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for cache in caches:
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def first_layer_forgotten(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for i in range(len(caches) - 1, 0, -1):
+        dy, gradients = backward(dy, caches[i])
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def last_cache_for_all(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for _ in caches:
+        dy, gradients = backward(dy, caches[-1])
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def same_upstream_for_all(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for cache in reversed(caches):
+        dx, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dx, total
+
+
+def mean_over_the_layers(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] += gradient / len(caches)
+    return dy, total
+
+
+def sum_kept_in_the_first_gradient(dy, caches, backward, shapes):
+    total = {}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            if name in total:
+                total[name] += gradient
+            else:
+                total[name] = gradient
+    return dy, {name: total.get(name, np.zeros(shape)) for name, shape in shapes.items()}
+
+
+def only_what_was_used(dy, caches, backward, shapes):
+    total = {}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] = total.get(name, 0) + gradient
+    return dy, total
+
+
+def always_float64(dy, caches, backward, shapes):
+    total = {name: np.zeros(shape) for name, shape in shapes.items()}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+MISTAKES = {
+    "check_shared_backward": [
+        ((overwritten,), "got 12, expected 41"),
+        ((updated,), "got 4, expected 7"),
+        ((in_forward_order,), "got 77, expected 41"),
+        ((first_layer_forgotten,), "got 29, expected 41"),
+        ((last_cache_for_all,), "got 105, expected 41"),
+        ((same_upstream_for_all,), "got 25, expected 41"),
+        ((mean_over_the_layers,), "4 dy: relative error 7.5e-01"),
+        ((sum_kept_in_the_first_gradient,), "a sum was kept in an array of others"),
+        ((only_what_was_used,), "unused has no gradient"),
+        ((always_float64,), "got float64"),
+    ]
+}
