@@ -57,6 +57,10 @@ class _Lazy(click.Group):
     COMMANDS = {  # noqa: RUF012
         "quickstart": "training",
         "pretrain": "training",
+        "finetune": "finetuning",
+        "evaluate": "finetuning",
+        "classify": "finetuning",
+        "answer": "finetuning",
         "fill-mask": "using",
         "tokenize": "using",
         "info": "using",
