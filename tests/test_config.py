@@ -136,7 +136,7 @@ def test_labels_are_counted_by_their_names():
 
 @pytest.mark.parametrize("names", [{0: "ham", 2: "eggs"}, {"a": "ham"}, ["ham", "eggs"]])
 def test_names_of_labels_that_do_not_count_from_zero_are_refused(names):
-    with pytest.raises(ValueError, match="id2label=.* must"):
+    with pytest.raises(ValueError, match=r"id2label=.* must"):
         AlbertConfig(id2label=names)
 
 
