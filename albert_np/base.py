@@ -36,7 +36,7 @@ from albert_np.ops import AttentionCache
 from albert_np.packing import Packing, pack, unpack
 from albert_np.params import Layout, ParamStore
 
-__all__ = ["AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]
+__all__ = ["RECOMPUTE", "AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]
 
 
 RECOMPUTE = ("none", "layer")
