@@ -48,31 +48,34 @@ class Replicas:
     """
 
     def __init__(self, model: Any, threads: int):
+        from threadpoolctl import ThreadpoolController
+
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
         self.model = model
         self.threads = threads
         self._copies = [model.replica() for _ in range(threads - 1)]
         self._pool = ThreadPoolExecutor(threads)
+        self._libraries = ThreadpoolController().select(user_api="blas")
 
-    def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any]) -> list[Any]:
+    def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True) -> list[Any]:
         """Return [work(model, part) for each part], computed side by side, in the order of the parts.
 
         At most one part a thread; the BLAS is held to the threads that are then left for each. The first part is the
         model's own; for the others there are copies in the model's mode, with zero gradients and, for dropout, random
-        streams that follow from `model.rng`. What their gradients hold afterwards is added, in order, to the model's.
+        streams that follow from `model.rng`. What their gradients hold afterwards is added, in order, to the model's;
+        `gradients=False` says that there are none.
         """
-        from threadpoolctl import threadpool_limits
-
         if len(parts) > self.threads:
             raise ValueError(f"{len(parts)} parts are too many for {self.threads} threads")
         copies = self._copies[: len(parts) - 1]
         for copy in copies:
             copy.training, copy.recompute = self.model.training, self.model.recompute
             copy.rng = np.random.default_rng(int(self.model.rng.integers(2**63)))
-            copy.zero_grad()
-        with threadpool_limits(max(1, self.threads // len(parts)), user_api="blas"):
+            if gradients:
+                copy.zero_grad()
+        with self._libraries.limit(limits=max(1, self.threads // len(parts))):
             results = list(self._pool.map(work, [self.model, *copies], parts))
-        for copy in copies:
+        for copy in copies if gradients else ():
             self.model.grads.flat += copy.grads.flat
         return results
