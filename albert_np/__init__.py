@@ -8,6 +8,7 @@ from albert_np.finetuning import (
     AlbertForTokenClassification,
 )
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.squad2 import AlbertForQuestionAnsweringV2
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "AlbertForMultipleChoice",
     "AlbertForPreTraining",
     "AlbertForQuestionAnswering",
+    "AlbertForQuestionAnsweringV2",
     "AlbertForSequenceClassification",
     "AlbertForTokenClassification",
     "AlbertModel",

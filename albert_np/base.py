@@ -249,59 +249,79 @@ class AlbertBase:
         """Load an opened checkpoint; everything else as in `from_pretrained`."""
         if "num_labels" in changes:
             changes = {"id2label": None, **changes}
-        model = cls(replace(checkpoint.config, **changes), dtype=dtype, backend="numpy", seed=seed)
-        model._load(checkpoint.weights, checkpoint.source)
-        for remark in (*checkpoint.remarks, *model.config.doubts()):
+        config = replace(checkpoint.config, **changes)
+        new = cls._check(config, checkpoint)  # before anything of the config's sizes is made
+        model = cls(config, dtype=dtype, backend="numpy", seed=seed)
+        model._fill(checkpoint)
+        if new:
+            warnings.warn(f"not in {checkpoint.source}, so newly initialised: {', '.join(new)}", stacklevel=3)
+        for remark in (*checkpoint.remarks, *config.doubts()):
             warnings.warn(f"{checkpoint.source}: {remark}", stacklevel=3)
         return model.to(backend).eval()
 
-    def _load(self, weights: Mapping[str, np.ndarray], source: Path) -> None:
-        named = {self._own_name(name): array for name, array in weights.items()}
-        slots = self.layout.slots
+    @classmethod
+    def _check(cls, config: AlbertConfig, checkpoint: Checkpoint) -> list[str]:
+        """Return the names that a checkpoint lacks and may lack; ValueError if config and weights do not fit."""
+        if config.num_hidden_groups * config.inner_group_num > len(checkpoint.weights):
+            raise ValueError(
+                f"the weights in {checkpoint.source} do not fit its config.json: {len(checkpoint.weights)} arrays for "
+                f"{config.num_hidden_groups} groups of {config.inner_group_num} layers"
+            )
+        layout = cls._make_layout(config)
+        slots = layout.slots
+        named = {cls._own_name(name): array for name, array in checkpoint.weights.items()}
         unknown = sorted(n for n in named if n not in slots and not n.removeprefix("albert.").startswith(_OTHER_HEADS))
         wrong = sorted(
             f"{n} {a.shape} (expected {slots[n][1]})" for n, a in named.items() if n in slots and a.shape != slots[n][1]
         )
-        found = {self.layout.ties.get(n, n) for n in named}
-        missing = [n for n in self.params if n not in found]
-        lost = [n for n in missing if n in albert_shapes(self.config) or n.startswith("albert.")]
+        found = {layout.ties.get(n, n) for n in named}
+        missing = [n for n in layout.shapes if n not in found]
+        heads = cls.head_shapes(config)
         problems = {
-            "missing": [n for n in lost if "pooler." not in n],
+            "missing": [n for n in missing if n not in heads and "pooler." not in n],
             "unexpected": unknown,
             "of another shape": wrong,
         }
         if any(problems.values()):
             listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
-            raise ValueError(f"the weights in {source} do not fit its config.json: {listed}")
-        if missing:
-            warnings.warn(f"not in {source}, so newly initialised: {', '.join(missing)}", stacklevel=4)
-        self._fill(named, source)
+            raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {listed}")
+        return missing
 
-    def _fill(self, named: Mapping[str, np.ndarray], source: Path) -> None:
+    def _fill(self, checkpoint: Checkpoint) -> None:
         filled: set[str] = set()
-        for name, array in named.items():
+        for given, array in checkpoint.weights.items():
+            name = self._own_name(given)
             if name not in self.layout.slots:
                 continue
             stored = self.layout.ties.get(name, name)
             if stored in filled and not np.array_equal(self.params[stored], array.astype(self.dtype)):
-                raise ValueError(f"{source}: {name} differs from {stored}, to which sharing ties it")
+                raise ValueError(f"{checkpoint.source}: {name} differs from {stored}, to which sharing ties it")
             self.params[stored] = array
             filled.add(stored)
 
-    def _own_name(self, name: str) -> str:
+    @classmethod
+    def _own_name(cls, name: str) -> str:
         """Return the name that a tensor of a bare `AlbertModel` or of a model with a head has in this class."""
         bare = name.removeprefix("albert.")
         is_trunk = bare.startswith(("embeddings.", "encoder.", "pooler."))
-        return self.prefix + bare if is_trunk else name
+        return cls.prefix + bare if is_trunk else name
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write config.json and model.safetensors as Hugging Face reads them; what `sharing` ties is written out."""
+    def save_pretrained(self, folder: str | Path, dtype: str | None = None, max_shard_bytes: int | None = None) -> None:
+        """Write config.json and model.safetensors as Hugging Face reads them; what `sharing` ties is written out.
+
+        dtype: "float64", "float32", "float16" or "bfloat16", the model's own by default. max_shard_bytes: cut the
+        weights into files of that size at most, with an index.
+        """
         host = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
         aliases = [alias for alias in self.layout.ties if alias not in self.ties]
-        write_folder(folder, self.config, type(self).__name__, {name: host[name] for name in [*host, *aliases]})
+        weights = {name: host[name] for name in [*host, *aliases]}
+        write_folder(folder, self.config, type(self).__name__, weights, dtype, max_shard_bytes)
 
 
-_OTHER_HEADS = ("predictions.", "sop_classifier.", "classifier.", "qa_outputs.", "pooler.")
+_OTHER_HEADS = (
+    *("predictions.", "sop_classifier.", "classifier.", "qa_outputs.", "pooler."),
+    *("start_logits.", "end_logits.", "answer_class."),
+)
 
 
 def _initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generator) -> None:

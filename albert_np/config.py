@@ -157,7 +157,7 @@ class AlbertConfig:
         """Read a Hugging Face config.json; ValueError names the file where it is not a JSON object or not ALBERT's."""
         try:
             values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not valid JSON: {error}") from error
         if not isinstance(values, dict):
             raise ValueError(f"{path} must hold a JSON object, got a {type(values).__name__}")

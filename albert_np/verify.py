@@ -44,6 +44,17 @@ from albert_np.layers import (
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.packing import make_packing
 from albert_np.params import Scope
+from albert_np.squad2 import (
+    AlbertForQuestionAnsweringV2,
+    answer_class_backward,
+    answer_class_forward,
+    answer_loss_backward,
+    answer_loss_forward,
+    end_logits_backward,
+    end_logits_forward,
+    start_logits_backward,
+    start_logits_forward,
+)
 
 __all__ = [
     "DROPOUT",
@@ -57,6 +68,7 @@ __all__ = [
     "randomize",
     "small_batch",
     "small_config",
+    "squad2_case",
     "task_cases",
     "torch_cases",
 ]
@@ -182,7 +194,9 @@ def block_cases(seed: int = 0) -> Iterator[Case]:
     """Every block of `layers` and `heads`, without and with dropout, as a pure function of its input and weights."""
     for label, config in (("", small_config()), (", dropout", small_config(**DROPOUT))):
         for name, forward, backward, weights, x in _blocks(config, seed):
-            yield _pure(name + label, forward, backward, weights, x)
+            yield _pure(name + label, forward, backward, weights, {"x": x})
+        for name, forward, backward, weights, inputs in _squad2_blocks(config, seed):
+            yield _pure(name + label, forward, backward, weights, inputs)
 
 
 def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], Array]]:
@@ -239,17 +253,56 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     ]
 
 
-def _pure(name: str, forward: Any, backward: Any, weights: dict[str, Array], x: Array) -> Case:
-    """Turn a block, which reads one scope and adds into another, into a function of x and its weights."""
+def _squad2_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], dict[str, Array]]]:
+    """Return (name, forward of the inputs, p and rng, backward, weights, inputs) of each part of the SQuAD 2 head."""
+    model = randomize(AlbertForQuestionAnsweringV2(config, dtype="float64"), seed)
+    rng = np.random.default_rng(seed)
+    x, logits, ends, cls = (rng.standard_normal(shape) for shape in ((B, T, H), (B, T), (B, T), B))
+    allowed = np.array([[True, False, True, True, True], [True, True, True, False, False]])
+    starts = np.array([[2, 4, 2], [0, 1, 2]])  # one of them twice
+    labels = (np.array([2, 0]), np.array([4, 0]), np.array([0.0, 1.0]))
 
-    def pure_forward(x: Array, **p: Array) -> tuple[Array, Any]:
-        return forward(x, Scope(p, ""), np.random.default_rng(5))  # type: ignore[no-any-return]
+    def weights(prefix: str) -> dict[str, Array]:
+        return {name.removeprefix(prefix): w.copy() for name, w in model.params.items() if name.startswith(prefix)}
+
+    def start_logits(x: Array, p: Scope, rng: Any) -> Any:
+        y, cache = start_logits_forward(x, allowed, p)
+        return y * allowed, cache  # beside -1e30 no difference would show
+
+    def end_logits(x: Array, p: Scope, rng: Any) -> Any:
+        y, cache = end_logits_forward(x, starts, allowed, p, config)
+        return y * allowed[:, None], cache
+
+    def answer_class(x: Array, logits: Array, p: Scope, rng: Any) -> Any:
+        return answer_class_forward(x, logits, p, config, rng)
+
+    return [
+        ("start_logits", start_logits, start_logits_backward, weights("start_logits."), {"x": x}),
+        ("end_logits", end_logits, end_logits_backward, weights("end_logits."), {"x": x}),
+        ("answer_class", answer_class, answer_class_backward, weights("answer_class."), {"x": x, "logits": logits}),
+        (
+            "answer_loss",
+            lambda start, end, cls, p, rng: answer_loss_forward(start, end, cls, *labels, denominator=7.0),
+            lambda dloss, cache, g: answer_loss_backward(dloss, cache),
+            {},
+            {"start": logits, "end": ends, "cls": cls},
+        ),
+    ]
+
+
+def _pure(name: str, forward: Any, backward: Any, weights: dict[str, Array], inputs: dict[str, Array]) -> Case:
+    """Turn a block, which reads one scope and adds into another, into a function of its inputs and weights."""
+
+    def pure_forward(**arrays: Array) -> tuple[Array, Any]:
+        p = Scope({n: arrays[n] for n in weights}, "")
+        return forward(*(arrays[n] for n in inputs), p, np.random.default_rng(5))  # type: ignore[no-any-return]
 
     def pure_backward(dy: Array, cache: Any) -> tuple[Array, ...]:
         g = {n: np.zeros_like(weight) for n, weight in weights.items()}
-        return backward(dy, cache, Scope(g, "")), *g.values()
+        dinputs = backward(dy, cache, Scope(g, ""))
+        return *(dinputs if isinstance(dinputs, tuple) else (dinputs,)), *g.values()
 
-    return Case(name, pure_forward, pure_backward, {"x": x, **weights}, {})
+    return Case(name, pure_forward, pure_backward, {**inputs, **weights}, {})
 
 
 def randomize(model: Any, seed: int = 0, scale: float = 0.5) -> Any:
@@ -315,6 +368,8 @@ def model_cases(seed: int = 0) -> Iterator[ModelCase]:
     for label, changes in dropouts.items():
         for name, task_model, inputs in task_cases(seed=seed, pad_token_id=None, **changes):
             yield ModelCase(name + label, task_model, inputs, ("loss",))
+        name, task_model, inputs = squad2_case(seed=seed, pad_token_id=None, **changes)
+        yield ModelCase(name + label, task_model, inputs, ("loss",))
 
 
 Labels = Callable[[np.random.Generator, int, int], dict[str, Array]]  # of (rng, B, T)
@@ -365,6 +420,24 @@ def task_cases(dtype: str = "float64", seed: int = 0, **changes: Any) -> Iterato
         if choices:
             inputs = {name: array.reshape(3, 2, -1) for name, array in inputs.items()}
         yield f"{cls.__name__}, {task}", model, inputs | labels(rng, 3, batch["input_ids"].shape[1])
+
+
+def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[str, Any, dict[str, Array]]:
+    """Return (name, model, inputs) of the class for SQuAD 2: one answer after a question, no answer, another one."""
+    config = small_config(**changes)
+    model = randomize(AlbertForQuestionAnsweringV2(config, dtype=dtype, seed=seed), seed, 0.3)
+    batch = small_batch(config, seed)
+    real = batch["attention_mask"]
+    p_mask = 1 - real
+    p_mask[0, 1] = 1
+    labels = {
+        "p_mask": p_mask,
+        "start_positions": np.array([2, 0, 1]),
+        "end_positions": np.array([4, 0, real[2].sum() - 1]),
+        "is_impossible": np.array([0, 1, 0]),
+    }
+    trunk = {name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids")}
+    return "AlbertForQuestionAnsweringV2, answers or none", model, trunk | labels
 
 
 def inputs_of(model: Any, batch: Mapping[str, Array]) -> dict[str, Array]:

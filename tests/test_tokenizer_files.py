@@ -132,8 +132,11 @@ def test_chinese_folder_is_refused_as_a_berttokenizer_vocabulary(tmp_path):
 
 
 def test_missing_folder_file_or_vocabulary_is_refused(tmp_path):
-    with pytest.raises(NotADirectoryError, match="folder="):
+    with pytest.raises(FileNotFoundError, match="none is not a folder"):
         AlbertTokenizer.from_pretrained(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="folder="):
+        AlbertTokenizer.from_pretrained(tmp_path / "file")
     with pytest.raises(FileNotFoundError, match=r"neither spiece\.model nor tokenizer\.json"):
         AlbertTokenizer.from_pretrained(tmp_path)
     with pytest.raises(FileNotFoundError, match="vocab_file="):

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from albert_np.checkpoints.hub import resolve
 from albert_np.tokenization.model_proto import write_model
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 from albert_np.tokenization.tokenizer_json import read_tokenizer_json
 
 VOCABULARY = "spiece.model"
+GOOGLES_VOCABULARIES = ("30k-clean.model", "assets/30k-clean.model")  # of a checkpoint, of a TF-Hub module
 RUST_VOCABULARY = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
@@ -29,13 +31,13 @@ OPTIONS = (
 )
 
 
-def read_folder(folder: str | os.PathLike[str]) -> tuple[SentencePieceModel, dict[str, Any]]:
+def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]:
     """Return the vocabulary of a folder, and the tokenizer options that its files give.
 
-    Raises OSError if there is no such folder or no vocabulary in it, ValueError if a file is damaged or the
-    vocabulary is of another kind.
+    folder: a path, or a name on the model hub (`checkpoints.hub.resolve`). Raises OSError if there is no such folder or
+    no vocabulary in it, ValueError if a file is damaged or the vocabulary is of another kind.
     """
-    path = Path(folder)
+    path = resolve(folder)
     if not path.is_dir():
         raise NotADirectoryError(f"folder={str(path)!r} is no folder")
     model, options = _read_vocabulary(path)
@@ -85,8 +87,9 @@ def describe(added: AddedVocabulary, options: Mapping[str, Any], vocab_size: int
 
 
 def _read_vocabulary(path: Path) -> tuple[SentencePieceModel, dict[str, Any]]:
-    if (path / VOCABULARY).is_file():
-        return SentencePieceModel.from_file(path / VOCABULARY), {}
+    for name in (VOCABULARY, *GOOGLES_VOCABULARIES):
+        if (path / name).is_file():
+            return SentencePieceModel.from_file(path / name), {}
     if (path / "vocab.txt").is_file():
         raise ValueError(
             f"folder={str(path)!r} holds vocab.txt and no {VOCABULARY}: that is a BertTokenizer vocabulary, "

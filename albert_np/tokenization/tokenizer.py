@@ -113,8 +113,8 @@ class AlbertTokenizer:
         return token, self.encoder.token_to_id(token)
 
     @classmethod
-    def from_pretrained(cls, folder: str | os.PathLike[str], **options: Any) -> "AlbertTokenizer":
-        """Load a tokenizer from a folder in Hugging Face's layout.
+    def from_pretrained(cls, folder: str | Path, **options: Any) -> "AlbertTokenizer":
+        """Load a tokenizer from a folder in Hugging Face's layout, or from a name on the model hub.
 
         Reads `spiece.model` (or, where there is none, `tokenizer.json`), `tokenizer_config.json`,
         `special_tokens_map.json` and `added_tokens.json`; `options` override what they say. Raises OSError if

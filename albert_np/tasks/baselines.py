@@ -1,0 +1,64 @@
+"""What a model must beat: answers that need no model, or only counts of words."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from albert_np.tasks.examples import Example, TextExample
+from albert_np.tasks.metrics import METRICS, references
+
+__all__ = ["bag_of_words_baseline", "majority_baseline"]
+
+
+def majority_baseline(
+    kind: str, train: Sequence[Example], evaluation: Sequence[Example], positive_label: str | None = None
+) -> dict[str, float]:
+    """Return the metrics of giving every evaluation example one and the same answer: the most frequent in training.
+
+    Of numbers it is their mean, of tags the most frequent tag, of questions about a context that there is no answer.
+    Raises ValueError if an example has no answer, or there are none.
+    """
+    known, asked = references(kind, train), references(kind, evaluation)
+    if not known:
+        raise ValueError("train holds no example")
+    if kind == "tagging":
+        tag = _most_frequent(tag for tags in known for tag in tags)
+        return _measured(kind, [[tag] * len(tags) for tags in asked], asked, positive_label)
+    constant = "" if kind == "answering" else np.mean(known) if kind == "regression" else _most_frequent(known)
+    return _measured(kind, [constant] * len(asked), asked, positive_label)
+
+
+def bag_of_words_baseline(
+    train: Sequence[TextExample], evaluation: Sequence[TextExample], positive_label: str | None = None
+) -> dict[str, float]:
+    """Return the classification metrics of logistic regression on the TF-IDF of words and pairs of adjacent words.
+
+    It knows no other text than these examples; a pair of texts is read as one text. Raises ValueError if an example
+    has no label, or the training examples have fewer than two classes.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    known, asked = references("classification", train), references("classification", evaluation)
+    if len(set(known)) < 2:
+        raise ValueError(f"train must hold at least two classes, got {sorted(set(known))}")
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+")
+    model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
+    predictions = model.fit(_texts(train), known).predict(_texts(evaluation))
+    return _measured("classification", predictions.tolist(), asked, positive_label)
+
+
+def _texts(examples: Iterable[TextExample]) -> list[str]:
+    return [" ".join(filter(None, (example.text, example.text_pair))) for example in examples]
+
+
+def _most_frequent(answers: Iterable[Any]) -> Any:
+    return Counter(answers).most_common(1)[0][0]
+
+
+def _measured(kind: str, predictions: list[Any], asked: list[Any], positive_label: str | None) -> dict[str, float]:
+    options = {} if positive_label is None else {"positive_label": positive_label}
+    return METRICS[kind](predictions, asked, **options)

@@ -1,0 +1,239 @@
+"""How good predictions are, by the measures that each kind of task reports. All but errors lie between -1 and 1."""
+
+import re
+import string
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from albert_np.tasks.examples import Answer, Example
+
+__all__ = [
+    "METRICS",
+    "answering_metrics",
+    "choice_metrics",
+    "classification_metrics",
+    "collapse_warning",
+    "entity_spans",
+    "multilabel_metrics",
+    "references",
+    "regression_metrics",
+    "tagging_metrics",
+]
+
+Values = Sequence[Any] | np.ndarray  # one an example
+
+
+def classification_metrics(predictions: Values, references: Values, positive_label: Any = None) -> dict[str, float]:
+    """Return accuracy, f1 and matthews of one class per example, as names or numbers.
+
+    f1 is that of `positive_label` if one is given, as MRPC and QQP report it, else the mean of all classes' (macro).
+    matthews is the correlation of CoLA, for any number of classes; 0 if either side has one class only.
+    Raises ValueError if there is nothing to compare or the lengths differ, as all functions here.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
+
+    _pairs(predictions, references)
+    asked = None if positive_label is None else [positive_label]
+    constant = len(set(predictions)) == 1 or len(set(references)) == 1
+    return {
+        "accuracy": float(accuracy_score(references, predictions)),
+        "f1": float(f1_score(references, predictions, labels=asked, average="macro", zero_division=0)),
+        "matthews": 0.0 if constant else float(matthews_corrcoef(references, predictions)),
+    }
+
+
+def multilabel_metrics(predictions: Values, references: Values) -> dict[str, float]:
+    """Return micro_f1, macro_f1 and subset_accuracy of the labels that hold, any number per example.
+
+    predictions, references: the names of each example's labels, or arrays (N, C) of 0 and 1. micro_f1 counts all
+    labels together; macro_f1 is the mean over the labels; subset_accuracy is the share of examples with exactly the
+    right labels. F1 is 0 where nothing was there and nothing predicted.
+    """
+    from sklearn.metrics import accuracy_score, f1_score
+    from sklearn.preprocessing import MultiLabelBinarizer
+
+    pairs = [(_holding(prediction), _holding(reference)) for prediction, reference in _pairs(predictions, references)]
+    given, right = zip(*pairs, strict=True)
+    classes = sorted(set().union(*given, *right))
+    if not classes:  # nothing holds, and nothing was said to
+        return {"micro_f1": 0.0, "macro_f1": 0.0, "subset_accuracy": 1.0}
+    binarizer = MultiLabelBinarizer(classes=classes)
+    y, truth = binarizer.fit_transform(given), binarizer.fit_transform(right)
+    return {
+        "micro_f1": float(f1_score(truth, y, average="micro", zero_division=0)),
+        "macro_f1": float(f1_score(truth, y, average="macro", zero_division=0)),
+        "subset_accuracy": float(accuracy_score(truth, y)),
+    }
+
+
+def _holding(labels: Iterable[Any]) -> set[Any]:
+    return set(np.flatnonzero(labels).tolist() if isinstance(labels, np.ndarray) else labels)
+
+
+def regression_metrics(predictions: Values, references: Values) -> dict[str, float]:
+    """Return pearson and spearman, the correlations of STS-B, and mean_squared_error.
+
+    A correlation that is not defined, because either side is constant, counts as 0: nothing was told apart.
+    """
+    from scipy.stats import pearsonr, spearmanr
+
+    _pairs(predictions, references)
+    x, y = np.asarray(predictions, float).ravel(), np.asarray(references, float).ravel()
+    if not np.isfinite([x, y]).all():
+        raise ValueError("predictions and references must be finite numbers")
+    defined = np.ptp(x) > 0 and np.ptp(y) > 0
+    return {
+        "pearson": float(pearsonr(x, y).statistic) if defined else 0.0,
+        "spearman": float(spearmanr(x, y).statistic) if defined else 0.0,
+        "mean_squared_error": float(np.mean((x - y) ** 2)),
+    }
+
+
+def tagging_metrics(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return precision, recall and f1 of the spans that the tags mark, and accuracy of the tags themselves.
+
+    predictions, references: the tags of each sentence, equally many. A span counts only if its type and both its ends
+    are right, as in the CoNLL shared tasks. Written here in a few lines, as the package seqeval is not maintained
+    any more.
+    """
+    pairs = _pairs(predictions, references)
+    tags = [tag for prediction, reference in pairs for tag in _pairs(prediction, reference)]
+    right = predicted = actual = 0
+    for prediction, reference in pairs:
+        found, there = entity_spans(prediction), entity_spans(reference)
+        right, predicted, actual = right + len(found & there), predicted + len(found), actual + len(there)
+    return {
+        "precision": right / predicted if predicted else 0.0,
+        "recall": right / actual if actual else 0.0,
+        "f1": _f1(right, predicted, actual),
+        "accuracy": _share(prediction == reference for prediction, reference in tags),
+    }
+
+
+def entity_spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
+    """Return the spans that BIO tags mark, as (type, first word, word after the last).
+
+    As conlleval reads them: B- always begins a span, and I- begins one where it does not continue a span of its type.
+    A tag that is neither O, B nor I is a span of one word, so that f1 of plain tags (parts of speech) is accuracy.
+    """
+    spans: set[tuple[str, int, int]] = set()
+    start, kind = 0, None  # of the span that is open; None if none is
+    for place, tag in enumerate([*tags, "O"]):
+        prefix, _, name = tag.partition("-")
+        if kind is not None and not (prefix == "I" and name == kind):
+            spans.add((kind, start, place))
+            kind = None
+        if prefix in ("B", "I") and kind is None:
+            start, kind = place, name
+        elif prefix not in ("O", "B", "I"):
+            spans.add((tag, place, place + 1))
+    return spans
+
+
+def answering_metrics(predictions: Sequence[str], references: Sequence[Sequence[Answer]]) -> dict[str, float]:
+    """Return exact_match and f1 as SQuAD's official scripts do, but between 0 and 1.
+
+    predictions: a text per question, "" for no answer. references: the answers that count, of which the best match
+    does; none where the context has no answer, and then only "" is right. If any question is such a one, there are
+    also has_answer_exact_match, has_answer_f1 and no_answer_accuracy. Both scripts agree but for answers that
+    are nothing but articles and punctuation: they count as empty, as in version 2.0.
+    """
+    pairs = [
+        (_normalized(prediction), [text for text in (_normalized(answer.text) for answer in answers) if text] or [""])
+        for prediction, answers in _pairs(predictions, references)
+    ]
+    exact = np.array([float(prediction in texts) for prediction, texts in pairs])
+    overlap = np.array(
+        [max(_word_f1(prediction.split(), text.split()) for text in texts) for prediction, texts in pairs]
+    )
+    scores = {"exact_match": exact.mean(), "f1": overlap.mean()}
+    answerable = np.array([bool(answers) for answers in references])
+    if answerable.any() and not answerable.all():
+        scores |= {"has_answer_exact_match": exact[answerable].mean(), "has_answer_f1": overlap[answerable].mean()}
+    if not answerable.all():
+        scores["no_answer_accuracy"] = exact[~answerable].mean()
+    return {name: float(score) for name, score in scores.items()}
+
+
+def _normalized(answer: str) -> str:
+    """Lower case, without punctuation, then without articles, then with single blanks between words."""
+    bare = answer.lower().translate(str.maketrans("", "", string.punctuation))
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", bare).split())
+
+
+def _word_f1(predicted: list[str], actual: list[str]) -> float:
+    if not predicted or not actual:
+        return float(predicted == actual)
+    return _f1((Counter(predicted) & Counter(actual)).total(), len(predicted), len(actual))
+
+
+def choice_metrics(predictions: Values, references: Values) -> dict[str, float]:
+    """Return accuracy, the share of questions for which the right choice was made."""
+    return {"accuracy": _share(prediction == reference for prediction, reference in _pairs(predictions, references))}
+
+
+METRICS: Mapping[str, Callable[..., dict[str, float]]] = {
+    "classification": classification_metrics,
+    "multilabel": multilabel_metrics,
+    "regression": regression_metrics,
+    "tagging": tagging_metrics,
+    "answering": answering_metrics,
+    "choice": choice_metrics,
+}
+
+
+def references(kind: str, examples: Sequence[Example]) -> list[Any]:
+    """Return what the metrics of a kind compare with: the labels, tags or answers of its examples.
+
+    Raises ValueError if an example has none.
+    """
+    field = {"tagging": "tags", "answering": "answers"}.get(kind, "label")
+    found = [getattr(example, field) for example in examples]
+    if None in found:
+        raise ValueError(f"example {found.index(None)} has no {field} to compare with")
+    return found
+
+
+def collapse_warning(predictions: Values) -> str | None:
+    """Return a warning if a model gives one and the same answer to (nearly) everything, else None.
+
+    predictions: classes, tuples of labels, places of choices, tags of all words in one list, or numbers of a
+    regression. Nearly everything is 99 % of at least ten; numbers are the same within 1 % of their median.
+    """
+    answers = predictions.tolist() if isinstance(predictions, np.ndarray) else list(predictions)
+    if len(answers) < 10:
+        return None
+    if isinstance(answers[0], float | np.floating):
+        answer = float(np.median(answers))
+        same = _share(abs(number - answer) <= 0.01 * abs(answer) for number in answers)
+    else:
+        answer, count = Counter(answers).most_common(1)[0]
+        same = count / len(answers)
+    if same < 0.99:
+        return None
+    return (
+        f"{same:.1%} of the {len(answers)} answers are {answer!r}. If the right ones are not, training has collapsed, "
+        "which happens to large models most. What has helped: a smaller learning rate such as 5e-6, a longer warm-up, "
+        "another seed"
+    )
+
+
+def _pairs(predictions: Values, references: Values) -> list[tuple[Any, Any]]:
+    if len(predictions) != len(references) or len(references) == 0:
+        raise ValueError(
+            f"predictions and references must be equally many and at least one, "
+            f"got {len(predictions)} and {len(references)}"
+        )
+    return list(zip(predictions, references, strict=True))
+
+
+def _share(hits: Iterable[Any]) -> float:
+    return float(np.mean([bool(hit) for hit in hits]))
+
+
+def _f1(right: int, predicted: int, actual: int) -> float:
+    """Harmonic mean of precision right / predicted and recall right / actual; 0 where both are of nothing."""
+    return 2 * right / (predicted + actual) if predicted + actual else 0.0

@@ -1,0 +1,101 @@
+"""What every reader does: open a file, and turn its items into examples or say which one is bad."""
+
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+__all__ = ["OnBad", "Record", "converted", "json_records", "read_lines", "read_text", "suffix"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+OnBad = Callable[[ValueError], None]  # what is done about an item that cannot be read: raise, or note and go on
+
+
+class Record(NamedTuple):
+    """A row of a table or an object of a JSON file. where: its file and line, for messages."""
+
+    where: str
+    fields: dict[str, Any]
+
+
+def suffix(path: Path) -> str:
+    """Return the file's suffix in lower case; of `a.tsv.gz` it is `.tsv`."""
+    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return path.suffix.lower()
+
+
+def read_text(path: Path) -> str:
+    """Return a file's text, unpacked if it ends in `.gz`, without a byte order mark.
+
+    Raises ValueError, naming the file, if it is damaged gzip, not UTF-8 (with the line) or holds only white space.
+    """
+    data = path.read_bytes()
+    try:
+        data = gzip.decompress(data) if path.suffix.lower() == ".gz" else data
+        text = data.decode("utf-8-sig")
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        raise ValueError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8; convert the file to UTF-8") from error
+    if not text.strip():
+        raise ValueError(f"{path} holds no text")
+    return text
+
+
+def read_lines(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where each line is ("FILE, line N") and the line, without its end; \\n, \\r\\n and \\r all end lines.
+
+    Raises ValueError as `read_text`.
+    """
+    yield from _lines(path, read_text(path))
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
+    for number, line in enumerate(io.StringIO(text, newline=None), start=1):
+        yield f"{path}, line {number}", line.removesuffix("\n")
+
+
+def json_records(path: Path, on_bad: OnBad) -> Iterator[Record]:
+    """Yield the objects of a JSON file: of an array, of JSON lines, or the only one.
+
+    A line or entry that is no JSON object is bad. Raises ValueError as `read_text`.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):  # more than one value: a value a line
+        lines = ((where, line) for where, line in _lines(path, text) if line.strip())
+        yield from converted(lines, lambda item: _object(item[0], _parse(*item)), on_bad)
+        return
+    entries = enumerate(content if isinstance(content, list) else [content], start=1)
+    yield from converted(entries, lambda item: _object(f"{path}, entry {item[0]}", item[1]), on_bad)
+
+
+def _parse(where: str, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: not JSON: {error}") from error
+
+
+def _object(where: str, value: Any) -> Record:
+    if not isinstance(value, dict):
+        raise ValueError(f"{where}: must be a JSON object, got {str(value)[:40]!r}")
+    return Record(where, value)
+
+
+def converted(items: Iterable[Item], convert: Callable[[Item], Result], on_bad: OnBad) -> Iterator[Result]:
+    """Yield `convert(item)` of each item; what raises ValueError goes to `on_bad` and is left out."""
+    for item in items:
+        try:
+            result = convert(item)
+        except ValueError as error:
+            on_bad(error)
+        else:
+            yield result

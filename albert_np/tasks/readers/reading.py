@@ -1,0 +1,91 @@
+"""One entrance for the files of all tasks."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from albert_np.tasks.examples import Example
+from albert_np.tasks.readers.choices import read_choices
+from albert_np.tasks.readers.conll import read_tagged
+from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.readers.squad import read_questions
+from albert_np.tasks.readers.texts import read_texts
+
+__all__ = ["KINDS", "read_examples"]
+
+KINDS = ("classification", "multilabel", "regression", "tagging", "answering", "choice")
+
+_TEXT_COLUMNS = ("text", "text_pair", "label")
+_COLUMNS = {
+    "classification": _TEXT_COLUMNS,
+    "multilabel": _TEXT_COLUMNS,
+    "regression": _TEXT_COLUMNS,
+    "tagging": ("words", "tags"),
+    "answering": (),
+    "choice": ("context", "question", "choices", "label"),
+}
+
+
+def _raise(error: ValueError) -> None:
+    raise error
+
+
+def read_examples(
+    path: str | os.PathLike[str],
+    task: str,
+    *,
+    columns: Mapping[str, str] | None = None,
+    labelled: bool = True,
+    on_bad: OnBad = _raise,
+) -> list[Example]:
+    """Read the examples of a task from a file; any may be gzipped (`.gz` behind the suffix). UTF-8, a BOM is dropped.
+
+    task: one of `KINDS`; what is read for each:
+
+        classification, multilabel, regression: `.csv`, `.json` or `.jsonl` (an array, or an object a line), all else
+            as TSV, where quotes mean nothing. Columns `text`, `text_pair` and `label` are found under these names and
+            those of GLUE. The first row of a table is its header if it has such a name, or if `columns` gives names.
+            If not, `columns` gives positions from 0. Without either only what is certain is read: one column of texts
+            (unlabelled), CoLA's four columns, and two columns of which one alone can be the label's, because it has
+            at most √n different values in n rows (regression: because it alone has numbers).
+            Classes are strings. Multi-label: names with | between, or a list in JSON; empty where none holds.
+        tagging: CoNLL, a word a line with its tag in the last column, tabs or blanks between, a blank line after
+            a sentence; lines that begin with -DOCSTART- are dropped. `columns`: positions of `words` and `tags`.
+            JSON: lists `words` (or tokens) and `tags` (or ner_tags, labels).
+        answering: SQuAD 1.1 or 2.0 (data → paragraphs → qas), or an object a question as Hugging Face has them.
+        choice: a folder of RACE (all `.txt` below it) or one of its files; JSON with `context`, `question`, `choices`
+            and `label` (a number from 0, or a letter), tables with columns `choice0`, `choice1`, … for the choices.
+
+    columns: which column (or JSON name) holds what, for those that are not found by themselves.
+    labelled: False leaves the answers out, which need not be in the file then.
+    on_bad: called with the error of each row that cannot be read, which is then left out; by default it raises.
+        `on_bad=errors.append` collects them: GLUE's QQP has a few rows that are cut short.
+
+    Raises FileNotFoundError if there is no such file and ValueError, naming the file and the line or id, for what
+    cannot be read.
+    """
+    path, columns = Path(path), columns or {}
+    if task not in KINDS:
+        raise ValueError(f"task={task!r} must be one of {', '.join(KINDS)}")
+    unknown = [role for role in columns if role not in _COLUMNS[task]]
+    if unknown:
+        allowed = ", ".join(_COLUMNS[task]) or "none: its files have fixed names"
+        raise ValueError(f"columns: {unknown[0]!r} is nothing that {task} reads; allowed: {allowed}")
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if path.is_dir() and task != "choice":
+        raise ValueError(f"{path} is a folder; name a file in it")
+    examples = list(_examples(path, task, columns, labelled, on_bad))
+    if not examples:
+        raise ValueError(f"{path} holds no example")
+    return examples
+
+
+def _examples(path: Path, task: str, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[Example]:
+    if task == "tagging":
+        return read_tagged(path, columns, labelled, on_bad)
+    if task == "answering":
+        return read_questions(path, labelled, on_bad)
+    if task == "choice":
+        return read_choices(path, columns, labelled, on_bad)
+    return read_texts(path, task, columns, labelled, on_bad)

@@ -1,0 +1,75 @@
+"""Questions about a context: SQuAD 1.1 and 2.0, nested as released or one object a question → `QuestionExample`."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from albert_np.tasks.examples import Answer, QuestionExample
+from albert_np.tasks.readers.files import OnBad, Record, converted, json_records
+from albert_np.tasks.readers.texts import required_text
+
+__all__ = ["read_questions"]
+
+
+def read_questions(path: Path, labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
+    """Yield the questions of a file in SQuAD's JSON (data → paragraphs → qas), or of one object a question.
+
+    The latter is Hugging Face's form: id, question, context, answers {text: […], answer_start: […]}.
+    """
+    seen: set[str] = set()
+    records = chain.from_iterable(_flat(path, record) for record in json_records(path, on_bad))
+    return converted(records, lambda record: _question(record, labelled, seen), on_bad)
+
+
+def _flat(path: Path, record: Record) -> Iterable[Record]:
+    if "data" not in record.fields:
+        return [record]
+    return (
+        Record(f"{path}, question {qa.get('id')!r}", {**qa, "context": paragraph.get("context")})
+        for article in _objects(record.fields, "data", str(path))
+        for paragraph in _objects(article, "paragraphs", f"{path}, article {article.get('title')!r}")
+        for qa in _objects(paragraph, "qas", f"{path}, article {article.get('title')!r}")
+    )
+
+
+def _objects(parent: dict[str, Any], name: str, where: str) -> list[dict[str, Any]]:
+    children = parent.get(name)
+    if not isinstance(children, list) or not all(isinstance(child, dict) for child in children):
+        raise ValueError(f"{where}: {name!r} must be a list of objects, as in SQuAD's files")
+    return children
+
+
+def _question(record: Record, labelled: bool, seen: set[str]) -> QuestionExample:
+    given = record.fields.get("id")
+    identity = str(given)
+    if given in (None, "") or identity in seen:
+        raise ValueError(f"{record.where}: each question needs an id of its own, got {given!r}")
+    seen.add(identity)
+    question, context = required_text(record, "question"), required_text(record, "context")
+    answers = _answers(record.fields, context, record.where) if labelled else None
+    return QuestionExample(identity, question, context, answers)
+
+
+def _answers(fields: dict[str, Any], context: str, where: str) -> tuple[Answer, ...]:
+    given = fields.get("answers")
+    if isinstance(given, dict):
+        texts, starts = given.get("text"), given.get("answer_start")
+    elif isinstance(given, list) and all(isinstance(answer, dict) for answer in given):
+        texts, starts = [[answer.get(name) for answer in given] for name in ("text", "answer_start")]
+    else:
+        texts = starts = None
+    if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
+        raise ValueError(f"{where}: 'answers' must be a list of objects with text and answer_start, got {given!r}")
+    if texts and fields.get("is_impossible"):
+        raise ValueError(f"{where}: is_impossible, and yet has answers")
+    return tuple(_answer(text, start, context, where) for text, start in zip(texts, starts, strict=True))
+
+
+def _answer(text: Any, start: Any, context: str, where: str) -> Answer:
+    if not isinstance(text, str) or not text.strip() or not isinstance(start, int) or start < 0:
+        raise ValueError(f"{where}: an answer must have a text and an answer_start from 0, got {text!r} at {start!r}")
+    there = context[start : start + len(text)]
+    if there != text:
+        raise ValueError(f"{where}: at answer_start={start} the context has {there!r}, the answer is {text!r}")
+    return Answer(text, start)

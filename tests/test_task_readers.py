@@ -1,0 +1,407 @@
+"""Files of fine-tuning tasks to examples: formats, columns, labels, and what is said about bad files."""
+
+import gzip
+import json
+
+import pytest
+
+from albert_np.tasks.examples import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks.readers import KINDS, glue_files, read_examples
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = content if isinstance(content, bytes) else content.encode()
+        path.write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return path
+
+    return write
+
+
+REVIEWS = [TextExample("a fine film", None, "good"), TextExample('"dull" and long', None, "bad")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.tsv", 'text\tlabel\na fine film\tgood\n"dull" and long\tbad\n'),
+        ("a.txt", 'Label\tText\ngood\ta fine film\nbad\t"dull" and long\n'),
+        ("a.tsv.gz", 'sentence\tid\tlabel\na fine film\t1\tgood\n\t\t\n"dull" and long\t2\tbad\n'),
+        ("a.tsv", '\ufefftext\tlabel\r\na fine film\tgood\r\n"dull" and long\tbad'),
+        ("a.tsv", 'label\ttext\r\ngood\ta fine film\rbad\t"dull" and long\r\n'),
+        ("a.csv", 'label,text\ngood,a fine film\nbad,"""dull"" and long"\n'),
+        ("a.jsonl", '{"text": "a fine film", "label": "good"}\n\n{"label": "bad", "text": "\\"dull\\" and long"}\n'),
+        ("a.json", '[{"text": "a fine film", "label": "good"}, {"text": "\\"dull\\" and long", "label": "bad"}]'),
+    ],
+)
+def test_every_format_of_a_text_file_gives_the_same_examples(write, name, content):
+    assert read_examples(write(name, content), "classification") == REVIEWS
+
+
+def test_a_quoted_cell_of_csv_may_hold_line_ends_and_commas(write):
+    path = write("a.csv", 'text,label\n"one,\ntwo",x\nthree,y\n')
+    assert [example.text for example in read_examples(path, "classification")] == ["one,\ntwo", "three"]
+
+
+GLUE_FILES = {
+    "CoLA": ("gj04\t1\t\tShe sang.\ngj04\t0\t*\tShe sang the.\n", "She sang.", None, "1"),
+    "SST-2": ("sentence\tlabel\na joy \t1\n", "a joy ", None, "1"),
+    "MRPC": (
+        '\ufeffQuality\t#1 ID\t#2 ID\t#1 String\t#2 String\n1\t7\t8\tHe "left.\tHe went.\n',
+        'He "left.',
+        "He went.",
+        "1",
+    ),
+    "QQP": ("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\tWhy?\tHow?\t0\n", "Why?", "How?", "0"),
+    "MNLI": (
+        "index\tsentence1_parse\tsentence1\tsentence2\tlabel1\tgold_label\n0\t( A )\tA.\tB.\tneutral\tentailment\n",
+        *("A.", "B.", "entailment"),
+    ),
+    "QNLI": ("index\tquestion\tsentence\tlabel\n0\tWho?\tAnn did.\tentailment\n", "Who?", "Ann did.", "entailment"),
+    "RTE": ("index\tsentence1\tsentence2\tlabel\n0\tA.\tB.\tnot_entailment\n", "A.", "B.", "not_entailment"),
+}
+
+
+@pytest.mark.parametrize("task", GLUE_FILES)
+def test_the_files_of_glue_are_read_without_being_told_their_columns(write, task):
+    content, *expected = GLUE_FILES[task]
+    assert read_examples(write("train.tsv", content), "classification")[0] == TextExample(*expected)
+
+
+def test_sts_b_is_read_as_numbers(write):
+    path = write("train.tsv", "index\tgenre\tsentence1\tsentence2\tscore\n0\tnews\tA man.\tA boy.\t3.750\n")
+    assert read_examples(path, "regression") == [TextExample("A man.", "A boy.", 3.75)]
+
+
+@pytest.mark.parametrize("label", [3, True, 2.5, "3 "])
+def test_labels_of_classes_are_strings_whatever_json_has(write, label):
+    path = write("a.jsonl", json.dumps({"text": "x", "label": label}))
+    assert read_examples(path, "classification")[0].label == str(label).strip()
+
+
+def test_columns_can_be_named(write):
+    path = write("a.csv", "id,stars,body,text,more\n1,5,a book,no,z\n")
+    columns = {"text": "body", "label": "stars", "text_pair": "more"}
+    assert read_examples(path, "regression", columns=columns) == [TextExample("a book", "z", 5.0)]
+    path = write("a.jsonl", '{"stars": 5, "body": "a book"}')
+    assert read_examples(path, "regression", columns={"text": "body", "label": "stars"})[0].label == 5.0
+
+
+SMS = "".join(f"{'spam' if i % 3 == 0 else 'ham'}\tmessage number {i}\n" for i in range(12))
+
+
+def test_two_columns_without_a_header_are_told_apart_by_how_few_labels_there_are(write):
+    examples = read_examples(write("SMS", SMS), "classification")
+    assert examples[:2] == [TextExample("message number 0", None, "spam"), TextExample("message number 1", None, "ham")]
+    turned = "".join("\t".join(reversed(line.split("\t"))) + "\n" for line in SMS.splitlines())
+    assert read_examples(write("turned.tsv", turned), "classification") == examples
+    assert {example.label for example in read_examples(write("SMS", SMS), "classification", labelled=False)} == {None}
+
+
+def test_two_columns_without_a_header_are_told_apart_by_which_has_numbers(write):
+    path = write("a.tsv", "1.5\ta b\n2\t7\n")
+    assert read_examples(path, "regression") == [TextExample("a b", None, 1.5), TextExample("7", None, 2.0)]
+
+
+def test_positions_name_the_columns_of_a_file_without_a_header(write):
+    path = write("a.csv", "7,a b,x\n8,c d,y\n")
+    examples = read_examples(path, "classification", columns={"text": "1", "label": "2"})
+    assert examples == [TextExample("a b", None, "x"), TextExample("c d", None, "y")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "x\ta b\ny\tc d\n",  # two rows, two labels: either column could be the label's
+        "who\tann\nwho\tbob\nwhy\tfun\nwhy\tpain\nhow\tthus\nhow\tso\n",  # questions repeat, but are no labels
+        "1\t2\n3\t4\n",
+        "x\ta b\tz\n" * 9,
+    ],
+)
+@pytest.mark.parametrize("kind", ["classification", "regression"])
+def test_what_is_not_certain_is_asked_for(write, content, kind):
+    with pytest.raises(ValueError, match=r"line 1: no column has a name known here.*columns="):
+        read_examples(write("a.tsv", content), kind)
+
+
+def test_a_header_with_unknown_names_is_not_taken_for_an_example(write):
+    path = write("a.csv", "v1,v2\n" + SMS.replace("\t", ","))
+    for columns in (None, {"label": "0", "text": "1"}):
+        with pytest.raises(ValueError, match=r"line 1 looks like a header \(v1, v2\)"):
+            read_examples(path, "classification", columns=columns)
+    assert len(read_examples(path, "classification", columns={"label": "v1", "text": "v2"})) == 12
+    path = write("c.csv", "v1,v2,\n" + SMS.replace("\t", ",").replace("\n", ",\n"))
+    with pytest.raises(ValueError, match="line 1 looks like a header"):
+        read_examples(path, "classification", columns={"label": "0", "text": "1"})
+    path = write("b.tsv", "label\ttext\n" + SMS)
+    with pytest.raises(ValueError, match=r"line 1 names the columns \(label, text\)"):
+        read_examples(path, "classification", columns={"label": "0", "text": "1"})
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("text\tsentence\tlabel", "each of sentence, text could hold the text"),
+        ("text\tlabel\tscore", "each of label, score could hold the label"),
+        ("text\tstars", "no column is known to hold the label.*text, stars"),
+        ("body\tlabel", "no column is known to hold the text"),
+        ("text\ttext\tlabel", "must have one column 'text'"),
+    ],
+)
+def test_a_header_that_leaves_a_choice_is_not_guessed_at(write, header, message):
+    path = write("a.tsv", header + "\n" + "\t".join("x" * len(header.split("\t"))) + "\n")
+    columns = {"text": "text"} if "text\ttext" in header else None
+    with pytest.raises(ValueError, match=message):
+        read_examples(path, "classification", columns=columns)
+
+
+def test_unlabelled_texts_may_be_bare_lines(write):
+    assert read_examples(write("a.txt", "one thing\n\nand another\n"), "classification", labelled=False) == [
+        TextExample("one thing"),
+        TextExample("and another"),
+    ]
+    path = write("test.tsv", "index\tsentence\n0\tShe sang.\n")
+    for columns in (None, {"text": "sentence", "label": "acceptable"}):
+        assert read_examples(path, "classification", labelled=False, columns=columns) == [TextExample("She sang.")]
+
+
+def test_several_labels_stand_between_bars_or_in_a_json_list(write):
+    path = write("a.tsv", 'text\tlabels\na\tjoy| awe\nb\t\nc\t["x", "y z"]\nd\t[]\ne\tjoy\n')
+    labels = [example.label for example in read_examples(path, "multilabel")]
+    assert labels == [("joy", "awe"), (), ("x", "y z"), (), ("joy",)]
+    path = write("a.jsonl", '{"text": "a", "labels": ["joy", 3]}\n{"text": "a", "labels": "joy"}')
+    assert [example.label for example in read_examples(path, "multilabel")] == [("joy", "3"), ("joy",)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "content", "message"),
+    [
+        ("classification", "a.tsv", "text\tlabel\na\tx\nb\n", r"a\.tsv, line 3: has 1 cells, the first row has 2"),
+        ("classification", "a.csv", 'text,label\n"a\nb",x\nc,x,y\n', r"a\.csv, line 4: has 3 cells"),
+        ("classification", "a.csv", 'text,label\nb,x\n"a,x\n', r"a\.csv, line 3: not CSV"),
+        ("classification", "a.tsv", "text\tlabel\n \tx\n", r"line 2: 'text' must be a text that is not empty"),
+        ("classification", "a.tsv", "text\tlabel\na\t\n", r"line 2: the label 'label' is missing"),
+        ("classification", "a.jsonl", '{"text": "a", "label": null}', r"entry 1: the label 'label' is missing"),
+        ("classification", "a.jsonl", '{"text": "a", "label": ["x"]}', r"must be the name of one class"),
+        ("classification", "a.jsonl", '{"text": "a", "label": 1}\n{"text', r"line 2: not JSON"),
+        ("classification", "a.jsonl", '{"text": "a", "label": 1}\n[1]', r"line 2: must be a JSON object, got '\[1\]'"),
+        ("classification", "a.json", '[{"text": "a", "label": 1}, {"label": 1}]', r"entry 2: 'text' must be a text"),
+        ("classification", "a.json", "[" * 10**5, r"line 1: not JSON"),
+        ("classification", "a.json", "[]", r"holds no example"),
+        ("classification", "a.csv", ",\n", r"holds no row"),
+        ("classification", "a.tsv", " \n", r"holds no text"),
+        ("classification", "a.tsv", b"text\tlabel\nna\xefve\tx\n", r"line 2: byte 0xef is not UTF-8"),
+        ("classification", "a.tsv", "text\tlabel\n", r"holds no example"),
+        (
+            "regression",
+            "a.tsv",
+            "text\tscore\na\thigh\n",
+            r"line 2: the label 'score' must be a finite number, got 'high'",
+        ),
+        ("regression", "a.tsv", "text\tscore\na\tnan\n", r"must be a finite number, got 'nan'"),
+        ("multilabel", "a.jsonl", '{"text": "a", "labels": [["x"]]}', r"must hold names with \| between them"),
+        ("multilabel", "a.tsv", "text\tlabels\na\t[x\n", r"line 2: the label 'labels': not JSON"),
+        ("tagging", "a.conll", "Ann B-per\nsang\n", r"line 2: has 1 columns, the lines before it have 2"),
+        ("tagging", "a.conll", "Ann\nsang\n", r"line 1: 'Ann' has no tag"),
+        ("tagging", "a.conll", "Ann\tB-per\nsang\t\n", r"line 2: word or tag is missing"),
+        ("tagging", "a.jsonl", '{"words": ["a", "b"], "tags": ["O"]}', r"entry 1: has 2 words and 1 tags"),
+        ("tagging", "a.jsonl", '{"words": ["a"], "tags": [0]}', r"'tags' must be a list of strings"),
+        ("tagging", "a.jsonl", '{"words": ["a"], "tokens": ["a"]}', r"exactly one of words, tokens"),
+        ("choice", "a.jsonl", '{"context": "c", "choices": ["a", "b"], "label": 2}', r"0 to 1 or A to B, got '2'"),
+        ("choice", "a.jsonl", '{"context": "c", "choices": ["a"], "label": 0}', r"list of two or more strings"),
+        ("choice", "a.jsonl", '{"choices": ["a", "b"], "label": 0}', r"entry 1: 'context' must be a text"),
+        ("choice", "a.txt", '{"article": "c", "questions": ["q"], "options": []}', r"lists of the same length"),
+    ],
+)
+def test_a_bad_file_is_named_with_the_line(write, kind, name, content, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read_examples(write(name, content), kind)
+    assert name in str(caught.value)
+
+
+def test_damaged_gzip_is_named(tmp_path):
+    path = tmp_path / "a.tsv.gz"
+    for content in (b"no gzip", gzip.compress(b"text\tlabel\n" * 99)[:40]):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.tsv\.gz is not a whole gzip file"):
+            read_examples(path, "classification")
+
+
+def test_bad_rows_can_be_collected_instead(write):
+    errors = []
+    path = write("train.tsv", "question1\tquestion2\tis_duplicate\na\tb\t1\nc\td\n\te\t1\nf\tg\t0\n")
+    examples = read_examples(path, "classification", on_bad=errors.append)
+    assert [example.text for example in examples] == ["a", "f"]
+    assert [str(error).partition(": ")[0][-6:] for error in errors] == ["line 3", "line 4"]
+
+
+def test_a_wrong_call_is_refused_before_reading(tmp_path):
+    with pytest.raises(ValueError, match="task='ner' must be one of classification, multilabel"):
+        read_examples("x", "ner")
+    with pytest.raises(ValueError, match="'labels' is nothing that choice reads; allowed: context, question"):
+        read_examples("x", "choice", columns={"labels": "x"})
+    with pytest.raises(ValueError, match="allowed: none"):
+        read_examples("x", "answering", columns={"text": "x"})
+    for kind in KINDS:
+        with pytest.raises(FileNotFoundError, match=r"no file .*gone\.tsv"):
+            read_examples(tmp_path / "gone.tsv", kind)
+    with pytest.raises(ValueError, match="is a folder"):
+        read_examples(tmp_path, "tagging")
+
+
+SENTENCES = [TaggedExample(("Ann", "Lee", "sang"), ("B-per", "I-per", "O")), TaggedExample(("Hm",), ("O",))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.conll", "Ann\tB-per\nLee\tI-per\nsang\tO\n\nHm\tO\n"),
+        ("a.bio", "-DOCSTART- -X- O\n\nAnn NNP B-per\nLee  NNP  I-per\r\nsang VBD O\n\n \nHm UH O"),
+        (
+            "a.jsonl",
+            '{"tokens": ["Ann", "Lee", "sang"], "ner_tags": ["B-per", "I-per", "O"]}\n{"words": ["Hm"], "tags": ["O"]}',
+        ),
+    ],
+)
+def test_every_format_of_a_tagged_file_gives_the_same_examples(write, name, content):
+    assert read_examples(write(name, content), "tagging") == SENTENCES
+
+
+def test_columns_of_tagged_words_are_positions(write):
+    path = write("a.conllu", "1\tAnn\tPROPN\t_\n2\tsang\tVERB\t_\n")
+    examples = read_examples(path, "tagging", columns={"words": "1", "tags": "2"})
+    assert examples == [TaggedExample(("Ann", "sang"), ("PROPN", "VERB"))]
+    with pytest.raises(ValueError, match="tags='upos' must be a position"):
+        read_examples(path, "tagging", columns={"tags": "upos"})
+    with pytest.raises(ValueError, match="line 1: word or tag is missing"):
+        read_examples(path, "tagging", columns={"tags": "9"})
+
+
+def test_words_alone_can_be_read(write):
+    path = write("a.conll", "Ann\nsang\n")
+    assert read_examples(path, "tagging", labelled=False) == [TaggedExample(("Ann", "sang"))]
+
+
+def squad(*qas):
+    return json.dumps(
+        {"version": "v2.0", "data": [{"title": "Ann", "paragraphs": [{"context": "Ann sang. Bo slept.", "qas": qas}]}]}
+    )
+
+
+QA = {"id": "q1", "question": "Who sang?", "answers": [{"text": "Ann", "answer_start": 0}]}
+
+
+def test_squad_is_read_nested_and_flat(write):
+    none = {
+        "id": "q2",
+        "question": "Who ate?",
+        "answers": [],
+        "is_impossible": True,
+        "plausible_answers": QA["answers"],
+    }
+    expected = [
+        QuestionExample("q1", "Who sang?", "Ann sang. Bo slept.", (Answer("Ann", 0),)),
+        QuestionExample("q2", "Who ate?", "Ann sang. Bo slept.", ()),
+    ]
+    assert read_examples(write("dev.json", squad(QA, none)), "answering") == expected
+    flat = [
+        {
+            "id": "q1",
+            "context": "Ann sang. Bo slept.",
+            "question": "Who sang?",
+            "answers": {"text": ["Ann"], "answer_start": [0]},
+        },
+        {
+            "id": "q2",
+            "context": "Ann sang. Bo slept.",
+            "question": "Who ate?",
+            "answers": {"text": [], "answer_start": []},
+        },
+    ]
+    assert read_examples(write("dev.jsonl.gz", "\n".join(map(json.dumps, flat))), "answering") == expected
+    unlabelled = read_examples(write("test.json", squad({"id": 0, "question": "Who?"})), "answering", labelled=False)
+    assert unlabelled == [QuestionExample("0", "Who?", "Ann sang. Bo slept.", None)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"answers": [{"text": "Ann", "answer_start": 1}]}, r"question 'q1': at answer_start=1 the context has 'nn '"),
+        ({"answers": [{"text": "Ann", "answer_start": -19}]}, r"question 'q1': an answer must have"),
+        ({"answers": [{"text": "Ann"}]}, r"an answer must have a text and an answer_start from 0, got 'Ann' at None"),
+        ({"answers": [{"text": " ", "answer_start": 3}]}, r"an answer must have a text"),
+        ({"answers": {"text": ["Ann"], "answer_start": []}}, r"'answers' must be a list of objects"),
+        ({"answers": None}, r"'answers' must be a list of objects"),
+        ({"is_impossible": True}, r"question 'q1': is_impossible, and yet has answers"),
+        ({"question": ""}, r"'question' must be a text that is not empty"),
+        ({"id": None}, r"each question needs an id of its own"),
+        ({"id": "q0"}, r"question 'q0': each question needs an id of its own, got 'q0'"),
+    ],
+)
+def test_a_bad_question_is_named_by_its_id(write, change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        read_examples(write("dev.json", squad(QA | {"id": "q0"}, QA | change)), "answering")
+    assert "dev.json" in str(caught.value)
+
+
+def test_a_file_that_is_no_squad_is_refused(write):
+    with pytest.raises(ValueError, match=r"article 'Ann': 'paragraphs' must be a list of objects"):
+        read_examples(write("a.json", '{"data": [{"title": "Ann"}]}'), "answering")
+
+
+RACE = {
+    "article": "Ann sang.",
+    "questions": ["Who?", "_ sang."],
+    "options": [["Ann", "Bo"], ["Bo", "Ann"]],
+    "answers": ["A", "B"],
+}
+QUESTIONS = [
+    ChoiceExample("Ann sang.", "Who?", ("Ann", "Bo"), 0),
+    ChoiceExample("Ann sang.", "_ sang.", ("Bo", "Ann"), 1),
+]
+
+
+def test_race_is_read_as_a_folder_or_a_file(write):
+    path = write("train/high/1.txt", json.dumps(RACE))
+    write("train/middle/2.txt", json.dumps(RACE))
+    assert read_examples(path, "choice") == QUESTIONS
+    assert read_examples(path.parent.parent, "choice") == QUESTIONS * 2
+    with pytest.raises(ValueError, match=r"1\.txt, entry 1, question 2: 'label' must lie in"):
+        read_examples(write("train/high/1.txt", json.dumps(RACE | {"answers": ["A", "C"]})), "choice")
+
+
+def test_choices_are_read_from_json_and_tables(write):
+    one = {"article": "Ann sang.", "question": "Who?", "options": ["Ann", "Bo"], "answer": "A"}
+    two = {"context": "Ann sang.", "question": "_ sang.", "choices": ["Bo", "Ann"], "label": 1}
+    assert read_examples(write("a.jsonl", f"{json.dumps(one)}\n{json.dumps(two)}"), "choice") == QUESTIONS
+    table = "context,question,choice1,choice0,label\nAnn sang.,Who?,Bo,Ann,0\nAnn sang.,_ sang.,Ann,Bo,1\n"
+    assert read_examples(write("a.csv", table), "choice") == QUESTIONS
+    swag = "sent1,sent2,ending0,ending1,label\nAnn rose.,She,sang,slept,0\n"
+    columns = {"context": "sent1", "question": "sent2", "choices": "ending"}
+    assert read_examples(write("b.csv", swag), "choice", columns=columns) == [
+        ChoiceExample("Ann rose.", "She", ("sang", "slept"), 0)
+    ]
+    with pytest.raises(ValueError, match="line 2: 'sent9' must be a text"):
+        read_examples(write("b.csv", swag), "choice", columns=columns | {"question": "sent9"})
+    no_question = read_examples(write("c.jsonl", '{"context": "c", "choices": ["a", "b"]}'), "choice", labelled=False)
+    assert no_question == [ChoiceExample("c", None, ("a", "b"))]
+
+
+def test_glue_files_are_found_in_its_folder_and_in_the_tasks_own(write, tmp_path):
+    for name in ("train.tsv", "dev_matched.tsv", "dev_mismatched.tsv", "test_matched.tsv"):
+        write(f"glue/MNLI/{name}", "x")
+    found = glue_files(tmp_path / "glue", "mnli")
+    assert {use: path.name for use, path in found.items()} == {
+        "train": "train.tsv",
+        "eval": "dev_matched.tsv",
+        "eval_mismatched": "dev_mismatched.tsv",
+        "test": "test_matched.tsv",
+    }
+    assert glue_files(tmp_path / "glue" / "MNLI", "mnli") == found
+    with pytest.raises(ValueError, match="task_name='snli' must be one of cola, "):
+        glue_files(tmp_path, "snli")
+    with pytest.raises(FileNotFoundError, match=r"rte needs .*train\.tsv"):
+        glue_files(tmp_path / "glue", "rte")
