@@ -10,7 +10,7 @@ from albert_np.finetuning import (
 )
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.packing import make_packing, pack, unpack
-from albert_np.verify import DROPOUT, randomize, small_batch, small_config
+from albert_np.verify import DROPOUT, randomize, small_batch, small_config, squad2_case
 
 MASK = np.array([[1, 1, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0]])
 
@@ -99,6 +99,24 @@ def test_answers_are_not_looked_for_in_skipped_padding():
     assert together.loss == pytest.approx(loss, rel=1e-12)
     np.testing.assert_allclose(got, model.grads.flat, rtol=1e-8, atol=1e-10)
     assert (together.start_logits[~mask] < -1e300).all()
+
+
+def test_answers_that_may_not_exist_are_the_same_without_padding():
+    _, model, inputs = squad2_case("float64")
+    batch = {key: value for key, value in inputs.items() if key != "p_mask"}
+    mask = (
+        np.arange(batch["input_ids"].shape[1])
+        < np.maximum(batch["end_positions"], batch["start_positions"])[:, None] + 2
+    )
+    results = []
+    for skip in (False, True):
+        out = model.eval()(**{**batch, "attention_mask": mask.astype(int)}, skip_padding=skip)
+        model.zero_grad()
+        model.backward()
+        results.append((float(out.loss), model.grads.flat.copy()))
+    assert not mask.all()
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
+    np.testing.assert_allclose(results[1][1], results[0][1], rtol=1e-8, atol=1e-10)
 
 
 def test_choices_skip_padding_too():
