@@ -65,6 +65,8 @@ class _Lazy(click.Group):
         "tokenize": "using",
         "info": "using",
         "verify": "verifying",
+        "bench": "benching",
+        "profile": "benching",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -193,7 +193,7 @@ class Trainer:
 
         def pass_through(model: Any, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
-                output = model(**part, **denominators)
+                output = model(**part, **denominators, skip_padding=True)
                 self._require_finite("the loss", float(output.loss), model)
                 model.backward()
                 return self.objective.tallies(output)
@@ -201,7 +201,7 @@ class Trainer:
         totals: Tallies = {}
         self.model.train()
         self.model.zero_grad()
-        with self._replicas.one_blas_thread_each(), np.errstate(**_SILENT):
+        with np.errstate(**_SILENT):
             for batch in batches:
                 for tallies in self._replicas.map(pass_through, split(batch._asdict(), self.threads)):
                     totals = add(totals, tallies)
