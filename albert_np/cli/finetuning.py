@@ -132,20 +132,18 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
 
     if not Path(model).exists():
         raise FileNotFoundError(f"{model} is not there: make it with `albert-np quickstart`, or give --model")
-    results = demo(output, model, _train, seed)
+    result = demo(output, model, seed, _train)
     if as_json:
-        print_json([result._asdict() for result in results])
+        print_json(result._asdict())
         return
-    for result in results:
-        table = Table(
-            f"{result.task}: {result.train_size:,} examples, {result.eval_size:,} to evaluate on",
-            result.metric,
-            box=None,
-            pad_edge=False,
-        )
-        for name, score in result.scores.items():
-            table.add_row(name, f"{score:.3f}")
-        Console(highlight=False).print(table, "")
+    title = "which part of Python's library is a sentence about?"
+    table = Table(title, "accuracy", box=None, pad_edge=False)
+    table.add_row("always the same answer", f"{result.majority:.1%}")
+    table.add_row("bag of words, logistic regression", f"{result.bag_of_words:.1%}")
+    table.add_row("this model, from random weights", f"{result.random_start:.1%}")
+    table.add_row("this model, pretrained", f"{result.pretrained:.1%}")
+    Console(highlight=False).print(table)
+    click.echo(f"{result.train_size:,} sentences to learn from, {result.eval_size:,} of other modules to evaluate on")
 
 
 @click.command()

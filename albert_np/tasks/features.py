@@ -16,6 +16,7 @@ __all__ = ["Feature", "Span", "label_names", "make_features"]
 
 Ints = npt.NDArray[np.int64]
 
+TEXT_KINDS = ("classification", "multilabel", "regression")
 CHUNK = 4096  # examples tokenized at a time: bounds the memory that lists of ids need
 
 
@@ -70,9 +71,9 @@ def make_features(
     and contexts of questions go on in further windows. Only the first token of a word carries its tag, and only in the
     first window that has it. Raises ValueError for a label that is not among `labels`.
     """
-    texts: Callable[..., Iterator[Feature]] = _text_features
-    others = {"tagging": _tagged_features, "answering": _question_features, "choice": _choice_features}
-    make = others.get(task.kind, texts)
+    makers: dict[str, Callable[..., Iterator[Feature]]] = dict.fromkeys(TEXT_KINDS, _text_features)
+    makers |= {"tagging": _tagged_features, "answering": _question_features, "choice": _choice_features}
+    make = makers[task.kind]
     targets = _Targets(task.kind, labels)
     return [
         feature

@@ -155,20 +155,19 @@ class Predictor:
         denominators: dict[str, int] = {}
 
         def pass_through(model: Any, part: dict[str, Any]) -> tuple[Floats, float]:
-            output = model(**part, **denominators, grad=False)
+            output = model(**part, **denominators, skip_padding=True, grad=False)
             pair = (output.start_logits, output.end_logits) if self.task.kind == "answering" else None
             logits = model.backend.xp.stack(pair, axis=1) if pair else output.logits
             return model.backend.to_numpy(logits), 0.0 if output.loss is None else float(output.loss)
 
         count = objective(self.task.kind).denominators
-        with self._replicas.one_blas_thread_each():
-            for numbers in self.progress(list(batches_by_length(features, TOKENS * self._replicas.threads))):
-                batch = collate([features[i] for i in numbers], self.tokenizer.pad_token_id)
-                denominators = {} if isinstance(batch, Inputs) else count([batch])
-                weight = max(denominators.values(), default=0)
-                parts = self._replicas.map(pass_through, split(batch._asdict(), self._replicas.threads))
-                found |= zip(numbers, (row for logits, _ in parts for row in logits), strict=True)
-                loss, weights = loss + weight * sum(part for _, part in parts), weights + weight
+        for numbers in self.progress(list(batches_by_length(features, TOKENS * self._replicas.threads))):
+            batch = collate([features[i] for i in numbers], self.tokenizer.pad_token_id)
+            denominators = {} if isinstance(batch, Inputs) else count([batch])
+            weight = max(denominators.values(), default=0)
+            parts = self._replicas.map(pass_through, split(batch._asdict(), self._replicas.threads), gradients=False)
+            found |= zip(numbers, (row for logits, _ in parts for row in logits), strict=True)
+            loss, weights = loss + weight * sum(part for _, part in parts), weights + weight
         return [found[i] for i in range(len(features))], loss / max(1, weights)
 
 

@@ -116,7 +116,7 @@ class Trainer:
         self._saved_at = 0.0
 
     def train(self, total_steps: int) -> None:
-        """Train until `total_steps` updates have been made, those before a resumption included, or `stop_early` says so.
+        """Train until `total_steps` updates have been made, those before a resumption included, or `stop_early` holds.
 
         A new run begins with a checkpoint of step 0, so that a disk too small shows at once. Raises ValueError
         if the schedule is shorter; FileExistsError if the output folder holds a run that was not resumed;
