@@ -85,9 +85,9 @@ class LinearCache(NamedTuple):
 
 def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearCache]:
     """y = x weightᵀ + bias. x (…, in), weight (out, in), bias (out); returns y (…, out)."""
-    y = x @ weight.T
+    y = _rows(x) @ weight.T
     y += bias
-    return y, LinearCache(x, weight)
+    return y.reshape(*x.shape[:-1], -1), LinearCache(x, weight)
 
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:
@@ -96,10 +96,14 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     dy (…, out); returns dx (…, in), dweight (out, in), dbias (out).
     """
     x, weight = cache
-    dx = dy @ weight
-    dy_rows, x_rows = dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1])
-    dweight = dy_rows.T @ x_rows
-    return dx, dweight, _sum_rows(dy_rows)
+    dx = (_rows(dy) @ weight).reshape(x.shape)
+    dweight = _rows(dy).T @ _rows(x)
+    return dx, dweight, _sum_rows(_rows(dy))
+
+
+def _rows(x: Array) -> Array:
+    """Return (…, C) as (R, C): one long product is faster than one for each leading index."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def _sum_rows(rows: Array) -> Array:

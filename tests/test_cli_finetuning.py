@@ -60,7 +60,28 @@ def test_a_classifier_from_a_file_to_an_answer(place):
     predictions = place / "predictions.jsonl"
     done("evaluate", "--model", out, "--data", place / "data.tsv", "--predictions", predictions)
     assert len(predictions.read_text().splitlines()) == 200
-    assert "best of" in done("finetune", "--resume", out)  # a finished run stays as it is
+    (place / "unlabelled.tsv").write_text("text\nthe old dog\nthe new table\n")
+    lines = done("classify", "--model", out, "--file", place / "unlabelled.tsv").splitlines()
+    assert [json.loads(line)["answer"] for line in lines] == [answer["answer"] for answer in answers]
+    before = (out / "model.safetensors").read_bytes()
+    assert "best after update" in done("finetune", "--resume", out)
+    assert (out / "model.safetensors").read_bytes() == before
+    assert not (out / "manifest.json").exists()
+
+
+def test_a_folder_of_glue_needs_no_further_file(place):
+    folder = place / "glue" / "SST-2"
+    folder.mkdir(parents=True)
+    for name, seed in (("train.tsv", 0), ("dev.tsv", 1)):
+        rows = [f"{e.text}\t{int(e.label == 'animal')}\n" for e in examples("classification", 40, seed)]
+        (folder / name).write_text("sentence\tlabel\n" + "".join(rows))
+    out = place / "sst"
+    options = ("--steps", "2", "--max-seq-length", "16", "--patience", "1", "--json")
+    start = ("--task", "sst-2", "--train", place / "glue", "--model", place / "model", "--output", out)
+    assert 0 <= json.loads(done("finetune", *start, *options))["accuracy"] <= 1
+    settings = json.loads((out / "task.json").read_text())["task"]
+    assert (settings["learning_rate"], settings["batch_size"], settings["steps"]) == (1e-5, 32, 2)
+    assert len((out / "data" / "eval.jsonl").read_text().splitlines()) == 40
 
 
 def test_a_tagger_and_an_answerer(place):

@@ -1,13 +1,16 @@
 """albert-np finetune, evaluate, classify, answer"""
 
 import json
+import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
@@ -32,7 +35,10 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.command()
 @click.option("--task", help="classification, multilabel, regression, tagging, answering, choice, or a paper's task.")
 @click.option(
-    "--train", "train_file", type=click.Path(path_type=Path), help="TSV, CSV, JSON lines, CoNLL, SQuAD, RACE."
+    "--train",
+    "train_file",
+    type=click.Path(path_type=Path),
+    help="TSV, CSV, JSON lines, CoNLL, SQuAD, RACE; or GLUE's folder, where --eval is not needed.",
 )
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Labelled too; see --held-out.")
 @click.option("--held-out", default=0.1, show_default=True, help="Share of --train to evaluate on without --eval.")
@@ -83,14 +89,14 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
     if as_json:
         print_json({"output": str(run.output), "step": best["step"], **best["evaluation"]})
     else:
-        click.echo(f"best of {best['step']} updates: {_metrics(best['evaluation'])}\nmodel: {run.output}")
+        click.echo(f"best after update {best['step']}: {_metrics(best['evaluation'])}\nmodel: {run.output}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:
     import numpy as np
 
     from albert_np.tasks.finetune import FineTuningRecipe, prepare_finetuning, task_settings
-    from albert_np.tasks.readers import read_examples
+    from albert_np.tasks.readers import glue_files, read_examples
 
     needed = {"--task": "task", "--train": "train_file", "--model": "model", "--output": "output"}
     missing = [flag for flag, name in needed.items() if options[name] is None]
@@ -101,10 +107,13 @@ def _prepare(options: dict[str, Any]) -> Any:
     recipe = FineTuningRecipe(
         **{name: options[name] for name in ("accumulation", "evaluate_every", "patience", "seed", "threads")}
     )
-    columns = _columns(options["columns"])
-    train = read_examples(options["train_file"], task.kind, columns=columns)
-    if options["eval_file"] is not None:
-        evaluation = read_examples(options["eval_file"], task.kind, columns=columns)
+    columns, train_file, eval_file = _columns(options["columns"]), options["train_file"], options["eval_file"]
+    if train_file.is_dir() and task.kind != "choice":  # a folder of choices is RACE's
+        files = glue_files(train_file, task.name)
+        train_file, eval_file = files["train"], eval_file or files["eval"]
+    train = read_examples(train_file, task.kind, columns=columns)
+    if eval_file is not None:
+        evaluation = read_examples(eval_file, task.kind, columns=columns)
     else:
         count = round(options["held_out"] * len(train))
         if not 0 < count < len(train):
@@ -143,7 +152,11 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
     table.add_row("this model, from random weights", f"{result.random_start:.1%}")
     table.add_row("this model, pretrained", f"{result.pretrained:.1%}")
     Console(highlight=False).print(table)
-    click.echo(f"{result.train_size:,} sentences to learn from, {result.eval_size:,} of other modules to evaluate on")
+    error = (result.pretrained * (1 - result.pretrained) / result.eval_size) ** 0.5
+    click.echo(
+        f"{result.train_size:,} sentences to learn from, {result.eval_size:,} of other modules to evaluate on: "
+        f"standard error {error:.1%}"
+    )
 
 
 @click.command()
@@ -163,10 +176,13 @@ def evaluate(
 
     predictor = Predictor.load(model, task)
     examples = read_examples(data, predictor.task.kind, columns=_columns(columns))
+    predictor.progress = partial(track, description="evaluating", console=console, transient=True)
     result = predictor.evaluate(examples)
     if predictions is not None:
-        lines = (json.dumps(prediction._asdict(), ensure_ascii=False) + "\n" for prediction in result.predictions)
-        predictions.write_text("".join(lines), encoding="utf-8")
+        lines = (json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in result.predictions)
+        hidden = predictions.with_name(f".{predictions.name}.partial")
+        hidden.write_text("".join(lines), encoding="utf-8")
+        os.replace(hidden, predictions)
     if as_json:
         print_json({"examples": len(examples), **result.metrics})
     else:
@@ -183,18 +199,36 @@ def evaluate(
     "--choice", "choices", multiple=True, help="A choice, for a model of multiple choice; TEXT is the context."
 )
 @click.option("--question", help="Of a multiple choice.")
+@click.option("--file", type=click.Path(path_type=Path), help="Examples without labels, in the formats of finetune.")
+@COLUMNS
 @JSON
 @reports_errors
 def classify(
-    texts: Sequence[str], model: str, pair: str | None, choices: Sequence[str], question: str | None, as_json: bool
+    texts: Sequence[str],
+    model: str,
+    pair: str | None,
+    choices: Sequence[str],
+    question: str | None,
+    file: Path | None,
+    columns: str | None,
+    as_json: bool,
 ) -> None:
     """Say what each TEXT is: its class, labels, number, the tags of its words, or which choice fits.
 
-    Without TEXT, each line of standard input.
+    Without TEXT, each line of standard input. Of a file, print JSON lines.
     """
     from albert_np.tasks.predict import Predictor, split_words
+    from albert_np.tasks.readers import read_examples
 
+    if file is not None and (texts or pair or choices):
+        raise click.UsageError("--file stands in place of TEXT, --pair and --choice")
     predictor = Predictor.load(model)
+    if file is not None:
+        examples = read_examples(file, predictor.task.kind, columns=_columns(columns), labelled=False)
+        predictor.progress = partial(track, description="predicting", console=console, transient=True)
+        for prediction in predictor.predict(examples):
+            click.echo(json.dumps(prediction.to_dict(), ensure_ascii=False))
+        return
     texts = texts or [line.rstrip("\n") for line in sys.stdin]
     if (pair is not None or choices) and len(texts) != 1:
         raise click.UsageError(f"--pair and --choice go with one TEXT, got {len(texts)}")
@@ -206,7 +240,7 @@ def classify(
     else:
         results = predictor.classify(texts, None if pair is None else [pair])
     if as_json:
-        print_json([result._asdict() for result in results])
+        print_json([result.to_dict() for result in results])
         return
     for text, result in zip(texts, results, strict=True):
         if predictor.task.kind == "tagging":

@@ -45,6 +45,12 @@ class Prediction(NamedTuple):
     probabilities: dict[str, float] | list[float] | None = None
     candidates: list[FoundAnswer] | None = None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what there is, as JSON can hold it."""
+        candidates = None if self.candidates is None else [found._asdict() for found in self.candidates]
+        contents = {"answer": self.answer, "probabilities": self.probabilities, "candidates": candidates}
+        return {name: value for name, value in contents.items() if value is not None}
+
 
 def decode(
     task: NamedTask,

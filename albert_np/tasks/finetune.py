@@ -30,7 +30,7 @@ from albert_np.tasks.predict import MODELS, Predictor, fitted, label_list, named
 from albert_np.tasks.readers import read_examples
 from albert_np.tasks.recipes import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.checkpointing import latest_checkpoint, save_checkpoint, verify_checkpoint
+from albert_np.training.checkpointing import MANIFEST, latest_checkpoint, save_checkpoint, verify_checkpoint
 from albert_np.training.metrics import read_metrics
 from albert_np.training.optimizers import AdamW
 from albert_np.training.pretrain import find_model
@@ -67,8 +67,9 @@ class FineTuningRecipe:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.patience is not None and self.patience < 1:
-            raise ValueError(f"patience={self.patience} must be at least 1")
+        for name in ("accumulation", "evaluate_every", "patience", "threads"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.threads is None:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
 
@@ -219,7 +220,7 @@ class FineTuningRun:
 
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
-        recipe, every = self.recipe, self.recipe.evaluate_every or max(1, self.steps // 10)
+        recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         options = {"dtype": recipe.dtype, "backend": recipe.backend, "seed": recipe.seed}
         model = MODELS[self.task.kind](self.config, **options) if resume else self.start_model()
         refuses = any(getattr(example, "answers", None) == () for example in self.train_examples)
@@ -278,7 +279,8 @@ class FineTuningRun:
 
     def _publish(self, best: Path) -> None:
         verify_checkpoint(best)
-        for path in sorted(best.iterdir(), key=lambda path: path.name == CONFIG_FILE):  # config.json says: complete
+        files = [path for path in best.iterdir() if path.name != MANIFEST]
+        for path in sorted(files, key=lambda path: path.name == CONFIG_FILE):  # which is last to say: complete
             hidden = self.output / f".{path.name}.partial"
             shutil.copyfile(path, hidden)
             os.replace(hidden, self.output / path.name)

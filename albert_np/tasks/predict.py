@@ -85,6 +85,9 @@ class Predictor:
         """
         checkpoint = open_checkpoint(find_model(source))
         task, refuses = _task_of(checkpoint, task_name)
+        numbered = {i: f"LABEL_{i}" for i in range(checkpoint.config.num_labels)}  # Hugging Face's for want of names
+        if checkpoint.config.id2label == numbered and not (checkpoint.source / TASK_FILE).is_file():
+            checkpoint = checkpoint._replace(config=replace(checkpoint.config, id2label=None))
         model = MODELS[task.kind].from_checkpoint(checkpoint, dtype)
         return cls(model, AlbertTokenizer.from_pretrained(checkpoint.source), task, refuses, threads)
 
