@@ -21,9 +21,9 @@ __all__ = ["Array", "Backend", "array_module", "backend_of", "get_backend", "reg
 class Backend:
     """What the package asks of an array library beyond the functions that NumPy and CuPy share.
 
-    `generator(seed)` returns a random generator with `random(shape, dtype=)`; `scatter_add(target, ids, rows)`
-    adds `rows[i]` (..., E) into `target[ids[i]]` (V, E), repeated ids included; `synchronize()` waits until all
-    queued work is done (a clock needs it).
+    `generator(seed)` returns a random generator with `random(shape, dtype=)` and `integers(high)`;
+    `scatter_add(target, ids, rows)` adds `rows[i]` (..., E) into `target[ids[i]]` (V, E), repeated ids included;
+    `synchronize()` waits until all queued work is done (a clock needs it).
     """
 
     name: str

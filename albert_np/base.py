@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
-from albert_np.backend import Array, backend_of, get_backend
+from albert_np.backend import Array, array_module, backend_of, get_backend
 from albert_np.checkpoints import Checkpoint, open_checkpoint
 from albert_np.checkpoints.huggingface import write_folder
 from albert_np.config import AlbertConfig
@@ -18,6 +18,8 @@ from albert_np.kernels import keep_freed_memory
 from albert_np.layers import (
     EmbeddingsCache,
     EncoderCache,
+    LayerCache,
+    PackedHeadsCache,
     PoolerCache,
     Shapes,
     albert_shapes,
@@ -30,12 +32,18 @@ from albert_np.layers import (
     pooler_backward,
     pooler_forward,
 )
+from albert_np.ops import AttentionCache
+from albert_np.packing import Packing, pack, unpack
 from albert_np.params import Layout, ParamStore
 
-__all__ = ["AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]
+__all__ = ["RECOMPUTE", "AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]
+
+
+RECOMPUTE = ("none", "layer")
 
 
 class AlbertCache(NamedTuple):
+    packing: Packing | None  # where padding was skipped
     embeddings: EmbeddingsCache
     encoder: EncoderCache
     sequence_output: Array  # (B, T, H)
@@ -58,6 +66,7 @@ class AlbertBase:
         self.config = config
         self.dtype = np.dtype(dtype)
         self.training = True
+        self._recompute = "none"
         self.rng = np.random.default_rng(seed)
         self.cache: Any = None
         self.layout = self._make_layout(config)
@@ -136,6 +145,21 @@ class AlbertBase:
         self.training = False
         return self
 
+    @property
+    def recompute(self) -> str:
+        """What a forward pass leaves to be computed again in the backward pass: "none" or "layer".
+
+        "layer" keeps the input of each layer step alone (gradient checkpointing, Chen et al., 2016): the memory of
+        about one step instead of all, for one more forward pass; the gradients are the same to the bit.
+        """
+        return self._recompute
+
+    @recompute.setter
+    def recompute(self, what: str) -> None:
+        if what not in RECOMPUTE:
+            raise ValueError(f"recompute={what!r}: allowed are {', '.join(RECOMPUTE)}")
+        self._recompute = what
+
     def zero_grad(self) -> None:
         """Set all gradients to zero; `backward` only ever adds."""
         self.grads.flat.fill(0)
@@ -153,7 +177,7 @@ class AlbertBase:
         return self.backend.generator(int(self.rng.integers(2**63))) if self.training else None
 
     def _albert_forward(
-        self, inputs: Mapping[str, Any], rng: Any | None, keep: bool
+        self, inputs: Mapping[str, Any], rng: Any | None, grad: bool, hidden_states: bool, attentions: bool
     ) -> tuple[Array, Array | None, AlbertCache]:
         checked = check_inputs(self.config, self.backend, self.dtype, **inputs)
         p = self.params.scope(self.prefix)
@@ -166,20 +190,22 @@ class AlbertBase:
             rng,
             checked.inputs_embeds,
         )
-        sequence_output, encoder_cache = encoder_forward(embedded, checked.mask, p, self.config, rng, keep)
+        keep = grad or hidden_states or attentions
+        recompute = self.recompute == "layer" and not attentions
+        encoded, encoder_cache = encoder_forward(embedded, checked.mask, p, self.config, rng, keep, recompute)
+        packing = checked.mask if isinstance(checked.mask, Packing) else None
+        sequence_output = unpack(encoded, packing)
         pooled, pooler_cache = pooler_forward(sequence_output, p) if self._has_pooler() else (None, None)
-        return (
-            sequence_output,
-            pooled,
-            AlbertCache(embeddings_cache, encoder_cache, sequence_output, pooler_cache),
-        )
+        cache = AlbertCache(packing, embeddings_cache, encoder_cache, sequence_output, pooler_cache)
+        return sequence_output, pooled, cache
 
     def _albert_backward(self, dsequence: Array | None, dpooled: Array | None, cache: AlbertCache) -> Array:
         g = self.grads.scope(self.prefix)
         dy = self.backend.xp.zeros_like(cache.sequence_output) if dsequence is None else dsequence
         if dpooled is not None:
             dy = dy + pooler_backward(dpooled, require(cache.pooler, "pooler_output"), g)
-        return embeddings_backward(encoder_backward(dy, cache.encoder, g), cache.embeddings, g.scope("embeddings."))
+        dembedded = encoder_backward(pack(dy, cache.packing), cache.encoder, g)
+        return unpack(embeddings_backward(dembedded, cache.embeddings, g.scope("embeddings.")), cache.packing)
 
     def _start(self) -> None:
         self.cache = None  # frees the last pass's memory before the next pass needs it
@@ -322,15 +348,35 @@ def looked_at(
     cache: AlbertCache, output_hidden_states: bool, output_attentions: bool
 ) -> dict[str, tuple[Array, ...] | None]:
     """Return hidden states and attentions, read off the caches, where they were asked for."""
-    steps = cache.encoder.steps
-    return {
-        "hidden_states": (*(s.x for s in steps), cache.sequence_output) if output_hidden_states else None,
-        "attentions": tuple(s.attention.attention.dropped for s in steps) if output_attentions else None,
-    }
+    steps, packing = cache.encoder.steps, cache.packing
+    looked: dict[str, tuple[Array, ...] | None] = {"hidden_states": None, "attentions": None}
+    if output_hidden_states:
+        looked["hidden_states"] = (*(unpack(s.x, packing) for s in steps), cache.sequence_output)
+    if output_attentions:
+        looked["attentions"] = tuple(_probs(s.attention.attention) for s in steps if isinstance(s, LayerCache))
+    return looked
+
+
+def _probs(cache: AttentionCache | PackedHeadsCache) -> Array:
+    """Return a step's attention probabilities after dropout, (B, N, T, T), zero in padding."""
+    if isinstance(cache, AttentionCache):
+        return cache.dropped
+    first = cache.attention[0].dropped
+    (B, T), N = cache.packing.shape, first.shape[1]
+    probs = array_module(first).zeros((B * T, T, N), dtype=first.dtype)  # of each token to each place
+    for run, part in zip(cache.packing.runs, cache.attention, strict=True):
+        tokens = cache.packing.rows[run.rows].reshape(run.sequences, run.length)
+        probs[tokens[:, :, None], tokens[:, None, :] % T] = part.dropped.transpose(0, 2, 3, 1)
+    return probs.reshape(B, T, T, N).transpose(0, 3, 1, 2)
 
 
 def named_inputs(
-    input_ids: Any, attention_mask: Any, token_type_ids: Any, position_ids: Any, inputs_embeds: Any
+    input_ids: Any,
+    attention_mask: Any,
+    token_type_ids: Any,
+    position_ids: Any,
+    inputs_embeds: Any,
+    skip_padding: bool,
 ) -> dict[str, Any]:
     """Return the trunk's arguments by name."""
     return {
@@ -339,6 +385,7 @@ def named_inputs(
         "token_type_ids": token_type_ids,
         "position_ids": position_ids,
         "inputs_embeds": inputs_embeds,
+        "skip_padding": skip_padding,
     }
 
 

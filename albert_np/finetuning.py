@@ -28,6 +28,7 @@ from albert_np.ops import (
     mean_squared_error_backward,
     mean_squared_error_forward,
 )
+from albert_np.packing import pack, unpack
 
 __all__ = [
     "AlbertForMultipleChoice",
@@ -83,6 +84,7 @@ class _Classifier(AlbertBase):
         labels: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
     ) -> ClassifierOutput:
@@ -93,10 +95,9 @@ class _Classifier(AlbertBase):
         """
         self._start()
         rng = self._dropout_rng()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, shape = self._arrange(inputs)
-        keep = grad or output_hidden_states or output_attentions
-        y, pooled, albert_cache = self._albert_forward(inputs, rng, keep)
+        y, pooled, albert_cache = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head_cache = classifier_forward(self._select(y, pooled), self.params.scope(""), self.config, rng)
         logits = logits if shape is None else logits.reshape(shape)
         loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, denominator)
@@ -204,7 +205,8 @@ class AlbertForMultipleChoice(_Classifier):
         flat: dict[str, Any] = {}
         shape: tuple[int, ...] | None = None
         for name, value in inputs.items():
-            if value is None:
+            if value is None or name == "skip_padding":
+                flat[name] = value
                 continue
             array: Any = value if isinstance(value, self.backend.array_type) else np.asarray(value)
             axes = 4 if name == "inputs_embeds" else 3
@@ -248,6 +250,7 @@ class AlbertForQuestionAnswering(AlbertBase):
         end_positions: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        skip_padding: bool = False,
         grad: bool = True,
         start_denominator: float | None = None,
         end_denominator: float | None = None,
@@ -256,15 +259,18 @@ class AlbertForQuestionAnswering(AlbertBase):
 
         start_positions and end_positions (B,): the answer's first and last token. One at T or beyond is not in the
         window and is ignored, a negative one counts as 0, both as in Hugging Face. loss: the mean of the two
-        cross-entropies, there if both are given. The denominators divide the summed losses instead of the number of
+        cross-entropies, there if both are given. Padding counts among the places that an answer could have, as in
+        Hugging Face, unless it is skipped. The denominators divide the summed losses instead of the number of
         starts and ends counted: with those of a whole batch, the losses and gradients of its parts add up.
         """
         self._start()
         rng = self._dropout_rng()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        keep = grad or output_hidden_states or output_attentions
-        y, _, albert_cache = self._albert_forward(inputs, rng, keep)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        y, _, albert_cache = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head = linear_forward(y, self.params["qa_outputs.weight"], self.params["qa_outputs.bias"])  # (B, T, 2)
+        if albert_cache.packing is not None:  # no answer lies in padding that was skipped
+            lowest = float(np.finfo(self.dtype).min)
+            logits = unpack(pack(logits, albert_cache.packing), albert_cache.packing, lowest)
         start_logits, end_logits = logits[..., 0], logits[..., 1]
         loss, losses = None, None
         if start_positions is not None and end_positions is not None:

@@ -247,7 +247,7 @@ def _check(
     def slope(move: Callable[[float], None]) -> float:
         """Return (f(+h) - f(-h)) / 2h, the difference taken output by output, where it cancels least."""
         move(STEP)
-        above = run()
+        above = [y.copy() for y in run()]  # an output may be a view of the input that moves
         move(-2 * STEP)
         below = run()
         move(STEP)

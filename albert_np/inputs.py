@@ -7,16 +7,19 @@ import numpy as np
 from albert_np.backend import Array, Backend
 from albert_np.config import AlbertConfig
 from albert_np.ops import IGNORE_INDEX
+from albert_np.packing import Packing, make_packing, pack
 
 __all__ = ["Inputs", "check_inputs", "check_labels", "check_targets"]
 
 
 class Inputs(NamedTuple):
+    """What the blocks need; with a packing, real tokens alone, (R) in place of (B, T)."""
+
     input_ids: Array | None  # (B, T)
     token_type_ids: Array  # (B, T)
     position_ids: Array  # (B, T) or (1, T)
     inputs_embeds: Array | None  # (B, T, E)
-    mask: Array | None  # additive, broadcastable to (B, N, T, T)
+    mask: Array | Packing | None  # additive, broadcastable to (B, N, T, T); or where the real tokens are
 
 
 def check_inputs(
@@ -28,6 +31,7 @@ def check_inputs(
     token_type_ids: Any = None,
     position_ids: Any = None,
     inputs_embeds: Any = None,
+    skip_padding: bool = False,
 ) -> Inputs:
     """Return the five arrays that the blocks need; ValueError or TypeError names what is wrong with an argument."""
     if (input_ids is None) == (inputs_embeds is None):
@@ -50,20 +54,30 @@ def check_inputs(
         token_type_ids = np.zeros((B, T), dtype=np.int64)
     if position_ids is None:
         position_ids = np.arange(T)[None]
+    token_type_ids = _grid("token_type_ids", token_type_ids, (B, T), backend, config.type_vocab_size, "type_vocab_size")
+    limit = "max_position_embeddings"
+    position_ids = _grid("position_ids", position_ids, (B, T), backend, config.max_position_embeddings, limit)
+    if not skip_padding:
+        mask = _additive_mask(attention_mask, (B, T), config.num_attention_heads, backend, dtype)
+        return Inputs(input_ids, token_type_ids, position_ids, inputs_embeds, mask)
+    packing = _packing(attention_mask, (B, T), backend)
     return Inputs(
-        input_ids,
-        _grid("token_type_ids", token_type_ids, (B, T), backend, config.type_vocab_size, "type_vocab_size"),
-        _grid(
-            "position_ids",
-            position_ids,
-            (B, T),
-            backend,
-            config.max_position_embeddings,
-            "max_position_embeddings",
-        ),
-        inputs_embeds,
-        _additive_mask(attention_mask, (B, T), config.num_attention_heads, backend, dtype),
+        None if input_ids is None else pack(input_ids, packing),
+        pack(token_type_ids, packing),
+        pack(position_ids, packing),
+        None if inputs_embeds is None else pack(inputs_embeds, packing),
+        packing,
     )
+
+
+def _packing(attention_mask: Any, shape: tuple[int, int], backend: Backend) -> Packing | None:
+    if attention_mask is None:
+        return None
+    on_device = isinstance(attention_mask, backend.array_type)
+    mask = backend.to_numpy(attention_mask) if on_device else np.asarray(attention_mask)
+    if mask.shape != shape:
+        raise ValueError(f"with skip_padding, attention_mask must have shape {shape}, got {mask.shape}")
+    return make_packing(mask, backend)
 
 
 def check_labels(

@@ -8,7 +8,7 @@ Shapes: B batch, T positions, E embedding, H hidden, I intermediate, N heads, D 
 
 from typing import Any, NamedTuple
 
-from albert_np.backend import Array, array_module
+from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.ops import (
     ACTIVATIONS,
@@ -31,6 +31,7 @@ from albert_np.ops import (
     tanh_backward,
     tanh_forward,
 )
+from albert_np.packing import Packing
 from albert_np.params import Scope
 
 __all__ = [
@@ -185,27 +186,76 @@ def embeddings_backward(dy: Array, cache: EmbeddingsCache, g: Scope) -> Array:
     return dsummed
 
 
+def heads_forward(
+    stacked: Array, mask: Array | None, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Array, AttentionCache]:
+    """Split query, key and value into N heads, attend, merge the heads. stacked (B, T, 3H); returns (B, T, H)."""
+    B, T, width = stacked.shape
+    heads = stacked.reshape(B, T, 3, config.num_attention_heads, config.head_size)
+    query, key, value = heads.transpose(2, 0, 3, 1, 4)  # (B, N, T, D) each
+    context, cache = attention_forward(query, key, value, mask, config.attention_probs_dropout_prob, rng)
+    return context.transpose(0, 2, 1, 3).reshape(B, T, width // 3), cache
+
+
+def heads_backward(dmerged: Array, cache: AttentionCache) -> Array:
+    """Mirror of `heads_forward`; dmerged (B, T, H), returns dstacked (B, T, 3H)."""
+    B, N, T, D = cache.query.shape
+    dcontext = dmerged.reshape(B, T, N, D).transpose(0, 2, 1, 3)
+    dheads = array_module(dmerged).stack(attention_backward(dcontext, cache))  # (3, B, N, T, D)
+    return dheads.transpose(1, 3, 0, 2, 4).reshape(B, T, 3 * N * D)
+
+
+class PackedHeadsCache(NamedTuple):
+    packing: Packing
+    attention: list[AttentionCache]  # of each run
+
+
+def packed_heads_forward(
+    stacked: Array, packing: Packing, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Array, PackedHeadsCache]:
+    """`heads_forward` for each run of equally long sequences. stacked (R, 3H), packed; returns (R, H)."""
+    merged = array_module(stacked).empty((len(stacked), config.hidden_size), dtype=stacked.dtype)
+    caches = []
+    for run in packing.runs:
+        rows = stacked[run.rows].reshape(run.sequences, run.length, -1)
+        attended, cache = heads_forward(rows, None, config, rng)
+        merged[run.rows] = attended.reshape(-1, config.hidden_size)
+        caches.append(cache)
+    return merged, PackedHeadsCache(packing, caches)
+
+
+def packed_heads_backward(dmerged: Array, cache: PackedHeadsCache) -> Array:
+    """Mirror of `packed_heads_forward`; dmerged (R, H), returns dstacked (R, 3H)."""
+    R, H = dmerged.shape
+    dstacked = array_module(dmerged).empty((R, 3 * H), dtype=dmerged.dtype)
+    for run, attention in zip(cache.packing.runs, cache.attention, strict=True):
+        rows = dmerged[run.rows].reshape(run.sequences, run.length, H)
+        dstacked[run.rows] = heads_backward(rows, attention).reshape(-1, 3 * H)
+    return dstacked
+
+
 class SelfAttentionCache(NamedTuple):
     query_key_value: LinearCache
-    attention: AttentionCache
+    attention: AttentionCache | PackedHeadsCache
     dense: LinearCache
     dropout: DropoutCache
     layer_norm: LayerNormCache
 
 
 def self_attention_forward(
-    x: Array, mask: Array | None, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, mask: Array | Packing | None, p: Scope, config: AlbertConfig, rng: Any | None = None
 ) -> tuple[Array, SelfAttentionCache]:
     """LayerNorm(x + dropout(dense(attention over N heads))).
 
-    x (B, T, H), mask additive and broadcastable to (B, N, T, T) or None; returns (B, T, H).
+    x (B, T, H), mask additive and broadcastable to (B, N, T, T) or None; returns (B, T, H). Or x (R, H), the real
+    tokens alone, and a `Packing` that says which sequence each belongs to; returns (R, H).
     """
-    B, T, H = x.shape
-    stacked, qkv_cache = linear_forward(x, p["query_key_value.weight"], p["query_key_value.bias"])  # (B, T, 3H)
-    heads = stacked.reshape(B, T, 3, config.num_attention_heads, config.head_size)
-    query, key, value = heads.transpose(2, 0, 3, 1, 4)  # (B, N, T, D) each
-    context, attention_cache = attention_forward(query, key, value, mask, config.attention_probs_dropout_prob, rng)
-    merged = context.transpose(0, 2, 1, 3).reshape(B, T, H)
+    stacked, qkv_cache = linear_forward(x, p["query_key_value.weight"], p["query_key_value.bias"])  # (…, 3H)
+    attention_cache: AttentionCache | PackedHeadsCache
+    if isinstance(mask, Packing):
+        merged, attention_cache = packed_heads_forward(stacked, mask, config, rng)
+    else:
+        merged, attention_cache = heads_forward(stacked, mask, config, rng)
     projected, dense_cache = linear_forward(merged, p["dense.weight"], p["dense.bias"])
     dropped, dropout_cache = dropout_forward(projected, config.hidden_dropout_prob, rng)
     y, norm_cache = layer_norm_forward(x + dropped, p["LayerNorm.weight"], p["LayerNorm.bias"], config.layer_norm_eps)
@@ -213,8 +263,7 @@ def self_attention_forward(
 
 
 def self_attention_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> Array:
-    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx (B, T, H)."""
-    B, T, H = dy.shape
+    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx like dy."""
     dsum, dweight, dbias = layer_norm_backward(dy, cache.layer_norm)  # of x + dropped: flows into both
     g["LayerNorm.weight"] += dweight
     g["LayerNorm.bias"] += dbias
@@ -222,10 +271,10 @@ def self_attention_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> A
     dmerged, dweight, dbias = linear_backward(dprojected, cache.dense)
     g["dense.weight"] += dweight
     g["dense.bias"] += dbias
-    _, N, _, D = cache.attention.query.shape
-    dcontext = dmerged.reshape(B, T, N, D).transpose(0, 2, 1, 3)
-    dheads = array_module(dy).stack(attention_backward(dcontext, cache.attention))  # (3, B, N, T, D)
-    dstacked = dheads.transpose(1, 3, 0, 2, 4).reshape(B, T, 3 * H)
+    if isinstance(cache.attention, PackedHeadsCache):
+        dstacked = packed_heads_backward(dmerged, cache.attention)
+    else:
+        dstacked = heads_backward(dmerged, cache.attention)
     dx, dweight, dbias = linear_backward(dstacked, cache.query_key_value)
     g["query_key_value.weight"] += dweight
     g["query_key_value.bias"] += dbias
@@ -285,7 +334,7 @@ class LayerCache(NamedTuple):
 
 
 def layer_forward(
-    x: Array, mask: Array | None, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, mask: Array | Packing | None, p: Scope, config: AlbertConfig, rng: Any | None = None
 ) -> tuple[Array, LayerCache]:
     """One ALBERT layer, attention then feed-forward, each with its residual and LayerNorm after it. x, y (B, T, H)."""
     attended, attention_cache = self_attention_forward(x, mask, p.scope("attention."), config, rng)
@@ -299,19 +348,36 @@ def layer_backward(dy: Array, cache: LayerCache, g: Scope) -> Array:
     return self_attention_backward(dattended, cache.attention, g.scope("attention."))
 
 
+class Deferred(NamedTuple):
+    """A step of which only the input was kept: its backward pass computes the rest again."""
+
+    x: Array
+    mask: Array | Packing | None
+    p: Scope
+    config: AlbertConfig
+    seed: int | None  # of the step's dropout masks, None without dropout
+
+
 class EncoderCache(NamedTuple):
     mapping: LinearCache
     prefixes: list[str]  # of each step's parameters: equal where layers are shared
-    steps: list[LayerCache]  # one for each of the L · inner applications; empty if nothing was to be kept
+    steps: list[LayerCache | Deferred]  # one for each of the L · inner applications; empty if nothing was to be kept
 
 
 def encoder_forward(
-    x: Array, mask: Array | None, p: Scope, config: AlbertConfig, rng: Any | None = None, keep: bool = True
+    x: Array,
+    mask: Array | Packing | None,
+    p: Scope,
+    config: AlbertConfig,
+    rng: Any | None = None,
+    keep: bool = True,
+    recompute: bool = False,
 ) -> tuple[Array, EncoderCache]:
     """Map E → H, then apply L times a layer group of `inner_group_num` layers. x (B, T, E); returns (B, T, H).
 
     Layer step i uses group i · G // L, so with G = 1 every step has the same weights. `keep=False` forgets each
-    step's cache: the memory of one layer instead of L, and no backward.
+    step's cache: the memory of one layer instead of L, and no backward. `recompute=True` keeps each step's input
+    alone, and its backward pass runs the step again.
     """
     p = p.scope("encoder.")
     y, mapping_cache = linear_forward(x, p["embedding_hidden_mapping_in.weight"], p["embedding_hidden_mapping_in.bias"])
@@ -319,18 +385,26 @@ def encoder_forward(
     for i in range(config.num_hidden_layers):
         for j in range(config.inner_group_num):
             prefix = f"albert_layer_groups.{config.group_of(i)}.albert_layers.{j}."
-            y, step = layer_forward(y, mask, p.scope(prefix), config, rng)
+            seed = None if rng is None else int(rng.integers(2**31))
+            deferred = Deferred(y, mask, p.scope(prefix), config, seed)
+            y, step = _run(deferred)
             if keep:
                 cache.prefixes.append(prefix)
-                cache.steps.append(step)
+                cache.steps.append(deferred if recompute else step)
     return y, cache
+
+
+def _run(step: Deferred) -> tuple[Array, LayerCache]:
+    x, mask, p, config, seed = step
+    rng = None if seed is None else backend_of(x).generator(seed)
+    return layer_forward(x, mask, p, config, rng)
 
 
 def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
     """Walk the steps in reverse; each adds into the gradients of the parameters it used. Returns dx (B, T, E)."""
     g = g.scope("encoder.")
     for prefix, step in zip(reversed(cache.prefixes), reversed(cache.steps), strict=True):
-        dy = layer_backward(dy, step, g.scope(prefix))
+        dy = layer_backward(dy, _run(step)[1] if isinstance(step, Deferred) else step, g.scope(prefix))
     dx, dweight, dbias = linear_backward(dy, cache.mapping)
     g["embedding_hidden_mapping_in.weight"] += dweight
     g["embedding_hidden_mapping_in.bias"] += dbias

@@ -143,6 +143,7 @@ class AlbertModel(AlbertBase):
         inputs_embeds: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        skip_padding: bool = False,
         grad: bool = True,
     ) -> AlbertModelOutput:
         """Run the model.
@@ -153,9 +154,10 @@ class AlbertModel(AlbertBase):
         ValueError and TypeError name the argument that does not fit.
         """
         self._start()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        keep = grad or output_hidden_states or output_attentions
-        y, pooled, cache = self._albert_forward(inputs, self._dropout_rng(), keep)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        y, pooled, cache = self._albert_forward(
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        )
         self._finish(cache, grad)
         return AlbertModelOutput(y, pooled, **looked_at(cache, output_hidden_states, output_attentions))
 
@@ -200,6 +202,7 @@ class AlbertForPreTraining(AlbertBase):
         sentence_order_label: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        skip_padding: bool = False,
         grad: bool = True,
         mlm_denominator: float | None = None,
         sop_denominator: float | None = None,
@@ -213,9 +216,8 @@ class AlbertForPreTraining(AlbertBase):
         """
         self._start()
         rng = self._dropout_rng()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        keep = grad or output_hidden_states or output_attentions
-        y, pooled, albert_cache = self._albert_forward(inputs, rng, keep)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        y, pooled, albert_cache = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         sop_logits, sop_cache = classifier_forward(pooled, self.params.scope("sop_classifier."), self.config, rng)
         mlm_loss, mlm_cache = _mlm_loss(self, y, labels, mlm_denominator)
         sop_loss, sop_loss_cache = None, None
@@ -290,13 +292,15 @@ class AlbertForMaskedLM(AlbertBase):
         labels: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        skip_padding: bool = False,
         grad: bool = True,
     ) -> MaskedLMOutput:
         """Run the model; inputs as in `AlbertModel.forward`. labels (B, T): token ids, -100 where nothing is asked."""
         self._start()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        keep = grad or output_hidden_states or output_attentions
-        y, _, albert_cache = self._albert_forward(inputs, self._dropout_rng(), keep)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        y, _, albert_cache = self._albert_forward(
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        )
         loss, mlm_cache = _mlm_loss(self, y, labels)
         self._finish(MaskedLMCache(albert_cache, mlm_cache), grad)
         return MaskedLMOutput(

@@ -2,15 +2,14 @@
 
 Sequences do not know of each other, so a thread needs nothing but the weights, which all threads read, and gradients
 of its own, which are added up at the end. NumPy and the BLAS let go of Python's global lock while they compute. The
-BLAS itself is held to one thread meanwhile: two layers of threads would only get in each other's way.
+BLAS itself has no threads of its own meanwhile: two layers of threads would only get in each other's way.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -25,53 +24,58 @@ def available_threads() -> int:
 
 
 def split(batch: Mapping[str, Array], parts: int) -> list[dict[str, Array]]:
-    """Cut arrays (B, …) into at most `parts` runs of sequences, sizes differing by one at most, none empty."""
+    """Cut arrays (B, …) into at most `parts` runs of sequences, none empty, as even as can be.
+
+    Even in real tokens where there is an attention_mask (B, T), in sequences otherwise.
+    """
     size = len(next(iter(batch.values())))
     parts = min(parts, size)
-    bounds = [size * i // parts for i in range(parts + 1)]
-    return [{name: array[start:stop] for name, array in batch.items()} for start, stop in pairwise(bounds)]
+    mask = batch.get("attention_mask")
+    costs = np.ones(size) if mask is None else np.asarray(mask).reshape(size, -1).sum(axis=1) + 1
+    shares = np.cumsum(costs) / costs.sum()
+    bounds = [0]
+    for i in range(1, parts):
+        nearest = 1 + int(np.abs(shares - i / parts).argmin())
+        bounds.append(min(max(nearest, bounds[-1] + 1), size - parts + i))
+    return [{name: array[start:stop] for name, array in batch.items()} for start, stop in pairwise([*bounds, size])]
 
 
 class Replicas:
-    """A model and copies of it that share its weights: as many as there are threads to run them.
+    """A model and copies of it that share its weights: together, one for each thread.
 
     The result of a pass is the same for the same number of threads, to the bit. Another number adds the parts up in
     another order, and draws other dropout masks.
     """
 
     def __init__(self, model: Any, threads: int):
+        from threadpoolctl import ThreadpoolController
+
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
         self.model = model
         self.threads = threads
-        self._copies = [model.replica() for _ in range(threads)] if threads > 1 else [model]
+        self._copies = [model.replica() for _ in range(threads - 1)]
         self._pool = ThreadPoolExecutor(threads)
+        self._libraries = ThreadpoolController().select(user_api="blas")
 
-    @contextmanager
-    def one_blas_thread_each(self) -> Iterator[Self]:
-        """Hold the BLAS to one thread within the block, if there are several of ours."""
-        from threadpoolctl import threadpool_limits
+    def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True) -> list[Any]:
+        """Return [work(model, part) for each part], computed side by side, in the order of the parts.
 
-        with threadpool_limits(1 if self.threads > 1 else None, user_api="blas"):
-            yield self
-
-    def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any]) -> list[Any]:
-        """Return [work(copy, part) for each part], computed side by side, in the order of the parts.
-
-        At most one part a thread. Each copy is in the model's mode, with zero gradients and, for its dropout, a
-        random stream that follows from `model.rng`; what the copies' gradients hold afterwards is added, in order, to
-        the model's.
+        At most one part a thread; the BLAS is held to the threads that are then left for each. The first part is the
+        model's own; for the others there are copies in the model's mode, with zero gradients and, for dropout, random
+        streams that follow from `model.rng`. What their gradients hold afterwards is added, in order, to the model's;
+        `gradients=False` says that there are none.
         """
         if len(parts) > self.threads:
             raise ValueError(f"{len(parts)} parts are too many for {self.threads} threads")
-        if self.threads == 1:
-            return [work(self.model, part) for part in parts]
-        copies = self._copies[: len(parts)]
+        copies = self._copies[: len(parts) - 1]
         for copy in copies:
-            copy.training = self.model.training
+            copy.training, copy.recompute = self.model.training, self.model.recompute
             copy.rng = np.random.default_rng(int(self.model.rng.integers(2**63)))
-            copy.zero_grad()
-        results = list(self._pool.map(work, copies, parts))
-        for copy in copies:
+            if gradients:
+                copy.zero_grad()
+        with self._libraries.limit(limits=max(1, self.threads // len(parts))):
+            results = list(self._pool.map(work, [self.model, *copies], parts))
+        for copy in copies if gradients else ():
             self.model.grads.flat += copy.grads.flat
         return results

@@ -317,6 +317,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         is_impossible: Any = None,
         output_attentions: bool = False,
         output_hidden_states: bool = False,
+        skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
     ) -> QuestionAnsweringV2Output:
@@ -332,9 +333,8 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         """
         self._start()
         rng = self._dropout_rng()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        keep = grad or output_hidden_states or output_attentions
-        y, _, albert_cache = self._albert_forward(inputs, rng, keep)
+        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        y, _, albert_cache = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         allowed = self._allowed(p_mask, attention_mask, y.shape[:2])
         starts = self._positions("start_positions", start_positions, allowed)
         labels = (starts, self._positions("end_positions", end_positions, allowed), self._impossible(is_impossible, y))

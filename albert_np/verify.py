@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np import ops
+from albert_np.backend import get_backend
 from albert_np.config import SHARING, AlbertConfig
 from albert_np.finetuning import (
     AlbertForMultipleChoice,
@@ -41,6 +42,7 @@ from albert_np.layers import (
     self_attention_forward,
 )
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.packing import make_packing
 from albert_np.params import Scope
 from albert_np.squad2 import (
     AlbertForQuestionAnsweringV2,
@@ -216,6 +218,16 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     def masked(forward: Any) -> Any:
         return lambda x, p, rng: forward(x, mask, p, config, rng)
 
+    real = np.arange(T) < np.array([[T], [T - 2]])
+    packing = make_packing(real, get_backend("numpy"))
+    rows = x[real]
+
+    def packed(x: Array, p: Scope, rng: Any) -> Any:
+        return self_attention_forward(x, packing, p, config, rng)
+
+    def recomputed(x: Array, p: Scope, rng: Any) -> Any:
+        return encoder_forward(x, mask, p, config, rng, recompute=True)
+
     def plain(forward: Any) -> Any:
         return lambda x, p, rng: forward(x, p, config, rng)
 
@@ -229,9 +241,11 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     return [
         ("embeddings", embeddings, embeddings_backward, weights("albert.embeddings.", "word"), embeds),
         ("self_attention", masked(self_attention_forward), self_attention_backward, attention, x),
+        ("self_attention of real tokens", packed, self_attention_backward, attention, rows),
         ("feed_forward", plain(feed_forward_forward), feed_forward_backward, feed_forward, x),
         ("layer", masked(layer_forward), layer_backward, weights(layer, *in_layer), x),
         ("encoder", masked(encoder_forward), encoder_backward, encoder, embeds),
+        ("encoder, recomputed", recomputed, encoder_backward, encoder, embeds),
         ("pooler", lambda x, p, rng: pooler_forward(x, p), pooler_backward, pooler, x),
         ("mlm", lambda x, p, rng: mlm_forward(x, p, config), mlm_backward, head, x[0]),
         ("mlm_loss", lambda x, p, rng: mlm_loss_forward(x, labels, p, config), mlm_loss_backward, head, x),

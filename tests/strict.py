@@ -108,6 +108,9 @@ class _Generator:
     def __init__(self, seed: int):
         self._rng = np.random.default_rng(seed)
 
+    def integers(self, high: int) -> np.integer:
+        return self._rng.integers(high)
+
     def random(self, shape: Any, dtype: Any) -> StrictArray:
         return StrictArray(self._rng.random(shape, dtype=dtype))
 

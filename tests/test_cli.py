@@ -117,8 +117,8 @@ def test_verify_reports_every_case_and_fails_when_a_gradient_is_wrong():
 
 
 WRONG = {
-    "an unknown size": (["info", "tiny"], 2, "'tiny' is neither a folder nor one of base-v1"),
-    "no model": (["fill-mask", "[MASK]", "--model", "nowhere"], 2, "nowhere is neither a model folder"),
+    "an unknown size": (["info", "tiny"], 2, "'tiny' is neither a file or folder, nor owner/name, nor one of base-v1"),
+    "no model": (["fill-mask", "[MASK]", "--model", "nowhere"], 2, "nowhere is not a folder"),
     "no blank": (["fill-mask", "no blank", "--model", "RUN"], 2, "has no [MASK]"),
     "no corpus": (["pretrain", "--output", "x"], 2, "give --corpus and --output, or --resume"),
     "a corpus that is not there": (["pretrain", "--corpus", "gone.txt", "--output", "x"], 2, "gone.txt"),

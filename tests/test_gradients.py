@@ -226,3 +226,7 @@ def test_encoder_forward_keeps_one_cache_for_each_step():
     _, cache = encoder_forward(RNG.standard_normal((2, 5, 6)).astype("f4"), None, model.params.scope(""), model.config)
     assert len(cache.steps) == 8
     assert [p.split(".")[1] for p in cache.prefixes] == list("00001111")
+
+
+def test_an_output_that_is_a_view_of_its_input_is_checked_rightly():
+    assert_gradients(lambda x: (x.T, None), lambda dy, _: dy.T, {"x": np.arange(6.0).reshape(2, 3)})

@@ -76,19 +76,32 @@ def test_a_replica_shares_weights_and_nothing_else():
 def test_split_is_even_and_loses_nothing():
     batch = {"x": np.arange(7), "y": np.arange(14).reshape(7, 2)}
     parts = split(batch, 3)
-    assert [len(part["x"]) for part in parts] == [2, 2, 3]
+    assert [len(part["x"]) for part in parts] == [2, 3, 2]
     assert (np.concatenate([part["y"] for part in parts]) == batch["y"]).all()
     assert len(split({"x": np.arange(2)}, 5)) == 2
 
 
-def test_the_blas_has_one_thread_within_the_block_only():
-    def blas_threads():
+def test_the_blas_has_the_threads_that_are_left():
+    def blas_threads(*_):
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
     before = blas_threads()
-    with Replicas(AlbertForPreTraining(small_config()), 2).one_blas_thread_each():
-        assert set(blas_threads()) == {1}
+    replicas = Replicas(AlbertForPreTraining(small_config()), 2)
+    assert set(replicas.map(blas_threads, [1, 2])[0]) == {1}
+    assert set(replicas.map(blas_threads, [1])[0]) == {2}
     assert blas_threads() == before
+
+
+def test_split_is_even_in_real_tokens():
+    def sizes(lengths, parts):
+        mask = np.arange(9) < np.array(lengths)[:, None]
+        return [len(part["attention_mask"]) for part in split({"attention_mask": mask}, parts)]
+
+    assert sizes([9, 1, 1, 1, 1, 1], 2) == [1, 5]
+    assert sizes([1, 1, 1, 1, 1, 9], 2) == [5, 1]
+    assert sizes([9, 1, 1, 1, 1, 5], 6) == [1] * 6
+    assert sizes([9, 9, 1, 1, 1], 4) == [1, 1, 1, 2]
+    assert sizes([0, 0, 0], 2) == [2, 1]
 
 
 def test_an_error_in_a_thread_comes_through():

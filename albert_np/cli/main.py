@@ -57,10 +57,16 @@ class _Lazy(click.Group):
     COMMANDS = {  # noqa: RUF012
         "quickstart": "training",
         "pretrain": "training",
+        "finetune": "finetuning",
+        "evaluate": "finetuning",
+        "classify": "finetuning",
+        "answer": "finetuning",
         "fill-mask": "using",
         "tokenize": "using",
         "info": "using",
         "verify": "verifying",
+        "bench": "benching",
+        "profile": "benching",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:

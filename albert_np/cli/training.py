@@ -1,62 +1,24 @@
 """albert-np quickstart, pretrain"""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
-
-RESUME_HINT = "resume with: albert-np pretrain --resume {output}"
-
-
-@contextmanager
-def _training_bar(steps: int, done: int = 0) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """A progress bar, and the function that moves it with each record of the trainer."""
-    columns = (
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        task = progress.add_task("training", total=steps, completed=done, figures="")
-
-        def show(record: dict[str, Any]) -> None:
-            figures = (
-                f"loss {record['loss']:.3f}  MLM {_percent(record['mlm_accuracy'])}"
-                f"  SOP {_percent(record['sop_accuracy'])}  {record['tokens_per_second'] or 0:,.0f} tokens/s"
-            )
-            progress.update(task, completed=record["step"], figures=figures)
-            if record.get("evaluation"):
-                progress.console.print(f"update {record['step']:>6}  held-out: {_held_out(record['evaluation'])}")
-
-        yield show
+from albert_np.cli.progress import percent, says_how_to_resume, training_bar
 
 
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
+def _figures(record: dict[str, Any]) -> str:
+    mlm, sop = percent(record["mlm_accuracy"]), percent(record["sop_accuracy"])
+    return f"loss {record['loss']:.3f}  MLM {mlm}  SOP {sop}"
 
 
 def _held_out(metrics: dict[str, Any]) -> str:
     loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
-    return f"MLM loss {loss}, accuracy {_percent(metrics['mlm_accuracy'])}; SOP {_percent(metrics['sop_accuracy'])}"
-
-
-@contextmanager
-def _says_how_to_resume(output: Path) -> Iterator[None]:
-    from albert_np.training import TrainingInterrupted
-
-    try:
-        yield
-    except TrainingInterrupted:
-        console.print(RESUME_HINT.format(output=output), soft_wrap=True)
-        raise
+    return f"MLM loss {loss}, accuracy {percent(metrics['mlm_accuracy'])}; SOP {percent(metrics['sop_accuracy'])}"
 
 
 @click.command()
@@ -70,7 +32,7 @@ def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> Non
     from albert_np import quickstart as job
 
     steps = steps or job.STEPS
-    with _says_how_to_resume(output), _training_bar(steps) as show:
+    with says_how_to_resume("pretrain", output), training_bar(steps, _figures, _held_out) as show:
         summary = job.quickstart(output, steps, seed, lambda what: console.print(f"{what} …"), show)
     if as_json:
         print_json(_as_json(summary))
@@ -93,11 +55,11 @@ def _print_summary(summary: Any, output: Path) -> None:
     table = Table("on held-out documents", "MLM accuracy", "MLM loss", "SOP accuracy", box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    majority = _percent(base.majority_order)
-    table.add_row(f"always “{base.frequent_token}”, the commoner order", _percent(base.frequent_accuracy), "", majority)
+    majority = percent(base.majority_order)
+    table.add_row(f"always “{base.frequent_token}”, the commoner order", percent(base.frequent_accuracy), "", majority)
     table.add_row("frequencies of the training text", "", f"{base.unigram_loss:.3f}", "")
     for name, m in (("this model, untrained", before), ("this model, trained", after)):
-        table.add_row(name, _percent(m["mlm_accuracy"]), f"{m['mlm_loss']:.3f}", _percent(m["sop_accuracy"]))
+        table.add_row(name, percent(m["mlm_accuracy"]), f"{m['mlm_loss']:.3f}", percent(m["sop_accuracy"]))
     out = Console(highlight=False, width=None if console.is_terminal else 100)
     out.print(table)
     out.print("\nfill in the blanks:")
@@ -175,7 +137,7 @@ def pretrain(resume: Path | None, **options: Any) -> None:
         run = Run(resume)
     else:
         run = _prepare(options)
-    with _says_how_to_resume(run.output), _training_bar(run.recipe.steps) as show:
+    with says_how_to_resume("pretrain", run.output), training_bar(run.recipe.steps, _figures, _held_out) as show:
         run.train(show, resume=resume is not None)
     click.echo(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
     last = run.metrics()[-1].get("evaluation")

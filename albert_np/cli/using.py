@@ -1,4 +1,4 @@
-"""albert-np fill-mask, tokenize, info"""
+"""albert-np fill-mask, tokenize, info, convert"""
 
 import sys
 from pathlib import Path
@@ -70,26 +70,36 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 @reports_errors
 def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -> None:
-    """Show what WHAT costs: a released size (base-v2, xxlarge-v1, …) or a folder with a config.json.
+    """Show what WHAT is and costs: a released size (base-v2, xxlarge-v1, …) or a model of any kind.
 
-    Parameters by part, memory, computation, and what sharing saves of each.
+    A model: a run, a Hugging Face folder, a TensorFlow checkpoint, a name on the model hub. Parameters by part,
+    memory, computation, and what sharing saves of each.
     """
     from dataclasses import replace
 
-    from albert_np.checkpoints.huggingface import read_config
+    from albert_np.checkpoints import open_checkpoint
     from albert_np.config import PRESETS, AlbertConfig
+    from albert_np.convert import class_of
     from albert_np.info import describe
     from albert_np.training.pretrain import find_model
 
+    stored: dict[str, Any] = {}
     if what in PRESETS:
         config = AlbertConfig.preset(what)
-    elif Path(what).is_dir():
-        config = read_config(find_model(what))
+    elif not Path(what).exists() and "/" not in what:
+        raise ValueError(f"{what!r} is neither a file or folder, nor owner/name, nor one of {', '.join(PRESETS)}")
     else:
-        raise ValueError(f"{what!r} is neither a folder nor one of {', '.join(PRESETS)}")
+        checkpoint = open_checkpoint(find_model(what))
+        config = checkpoint.config
+        stored = {
+            "kind": checkpoint.kind,
+            "class": class_of(checkpoint).__name__,
+            "tensors": len(checkpoint.weights),
+            "remarks": list(checkpoint.remarks),
+        }
     if sharing:
         config = replace(config, sharing=sharing, num_hidden_groups=1)
-    figures = describe(config, positions)
+    figures = {**describe(config, positions), "doubts": config.doubts(), "stored": stored or None}
     if as_json:
         print_json(figures)
     else:
@@ -97,16 +107,18 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
 
 
 def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
-    alone = figures["without_sharing"]
+    alone, stored = figures["without_sharing"], figures["stored"]
     click.echo(
         f"{what}: {config.num_hidden_layers} layers in {config.num_hidden_groups} group(s), "
         f"hidden {config.hidden_size}, embedding {config.embedding_size}, "
         f"{config.num_attention_heads} heads, {config.hidden_act}"
     )
-    if what.startswith("xlarge"):
-        click.echo("  heads: 16 as in the released configurations; the paper says 32, and the weights fit both")
-    if what.endswith("-v1"):
-        click.echo("  activation: the released configuration says gelu (erf); Google trained with gelu_new (tanh)")
+    if stored:
+        click.echo(f"  {stored['kind']} checkpoint, {stored['tensors']} tensors, read as {stored['class']}")
+    for remark in (*(stored["remarks"] if stored else ()), *figures["doubts"]):
+        click.echo(f"  note: {remark}")
+    if config.hidden_size == 2048 and config.num_attention_heads == 16:
+        click.echo("  note: 16 heads as in the released configurations; the paper says 32, and the weights fit both")
     click.echo("\nparameters")
     for part, count in figures["parameters"].items():
         click.echo(f"  {part:<34}{count:>14,}")
@@ -126,3 +138,36 @@ def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
     click.echo(
         "\nSharing saves weights. It saves no computation and no activation memory: every step is still computed."
     )
+
+
+@click.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO", type=click.Path(path_type=Path))
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float64", "float16", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the file.",
+)
+@click.option("--class", "class_name", help="Read it as this class, such as AlbertForMultipleChoice.")
+@click.option("--config", type=click.Path(path_type=Path), help="An albert_config.json that lies elsewhere.")
+@click.option("--max-shard-mb", type=click.IntRange(min=1), help="Cut the weights into files of so many MB.")
+@reports_errors
+def convert(
+    source: str, target: Path, dtype: str, class_name: str | None, config: Path | None, max_shard_mb: int | None
+) -> None:
+    """Write a model of any kind as a Hugging Face folder TO, its tokenizer with it.
+
+    FROM: a Hugging Face folder (safetensors or PyTorch's format), a TensorFlow checkpoint as Google released it (its
+    folder, or the path before .index), a TF-Hub module, or a name on the model hub.
+
+    \b
+    albert-np convert albert_base/model.ckpt-best albert-base
+    albert-np convert albert/albert-base-v2 half --dtype float16
+    """
+    from albert_np.convert import convert as write
+
+    limit = None if max_shard_mb is None else max_shard_mb * 1_000_000
+    model = write(source, target, class_name=class_name, dtype=dtype, max_shard_bytes=limit, config_path=config)
+    click.echo(f"{target}: {type(model).__name__}, {model.layout.size:,} parameters, {dtype}")

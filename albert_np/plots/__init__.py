@@ -15,7 +15,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from albert_np.config import AlbertConfig
 
-__all__ = ["COLOURS", "architecture_figure", "loss_figure", "save"]
+__all__ = ["COLOURS", "architecture_figure", "benchmark_figure", "loss_figure", "profile_figure", "save"]
 
 COLOURS = {
     "blue": "#0072B2",
@@ -89,6 +89,54 @@ def _baseline(ax: Axes, value: float, label: str) -> None:
         fontsize=8,
         color=COLOURS["grey"],
     )
+
+
+_CONTENDERS = {"albert_np": "blue", "matrix products alone": "grey"}
+
+
+def benchmark_figure(comparisons: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw one panel for each comparison: every contender's median time, with whiskers at the quartiles.
+
+    comparisons: what `Result.to_dict` in `albert_np.bench` returns.
+    """
+    rows = [len(c["contenders"]) for c in comparisons]
+    figure = Figure(figsize=(9, 0.9 + 0.8 * len(rows) + 0.35 * sum(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, squeeze=False, height_ratios=[n + 1 for n in rows])[:, 0]
+    for ax, comparison in zip(panels, comparisons, strict=True):
+        contenders = comparison["contenders"]
+        medians = np.array([c["median"] for c in contenders])
+        low, high = np.array([c["quartiles"] for c in contenders]).T
+        names = [c["contender"] for c in contenders]
+        colours = [COLOURS[_CONTENDERS.get(name, "orange")] for name in names]
+        ax.barh(names, medians, xerr=[medians - low, high - medians], color=colours, ecolor="black", capsize=3)
+        _plain_bars(ax, f"{comparison['title']}: seconds; beside the bars, albert_np's time divided by theirs")
+        ax.set_xlim(0, 1.15 * high.max())
+        for i, contender in enumerate(contenders):
+            ax.annotate(f"  {contender['ratio']:.2f}", (high[i], i), va="center", fontsize=8)
+    return figure
+
+
+def profile_figure(profile: Mapping[str, Any], most: int = 16) -> Figure:
+    """Draw the ops that take longest: the time measured as bars, the least it could be as a mark on each.
+
+    profile: what `Profile.to_dict` in `albert_np.bench` returns.
+    """
+    ops = profile["ops"][:most]
+    figure = Figure(figsize=(9, 1.2 + 0.32 * len(ops)), layout="constrained")
+    ax = figure.subplots()
+    ax.barh([op["op"] for op in ops], [1e3 * op["seconds"] for op in ops], color=COLOURS["sky"], label="measured")
+    floors = [np.nan if op["floor_seconds"] is None else 1e3 * op["floor_seconds"] for op in ops]
+    ax.plot(floors, range(len(ops)), ls="", marker="|", ms=13, mew=2.5, color=COLOURS["vermillion"], label="floor")
+    _plain_bars(ax, f"{profile['description']}: milliseconds")
+    ax.legend(frameon=False, loc="lower right")
+    return figure
+
+
+def _plain_bars(ax: Axes, title: str) -> None:
+    ax.invert_yaxis()  # the first one on top
+    ax.set_title(title, loc="left", fontsize=10)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="x", alpha=0.25)
 
 
 def architecture_figure(config: AlbertConfig) -> Figure:

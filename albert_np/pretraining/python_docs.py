@@ -137,3 +137,19 @@ def _compiled_docstrings() -> Iterator[list[str]]:
 def _members(owner: Any) -> list[Any]:
     """What an object holds, by name: the order in which it was filled depends on what was imported before."""
     return [value for _, value in sorted(vars(owner).items())]
+
+
+def module_prose() -> Iterator[tuple[str, list[str]]]:
+    """The English sentences in the docstrings of each module of the standard library and of NumPy, by its dotted name.
+
+    Cleaned as in `python_prose`; every sentence comes once, with the first module that has it.
+    """
+    seen: set[str] = set()
+    for folder, prefix in ((Path(sysconfig.get_path("stdlib")), ""), (Path(np.__file__).parent, "numpy.")):
+        for path in _source_files(folder):
+            name = prefix + ".".join(path.relative_to(folder).with_suffix("").parts)
+            found = (s for texts in _docstrings(path) for text in texts for s in clean_prose(text))
+            sentences = [sentence for sentence in dict.fromkeys(found) if sentence not in seen]
+            seen.update(sentences)
+            if sentences:
+                yield name.removesuffix(".__init__"), sentences

@@ -69,7 +69,7 @@ def evaluate(model: Any, batches: Sequence[Any], objective: Objective = PRETRAIN
     model.eval()
     try:
         for batch in batches:
-            output = model(**batch._asdict(), **denominators, grad=False)
+            output = model(**batch._asdict(), **denominators, skip_padding=True, grad=False)
             totals = add(totals, objective.tallies(output))
     finally:
         if was_training:

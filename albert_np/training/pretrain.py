@@ -12,11 +12,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from albert_np.base import RECOMPUTE
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
 from albert_np.parallel import available_threads
@@ -47,6 +48,7 @@ class Recipe:
     optimizer: "lamb" or "adamw"; bias_correction=False is Google's form of both. schedule: "linear" or "google", see
     `training.schedules`. max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker
     threads on NumPy, None for all processors; part of the recipe, because it decides the last bits of every sum.
+    recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     """
 
     steps: int
@@ -71,12 +73,15 @@ class Recipe:
     dtype: str = "float32"
     backend: str = "numpy"
     threads: int | None = None
+    recompute: str = "none"
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer={self.optimizer!r}: allowed are {', '.join(OPTIMIZERS)}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: allowed are {', '.join(SCHEDULES)}")
+        if self.recompute not in RECOMPUTE:
+            raise ValueError(f"recompute={self.recompute!r}: allowed are {', '.join(RECOMPUTE)}")
         if self.steps < 1:
             raise ValueError(f"steps={self.steps} must be at least 1")
         if not 0 <= self.warmup_steps < self.steps:
@@ -146,7 +151,7 @@ class Run:
         try:
             contents = json.loads(path.read_text(encoding="utf-8"))
             self.config = AlbertConfig.from_dict(contents["config"])
-            self.recipe = Recipe(**{f.name: contents["recipe"][f.name] for f in fields(Recipe)})
+            self.recipe = Recipe(**contents["recipe"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error!r}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
@@ -157,7 +162,9 @@ class Run:
     def untrained_model(self) -> AlbertForPreTraining:
         """Return the model that the run starts from."""
         recipe = self.recipe
-        return AlbertForPreTraining(self.config, dtype=recipe.dtype, backend=recipe.backend, seed=recipe.seed)
+        model = AlbertForPreTraining(self.config, dtype=recipe.dtype, backend=recipe.backend, seed=recipe.seed)
+        model.recompute = recipe.recompute
+        return model
 
     def held_out_batches(self, max_examples: int | None = HELD_OUT_EXAMPLES) -> list[Any]:
         """Return the fixed batches that the run is evaluated on; none if no document was held out."""

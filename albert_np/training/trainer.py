@@ -4,7 +4,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ from albert_np.backend import backend_of
 from albert_np.parallel import Replicas, split
 from albert_np.training.checkpointing import latest_checkpoint, remove_leftovers, save_checkpoint
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
-from albert_np.training.metrics import MetricsLog
+from albert_np.training.metrics import MetricsLog, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
 from albert_np.training.objective import PRETRAINING, Objective, Tallies, add
 from albert_np.training.optimizers import AdamW, clip_by_global_norm, global_norm
@@ -68,6 +68,7 @@ class Trainer:
     settings: what else must not change when the run is resumed, such as seeds; a JSON object.
     log_every: updates between two records of metrics.jsonl.
     evaluate: model → metrics on held-out data, called every `evaluate_every` updates and at the end.
+    stop_early: the records of all evaluations so far → whether to end before the last update.
     checkpoint_every, checkpoint_seconds: a checkpoint is due after so many updates or seconds.
     keep: checkpoints to keep.
     save_files: writes further files into the folder of each checkpoint, such as a tokenizer's.
@@ -90,6 +91,7 @@ class Trainer:
     log_every: int = 10
     evaluate: Callable[[Any], dict[str, float | None]] | None = None
     evaluate_every: int = 500
+    stop_early: Callable[[Sequence[Record]], bool] | None = None
     checkpoint_every: int = 500
     checkpoint_seconds: float = math.inf
     keep: int = 2
@@ -107,13 +109,14 @@ class Trainer:
         self.output = Path(self.output)
         self.state = TrainerState(0, self.data.first_position, 0, 0.0)
         self.checkpoint: Path | None = None  # the last one saved or resumed from
+        self.evaluations: list[Record] = []  # the records that hold one, those before a resumption included
         self._replicas = Replicas(self.model, self.threads)
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
 
     def train(self, total_steps: int) -> None:
-        """Train until `total_steps` updates have been made, those before a resumption included.
+        """Train until `total_steps` updates have been made, those before a resumption included, or `stop_early` holds.
 
         A new run begins with a checkpoint of step 0, so that a disk too small shows at once. Raises ValueError
         if the schedule is shorter; FileExistsError if the output folder holds a run that was not resumed;
@@ -127,7 +130,7 @@ class Trainer:
             self._begin()
         self._saved_at = time.monotonic()
         with deferred_interrupts() as interrupts:
-            while self.state.step < total_steps:
+            while not self._is_over(total_steps):
                 record = self._update()
                 self._report(record, is_last=self.state.step == total_steps)
                 stop = interrupts.first
@@ -153,6 +156,8 @@ class Trainer:
         self.state = TrainerState(step, _as_position(self.data.first_position, position), tokens, seconds)
         self._logged = self.state
         self._log.cut_back(step)
+        records = read_metrics(self._log.path) if self._log.path.exists() else []
+        self.evaluations = [record for record in records if "evaluation" in record]
         self.checkpoint = folder
         return self.state.step
 
@@ -188,7 +193,7 @@ class Trainer:
 
         def pass_through(model: Any, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
-                output = model(**part, **denominators)
+                output = model(**part, **denominators, skip_padding=True)
                 self._require_finite("the loss", float(output.loss), model)
                 model.backward()
                 return self.objective.tallies(output)
@@ -196,7 +201,7 @@ class Trainer:
         totals: Tallies = {}
         self.model.train()
         self.model.zero_grad()
-        with self._replicas.one_blas_thread_each(), np.errstate(**_SILENT):
+        with np.errstate(**_SILENT):
             for batch in batches:
                 for tallies in self._replicas.map(pass_through, split(batch._asdict(), self.threads)):
                     totals = add(totals, tallies)
@@ -219,16 +224,19 @@ class Trainer:
         record["seconds"] = seconds
         if self.evaluate and (is_last or step % self.evaluate_every == 0):
             record["evaluation"] = self.evaluate(self.model)
+            self.evaluations.append(record)
         if is_last or step % self.log_every == 0 or "evaluation" in record:
             self._log.append(record)
             self._logged = self.state
         if self.on_step:
             self.on_step(record)
 
+    def _is_over(self, total_steps: int) -> bool:
+        return self.state.step >= total_steps or (self.stop_early is not None and self.stop_early(self.evaluations))
+
     def _checkpoint_is_due(self, total_steps: int) -> bool:
-        step = self.state.step
         late = time.monotonic() - self._saved_at >= self.checkpoint_seconds
-        return step % self.checkpoint_every == 0 or step == total_steps or late
+        return self.state.step % self.checkpoint_every == 0 or self._is_over(total_steps) or late
 
     def _save(self) -> Path:
         self._require_finite("the norm of the weights", global_norm(self.model.params), self.model)

@@ -1,0 +1,147 @@
+"""What no implementation can go below: the matrix products of a pass alone, and the rates of the machine."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from albert_np.backend import Backend
+from albert_np.bench.cases import Case
+from albert_np.bench.comparison import Contender
+from albert_np.config import AlbertConfig
+from albert_np.parallel import split
+
+__all__ = ["Product", "Rates", "case_products", "floor", "measure_rates", "products"]
+
+
+class Product(NamedTuple):
+    """`times` times, for `batch` pairs of matrices: (m, k) times (k, n).
+
+    layout: "nt" reads the second matrix transposed (y = x weightᵀ), "nn" none (dx = dy weight), "tn" the first
+    (dweight = dyᵀ x).
+    """
+
+    layout: str
+    batch: int
+    m: int
+    k: int
+    n: int
+    times: int
+
+    @property
+    def flops(self) -> int:
+        """Two for each multiplication and addition."""
+        return 2 * self.batch * self.m * self.k * self.n * self.times
+
+
+def products(config: AlbertConfig, lengths: Sequence[int], labelled: int, backward: bool) -> list[Product]:
+    """Return the matrix products of a pass over sequences of these lengths: of `AlbertForPreTraining` with its
+    backward pass, of `AlbertModel` without.
+
+    labelled: positions at which logits are computed.
+    """
+    E, H, I, V = config.embedding_size, config.hidden_size, config.intermediate_size, config.vocab_size  # noqa: E741
+    rows, steps = sum(lengths), config.num_hidden_layers * config.inner_group_num
+    linears = [(rows, E, H, 1), (len(lengths), H, H, 1)]  # rows, in, out, times: projection, pooler
+    linears += [(rows, H, 3 * H, steps), (rows, H, H, steps), (rows, H, I, steps), (rows, I, H, steps)]
+    if backward:
+        linears += [(labelled, H, E, 1), (labelled, E, V, 1), (len(lengths), H, 2, 1)]  # MLM and SOP heads
+    found = [p for linear in linears for p in _linear(*linear, backward)]
+    for length, count in sorted(Counter(lengths).items()):
+        found += _attention(count * config.num_attention_heads, length, config.head_size, steps, backward)
+    return found
+
+
+def _linear(rows: int, width_in: int, width_out: int, times: int, backward: bool) -> list[Product]:
+    y = Product("nt", 1, rows, width_in, width_out, times)
+    dx = Product("nn", 1, rows, width_out, width_in, times)
+    dweight = Product("tn", 1, width_out, rows, width_in, times)
+    return [y, dx, dweight] if backward else [y]
+
+
+def _attention(heads: int, T: int, D: int, times: int, backward: bool) -> list[Product]:
+    scores, context = Product("nt", heads, T, D, T, times), Product("nn", heads, T, T, D, times)
+    dprobs, dvalue = Product("nt", heads, T, D, T, times), Product("tn", heads, T, T, D, times)
+    dquery, dkey = Product("nn", heads, T, T, D, times), Product("tn", heads, T, T, D, times)
+    return [scores, context, dprobs, dvalue, dquery, dkey] if backward else [scores, context]
+
+
+def floor(case: Case, threads: int, backend: Backend) -> Contender:
+    """Return the case's matrix products as a contender, written into arrays that are there, split as the batch is."""
+    from threadpoolctl import ThreadpoolController
+
+    runs = [_multiplier(case_products(replace(case, batch=part)), backend) for part in split(case.batch, threads)]
+    pool, controller = ThreadPoolExecutor(len(runs)), ThreadpoolController()
+
+    def run() -> None:
+        with controller.limit(limits=max(1, threads // len(runs)), user_api="blas"):
+            list(pool.map(lambda multiply: multiply(), runs))
+        backend.synchronize()
+
+    return Contender("matrix products alone", run)
+
+
+def case_products(case: Case) -> list[Product]:
+    """Return the matrix products that albert_np has to compute in a case."""
+    B, T = case.shape
+    lengths = case.batch["attention_mask"].sum(axis=1).tolist() if case.practical else [T] * B
+    return products(case.config, lengths, case.labelled, backward=case.work == "step")
+
+
+def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None]:
+    xp, rng = backend.xp, np.random.default_rng(0)
+
+    def matrices(batch: int, rows: int, columns: int, transposed: bool) -> Any:
+        shape = (batch, columns, rows) if transposed else (batch, rows, columns)
+        array = backend.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+        return array.swapaxes(1, 2) if transposed else array
+
+    # Two arrays even where one would do: NumPy computes x.T @ x with half the work.
+    operands = [
+        (
+            matrices(p.batch, p.m, p.k, p.layout[0] == "t"),
+            matrices(p.batch, p.k, p.n, p.layout[1] == "t"),
+            xp.empty((p.batch, p.m, p.n), dtype=xp.float32),
+            p.times,
+        )
+        for p in parts
+    ]
+
+    def multiply() -> None:
+        for left, right, product, times in operands:
+            for _ in range(times):
+                xp.matmul(left, right, out=product)
+
+    return multiply
+
+
+class Rates(NamedTuple):
+    """What the machine reaches: multiplications and additions a second, and bytes read and written a second."""
+
+    flops: float
+    bytes: float
+
+
+def measure_rates(width: int, rows: int, backend: Backend, repeats: int = 5) -> Rates:
+    """Measure a product of two 1024×1024 matrices, and a copy of an array (rows, width), which may fit the cache."""
+    xp = backend.xp
+    product = Product("nn", 1, 1024, 1024, 1024, 1)
+    source = xp.ones((rows, width), dtype=xp.float32)
+    target = xp.empty_like(source)
+    multiply = _fastest(_multiplier([product], backend), backend, repeats)
+    copy = _fastest(lambda: xp.copyto(target, source), backend, repeats)
+    return Rates(product.flops / multiply, 2 * source.nbytes / copy)
+
+
+def _fastest(run: Callable[[], Any], backend: Backend, repeats: int) -> float:
+    seconds = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        run()
+        backend.synchronize()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)

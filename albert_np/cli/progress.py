@@ -1,0 +1,54 @@
+"""What a training command shows while it runs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from albert_np.cli.main import console
+
+__all__ = ["percent", "says_how_to_resume", "training_bar"]
+
+Describe = Callable[[dict[str, Any]], str]
+
+
+@contextmanager
+def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A progress bar, and the function that moves it with each record of the trainer.
+
+    figures: a record → what stands beside the bar; held_out: an evaluation → a line of its own.
+    """
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        task = progress.add_task("training", total=steps, figures="")
+
+        def show(record: dict[str, Any]) -> None:
+            speed = f"{record['tokens_per_second'] or 0:,.0f} tokens/s"
+            progress.update(task, completed=record["step"], figures=f"{figures(record)}  {speed}")
+            if record.get("evaluation"):
+                progress.console.print(f"update {record['step']:>6}  held-out: {held_out(record['evaluation'])}")
+
+        yield show
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+@contextmanager
+def says_how_to_resume(command: str, output: Path) -> Iterator[None]:
+    """Print the command that goes on with an interrupted run."""
+    from albert_np.training import TrainingInterrupted
+
+    try:
+        yield
+    except TrainingInterrupted:
+        console.print(f"resume with: albert-np {command} --resume {output}", soft_wrap=True)
+        raise

@@ -1,0 +1,169 @@
+"""Features to batches: in training a pure function of their position, in prediction in the order that pads least."""
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from albert_np.ops import IGNORE_INDEX
+from albert_np.tasks.features import Feature, Ints, Span
+from albert_np.training.objective import Objective
+
+__all__ = [
+    "FineTuningData",
+    "Inputs",
+    "LabelledBatch",
+    "Position",
+    "SpanBatch",
+    "batches_by_length",
+    "collate",
+    "objective",
+]
+
+POOL = 50  # batches of a shuffled epoch whose examples are sorted by length
+
+
+class Position(NamedTuple):
+    """The place of a batch: the epoch, and which of the epoch's batches it is."""
+
+    epoch: int
+    batch: int
+
+
+class Inputs(NamedTuple):
+    """What every model reads, int64 (B, T), or (B, C, T) of choices; padded at the end to the longest."""
+
+    input_ids: Ints
+    token_type_ids: Ints
+    attention_mask: Ints
+
+
+class LabelledBatch(NamedTuple):
+    """Inputs with labels: (B,), of tags (B, T) with -100 where nothing is asked, of many labels float (B, L)."""
+
+    input_ids: Ints
+    token_type_ids: Ints
+    attention_mask: Ints
+    labels: npt.NDArray[Any]
+
+
+class SpanBatch(NamedTuple):
+    """Inputs with the first and last token of each window's answer, (B,)."""
+
+    input_ids: Ints
+    token_type_ids: Ints
+    attention_mask: Ints
+    start_positions: Ints
+    end_positions: Ints
+
+
+Batch = Inputs | LabelledBatch | SpanBatch
+
+
+def collate(features: Sequence[Feature], pad_id: int) -> Batch:
+    """Stack features; those without a target give `Inputs`."""
+    inputs = (
+        _stack([feature.input_ids for feature in features], pad_id),
+        _stack([feature.token_type_ids for feature in features], 0),
+        _stack([feature.attention_mask for feature in features], 0),
+    )
+    targets = [feature.target for feature in features]
+    if targets[0] is None:
+        return Inputs(*inputs)
+    if isinstance(targets[0], Span):
+        return SpanBatch(*inputs, *np.array(targets).T)
+    return LabelledBatch(*inputs, _stack(targets, IGNORE_INDEX) if np.ndim(targets[0]) else np.array(targets))
+
+
+def _stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
+    longest = max(array.shape[-1] for array in arrays)
+    stacked = np.full((len(arrays), *arrays[0].shape[:-1], longest), fill, arrays[0].dtype)
+    for row, array in zip(stacked, arrays, strict=True):
+        row[..., : array.shape[-1]] = array
+    return stacked
+
+
+def batches_by_length(features: Sequence[Feature], tokens: int) -> Iterator[list[int]]:
+    """Yield the numbers of features of similar length that fit together into about `tokens`, the longest first."""
+    shapes = [feature.input_ids.shape for feature in features]
+    batch: list[int] = []
+    for i in sorted(range(len(features)), key=lambda i: shapes[i], reverse=True):
+        if batch:
+            *choices, longest = shapes[batch[0]]
+            if [*shapes[i][:-1]] != choices or (len(batch) + 1) * math.prod([*choices, longest]) > tokens:
+                yield batch
+                batch = []
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+class FineTuningData:
+    """The endless stream of training batches of features, addressed by position.
+
+    Each epoch shows all features in another order; its last batch may be smaller. Those of a batch are of similar
+    length: runs of 50 batches are sorted by length before they are cut, and then the batches are shuffled. Batch b of
+    epoch e depends on (features, batch size, seed, e, b) alone.
+    """
+
+    first_position = Position(0, 0)
+
+    def __init__(self, features: Sequence[Feature], batch_size: int, pad_id: int, seed: int = 0):
+        if batch_size < 1:
+            raise ValueError(f"batch_size={batch_size} must be at least 1")
+        if not features:
+            raise ValueError("features is empty: there is nothing to train on")
+        self.features = features
+        self.batch_size = batch_size
+        self.pad_id = pad_id
+        self.seed = seed
+        self._lengths = np.array([feature.input_ids.shape[-1] for feature in features])
+        self._plan: tuple[int, list[Ints]] | None = None  # of the last epoch asked for
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return -(-len(self.features) // self.batch_size)
+
+    def settings(self) -> dict[str, Any]:
+        """All that the stream is a function of, as JSON can hold it; a resumed run must have the same."""
+        digest = hashlib.sha256()
+        for feature in self.features:
+            digest.update(feature.input_ids.tobytes() + np.asarray(feature.target).tobytes())
+        return {"features": digest.hexdigest(), "batch_size": self.batch_size, "seed": self.seed}
+
+    def batch_at(self, position: Position) -> tuple[Batch, Position]:
+        """Return the batch at a position, and the position of the one after it."""
+        epoch, number = position
+        batch = collate([self.features[i] for i in self._batches(epoch)[number]], self.pad_id)
+        return batch, Position(epoch, number + 1) if number + 1 < self.batches_per_epoch else Position(epoch + 1, 0)
+
+    def _batches(self, epoch: int) -> list[Ints]:
+        if self._plan is None or self._plan[0] != epoch:
+            rng = np.random.default_rng([self.seed, epoch])
+            order = rng.permutation(len(self.features))
+            for start in range(0, len(order), POOL * self.batch_size):
+                pool = order[start : start + POOL * self.batch_size]
+                pool[...] = pool[np.argsort(self._lengths[pool], kind="stable")]
+            cuts = range(self.batch_size, len(order), self.batch_size)
+            batches = np.split(order, cuts)
+            self._plan = epoch, [batches[i] for i in rng.permutation(len(batches))]
+        return self._plan[1]
+
+
+def _label_count(batches: Sequence[Any]) -> dict[str, int]:
+    counts = ((b.labels != IGNORE_INDEX).sum() if b.labels.dtype.kind == "i" else b.labels.size for b in batches)
+    return {"denominator": max(1, int(sum(counts)))}
+
+
+def _span_count(batches: Sequence[Any]) -> dict[str, int]:
+    windows = sum(len(batch.start_positions) for batch in batches)
+    return {"start_denominator": windows, "end_denominator": windows}
+
+
+def objective(kind: str) -> Objective:
+    """Return how the losses of a kind of task add up."""
+    denominators: Callable[[Sequence[Any]], dict[str, int]] = _span_count if kind == "answering" else _label_count
+    return Objective(denominators, lambda output: {"loss": float(output.loss)}, lambda totals: {"loss": totals["loss"]})
