@@ -249,7 +249,7 @@ def _check(
         move(STEP)
         above = [y.copy() for y in run()]  # an output may be a view of the input that moves
         move(-2 * STEP)
-        below = run()
+        below = [y.copy() for y in run()]
         move(STEP)
         pairs = zip(upstreams, above, below, strict=True)
         return sum(float((dy * (a - b)).sum()) for dy, a, b in pairs) / (2 * STEP)
