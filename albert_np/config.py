@@ -208,7 +208,10 @@ class AlbertConfig:
         return self.hidden_size // self.num_attention_heads
 
     def group_of(self, layer: int) -> int:
-        """Return the group whose parameters layer step `layer` (from 0) uses: layer · G // L."""
+        """Return the group whose parameters layer step `layer` (from 0) uses: layer · G // L.
+
+        Derivation: notebook 11, eq. 11.5.
+        """
         return layer * self.num_hidden_groups // self.num_hidden_layers
 
     def flops_per_token(self, positions: int) -> int:
@@ -216,6 +219,8 @@ class AlbertConfig:
 
         Two per multiplication and addition; E→H projection and all layer steps, in a sequence of `positions`.
         Sharing does not enter: a shared layer is computed as often as an unshared one.
+
+        Derivation: notebook 17, eq. 17.5.
         """
         H, I, E = self.hidden_size, self.intermediate_size, self.embedding_size  # noqa: E741
         layer = 4 * H * H + 2 * H * I + 2 * positions * H

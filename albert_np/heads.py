@@ -67,7 +67,10 @@ class MLMCache(NamedTuple):
 
 
 def mlm_forward(x: Array, p: Scope, config: AlbertConfig) -> tuple[Array, MLMCache]:
-    """logits = decoder(LayerNorm(act(dense(x)))): H → E → V. x (R, H); returns (R, V)."""
+    """logits = decoder(LayerNorm(act(dense(x)))): H → E → V. x (R, H); returns (R, V).
+
+    Derivation: notebook 12, eq. 12.1 and 12.2.
+    """
     activation_forward, _ = ACTIVATIONS[config.hidden_act]
     inner, dense_cache = linear_forward(x, p["dense.weight"], p["dense.bias"])  # (R, E)
     activated, activation_cache = activation_forward(inner)
@@ -79,7 +82,10 @@ def mlm_forward(x: Array, p: Scope, config: AlbertConfig) -> tuple[Array, MLMCac
 
 
 def mlm_backward(dlogits: Array, cache: MLMCache, g: Scope) -> Array:
-    """Mirror of `mlm_forward`; the decoder adds to the word embeddings' gradient. dlogits (R, V); returns dx (R, H)."""
+    """Mirror of `mlm_forward`; the decoder adds to the word embeddings' gradient. dlogits (R, V); returns dx (R, H).
+
+    Derivation: notebook 12, eq. 12.7 and 12.9.
+    """
     _, activation_backward = ACTIVATIONS[cache.activation_name]
     dnormed, dweight, dbias = linear_backward(dlogits, cache.decoder)
     g["decoder.weight"] += dweight
@@ -107,6 +113,8 @@ def mlm_loss_forward(
     """Mean cross-entropy over the labelled positions; logits are computed at those R positions only, not at B · T.
 
     x (B, T, H), labels (B, T) with -100 where nothing is asked; returns a loss without axes.
+
+    Derivation: notebook 12, eq. 12.4.
     """
     rows = array_module(labels).flatnonzero(labels != IGNORE_INDEX)
     logits, head_cache = mlm_forward(x.reshape(-1, x.shape[-1])[rows], p, config)
@@ -115,7 +123,10 @@ def mlm_loss_forward(
 
 
 def mlm_loss_backward(dloss: Array | float, cache: MLMLossCache, g: Scope) -> Array:
-    """Mirror of `mlm_loss_forward`; returns dx (B, T, H), zero where there is no label."""
+    """Mirror of `mlm_loss_forward`; returns dx (B, T, H), zero where there is no label.
+
+    Derivation: notebook 12, eq. 12.6.
+    """
     drows = mlm_backward(cross_entropy_backward(dloss, cache.cross_entropy), cache.head, g)
     B, T, H = cache.shape
     dx = array_module(drows).zeros((B * T, H), dtype=drows.dtype)
@@ -144,6 +155,8 @@ def classifier_forward(
     """logits = classifier(dropout(x)): the SOP head on the pooled [CLS], and the heads of fine-tuning.
 
     x (…, H); returns (…, classes).
+
+    Derivation: notebook 12, eq. 12.3.
     """
     dropped, dropout_cache = dropout_forward(x, config.classifier_dropout_prob, rng)
     logits, linear_cache = linear_forward(dropped, p["classifier.weight"], p["classifier.bias"])

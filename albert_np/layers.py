@@ -44,8 +44,12 @@ __all__ = [
     "encoder_forward",
     "feed_forward_backward",
     "feed_forward_forward",
+    "heads_backward",
+    "heads_forward",
     "layer_backward",
     "layer_forward",
+    "packed_heads_backward",
+    "packed_heads_forward",
     "pooler_backward",
     "pooler_forward",
     "self_attention_backward",
@@ -159,6 +163,8 @@ def embeddings_forward(
 
     input_ids and token_type_ids (B, T), position_ids (B, T) or (1, T); inputs_embeds (B, T, E) take the place of the
     looked-up words. Returns (B, T, E).
+
+    Derivation: notebook 07, eq. 7.7.
     """
     word_cache = None
     if inputs_embeds is None:
@@ -172,7 +178,10 @@ def embeddings_forward(
 
 
 def embeddings_backward(dy: Array, cache: EmbeddingsCache, g: Scope) -> Array:
-    """Mirror of `embeddings_forward`; returns the gradient of the word embeddings looked up, (B, T, E)."""
+    """Mirror of `embeddings_forward`; returns the gradient of the word embeddings looked up, (B, T, E).
+
+    Derivation: notebook 07, eq. 7.8.
+    """
     dx = dropout_backward(dy, cache.dropout)
     dsummed, dweight, dbias = layer_norm_backward(dx, cache.layer_norm)
     g["LayerNorm.weight"] += dweight
@@ -189,7 +198,10 @@ def embeddings_backward(dy: Array, cache: EmbeddingsCache, g: Scope) -> Array:
 def heads_forward(
     stacked: Array, mask: Array | None, config: AlbertConfig, rng: Any | None = None
 ) -> tuple[Array, AttentionCache]:
-    """Split query, key and value into N heads, attend, merge the heads. stacked (B, T, 3H); returns (B, T, H)."""
+    """Split query, key and value into N heads, attend, merge the heads. stacked (B, T, 3H); returns (B, T, H).
+
+    Derivation: notebook 09, eq. 9.1.
+    """
     B, T, width = stacked.shape
     heads = stacked.reshape(B, T, 3, config.num_attention_heads, config.head_size)
     query, key, value = heads.transpose(2, 0, 3, 1, 4)  # (B, N, T, D) each
@@ -198,7 +210,7 @@ def heads_forward(
 
 
 def heads_backward(dmerged: Array, cache: AttentionCache) -> Array:
-    """Mirror of `heads_forward`; dmerged (B, T, H), returns dstacked (B, T, 3H)."""
+    """Mirror of `heads_forward`; dmerged (B, T, H), returns dstacked (B, T, 3H). Derivation: notebook 09, eq. 9.2."""
     B, N, T, D = cache.query.shape
     dcontext = dmerged.reshape(B, T, N, D).transpose(0, 2, 1, 3)
     dheads = array_module(dmerged).stack(attention_backward(dcontext, cache))  # (3, B, N, T, D)
@@ -249,6 +261,8 @@ def self_attention_forward(
 
     x (B, T, H), mask additive and broadcastable to (B, N, T, T) or None; returns (B, T, H). Or x (R, H), the real
     tokens alone, and a `Packing` that says which sequence each belongs to; returns (R, H).
+
+    Derivation: notebook 09, eq. 9.7 and 9.9, and notebook 10, eq. 10.1.
     """
     stacked, qkv_cache = linear_forward(x, p["query_key_value.weight"], p["query_key_value.bias"])  # (…, 3H)
     attention_cache: AttentionCache | PackedHeadsCache
@@ -263,7 +277,10 @@ def self_attention_forward(
 
 
 def self_attention_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> Array:
-    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx like dy."""
+    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx like dy.
+
+    Derivation: notebook 09, eq. 9.8, and notebook 10, eq. 10.6.
+    """
     dsum, dweight, dbias = layer_norm_backward(dy, cache.layer_norm)  # of x + dropped: flows into both
     g["LayerNorm.weight"] += dweight
     g["LayerNorm.bias"] += dbias
@@ -296,6 +313,8 @@ def feed_forward_forward(
     """LayerNorm(x + ffn_output(act(ffn(x)))), with dropout before the sum if `config.ffn_output_dropout`.
 
     x (B, T, H); returns (B, T, H).
+
+    Derivation: notebook 10, eq. 10.2.
     """
     activation_forward, _ = ACTIVATIONS[config.hidden_act]
     inner, ffn_cache = linear_forward(x, p["ffn.weight"], p["ffn.bias"])  # (B, T, I)
@@ -311,7 +330,10 @@ def feed_forward_forward(
 
 
 def feed_forward_backward(dy: Array, cache: FeedForwardCache, g: Scope) -> Array:
-    """Mirror of `feed_forward_forward`: add the weights' gradients into `g`, return dx (B, T, H)."""
+    """Mirror of `feed_forward_forward`: add the weights' gradients into `g`, return dx (B, T, H).
+
+    Derivation: notebook 10, eq. 10.5.
+    """
     _, activation_backward = ACTIVATIONS[cache.activation_name]
     dsum, dweight, dbias = layer_norm_backward(dy, cache.layer_norm)  # of dropped + x: flows into both
     g["full_layer_layer_norm.weight"] += dweight
@@ -343,7 +365,7 @@ def layer_forward(
 
 
 def layer_backward(dy: Array, cache: LayerCache, g: Scope) -> Array:
-    """Mirror of `layer_forward`; returns dx (B, T, H)."""
+    """Mirror of `layer_forward`; returns dx (B, T, H). Derivation: notebook 10, eq. 10.7."""
     dattended = feed_forward_backward(dy, cache.feed_forward, g)
     return self_attention_backward(dattended, cache.attention, g.scope("attention."))
 
@@ -378,6 +400,8 @@ def encoder_forward(
     Layer step i uses group i · G // L, so with G = 1 every step has the same weights. `keep=False` forgets each
     step's cache: the memory of one layer instead of L, and no backward. `recompute=True` keeps each step's input
     alone, and its backward pass runs the step again.
+
+    Derivation: notebook 11, eq. 11.5.
     """
     p = p.scope("encoder.")
     y, mapping_cache = linear_forward(x, p["embedding_hidden_mapping_in.weight"], p["embedding_hidden_mapping_in.bias"])
@@ -401,7 +425,10 @@ def _run(step: Deferred) -> tuple[Array, LayerCache]:
 
 
 def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
-    """Walk the steps in reverse; each adds into the gradients of the parameters it used. Returns dx (B, T, E)."""
+    """Walk the steps in reverse; each adds into the gradients of the parameters it used. Returns dx (B, T, E).
+
+    Derivation: notebook 11, eq. 11.2 and 11.3.
+    """
     g = g.scope("encoder.")
     for prefix, step in zip(reversed(cache.prefixes), reversed(cache.steps), strict=True):
         dy = layer_backward(dy, _run(step)[1] if isinstance(step, Deferred) else step, g.scope(prefix))

@@ -61,6 +61,8 @@ def embedding_forward(ids: Array, weight: Array, padding_idx: int | None = None)
 
     ids (…) integers in [0, V), checked by the caller; weight (V, E); returns y (…, E). Row `padding_idx` is looked up
     like any other, but receives no gradient (as `torch.nn.Embedding`).
+
+    Derivation: notebook 07, eq. 7.3.
     """
     return weight[ids], EmbeddingCache(ids, weight.shape[0], padding_idx)
 
@@ -69,6 +71,8 @@ def embedding_backward(dy: Array, cache: EmbeddingCache) -> Array:
     """dweight[v] = Σ dy over all places where ids = v: an id that occurs twice receives two gradients.
 
     dy (…, E); returns dweight (V, E).
+
+    Derivation: notebook 07, eq. 7.5.
     """
     ids, rows, padding_idx = cache
     dweight = array_module(dy).zeros((rows, dy.shape[-1]), dtype=dy.dtype)
@@ -84,7 +88,10 @@ class LinearCache(NamedTuple):
 
 
 def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearCache]:
-    """y = x weightᵀ + bias. x (…, in), weight (out, in), bias (out); returns y (…, out)."""
+    """y = x weightᵀ + bias. x (…, in), weight (out, in), bias (out); returns y (…, out).
+
+    Derivation: notebook 03, eq. 3.1.
+    """
     y = _rows(x) @ weight.T
     y += bias
     return y.reshape(*x.shape[:-1], -1), LinearCache(x, weight)
@@ -94,6 +101,8 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     """dx = dy weight; dweight = dyᵀ x and dbias = Σ dy, both summed over all leading axes.
 
     dy (…, out); returns dx (…, in), dweight (out, in), dbias (out).
+
+    Derivation: notebook 03, eq. 3.2 to 3.4 (dbias also notebook 01, eq. 1.4).
     """
     x, weight = cache
     dx = (_rows(dy) @ weight).reshape(x.shape)
@@ -125,6 +134,8 @@ def layer_norm_forward(x: Array, weight: Array, bias: Array, eps: float) -> tupl
 
     x (…, H), weight (H), bias (H); returns y (…, H). The variance is the biased one, E[(x - mean)²]: the shorter
     E[x²] - mean² would cancel.
+
+    Derivation: notebook 05, eq. 5.1 and 5.2.
     """
     xp = array_module(x)
     centered = x - x.mean(axis=-1, keepdims=True)
@@ -139,6 +150,8 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array,
 
     dy (…, H); returns dx (…, H), dweight (H), dbias (H). dx is orthogonal to 1 and to x̂, the two directions that
     the forward removed.
+
+    Derivation: notebook 05, eq. 5.3 and 5.6.
     """
     x_hat, rstd, weight = cache
     dx_hat = dy * weight
@@ -156,12 +169,14 @@ def gelu_forward(x: Array) -> tuple[Array, ActivationCache]:
     """y = x Φ(x), Φ the standard normal's distribution: Φ(x) = (1 + erf(x/√2)) / 2 (Hendrycks & Gimpel, 2016).
 
     x (…); returns y (…). Hugging Face's "gelu". Google's TensorFlow "gelu" is `gelu_new`.
+
+    Derivation: notebook 03, eq. 3.5.
     """
     return _gelu(x), ActivationCache(x)
 
 
 def gelu_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy (Φ(x) + x φ(x)), φ(x) = exp(-x²/2)/√(2π)."""
+    """dx = dy (Φ(x) + x φ(x)), φ(x) = exp(-x²/2)/√(2π). Derivation: notebook 03, eq. 3.7."""
     return _gelu_dx(dy, cache.x)
 
 
@@ -188,12 +203,17 @@ def gelu_new_forward(x: Array) -> tuple[Array, ActivationCache]:
     """y = x (1 + t) / 2 with t = tanh(√(2/π) (x + 0.044715 x³)), the tanh form of GELU.
 
     x (…); returns y (…). Hugging Face's "gelu_new" and "gelu_pytorch_tanh", Google's "gelu".
+
+    Derivation: notebook 03, eq. 3.8.
     """
     return _gelu_new(x), ActivationCache(x)
 
 
 def gelu_new_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy ((1 + t) / 2 + x (1 - t²) √(2/π) (1 + 3·0.044715 x²) / 2); t is computed again, not kept."""
+    """dx = dy ((1 + t) / 2 + x (1 - t²) √(2/π) (1 + 3·0.044715 x²) / 2); t is computed again, not kept.
+
+    Derivation: notebook 03, eq. 3.9 and 3.10.
+    """
     return _gelu_new_dx(dy, cache.x)
 
 
@@ -270,13 +290,16 @@ class SoftmaxCache(NamedTuple):
 
 
 def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
-    """probs = exp(x - max x) / Σ exp(x - max x) over the last axis. x (…, C); returns probs (…, C)."""
+    """probs = exp(x - max x) / Σ exp(x - max x) over the last axis. x (…, C); returns probs (…, C).
+
+    Derivation: notebook 04, eq. 4.1 and 4.2.
+    """
     probs = _softmax(x)
     return probs, SoftmaxCache(probs)
 
 
 def softmax_backward(dprobs: Array, cache: SoftmaxCache) -> Array:
-    """dx = probs (dprobs - Σ dprobs probs), the sum over the last axis."""
+    """dx = probs (dprobs - Σ dprobs probs), the sum over the last axis. Derivation: notebook 04, eq. 4.5."""
     return _softmax_dx(dprobs, cache.probs)
 
 
@@ -332,6 +355,8 @@ def attention_forward(
 
     query (B, N, T, D), key and value (B, N, S, D), mask additive and broadcastable to (B, N, T, S) or None;
     returns context (B, N, T, D).
+
+    Derivation: notebook 08, eq. 8.1 to 8.4; the mask: notebook 09, eq. 9.3.
     """
     scores = (query * query.shape[-1] ** -0.5) @ key.swapaxes(-1, -2)  # (B, N, T, S)
     if mask is not None:
@@ -345,6 +370,8 @@ def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, A
     """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery = dscores key, dkey = dscoresᵀ query.
 
     dcontext (B, N, T, D); returns dquery (B, N, T, D), dkey (B, N, S, D), dvalue (B, N, S, D).
+
+    Derivation: notebook 08, eq. 8.5 to 8.10.
     """
     query, key, value, softmax, dropout, dropped = cache
     ddropped = dcontext @ value.swapaxes(-1, -2)  # (B, N, T, S)
@@ -369,6 +396,8 @@ def cross_entropy_forward(
     logits (R, C), labels (R) integers in [0, C) or `ignore_index`; returns a loss without axes. The denominator is the
     number of counted rows, unless given: parts of a batch, each divided by the whole batch's number, add up to the
     loss of the whole. No counted row gives 0 (PyTorch gives NaN there, Google's code 0).
+
+    Derivation: notebook 04, eq. 4.7 and 4.8.
     """
     xp = array_module(logits)
     counted = labels != ignore_index
@@ -387,6 +416,8 @@ def cross_entropy_backward(dloss: Array | float, cache: CrossEntropyCache) -> Ar
     """dlogits = dloss (softmax(logits) - onehot(label)) / denominator in counted rows, 0 elsewhere.
 
     dloss without axes; returns dlogits (R, C).
+
+    Derivation: notebook 04, eq. 4.9.
     """
     probs, labels, counted, denominator = cache
     xp = array_module(probs)

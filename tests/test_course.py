@@ -1,10 +1,13 @@
 """The course's self-checks pass the solutions, refuse what is not written yet, and reject planted mistakes."""
 
 import importlib
+import re
 import runpy
 from pathlib import Path
 
 import pytest
+
+from albert_np import ops
 
 ROOT = Path(__file__).parents[1]
 LESSONS = sorted(path.stem[-2:] for path in (ROOT / "notebooks" / "solutions").glob("lesson*.py"))
@@ -51,3 +54,27 @@ def test_a_function_that_is_not_written_yet_is_no_error(number):
         report = getattr(checks(number), name)(*[stub] * len(answers))
         assert not report.passed
         assert "not written yet" in repr(report)
+
+
+ANCHOR = re.compile(r"notebook (\d\d), eq\. ([\d., andto]+\d)")
+
+
+def test_every_derivation_that_a_docstring_names_is_there():
+    sources = {path.stem[:2]: path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+    named = [
+        (path.name, number, equation)
+        for path in sorted((ROOT / "albert_np").rglob("*.py"))
+        for number, equations in ANCHOR.findall(path.read_text(encoding="utf-8"))
+        for equation in re.findall(r"\d+\.\d+", equations)
+    ]
+    assert len(named) > 30
+    lost = [anchor for anchor in named if rf"\tag{{{anchor[2]}}}" not in sources.get(anchor[1], "")]
+    assert not lost
+
+
+@pytest.mark.parametrize("name", ops.__all__)
+def test_every_op_says_where_it_is_derived(name):
+    op = getattr(ops, name)
+    derived = "embedding linear gelu gelu_new layer_norm softmax attention cross_entropy".split()
+    if callable(op) and name.rpartition("_")[0] in derived:
+        assert ANCHOR.search(op.__doc__)

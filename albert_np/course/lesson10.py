@@ -7,10 +7,10 @@ import numpy as np
 
 from albert_np.course.report import equal, holds, self_check
 from albert_np.gradcheck import check_gradients
-from albert_np.layers import FeedForwardCache, LayerCache, SelfAttentionCache, layer_forward
+from albert_np.layers import FeedForwardCache, LayerCache, SelfAttentionCache, heads_backward, layer_forward
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
-from albert_np.ops import ACTIVATIONS, attention_backward, dropout_backward, linear_backward
+from albert_np.ops import ACTIVATIONS, AttentionCache, dropout_backward, linear_backward
 from albert_np.params import Scope
 from albert_np.verify import block_cases, randomize, small_config
 
@@ -27,14 +27,11 @@ def attention_branch_backward(dy: Array, cache: SelfAttentionCache, g: Scope) ->
     dy (B, T, H), the gradient of A(x); returns this branch's part of dx, and adds the gradients of its weights into
     g, the scope of the attention.
     """
-    B, T, H = dy.shape
-    _, N, _, D = cache.attention.query.shape
+    assert isinstance(cache.attention, AttentionCache)  # padding is not skipped here
     dmerged, dweight, dbias = linear_backward(dropout_backward(dy, cache.dropout), cache.dense)
     g["dense.weight"] += dweight
     g["dense.bias"] += dbias
-    dcontext = dmerged.reshape(B, T, N, D).transpose(0, 2, 1, 3)  # split
-    dheads = np.stack(attention_backward(dcontext, cache.attention))  # (3, B, N, T, D)
-    dstacked = dheads.transpose(1, 3, 0, 2, 4).reshape(B, T, 3 * H)  # merge
+    dstacked = heads_backward(dmerged, cache.attention)
     dx, dweight, dbias = linear_backward(dstacked, cache.query_key_value)
     g["query_key_value.weight"] += dweight
     g["query_key_value.bias"] += dbias

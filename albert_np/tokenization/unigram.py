@@ -76,6 +76,8 @@ class Unigram:
         """Return the edges of the best segmentation of `text` (Viterbi).
 
         Sums are rounded to float32, as in the library: that decides between paths of equal score.
+
+        Derivation: notebook 06, eq. 6.4 and 6.5.
         """
         best_score = [0.0] + [-np.inf] * len(text)  # of the best path that ends at each place
         best_edge: list[Edge | None] = [None] * (len(text) + 1)  # the last edge of that path

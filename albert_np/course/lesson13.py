@@ -1,0 +1,118 @@
+"""Notebook 13: n-gram masks and pairs of segments."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from albert_np.course.report import Finding, holds, self_check
+from albert_np.pretraining import ngram_probabilities
+
+__all__ = ["check_replace_tokens", "check_span_length"]
+
+DRAWS = {3: 20_000, 2: 10_000, 5: 20_000, 1: 200}  # longest → how often to draw
+
+
+@self_check("span lengths")
+def check_span_length(span_length: Callable[..., Any]) -> Iterator[Any]:
+    """Check `n = span_length(rng, longest)`: an integer from 1 to longest, with probability in proportion to 1/n."""
+    one, two, fresh = (np.random.default_rng(seed) for seed in (13, 13, 13))
+    same = [span_length(one, 3) for _ in range(50)] == [span_length(two, 3) for _ in range(50)]
+    yield holds("two generators with one seed give the same lengths", same, "they do not: draw from `rng` alone")
+    moved = one.bit_generator.state != fresh.bit_generator.state
+    yield holds("`rng` was used", moved, "nothing was drawn from it")
+    for longest, draws in DRAWS.items():
+        measured = functools.cache(functools.partial(_lengths, span_length, longest, draws))
+        found = set(np.unique(measured(13)).tolist())
+        wanted = set(range(1, longest + 1))
+        yield holds(f"longest {longest}: the lengths are 1 to {longest}", found == wanted, f"got {sorted(found)}")
+        for n, p in enumerate(ngram_probabilities(longest).tolist(), start=1):
+            share = functools.partial(_share_of, measured, n)
+            yield _within(f"longest {longest}, share of n = {n}", share, p, draws)
+
+
+def _lengths(span_length: Callable[..., Any], longest: int, draws: int, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    return np.array([span_length(rng, longest) for _ in range(draws)])
+
+
+def _share_of(measured: Callable[[int], Any], value: int, seed: int) -> float:
+    return float((measured(seed) == value).mean())
+
+
+def _share_all_masked(measured: Callable[[int], Any], seed: int) -> float:
+    return float((measured(seed) == 0).all(axis=1).mean())
+
+
+def _within(name: str, measure: Callable[[int], float], p: float, draws: int) -> Finding:
+    """Compare a share with its probability, to 3σ; 1 in 370 lies outside by luck, so such a one is measured anew."""
+    margin = 3 * math.sqrt(p * (1 - p) / draws)
+    shares = []
+    for seed in (13, 14):
+        shares.append(measure(seed))
+        if abs(shares[-1] - p) <= margin:
+            return True, f"{name}: {shares[-1]:.4f}, expected {p:.4f} ± {margin:.4f}"
+    return False, f"{name}: {shares[0]:.4f}, then {shares[1]:.4f}, expected {p:.4f} ± {margin:.4f}"
+
+
+MASK = 4
+ORDINARY = np.arange(5, 25)  # ids 0 to 4 are special
+EXAMPLES, CHOSEN = 2000, 10  # how many examples, and how many tokens are chosen in each
+
+
+@self_check("80 / 10 / 10")
+def check_replace_tokens(replace_tokens: Callable[..., Any]) -> Iterator[Any]:
+    """Check `input_ids = replace_tokens(ids, chosen, mask_id, ordinary_ids, rng)`; all (T,), chosen bool."""
+    ids, chosen = _example()
+    given = ids.copy(), chosen.copy(), ORDINARY.copy()
+    got = np.asarray(replace_tokens(given[0], given[1], MASK, given[2], np.random.default_rng(13)))
+    unchanged = all((a == b).all() for a, b in zip(given, (ids, chosen, ORDINARY), strict=True))
+    yield holds("no argument was changed", unchanged, "one was: the labels are read off `ids` later, so copy first")
+    if got.shape != ids.shape:
+        yield False, f"got shape {got.shape}, expected {ids.shape}"
+        return
+    yield holds("tokens that were not chosen stay", bool((got == ids)[~chosen].all()), "some were replaced")
+    again = replace_tokens(ids.copy(), chosen.copy(), MASK, ORDINARY.copy(), np.random.default_rng(13))
+    yield holds("one seed gives one result", bool((got == again).all()), "it does not: draw from `rng` alone")
+
+    measured = functools.cache(functools.partial(_outcomes, replace_tokens))
+    draws = EXAMPLES * CHOSEN
+    names = {"masked": 0.8, "replaced at random": 0.1, "kept": 0.1}
+    for kind, (name, p) in enumerate(names.items()):
+        yield _within(f"share {name}", functools.partial(_share_of, measured, kind), p, draws)
+    yield _within(
+        "each token by itself: share of examples in which all ten are masked",
+        functools.partial(_share_all_masked, measured),
+        0.8**CHOSEN,
+        EXAMPLES,
+    )
+    yield from _random_pieces(replace_tokens)
+
+
+def _example() -> tuple[Any, Any]:
+    """30 tokens, ten of them chosen; their ids are none of the ordinary ones, so that each outcome can be told."""
+    return np.arange(100, 130), np.arange(30) % 3 == 1
+
+
+def _outcomes(replace_tokens: Callable[..., Any], seed: int) -> Any:
+    """Return (examples, chosen) int: 0 masked, 1 another token, 2 kept."""
+    ids, chosen = _example()
+    rng = np.random.default_rng(seed)
+    rows = [
+        np.asarray(replace_tokens(ids.copy(), chosen.copy(), MASK, ORDINARY.copy(), rng))[chosen]
+        for _ in range(EXAMPLES)
+    ]
+    return np.where(np.stack(rows) == MASK, 0, np.where(np.stack(rows) == ids[chosen], 2, 1))
+
+
+def _random_pieces(replace_tokens: Callable[..., Any]) -> Iterator[Any]:
+    """One example with 20,000 chosen tokens: some 2,000 pieces at random, so that no ordinary one can be missing."""
+    ids, chosen = np.full(20_000, 100), np.ones(20_000, dtype=bool)
+    pieces = np.asarray(replace_tokens(ids, chosen, MASK, ORDINARY.copy(), np.random.default_rng(13)))
+    pieces = pieces[(pieces != MASK) & (pieces != 100)]
+    strange = sorted(set(pieces.tolist()) - set(ORDINARY.tolist()))
+    yield holds("random tokens are ordinary ones", not strange, f"{strange[:5]} are not among `ordinary_ids`")
+    missing = sorted(set(ORDINARY.tolist()) - set(pieces.tolist()))
+    yield holds("each ordinary token can come, drawn anew for each place", not missing, f"{missing[:5]} never came")

@@ -1,0 +1,129 @@
+"""Wrong answers to notebook 13: check → (functions, what the report must say)."""
+
+import random
+
+import numpy as np
+
+
+def drawn(rng, weights):
+    return 1 + int((np.cumsum(weights)[:-1] / sum(weights) <= rng.random()).sum())
+
+
+def uniform(rng, longest):
+    return int(rng.integers(1, longest + 1))
+
+
+def inverted(rng, longest):
+    return drawn(rng, np.arange(1, longest + 1))
+
+
+def weights_from_two_on(rng, longest):
+    return drawn(rng, 1 / np.arange(2, longest + 2))
+
+
+def counted_from_zero(rng, longest):
+    return drawn(rng, 1 / np.arange(1, longest + 1)) - 1
+
+
+def without_the_longest(rng, longest):
+    return drawn(rng, 1 / np.arange(1, max(2, longest)))
+
+
+def halved_each_time(rng, longest):
+    n = 1
+    while n < longest and rng.random() < 0.5:
+        n += 1
+    return n
+
+
+def squared(rng, longest):
+    return drawn(rng, 1 / np.arange(1, longest + 1) ** 2)
+
+
+def from_a_global_generator(rng, longest):
+    return random.choices(range(1, longest + 1), [1 / n for n in range(1, longest + 1)])[0]
+
+
+def replaced(ids, chosen, mask_id, rng, pieces, masked=0.8, at_random=0.1, luck=None):
+    input_ids = ids.copy()
+    places = np.flatnonzero(chosen)
+    luck = rng.random(len(places)) if luck is None else luck
+    input_ids[places[luck < masked]] = mask_id
+    others = places[luck >= 1 - at_random]
+    input_ids[others] = pieces(len(others))
+    return input_ids
+
+
+def all_masked(ids, chosen, mask_id, ordinary_ids, rng):
+    return np.where(chosen, mask_id, ids)
+
+
+def all_eighty_percent(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n), at_random=0)
+
+
+def a_second_draw(ids, chosen, mask_id, ordinary_ids, rng):
+    input_ids = ids.copy()
+    for i in np.flatnonzero(chosen):
+        if rng.random() < 0.8:
+            input_ids[i] = mask_id
+        elif rng.random() < 0.1:  # 10 % of what is left
+            input_ids[i] = rng.choice(ordinary_ids)
+    return input_ids
+
+
+def one_luck_for_all(ids, chosen, mask_id, ordinary_ids, rng):
+    luck = np.full(chosen.sum(), rng.random())
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n), luck=luck)
+
+
+def exactly_eight_of_ten(ids, chosen, mask_id, ordinary_ids, rng):
+    luck = (rng.permutation(chosen.sum()) + 0.5) / chosen.sum()
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n), luck=luck)
+
+
+def from_the_whole_vocabulary(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.integers(ordinary_ids.max() + 1, size=n))
+
+
+def indices_for_ids(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.integers(len(ordinary_ids), size=n))
+
+
+def one_piece_for_all(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids))
+
+
+def in_place(ids, chosen, mask_id, ordinary_ids, rng):
+    ids[...] = replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n))
+    return ids
+
+
+def not_the_chosen(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, ~chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n))
+
+
+MISTAKES = {
+    "check_span_length": [
+        ((uniform,), "longest 3, share of n = 1: 0.33"),
+        ((inverted,), "longest 3, share of n = 1: 0.16"),
+        ((weights_from_two_on,), "longest 3, share of n = 1: 0.46"),
+        ((counted_from_zero,), "got [0, 1, 2]"),
+        ((without_the_longest,), "got [1, 2]"),
+        ((halved_each_time,), "longest 3, share of n = 3: 0.2"),
+        ((squared,), "longest 5, share of n = 5"),
+        ((from_a_global_generator,), "draw from `rng` alone"),
+    ],
+    "check_replace_tokens": [
+        ((all_masked,), "share masked: 1.0"),
+        ((all_eighty_percent,), "share replaced at random: 0.0"),
+        ((a_second_draw,), "share replaced at random: 0.0"),
+        ((one_luck_for_all,), "each token by itself"),
+        ((exactly_eight_of_ten,), "each token by itself"),
+        ((from_the_whole_vocabulary,), "are not among `ordinary_ids`"),
+        ((indices_for_ids,), "are not among `ordinary_ids`"),
+        ((one_piece_for_all,), "never came"),
+        ((in_place,), "no argument was changed"),
+        ((not_the_chosen,), "tokens that were not chosen stay"),
+    ],
+}

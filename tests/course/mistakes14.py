@@ -1,0 +1,145 @@
+"""Wrong answers to notebook 14: check → (functions, what the report must say)."""
+
+import numpy as np
+
+
+def norm(x):
+    return float(np.sqrt((x * x).sum()))
+
+
+def ratio_of(w, u):
+    return norm(w) / norm(u) if norm(w) > 0 and norm(u) > 0 else 1.0
+
+
+def moments(g, m, v):
+    return 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+
+
+def direction(m, v, t):
+    return m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.999**t)) + 1e-6)
+
+
+def step_with(ratio, w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = direction(m, v, step)
+    if excluded:
+        return w - learning_rate * u, m, v
+    u = u + weight_decay * w
+    return w - learning_rate * ratio(w, u) * u, m, v
+
+
+def no_trust_ratio(*arguments):
+    return step_with(lambda w, u: 1.0, *arguments)
+
+
+def ratio_upside_down(*arguments):
+    return step_with(lambda w, u: 1 / ratio_of(w, u), *arguments)
+
+
+def ratio_for_each_row(*arguments):
+    def ratio(w, u):
+        above, below = (np.sqrt((x * x).sum(-1, keepdims=True)) for x in (w, u))
+        return np.where((above > 0) & (below > 0), above / np.where(below > 0, below, 1), 1.0)
+
+    return step_with(ratio, *arguments)
+
+
+def zero_norms_divide(*arguments):
+    return step_with(lambda w, u: np.linalg.norm(w) / np.linalg.norm(u), *arguments)
+
+
+def a_zero_weight_stays(*arguments):
+    return step_with(lambda w, u: norm(w) / (norm(u) + 1e-12), *arguments)
+
+
+def ratio_in_double_precision(*arguments):
+    return step_with(lambda w, u: np.float64(ratio_of(w, u)), *arguments)
+
+
+def decay_outside_the_ratio(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    r = direction(m, v, step)
+    if excluded:
+        return w - learning_rate * r, m, v
+    return w - learning_rate * (ratio_of(w, r) * r + weight_decay * w), m, v
+
+
+def decay_not_in_the_norm(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    r = direction(m, v, step)
+    if excluded:
+        return w - learning_rate * r, m, v
+    return w - learning_rate * ratio_of(w, r) * (r + weight_decay * w), m, v
+
+
+def decay_through_the_moments(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g if excluded else g + weight_decay * w, m, v)
+    u = direction(m, v, step)
+    return w - learning_rate * (1.0 if excluded else ratio_of(w, u)) * u, m, v
+
+
+def excluded_still_decays(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = direction(m, v, step) + weight_decay * w
+    return w - learning_rate * (1.0 if excluded else ratio_of(w, u)) * u, m, v
+
+
+def excluded_still_adapted(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = direction(m, v, step) + (0.0 if excluded else weight_decay) * w
+    return w - learning_rate * ratio_of(w, u) * u, m, v
+
+
+def corrected_one_step_late(w, g, m, v, step, *rest):
+    return step_with(ratio_of, w, g, m, v, step + 1, *rest)
+
+
+def corrected_one_step_early(w, g, m, v, step, *rest):
+    with np.errstate(all="ignore"):
+        return step_with(ratio_of, w, g, m, v, np.float64(step - 1), *rest)
+
+
+def not_corrected(w, g, m, v, step, *rest):
+    return step_with(ratio_of, w, g, m, v, 10**6, *rest)
+
+
+def corrected_moments_returned(w, g, m, v, step, *rest):
+    w, m, v = step_with(ratio_of, w, g, m, v, step, *rest)
+    return w, m / (1 - 0.9**step), v / (1 - 0.999**step)
+
+
+def epsilon_inside_the_root(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = m / (1 - 0.9**step) / np.sqrt(v / (1 - 0.999**step) + 1e-6)
+    if excluded:
+        return w - learning_rate * u, m, v
+    u = u + weight_decay * w
+    return w - learning_rate * ratio_of(w, u) * u, m, v
+
+
+def in_place(w, g, m, v, *rest):
+    w[...], m[...], v[...] = step_with(ratio_of, w, g, m, v, *rest)
+    return w, m, v
+
+
+MISTAKES = {
+    "check_lamb_step": [
+        ((no_trust_ratio,), "without decay: ‖Δw‖ / ‖w‖ = η"),
+        ((ratio_upside_down,), "without decay: ‖Δw‖ / ‖w‖ = η"),
+        ((ratio_for_each_row,), "adapted, step 1, w, against the package"),
+        ((zero_norms_divide,), "w = 0: φ = 1"),
+        ((a_zero_weight_stays,), "w = 0: φ = 1"),
+        ((ratio_in_double_precision,), "float32 in gives float32 out"),
+        ((decay_outside_the_ratio,), "w shrinks by η"),
+        ((decay_not_in_the_norm,), "with decay: ‖Δw‖ / ‖w‖ = η"),
+        ((decay_through_the_moments,), "w shrinks by η"),
+        ((excluded_still_decays,), "excluded: no weight decay"),
+        ((excluded_still_adapted,), "excluded, first step"),
+        ((corrected_one_step_late,), "excluded, first step"),
+        ((corrected_one_step_early,), "excluded, first step"),
+        ((not_corrected,), "excluded, first step"),
+        ((corrected_moments_returned,), "m after the first step"),
+        ((epsilon_inside_the_root,), "outside the root"),
+        ((in_place,), "no argument was changed"),
+    ]
+}
