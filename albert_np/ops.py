@@ -94,7 +94,7 @@ def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearC
     """
     y = _rows(x) @ weight.T
     y += bias
-    return y.reshape(*x.shape[:-1], -1), LinearCache(x, weight)
+    return y.reshape(*x.shape[:-1], len(weight)), LinearCache(x, weight)
 
 
 def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]:

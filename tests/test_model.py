@@ -286,3 +286,11 @@ def test_resizing_away_the_padding_piece_is_refused():
     with pytest.raises(ValueError, match="pad_token_id=22"):
         model.resize_token_embeddings(20)
     assert model.config.vocab_size == 23
+
+
+def test_a_batch_without_any_label_has_no_loss_and_no_gradient():
+    model = small_model(AlbertForPreTraining)
+    out = model(IDS, MASK, labels=np.full_like(IDS, -100), sentence_order_label=[-100, -100])
+    model.backward()
+    assert out.loss == 0
+    assert not model.grads.flat.any()
