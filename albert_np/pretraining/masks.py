@@ -23,14 +23,20 @@ class NGram(NamedTuple):
 
 
 def ngram_probabilities(max_ngram: int = 3) -> npt.NDArray[np.float64]:
-    """p(n) = (1/n) / Σ 1/k for n = 1 … max_ngram; 6/11, 3/11 and 2/11 for three (paper, section 4.1)."""
+    """p(n) = (1/n) / Σ 1/k for n = 1 … max_ngram; 6/11, 3/11 and 2/11 for three (paper, section 4.1).
+
+    Derivation: notebook 13, eq. 13.1.
+    """
     weights: npt.NDArray[np.float64] = 1 / np.arange(1, max_ngram + 1)
     weights /= weights.sum()
     return weights
 
 
 def prediction_budget(length: int, masked_lm_prob: float, max_predictions: int | None) -> int:
-    """The number of tokens to mask among `length`, special tokens counted in, as Google does: at least 1."""
+    """The number of tokens to mask among `length`, special tokens counted in, as Google does: at least 1.
+
+    Derivation: notebook 13, eq. 13.7.
+    """
     budget = max(1, round(length * masked_lm_prob))
     return budget if max_predictions is None else min(budget, max_predictions)
 
@@ -64,7 +70,8 @@ def choose_ngrams(sizes: Ints, budget: int, rng: np.random.Generator, max_ngram:
     drawn with `ngram_probabilities`, then a place uniformly from all where n words in a row are still free and fit
     into what is left of the budget; where there is none, n shrinks. It ends when the budget is used up or no word
     fits. So p(n) holds for every n-gram that has room, and short ones are more frequent among the last of an example:
-    of 128 tokens, with a budget of 19, the shares come out as 57.5, 26.8 and 15.6 % instead of 54.5, 27.3 and 18.2 %.
+    of 125 words of one token each, with a budget of 19, the shares come out as 57.1, 26.7 and 16.2 % instead of 54.5,
+    27.3 and 18.2 %.
 
     Google's code draws the place first and gives it up if the n-gram overlaps another one, which favours small n.
     """
@@ -95,6 +102,8 @@ def replace_tokens(
     ids (T,), chosen (T,) bool; returns (T,) int64. The random piece is uniform over the ordinary pieces. Google's code
     draws from the whole vocabulary: a [SEP] or a padding token would appear in the middle of a sentence, and a [MASK]
     would blur the 80 %.
+
+    Derivation: notebook 13, eq. 13.8.
     """
     input_ids = ids.astype(np.int64)
     places = np.flatnonzero(chosen)

@@ -56,6 +56,8 @@ def make_pair(
 
     Google's code cuts no single sentence but takes the second segment from a random other document and labels it as
     swapped, which brings topic prediction back in by the back door (create_pretraining_data.py); we do not.
+
+    Derivation: notebook 13, eq. 13.10.
     """
     first, end = chunk
     ids = corpus.ids[corpus.sentence_starts[first] : corpus.sentence_starts[end]]

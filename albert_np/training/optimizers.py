@@ -200,6 +200,8 @@ def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float:
     A norm that is not finite is returned with the gradients left as they are, so that the culprit can be
     looked for. Source: `tf.clip_by_global_norm`; torch adds 1e-6 to the norm. Raises ValueError unless
     max_norm is positive.
+
+    Derivation: notebook 14, eq. 14.13.
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm={max_norm} must be positive")

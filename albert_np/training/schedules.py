@@ -22,6 +22,8 @@ def warmup_linear(step: int, warmup_steps: int, total_steps: int, peak: float) -
     first has lr = peak / w, the w-th has the peak, and 0 is reached only after the last. Raises ValueError
     for a step outside [0, total_steps], a warm-up outside [0, total_steps) or a peak that is negative or not
     finite.
+
+    Derivation: notebook 14, eq. 14.10.
     """
     _check(step, warmup_steps, total_steps, peak)
     rise = (step + 1) / warmup_steps if warmup_steps else 1.0
@@ -36,6 +38,8 @@ def google_schedule(step: int, warmup_steps: int, total_steps: int, peak: float)
     then lr = peak · (1 - t / T), a decay that counts from step 0 and so starts with a jump down to peak · (1
     - w / T): 0.001716 rather than 0.00176 in the paper's setting (w = 3125, T = 125,000). Source:
     google-research/albert `optimization.py`. Raises ValueError as `warmup_linear`.
+
+    Derivation: notebook 14, eq. 14.11.
     """
     _check(step, warmup_steps, total_steps, peak)
     return peak * (step / warmup_steps if step < warmup_steps else 1 - step / total_steps)
@@ -46,6 +50,8 @@ def scale_learning_rate(learning_rate: float, batch_size: int, reference: int = 
 
     The published rate of 0.00176 belongs to a batch of 4096 sequences. Source: You et al. (arXiv 1904.00962),
     who scale LAMB's learning rate with the square root of the batch. Raises ValueError for sizes below 1.
+
+    Derivation: notebook 14, eq. 14.12.
     """
     if batch_size < 1 or reference < 1:
         raise ValueError(f"batch_size={batch_size} and reference={reference} must be at least 1")
