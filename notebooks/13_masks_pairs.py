@@ -95,7 +95,7 @@ show(
 
 # %% [markdown]
 # The last rule is no invention. An early version of the original script had the weights the wrong way round, and no
-# error told anybody (google-research issue 79). A histogram does.
+# error told anybody (google-research#79). A histogram does.
 #
 # ## 3. Your turn: the length of a span  (difficulty 2 of 5, 10 minutes)
 #

@@ -314,7 +314,7 @@ for s in (0, 1, W - 1, W, S - 1):
 
 # %% [markdown]
 # The first update has the rate 0: a whole batch for nothing. And the decay counts from step 0, so that the line down
-# starts at $\eta_{\max}(1 - W/S) = 0.001716$ (google-research/albert, issue 49). Neither does harm worth mentioning. It
+# starts at $\eta_{\max}(1 - W/S) = 0.001716$ (google-research/albert#49). Neither does harm worth mentioning. It
 # must be known by whoever compares two runs.
 #
 # **Smaller batches.** The rate of 0.00176 belongs to 4,096 sequences per update. The mean of $B$ gradients has noise of
