@@ -427,10 +427,10 @@ def work(copy, part):
 
 gradients = {}
 for threads in (1, 2):
-    with Replicas(model, threads).one_blas_thread_each() as replicas, threadpool_limits(1):
-        t = seconds(lambda r=replicas, n=threads: r.map(work, split(batch, n)), 3)
-        model.zero_grad()
-        losses = replicas.map(work, split(batch, threads))
+    replicas = Replicas(model, threads)  # holds the BLAS to one thread for each part
+    t = seconds(lambda r=replicas, n=threads: r.map(work, split(batch, n)), 3)
+    model.zero_grad()
+    losses = replicas.map(work, split(batch, threads))
     gradients[threads] = model.grads.flat.copy()
     print(f"{threads} thread(s): {1e3 * t:5.0f} ms a step, loss {sum(losses):.6f}")
 difference = abs(gradients[1] - gradients[2]).max() / abs(gradients[1]).max()
