@@ -3,10 +3,14 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+COMMANDS = (
+    "quickstart pretrain finetune evaluate fill-mask classify answer tokenize convert info verify bench profile".split()
+)
 WORDS = "the cat dog bird house river sees likes finds old small red green big quick and or with under near".split()
 
 
@@ -52,9 +56,17 @@ def test_importing_the_package_pulls_in_nothing_heavy():
 
 def test_help_tells_a_newcomer_where_to_start():
     text = done("--help")
-    for word in ("quickstart", "pretrain", "fill-mask", "tokenize", "info", "verify"):
+    for word in COMMANDS:
         assert word in text
         assert "Usage: albert-np" in done(word, "--help")
+
+
+def test_convert_turns_googles_checkpoint_into_a_folder(tmp_path):
+    source = Path(__file__).parent / "reference" / "tensorflow_checkpoints" / "pretraining"
+    assert "AlbertForPreTraining" in done("convert", source, tmp_path / "folder")
+    stored = json.loads(done("info", tmp_path / "folder", "--json"))["stored"]
+    assert stored["kind"] == "Hugging Face"
+    assert run("convert", source, tmp_path / "folder").returncode == 2
 
 
 def test_pretrain_leaves_a_model_a_figure_a_log_and_checkpoints(finished):

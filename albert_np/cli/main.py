@@ -63,6 +63,7 @@ class _Lazy(click.Group):
         "answer": "finetuning",
         "fill-mask": "using",
         "tokenize": "using",
+        "convert": "using",
         "info": "using",
         "verify": "verifying",
         "bench": "benching",
