@@ -157,8 +157,7 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array,
     dx_hat = dy * weight
     projection = (dx_hat * x_hat).mean(axis=-1, keepdims=True)  # (…, 1)
     dx = rstd * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - x_hat * projection)
-    width = dy.shape[-1]
-    return dx, _sum_rows((dy * x_hat).reshape(-1, width)), _sum_rows(dy.reshape(-1, width))
+    return dx, _sum_rows(_rows(dy * x_hat)), _sum_rows(_rows(dy))
 
 
 class ActivationCache(NamedTuple):

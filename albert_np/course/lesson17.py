@@ -144,6 +144,9 @@ class _Generator:
     def __init__(self, seed: int):
         self._rng = np.random.default_rng(seed)
 
+    def integers(self, high: int) -> int:
+        return int(self._rng.integers(high))
+
     def random(self, shape: Any, dtype: Any) -> StrictArray:
         return StrictArray(self._rng.random(shape, dtype=dtype))
 
