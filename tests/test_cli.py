@@ -132,7 +132,7 @@ WRONG = {
     "an unknown size": (["info", "tiny"], 2, "'tiny' is neither a file or folder, nor owner/name, nor one of base-v1"),
     "no model": (["fill-mask", "[MASK]", "--model", "nowhere"], 2, "nowhere is not a folder"),
     "no blank": (["fill-mask", "no blank", "--model", "RUN"], 2, "has no [MASK]"),
-    "no corpus": (["pretrain", "--output", "x"], 2, "give --corpus and --output, or --resume"),
+    "no output": (["pretrain", "--corpus", "x"], 2, "give --output, or --resume"),
     "a corpus that is not there": (["pretrain", "--corpus", "gone.txt", "--output", "x"], 2, "gone.txt"),
     "a run that is there": (["pretrain", "--corpus", "CORPUS", "--output", "RUN"], 2, "already holds a run"),
     "settings on resuming": (["pretrain", "--resume", "RUN", "--steps", "9"], 2, "do not give steps"),

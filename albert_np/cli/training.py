@@ -81,7 +81,10 @@ def _print_summary(summary: Any, output: Path) -> None:
 
 @click.command()
 @click.option(
-    "--corpus", multiple=True, type=click.Path(path_type=Path), help="A UTF-8 text file, .gz too; give it once a file."
+    "--corpus",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A UTF-8 text file, .gz too; give it once a file. Without one, the quickstart's text.",
 )
 @click.option(
     "--layout",
@@ -113,12 +116,20 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--google-moments", is_flag=True, help="No bias correction in the optimizer, as Google's code.")
 @click.option("--masked-lm-prob", default=0.15, show_default=True)
 @click.option("--max-ngram", default=3, show_default=True)
+@click.option(
+    "--pairs",
+    type=click.Choice(["order", "next", "none"]),
+    default="order",
+    show_default=True,
+    help="What is asked of two segments: SOP, BERT's next sentence, or nothing.",
+)
 @click.option("--max-predictions", type=int, help="Cap on masked tokens a sequence; none by default.")
 @click.option("--evaluate-every", default=200, show_default=True)
 @click.option("--checkpoint-every", default=200, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="All processors by default; results depend on it.")
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @reports_errors
 def pretrain(resume: Path | None, **options: Any) -> None:
     """Pretrain an ALBERT on your own text with masked words and sentence order.
@@ -146,29 +157,30 @@ def pretrain(resume: Path | None, **options: Any) -> None:
 
 
 def _prepare(options: dict[str, Any]) -> Any:
-    from albert_np.pretraining import read_documents, text_source
+    from albert_np.pretraining import python_prose, python_prose_source, read_documents, text_source
     from albert_np.training.pretrain import Recipe, prepare_run
 
-    if not options["corpus"] or options["output"] is None:
-        raise click.UsageError("give --corpus and --output, or --resume")
+    if options["output"] is None:
+        raise click.UsageError("give --output, or --resume")
     steps = options["steps"]
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "evaluate_every checkpoint_every seed threads backend"
+        "pairs evaluate_every checkpoint_every seed threads backend"
     ).split()
     recipe = Recipe(
         steps=steps,
         warmup_steps=steps // 10 if warmup is None else warmup,
         bias_correction=not options["google_moments"],
         max_predictions_per_seq=options["max_predictions"],
+        recompute="layer" if options["recompute"] else "none",
         **{name: options[name] for name in taken},
     )
     paths, layout = list(options["corpus"]), options["layout"]
     return prepare_run(
         options["output"],
-        lambda: read_documents(paths, layout),
-        text_source(paths, layout),
+        (lambda: read_documents(paths, layout)) if paths else python_prose,
+        text_source(paths, layout) if paths else python_prose_source(),
         _config(options["config_name"]),
         recipe,
         vocabulary=options["vocabulary"],

@@ -5,3 +5,23 @@
 
 Nothing here knows the answers by heart: expected values come from the package or from finite differences.
 """
+
+from pathlib import Path
+
+__all__ = ["data_folder", "notebooks_folder"]
+
+
+def data_folder() -> Path:
+    """Return the folder of what the course looks at: a small pretrained model, and results of experiments."""
+    return _part("data")
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of the notebooks."""
+    return _part("notebooks")
+
+
+def _part(name: str) -> Path:
+    """Inside the installed package, or beside it in a clone of the repository."""
+    installed = Path(__file__).parent / name
+    return installed if installed.is_dir() else Path(__file__).parents[2] / name

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.masks import mask_tokens, prediction_budget
-from albert_np.pretraining.segments import make_pair, plan_epoch
+from albert_np.pretraining.segments import PAIRS, make_pair, plan_epoch
 from albert_np.pretraining.vocabulary import Tokenizer, Vocabulary
 
 __all__ = ["Example", "Position", "PretrainingBatch", "PretrainingData", "held_out_batches"]
@@ -33,7 +33,7 @@ class Example(NamedTuple):
     input_ids: Ints  # (T,) with masks in it
     token_type_ids: Ints  # (T,) 0 up to the first [SEP], 1 after it
     labels: Ints  # (T,) the original token where one is asked for, -100 elsewhere
-    sentence_order_label: int  # 0 in order, 1 swapped, -100 no pair
+    sentence_order_label: int  # 0 in order, 1 swapped or not the next, -100 no pair
 
 
 class PretrainingBatch(NamedTuple):
@@ -51,7 +51,7 @@ class PretrainingData:
 
     max_seq_length: longest example, special tokens counted in. masked_lm_prob: share of an example's tokens that are
     masked; `max_predictions_per_seq` caps their number, None does not. short_seq_prob: see `plan_epoch`.
-    max_ngram: see `choose_ngrams`. An epoch shows every chunk of the corpus once; the next one cuts, pairs and masks
+    max_ngram: see `choose_ngrams`. pairs: see `make_pair`. An epoch shows every chunk of the corpus once; the next one cuts, pairs and masks
     it anew. Example i of epoch e depends on (corpus, settings, seed, e, i) alone: not on the batch size, and not on
     what was asked for before. Every batch has `batch_size` examples: the last of an epoch is filled up from the next.
 
@@ -71,6 +71,7 @@ class PretrainingData:
         max_predictions_per_seq: int | None = None,
         short_seq_prob: float = 0.1,
         max_ngram: int = 3,
+        pairs: str = "order",
         seed: int = 0,
     ):
         _check_at_least(1, batch_size=batch_size, max_ngram=max_ngram)
@@ -83,6 +84,10 @@ class PretrainingData:
         if max_predictions_per_seq is not None:
             _check_at_least(1, max_predictions_per_seq=max_predictions_per_seq)
             _warn_of_cap(max_predictions_per_seq, masked_lm_prob, max_seq_length)
+        if pairs not in PAIRS:
+            raise ValueError(f"pairs={pairs!r}: allowed are {', '.join(PAIRS)}")
+        if pairs == "next" and corpus.num_documents < 2:
+            raise ValueError('pairs="next" takes segments from other documents, but the corpus has one document')
         corpus.check(tokenizer)
         self.corpus = corpus
         self.vocabulary = Vocabulary.from_tokenizer(tokenizer)
@@ -92,6 +97,7 @@ class PretrainingData:
         self.max_predictions_per_seq = max_predictions_per_seq
         self.short_seq_prob = short_seq_prob
         self.max_ngram = max_ngram
+        self.pairs = pairs
         self.seed = seed
         self._plans: dict[int, Ints] = {}
 
@@ -111,6 +117,7 @@ class PretrainingData:
             "max_predictions_per_seq": self.max_predictions_per_seq,
             "short_seq_prob": self.short_seq_prob,
             "max_ngram": self.max_ngram,
+            "pairs": self.pairs,
             "seed": self.seed,
         }
 
@@ -149,7 +156,7 @@ class PretrainingData:
         rng = np.random.default_rng([self.seed, _EXAMPLE, epoch, index])
         vocabulary = self.vocabulary
         chunk = self._plan(epoch)[index]
-        pair = make_pair(self.corpus, chunk, self.max_seq_length - 3, vocabulary.starts_word, rng)
+        pair = make_pair(self.corpus, chunk, self.max_seq_length - 3, vocabulary.starts_word, rng, self.pairs)
         parts: list[Any] = [[vocabulary.cls_id], pair.first, [vocabulary.sep_id]]
         if len(pair.second):
             parts += [pair.second, [vocabulary.sep_id]]

@@ -7,15 +7,16 @@ import numpy.typing as npt
 
 from albert_np.pretraining.corpus import TokenizedCorpus
 
-__all__ = ["IN_ORDER", "NO_PAIR", "SWAPPED", "Pair", "make_pair", "plan_epoch", "truncate_pair"]
+__all__ = ["IN_ORDER", "NO_PAIR", "PAIRS", "SWAPPED", "Pair", "make_pair", "plan_epoch", "truncate_pair"]
 
 IN_ORDER, SWAPPED, NO_PAIR = 0, 1, -100  # sentence_order_label
+PAIRS = ("order", "next", "none")  # SOP, BERT's NSP, nothing asked
 
 Ints = npt.NDArray[Any]
 
 
 class Pair(NamedTuple):
-    """Two consecutive stretches of a document and whether they stand in their order; `second` may be empty."""
+    """Two stretches of text and whether the second follows the first (0) or not (1); `second` may be empty."""
 
     first: Ints
     second: Ints
@@ -47,12 +48,20 @@ def plan_epoch(
 
 
 def make_pair(
-    corpus: TokenizedCorpus, chunk: Ints, max_tokens: int, starts_word: npt.NDArray[np.bool_], rng: np.random.Generator
+    corpus: TokenizedCorpus,
+    chunk: Ints,
+    max_tokens: int,
+    starts_word: npt.NDArray[np.bool_],
+    rng: np.random.Generator,
+    pairs: str = "order",
 ) -> Pair:
     """Cut a chunk in two where a sentence begins, swap the parts half of the time, and truncate them.
 
     The cut is uniform over the sentence boundaries inside the chunk. A chunk of one sentence is cut where a word
     begins (`starts_word` (V,) bool); one of a single word is no pair: `second` is empty and the label -100.
+
+    pairs: "order" as described (SOP); "next" puts a stretch of another document in the second's place instead of
+    swapping (BERT's NSP, which needs two documents); "none" leaves all in order and labels nothing.
 
     Google's code cuts no single sentence but takes the second segment from a random other document and labels it as
     swapped, which brings topic prediction back in by the back door (create_pretraining_data.py); we do not.
@@ -68,9 +77,24 @@ def make_pair(
     if len(cuts) == 0:
         return Pair(*truncate_pair(ids, ids[:0], max_tokens, rng), NO_PAIR)
     cut = int(cuts[rng.integers(len(cuts))])
-    parts = ids[:cut], ids[cut:]
-    label = int(rng.integers(2))
-    return Pair(*truncate_pair(*(parts[::-1] if label == SWAPPED else parts), max_tokens, rng), label)
+    first_part, second_part = ids[:cut], ids[cut:]
+    label = int(rng.integers(2)) if pairs != "none" else NO_PAIR
+    if label == SWAPPED and pairs == "next":
+        second_part = _from_another_document(corpus, first, max(1, max_tokens - cut), rng)
+    elif label == SWAPPED:
+        first_part, second_part = second_part, first_part
+    return Pair(*truncate_pair(first_part, second_part, max_tokens, rng), label)
+
+
+def _from_another_document(corpus: TokenizedCorpus, sentence: int, length: int, rng: np.random.Generator) -> Ints:
+    """Return up to `length` tokens from a random sentence on, of any document but the one that holds `sentence`."""
+    own = int(corpus.document_starts.searchsorted(sentence, side="right")) - 1
+    start, end = corpus.document_starts[own], corpus.document_starts[own + 1]
+    other = int(rng.integers(corpus.num_sentences - (end - start)))
+    other += int(end - start) if other >= start else 0
+    document = int(corpus.document_starts.searchsorted(other, side="right"))
+    begin, limit = corpus.sentence_starts[[other, corpus.document_starts[document]]]
+    return corpus.ids[begin : min(begin + length, limit)]
 
 
 def truncate_pair(first: Ints, second: Ints, max_tokens: int, rng: np.random.Generator) -> tuple[Ints, Ints]:

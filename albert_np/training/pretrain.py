@@ -22,6 +22,7 @@ from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
 from albert_np.parallel import available_threads
 from albert_np.pretraining import PretrainingData, TokenizedCorpus, held_out_batches, is_held_out
+from albert_np.pretraining.segments import PAIRS
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 from albert_np.training.checkpointing import latest_checkpoint
 from albert_np.training.metrics import read_metrics
@@ -46,7 +47,7 @@ class Recipe:
     """How to train: everything but the texts and the model's shape. Sequences, tokens and updates are counts.
 
     optimizer: "lamb" or "adamw"; bias_correction=False is Google's form of both. schedule: "linear" or "google", see
-    `training.schedules`. max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker
+    `training.schedules`. pairs: "order" (SOP), "next" (BERT's NSP) or "none", see `make_pair`. max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker
     threads on NumPy, None for all processors; part of the recipe, because it decides the last bits of every sum.
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     """
@@ -64,6 +65,7 @@ class Recipe:
     max_grad_norm: float = 1.0
     masked_lm_prob: float = 0.15
     max_ngram: int = 3
+    pairs: str = "order"
     max_predictions_per_seq: int | None = None
     short_seq_prob: float = 0.1
     log_every: int = 10
@@ -80,6 +82,8 @@ class Recipe:
             raise ValueError(f"optimizer={self.optimizer!r}: allowed are {', '.join(OPTIMIZERS)}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: allowed are {', '.join(SCHEDULES)}")
+        if self.pairs not in PAIRS:
+            raise ValueError(f"pairs={self.pairs!r}: allowed are {', '.join(PAIRS)}")
         if self.recompute not in RECOMPUTE:
             raise ValueError(f"recompute={self.recompute!r}: allowed are {', '.join(RECOMPUTE)}")
         if self.steps < 1:
@@ -205,8 +209,8 @@ class Run:
         )
 
     def _batch_options(self) -> dict[str, Any]:
-        names = "batch_size max_seq_length masked_lm_prob max_ngram max_predictions_per_seq short_seq_prob".split()
-        return {name: getattr(self.recipe, name) for name in names}
+        names = "batch_size max_seq_length masked_lm_prob max_ngram pairs max_predictions_per_seq short_seq_prob"
+        return {name: getattr(self.recipe, name) for name in names.split()}
 
     def train(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> AlbertForPreTraining:
         """Train to the end, save the finished model into the run folder and draw loss.png; return the model.

@@ -1,0 +1,250 @@
+"""The paper's ablations in miniature: the same questions, asked of models small enough to train in a minute.
+
+Every variant of an experiment is pretrained on the quickstart's text with the quickstart's settings, for as many
+updates, and then asked the same questions about documents that were held out. What the paper found (Lan et al., 2019,
+tables 3, 4, 5, 11 and figure 1) stands beside it: other sizes, other measures; only what is better than what can be
+compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME --seeds 2`.
+"""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from albert_np import quickstart
+from albert_np.parallel import available_threads
+from albert_np.pretraining import held_out_batches, python_prose, python_prose_source
+from albert_np.training.objective import evaluate
+from albert_np.training.pretrain import Run, prepare_run
+
+__all__ = ["EXPERIMENTS", "STEPS", "Experiment", "Variant", "layer_distances", "read_result", "run_experiment"]
+
+STEPS = 1000
+HELD_OUT = 0.1  # of the documents: some 1,500 pairs, so that an accuracy of one half is known to 1.3 points
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One model of an experiment: what differs from the others, and the paper's figures for its counterpart.
+
+    config, recipe: fields of `AlbertConfig` and `Recipe` that are not the quickstart's. paper: measure → per cent,
+    empty where the paper has no counterpart.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    paper: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question, the variants that answer it, and where the paper's answer stands."""
+
+    question: str
+    source: str
+    variants: tuple[Variant, ...]
+
+
+def _sharing(name: str, average: float, **config: Any) -> Variant:
+    return Variant(name, {"num_hidden_layers": 4, **config}, {}, {"average": average})
+
+
+def _embedding(size: int, sharing: str, average: float) -> Variant:
+    return Variant(
+        f"E = {size}, sharing {sharing}", {"embedding_size": size, "sharing": sharing}, {}, {"average": average}
+    )
+
+
+def _pairs(name: str, pairs: str, mlm: float, nsp: float, sop: float, average: float) -> Variant:
+    return Variant(name, {}, {"pairs": pairs}, {"mlm": mlm, "nsp": nsp, "sop": sop, "average": average})
+
+
+def _depth(layers: int, average: float | None) -> Variant:
+    return Variant(
+        f"{layers} steps", {"num_hidden_layers": layers}, {}, {} if average is None else {"average": average}
+    )
+
+
+EXPERIMENTS = {
+    "sharing": Experiment(
+        "What do four layers lose by sharing?",
+        "table 4, E = 128: average of five tasks",
+        (
+            _sharing("all shared", 80.1),
+            _sharing("attention shared", 81.7, sharing="attention"),
+            _sharing("FFN shared", 80.2, sharing="ffn"),
+            _sharing("nothing shared", 81.6, sharing="none"),
+        ),
+    ),
+    "embedding": Experiment(
+        "How wide must an embedding be, when H = 128?",
+        "table 3, E = 64, 128, 256, 768 for H = 768: average of five tasks",
+        (
+            *(_embedding(e, "all", avg) for e, avg in ((16, 79.0), (32, 80.1), (64, 79.6), (128, 79.8))),
+            *(_embedding(e, "none", avg) for e, avg in ((16, 81.3), (32, 81.7), (64, 81.8), (128, 82.3))),
+        ),
+    ),
+    "pairs": Experiment(
+        "Which question about two segments teaches what?",
+        "table 5: accuracies of the three pretraining questions, and the average of five tasks",
+        (
+            _pairs("none", "none", 54.9, 52.4, 53.3, 79.0),
+            _pairs("NSP", "next", 54.5, 90.5, 52.0, 79.2),
+            _pairs("SOP", "order", 54.0, 78.9, 86.5, 80.1),
+        ),
+    ),
+    "ngrams": Experiment(
+        "How long should a mask be?",
+        "the paper chose n-grams of up to 3 (section 3.1) and reports no comparison",
+        tuple(Variant(f"n ≤ {n}", {}, {"max_ngram": n}, {}) for n in (1, 2, 3, 5)),
+    ),
+    "depth": Experiment(
+        "What do more steps of the same layer bring, at the same number of parameters?",
+        "table 11, ALBERT-large with 1, 3, 6, 12 steps: average of five tasks",
+        tuple(_depth(*pair) for pair in ((1, 52.9), (2, 71.2), (4, 77.2), (8, 81.5))),
+    ),
+}
+
+
+def run_experiment(
+    name: str, steps: int = STEPS, seeds: int = 1, report: Callable[[str, int, int], None] = lambda *_: None
+) -> Json:
+    """Train and measure every variant with `seeds` seeds; return the result, as `read_result` gives it.
+
+    Models are trained side by side, one on each processor and each with one thread, so the figures do not depend on
+    how many there are. report: is told the variant that has just ended, how many have, and how many there are.
+    ValueError if there is no such experiment or a count is below 1; what training raises.
+    """
+    if name not in EXPERIMENTS:
+        raise ValueError(f"there is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
+    for argument, value in (("steps", steps), ("seeds", seeds)):
+        if value < 1:
+            raise ValueError(f"{argument}={value} must be at least 1")
+    experiment = EXPERIMENTS[name]
+    jobs = [(variant, seed) for variant in experiment.variants for seed in range(seeds)]
+    runs: dict[str, list[Json]] = {variant.name: [] for variant in experiment.variants}
+    with tempfile.TemporaryDirectory() as folder:
+        vocabulary = _vocabulary(Path(folder), steps)
+        workers = min(available_threads(), len(jobs))
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            futures = {
+                pool.submit(_measure, variant, steps, seed, vocabulary, Path(folder) / f"{i}"): variant
+                for i, (variant, seed) in enumerate(jobs)
+            }
+            for done, future in enumerate(as_completed(futures), 1):
+                runs[futures[future].name].append(future.result())
+                report(futures[future].name, done, len(jobs))
+    variants = [
+        {"name": v.name, "paper": dict(v.paper), "runs": sorted(runs[v.name], key=lambda run: run["seed"])}
+        for v in experiment.variants
+    ]
+    about = {"experiment": name, "question": experiment.question, "paper": experiment.source, "steps": steps}
+    return {**about, "text": python_prose_source(), "variants": variants}
+
+
+def read_result(name: str, folder: str | Path | None = None) -> Json:
+    """Return the kept result of an experiment, from `folder` or from those that come with the project.
+
+    {"experiment", "question", "paper", "steps", "text", "variants": [{"name", "paper", "runs"}]}, a run being {"seed",
+    "parameters", "mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "nsp_accuracy", "distances": {"l2",
+    "degrees"}, "curve"}: accuracies as shares of 1 on held-out text; `word_accuracy` with single words masked;
+    "distances" as in `layer_distances`; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs].
+    """
+    from albert_np.course import data_folder
+
+    path = Path(folder or data_folder() / "experiments") / f"{name}.json"
+    result: Json = json.loads(path.read_text(encoding="utf-8"))
+    return result
+
+
+def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, npt.NDArray[np.float64]]:
+    """How far each layer step moves a token: the paper's figure 1.
+
+    hidden_states: L + 1 arrays (B, T, H), as a model returns them; attention_mask (B, T). Returns "l2", the Euclidean
+    distance between a step's input and output, and "degrees", the angle between them, each (L,): means over the real
+    tokens.
+
+    Derivation: notebook 16, eq. 16.1 and 16.2.
+    """
+    real = np.asarray(attention_mask, dtype=bool)
+    steps = [np.asarray(h, dtype=np.float64)[real] for h in hidden_states]
+    l2, degrees = [], []
+    for x, y in zip(steps, steps[1:], strict=False):
+        l2.append(np.linalg.norm(y - x, axis=-1).mean())
+        cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
+        degrees.append(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
+    return {"l2": np.array(l2), "degrees": np.array(degrees)}
+
+
+@cache
+def _documents() -> list[Sequence[str]]:
+    return list(python_prose())
+
+
+def _prepare(folder: Path, config: Any, recipe: Any, vocabulary: Path | None = None) -> Run:
+    return prepare_run(
+        folder,
+        _documents,
+        python_prose_source(),
+        config,
+        recipe,
+        vocabulary=vocabulary,
+        vocab_size=quickstart.VOCAB_SIZE,
+        held_out=HELD_OUT,
+    )
+
+
+def _vocabulary(folder: Path, steps: int) -> Path:
+    """One vocabulary for all variants, learned from the training documents."""
+    return _prepare(folder / "vocabulary", quickstart.CONFIG, quickstart.recipe(steps)).output / "spiece.model"
+
+
+def _measure(variant: Variant, steps: int, seed: int, vocabulary: Path, folder: Path) -> Json:
+    from threadpoolctl import threadpool_limits
+
+    config = replace(quickstart.CONFIG, **variant.config)
+    recipe = replace(quickstart.recipe(steps, seed), threads=1, checkpoint_every=steps, **variant.recipe)
+    with threadpool_limits(1):
+        run = _prepare(folder, config, recipe, vocabulary)
+        model = run.train()
+        order, words, following = (_exam(run, **options) for options in ({}, {"max_ngram": 1}, {"pairs": "next"}))
+        asked = evaluate(model, order)
+        measured = {
+            "mlm_loss": asked["mlm_loss"],
+            "mlm_accuracy": asked["mlm_accuracy"],
+            "word_accuracy": evaluate(model, words)["mlm_accuracy"],
+            "sop_accuracy": asked["sop_accuracy"],
+            "nsp_accuracy": evaluate(model, following)["sop_accuracy"],
+        }
+        batch = order[0]._asdict()
+        out = model.eval()(**batch, output_hidden_states=True, grad=False)
+    distances = layer_distances(out.hidden_states, batch["attention_mask"])
+    return {
+        "seed": seed,
+        "parameters": model.params.layout.size,
+        **{name: round(value, 5) for name, value in measured.items() if value is not None},
+        "distances": {name: values.round(4).tolist() for name, values in distances.items()},
+        "curve": _curve(run.metrics()),
+    }
+
+
+def _exam(run: Run, **options: Any) -> list[Any]:
+    """The held-out text, asked about in one way, whatever the run itself was trained on."""
+    recipe = run.recipe
+    return held_out_batches(run.held_out, run.tokenizer, 64, recipe.max_seq_length, **options)
+
+
+def _curve(records: Iterable[Json]) -> list[list[float | None]]:
+    evaluations = [(record["step"], record["evaluation"]) for record in records if record.get("evaluation")]
+    keys = ("mlm_loss", "mlm_accuracy", "sop_accuracy")
+    return [[step, *(e[key] and round(e[key], 4) for key in keys)] for step, e in evaluations]
