@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -144,12 +145,18 @@ def run_experiment(
             for done, future in enumerate(as_completed(futures), 1):
                 runs[futures[future].name].append(future.result())
                 report(futures[future].name, done, len(jobs))
-    variants = [
-        {"name": v.name, "paper": dict(v.paper), "runs": sorted(runs[v.name], key=lambda run: run["seed"])}
+    variants: list[Json] = [
+        {"name": v.name, "paper": dict(v.paper), "runs": sorted(runs[v.name], key=lambda run: int(run["seed"]))}
         for v in experiment.variants
     ]
-    about = {"experiment": name, "question": experiment.question, "paper": experiment.source, "steps": steps}
-    return {**about, "text": python_prose_source(), "variants": variants}
+    return {
+        "experiment": name,
+        "question": experiment.question,
+        "paper": experiment.source,
+        "steps": steps,
+        "text": python_prose_source(),
+        "variants": variants,
+    }
 
 
 def read_result(name: str, folder: str | Path | None = None) -> Json:
@@ -179,7 +186,7 @@ def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[s
     real = np.asarray(attention_mask, dtype=bool)
     steps = [np.asarray(h, dtype=np.float64)[real] for h in hidden_states]
     l2, degrees = [], []
-    for x, y in zip(steps, steps[1:], strict=False):
+    for x, y in pairwise(steps):
         l2.append(np.linalg.norm(y - x, axis=-1).mean())
         cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
         degrees.append(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
@@ -240,8 +247,8 @@ def _measure(variant: Variant, steps: int, seed: int, vocabulary: Path, folder: 
 
 def _exam(run: Run, **options: Any) -> list[Any]:
     """The held-out text, asked about in one way, whatever the run itself was trained on."""
-    recipe = run.recipe
-    return held_out_batches(run.held_out, run.tokenizer, 64, recipe.max_seq_length, **options)
+    assert run.held_out is not None  # the text has documents enough
+    return held_out_batches(run.held_out, run.tokenizer, 64, run.recipe.max_seq_length, **options)
 
 
 def _curve(records: Iterable[Json]) -> list[list[float | None]]:

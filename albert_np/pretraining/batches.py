@@ -51,9 +51,10 @@ class PretrainingData:
 
     max_seq_length: longest example, special tokens counted in. masked_lm_prob: share of an example's tokens that are
     masked; `max_predictions_per_seq` caps their number, None does not. short_seq_prob: see `plan_epoch`.
-    max_ngram: see `choose_ngrams`. pairs: see `make_pair`. An epoch shows every chunk of the corpus once; the next one cuts, pairs and masks
-    it anew. Example i of epoch e depends on (corpus, settings, seed, e, i) alone: not on the batch size, and not on
-    what was asked for before. Every batch has `batch_size` examples: the last of an epoch is filled up from the next.
+    max_ngram: see `choose_ngrams`. pairs: see `make_pair`. An epoch shows every chunk of the corpus once; the next
+    one cuts, pairs and masks it anew. Example i of epoch e depends on (corpus, settings, seed, e, i) alone: not on
+    the batch size, and not on what was asked for before. Every batch has `batch_size` examples: the last of an epoch
+    is filled up from the next.
 
     Google's defaults, 20 predictions at 512 tokens, mask 3.9 % and not 15 %; a cap like that is warned of.
 

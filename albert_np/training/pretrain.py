@@ -47,8 +47,9 @@ class Recipe:
     """How to train: everything but the texts and the model's shape. Sequences, tokens and updates are counts.
 
     optimizer: "lamb" or "adamw"; bias_correction=False is Google's form of both. schedule: "linear" or "google", see
-    `training.schedules`. pairs: "order" (SOP), "next" (BERT's NSP) or "none", see `make_pair`. max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker
-    threads on NumPy, None for all processors; part of the recipe, because it decides the last bits of every sum.
+    `training.schedules`. pairs: "order" (SOP), "next" (BERT's NSP) or "none", see `make_pair`.
+    max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker threads on NumPy, None
+    for all processors; part of the recipe, because it decides the last bits of every sum.
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     """
 
