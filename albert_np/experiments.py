@@ -26,10 +26,26 @@ from albert_np.pretraining import held_out_batches, python_prose, python_prose_s
 from albert_np.training.objective import evaluate
 from albert_np.training.pretrain import Run, prepare_run
 
-__all__ = ["EXPERIMENTS", "STEPS", "Experiment", "Variant", "layer_distances", "read_result", "run_experiment"]
+__all__ = [
+    "EXPERIMENTS",
+    "MEASURES",
+    "STEPS",
+    "Experiment",
+    "Variant",
+    "layer_distances",
+    "read_result",
+    "result_table",
+    "run_experiment",
+]
 
 STEPS = 1000
-HELD_OUT = 0.1  # of the documents: some 1,500 pairs, so that an accuracy of one half is known to 1.3 points
+HELD_OUT = 0.1  # of the documents: some 1,300 pairs, so that an accuracy of one half is known to 1.4 points
+MEASURES = {
+    "mlm_accuracy": "MLM",
+    "word_accuracy": "MLM, single words",
+    "sop_accuracy": "SOP",
+    "nsp_accuracy": "NSP",
+}
 Json = dict[str, Any]
 
 
@@ -172,6 +188,29 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
     result: Json = json.loads(path.read_text(encoding="utf-8"))
     return result
+
+
+def result_table(result: Json, measures: Sequence[str]) -> str:
+    """Return a result as text: for each variant its parameters, and each measure, in per cent, seed by seed and mean.
+
+    measures: names of accuracies of the runs. The last line says how far two seeds of one variant are apart at most:
+    smaller differences between variants say nothing. The paper's average stands beside each variant that has one.
+    """
+    seeds = max(len(variant["runs"]) for variant in result["variants"])
+    width = 7 * seeds + 6
+    lines = [
+        f"{'accuracy, %':24}{'parameters':>10}" + "".join(f"{MEASURES[m]:>{width}}" for m in measures) + "   paper"
+    ]
+    apart = dict.fromkeys(measures, 0.0)
+    for variant in result["variants"]:
+        line = f"{variant['name']:24}{variant['runs'][0]['parameters']:10,}"
+        for measure in measures:
+            values = [100 * run[measure] for run in variant["runs"]]
+            line += f"{' '.join(f'{value:.1f}' for value in values) + f' → {np.mean(values):.1f}':>{width}}"
+            apart[measure] = max(apart[measure], max(values) - min(values))
+        lines.append(f"{line}{variant['paper'].get('average', '–'):>8}")
+    last = "two seeds differ by at most"
+    return "\n".join([*lines, f"{last:34}" + "".join(f"{apart[m]:{width}.1f}" for m in measures)])
 
 
 def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, npt.NDArray[np.float64]]:

@@ -11,13 +11,6 @@ from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
 
-MEASURES = {
-    "mlm_accuracy": "MLM",
-    "word_accuracy": "MLM, single words",
-    "sop_accuracy": "SOP",
-    "nsp_accuracy": "NSP",
-}
-
 
 @click.command()
 @click.argument("name", required=False)
@@ -61,6 +54,8 @@ def experiment(name: str | None, steps: int | None, seeds: int, output: Path | N
 
 
 def _print(result: dict[str, Any]) -> None:
+    from albert_np.experiments import MEASURES
+
     out = Console(highlight=False, width=None if console.is_terminal else 120)
     table = Table("on held-out text, %", *MEASURES.values(), "parameters", "the paper", box=None, pad_edge=False)
     for column in table.columns[1:]:
