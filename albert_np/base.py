@@ -13,7 +13,7 @@ from albert_np.backend import Array, array_module, backend_of, get_backend
 from albert_np.checkpoints import Checkpoint, open_checkpoint
 from albert_np.checkpoints.huggingface import write_folder
 from albert_np.config import AlbertConfig
-from albert_np.inputs import check_inputs
+from albert_np.inputs import check_inputs, check_labels
 from albert_np.kernels import keep_freed_memory
 from albert_np.layers import (
     EmbeddingsCache,
@@ -32,8 +32,8 @@ from albert_np.layers import (
     pooler_backward,
     pooler_forward,
 )
-from albert_np.ops import AttentionCache
-from albert_np.packing import Packing, pack, unpack
+from albert_np.ops import IGNORE_INDEX, AttentionCache
+from albert_np.packing import Packing, put_rows, take_rows, unpack
 from albert_np.params import Layout, ParamStore
 
 __all__ = ["RECOMPUTE", "AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]
@@ -46,7 +46,8 @@ class AlbertCache(NamedTuple):
     packing: Packing | None  # where padding was skipped
     embeddings: EmbeddingsCache
     encoder: EncoderCache
-    sequence_output: Array  # (B, T, H)
+    places: Array | None  # of the encoder's results in the flattened batch, where they are not simply all
+    sequence_output: Array  # (B, T, H), zero in all other places
     pooler: PoolerCache | None
 
 
@@ -177,8 +178,15 @@ class AlbertBase:
         return self.backend.generator(int(self.rng.integers(2**63))) if self.training else None
 
     def _albert_forward(
-        self, inputs: Mapping[str, Any], rng: Any | None, grad: bool, hidden_states: bool, attentions: bool
+        self,
+        inputs: Mapping[str, Any],
+        rng: Any | None,
+        grad: bool,
+        hidden_states: bool,
+        attentions: bool,
+        only: Any = None,
     ) -> tuple[Array, Array | None, AlbertCache]:
+        """Run the trunk. only: labels (B, T), if the last step is to compute what is labelled, and [CLS], alone."""
         checked = check_inputs(self.config, self.backend, self.dtype, **inputs)
         p = self.params.scope(self.prefix)
         embedded, embeddings_cache = embeddings_forward(
@@ -192,19 +200,34 @@ class AlbertBase:
         )
         keep = grad or hidden_states or attentions
         recompute = self.recompute == "layer" and not attentions
-        encoded, encoder_cache = encoder_forward(embedded, checked.mask, p, self.config, rng, keep, recompute)
         packing = checked.mask if isinstance(checked.mask, Packing) else None
-        sequence_output = unpack(encoded, packing)
+        rows, places = None, None if packing is None else packing.rows
+        if only is not None:
+            rows, places = self._read_rows(only, checked.shape, places)
+        encoded, encoder_cache = encoder_forward(embedded, checked.mask, p, self.config, rng, keep, recompute, rows)
+        sequence_output = encoded if places is None else put_rows(encoded, places, checked.shape)
         pooled, pooler_cache = pooler_forward(sequence_output, p) if self._has_pooler() else (None, None)
-        cache = AlbertCache(packing, embeddings_cache, encoder_cache, sequence_output, pooler_cache)
+        cache = AlbertCache(packing, embeddings_cache, encoder_cache, places, sequence_output, pooler_cache)
         return sequence_output, pooled, cache
+
+    def _read_rows(self, labels: Any, shape: tuple[int, int], places: Array | None) -> tuple[Array, Array]:
+        """Return which of the encoder's rows the pretraining heads read, and where these lie in the flattened batch."""
+        labels = check_labels("labels", labels, shape, self.backend, self.config.vocab_size, "vocab_size")
+        read = labels != IGNORE_INDEX
+        read[:, 0] = True
+        if places is None:
+            rows = self.backend.xp.flatnonzero(read)
+            return rows, rows
+        rows = self.backend.xp.flatnonzero(read.ravel()[places])
+        return rows, places[rows]
 
     def _albert_backward(self, dsequence: Array | None, dpooled: Array | None, cache: AlbertCache) -> Array:
         g = self.grads.scope(self.prefix)
         dy = self.backend.xp.zeros_like(cache.sequence_output) if dsequence is None else dsequence
         if dpooled is not None:
             dy = dy + pooler_backward(dpooled, require(cache.pooler, "pooler_output"), g)
-        dembedded = encoder_backward(pack(dy, cache.packing), cache.encoder, g)
+        dencoded = dy if cache.places is None else take_rows(dy, cache.places, axes=2)
+        dembedded = encoder_backward(dencoded, cache.encoder, g)
         return unpack(embeddings_backward(dembedded, cache.embeddings, g.scope("embeddings.")), cache.packing)
 
     def _start(self) -> None:

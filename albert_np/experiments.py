@@ -8,11 +8,11 @@ compared. The figures kept in `data/experiments` were made with `albert-np exper
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from albert_np import quickstart
 from albert_np.parallel import available_threads
-from albert_np.pretraining import held_out_batches, python_prose, python_prose_source
+from albert_np.pretraining import held_out_batches, is_held_out, python_prose, python_prose_source
+from albert_np.tokenization import train_vocabulary
 from albert_np.training.objective import evaluate
 from albert_np.training.pretrain import Run, prepare_run
 
@@ -47,6 +48,7 @@ MEASURES = {
     "nsp_accuracy": "NSP",
 }
 Json = dict[str, Any]
+Documents = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,8 @@ def _pairs(name: str, pairs: str, mlm: float, nsp: float, sop: float, average: f
     return Variant(name, {}, {"pairs": pairs}, {"mlm": mlm, "nsp": nsp, "sop": sop, "average": average})
 
 
-def _depth(layers: int, average: float | None) -> Variant:
-    return Variant(
-        f"{layers} steps", {"num_hidden_layers": layers}, {}, {} if average is None else {"average": average}
-    )
+def _depth(layers: int, average: float) -> Variant:
+    return Variant(f"{layers} steps", {"num_hidden_layers": layers}, {}, {"average": average})
 
 
 EXPERIMENTS = {
@@ -139,39 +139,30 @@ def run_experiment(
     """Train and measure every variant with `seeds` seeds; return the result, as `read_result` gives it.
 
     Models are trained side by side, one on each processor and each with one thread, so the figures do not depend on
-    how many there are. report: is told the variant that has just ended, how many have, and how many there are.
-    ValueError if there is no such experiment or a count is below 1; what training raises.
+    how many there are. report: is told what has just been done, how many models are trained, and how many there are.
+    ValueError if there is no such experiment or a count is below 1; ChildProcessError if a training process was
+    killed; what training raises.
     """
-    if name not in EXPERIMENTS:
-        raise ValueError(f"there is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
+    experiment = _experiment(name)
     for argument, value in (("steps", steps), ("seeds", seeds)):
         if value < 1:
             raise ValueError(f"{argument}={value} must be at least 1")
-    experiment = EXPERIMENTS[name]
     jobs = [(variant, seed) for variant in experiment.variants for seed in range(seeds)]
     runs: dict[str, list[Json]] = {variant.name: [] for variant in experiment.variants}
-    with tempfile.TemporaryDirectory() as folder:
-        vocabulary = _vocabulary(Path(folder), steps)
-        workers = min(available_threads(), len(jobs))
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            futures = {
-                pool.submit(_measure, variant, steps, seed, vocabulary, Path(folder) / f"{i}"): variant
-                for i, (variant, seed) in enumerate(jobs)
-            }
-            for done, future in enumerate(as_completed(futures), 1):
-                runs[futures[future].name].append(future.result())
-                report(futures[future].name, done, len(jobs))
-    variants: list[Json] = [
-        {"name": v.name, "paper": dict(v.paper), "runs": sorted(runs[v.name], key=lambda run: int(run["seed"]))}
-        for v in experiment.variants
-    ]
+    report("reading the text", 0, len(jobs))
+    for done, (variant, run) in enumerate(_measured(jobs, steps, list(python_prose())), 1):
+        runs[variant.name].append(run)
+        report(f"{variant.name}: trained", done, len(jobs))
     return {
         "experiment": name,
         "question": experiment.question,
         "paper": experiment.source,
         "steps": steps,
         "text": python_prose_source(),
-        "variants": variants,
+        "variants": [
+            {"name": v.name, "paper": dict(v.paper), "runs": sorted(runs[v.name], key=lambda run: int(run["seed"]))}
+            for v in experiment.variants
+        ],
     }
 
 
@@ -181,11 +172,17 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
     {"experiment", "question", "paper", "steps", "text", "variants": [{"name", "paper", "runs"}]}, a run being {"seed",
     "parameters", "mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "nsp_accuracy", "distances": {"l2",
     "degrees"}, "curve"}: accuracies as shares of 1 on held-out text; `word_accuracy` with single words masked;
-    "distances" as in `layer_distances`; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs].
+    "distances" as in `layer_distances`; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs]; the last is
+    None where pairs have no label.
+
+    ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
     """
     from albert_np.course import data_folder
 
+    _experiment(name)
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.parent} holds no result of {name}")
     result: Json = json.loads(path.read_text(encoding="utf-8"))
     return result
 
@@ -232,36 +229,52 @@ def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[s
     return {"l2": np.array(l2), "degrees": np.array(degrees)}
 
 
-@cache
-def _documents() -> list[Sequence[str]]:
-    return list(python_prose())
+def _experiment(name: str) -> Experiment:
+    if name not in EXPERIMENTS:
+        raise ValueError(f"there is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
 
 
-def _prepare(folder: Path, config: Any, recipe: Any, vocabulary: Path | None = None) -> Run:
-    return prepare_run(
-        folder,
-        _documents,
-        python_prose_source(),
-        config,
-        recipe,
-        vocabulary=vocabulary,
-        vocab_size=quickstart.VOCAB_SIZE,
-        held_out=HELD_OUT,
-    )
+def _measured(jobs: Sequence[tuple[Variant, int]], steps: int, documents: Documents) -> Iterator[tuple[Variant, Json]]:
+    """Train and measure variants with seeds, each in a process of its own; yield them in the order of their ends.
+
+    No more are handed out than can run at once: none starts after an error or an interrupt.
+    """
+    workers = min(available_threads(), len(jobs))
+    waiting = enumerate(jobs)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
+        vocabulary = Path(folder) / "spiece.model"
+        training = (sentence for d in documents if not is_held_out(d, HELD_OUT) for sentence in d)
+        train_vocabulary(training, vocabulary, quickstart.VOCAB_SIZE)
+
+        def start(count: int) -> dict[Future[Json], Variant]:
+            return {
+                pool.submit(_measure, variant, steps, seed, documents, vocabulary, Path(folder) / f"{i}"): variant
+                for i, (variant, seed) in islice(waiting, count)
+            }
+
+        running = start(workers)
+        try:
+            while running:
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    yield running.pop(future), future.result()
+                running |= start(len(ended))
+        except BrokenProcessPool as error:
+            raise ChildProcessError("a training process was killed, perhaps for want of memory") from error
 
 
-def _vocabulary(folder: Path, steps: int) -> Path:
-    """One vocabulary for all variants, learned from the training documents."""
-    return _prepare(folder / "vocabulary", quickstart.CONFIG, quickstart.recipe(steps)).output / "spiece.model"
-
-
-def _measure(variant: Variant, steps: int, seed: int, vocabulary: Path, folder: Path) -> Json:
+def _measure(variant: Variant, steps: int, seed: int, documents: Documents, vocabulary: Path, folder: Path) -> Json:
+    """Train one variant in `folder`, with a vocabulary common to all, and return the figures of its run."""
     from threadpoolctl import threadpool_limits
 
     config = replace(quickstart.CONFIG, **variant.config)
     recipe = replace(quickstart.recipe(steps, seed), threads=1, checkpoint_every=steps, **variant.recipe)
     with threadpool_limits(1):
-        run = _prepare(folder, config, recipe, vocabulary)
+        run = prepare_run(folder, lambda: documents, None, config, recipe, vocabulary=vocabulary, held_out=HELD_OUT)
         model = run.train()
         order, words, following = (_exam(run, **options) for options in ({}, {"max_ngram": 1}, {"pairs": "next"}))
         asked = evaluate(model, order)

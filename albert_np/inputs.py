@@ -20,6 +20,7 @@ class Inputs(NamedTuple):
     position_ids: Array  # (B, T) or (1, T)
     inputs_embeds: Array | None  # (B, T, E)
     mask: Array | Packing | None  # additive, broadcastable to (B, N, T, T); or where the real tokens are
+    shape: tuple[int, int]  # B, T, before packing
 
 
 def check_inputs(
@@ -59,7 +60,7 @@ def check_inputs(
     position_ids = _grid("position_ids", position_ids, (B, T), backend, config.max_position_embeddings, limit)
     if not skip_padding:
         mask = _additive_mask(attention_mask, (B, T), config.num_attention_heads, backend, dtype)
-        return Inputs(input_ids, token_type_ids, position_ids, inputs_embeds, mask)
+        return Inputs(input_ids, token_type_ids, position_ids, inputs_embeds, mask, (B, T))
     packing = _packing(attention_mask, (B, T), backend)
     return Inputs(
         None if input_ids is None else pack(input_ids, packing),
@@ -67,6 +68,7 @@ def check_inputs(
         pack(position_ids, packing),
         None if inputs_embeds is None else pack(inputs_embeds, packing),
         packing,
+        (B, T),
     )
 
 

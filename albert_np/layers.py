@@ -31,7 +31,7 @@ from albert_np.ops import (
     tanh_backward,
     tanh_forward,
 )
-from albert_np.packing import Packing
+from albert_np.packing import Packing, put_rows, take_rows
 from albert_np.params import Scope
 
 __all__ = [
@@ -249,18 +249,25 @@ def packed_heads_backward(dmerged: Array, cache: PackedHeadsCache) -> Array:
 class SelfAttentionCache(NamedTuple):
     query_key_value: LinearCache
     attention: AttentionCache | PackedHeadsCache
+    rows: Array | None  # that were wanted alone
     dense: LinearCache
     dropout: DropoutCache
     layer_norm: LayerNormCache
 
 
 def self_attention_forward(
-    x: Array, mask: Array | Packing | None, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array,
+    mask: Array | Packing | None,
+    p: Scope,
+    config: AlbertConfig,
+    rng: Any | None = None,
+    rows: Array | None = None,
 ) -> tuple[Array, SelfAttentionCache]:
     """LayerNorm(x + dropout(dense(attention over N heads))).
 
     x (B, T, H), mask additive and broadcastable to (B, N, T, T) or None; returns (B, T, H). Or x (R, H), the real
-    tokens alone, and a `Packing` that says which sequence each belongs to; returns (R, H).
+    tokens alone, and a `Packing` that says which sequence each belongs to; returns (R, H). With `rows`, places of the
+    flattened x, only these are returned, (len(rows), H): all are attended to, but the others' results are not wanted.
 
     Derivation: notebook 09, eq. 9.7 and 9.9, and notebook 10, eq. 10.1.
     """
@@ -270,14 +277,16 @@ def self_attention_forward(
         merged, attention_cache = packed_heads_forward(stacked, mask, config, rng)
     else:
         merged, attention_cache = heads_forward(stacked, mask, config, rng)
+    if rows is not None:
+        x, merged = take_rows(x, rows, x.ndim - 1), take_rows(merged, rows, x.ndim - 1)
     projected, dense_cache = linear_forward(merged, p["dense.weight"], p["dense.bias"])
     dropped, dropout_cache = dropout_forward(projected, config.hidden_dropout_prob, rng)
     y, norm_cache = layer_norm_forward(x + dropped, p["LayerNorm.weight"], p["LayerNorm.bias"], config.layer_norm_eps)
-    return y, SelfAttentionCache(qkv_cache, attention_cache, dense_cache, dropout_cache, norm_cache)
+    return y, SelfAttentionCache(qkv_cache, attention_cache, rows, dense_cache, dropout_cache, norm_cache)
 
 
 def self_attention_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> Array:
-    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx like dy.
+    """Mirror of `self_attention_forward`: add the weights' gradients into `g`, return dx like x.
 
     Derivation: notebook 09, eq. 9.8, and notebook 10, eq. 10.6.
     """
@@ -288,6 +297,9 @@ def self_attention_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> A
     dmerged, dweight, dbias = linear_backward(dprojected, cache.dense)
     g["dense.weight"] += dweight
     g["dense.bias"] += dbias
+    if cache.rows is not None:
+        shape = cache.query_key_value.x.shape[:-1]
+        dsum, dmerged = put_rows(dsum, cache.rows, shape), put_rows(dmerged, cache.rows, shape)
     if isinstance(cache.attention, PackedHeadsCache):
         dstacked = packed_heads_backward(dmerged, cache.attention)
     else:
@@ -356,10 +368,18 @@ class LayerCache(NamedTuple):
 
 
 def layer_forward(
-    x: Array, mask: Array | Packing | None, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array,
+    mask: Array | Packing | None,
+    p: Scope,
+    config: AlbertConfig,
+    rng: Any | None = None,
+    rows: Array | None = None,
 ) -> tuple[Array, LayerCache]:
-    """One ALBERT layer, attention then feed-forward, each with its residual and LayerNorm after it. x, y (B, T, H)."""
-    attended, attention_cache = self_attention_forward(x, mask, p.scope("attention."), config, rng)
+    """One ALBERT layer, attention then feed-forward, each with its residual and LayerNorm after it.
+
+    x (B, T, H); returns (B, T, H), or the wanted `rows` of it, (len(rows), H), as `self_attention_forward`.
+    """
+    attended, attention_cache = self_attention_forward(x, mask, p.scope("attention."), config, rng, rows)
     y, feed_forward_cache = feed_forward_forward(attended, p, config, rng)
     return y, LayerCache(x, attention_cache, feed_forward_cache)
 
@@ -378,6 +398,7 @@ class Deferred(NamedTuple):
     p: Scope
     config: AlbertConfig
     seed: int | None  # of the step's dropout masks, None without dropout
+    rows: Array | None
 
 
 class EncoderCache(NamedTuple):
@@ -394,12 +415,13 @@ def encoder_forward(
     rng: Any | None = None,
     keep: bool = True,
     recompute: bool = False,
+    rows: Array | None = None,
 ) -> tuple[Array, EncoderCache]:
     """Map E → H, then apply L times a layer group of `inner_group_num` layers. x (B, T, E); returns (B, T, H).
 
     Layer step i uses group i · G // L, so with G = 1 every step has the same weights. `keep=False` forgets each
     step's cache: the memory of one layer instead of L, and no backward. `recompute=True` keeps each step's input
-    alone, and its backward pass runs the step again.
+    alone, and its backward pass runs the step again. With `rows` the last step returns only these, (len(rows), H).
 
     Derivation: notebook 11, eq. 11.5.
     """
@@ -410,7 +432,8 @@ def encoder_forward(
         for j in range(config.inner_group_num):
             prefix = f"albert_layer_groups.{config.group_of(i)}.albert_layers.{j}."
             seed = None if rng is None else int(rng.integers(2**31))
-            deferred = Deferred(y, mask, p.scope(prefix), config, seed)
+            last = (i + 1, j + 1) == (config.num_hidden_layers, config.inner_group_num)
+            deferred = Deferred(y, mask, p.scope(prefix), config, seed, rows if last else None)
             y, step = _run(deferred)
             if keep:
                 cache.prefixes.append(prefix)
@@ -419,9 +442,9 @@ def encoder_forward(
 
 
 def _run(step: Deferred) -> tuple[Array, LayerCache]:
-    x, mask, p, config, seed = step
+    x, mask, p, config, seed, rows = step
     rng = None if seed is None else backend_of(x).generator(seed)
-    return layer_forward(x, mask, p, config, rng)
+    return layer_forward(x, mask, p, config, rng, rows)
 
 
 def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:

@@ -203,6 +203,7 @@ class AlbertForPreTraining(AlbertBase):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         skip_padding: bool = False,
+        skip_unlabelled: bool = False,
         grad: bool = True,
         mlm_denominator: float | None = None,
         sop_denominator: float | None = None,
@@ -212,12 +213,15 @@ class AlbertForPreTraining(AlbertBase):
         labels (B, T): token ids, -100 where nothing is asked; sentence_order_label (B,): 0 in order, 1 swapped, -100
         unknown. `loss` is there if both are given, as in Hugging Face. The denominators divide the summed losses
         instead of the number of labelled tokens and pairs: with those of a whole batch, the losses and gradients of
-        its parts add up to the whole's.
+        its parts add up to the whole's. `skip_unlabelled` computes the last layer step where the losses read it, at
+        labels and [CLS], and leaves `last_hidden_state` zero elsewhere; without labels it does nothing.
         """
         self._start()
         rng = self._dropout_rng()
         inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        y, pooled, albert_cache = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, pooled, albert_cache = self._albert_forward(
+            inputs, rng, grad, output_hidden_states, output_attentions, labels if skip_unlabelled else None
+        )
         sop_logits, sop_cache = classifier_forward(pooled, self.params.scope("sop_classifier."), self.config, rng)
         mlm_loss, mlm_cache = _mlm_loss(self, y, labels, mlm_denominator)
         sop_loss, sop_loss_cache = None, None
@@ -293,13 +297,18 @@ class AlbertForMaskedLM(AlbertBase):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         skip_padding: bool = False,
+        skip_unlabelled: bool = False,
         grad: bool = True,
     ) -> MaskedLMOutput:
-        """Run the model; inputs as in `AlbertModel.forward`. labels (B, T): token ids, -100 where nothing is asked."""
+        """Run the model; inputs as in `AlbertModel.forward`.
+
+        labels (B, T): token ids, -100 where nothing is asked. skip_unlabelled: see `AlbertForPreTraining.forward`.
+        """
         self._start()
         inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        only = labels if skip_unlabelled else None
         y, _, albert_cache = self._albert_forward(
-            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions, only
         )
         loss, mlm_cache = _mlm_loss(self, y, labels)
         self._finish(MaskedLMCache(albert_cache, mlm_cache), grad)

@@ -4,6 +4,7 @@ Only attention needs to know which rows make a sequence. Rows lie sequence after
 equally long ones are neighbours and attend in one go.
 """
 
+import math
 from itertools import groupby
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from albert_np.backend import Array, Backend, array_module
 
-__all__ = ["Packing", "Run", "make_packing", "pack", "unpack"]
+__all__ = ["Packing", "Run", "make_packing", "pack", "put_rows", "take_rows", "unpack"]
 
 
 class Run(NamedTuple):
@@ -58,16 +59,21 @@ def pack(x: Array, packing: Packing | None) -> Array:
     """Take the real tokens: (B, T, …) → (R, …), where (1, T, …) stands for every sequence. No packing: x itself."""
     if packing is None:
         return x
-    B, T = packing.shape
-    x = array_module(x).broadcast_to(x, (B, T, *x.shape[2:]))
-    return x.reshape(B * T, *x.shape[2:])[packing.rows]
+    return take_rows(array_module(x).broadcast_to(x, (*packing.shape, *x.shape[2:])), packing.rows, axes=2)
 
 
 def unpack(x: Array, packing: Packing | None, fill: float = 0) -> Array:
     """Put the real tokens back, `fill` in the padding: (R, …) → (B, T, …). No packing: x itself."""
-    if packing is None:
-        return x
-    B, T = packing.shape
-    padded = array_module(x).full((B * T, *x.shape[1:]), fill, dtype=x.dtype)
-    padded[packing.rows] = x
-    return padded.reshape(B, T, *x.shape[1:])
+    return x if packing is None else put_rows(x, packing.rows, packing.shape, fill)
+
+
+def take_rows(x: Array, rows: Array, axes: int) -> Array:
+    """Take some rows of an array whose leading `axes` are flattened: (B, T, …) or (R, …) → (len(rows), …)."""
+    return x.reshape(-1, *x.shape[axes:])[rows]
+
+
+def put_rows(x: Array, rows: Array, shape: tuple[int, ...], fill: float = 0) -> Array:
+    """Mirror of `take_rows`: (len(rows), …) → (*shape, …), `fill` in all other places."""
+    whole = array_module(x).full((math.prod(shape), *x.shape[1:]), fill, dtype=x.dtype)
+    whole[rows] = x
+    return whole.reshape(*shape, *x.shape[1:])

@@ -5,20 +5,26 @@
     python notebooks/build.py --check    run all, and fail where an .ipynb is not what its .py says, is too large, or
                                          holds a figure without a text for those who cannot see it
 
+Both fail when data/ has grown too large.
+
 Two builds of one source give the same cells: ids are numbers, and no time or version is kept.
 """
 
 import argparse
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import jupytext
 import nbclient
 import nbformat
+from traitlets.config import Config
 
 FOLDER = Path(__file__).parent
+DATA = FOLDER.parent / "data"
 LIMIT = 300_000  # bytes of a notebook
+DATA_LIMIT = 6_000_000  # bytes of all that the notebooks read and the README shows
 SECONDS = 600  # that one cell may take
 
 
@@ -35,7 +41,10 @@ def source_of(path: Path) -> nbformat.NotebookNode:
 
 
 def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    nbclient.NotebookClient(notebook, timeout=SECONDS, resources={"metadata": {"path": str(FOLDER)}}).execute()
+    with tempfile.TemporaryDirectory() as sockets:  # files rather than ports, which others on the machine could read
+        config = Config(KernelManager={"transport": "ipc", "ip": f"{sockets}/kernel"})
+        resources = {"metadata": {"path": str(FOLDER)}}
+        nbclient.NotebookClient(notebook, timeout=SECONDS, resources=resources, config=config).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
     notebook.metadata["language_info"] = {"name": "python"}
@@ -68,6 +77,12 @@ def drift_of(path: Path, notebook: nbformat.NotebookNode) -> list[str]:
     return []
 
 
+def size_problems() -> list[str]:
+    """Return that the data has grown too large to travel with the package, if so."""
+    size = sum(path.stat().st_size for path in DATA.rglob("*") if path.is_file())
+    return [f"{DATA.name} has {size:,} bytes, more than {DATA_LIMIT:,}"] if size > DATA_LIMIT else []
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing")
@@ -76,7 +91,8 @@ def main() -> int:
     paths = [p for p in sorted(FOLDER.glob("[0-9][0-9]_*.py")) if not options.numbers or p.name[:2] in options.numbers]
     if not paths:
         parser.error(f"no notebook in {FOLDER} has one of the numbers {', '.join(options.numbers)}")
-    problems: list[str] = []
+    problems = size_problems()
+    beginning = time.perf_counter()
     for path in paths:
         started = time.perf_counter()
         notebook = source_of(path)
@@ -86,7 +102,9 @@ def main() -> int:
         if not options.check:
             nbformat.write(notebook, path.with_suffix(".ipynb"))
         print(f"{path.stem:<40}{time.perf_counter() - started:6.1f} s", flush=True)
-    print(*problems, sep="\n", file=sys.stderr)
+    print(f"{'together':<40}{time.perf_counter() - beginning:6.1f} s", flush=True)
+    for problem in problems:
+        print(problem, file=sys.stderr)
     return 1 if problems else 0
 
 

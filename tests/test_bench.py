@@ -48,8 +48,10 @@ def test_like_for_like_labels_every_position_and_practical_15_percent_of_the_rea
 def test_a_description_says_what_is_left_out_and_how_much_is_real():
     ragged, full = bench.step_case(config(), RAGGED, True), bench.step_case(config(), [8, 8], True)
     assert "53% of them real" in ragged.description
-    assert "leaves out the padding and the logits where there is no label" in ragged.description
-    assert "leaves out the logits where there is no label" in full.description
+    assert (
+        "leaves out the padding and the logits and the last feed-forward where there is no label" in ragged.description
+    )
+    assert "leaves out the logits and the last feed-forward where there is no label" in full.description
     assert bench.forward_case(config(), [8, 8], True).left_out == []
     assert "leaves out" not in bench.step_case(config(), RAGGED).description
 

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
+
+from albert_np.cli import main
+from albert_np.pretraining import python_prose_source
+from albert_np.training.pretrain import Run
 
 COMMANDS = (
-    "quickstart pretrain finetune evaluate fill-mask classify answer tokenize convert info verify bench profile".split()
-)
+    "quickstart pretrain finetune evaluate fill-mask classify answer tokenize convert info verify notebooks experiment "
+    "bench profile"
+).split()
 WORDS = "the cat dog bird house river sees likes finds old small red green big quick and or with under near".split()
 
 
@@ -27,12 +33,15 @@ def done(*arguments, **options):
     return result.stdout
 
 
+def documents():
+    rng = np.random.default_rng(0)
+    return [[" ".join(rng.choice(WORDS, rng.integers(4, 12))) + "." for _ in range(8)] for _ in range(40)]
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    rng = np.random.default_rng(0)
-    documents = ["\n".join(" ".join(rng.choice(WORDS, rng.integers(4, 12))) + "." for _ in range(8)) for _ in range(40)]
     path = tmp_path_factory.mktemp("corpus") / "text.txt"
-    path.write_text("\n\n".join(documents))
+    path.write_text("\n\n".join("\n".join(sentences) for sentences in documents()))
     return path
 
 
@@ -83,6 +92,29 @@ def test_resuming_a_finished_run_changes_nothing(finished):
     before = (finished / "model.safetensors").read_bytes()
     assert "held-out:" in done("pretrain", "--resume", finished)
     assert (finished / "model.safetensors").read_bytes() == before
+
+
+def test_recomputing_gives_the_same_losses_and_is_part_of_the_run(finished, corpus, tmp_path):
+    output = tmp_path / "run"
+    done("pretrain", "--corpus", corpus, "--output", output, *OPTIONS, "--recompute")
+    recipes = [json.loads((run / "run.json").read_text())["recipe"] for run in (finished, output)]
+    assert [recipe["recompute"] for recipe in recipes] == ["none", "layer"]
+    losses = [
+        [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (finished, output)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_without_a_corpus_the_text_is_pythons_manual(tmp_path, monkeypatch):
+    reads = []
+    monkeypatch.setattr("albert_np.pretraining.python_prose", lambda: reads.append(1) or iter(documents()))
+    output = tmp_path / "run"
+    call = CliRunner().invoke(main, ["pretrain", "--output", str(output), *OPTIONS])
+    assert call.exit_code == 0, call.stderr
+    assert json.loads((output / "run.json").read_text())["source"] == python_prose_source()
+    assert Run(output).corpus.num_documents + Run(output).held_out.num_documents == 40
+    assert reads == [1]
 
 
 def test_fill_mask_answers_from_a_run_and_from_a_checkpoint(finished):

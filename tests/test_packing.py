@@ -166,3 +166,45 @@ def test_recomputing_keeps_the_input_of_each_step_alone():
     assert model(**batch, output_attentions=True).attentions[0].shape == (3, 3, 7, 7)
     with pytest.raises(ValueError, match="recompute='all': allowed are none, layer"):
         model.recompute = "all"
+
+
+@pytest.mark.parametrize("skip_padding", [False, True])
+@pytest.mark.parametrize("recompute", ["none", "layer"])
+@pytest.mark.parametrize("cls", [AlbertForPreTraining, AlbertForMaskedLM])
+def test_skipping_what_has_no_label_changes_no_loss_and_no_gradient(cls, recompute, skip_padding):
+    model = small_model(cls, num_hidden_groups=2, inner_group_num=2)
+    model.recompute = recompute
+    batch = small_batch(model.config, batch=5, positions=9)
+    if cls is AlbertForMaskedLM:
+        del batch["sentence_order_label"]
+    batch["labels"] = np.where(np.arange(9) % 4 == 2, batch["labels"], -100)
+    batch["labels"][batch["attention_mask"] == 0] = -100
+    read = batch["labels"] != -100
+    read[:, 0] = True
+    found = {}
+    for skip in (False, True):
+        out = model(**batch, skip_padding=skip_padding, skip_unlabelled=skip)
+        model.zero_grad()
+        embeds = model.backward()
+        found[skip] = out.loss, out.last_hidden_state, model.grads.flat.copy(), embeds
+    assert not found[True][1][~read].any()
+    np.testing.assert_allclose(found[True][1][read], found[False][1][read], rtol=1e-12, atol=1e-14)
+    for got, expected in zip(found[True][::2], found[False][::2], strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(found[True][3], found[False][3], rtol=1e-10, atol=1e-13)
+    rows = model.cache.albert.encoder.steps[-1]
+    rows = rows.rows if recompute == "layer" else rows.attention.rows
+    assert len(rows) == (read & (batch["attention_mask"] == 1) if skip_padding else read).sum()
+
+
+def test_without_a_label_only_the_first_positions_are_computed():
+    model = small_model(AlbertForPreTraining)
+    batch = small_batch(model.config, batch=5, positions=9)
+    batch["labels"] = np.full((5, 9), -100)
+    out = model(**batch, skip_unlabelled=True)
+    model.backward()
+    assert out.mlm_loss == 0
+    assert out.last_hidden_state[:, 0].all()
+    assert not out.last_hidden_state[:, 1:].any()
+    del batch["labels"]
+    assert model(**batch, skip_unlabelled=True).last_hidden_state.all()

@@ -67,6 +67,21 @@ def test_an_example_is_cls_a_sep_b_sep_with_token_types(corpus):
         assert (labels != -100).sum() <= max(1, round(0.15 * len(ids)))
 
 
+@pytest.mark.parametrize("pairs, labels", [("order", {0, 1}), ("next", {0, 1}), ("none", {-100})])
+def test_examples_of_every_kind_of_pair_are_labelled_and_fit(corpus, pairs, labels):
+    found = rows(take(make(corpus, max_seq_length=32, pairs=pairs), 60))
+    assert {order for *_, order in found} == labels
+    assert max(len(ids) for ids, *_ in found) == 32
+    assert all(1 in types for _, types, *_ in found)
+
+
+def test_next_sentences_need_a_second_document():
+    corpus = TokenizedCorpus.from_documents(random_documents(1), TOKENIZER)
+    make(corpus, pairs="none")
+    with pytest.raises(ValueError, match='pairs="next" takes segments from other documents, but the corpus has one'):
+        make(corpus, pairs="next")
+
+
 def test_an_epoch_shows_every_token_of_the_corpus_once(corpus):
     """With sequences long enough that nothing is truncated."""
     data = make(corpus, max_seq_length=4096)
@@ -168,6 +183,7 @@ def test_settings_name_everything_the_stream_depends_on(corpus):
         make(corpus, max_predictions_per_seq=10),
         make(corpus, short_seq_prob=0.2),
         make(corpus, max_ngram=1),
+        make(corpus, pairs="next"),
         make(corpus, seed=1),
     ):
         assert sum(settings[key] != value for key, value in changed.settings().items()) == 1
@@ -183,6 +199,7 @@ def test_settings_name_everything_the_stream_depends_on(corpus):
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
         ({"max_predictions_per_seq": 0}, "max_predictions_per_seq must be at least 1"),
         ({"max_ngram": 0}, "max_ngram must be at least 1"),
+        ({"pairs": "sop"}, "pairs='sop': allowed are order, next, none"),
         ({"seed": -1}, "seed must be at least 0"),
     ],
 )

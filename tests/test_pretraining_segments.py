@@ -62,11 +62,11 @@ def chunk_ids(corpus, chunk):
     return corpus.ids[corpus.sentence_starts[chunk[0]] : corpus.sentence_starts[chunk[1]]]
 
 
-def pairs(corpus, max_tokens=10_000, epochs=10):
+def pairs(corpus, max_tokens=10_000, epochs=10, **options):
     rng = np.random.default_rng(3)
     for seed in range(epochs):
         for chunk in plan(corpus, 61, seed=seed):
-            yield chunk, make_pair(corpus, chunk, max_tokens, STARTS_WORD, rng)
+            yield chunk, make_pair(corpus, chunk, max_tokens, STARTS_WORD, rng, **options)
 
 
 def test_a_pair_holds_its_chunk_and_its_label_says_in_which_order(corpus):
@@ -133,3 +133,101 @@ def test_truncated_tokens_go_at_the_front_or_the_back_with_equal_chance():
     expected = np.array([1, 4, 6, 4, 1]) / 16  # binomial with four draws
     observed = np.bincount(fronts, minlength=5) / len(fronts)
     assert (np.abs(observed - expected) < 3 * np.sqrt(expected / len(fronts))).all()
+
+
+@pytest.fixture(scope="module")
+def numbered():
+    """A corpus of which every token occurs in one document only, so that a stretch tells where it is from."""
+    words = [f"▁{i}" for i in range(4000)]
+    rng = np.random.default_rng(0)
+    ends = np.sort(rng.choice(np.arange(1, len(words)), 400, replace=False))
+    sentences = [" ".join(part) for part in np.split(np.array(words), ends)]
+    documents = [list(part) for part in np.split(np.array(sentences, dtype=object), np.arange(3, 400, 7))]
+    tokenizer = ToyTokenizer(pieces=words)
+    corpus = TokenizedCorpus.from_documents(documents, tokenizer)
+    return corpus, Vocabulary.from_tokenizer(tokenizer).starts_word
+
+
+def next_pairs(numbered, max_tokens, epochs=60):
+    corpus, starts_word = numbered
+    rng = np.random.default_rng(4)
+    for seed in range(epochs):
+        for chunk in plan(corpus, max_tokens, seed=seed):
+            yield chunk, make_pair(corpus, chunk, max_tokens, starts_word, rng, "next")
+
+
+def places(corpus, ids):
+    """Where in the corpus the tokens stand."""
+    return ids - corpus.ids[0]
+
+
+def test_next_takes_half_of_the_seconds_from_another_document(numbered):
+    corpus, _ = numbered
+    owner = np.repeat(np.arange(corpus.num_documents), np.diff(corpus.document_starts))
+    labels = []
+    for chunk, pair in next_pairs(numbered, 21):
+        if pair.sentence_order_label == NO_PAIR:
+            assert len(pair.second) == 0
+            continue
+        labels.append(pair.sentence_order_label)
+        sentences = [corpus.sentence_starts.searchsorted(places(corpus, ids), "right") - 1 for ids in pair[:2]]
+        first, second = (np.unique(owner[where]) for where in sentences)
+        assert first == owner[chunk[0]]
+        assert len(second) == 1
+        assert (second[0] != first[0]) == (pair.sentence_order_label == SWAPPED)
+    assert len(labels) > 5000
+    assert abs(np.mean(np.array(labels) == SWAPPED) - 0.5) < 3 * 0.5 / np.sqrt(len(labels))
+
+
+def test_next_keeps_both_segments_in_the_order_of_the_text_and_within_the_length(numbered):
+    corpus, _ = numbered
+    for chunk, pair in next_pairs(numbered, 21, epochs=10):
+        assert 1 <= len(pair.first) + len(pair.second) <= 21
+        assert all((np.diff(ids) == 1).all() for ids in pair[:2])
+        if pair.sentence_order_label == IN_ORDER:
+            assert np.isin(np.concatenate(pair[:2]), chunk_ids(corpus, chunk)).all()
+        if pair.sentence_order_label == SWAPPED:
+            assert len(pair.second) >= 1
+
+
+def test_next_does_not_give_its_answer_away_by_lengths():
+    """With documents so long that stretches seldom end with them."""
+    corpus = TokenizedCorpus.from_documents(random_documents(3, longest_document=3000), TOKENIZER)
+    rng = np.random.default_rng(5)
+    lengths = {IN_ORDER: [], SWAPPED: [], NO_PAIR: []}
+    for seed in range(10):
+        for chunk in plan(corpus, 21, seed=seed):
+            pair = make_pair(corpus, chunk, 21, STARTS_WORD, rng, "next")
+            lengths[pair.sentence_order_label].append((len(pair.first), len(pair.second)))
+    following, other = np.array(lengths[IN_ORDER]), np.array(lengths[SWAPPED])
+    error = np.sqrt(following.var(axis=0) / len(following) + other.var(axis=0) / len(other))
+    assert len(other) > 5000
+    assert (np.abs(following.mean(axis=0) - other.mean(axis=0)) < 3 * error).all()
+
+
+def test_next_begins_its_other_segment_at_any_sentence_with_equal_chance():
+    """The chunk is the second of three documents, and its second segment has three tokens."""
+    tokenizer = ToyTokenizer()
+    corpus = TokenizedCorpus.from_documents([["▁aa"], ["▁ab", "▁ba ▁bb ▁bc"], ["▁ad", "▁ae", "▁af"]], tokenizer)
+    rng = np.random.default_rng(0)
+    seconds = {}
+    for _ in range(8000):
+        pair = make_pair(corpus, np.array([1, 3]), 100, STARTS_WORD, rng, "next")
+        if pair.sentence_order_label == SWAPPED:
+            words = tuple(tokenizer.convert_ids_to_tokens(pair.second))
+            seconds[words] = seconds.get(words, 0) + 1
+    assert seconds.keys() == {("▁aa",), ("▁ad", "▁ae", "▁af"), ("▁ae", "▁af"), ("▁af",)}
+    count = sum(seconds.values())
+    assert max(abs(n - count / 4) for n in seconds.values()) < 3 * np.sqrt(count * (1 / 4) * (3 / 4))
+
+
+def test_none_leaves_every_pair_in_order_and_without_a_label(corpus):
+    found = list(pairs(corpus, pairs="none", epochs=2))
+    assert {pair.sentence_order_label for _, pair in found} == {NO_PAIR}
+    assert all(np.array_equal(np.concatenate(pair[:2]), chunk_ids(corpus, chunk)) for chunk, pair in found)
+    assert sum(len(pair.second) > 0 for _, pair in found) > 0.9 * len(found)
+
+
+def test_order_is_what_is_done_unless_something_else_is_asked_for(corpus):
+    for (_, left), (_, right) in zip(pairs(corpus, epochs=2), pairs(corpus, epochs=2, pairs="order"), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(left, right, strict=True))

@@ -3,10 +3,12 @@
 import json
 import math
 import os
+import pickle
 import re
 import signal
 import threading
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -435,6 +437,15 @@ def test_after_nan_the_run_can_be_resumed_from_the_last_good_checkpoint(tmp_path
 
 
 # Signals, inside one process; those between processes are in test_training_kill.py.
+
+
+@pytest.mark.parametrize(
+    "error", [NonFiniteError(3, "the loss is nan", None, 0.01), TrainingInterrupted(4, Path("run"), "SIGINT")]
+)
+def test_errors_of_training_travel_between_processes(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
+    assert str(copy).startswith(("after 3 updates the loss is nan; first", "SIGINT after step 4; saved in run"))
 
 
 def test_a_first_signal_waits_for_the_step_and_a_second_does_not(tmp_path):

@@ -30,8 +30,8 @@ class Case:
     work: "forward" (`AlbertModel`, nothing kept for a backward pass) or "step" (`AlbertForPreTraining`, the loss and
         all gradients).
     batch: the model's arguments, arrays (B, T) or (B,).
-    practical: albert_np leaves out what nobody asks for, padding and logits without a label. Otherwise the batch is
-        such that everybody has to compute everything.
+    practical: albert_np leaves out what nobody asks for: padding, and without a label the logits and the last step's
+        feed-forward part. Otherwise the batch is such that everybody has to compute everything.
     """
 
     config: AlbertConfig
@@ -56,12 +56,21 @@ class Case:
         return int((self.batch["labels"] != IGNORE_INDEX).sum()) if "labels" in self.batch else 0
 
     @property
+    def read(self) -> int:
+        """The number of positions where a practical step's losses read the last hidden state; 0: all are wanted."""
+        if not self.practical or self.work != "step":
+            return 0
+        read = self.batch["labels"] != IGNORE_INDEX
+        read[:, 0] = True
+        return int(read.sum())
+
+    @property
     def left_out(self) -> list[str]:
         """What a practical pass has no need to compute."""
         B, T = self.shape
         padding = self.tokens < B * T
         unlabelled = self.work == "step" and self.labelled < B * T
-        return ["the padding"] * padding + ["the logits where there is no label"] * unlabelled
+        return ["the padding"] * padding + ["the logits and the last feed-forward where there is no label"] * unlabelled
 
     @property
     def title(self) -> str:

@@ -38,16 +38,18 @@ class Product(NamedTuple):
         return 2 * self.batch * self.m * self.k * self.n * self.times
 
 
-def products(config: AlbertConfig, lengths: Sequence[int], labelled: int, backward: bool) -> list[Product]:
+def products(config: AlbertConfig, lengths: Sequence[int], labelled: int, read: int, backward: bool) -> list[Product]:
     """Return the matrix products of a pass over sequences of these lengths: of `AlbertForPreTraining` with its
     backward pass, of `AlbertModel` without.
 
-    labelled: positions at which logits are computed.
+    labelled: positions at which logits are computed; read: positions of the last layer step that are wanted.
     """
     E, H, I, V = config.embedding_size, config.hidden_size, config.intermediate_size, config.vocab_size  # noqa: E741
     rows, steps = sum(lengths), config.num_hidden_layers * config.inner_group_num
     linears = [(rows, E, H, 1), (len(lengths), H, H, 1)]  # rows, in, out, times: projection, pooler
-    linears += [(rows, H, 3 * H, steps), (rows, H, H, steps), (rows, H, I, steps), (rows, I, H, steps)]
+    linears += [(rows, H, 3 * H, steps)]
+    for count, times in ((rows, steps - 1), (read, 1)):
+        linears += [(count, H, H, times), (count, H, I, times), (count, I, H, times)]
     if backward:
         linears += [(labelled, H, E, 1), (labelled, E, V, 1), (len(lengths), H, 2, 1)]  # MLM and SOP heads
     found = [p for linear in linears for p in _linear(*linear, backward)]
@@ -89,7 +91,7 @@ def case_products(case: Case) -> list[Product]:
     """Return the matrix products that albert_np has to compute in a case."""
     B, T = case.shape
     lengths = case.batch["attention_mask"].sum(axis=1).tolist() if case.practical else [T] * B
-    return products(case.config, lengths, case.labelled, backward=case.work == "step")
+    return products(case.config, lengths, case.labelled, case.read or sum(lengths), backward=case.work == "step")
 
 
 def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None]:

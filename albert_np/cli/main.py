@@ -66,6 +66,7 @@ class _Lazy(click.Group):
         "convert": "using",
         "info": "using",
         "verify": "verifying",
+        "notebooks": "teaching",
         "experiment": "teaching",
         "bench": "benching",
         "profile": "benching",

@@ -1,6 +1,10 @@
-"""albert-np experiment"""
+"""albert-np notebooks, experiment"""
 
+import importlib.util
 import json
+import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +17,55 @@ from albert_np.cli.main import console, print_json, reports_errors
 
 
 @click.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("albert-notebooks"))
+@click.option("--no-open", is_flag=True, help="Copy only; do not start JupyterLab.")
+@reports_errors
+def notebooks(folder: Path, no_open: bool) -> None:
+    """Copy the course into a new FOLDER (albert-notebooks by default) and open it with JupyterLab.
+
+    A folder that exists is left as it is. To go on with one: jupyter lab FOLDER.
+    """
+    from albert_np.course import copy_notebooks
+
+    first, *others = copy_notebooks(folder)
+    click.echo(f"{1 + len(others)} notebooks in {folder}; the first is {first.name}, and README.md shows the way")
+    command = f"jupyter lab {shlex.quote(str(folder))}"
+    if importlib.util.find_spec("jupyterlab") is None:
+        click.echo(f"to open them: pip install 'albert-np[notebooks]' && {command}")
+    elif no_open:
+        click.echo(f"to open them: {command}")
+    else:  # in the place of this process, so that Ctrl-C is JupyterLab's alone
+        os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(folder)])
+
+
+@click.command()
 @click.argument("name", required=False)
 @click.option("--steps", type=click.IntRange(min=1), help="Updates of each model; 1000 by default.")
-@click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True, help="Models of each variant.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Models of each variant; 1 by default.")
 @click.option("--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
 @click.option("--kept", is_flag=True, help="Show the result that comes with the project, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @reports_errors
-def experiment(name: str | None, steps: int | None, seeds: int, output: Path | None, kept: bool, as_json: bool) -> None:
+def experiment(
+    name: str | None, steps: int | None, seeds: int | None, output: Path | None, kept: bool, as_json: bool
+) -> None:
     """One of the paper's ablations in miniature, trained on your machine in minutes; without NAME, which there are."""
-    from albert_np.experiments import EXPERIMENTS, STEPS, read_result, run_experiment
+    from albert_np.experiments import EXPERIMENTS, read_result
 
     if name is None:
+        if steps or seeds or output or kept or as_json:
+            raise click.UsageError(f"which experiment? There are {', '.join(EXPERIMENTS)}")
         for known, about in EXPERIMENTS.items():
-            click.echo(f"{known:<12}{about.question} ({len(about.variants)} models; {about.source})")
+            click.echo(f"{known:<12}{about.question} ({len(about.variants)} models)")
         return
-    if name not in EXPERIMENTS:
-        raise ValueError(f"there is no experiment {name!r}; there are {', '.join(EXPERIMENTS)}")
-    if output is not None and output.exists():
-        raise FileExistsError(f"{output} exists; choose another name")
-    if kept:
-        result = read_result(name)
-    else:
-        columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("training", total=len(EXPERIMENTS[name].variants) * seeds)
-            result = run_experiment(
-                name,
-                steps or STEPS,
-                seeds,
-                lambda what, done, _: progress.update(task, completed=done, description=what),
-            )
+    if kept and (steps or seeds):
+        raise click.UsageError("--kept trains nothing: do not give --steps or --seeds with it")
     if output is not None:
+        if output.exists():
+            raise FileExistsError(f"{output} exists; choose another name")
         output.parent.mkdir(parents=True, exist_ok=True)
+    result = read_result(name) if kept else _run(name, steps, seeds)
+    if output is not None:
         output.write_text(json.dumps(result) + "\n", encoding="utf-8")
     if as_json:
         print_json(result)
@@ -53,18 +73,33 @@ def experiment(name: str | None, steps: int | None, seeds: int, output: Path | N
         _print(result)
 
 
+def _run(name: str, steps: int | None, seeds: int | None) -> dict[str, Any]:
+    from albert_np.experiments import STEPS, run_experiment
+
+    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("")
+
+        def show(what: str, done: int, total: int) -> None:
+            progress.update(task, description=what, completed=done, total=total)
+
+        return run_experiment(name, steps or STEPS, seeds or 1, show)
+
+
 def _print(result: dict[str, Any]) -> None:
     from albert_np.experiments import MEASURES
 
-    out = Console(highlight=False, width=None if console.is_terminal else 120)
-    table = Table("on held-out text, %", *MEASURES.values(), "parameters", "the paper", box=None, pad_edge=False)
+    variants = result["variants"]
+    asked = list(dict.fromkeys(measure for variant in variants for measure in variant["paper"]))
+    table = Table("", *MEASURES.values(), "parameters", *(f"paper's {m}" for m in asked), box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for variant in result["variants"]:
-        runs = variant["runs"]
-        cells = [" ".join(f"{100 * run[measure]:.1f}" for run in runs) for measure in MEASURES]
-        paper = ", ".join(f"{measure} {value}" for measure, value in variant["paper"].items())
-        table.add_row(variant["name"], *cells, f"{runs[0]['parameters']:,}", paper or "–")
-    out.print(f"{result['question']} {result['steps']} updates; one figure for each seed.")
+    for variant in variants:
+        runs, paper = variant["runs"], variant["paper"]
+        ours = [" ".join(f"{100 * run[measure]:.1f}" for run in runs) for measure in MEASURES]
+        theirs = [f"{paper[measure]:.1f}" if measure in paper else "–" for measure in asked]
+        table.add_row(variant["name"], *ours, f"{runs[0]['parameters']:,}", *theirs)
+    out = Console(highlight=False, width=None if console.is_terminal else 120)
+    out.print(f"{result['question']} On held-out text, in %, one for each seed; updates: {result['steps']}")
     out.print(table)
     out.print(f"the paper: {result['paper']}")

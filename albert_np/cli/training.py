@@ -1,6 +1,7 @@
 """albert-np quickstart, pretrain"""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -177,9 +178,10 @@ def _prepare(options: dict[str, Any]) -> Any:
         **{name: options[name] for name in taken},
     )
     paths, layout = list(options["corpus"]), options["layout"]
+    prose = cache(lambda: list(python_prose()))  # read once, if at all
     return prepare_run(
         options["output"],
-        (lambda: read_documents(paths, layout)) if paths else python_prose,
+        (lambda: read_documents(paths, layout)) if paths else prose,
         text_source(paths, layout) if paths else python_prose_source(),
         _config(options["config_name"]),
         recipe,

@@ -6,9 +6,13 @@
 Nothing here knows the answers by heart: expected values come from the package or from finite differences.
 """
 
+import shutil
+import tempfile
 from pathlib import Path
 
-__all__ = ["data_folder", "notebooks_folder"]
+__all__ = ["copy_notebooks", "data_folder", "notebooks_folder"]
+
+NEEDED = ("README.md", "[0-9][0-9]_*.ipynb", "solutions/lesson*.py")  # of the notebooks, by someone who reads them
 
 
 def data_folder() -> Path:
@@ -22,6 +26,29 @@ def notebooks_folder() -> Path:
 
 
 def _part(name: str) -> Path:
-    """Inside the installed package, or beside it in a clone of the repository."""
-    installed = Path(__file__).parent / name
-    return installed if installed.is_dir() else Path(__file__).parents[2] / name
+    """Inside the installed package, or beside it in a clone of the repository; FileNotFoundError if in neither."""
+    installed, cloned = Path(__file__).parent / name, Path(__file__).parents[2] / name
+    for folder in (installed, cloned):
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"this installation lacks the course's {name}: there is neither {installed} nor {cloned}")
+
+
+def copy_notebooks(folder: str | Path) -> list[Path]:
+    """Copy the course into a new folder, which appears when it is whole; return the notebooks there, in their order.
+
+    FileExistsError if something of that name exists: it may hold a reader's work, and is left as it is.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise FileExistsError(f"{folder} exists and is left as it is; open it, or choose another name")
+    source = notebooks_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".albert-notebooks-", dir=folder.parent) as temporary:
+        copy = Path(temporary) / "course"
+        for path in (found for pattern in NEEDED for found in source.glob(pattern)):
+            target = copy / path.relative_to(source)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        copy.rename(folder)
+    return sorted(folder.glob("*.ipynb"))

@@ -61,7 +61,8 @@ def make_pair(
     begins (`starts_word` (V,) bool); one of a single word is no pair: `second` is empty and the label -100.
 
     pairs: "order" as described (SOP); "next" puts a stretch of another document in the second's place instead of
-    swapping (BERT's NSP, which needs two documents); "none" leaves all in order and labels nothing.
+    swapping (BERT's NSP, which needs two documents), as long as the second was, so that lengths do not give the
+    answer away; "none" leaves all in order and labels nothing.
 
     Google's code cuts no single sentence but takes the second segment from a random other document and labels it as
     swapped, which brings topic prediction back in by the back door (create_pretraining_data.py); we do not.
@@ -80,7 +81,7 @@ def make_pair(
     first_part, second_part = ids[:cut], ids[cut:]
     label = int(rng.integers(2)) if pairs != "none" else NO_PAIR
     if label == SWAPPED and pairs == "next":
-        second_part = _from_another_document(corpus, first, max(1, max_tokens - cut), rng)
+        second_part = _from_another_document(corpus, first, len(second_part), rng)
     elif label == SWAPPED:
         first_part, second_part = second_part, first_part
     return Pair(*truncate_pair(first_part, second_part, max_tokens, rng), label)

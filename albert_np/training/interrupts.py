@@ -17,7 +17,10 @@ class TrainingInterrupted(Exception):
         self.step = step
         self.checkpoint = checkpoint
         self.signal_name = signal_name
-        super().__init__(f"{signal_name} after step {step}; saved in {checkpoint}")
+        super().__init__(step, checkpoint, signal_name)
+
+    def __str__(self) -> str:
+        return f"{self.signal_name} after step {self.step}; saved in {self.checkpoint}"
 
 
 class Interrupts:

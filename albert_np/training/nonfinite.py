@@ -15,15 +15,20 @@ ADVICE = (
 class NonFiniteError(FloatingPointError):
     """Training met NaN or infinity and stopped before it could reach the weights or a checkpoint.
 
-    step: updates made before. tensor: the first array that went bad, or None.
+    step: updates made before. what: the quantity and its value. tensor: the first array that went bad, or None.
     """
 
     def __init__(self, step: int, what: str, tensor: str | None, learning_rate: float):
         self.step = step
+        self.what = what
         self.tensor = tensor
-        super().__init__(
-            f"after {step} updates {what}; first bad array: {tensor or 'none found'}. "
-            f"The last checkpoint is untouched. The learning rate was {learning_rate:.3g}. {ADVICE}"
+        self.learning_rate = learning_rate
+        super().__init__(step, what, tensor, learning_rate)
+
+    def __str__(self) -> str:
+        return (
+            f"after {self.step} updates {self.what}; first bad array: {self.tensor or 'none found'}. "
+            f"The last checkpoint is untouched. The learning rate was {self.learning_rate:.3g}. {ADVICE}"
         )
 
 

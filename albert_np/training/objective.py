@@ -1,7 +1,8 @@
 """What the Trainer must know of a task: how losses of parts add up, and what to report."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from albert_np.ops import IGNORE_INDEX
@@ -12,17 +13,19 @@ Tallies = dict[str, float]
 
 
 class Objective(NamedTuple):
-    """Three functions that describe a task.
+    """What describes a task: three functions, and how the model is called.
 
     denominators: batches → keyword arguments of the model call, by which it divides its summed losses. Counted
         over all the batches, they make losses and gradients of the parts add up to those of one large batch.
     tallies: the model's output → numbers that add up over batches, "loss" among them.
     metrics: the tallies' sums → what is reported; None where nothing was counted.
+    options: further keyword arguments of the model call.
     """
 
     denominators: Callable[[Sequence[Any]], dict[str, int]]
     tallies: Callable[[Any], Tallies]
     metrics: Callable[[Tallies], dict[str, float | None]]
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 def add(totals: Tallies, more: Tallies) -> Tallies:
@@ -53,7 +56,9 @@ def _pretraining_metrics(totals: Tallies) -> dict[str, float | None]:
     }
 
 
-PRETRAINING = Objective(_pretraining_denominators, _pretraining_tallies, _pretraining_metrics)
+PRETRAINING = Objective(
+    _pretraining_denominators, _pretraining_tallies, _pretraining_metrics, {"skip_unlabelled": True}
+)
 
 
 def evaluate(model: Any, batches: Sequence[Any], objective: Objective = PRETRAINING) -> dict[str, float | None]:
@@ -69,7 +74,7 @@ def evaluate(model: Any, batches: Sequence[Any], objective: Objective = PRETRAIN
     model.eval()
     try:
         for batch in batches:
-            output = model(**batch._asdict(), **denominators, skip_padding=True, grad=False)
+            output = model(**batch._asdict(), **denominators, **objective.options, skip_padding=True, grad=False)
             totals = add(totals, objective.tallies(output))
     finally:
         if was_training:
