@@ -364,14 +364,14 @@ show(
 # %% [markdown]
 # ## 10. Does the length of a gap matter?
 #
-# The paper chose $N = 3$ and shows no comparison. So this is our own question: four small models, trained with $N$ = 1, 2,
-# 3, 5, and all examined twice, once on gaps of up to three words, once on single words. **Predict**: is each model best at
-# the gaps that it was trained on?
+# The paper chose $N = 3$ and shows no comparison. So this is our own question: four small models, trained with $N$ = 1,
+# 2, 3, 5, and all examined twice, once on gaps of up to three words, once on single words. **Predict**: is each model best
+# at the gaps that it was trained on?
 
 # %%
 from albert_np.plots.experiments import ablation_figure
 
-RERUN = False  # True: train the eight models again, on the Python manual of your machine; some 7 minutes on two cores
+RERUN = False  # True: train the eight models again, on the Python manual of your machine; some 5 minutes on two cores
 spans_of = run_experiment("ngrams", seeds=2) if RERUN else read_result("ngrams")
 asked = ("mlm_accuracy", "word_accuracy", "sop_accuracy")
 print(result_table(spans_of, asked))
@@ -382,10 +382,10 @@ show(
 )
 
 # %% [markdown]
-# Nothing here can be told from luck: up to $N = 3$ the means lie as close together as two seeds of one variant do. $N = 5$ is
-# last in all three columns; that is a hint to follow with more seeds, not a result. Why so little? A conjecture: whatever
-# $N$ is, as many words are hidden. And a long gap teaches most to a model that could already fill short ones; ours, after
-# 1,000 updates, fills one gap of six.
+# Little of this can be told from luck: up to $N = 3$ the means lie as close together as two seeds of one variant do.
+# $N = 5$ is last in all three columns; that is a hint to follow with more seeds, not a result. Why so little? A conjecture:
+# whatever $N$ is, as many tokens are hidden. And a long gap teaches most to a model that can fill short ones; ours, after
+# 1,000 updates, fills fewer than one in six.
 
 # %% [markdown]
 # ## 11. Proof
