@@ -62,6 +62,8 @@ class Baselines(NamedTuple):
     frequent_token: the one that is asked for most often, always answered; unigram_loss: the cross-entropy of the
     training text's token frequencies (nats); majority_order: accuracy of the commoner order of pairs. The first and
     the last know the held-out answers, so no constant answer can do better.
+
+    Derivation: notebook 15, eq. 15.10 and 15.11.
     """
 
     frequent_token: str

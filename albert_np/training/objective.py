@@ -20,6 +20,8 @@ class Objective(NamedTuple):
     tallies: the model's output → numbers that add up over batches, "loss" among them.
     metrics: the tallies' sums → what is reported; None where nothing was counted.
     options: further keyword arguments of the model call.
+
+    Derivation: notebook 15, eq. 15.8.
     """
 
     denominators: Callable[[Sequence[Any]], dict[str, int]]
