@@ -35,6 +35,7 @@ __all__ = [
     "Variant",
     "layer_distances",
     "read_result",
+    "result_table",
     "run_experiment",
 ]
 
@@ -184,6 +185,29 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
         raise FileNotFoundError(f"{path.parent} holds no result of {name}")
     result: Json = json.loads(path.read_text(encoding="utf-8"))
     return result
+
+
+def result_table(result: Json, measures: Sequence[str]) -> str:
+    """Return a result as text: for each variant its parameters, and each measure, in per cent, seed by seed and mean.
+
+    measures: names of accuracies of the runs. The last line says how far two seeds of one variant are apart at most:
+    smaller differences between variants say nothing. The paper's average stands beside each variant that has one.
+    """
+    seeds = max(len(variant["runs"]) for variant in result["variants"])
+    width = 7 * seeds + 6
+    lines = [
+        f"{'accuracy, %':24}{'parameters':>10}" + "".join(f"{MEASURES[m]:>{width}}" for m in measures) + "   paper"
+    ]
+    apart = dict.fromkeys(measures, 0.0)
+    for variant in result["variants"]:
+        line = f"{variant['name']:24}{variant['runs'][0]['parameters']:10,}"
+        for measure in measures:
+            values = [100 * run[measure] for run in variant["runs"]]
+            line += f"{' '.join(f'{value:.1f}' for value in values) + f' → {np.mean(values):.1f}':>{width}}"
+            apart[measure] = max(apart[measure], max(values) - min(values))
+        lines.append(f"{line}{variant['paper'].get('average', '–'):>8}")
+    last = "two seeds differ by at most"
+    return "\n".join([*lines, f"{last:34}" + "".join(f"{apart[m]:{width}.1f}" for m in measures)])
 
 
 def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, npt.NDArray[np.float64]]:
