@@ -89,7 +89,9 @@ def _pairs(name: str, pairs: str, mlm: float, nsp: float, sop: float, average: f
 
 
 def _depth(layers: int, average: float) -> Variant:
-    return Variant(f"{layers} steps", {"num_hidden_layers": layers}, {}, {"average": average})
+    return Variant(
+        f"{layers} {'step' if layers == 1 else 'steps'}", {"num_hidden_layers": layers}, {}, {"average": average}
+    )
 
 
 EXPERIMENTS = {
