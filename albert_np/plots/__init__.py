@@ -15,7 +15,7 @@ from matplotlib.patches import FancyBboxPatch
 
 from albert_np.config import AlbertConfig
 
-__all__ = ["COLOURS", "architecture_figure", "benchmark_figure", "loss_figure", "profile_figure", "save"]
+__all__ = ["COLOURS", "architecture_figure", "baseline", "benchmark_figure", "loss_figure", "profile_figure", "save"]
 
 COLOURS = {
     "blue": "#0072B2",
@@ -52,13 +52,29 @@ def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure
     _curve(axes[0, 1], records, "mlm_accuracy", "MLM accuracy", "blue", percent=True)
     _curve(axes[1, 0], records, "sop_loss", "SOP loss (nats per pair)", "vermillion")
     _curve(axes[1, 1], records, "sop_accuracy", "SOP accuracy", "vermillion", percent=True)
-    _baseline(axes[0, 0], float(np.log(vocab_size)), f"even guess, ln {vocab_size} = {np.log(vocab_size):.2f}")
-    _baseline(axes[1, 0], float(np.log(2)), "even guess, ln 2 = 0.69")
-    _baseline(axes[1, 1], 0.5, "even guess, 50 %")
+    baseline(axes[0, 0], float(np.log(vocab_size)), f"even guess, ln {vocab_size} = {np.log(vocab_size):.2f}")
+    baseline(axes[1, 0], float(np.log(2)), "even guess, ln 2 = 0.69")
+    baseline(axes[1, 1], 50, "even guess, 50 %")
     for ax in axes[1]:
         ax.set_xlabel("update")
     axes[0, 0].legend(frameon=False)
     return figure
+
+
+def baseline(ax: Axes, value: float, label: str) -> None:
+    """Draw a dashed line at what can be had without learning, on the scale of the axis, its label at the right end."""
+    ax.axhline(value, color=COLOURS["grey"], ls="--", lw=1)
+    ax.annotate(
+        label,
+        (0.99, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color=COLOURS["grey"],
+        bbox={"boxstyle": "square,pad=0", "fc": "white", "ec": "none", "alpha": 0.7},
+    )
 
 
 def _curve(
@@ -74,21 +90,6 @@ def _curve(
     ax.set_title(title + (", %" if percent else ""), loc="left", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
     ax.grid(alpha=0.25)
-
-
-def _baseline(ax: Axes, value: float, label: str) -> None:
-    value = 100 * value if ax.get_title("left").endswith("%") else value
-    ax.axhline(value, color=COLOURS["grey"], ls="--", lw=1)
-    ax.annotate(
-        label,
-        (0.99, value),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        color=COLOURS["grey"],
-    )
 
 
 _CONTENDERS = {"albert_np": "blue", "matrix products alone": "grey"}

@@ -8,11 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, baseline
 
 __all__ = ["difference_figure", "loop_figure", "one_batch_figure", "plateau_figure", "runs_figure"]
-
-_BASELINE: dict[str, Any] = {"color": COLOURS["grey"], "ls": "--", "lw": 1.2}
 
 
 def loop_figure() -> Figure:
@@ -87,7 +85,13 @@ def difference_figure(steps: Any, entry: Any, direction: Any, value: float) -> F
         (entry, "blue", "o", "a single weight (median of several)"),
     ):
         ax.loglog(steps, errors, color=COLOURS[colour], marker=marker, ms=5, lw=1.5, label=label)
-    ax.loglog(steps, np.finfo(np.float64).eps * value / np.asarray(steps), label="rounding, ε |f| / h", **_BASELINE)
+    ax.loglog(
+        steps,
+        np.finfo(np.float64).eps * value / np.asarray(steps),
+        label="rounding, ε |f| / h",
+        color=COLOURS["grey"],
+        ls="--",
+    )
     ax.axvline(1e-5, color="black", lw=0.8, ls=":")
     ax.text(1.15e-5, ax.get_ylim()[1] / 4, "the step of\nthe checks", fontsize=8, va="top")
     ax.set(xlabel="step h", ylabel="error of the difference")
@@ -114,7 +118,7 @@ def one_batch_figure(records: Sequence[Mapping[str, float]], even: float, blind:
         (left, blind, f"blind: the labels' entropy, {blind:.2f}"),
         (right, float(np.log(2)), "even guess, ln 2 = 0.69"),
     ):
-        _baseline(ax, value, label)
+        baseline(ax, value, label)
     left.set_ylim(0, 1.15 * even)
     right.set_ylim(0, 0.85)
     _plain(left, right)
@@ -138,8 +142,8 @@ def plateau_figure(records: Sequence[Mapping[str, Any]], looks: Sequence[Any], e
         lw=2,
         label="held-out text",
     )
-    _baseline(above, even, f"even guess, ln V = {even:.2f}")
-    _baseline(above, unigram, f"token frequencies, {unigram:.2f}")
+    baseline(above, even, f"even guess, ln V = {even:.2f}")
+    baseline(above, unigram, f"token frequencies, {unigram:.2f}")
     above.set_ylim(None, even + 0.35)
     above.set_title("MLM loss", loc="left", fontsize=10)
     above.legend(frameon=False, fontsize=9, loc="upper right", bbox_to_anchor=(1, 0.88))
@@ -165,9 +169,9 @@ def runs_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], even: float, un
         for ax, key in ((left, "mlm_loss"), (right, "sop_loss")):
             ax.plot(*_smooth(*_series(records, key)), color=COLOURS[colour], alpha=0.4, lw=1.5)
             ax.plot(*_series(held_out, key), color=COLOURS[colour], marker="o", ms=4, lw=1.5, label=name)
-    _baseline(left, even, f"ln V = {even:.2f}")
-    _baseline(left, unigram, f"token frequencies, {unigram:.2f}")
-    _baseline(right, float(np.log(2)), "ln 2 = 0.69")
+    baseline(left, even, f"ln V = {even:.2f}")
+    baseline(left, unigram, f"token frequencies, {unigram:.2f}")
+    baseline(right, float(np.log(2)), "ln 2 = 0.69")
     for ax, title in ((left, "MLM loss"), (right, "SOP loss")):
         ax.set(xscale="log", xlabel="update")
         ax.minorticks_off()
@@ -190,20 +194,6 @@ def _smooth(steps: Any, values: Any) -> tuple[Any, Any]:
     window = np.floor(10 * np.log10(steps)).astype(int)
     kept = np.unique(window)
     return np.array([steps[window == w].mean() for w in kept]), np.array([values[window == w].mean() for w in kept])
-
-
-def _baseline(ax: Axes, value: float, label: str) -> None:
-    ax.axhline(value, **_BASELINE)
-    ax.annotate(
-        label,
-        (0.99, value),
-        xycoords=("axes fraction", "data"),
-        xytext=(0, 3),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8,
-        bbox={"boxstyle": "square,pad=0", "fc": "white", "ec": "none", "alpha": 0.7},
-    )
 
 
 def _plain(*axes: Axes) -> None:
