@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-import strict
+from toys import strict
 
 from albert_np import ops, verify
 from albert_np.backend import array_module, backend_of, get_backend

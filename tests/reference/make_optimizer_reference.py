@@ -1,6 +1,6 @@
 """Write optimizer_reference.json: trajectories that AdamW and LAMB must follow.
 
-    python tests/reference/make_optimizer_reference.py
+    PYTHONPATH=tests python tests/reference/make_optimizer_reference.py
 
 AdamW comes from torch.optim.AdamW in float64. LAMB, which torch lacks, is written here a second time, number
 by number on Python lists and straight from Algorithm 2 of You et al. (arXiv 1904.00962); the form without

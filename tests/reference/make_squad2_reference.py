@@ -3,15 +3,15 @@
 The twin says what the original's graph says in the original's way (one-hot starts, joined features, log-probabilities,
 automatic gradients), so that it shares neither formulas nor shortcuts with what it judges. Run from the repository's
 root, where torch and transformers are installed:
-    python tests/reference/make_squad2_reference.py
+    PYTHONPATH=tests python tests/reference/make_squad2_reference.py
 """
 
 from pathlib import Path
 
 import numpy as np
-import squad2_case
 import torch
 import transformers
+from reference import squad2_case
 
 
 class TorchTwin(torch.nn.Module):

@@ -1,6 +1,6 @@
 """Write tensorflow_checkpoints/: tiny checkpoints of ALBERT from TensorFlow's own writer.
 
-    python tests/reference/make_tensorflow_checkpoints.py
+    PYTHONPATH=tests python tests/reference/make_tensorflow_checkpoints.py
 
 Needs tensorflow-cpu; 2.21 wrote what is committed, and writes the same bytes again. Names and shapes come out of a
 graph of nothing but variables, in scopes nested as in google-research/albert (modeling.py, run_pretraining.py,
@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import tensorflow as tf
-from tensorflow_cases import CASES, LABELS, SIZES, many_names, numbers
+from reference.tensorflow_cases import CASES, LABELS, SIZES, many_names, numbers
 
 TARGET = Path(__file__).with_name("tensorflow_checkpoints")
 

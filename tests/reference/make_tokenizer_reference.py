@@ -2,7 +2,7 @@
 
 Run with transformers 4.57 (its last release with the slow AlbertTokenizer), tokenizers, sentencepiece and protobuf:
 
-    python tests/reference/make_tokenizer_reference.py path/to/released/spiece.model
+    PYTHONPATH=tests python tests/reference/make_tokenizer_reference.py path/to/released/spiece.model
 
 `vocabulary.json`: a small vocabulary, learned from the texts of tokenizer_texts.py; `ids.json`: lines and the slow
 tokenizer's ids, with the small and the released vocabulary; `calls.json`: calls with their arguments and what the
@@ -16,10 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import transformers
-from tokenizer_texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
+from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
 from albert_np.tokenization import train_vocabulary
 from albert_np.tokenization.model_proto import read_model

@@ -1,13 +1,13 @@
 """Write torch_reference.npz: what Hugging Face's PyTorch ALBERT computes, in float64, for each of the cases.
 
 Run from the repository's root, where torch and transformers are installed:
-    python tests/reference/make_torch_reference.py
+    PYTHONPATH=tests python tests/reference/make_torch_reference.py
 """
 
 from pathlib import Path
 
-import model_cases
 import numpy as np
+from reference import model_cases
 
 from albert_np.torch_check import torch_results
 

@@ -1,7 +1,7 @@
 """The SQuAD 2 case whose PyTorch values are committed, made without random generators so that it never changes."""
 
-import model_cases
 import numpy as np
+from reference import model_cases
 
 from albert_np.config import AlbertConfig
 from albert_np.squad2 import AlbertForQuestionAnsweringV2

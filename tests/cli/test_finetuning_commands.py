@@ -1,0 +1,126 @@
+"""finetune, evaluate, classify, answer: as a user calls them."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from toys.tasks import examples, model_folder
+
+OPTIONS = "--steps 300 --batch-size 16 --learning-rate 8e-3 --threads 1".split()
+
+
+def run(*arguments, stdin=""):
+    code = "from albert_np.cli import main; main(prog_name='albert-np')"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True)
+
+
+def done(*arguments, **options):
+    result = run(*arguments, **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    model_folder(folder / "model")
+    lines = [f"{example.label}\t{example.text}" for example in examples("classification", 200)]
+    (folder / "data.tsv").write_text("\n".join(lines) + "\n")
+    tagged = ["\n".join("\t".join(pair) for pair in zip(e.words, e.tags, strict=True)) for e in examples("tagging")]
+    (folder / "data.conll").write_text("\n\n".join(tagged) + "\n")
+    questions = [
+        {
+            "id": e.id,
+            "question": e.question,
+            "context": e.context,
+            "answers": [{"text": a.text, "answer_start": a.start} for a in e.answers],
+        }
+        for e in examples("answering")
+    ]
+    (folder / "data.jsonl").write_text("\n".join(map(json.dumps, questions)) + "\n")
+    return folder
+
+
+def test_a_classifier_from_a_file_to_an_answer(place):
+    out = place / "sequence"
+    start = ("--model", place / "model", "--output", out)
+    best = json.loads(
+        done("finetune", "--task", "classification", "--train", place / "data.tsv", *start, *OPTIONS, "--json")
+    )
+    assert best["accuracy"] > 0.7, best
+    shown = json.loads(done("evaluate", "--model", out, "--data", place / "data.tsv", "--json"))
+    assert shown["examples"] == 200
+    assert shown["accuracy"] > 0.7
+    answers = json.loads(done("classify", "--model", out, "--json", stdin="the old dog\nthe new table\n"))
+    assert {answer["answer"] for answer in answers} <= {"animal", "thing"}
+    assert sum(answers[0]["probabilities"].values()) == pytest.approx(1)
+    assert "%" in done("classify", "the old dog", "--model", out)
+    predictions = place / "predictions.jsonl"
+    done("evaluate", "--model", out, "--data", place / "data.tsv", "--predictions", predictions)
+    assert len(predictions.read_text().splitlines()) == 200
+    (place / "unlabelled.tsv").write_text("text\nthe old dog\nthe new table\n")
+    lines = done("classify", "--model", out, "--file", place / "unlabelled.tsv").splitlines()
+    assert [json.loads(line)["answer"] for line in lines] == [answer["answer"] for answer in answers]
+    before = (out / "model.safetensors").read_bytes()
+    assert "best after update" in done("finetune", "--resume", out)
+    assert (out / "model.safetensors").read_bytes() == before
+    assert not (out / "manifest.json").exists()
+
+
+def test_a_folder_of_glue_needs_no_further_file(place):
+    folder = place / "glue" / "SST-2"
+    folder.mkdir(parents=True)
+    for name, seed in (("train.tsv", 0), ("dev.tsv", 1)):
+        rows = [f"{e.text}\t{int(e.label == 'animal')}\n" for e in examples("classification", 40, seed)]
+        (folder / name).write_text("sentence\tlabel\n" + "".join(rows))
+    out = place / "sst"
+    options = ("--steps", "2", "--max-seq-length", "16", "--patience", "1", "--json")
+    start = ("--task", "sst-2", "--train", place / "glue", "--model", place / "model", "--output", out)
+    assert 0 <= json.loads(done("finetune", *start, *options))["accuracy"] <= 1
+    settings = json.loads((out / "task.json").read_text())["task"]
+    assert (settings["learning_rate"], settings["batch_size"], settings["steps"]) == (1e-5, 32, 2)
+    assert len((out / "data" / "eval.jsonl").read_text().splitlines()) == 40
+
+
+def test_a_tagger_and_an_answerer(place):
+    for kind, file in (("tagging", "data.conll"), ("answering", "data.jsonl")):
+        start = ("--model", place / "model", "--output", place / kind)
+        done("finetune", "--task", kind, "--train", place / file, *start, *OPTIONS, "--held-out", "0.3")
+    words = done("classify", "the old dog!", "--model", place / "tagging").split()
+    assert [word.split("/")[0] for word in words] == ["the", "old", "dog", "!"]
+    found = json.loads(
+        done("answer", "the animal", "--context", "a red dog near", "--model", place / "answering", "--json")
+    )
+    assert "a red dog near"[found[0]["start"] : found[0]["end"]] == found[0]["text"]
+
+
+WRONG = {
+    "nothing": (["finetune"], "give --task, --train, --model, --output"),
+    "an unknown task": (
+        ["finetune", "--task", "spam", "--train", "DATA", "--model", "MODEL", "--output", "x"],
+        "task 'spam' is unknown",
+    ),
+    "no file": (["finetune", "--task", "cola", "--train", "gone", "--model", "MODEL", "--output", "x"], "gone"),
+    "bad columns": (
+        ["finetune", "--task", "cola", "--train", "DATA", "--model", "MODEL", "--output", "x", "--columns", "text"],
+        "write role=column",
+    ),
+    "settings on resuming": (["finetune", "--resume", "MODEL", "--steps", "3"], "do not give steps"),
+    "a run that is none": (["finetune", "--resume", "MODEL"], "holds no fine-tuning run"),
+    "no demo without the quickstart": (["finetune", "--demo", "--model", "nowhere"], "albert-np quickstart"),
+    "a model without a head": (["classify", "text", "--model", "MODEL"], "fine-tune it first"),
+    "no context": (["answer", "who?", "--model", "MODEL"], "give one of --context and --context-file"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_call_gets_one_clear_line_and_status_2(name, place):
+    arguments, message = WRONG[name]
+    places = {"DATA": place / "data.tsv", "MODEL": place / "model", "x": place / "x"}
+    result = run(*[places.get(a, a) for a in arguments])
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (place / "x").exists()

@@ -1,0 +1,80 @@
+"""The course's self-checks pass the solutions, refuse what is not written yet, and reject planted mistakes."""
+
+import importlib
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from albert_np import ops
+
+ROOT = Path(__file__).parents[2]
+LESSONS = sorted(path.stem[-2:] for path in (ROOT / "notebooks" / "solutions").glob("lesson*.py"))
+
+
+def checks(number):
+    return importlib.import_module(f"albert_np.course.lesson{number}")
+
+
+def solutions(number):
+    return runpy.run_path(str(ROOT / "notebooks" / "solutions" / f"lesson{number}.py"))["ANSWERS"]
+
+
+def mistakes(number):
+    return runpy.run_path(str(ROOT / "tests" / "course" / "mistakes" / f"mistakes{number}.py"))["MISTAKES"]
+
+
+CASES = [(number, name, *case) for number in LESSONS for name, cases in mistakes(number).items() for case in cases]
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_every_check_has_a_solution_that_passes_and_three_mistakes(number):
+    names = set(checks(number).__all__)
+    assert names == solutions(number).keys() == mistakes(number).keys()
+    for name, answers in solutions(number).items():
+        report = getattr(checks(number), name)(*answers)
+        assert report.passed, report
+        assert len(mistakes(number)[name]) >= 3, name
+
+
+@pytest.mark.parametrize("number, name, answers, message", CASES, ids=[f"{c[0]}-{c[2][-1].__name__}" for c in CASES])
+def test_mistakes_are_rejected_with_a_message_that_points_to_them(number, name, answers, message):
+    report = getattr(checks(number), name)(*answers)
+    assert not report.passed
+    assert any(message in line for ok, line in report.findings if not ok), report
+
+
+@pytest.mark.parametrize("number", LESSONS)
+def test_a_function_that_is_not_written_yet_is_no_error(number):
+    def stub(*_, **__):
+        raise NotImplementedError
+
+    for name, answers in solutions(number).items():
+        report = getattr(checks(number), name)(*[stub] * len(answers))
+        assert not report.passed
+        assert "not written yet" in repr(report)
+
+
+ANCHOR = re.compile(r"notebook (\d\d), eq\. ([\d., andto]+\d)")
+
+
+def test_every_derivation_that_a_docstring_names_is_there():
+    sources = {path.stem[:2]: path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("[0-9]*.py")}
+    named = [
+        (path.name, number, equation)
+        for path in sorted((ROOT / "albert_np").rglob("*.py"))
+        for number, equations in ANCHOR.findall(path.read_text(encoding="utf-8"))
+        for equation in re.findall(r"\d+\.\d+", equations)
+    ]
+    assert len(named) > 30
+    lost = [anchor for anchor in named if rf"\tag{{{anchor[2]}}}" not in sources.get(anchor[1], "")]
+    assert not lost
+
+
+@pytest.mark.parametrize("name", ops.__all__)
+def test_every_op_says_where_it_is_derived(name):
+    op = getattr(ops, name)
+    derived = "embedding linear gelu gelu_new layer_norm softmax attention cross_entropy".split()
+    if callable(op) and name.rpartition("_")[0] in derived:
+        assert ANCHOR.search(op.__doc__)

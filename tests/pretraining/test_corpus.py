@@ -1,0 +1,156 @@
+"""Tokenized corpora: what they hold, streaming, atomic building, staleness."""
+
+import shutil
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from toys.pretraining import ToyTokenizer, random_documents
+
+from albert_np.pretraining import TokenizedCorpus
+from albert_np.pretraining import corpus as corpus_module
+
+
+@pytest.fixture
+def tokenizer():
+    return ToyTokenizer()
+
+
+def sentences_of(corpus, tokenizer):
+    """The corpus as text again, document by document."""
+    ids, sentences, documents = corpus.ids, corpus.sentence_starts, corpus.document_starts
+    text = [" ".join(tokenizer.convert_ids_to_tokens(ids[a:b])) for a, b in pairwise(sentences)]
+    return [text[a:b] for a, b in pairwise(documents)]
+
+
+@pytest.mark.parametrize("batch_sentences", [1, 7, 8192])
+def test_the_arrays_hold_every_token_sentence_and_document(tmp_path, tokenizer, monkeypatch, batch_sentences):
+    monkeypatch.setattr(corpus_module, "BATCH_SENTENCES", batch_sentences)
+    documents = random_documents(50)
+    built = TokenizedCorpus.build(tmp_path / "corpus", iter(documents), tokenizer)
+    in_memory = TokenizedCorpus.from_documents(documents, tokenizer)
+    for corpus in (built, in_memory, TokenizedCorpus.open(tmp_path / "corpus")):
+        assert sentences_of(corpus, tokenizer) == documents
+        assert corpus.num_documents == 50
+        assert corpus.num_sentences == sum(map(len, documents))
+        assert corpus.num_tokens == sum(len(sentence.split()) for document in documents for sentence in document)
+        assert corpus.ids.dtype == np.uint16
+        assert corpus.fingerprint == in_memory.fingerprint
+
+
+def test_large_vocabularies_get_wider_ids():
+    tokenizer = ToyTokenizer(pieces=[f"▁{i}" for i in range(2**16)])
+    corpus = TokenizedCorpus.from_documents([["▁65535 ▁0"]], tokenizer)
+    assert corpus.ids.dtype == np.int32
+    assert corpus.ids.tolist() == [2**16 + 4, 5]
+
+
+def test_empty_sentences_and_documents_are_dropped(tokenizer):
+    documents = [[], ["", "▁aa"], ["", " "], ["▁bb", "", "▁cc ▁dd"]]
+    corpus = TokenizedCorpus.from_documents(documents, tokenizer)
+    assert sentences_of(corpus, tokenizer) == [["▁aa"], ["▁bb", "▁cc ▁dd"]]
+
+
+def test_documents_are_streamed(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(corpus_module, "BATCH_SENTENCES", 10)
+    read, done = [], []
+
+    def documents():
+        for number in range(100):
+            assert number - (done[-1] if done else 0) <= 10, "read further ahead than one batch"
+            read.append(number)
+            yield ["▁aa ▁bb ."]
+
+    corpus = TokenizedCorpus.build(
+        tmp_path / "corpus", documents(), tokenizer, progress=lambda sentences, tokens: done.append(sentences)
+    )
+    assert done == list(range(10, 101, 10))
+    assert corpus.num_tokens == 300
+
+
+def test_an_interrupted_build_leaves_nothing_and_keeps_the_older_corpus(tmp_path, tokenizer):
+    def interrupted():
+        yield from random_documents(3, seed=1)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        TokenizedCorpus.build(tmp_path / "corpus", interrupted(), tokenizer)
+    assert list(tmp_path.iterdir()) == []
+    before = TokenizedCorpus.build(tmp_path / "corpus", random_documents(5), tokenizer)
+    with pytest.raises(KeyboardInterrupt):
+        TokenizedCorpus.build(tmp_path / "corpus", interrupted(), tokenizer)
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+    assert TokenizedCorpus.open(tmp_path / "corpus").fingerprint == before.fingerprint
+
+
+def test_what_a_killed_build_left_is_not_opened_and_not_in_the_way(tmp_path, tokenizer):
+    folder = tmp_path / "corpus"
+    whole = TokenizedCorpus.build(folder, random_documents(5), tokenizer)
+    folder.rename(tmp_path / ".partial-corpus")
+    with pytest.raises(FileNotFoundError, match=r"has no corpus\.json"):
+        TokenizedCorpus.open(folder)
+    rebuilt = TokenizedCorpus.build(folder, random_documents(5), tokenizer)
+    assert rebuilt.fingerprint == whole.fingerprint
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
+
+
+def test_a_damaged_corpus_is_a_clear_error(tmp_path, tokenizer):
+    folder = tmp_path / "corpus"
+    for damage in (
+        lambda: (folder / "sentence_starts.npy").unlink(),
+        lambda: (folder / "ids.npy").write_bytes((folder / "ids.npy").read_bytes()[:-2]),
+        lambda: np.save(folder / "ids.npy", np.zeros(3, dtype=np.uint16)),
+        lambda: (folder / "corpus.json").write_text("{"),
+        lambda: (folder / "corpus.json").write_text("[]"),
+    ):
+        TokenizedCorpus.build(folder, random_documents(5), tokenizer)
+        damage()
+        with pytest.raises(ValueError, match=r"corpus is damaged.*delete the folder"):
+            TokenizedCorpus.open(folder)
+        shutil.rmtree(folder)
+
+
+def test_a_folder_of_something_else_is_not_overwritten(tmp_path, tokenizer):
+    (tmp_path / "thesis.txt").write_text("my only copy")
+    with pytest.raises(FileExistsError, match="exists and is not a tokenized corpus"):
+        TokenizedCorpus.build(tmp_path, random_documents(1), tokenizer)
+    assert (tmp_path / "thesis.txt").read_text() == "my only copy"
+
+
+def test_the_arrays_are_read_only(tmp_path, tokenizer):
+    corpus = TokenizedCorpus.build(tmp_path / "corpus", random_documents(2), tokenizer)
+    with pytest.raises(ValueError, match="read-only"):
+        corpus.ids[0] = 1
+
+
+def test_a_cached_corpus_is_built_anew_only_when_texts_or_vocabulary_change(tmp_path, tokenizer):
+    folder, source = tmp_path / "corpus", {"files": [("a.txt", 3)]}
+
+    def unread():
+        raise AssertionError("the documents were read again")
+        yield
+
+    first = TokenizedCorpus.cached(folder, random_documents(5), tokenizer, source)
+    assert TokenizedCorpus.cached(folder, unread(), tokenizer, source).fingerprint == first.fingerprint
+    with pytest.raises(AssertionError, match="read again"):
+        TokenizedCorpus.cached(folder, unread(), tokenizer, {"files": [("a.txt", 4)]})
+    other = ToyTokenizer(pieces=[*tokenizer.tokens[5:-1], "!"])
+    with pytest.raises(AssertionError, match="read again"):
+        TokenizedCorpus.cached(folder, unread(), other, source)
+    with pytest.raises(ValueError, match="another vocabulary"):
+        first.check(other)
+    with pytest.raises(ValueError, match=r"other texts: .*'a.txt', 3.* not .*'b.txt'"):
+        first.check(tokenizer, {"files": ["b.txt"]})
+    (folder / "ids.npy").unlink()
+    assert TokenizedCorpus.cached(folder, random_documents(5), tokenizer, source).fingerprint == first.fingerprint
+
+
+def test_corpora_without_text_are_a_clear_error(tmp_path, tokenizer):
+    for documents in ([], [[]], [["", " "]]):
+        with pytest.raises(ValueError, match="documents hold no text"):
+            TokenizedCorpus.from_documents(documents, tokenizer)
+        with pytest.raises(ValueError, match="documents hold no text"):
+            TokenizedCorpus.build(tmp_path / "corpus", documents, tokenizer)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(TypeError, match="must be a list of sentences, got the string 'A sentence"):
+        TokenizedCorpus.from_documents(["A sentence."], tokenizer)

@@ -1,0 +1,182 @@
+"""Examples to features to batches: where labels, tags and answers end up, and in what order examples come."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from toys.tasks import examples, model_folder
+
+from albert_np.tasks.batches import FineTuningData, Position, batches_by_length, collate, objective
+from albert_np.tasks.examples import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks.features import label_names, make_features
+from albert_np.tasks.predict import MODELS, fitted
+from albert_np.tasks.readers import KINDS
+from albert_np.tasks.recipes import TASKS
+from albert_np.tokenization import AlbertTokenizer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return model_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder):
+    return AlbertTokenizer.from_pretrained(folder)
+
+
+def features_of(kind, made, tokenizer, length=32, labels=None, **changes):
+    task = replace(fitted(TASKS[kind], length), **changes)
+    return make_features(task, label_names(kind, made) if labels is None else labels, tokenizer, made)
+
+
+def test_texts_and_pairs_are_rows_of_the_tokenizer(tokenizer):
+    made = [TextExample("the old cat", "a red house", "x"), TextExample("big dog", "lamp", "y")]
+    for at, feature in enumerate(features_of("classification", made, tokenizer)):
+        row = tokenizer(made[at].text, made[at].text_pair)
+        assert feature.input_ids.tolist() == row["input_ids"]
+        assert feature.token_type_ids.tolist() == row["token_type_ids"]
+        assert (feature.example, feature.target) == (at, at)
+    (cut,) = features_of("regression", [TextExample("the old cat sees " * 9, None, 0.5)], tokenizer, 12)
+    assert len(cut.input_ids) == 12
+    assert cut.input_ids[-1] == tokenizer.sep_token_id
+    assert cut.target == 0.5
+
+
+def test_labels_that_hold_are_ones(tokenizer):
+    made = [TextExample("cat", None, ("b", "a")), TextExample("dog", None, ()), TextExample("car", None, ("c",))]
+    assert [f.target.tolist() for f in features_of("multilabel", made, tokenizer)] == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+
+
+def test_an_unknown_label_or_half_a_pair_is_named(tokenizer):
+    with pytest.raises(ValueError, match="example 2 has the label 'z'; the model knows 'x', 'y'"):
+        features_of("classification", [TextExample("a", label="x"), TextExample("a", label="z")], tokenizer, 32, "xy")
+    with pytest.raises(ValueError, match="example 2 has no text_pair"):
+        features_of("regression", [TextExample("a", "b", 1.0), TextExample("a", None, 1.0)], tokenizer)
+    with pytest.raises(ValueError, match=r"at least two labels to choose from, got \['x'\]"):
+        label_names("classification", [TextExample("a", label="x")])
+
+
+@pytest.mark.parametrize("length", [10, 64])
+def test_each_word_carries_its_tag_once_on_its_first_token(tokenizer, length):
+    words = tuple("the unlikely cat sees housecars near xylophone ? under the tablelamp with dog".split())
+    tags = tuple(f"T{i % 3}" for i in range(len(words)))
+    features = features_of("tagging", [TaggedExample(words, tags)], tokenizer, length)
+    assert (len(features) > 1) == (length == 10)
+    seen = {}
+    for feature in features:
+        assert len(feature.input_ids) <= length
+        asked = np.flatnonzero(feature.target != -100).tolist()
+        assert asked == [token for _, token in feature.places.tolist()]
+        for word, token in feature.places.tolist():
+            assert word not in seen
+            seen[word] = feature.target[token]
+            first = tokenizer(words[word], add_special_tokens=False)["input_ids"][0]
+            assert feature.input_ids[token] == first
+    assert seen == {i: i % 3 for i in range(len(words))}
+
+
+def test_answers_stand_where_the_characters_say(tokenizer):
+    context = "the old dog sees a house near the red car. a green lamp under the small table? the bird likes books."
+    for text in ("old dog", "small table", "books", "car. a"):
+        question = QuestionExample("1", "what?", context, (Answer(text, context.index(text)),))
+        features = features_of("answering", [question], tokenizer, 24)
+        held = [f for f in features if f.target != (0, 0)]
+        assert len(features) > len(held) > 0
+        for feature in held:
+            start, end = feature.places[feature.target.start][0], feature.places[feature.target.end][1]
+            assert text in context[start:end]
+            assert len(context[start:end]) - len(text) <= len("books.") - len("books")  # at most the rest of a token
+
+
+def test_windows_hold_the_whole_context_and_the_start_of_the_question(tokenizer):
+    made = QuestionExample("1", "the cat " * 20, "the old dog sees a red house near the car " * 4, ())
+    features = features_of("answering", [made], tokenizer, 24, max_query_length=5, doc_stride=7)
+    ids = tokenizer(made.context, add_special_tokens=False)["input_ids"]
+    query = tokenizer(made.question, add_special_tokens=False)["input_ids"][:5]
+    lead = [tokenizer.cls_token_id, *query, tokenizer.sep_token_id]
+    rebuilt = []
+    for number, feature in enumerate(features):
+        row = feature.input_ids.tolist()
+        assert row[: len(lead)] == lead
+        assert row[-1] == tokenizer.sep_token_id
+        assert len(row) <= 24
+        rebuilt[7 * number :] = row[len(lead) : -1]
+        assert feature.target == (0, 0)
+    assert rebuilt == ids
+    assert [len(f.input_ids) for f in features[:-1]] == [24] * (len(features) - 1)
+
+
+def test_choices_are_one_block(tokenizer):
+    made = [ChoiceExample("the old cat", "sees", ("a house", "the small red dog", "lamp"), 1)]
+    (feature,) = features_of("choice", made, tokenizer)
+    assert feature.input_ids.shape == feature.attention_mask.shape == (3, feature.attention_mask.sum(1).max())
+    row = tokenizer("the old cat", "sees lamp")["input_ids"]
+    assert feature.input_ids[2][: len(row)].tolist() == row
+    assert feature.attention_mask[2].sum() == len(row)
+
+
+def mixed_lengths(tokenizer, count=103):
+    rng = np.random.default_rng(0)
+    made = [TextExample("cat " * int(rng.integers(1, 28)), None, "xy"[i % 2]) for i in range(count)]
+    return features_of("classification", made, tokenizer)
+
+
+def test_an_epoch_shows_every_example_once_in_batches_of_like_length(tokenizer):
+    features = mixed_lengths(tokenizer)
+    for i, feature in enumerate(features):
+        features[i] = feature._replace(target=i)
+    data = FineTuningData(features, 8, tokenizer.pad_token_id, seed=3)
+    assert data.batches_per_epoch == 13
+    epochs, padded, real = [], 0, 0
+    position = data.first_position
+    for epoch in range(2):
+        seen = []
+        while position.epoch == epoch:
+            batch, position = data.batch_at(position)
+            seen += batch.labels.tolist()
+            padded, real = padded + batch.input_ids.size, real + batch.attention_mask.sum()
+        assert sorted(seen) == list(range(103))
+        epochs.append(seen)
+    assert epochs[0] != epochs[1]
+    assert padded < 1.1 * real  # unsorted batches of 8 have 1.7 times as many
+
+
+def test_a_batch_depends_on_nothing_but_its_position(tokenizer):
+    features = mixed_lengths(tokenizer)
+    one, other = (FineTuningData(features, 8, tokenizer.pad_token_id, seed=3) for _ in range(2))
+    other.batch_at(Position(5, 1))
+    for got, expected in zip(one.batch_at(Position(2, 4))[0], other.batch_at(Position(2, 4))[0], strict=True):
+        np.testing.assert_array_equal(got, expected)
+    assert one.batch_at(Position(2, 12))[1] == Position(3, 0)
+    changed = FineTuningData([features[0]._replace(target=1 - features[0].target), *features[1:]], 8, 0, seed=3)
+    assert one.settings() == other.settings() != changed.settings()
+
+
+def test_prediction_batches_hold_every_feature_within_the_limit(tokenizer):
+    features = mixed_lengths(tokenizer) + features_of("choice", examples("choice", 9), tokenizer)
+    batches = list(batches_by_length(features, 100))
+    assert sorted(itertools.chain(*batches)) == list(range(len(features)))
+    for batch in batches:
+        shapes = [features[i].input_ids.shape for i in batch]
+        assert len({shape[:-1] for shape in shapes}) == 1
+        assert len(batch) == 1 or len(batch) * max(map(np.prod, shapes)) <= 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, folder):
+    made = examples(kind, 7)
+    labels = label_names(kind, made)
+    features = features_of(kind, made, tokenizer)
+    numbers = {"answering": 2, "choice": 2, "regression": 1}
+    problem = {"regression": "regression", "multilabel": "multi_label_classification"}.get(kind)
+    cls = MODELS[kind]
+    with pytest.warns(UserWarning, match="newly initialised"):
+        model = cls.from_pretrained(
+            folder, dtype="float64", num_labels=numbers.get(kind) or len(labels), problem_type=problem
+        )
+    parts = [collate(part, tokenizer.pad_token_id) for part in (features[:2], features[2:])]
+    shared = objective(kind).denominators(parts)
+    total = sum(float(model(**part._asdict(), **shared).loss) for part in parts)
+    assert total == pytest.approx(float(model(**collate(features, tokenizer.pad_token_id)._asdict()).loss), rel=1e-9)

@@ -1,0 +1,188 @@
+"""A fine-tuned model in use: decoding, loading models from elsewhere, and the demo's examples."""
+
+import itertools
+
+import numpy as np
+import pytest
+from toys.tasks import examples, model_folder
+
+from albert_np.finetuning import (
+    AlbertForMultipleChoice,
+    AlbertForQuestionAnswering,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+)
+from albert_np.tasks import demo
+from albert_np.tasks.decoding import best_answers
+from albert_np.tasks.examples import ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks.predict import Predictor, split_words
+from albert_np.tasks.recipes import TASKS
+from albert_np.tokenization import AlbertTokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    return model_folder(tmp_path_factory.mktemp("start") / "model")
+
+
+def saved(cls, start, folder, **changes):
+    cls.from_pretrained(start, seed=3, **changes).save_pretrained(folder)
+    AlbertTokenizer.from_pretrained(start).save_pretrained(folder)
+    return folder
+
+
+def test_the_best_spans_are_those_of_brute_force(start, tmp_path):
+    predictor = Predictor.load(saved(AlbertForQuestionAnswering, start, tmp_path), threads=1)
+    context = "the old dog sees a house near the red car. a green lamp under the small table? the bird likes books."
+    windows = predictor.features([QuestionExample("1", "who?", context)])
+    assert len(windows) > 1
+    rng = np.random.default_rng(0)
+    logits = [rng.normal(size=(2, len(w.input_ids) + 3)) for w in windows]  # as padded
+    scores = {}
+    for window, (starts, ends) in zip(windows, logits, strict=True):
+        tokens = [t for t, (_, end) in enumerate(window.places) if end]
+        for first, last in itertools.combinations_with_replacement(tokens, 2):
+            span = window.places[first][0], window.places[last][1]
+            if last - first < 4 and span[0] < span[1]:
+                scores[span] = max(scores.get(span, -99), starts[first] + ends[last])
+    expected = sorted(scores.items(), key=lambda item: -item[1])[:20]
+    found = best_answers(context, list(zip(windows, logits, strict=True)), 4, refuses=False)
+    assert [((f.start, f.end), pytest.approx(f.score)) for f in found] == expected
+    assert all(f.text == context[f.start : f.end] for f in found)
+    assert sum(f.probability for f in found) == pytest.approx(1)
+    for first in logits:
+        first[:, 0] = 9
+    logits[-1][:, 0] = -9
+    refusing = best_answers(context, list(zip(windows, logits, strict=True)), 4, refuses=True)
+    assert refusing[0].text != ""  # the window that believes least in no answer decides
+    logits[-1][:, 0] = 9
+    refusing = best_answers(context, list(zip(windows, logits, strict=True)), 4, refuses=True)
+    assert refusing[0][:4] == ("", 0, 0, 18)
+
+
+def test_what_stands_beside_a_text_does_not_change_its_prediction(start, tmp_path):
+    predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path, num_labels=3), threads=2)
+    texts = ["cat", "the old dog sees a red house near the car", "lamp " * 20]
+    together = predictor.classify(texts)
+    for text, prediction in zip(texts, together, strict=True):
+        alone = predictor.classify([text])[0]
+        assert alone.answer == prediction.answer
+        assert alone.probabilities == pytest.approx(prediction.probabilities, rel=1e-5)
+        assert list(alone.probabilities.values()) == sorted(alone.probabilities.values(), reverse=True)
+    assert predictor.classify(["cat"], ["dog"])[0].probabilities != pytest.approx(together[0].probabilities, rel=1e-5)
+
+
+def test_every_word_of_a_long_sentence_gets_a_tag(start, tmp_path):
+    names = {0: "O", 1: "B-x", 2: "I-x"}
+    changes = {"num_labels": 3, "id2label": names}
+    predictor = Predictor.load(saved(AlbertForTokenClassification, start, tmp_path, **changes), threads=1)
+    words = ["cat", "\u0301", *["house"] * 50]
+    (prediction,) = predictor.tag([words])
+    assert len(prediction.answer) == len(prediction.probabilities) == 52
+    assert set(prediction.answer) <= set(names.values())
+    assert prediction.answer[1] == "O"  # a lone accent becomes no token
+    short = predictor.tag(["the old dog, don't!"])[0]
+    assert len(short.answer) == len(split_words("the old dog, don't!")) == 6
+
+
+def test_choices_need_not_be_equally_many(start, tmp_path):
+    predictor = Predictor.load(saved(AlbertForMultipleChoice, start, tmp_path), threads=2)
+    made = [ChoiceExample("the old cat", None, tuple("cat dog car lamp".split()[:count])) for count in (2, 4, 3)]
+    predictions = predictor.predict(made)
+    for example, prediction in zip(made, predictions, strict=True):
+        alone = predictor.choose(example.choices, example.context)
+        assert prediction.probabilities == pytest.approx(alone.probabilities, rel=1e-5)
+        assert prediction.answer == int(np.argmax(alone.probabilities))
+
+
+def test_the_kind_of_a_model_from_elsewhere_is_told_by_class_and_config(start, tmp_path):
+    sequence = AlbertForSequenceClassification
+    for name, changes, kind, labels in (
+        ("a", {"num_labels": 3}, "classification", ("0", "1", "2")),
+        ("b", {"num_labels": 1}, "regression", ("0",)),
+        ("c", {"num_labels": 2, "problem_type": "multi_label_classification"}, "multilabel", ("0", "1")),
+        ("d", {"num_labels": 2, "id2label": {0: "no", 1: "yes"}}, "classification", ("no", "yes")),
+    ):
+        predictor = Predictor.load(saved(sequence, start, tmp_path / name, **changes), threads=1)
+        assert (predictor.task.kind, predictor.labels) == (kind, labels)
+        assert predictor.task.max_seq_length == 32
+    with pytest.raises(ValueError, match="is a model for classification, and squad1 is answering"):
+        Predictor.load(tmp_path / "d", "squad1")
+    with pytest.raises(ValueError, match="kind of task is multilabel, not tagging"):
+        Predictor.load(tmp_path / "c", threads=1).tag(["a cat"])
+    (tmp_path / "d" / "task.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"task\.json is damaged"):
+        Predictor.load(tmp_path / "d")
+
+
+def test_evaluation_reports_the_mean_loss_and_knows_what_is_missing(start, tmp_path):
+    folder = saved(AlbertForSequenceClassification, start, tmp_path, id2label={0: "animal", 1: "thing"}, num_labels=2)
+    predictor = Predictor.load(folder, threads=2)
+    made = examples("classification", 30)
+    result = predictor.evaluate(made)
+    shares = [p.probabilities[e.label] for p, e in zip(result.predictions, made, strict=True)]
+    assert result.metrics["loss"] == pytest.approx(-np.log(shares).mean(), rel=1e-5)
+    right = [p.answer == e.label for p, e in zip(result.predictions, made, strict=True)]
+    assert result.metrics["accuracy"] == np.mean(right)
+    with pytest.raises(ValueError, match="has no label"):
+        predictor.evaluate([TextExample("cat")])
+    with pytest.raises(ValueError, match="has the label 'plant'"):
+        predictor.evaluate([TextExample("cat", label="plant")])
+
+
+def test_a_predictor_leaves_no_trace_in_the_model(start):
+    model = AlbertForTokenClassification.from_pretrained(start, seed=3).train()
+    before = model.rng.bit_generator.state, model.params.flat.copy()
+    Predictor(model, AlbertTokenizer.from_pretrained(start), TASKS["tagging"], threads=2).predict(
+        [TaggedExample(("cat", "dog"))]
+    )
+    assert model.training
+    assert model.rng.bit_generator.state == before[0]
+    np.testing.assert_array_equal(model.params.flat, before[1])
+    assert not model.grads.flat.any()
+
+
+def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    folder = saved(AlbertForSequenceClassification, start, tmp_path, num_labels=2, id2label={0: "no", 1: "yes"})
+    theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    prediction = Predictor.load(folder, threads=1).classify(["the old cat"], ["a red house"])[0]
+    row = AlbertTokenizer.from_pretrained(folder)("the old cat", "a red house", return_tensors="np")
+    with torch.no_grad():
+        logits = theirs(**{name: torch.tensor(value) for name, value in row.items()}).logits[0]
+    for number, share in enumerate(logits.softmax(-1).tolist()):
+        assert prediction.probabilities[theirs.config.id2label[number]] == pytest.approx(share, rel=1e-4)
+
+
+def modules():
+    rng = np.random.default_rng(0)
+    for group in demo.GROUPS.values():
+        first, second = group.split()[:2]
+        for name in (first, f"{first}.one", f"{first}.two", second, f"{second}.three"):
+            words = [f"w{i}" for i in rng.integers(500, size=80)]
+            sentences = [" ".join(words[i : i + 8]) + "." for i in range(0, 80, 8)]
+            yield (
+                name,
+                [
+                    *sentences,
+                    f"This is about {name.split('.')[0].lstrip('_')} only.",
+                    "The same six words stand here in all.",
+                ],
+            )
+
+
+def test_the_demo_asks_about_modules_that_training_does_not_show(monkeypatch):
+    monkeypatch.setattr(demo, "module_prose", modules)
+    home = {sentence: name for name, sentences in modules() for sentence in sentences}
+    train, evaluation = demo.demo_examples()
+    assert {e.label for e in train} == {e.label for e in evaluation} == set(demo.GROUPS)
+    for side in (train, evaluation):
+        counts = np.unique([e.label for e in side], return_counts=True)[1]
+        assert len(set(counts.tolist())) == 1
+        assert not any("only" in e.text for e in side)  # those name their module
+    assert not {home[e.text] for e in train} & {home[e.text] for e in evaluation if "same six" not in e.text}
+    assert not any("same six" in e.text for e in evaluation)
+    assert demo.demo_examples() == (train, evaluation)

@@ -1,0 +1,326 @@
+"""Calling the tokenizer: pairs, padding, truncation, windows, words, offsets, errors."""
+
+import copy
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
+
+from albert_np.tokenization import AlbertTokenizer
+from albert_np.tokenization.truncation import Limits, fast_shares, slow_shares, windows
+
+CALLS = json.loads((REFERENCE / "calls.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return small_tokenizer(tmp_path_factory.mktemp("small"))
+
+
+def as_lists(encoding):
+    """Tuples to lists, as JSON has them."""
+    return json.loads(json.dumps(encoding))
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS if c["oracle"] == "slow"], ids=lambda c: json.dumps(c["options"]))
+def test_call_equals_hugging_faces_slow_tokenizer(tokenizer, call):
+    assert as_lists(tokenizer(call["text"], call["text_pair"], **call["options"])) == call["answer"]
+
+
+@pytest.mark.parametrize("call", [c for c in CALLS if c["oracle"] == "fast"], ids=lambda c: json.dumps(c["options"]))
+def test_windows_offsets_and_words_equal_hugging_faces_fast_tokenizer(tokenizer, call):
+    encoding = tokenizer(call["text"], call["text_pair"], **call["options"])
+    answer = call["answer"]
+    assert encoding.keys() == answer.keys()
+    for name, value in as_lists(encoding).items():
+        if name == "offset_mapping":
+            continue
+        assert value == answer[name], name
+    quotes = "''" in json.dumps([call["text"], call["text_pair"]])  # the fast one loses half of ``…''
+    assert quotes or as_lists(encoding["offset_mapping"]) == answer["offset_mapping"]
+    for i, words in enumerate(call.get("word_ids", [])):
+        assert encoding.word_ids(i) == words
+
+
+def test_pair_gets_special_tokens_types_and_mask(tokenizer):
+    encoding = tokenizer("A cat", "the lamp", return_special_tokens_mask=True)
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    first, second = tokenizer.encode("A cat")[1:-1], tokenizer.encode("the lamp")[1:-1]
+    assert encoding.input_ids == [cls, *first, sep, *second, sep]
+    assert encoding.token_type_ids == [0] * (len(first) + 2) + [1] * (len(second) + 1)
+    assert encoding.special_tokens_mask == [1, *[0] * len(first), 1, *[0] * len(second), 1]
+    assert encoding.sequence_ids() == [None, *[0] * len(first), None, *[1] * len(second), None]
+    assert encoding.attention_mask == [1] * len(encoding.input_ids)
+
+
+def test_token_type_ids_come_back_unless_refused(tokenizer):
+    assert list(tokenizer("a")) == ["input_ids", "token_type_ids", "attention_mask"]
+    assert list(tokenizer("a", return_token_type_ids=False, return_attention_mask=False)) == ["input_ids"]
+
+
+def test_a_list_of_pairs_is_a_batch_of_pairs(tokenizer):
+    pairs = [("A cat", "the lamp"), ("one", "two")]
+    assert tokenizer(pairs) == tokenizer(["A cat", "one"], ["the lamp", "two"])
+
+
+def test_arrays_equal_the_padded_lists(tokenizer):
+    texts = ["A cat", "the lamp went out in the harbour", ""]
+    options = {"padding": True, "return_special_tokens_mask": True, "return_offsets_mapping": True}
+    for side in ("right", "left"):
+        lists = tokenizer(texts, **options, padding_side=side)
+        arrays = tokenizer(texts, **options, padding_side=side, return_tensors="np")
+        assert arrays.keys() == lists.keys()
+        for name, array in arrays.items():
+            assert array.dtype == np.int64
+            assert np.array_equal(array, lists[name]), (side, name)
+    assert arrays.offset_mapping.shape == (*arrays.input_ids.shape, 2)
+
+
+def test_a_single_text_as_array_has_a_batch_axis(tokenizer):
+    assert tokenizer("A cat", return_tensors="np").input_ids.shape == (1, len(tokenizer.encode("A cat")))
+
+
+def test_an_empty_batch_gives_empty_columns(tokenizer):
+    assert tokenizer([]) == {"input_ids": [], "token_type_ids": [], "attention_mask": []}
+    assert tokenizer([], return_tensors="np", padding=True).input_ids.shape == (0, 0)
+
+
+def test_length_counts_tokens_without_padding(tokenizer):
+    encoding = tokenizer(["A cat", "a"], padding=True, return_length=True)
+    assert encoding.length == [sum(mask) for mask in encoding.attention_mask]
+    assert tokenizer("a", padding="max_length", max_length=9, return_length=True).length == 3
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_windows_cover_the_text_and_overlap_by_the_stride(tokenizer, side):
+    tokenizer = AlbertTokenizer(tokenizer.model, truncation_side=side)
+    text = " ".join(PROSE[:6])
+    whole = tokenizer.encode(text)[1:-1]
+    encoding = tokenizer(
+        ["a", text],
+        max_length=32,
+        truncation=True,
+        stride=7,
+        return_overflowing_tokens=True,
+        return_offsets_mapping=True,
+    )
+    samples = encoding.overflow_to_sample_mapping
+    rows = [row[1:-1] for row, sample in zip(encoding.input_ids, samples, strict=True) if sample == 1]
+    assert samples == [0] + [1] * len(rows)
+    assert all(len(row) == 30 for row in rows[:-1])
+    assert len(rows) == math.ceil((len(whole) - 7) / (30 - 7))
+    rows = rows if side == "right" else rows[::-1]
+    joined = rows[0]
+    for row in rows[1:]:
+        assert joined[-7:] == row[:7]
+        joined = joined + row[7:]
+    assert joined == whole
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_no_window_repeats_what_the_one_before_shows(side):
+    for length in range(8, 60):
+        cuts = [first for first, _ in windows(length, None, 7, Limits("only_first", 9, side, 3))]
+        rows = [list(range(length))[cut] for cut in cuts]
+        assert len(rows) == math.ceil((length - 3) / 4)
+        assert sorted({token for row in rows for token in row}) == list(range(length))
+
+
+def test_longest_first_shares_fit_the_room_exactly():
+    for first in range(13):
+        for second in range(13):
+            for room in range(1, first + second):
+                for share in (slow_shares, fast_shares):
+                    kept = share(first, second, room)
+                    assert sum(kept) == room
+                    assert 0 <= kept[0] <= first
+                    assert 0 <= kept[1] <= second
+    assert (slow_shares(2, 2, 3), fast_shares(2, 2, 3)) == ((2, 1), (1, 2))
+
+
+def test_truncation_side_says_which_end_is_cut(tokenizer):
+    left = AlbertTokenizer(tokenizer.model, truncation_side="left")
+    texts = "the lamp went out in the harbour", "a very old cat"
+    whole = [tokenizer.encode(text)[1:-1] for text in texts]
+    for side, each in (("right", tokenizer), ("left", left)):
+        encoding = each(*texts, max_length=9, truncation=True)
+        for text, ids in enumerate(whole):
+            kept = [i for i, s in zip(encoding.input_ids, encoding.sequence_ids(), strict=True) if s == text]
+            assert kept == (ids[: len(kept)] if side == "right" else ids[-len(kept) :])
+
+
+def test_longest_first_fast_rounds_the_other_way(tokenizer):
+    text = "a a", "a a"
+    slow = tokenizer(*text, max_length=6, truncation=True).token_type_ids
+    fast = tokenizer(*text, max_length=6, truncation="longest_first_fast").token_type_ids
+    assert (sum(slow), sum(fast)) == (2, 3)
+
+
+def test_words_keep_their_numbers_through_truncation_and_padding(tokenizer):
+    words = [["harbour", "", "A", "lamp"], ["cat"]]
+    encoding = tokenizer(words, is_split_into_words=True, padding=True, truncation=True, max_length=8)
+    for row, ids in enumerate(encoding.input_ids):
+        numbers = encoding.word_ids(row)
+        assert len(numbers) == len(ids)
+        for number in {n for n in numbers if n is not None}:
+            own = [i for i, n in zip(ids, numbers, strict=True) if n == number]
+            word = tokenizer.encode(words[row][number])[1:-1]
+            assert own == word[: len(own)]
+        specials = {tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.pad_token_id}
+        assert [n is None for n in numbers] == [i in specials for i in ids]
+
+
+def spelled(tokenizer, text):
+    """What a stretch of source text looks like in pieces, without spaces."""
+    return "".join(tokenizer.tokenize(text)).replace("▁", "")
+
+
+def test_offsets_point_at_the_source_of_every_token(tokenizer):
+    lines = [*PROSE, *SPECIAL, *random_lines(300, seed=5)]
+    checked = 0
+    for line, offsets in zip(lines, tokenizer(lines, return_offsets_mapping=True).offset_mapping, strict=True):
+        tokens = tokenizer.tokenize(line)
+        assert len(tokens) == len(offsets) - 2
+        for token, (start, end) in zip(tokens, offsets[1:-1], strict=True):
+            assert 0 <= start < end <= len(line)
+            if token in tokenizer.all_special_tokens:
+                assert line[start:end].lower() == token.lower()
+            elif token.strip("▁"):
+                assert token.strip("▁") in spelled(tokenizer, line[start:end]), (line, token)
+                checked += 1
+    assert checked > 4000
+
+
+@pytest.mark.parametrize(
+    "text, tokens",
+    [
+        ("  A\t cat ", [("▁a", "A"), ("▁ca", "ca"), ("t", "t")]),
+        ("``a''", [("▁", "``"), ('"', "``"), ("a", "a"), ('"', "''")]),
+        ("cafe\u0301", [("▁cafe", "cafe")]),
+        ("é", [("▁", "é"), ("e", "é")]),
+        ("ﬁ", [("▁", "ﬁ"), ("f", "ﬁ"), ("i", "ﬁ")]),
+        ("İ a", [("▁i", "İ"), ("▁a", "a")]),
+        ("a [MASK]", [("▁a", "a"), ("[MASK]", "[MASK]")]),
+        ("the 9,2", [("▁the", "the"), ("▁", "9"), ("9", "9"), (",", ","), ("2", "2")]),
+        ("a\x01\x02 ca", [("▁a", "a"), ("▁ca", "ca")]),
+    ],
+)
+def test_offsets_through_each_step_of_normalisation(tokenizer, text, tokens):
+    encoding = tokenizer(text, return_offsets_mapping=True)
+    places = [text[start:end] for start, end in encoding.offset_mapping[1:-1]]
+    assert list(zip(tokenizer.tokenize(text), places, strict=True)) == tokens
+
+
+def test_offsets_through_an_added_token_that_keeps_its_case(tokenizer):
+    added = AlbertTokenizer(tokenizer.model, additional_special_tokens=["[İİ]"])
+    encoding = added("İ[İİ]a", return_offsets_mapping=True)
+    assert encoding.offset_mapping[-3:-1] == [(1, 5), (5, 6)]
+
+
+def test_asking_for_offsets_does_not_change_the_ids(tokenizer):
+    lines = [*PROSE, *SPECIAL, *random_lines(200, seed=6)]
+    assert tokenizer(lines, return_offsets_mapping=True).input_ids == tokenizer(lines).input_ids
+
+
+def test_pad_fills_single_encodings_up_to_a_batch(tokenizer):
+    texts = ["A cat", "the lamp went out"]
+    padded = tokenizer.pad([tokenizer(text) for text in texts], return_tensors="np")
+    batch = tokenizer(texts, padding=True, return_tensors="np")
+    assert padded.keys() == batch.keys()
+    assert all(np.array_equal(padded[name], batch[name]) for name in batch)
+
+
+def test_pad_keeps_what_it_does_not_know_and_makes_a_mask(tokenizer):
+    padded = tokenizer.pad({"input_ids": [[2, 5, 3], [2, 3]], "labels": [1, 0]}, pad_to_multiple_of=4)
+    assert padded == {
+        "input_ids": [[2, 5, 3, 0], [2, 3, 0, 0]],
+        "labels": [1, 0],
+        "attention_mask": [[1, 1, 1, 0], [1, 1, 0, 0]],
+    }
+    single = tokenizer.pad({"input_ids": np.array([2, 3])}, padding="max_length", max_length=3, padding_side="left")
+    assert single == {"input_ids": [0, 2, 3], "attention_mask": [0, 1, 1]}
+
+
+def test_encoding_reads_by_name_and_by_attribute_and_can_be_copied(tokenizer):
+    encoding = tokenizer(["A cat", "a"], padding=True, return_tensors="np")
+    assert encoding.input_ids is encoding["input_ids"]
+    with pytest.raises(AttributeError, match="no 'labels'; it has input_ids, token_type_ids, attention_mask"):
+        _ = encoding.labels
+    for other in (copy.copy(encoding), copy.deepcopy(encoding), pickle.loads(pickle.dumps(encoding))):
+        assert other.sequence_ids(1) == encoding.sequence_ids(1)
+    assert "input_ids: int64 array of shape (2, " in repr(encoding)
+
+
+def test_word_ids_and_sequence_ids_say_when_they_cannot_be_told(tokenizer):
+    with pytest.raises(ValueError, match="is_split_into_words=True"):
+        tokenizer("a").word_ids()
+    with pytest.raises(ValueError, match="row=3"):
+        tokenizer("a").sequence_ids(3)
+
+
+LONG = "the lamp went out " * 5
+BAD_CALLS = [
+    (TypeError, r"text must be a string or a list of strings, got int", 3, {}),
+    (TypeError, r"text\[1\] must be a string, got int", ["a", 3], {}),
+    (TypeError, r"text\[1\] must be a string or, if all of them are, a pair", [("a", "b"), "c"], {}),
+    (TypeError, r"text must be a list of words", "a b", {"is_split_into_words": True}),
+    (TypeError, r"text\[1\] must be a list of words", [["a"], "b"], {"is_split_into_words": True}),
+    (TypeError, "both be single texts or both be batches", ["a"], {"text_pair": "b"}),
+    (ValueError, "text has 1 entries and text_pair 2", ["a"], {"text_pair": ["b", "c"]}),
+    (ValueError, "padding must be one of 'do_not_pad', 'longest', 'max_length'; got 'all'", "a", {"padding": "all"}),
+    (ValueError, "truncation must be one of .*'only_second'; got 'x'", "a", {"truncation": "x"}),
+    (ValueError, "max_length must be at least 1, got 0", "a", {"max_length": 0}),
+    (TypeError, "max_length must be an integer, got 2.5", "a", {"max_length": 2.5}),
+    (ValueError, "stride must be at least 0, got -1", "a", {"stride": -1}),
+    (ValueError, "pad_to_multiple_of must be at least 1", "a", {"pad_to_multiple_of": 0}),
+    (ValueError, "padding_side must be one of", "a", {"padding_side": "top"}),
+    (ValueError, "return_tensors must be one of 'np'; got 'pt'", "a", {"return_tensors": "pt"}),
+    (ValueError, "max_length=2 leaves no room beside 2 special", "a", {"truncation": True, "max_length": 2}),
+    (ValueError, "needs a second text", "a", {"truncation": "only_second"}),
+    (
+        ValueError,
+        "max_length=12 is no multiple of pad_to_multiple_of=8",
+        "a",
+        {"truncation": True, "max_length": 12, "padding": True, "pad_to_multiple_of": 8},
+    ),
+    (
+        ValueError,
+        "all 1 tokens of the text and .* more would have to go",
+        "a",
+        {"text_pair": LONG, "truncation": "only_first", "max_length": 8},
+    ),
+    (
+        ValueError,
+        "stride=9 must be less than the 6 tokens",
+        LONG,
+        {"truncation": True, "max_length": 8, "stride": 9, "return_overflowing_tokens": True},
+    ),
+    (
+        ValueError,
+        "overflowing tokens of pairs need truncation='only_first' or 'only_second'",
+        "a",
+        {"text_pair": "b", "truncation": True, "return_overflowing_tokens": True},
+    ),
+    (ValueError, "needs rows of one length.*3 to 4 tokens; ask for padding", ["a", "a a"], {"return_tensors": "np"}),
+]
+
+
+@pytest.mark.parametrize("error, message, text, options", BAD_CALLS, ids=[case[1] for case in BAD_CALLS])
+def test_bad_call_is_refused(tokenizer, error, message, text, options):
+    with pytest.raises(error, match=message):
+        tokenizer(text, **options)
+
+
+def test_padding_to_a_length_that_is_not_set_is_refused(tokenizer):
+    unbounded = AlbertTokenizer(tokenizer.model, model_max_length=10**30)
+    with pytest.raises(ValueError, match="needs max_length"):
+        unbounded("a", padding="max_length")
+
+
+@pytest.mark.parametrize("bad", [{"labels": [1]}, [], {"input_ids": [[1], [2]], "attention_mask": [[1]]}])
+def test_pad_refuses_what_is_no_encoding(tokenizer, bad):
+    with pytest.raises(ValueError, match="encoded_inputs"):
+        tokenizer.pad(bad)

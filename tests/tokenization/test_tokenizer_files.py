@@ -1,0 +1,191 @@
+"""Folders: saving, loading, tokenizer.json, and what is refused."""
+
+import json
+
+import pytest
+from toys.texts import PROSE, SPECIAL, random_lines, small_tokenizer
+
+from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel
+from albert_np.tokenization.model_proto import MODEL_TYPE, TRAINER_SPEC, _bytes, _number, read_model
+
+LINES = [*PROSE, *SPECIAL, *random_lines(150, seed=9)]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return small_tokenizer(tmp_path_factory.mktemp("small"))
+
+
+def same(first, second):
+    assert second.added.by_id == first.added.by_id
+    assert second.all_special_ids == first.all_special_ids
+    assert second.encoder.ids(LINES) == first.encoder.ids(LINES)
+    assert second("a", padding="max_length", max_length=9) == first("a", padding="max_length", max_length=9)
+
+
+def variants(model):
+    return {
+        "plain": AlbertTokenizer(model),
+        "cased": AlbertTokenizer(model, do_lower_case=False, keep_accents=True, remove_space=False),
+        "sides": AlbertTokenizer(model, padding_side="left", truncation_side="left", model_max_length=64),
+        "added": AlbertTokenizer(
+            model,
+            mask_token=AddedToken("[M]", rstrip=True),
+            additional_special_tokens=["[ENT]"],
+            added_tokens={300: AddedToken("lamp", normalized=True, special=False)},
+            clean_up_tokenization_spaces=True,
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["plain", "cased", "sides", "added"])
+def test_saved_folder_gives_the_same_tokenizer_back(tokenizer, name, tmp_path):
+    original = variants(tokenizer.model)[name]
+    original.save_pretrained(tmp_path / "new" / "folder")
+    loaded = AlbertTokenizer.from_pretrained(tmp_path / "new" / "folder")
+    same(original, loaded)
+    for option in ("model_max_length", "padding_side", "truncation_side", "clean_up_tokenization_spaces"):
+        assert getattr(loaded, option) == getattr(original, option)
+    assert vars(loaded.normalizer) == vars(original.normalizer)
+
+
+def test_bare_vocabulary_folder_and_bare_file_give_the_same_tokenizer(tokenizer, tmp_path):
+    (tmp_path / "spiece.model").write_bytes(tokenizer.model.serialized)
+    same(tokenizer, AlbertTokenizer.from_pretrained(tmp_path))
+    same(tokenizer, AlbertTokenizer(tmp_path / "spiece.model"))
+
+
+def test_options_override_what_the_folder_says(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    loaded = AlbertTokenizer.from_pretrained(tmp_path, do_lower_case=False, model_max_length=77)
+    assert (loaded.normalizer.do_lower_case, loaded.model_max_length) == (False, 77)
+
+
+def test_older_folders_give_special_and_added_tokens_in_files_of_their_own(tokenizer, tmp_path):
+    size = tokenizer.vocab_size
+    (tmp_path / "spiece.model").write_bytes(tokenizer.model.serialized)
+    mask = {"content": "[M]", "lstrip": True, "normalized": False, "single_word": False}
+    (tmp_path / "special_tokens_map.json").write_text(
+        json.dumps({"mask_token": mask, "additional_special_tokens": ["[ENT]"]})
+    )
+    (tmp_path / "added_tokens.json").write_text(json.dumps({"[M]": size, "[ENT]": size + 1, "lamp": size + 2}))
+    loaded = AlbertTokenizer.from_pretrained(tmp_path)
+    assert loaded.mask_token_id == size
+    assert loaded.additional_special_tokens == ["[ENT]"]
+    assert loaded.tokenize("Lamp [ENT] [ent]")[:2] == ["lamp", "[ENT]"]
+    assert loaded.encode("Lamp [ENT][M]")[1:-1] == [size + 2, size + 1, size]
+
+
+@pytest.mark.parametrize("penalised", [True, False])
+@pytest.mark.parametrize("listed", [True, False])
+def test_tokenizer_json_alone_rebuilds_the_vocabulary(tokenizer, penalised, listed, tmp_path):
+    """Old files list only special tokens as added, newer ones the user-defined symbols too; some lack the −100."""
+    tokenizer.save_pretrained(tmp_path)
+    content = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    pieces = content["model"]["vocab"]
+    assert min(score for _, score in pieces) < -100
+    if not penalised:
+        content["model"]["vocab"] = [[text, score + 100 * (score < -100)] for text, score in pieces]
+    if listed:
+        content["added_tokens"] += [
+            {"id": i, "content": text, "special": False} for i, (text, score) in enumerate(pieces[:13]) if i >= 5
+        ]
+    for file in tmp_path.iterdir():
+        file.unlink()
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    loaded = AlbertTokenizer.from_pretrained(tmp_path)
+    same(tokenizer, loaded)
+    assert read_model(loaded.model.serialized) == read_model(tokenizer.model.serialized)
+
+
+def test_tokenizer_json_tells_case_and_accents(tokenizer, tmp_path):
+    cased = variants(tokenizer.model)["cased"]
+    cased.save_pretrained(tmp_path)
+    for name in ("spiece.model", "tokenizer_config.json", "special_tokens_map.json"):
+        (tmp_path / name).unlink()
+    normalizer = AlbertTokenizer.from_pretrained(tmp_path).normalizer
+    assert (normalizer.do_lower_case, normalizer.keep_accents) == (False, True)
+
+
+def test_live_saved_folder_loads_in_transformers(tokenizer, tmp_path):
+    """Version 5 and the fast tokenizer of version 4 read tokenizer.json.
+
+    Its ids are the same but for accents outside the combining classes, and where the −100 for digit and comma
+    leads another way through the lattice than cutting the piece again.
+    """
+    transformers = pytest.importorskip("transformers", reason="needs transformers to load the folder")
+    for tokens in ((), ("[ENT]", "<x>")):
+        original = AlbertTokenizer(tokenizer.model, additional_special_tokens=tokens)
+        original.save_pretrained(tmp_path)
+        theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+        assert len(theirs) == len(original)
+        for line in [PROSE[2], *PROSE[6:9], PROSE[19], "in 2010, 1999,a", "a [ENT] b [MASK] <x>"]:
+            assert dict(theirs(line, "a")) == dict(original(line, "a")), line
+
+
+def test_chinese_folder_is_refused_as_a_berttokenizer_vocabulary(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n的\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"vocab\.txt and no spiece\.model: that is a BertTokenizer vocabulary"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="BertTokenizer"):
+        AlbertTokenizer(tmp_path / "vocab.txt")
+
+
+def test_missing_folder_file_or_vocabulary_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none is not a folder"):
+        AlbertTokenizer.from_pretrained(tmp_path / "none")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="folder="):
+        AlbertTokenizer.from_pretrained(tmp_path / "file")
+    with pytest.raises(FileNotFoundError, match=r"neither spiece\.model nor tokenizer\.json"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+    with pytest.raises(FileNotFoundError, match="vocab_file="):
+        AlbertTokenizer(tmp_path / "none.model")
+
+
+@pytest.mark.parametrize("damage", [b"", b"no model at all", b"\n\x05\n"])
+def test_file_that_is_no_sentencepiece_model_is_refused(damage, tmp_path):
+    (tmp_path / "spiece.model").write_bytes(damage)
+    with pytest.raises(ValueError, match="is not a SentencePiece model"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("content, message", [("{", "not valid JSON"), ("[]", "must hold a JSON object")])
+def test_damaged_json_is_refused(tokenizer, content, message, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    (tmp_path / "tokenizer_config.json").write_text(content)
+    with pytest.raises(ValueError, match=message):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "model, message",
+    [
+        ({"type": "BPE", "vocab": {}, "merges": []}, "does not describe a Unigram model"),
+        ({"type": "Unigram", "vocab": [["a"]], "unk_id": 0}, r"tokenizer\.json is damaged"),
+        ({"type": "Unigram", "vocab": [["<unk>", 0.0]], "unk_id": 7}, r"tokenizer\.json is damaged"),
+    ],
+)
+def test_tokenizer_json_of_another_model_is_refused(model, message, tmp_path):
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"model": model}))
+    with pytest.raises(ValueError, match=message):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+def test_single_word_token_is_refused(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config["added_tokens_decoder"]["4"]["single_word"] = True
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"'\[MASK\]': single_word=true is not supported"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+def test_refused_save_writes_nothing(tokenizer, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        tokenizer.save_pretrained(tmp_path / "file")
+    bpe = tokenizer.model.serialized + _bytes(TRAINER_SPEC, _number(MODEL_TYPE, 2))
+    with pytest.raises(ValueError, match="not a Unigram model"):
+        AlbertTokenizer(SentencePieceModel(bpe)).save_pretrained(tmp_path / "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]

@@ -1,0 +1,87 @@
+"""The readable Unigram against the SentencePiece library, and its lattice."""
+
+import os
+from itertools import pairwise
+
+import pytest
+from toys.texts import PROSE, SPECIAL, random_lines, small_tokenizer
+
+from albert_np.tokenization import AlbertTokenizer, Unigram
+from albert_np.tokenization.model_proto import Kind, Piece
+
+SPIECE = os.environ.get("ALBERT_NP_SPIECE") or None
+REPEATS = [c * n for c in ("a", "e", "0", "=", "-", "ab", "1,", "\ufffd", "–") for n in (1, 2, 3, 7, 40, 171)]
+LINES = [*PROSE, *SPECIAL, *random_lines(400, seed=12), *REPEATS]
+
+
+@pytest.fixture(scope="module", params=["small", "released"])
+def tokenizer(request, tmp_path_factory):
+    if request.param == "small":
+        return small_tokenizer(tmp_path_factory.mktemp("small"))
+    if SPIECE is None:
+        pytest.skip("ALBERT_NP_SPIECE does not name the released spiece.model")
+    return AlbertTokenizer(SPIECE)
+
+
+@pytest.fixture(scope="module")
+def unigram(tokenizer):
+    return Unigram.from_model(tokenizer.model)
+
+
+def test_pieces_and_ids_equal_the_librarys(tokenizer, unigram):
+    """The digit-comma rule is no part of the model, so lines are compared with the library itself."""
+    library = tokenizer.model._processor
+    for line in LINES:
+        clean = tokenizer.normalizer(line)
+        expected = list(zip(library.encode(clean, out_type=str), library.encode(clean), strict=True))
+        assert unigram.pieces(tokenizer.model.normalize(clean)) == expected, line
+
+
+def test_best_path_runs_through_the_lattice_from_end_to_end(tokenizer, unigram):
+    text = tokenizer.model.normalize("the lamp went out, 1,204 times.")
+    lattice, path = unigram.lattice(text), unigram.best_path(text)
+    assert set(path) <= set(lattice)
+    assert (path[0].start, path[-1].end) == (0, len(text))
+    assert all(left.end == right.start for left, right in pairwise(path))
+    assert all(edge.piece == text[edge.start : edge.end] for edge in lattice)
+
+
+def all_paths(edges, start, end):
+    if start == end:
+        yield []
+    for edge in edges:
+        if edge.start == start:
+            for rest in all_paths(edges, edge.end, end):
+                yield [edge, *rest]
+
+
+@pytest.mark.parametrize("text", ["▁the", "▁lamp,1", "▁a\ufffdb", "▁\ufffd\ufffd", "▁(a.)"])
+def test_no_path_scores_higher_than_the_best(unigram, text):
+    def score(path):
+        return sum(edge.score for edge in path)
+
+    best = max(all_paths(unigram.lattice(text), 0, len(text)), key=score)
+    assert score(unigram.best_path(text)) == pytest.approx(score(best), abs=1e-4)
+
+
+def test_unknown_characters_score_ten_below_the_rarest_piece_and_are_joined():
+    unigram = Unigram(
+        [Piece("<unk>", 0.0, Kind.UNKNOWN), Piece("▁", -1.0, Kind.NORMAL), Piece("▁a", -3.5, Kind.NORMAL)]
+    )
+    assert unigram.unk_score == -13.5
+    assert unigram.pieces("▁axy▁z") == [("▁a", 2), ("xy", 0), ("▁", 1), ("z", 0)]
+
+
+def test_user_defined_symbol_wins_over_any_piece_and_control_pieces_never_fit():
+    pieces = [
+        Piece("<unk>", 0.0, Kind.UNKNOWN),
+        Piece("▁", -1.0, Kind.NORMAL),
+        Piece("–a", -0.1, Kind.NORMAL),
+        Piece("a", -20.0, Kind.NORMAL),
+        Piece("–", 0.0, Kind.USER_DEFINED),
+        Piece("[C]", 0.0, Kind.CONTROL),
+    ]
+    unigram = Unigram(pieces)
+    assert unigram.entries["–"][1] == pytest.approx(3 * -0.1 - 0.1)
+    assert "[C]" not in unigram.entries
+    assert unigram.pieces("▁[C]")[1] == ("[C]", 0)

@@ -1,0 +1,162 @@
+"""Learning a vocabulary."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from toys.texts import PROSE
+
+from albert_np.tokenization import AlbertTokenizer, train_vocabulary
+from albert_np.tokenization.model_proto import Kind, read_model
+from albert_np.tokenization.vocabulary import _sample
+
+TEXT = [line for line in PROSE[:20] for _ in range(10)]
+FIXED = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "(", ")", '"', "-", ".", "–", "£", "€"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    return train_vocabulary(TEXT, tmp_path_factory.mktemp("vocabulary") / "spiece.model", vocab_size=200)
+
+
+def test_vocabulary_starts_with_the_fixed_pieces_in_googles_order(trained):
+    pieces = read_model(trained.model.serialized).pieces
+    assert len(pieces) == trained.vocab_size == 200
+    assert [piece.text for piece in pieces[:13]] == FIXED
+    kinds = [piece.kind for piece in pieces]
+    assert kinds[:5] == [Kind.CONTROL, Kind.UNKNOWN, *[Kind.CONTROL] * 3]
+    assert kinds[5:13] == [Kind.USER_DEFINED] * 8
+    assert set(kinds[13:]) == {Kind.NORMAL}
+
+
+def test_pieces_are_learned_after_alberts_clean_up(trained, tmp_path):
+    text = "".join(trained.model.pieces[5:])
+    assert text == text.lower()
+    assert "é" not in text
+    greek = train_vocabulary(["ΟΔΟΣ ΜΕ"] * 9, tmp_path / "m", vocab_size=20)
+    assert "ς" not in "".join(greek.model.pieces)
+    assert greek.unk_token_id not in greek.encode("ΟΔΟΣ")
+    cased = train_vocabulary(["Ça va Émile"] * 9, tmp_path / "m", vocab_size=22, do_lower_case=False, keep_accents=True)
+    assert {"Ç", "É"} <= set("".join(cased.model.pieces))
+    assert "".join(cased.tokenize("Ça É")) == "▁Ça▁É"
+
+
+def test_no_character_of_the_text_is_unknown(trained):
+    assert all(trained.unk_token_id not in ids for ids in trained.encode_lines(PROSE[:13]))
+
+
+def test_written_file_holds_the_vocabulary(tmp_path):
+    tokenizer = train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=150)
+    assert AlbertTokenizer.from_pretrained(tmp_path).model.pieces == tokenizer.model.pieces
+    assert [file.name for file in tmp_path.iterdir()] == ["spiece.model"]
+
+
+def test_same_sentences_give_the_same_bytes_on_one_core_and_on_all(trained, tmp_path):
+    """Sampling and shuffling included; the process is another one and may use one core only."""
+    code = (
+        "import os, sys\n"
+        "if hasattr(os, 'sched_setaffinity'): os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from test_vocabulary import TEXT, train_vocabulary\n"
+        "train_vocabulary(iter(TEXT), sys.argv[1], vocab_size=200)\n"
+        "train_vocabulary(TEXT, sys.argv[2], vocab_size=90, sample_size=60)"
+    )
+    files = [str(tmp_path / name) for name in ("one", "sampled")]
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
+    subprocess.run([sys.executable, "-c", code, *files], check=True, env=environment)
+    assert (tmp_path / "one").read_bytes() == trained.model.serialized
+    again = train_vocabulary(TEXT, tmp_path / "again", vocab_size=90, sample_size=60)
+    assert (tmp_path / "sampled").read_bytes() == again.model.serialized
+
+
+def test_training_is_silent(tmp_path, capfd):
+    train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=100)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_sentences_are_read_once_as_a_stream(tmp_path):
+    drawn = []
+
+    def sentences():
+        for line in TEXT:
+            drawn.append(line)
+            yield line
+
+    train_vocabulary(sentences(), tmp_path / "spiece.model", vocab_size=100)
+    assert drawn == TEXT
+
+
+def test_sample_is_drawn_from_the_whole_stream_with_equal_chances():
+    sample = [int(sentence) for sentence in _sample(map(str, range(20000)), 2000)]
+    assert len(set(sample)) == 2000
+    assert [sum(part * 5000 <= i < (part + 1) * 5000 for i in sample) for part in range(4)] == pytest.approx(
+        [500] * 4, abs=80
+    )
+    assert _sample(iter("abc"), 3) == ["a", "b", "c"]
+
+
+def test_long_sentence_is_cut_between_words_and_not_left_out(tmp_path):
+    words = [f"word{i}" for i in range(3000)]
+    tokenizer = train_vocabulary([" ".join(words)], tmp_path / "spiece.model", vocab_size=40)
+    assert all(tokenizer.unk_token_id not in ids for ids in tokenizer.encode_lines(words))
+
+
+def test_vocab_size_that_the_text_cannot_fill_names_the_largest_possible(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"vocab_size=5000 is more than the text supports; the largest possible is \d+"
+    ) as e:
+        train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=5000)
+    largest = int(str(e.value).split()[-1])
+    with pytest.raises(ValueError, match=f"the largest possible is {largest}"):
+        train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=largest + 1)
+    assert not list(tmp_path.iterdir())
+    assert train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=largest).vocab_size == largest
+
+
+def test_vocab_size_below_the_characters_names_the_smallest_possible(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"too small for the characters of the text; the smallest possible is \d+"
+    ) as e:
+        train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=20)
+    smallest = int(str(e.value).split()[-1])
+    assert train_vocabulary(TEXT, tmp_path / "spiece.model", vocab_size=smallest).vocab_size == smallest
+
+
+def failing():
+    yield "a b c"
+    raise OSError("the disk is gone")
+
+
+def interrupted():
+    yield "a b c"
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "sentences, options, error, message",
+    [
+        ([], {}, ValueError, "no text to learn from"),
+        (["", "  "], {}, ValueError, "no text to learn from"),
+        ("one string", {}, TypeError, "not one string"),
+        (["a", 3], {}, TypeError, r"sentences\[1\] must be a string, got int"),
+        (failing(), {}, OSError, "the disk is gone"),
+        (interrupted(), {}, KeyboardInterrupt, None),
+        (["a"], {"vocab_size": 0}, ValueError, "vocab_size must be at least 1, got 0"),
+        (["a"], {"vocab_size": 1.5}, TypeError, "vocab_size must be an integer"),
+        (["a"], {"sample_size": 0}, ValueError, "sample_size must be at least 1, got 0"),
+        (["a"], {"character_coverage": 1.2}, ValueError, "character_coverage must be above 0 and at most 1, got 1.2"),
+    ],
+)
+def test_bad_input_is_refused_and_nothing_written(sentences, options, error, message, tmp_path):
+    with pytest.raises(error, match=message):
+        train_vocabulary(sentences, tmp_path / "spiece.model", **{"vocab_size": 50, **options})
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_folder_is_refused_before_any_sentence_is_read(tmp_path):
+    sentences = iter(["a"])
+    with pytest.raises(FileNotFoundError, match="there is no folder"):
+        train_vocabulary(sentences, tmp_path / "none" / "spiece.model", vocab_size=50)
+    assert next(sentences) == "a"
