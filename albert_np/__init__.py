@@ -1,14 +1,16 @@
 """ALBERT from the inside: pure NumPy, with every gradient written by hand."""
 
 from albert_np.config import AlbertConfig
-from albert_np.finetuning import (
+from albert_np.model import (
+    AlbertForMaskedLM,
     AlbertForMultipleChoice,
+    AlbertForPreTraining,
     AlbertForQuestionAnswering,
+    AlbertForQuestionAnsweringV2,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    AlbertModel,
 )
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.squad2 import AlbertForQuestionAnsweringV2
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = [

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
+from albert_np.execution.pattern import Packing, put_rows, take_rows
 from albert_np.ops import (
     ACTIVATIONS,
     AttentionCache,
@@ -31,7 +32,6 @@ from albert_np.ops import (
     tanh_backward,
     tanh_forward,
 )
-from albert_np.packing import Packing, put_rows, take_rows
 from albert_np.params import Scope
 
 __all__ = [

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.kernels import in_row_blocks
+from albert_np.execution.row_blocks import in_row_blocks
 
 __all__ = [
     "ACTIVATIONS",

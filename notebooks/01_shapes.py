@@ -241,8 +241,8 @@ print("the upstream gradient", dy.shape, "· x̂", cache.x_hat.shape, "→ dweig
 # ids of shape (1, T), and lets broadcasting hand them to every sentence. Walk through the caches to see it.
 
 # %%
+from albert_np.gradcheck import small_config
 from albert_np.layers import embeddings_backward, embeddings_forward
-from albert_np.verify import small_config
 
 config = small_config()
 E = config.embedding_size

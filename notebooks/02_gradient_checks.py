@@ -303,9 +303,8 @@ verify_op("softmax")
 # reports; the last is the direction through all parameters.
 
 # %%
-from albert_np.gradcheck import check_model
+from albert_np.gradcheck import check_model, randomize, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
-from albert_np.verify import randomize, small_batch, small_config
 
 model = randomize(AlbertForPreTraining(small_config(), dtype="float64"))
 reports = check_model(model, small_batch(model.config), samples=3)

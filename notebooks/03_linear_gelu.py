@@ -340,7 +340,7 @@ for name, backward in pairs.items():
 
 # %%
 from albert_np import AlbertConfig, AlbertModel
-from albert_np.verify import randomize
+from albert_np.gradcheck import randomize
 
 sizes = {"vocab_size": 50, "embedding_size": 8, "hidden_size": 24, "num_attention_heads": 3, "intermediate_size": 96}
 input_ids = rng.integers(5, 50, (2, 8))

@@ -353,8 +353,8 @@ except ValueError as error:
 # **Predict**: does E matter as little here? For which of the two questions does it matter more?
 
 # %%
-from albert_np.experiments import read_result, result_table, run_experiment
 from albert_np.plots.experiments import ablation_figure
+from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the 16 models again, on the Python manual of your machine; some 12 minutes on two cores
 widths = run_experiment("embedding", seeds=2) if RERUN else read_result("embedding")

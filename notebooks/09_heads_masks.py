@@ -276,8 +276,8 @@ lesson09.check_additive_mask(additive_mask)
 # `query_key_value.weight` is a fourth name for all of them:
 
 # %%
+from albert_np.gradcheck import randomize, small_config
 from albert_np.model import AlbertModel
-from albert_np.verify import randomize, small_config
 
 config = small_config()  # H = 12, N = 3, D = 4
 model = randomize(AlbertModel(config, dtype="float64"))
@@ -335,7 +335,7 @@ verify_op("attention")
 # padding in the batch, without dropout and with it.
 
 # %%
-from albert_np.verify import block_cases, check_case
+from albert_np.gradcheck import block_cases, check_case
 
 lines = []
 for case in block_cases():

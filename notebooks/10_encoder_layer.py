@@ -91,10 +91,10 @@ print(f"skip {skip}, branch {branch}, sum {skip + branch}; measured by finite di
 # %%
 import numpy as np
 
+from albert_np.gradcheck import randomize, small_config
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.layers import layer_forward
 from albert_np.model import AlbertModel
-from albert_np.verify import randomize, small_config
 
 config = small_config()  # H = 12, I = 20, N = 3
 model = randomize(AlbertModel(config, dtype="float64"))
@@ -246,7 +246,7 @@ print("formula and package agree")
 # gradient, without dropout and with it.
 
 # %%
-from albert_np.verify import block_cases, check_case
+from albert_np.gradcheck import block_cases, check_case
 
 lines = []
 for case in block_cases():

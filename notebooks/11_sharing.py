@@ -280,8 +280,8 @@ for quantity in counts["shared"]:
 # sizes:
 
 # %%
-from albert_np.info import describe
 from albert_np.plots.sharing import savings_figure
+from albert_np.study.info import describe
 
 ratios = {}
 for size in ("base", "large", "xxlarge"):
@@ -374,8 +374,8 @@ for size, told in sizes.items():
 # **Predict**: which is worse, to share the attention or to share the FFN? The FFN has twice as many weights.
 
 # %%
-from albert_np.experiments import read_result, result_table, run_experiment
 from albert_np.plots.experiments import ablation_figure
+from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the eight models again, on the Python manual of your machine; some 8 minutes on two cores
 ablation = run_experiment("sharing", seeds=2) if RERUN else read_result("sharing")

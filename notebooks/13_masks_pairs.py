@@ -333,8 +333,8 @@ show(
 # gets 50 % everywhere.
 
 # %%
-from albert_np.experiments import read_result, result_table, run_experiment
 from albert_np.plots.experiments import cross_task_figure
+from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the six models again, on the Python manual of your machine; some 5 minutes on two cores
 taught = run_experiment("pairs", seeds=2) if RERUN else read_result("pairs")

@@ -121,9 +121,9 @@ lesson16.check_layer_distances(layer_distances)
 # **Predict**: which of the two controls looks more like the trained model?
 
 # %%
-from albert_np.experiments import layer_distances as distances_of
 from albert_np.plots.inside import distances_figure
 from albert_np.plots.showing import show
+from albert_np.study.experiments import layer_distances as distances_of
 
 batch = batches[0]._asdict()
 
@@ -181,8 +181,8 @@ for name, model in models.items():
 # shapes.
 
 # %%
-from albert_np import quickstart
-from albert_np.experiments import read_result
+from albert_np.study import quickstart
+from albert_np.study.experiments import read_result
 
 variants = {variant["name"]: variant["runs"] for variant in read_result("sharing")["variants"]}
 curves = {}
@@ -468,8 +468,8 @@ lesson16.check_head_statistics(head_statistics)
 # are the four heads of the random model, and the dotted one is (16.10), averaged over the sequences' lengths.
 
 # %%
-from albert_np.inside import head_statistics as statistics_of
 from albert_np.plots.inside import statistics_figure
+from albert_np.study.inside import head_statistics as statistics_of
 
 mask = batch["attention_mask"]
 T = mask.sum(axis=1)  # of each sequence

@@ -328,7 +328,7 @@ print(f"the two linear steps are {products / whole:.0%} of the time above")
 # package asks the C library once to keep what is freed (`kernels.keep_freed_memory`). Predict the order of the three:
 
 # %%
-from albert_np.kernels import keep_freed_memory
+from albert_np.execution.row_blocks import keep_freed_memory
 
 large = np.ones(12_000_000, np.float32)  # 48 MB
 target = np.empty_like(large)
@@ -353,7 +353,7 @@ for name, t in times.items():
 
 # %%
 from albert_np import AlbertConfig, AlbertForPreTraining
-from albert_np.verify import small_batch
+from albert_np.gradcheck import small_batch
 
 small = {
     "vocab_size": 400,
@@ -414,7 +414,7 @@ show(
 # $$\mathcal L = \sum_{k} \mathcal L_k \quad\Longrightarrow\quad \frac{\partial\mathcal L}{\partial w} = \sum_k \frac{\partial\mathcal L_k}{\partial w} \tag{17.6}$$
 
 # %%
-from albert_np.parallel import Replicas, split
+from albert_np.execution.replicas import Replicas, split
 
 counts = {"mlm_denominator": int((batch["labels"] != -100).sum()), "sop_denominator": len(batch["labels"])}
 
@@ -460,7 +460,7 @@ formula = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))  #
 assert np.allclose(formula, ops.gelu_new_forward(x)[0], rtol=1e-12, atol=1e-14)
 
 # %%
-from albert_np.verify import small_config
+from albert_np.gradcheck import small_config
 
 results = {}
 for name in ("numpy", "course"):

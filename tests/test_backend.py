@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from toys import strict
 
-from albert_np import ops, verify
+from albert_np import ops
 from albert_np.backend import array_module, backend_of, get_backend
+from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
+from albert_np.gradcheck import cases as verify
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.verify import DROPOUT, randomize, small_batch, small_config
 
 CLASSES = {
     AlbertModel: ("input_ids", "attention_mask", "token_type_ids"),

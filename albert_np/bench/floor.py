@@ -13,7 +13,7 @@ from albert_np.backend import Backend
 from albert_np.bench.cases import Case
 from albert_np.bench.comparison import Contender
 from albert_np.config import AlbertConfig
-from albert_np.parallel import split
+from albert_np.execution.replicas import split
 
 __all__ = ["Product", "Rates", "case_products", "floor", "measure_rates", "products"]
 

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from albert_np.parallel import available_threads
+from albert_np.execution.replicas import available_threads
 
 __all__ = ["machine"]
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from albert_np.bench.cases import Case
 from albert_np.bench.comparison import Contender
-from albert_np.parallel import Replicas, split
+from albert_np.execution.replicas import Replicas, split
 
 __all__ = ["ours", "pass_of"]
 

@@ -18,7 +18,7 @@ from albert_np.backend import Backend
 from albert_np.bench.cases import Case
 from albert_np.bench.floor import Rates, measure_rates
 from albert_np.bench.ours import pass_of
-from albert_np.parallel import split
+from albert_np.execution.replicas import split
 
 __all__ = ["BETWEEN", "OpTime", "Profile", "profile_case", "timed_ops"]
 

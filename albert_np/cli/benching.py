@@ -138,7 +138,7 @@ def profile(figure: Path | None, as_json: bool, work: str, **options: Any) -> No
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    from albert_np.parallel import available_threads
+    from albert_np.execution.replicas import available_threads
 
     threads = options["threads"] or available_threads()
     return {**options, "threads": 1 if options["backend"] == "cupy" else threads}

@@ -50,7 +50,7 @@ def experiment(
     name: str | None, steps: int | None, seeds: int | None, output: Path | None, kept: bool, as_json: bool
 ) -> None:
     """One of the paper's ablations in miniature, trained on your machine in minutes; without NAME, which there are."""
-    from albert_np.experiments import EXPERIMENTS, read_result
+    from albert_np.study.experiments import EXPERIMENTS, read_result
 
     if name is None:
         if steps or seeds or output or kept or as_json:
@@ -74,7 +74,7 @@ def experiment(
 
 
 def _run(name: str, steps: int | None, seeds: int | None) -> dict[str, Any]:
-    from albert_np.experiments import STEPS, run_experiment
+    from albert_np.study.experiments import STEPS, run_experiment
 
     columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -87,7 +87,7 @@ def _run(name: str, steps: int | None, seeds: int | None) -> dict[str, Any]:
 
 
 def _print(result: dict[str, Any]) -> None:
-    from albert_np.experiments import MEASURES
+    from albert_np.study.experiments import MEASURES
 
     variants = result["variants"]
     asked = list(dict.fromkeys(measure for variant in variants for measure in variant["paper"]))

@@ -30,7 +30,7 @@ def _held_out(metrics: dict[str, Any]) -> str:
 @reports_errors
 def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> None:
     """Pretrain a small ALBERT on the English of Python's own manual: minutes, and nothing to download."""
-    from albert_np import quickstart as job
+    from albert_np.study import quickstart as job
 
     steps = steps or job.STEPS
     with says_how_to_resume("pretrain", output), training_bar(steps, _figures, _held_out) as show:
@@ -194,7 +194,7 @@ def _prepare(options: dict[str, Any]) -> Any:
 
 def _config(name: str) -> Any:
     from albert_np.config import PRESETS, AlbertConfig
-    from albert_np.quickstart import CONFIG
+    from albert_np.study.quickstart import CONFIG
 
     if name == "small":
         return replace(CONFIG, max_position_embeddings=512)

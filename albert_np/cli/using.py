@@ -79,8 +79,8 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
 
     from albert_np.checkpoints import open_checkpoint
     from albert_np.config import PRESETS, AlbertConfig
-    from albert_np.convert import class_of
-    from albert_np.info import describe
+    from albert_np.model.convert import class_of
+    from albert_np.study.info import describe
     from albert_np.training.pretrain import find_model
 
     stored: dict[str, Any] = {}
@@ -166,7 +166,7 @@ def convert(
     albert-np convert albert_base/model.ckpt-best albert-base
     albert-np convert albert/albert-base-v2 half --dtype float16
     """
-    from albert_np.convert import convert as write
+    from albert_np.model.convert import convert as write
 
     limit = None if max_shard_mb is None else max_shard_mb * 1_000_000
     model = write(source, target, class_name=class_name, dtype=dtype, max_shard_bytes=limit, config_path=config)

@@ -63,7 +63,7 @@ def verify(against: str, dtype: str, preset: str | None, show_all: bool, seed: i
 
 
 def _difference_sections(seed: int) -> Iterator[Section]:
-    from albert_np.verify import block_cases, check_case, model_cases, op_cases
+    from albert_np.gradcheck import block_cases, check_case, model_cases, op_cases
 
     cases: list[Any] = [*op_cases(seed), *block_cases(seed), *model_cases(seed)]
     for case in track(cases, "finite differences", console=console, transient=True):
@@ -71,8 +71,7 @@ def _difference_sections(seed: int) -> Iterator[Section]:
 
 
 def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Section]:
-    from albert_np.torch_check import compare_with_torch
-    from albert_np.verify import torch_cases
+    from albert_np.gradcheck import compare_with_torch, torch_cases
 
     tolerances = {"float64": 1e-10, "float32": 2e-4}
     for precision in tolerances if dtype == "both" else [dtype]:
@@ -85,7 +84,7 @@ def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Secti
 
 def _precision_section(cases: list[Any]) -> Section:
     """Our float32 error as a share of PyTorch's, both against the float64 truth."""
-    from albert_np.torch_check import compare_precision
+    from albert_np.gradcheck import compare_precision
 
     ratio = compare_precision((model, inputs) for _, model, inputs in cases).ratio
     row = Comparison("float32 error, ours / PyTorch's (at most 1.5)", ratio, ratio, (), ratio, 1.0, 1.5)

@@ -9,7 +9,7 @@ from albert_np.backend import backend_of
 from albert_np.config import AlbertConfig
 from albert_np.course.report import equal, holds, self_check
 from albert_np.gradcheck import check_gradients
-from albert_np.inputs import check_inputs
+from albert_np.model.inputs import check_inputs
 from albert_np.ops import attention_backward, attention_forward
 
 __all__ = ["check_additive_mask", "check_heads"]

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 
 from albert_np.course.report import equal, holds, self_check
-from albert_np.gradcheck import check_gradients
+from albert_np.gradcheck import block_cases, check_gradients, randomize, small_config
 from albert_np.layers import FeedForwardCache, LayerCache, SelfAttentionCache, heads_backward, layer_forward
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
 from albert_np.ops import ACTIVATIONS, AttentionCache, dropout_backward, linear_backward
 from albert_np.params import Scope
-from albert_np.verify import block_cases, randomize, small_config
 
 __all__ = ["check_layer_backward"]
 

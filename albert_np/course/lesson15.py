@@ -9,7 +9,7 @@ import numpy as np
 from albert_np.config import AlbertConfig
 from albert_np.course.report import equal, holds, self_check
 from albert_np.model import AlbertForPreTraining
-from albert_np.quickstart import baselines
+from albert_np.study.quickstart import baselines
 
 __all__ = ["check_accumulated_gradient", "check_context_free"]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from albert_np import experiments, inside
 from albert_np.config import AlbertConfig
 from albert_np.course.report import equal, holds, self_check
 from albert_np.model import AlbertModel
+from albert_np.study import experiments, inside
 
 __all__ = ["check_head_statistics", "check_layer_distances"]
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from albert_np import ops
 from albert_np.course.report import equal, self_check
-from albert_np.gradcheck import Comparison, check_gradients
-from albert_np.verify import Case, op_cases
+from albert_np.gradcheck import Case, Comparison, check_gradients, op_cases
 
 __all__ = ["VALUES", "cases", "live_results", "verify_op"]
 

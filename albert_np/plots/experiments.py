@@ -10,8 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from albert_np.experiments import MEASURES
 from albert_np.plots import COLOURS
+from albert_np.study.experiments import MEASURES
 
 __all__ = ["ablation_figure", "cross_task_figure"]
 

@@ -13,14 +13,14 @@ import numpy.typing as npt
 
 from albert_np.checkpoints import Checkpoint, open_checkpoint
 from albert_np.config import AlbertConfig
-from albert_np.convert import class_of
-from albert_np.finetuning import (
+from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.model import (
     AlbertForMultipleChoice,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
 )
-from albert_np.parallel import Replicas, available_threads, split
+from albert_np.model.convert import class_of
 from albert_np.tasks.batches import Inputs, batches_by_length, collate, objective
 from albert_np.tasks.decoding import Prediction, decode
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample

@@ -16,10 +16,10 @@ from albert_np.bench.comparison import Contender, DisagreementError, Result, com
 from albert_np.bench.floor import case_products, floor
 from albert_np.bench.ours import ours
 from albert_np.bench.profile import BETWEEN, timed_ops
+from albert_np.gradcheck import randomize, small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
 from albert_np.ops import IGNORE_INDEX
 from albert_np.plots import benchmark_figure, profile_figure
-from albert_np.verify import randomize, small_config
 
 NUMPY = get_backend("numpy")
 RAGGED = (8, 3, 5, 1)

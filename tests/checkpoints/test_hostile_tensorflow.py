@@ -8,6 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
+from reference.tensorflow_cases import SIZES
 from toys.tensorflow import (
     MAGIC,
     block,
@@ -29,7 +30,6 @@ from albert_np.checkpoints.bundle import list_bundle, read_tensors
 from albert_np.checkpoints.tensorflow import find_tensorflow, read_tensorflow
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-from reference.tensorflow_cases import SIZES
 
 CHECKPOINT = REFERENCE / "tensorflow_checkpoints" / "bfloat16"
 MAX_BYTES = 32 * 2**20

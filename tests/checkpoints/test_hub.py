@@ -14,7 +14,7 @@ from toys.torch import plain_dict, storage, tensor, write_zip
 
 from albert_np import AlbertModel
 from albert_np.checkpoints.hub import resolve
-from albert_np.verify import randomize, small_config
+from albert_np.gradcheck import randomize, small_config
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 UNNEEDED = ["README.md", "tf_model.h5", "onnx/model.onnx", "onnx/model.safetensors", "training_args.bin"]

@@ -9,9 +9,8 @@ from toys.torch import plain_dict, storage, tensor, write_zip
 
 from albert_np.checkpoints import huggingface
 from albert_np.checkpoints.huggingface import read_weights, write_folder
-from albert_np.finetuning import AlbertForSequenceClassification
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.verify import randomize, small_config
+from albert_np.gradcheck import randomize, small_config
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertForSequenceClassification, AlbertModel
 
 CLASSES = [AlbertModel, AlbertForPreTraining, AlbertForMaskedLM]
 

@@ -8,17 +8,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference.tensorflow_cases import CASES, LABELS, MANY, SIZES, many_names, numbers
 from toys.tensorflow import tensor, write_bundle
 
 from albert_np.checkpoints.bundle import list_bundle, read_tensors
 from albert_np.checkpoints.tensorflow import find_tensorflow, read_tensorflow
 from albert_np.config import AlbertConfig
-from albert_np.finetuning import AlbertForQuestionAnswering, AlbertForSequenceClassification
-from albert_np.model import AlbertForPreTraining, AlbertModel
-from albert_np.squad2 import AlbertForQuestionAnsweringV2
+from albert_np.model import (
+    AlbertForPreTraining,
+    AlbertForQuestionAnswering,
+    AlbertForQuestionAnsweringV2,
+    AlbertForSequenceClassification,
+    AlbertModel,
+)
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-from reference.tensorflow_cases import CASES, LABELS, MANY, SIZES, many_names, numbers
 
 CHECKPOINTS = REFERENCE / "tensorflow_checkpoints"
 

@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 
 from albert_np.backend import get_backend
-from albert_np.finetuning import (
+from albert_np.execution.pattern import make_packing, pack, unpack
+from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config, squad2_case
+from albert_np.model import (
+    AlbertForMaskedLM,
     AlbertForMultipleChoice,
+    AlbertForPreTraining,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    AlbertModel,
 )
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.packing import make_packing, pack, unpack
-from albert_np.verify import DROPOUT, randomize, small_batch, small_config, squad2_case
 
 MASK = np.array([[1, 1, 1, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 0]])
 

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
+from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
-from albert_np.parallel import Replicas, available_threads, split
-from albert_np.verify import DROPOUT, randomize, small_batch, small_config
 
 
 def batch_and_counts(config, size=5):

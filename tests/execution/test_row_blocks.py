@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from albert_np import kernels, ops
+from albert_np import ops
+from albert_np.execution import row_blocks as kernels
 
 
 @pytest.mark.parametrize("activation", ["gelu", "gelu_new"])

@@ -3,12 +3,21 @@
 import numpy as np
 import pytest
 
-from albert_np import layers, ops, verify
-from albert_np.gradcheck import GradientError, assert_gradients, check_gradients, check_model, compare
+from albert_np import layers, ops
+from albert_np.gradcheck import (
+    GradientError,
+    assert_gradients,
+    check_gradients,
+    check_model,
+    compare,
+    randomize,
+    small_batch,
+    small_config,
+)
+from albert_np.gradcheck import cases as verify
 from albert_np.layers import encoder_backward, encoder_forward
 from albert_np.model import AlbertForPreTraining, AlbertModel
 from albert_np.params import Scope
-from albert_np.verify import randomize, small_batch, small_config
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((3, 4))

@@ -3,15 +3,14 @@ import copy
 import numpy as np
 import pytest
 
-from albert_np.finetuning import (
+from albert_np.gradcheck import check_model, randomize, small_config, task_cases
+from albert_np.model import (
     AlbertForMultipleChoice,
+    AlbertForPreTraining,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
 )
-from albert_np.gradcheck import check_model
-from albert_np.model import AlbertForPreTraining
-from albert_np.verify import randomize, small_config, task_cases
 
 IDS = np.array([[2, 5, 7, 3], [2, 9, 3, 0]])
 

@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
+from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.params import Layout, ParamStore
-from albert_np.verify import DROPOUT, randomize, small_batch, small_config
 
 IDS = np.array([[2, 5, 7, 3], [2, 9, 3, 0]])
 MASK = np.array([[1, 1, 1, 1], [1, 1, 1, 0]])
@@ -78,7 +78,7 @@ def test_loss_needs_both_labels_as_in_hugging_face():
 
 def test_the_mlm_head_computes_logits_only_where_they_are_asked_for(monkeypatch):
     from albert_np import heads
-    from albert_np import model as module
+    from albert_np.model import pretraining as module
 
     rows = []
     real = heads.mlm_forward

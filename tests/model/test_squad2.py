@@ -2,17 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference import squad2_case as reference_case
 from toys import strict
 
 from albert_np.config import AlbertConfig
-from albert_np.gradcheck import check_model, compare_results
-from albert_np.model import AlbertForPreTraining
+from albert_np.gradcheck import DROPOUT, check_model, compare_results, randomize, small_batch, small_config, squad2_case
+from albert_np.model import AlbertForPreTraining, AlbertForQuestionAnsweringV2, end_logits_forward
 from albert_np.ops import softmax_forward
-from albert_np.squad2 import AlbertForQuestionAnsweringV2, end_logits_forward
-from albert_np.verify import DROPOUT, randomize, small_batch, small_config, squad2_case
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-from reference import squad2_case as reference_case
 
 LABELS = ("start_positions", "end_positions", "is_impossible")
 IDS = np.array([[2, 5, 3, 7, 9, 3], [2, 9, 3, 8, 3, 0]])
@@ -62,7 +60,7 @@ def test_outputs_and_gradients_equal_pytorchs(dtype, tolerance):
 def test_outputs_and_gradients_equal_live_pytorchs(act, changes):
     pytest.importorskip("torch", reason="torch is not installed")
     pytest.importorskip("transformers", reason="transformers is not installed")
-    from make_squad2_reference import torch_squad2_results
+    from reference.make_squad2_reference import torch_squad2_results
 
     _, model, inputs = squad2_case(hidden_act=act, **changes)
     assert_all_ok(compare_results(results(model, inputs, 2), torch_squad2_results(model, inputs, 2), 1e-10))

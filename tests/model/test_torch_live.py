@@ -10,9 +10,17 @@ pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 from albert_np.config import AlbertConfig  # noqa: E402
+from albert_np.gradcheck import (  # noqa: E402  # noqa: E402
+    compare_precision,
+    compare_with_torch,
+    inputs_of,
+    randomize,
+    small_batch,
+    small_config,
+    task_cases,
+    torch_twin,
+)
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel  # noqa: E402
-from albert_np.torch_check import compare_precision, compare_with_torch, torch_twin  # noqa: E402
-from albert_np.verify import inputs_of, randomize, small_batch, small_config, task_cases  # noqa: E402
 
 CLASSES = [AlbertModel, AlbertForPreTraining, AlbertForMaskedLM]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference import model_cases
 
 from albert_np.gradcheck import compare_results, model_results
 
 REFERENCE = Path(__file__).parents[1] / "reference"
-from reference import model_cases
 
 
 @pytest.fixture(scope="module")

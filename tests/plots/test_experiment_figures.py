@@ -2,8 +2,8 @@
 
 import pytest
 
-from albert_np.experiments import EXPERIMENTS, result_table
 from albert_np.plots.experiments import ablation_figure, cross_task_figure
+from albert_np.study.experiments import EXPERIMENTS, result_table
 
 
 def made_up(name, seeds=2):

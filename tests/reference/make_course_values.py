@@ -1,4 +1,4 @@
-"""PyTorch's values for the ops that the course derives: PYTHONPATH=tests python tests/reference/make_course_values.py, with torch."""
+"""PyTorch's values for the ops that the course derives; with torch, `python tests/reference/make_course_values.py`."""
 
 import numpy as np
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from reference import model_cases
 
-from albert_np.torch_check import torch_results
+from albert_np.gradcheck import torch_results
 
 if __name__ == "__main__":
     arrays = {}

@@ -3,14 +3,16 @@
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.finetuning import (
+from albert_np.gradcheck import randomize
+from albert_np.model import (
+    AlbertForMaskedLM,
     AlbertForMultipleChoice,
+    AlbertForPreTraining,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    AlbertModel,
 )
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.verify import randomize
 
 SIZES = {
     "vocab_size": 13,

@@ -4,8 +4,8 @@ import numpy as np
 from reference import model_cases
 
 from albert_np.config import AlbertConfig
-from albert_np.squad2 import AlbertForQuestionAnsweringV2
-from albert_np.verify import randomize
+from albert_np.gradcheck import randomize
+from albert_np.model import AlbertForQuestionAnsweringV2
 
 INPUTS = {
     **model_cases.TRUNK,

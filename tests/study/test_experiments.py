@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from albert_np import experiments
 from albert_np.cli import main
 from albert_np.course import data_folder
-from albert_np.experiments import EXPERIMENTS, MEASURES, layer_distances, read_result, run_experiment
+from albert_np.study import experiments
+from albert_np.study.experiments import EXPERIMENTS, MEASURES, layer_distances, read_result, run_experiment
 from albert_np.training import NonFiniteError
 
 KEPT = data_folder() / "experiments"

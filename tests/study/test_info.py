@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from albert_np.config import PRESETS, AlbertConfig
-from albert_np.info import activations_per_token, count_parameters, describe, parameters_by_part
+from albert_np.gradcheck import small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
-from albert_np.verify import small_config
+from albert_np.study.info import activations_per_token, count_parameters, describe, parameters_by_part
 
 
 @pytest.mark.parametrize("preset", PRESETS)

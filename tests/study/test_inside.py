@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from albert_np.config import AlbertConfig
-from albert_np.inside import head_statistics
 from albert_np.model import AlbertModel
+from albert_np.study.inside import head_statistics
 
 NAMES = {"entropy", "distance", "self", "previous", "next", "first"}
 

@@ -4,8 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from albert_np import quickstart as job
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
+from albert_np.study import quickstart as job
 from albert_np.tasks.fill_mask import fill_mask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import evaluate

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toys.tasks import examples, model_folder
 
-from albert_np.finetuning import (
+from albert_np.model import (
     AlbertForMultipleChoice,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,

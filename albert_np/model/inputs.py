@@ -6,8 +6,8 @@ import numpy as np
 
 from albert_np.backend import Array, Backend
 from albert_np.config import AlbertConfig
+from albert_np.execution.pattern import Packing, make_packing, pack
 from albert_np.ops import IGNORE_INDEX
-from albert_np.packing import Packing, make_packing, pack
 
 __all__ = ["Inputs", "check_inputs", "check_labels", "check_targets"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.gradcheck import FLOOR, Comparison, compare_results, model_results, named_outputs, upstream_like
+from albert_np.gradcheck.checks import FLOOR, Comparison, compare_results, model_results, named_outputs, upstream_like
 
 try:
     import torch

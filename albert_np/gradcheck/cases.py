@@ -12,13 +12,8 @@ import numpy as np
 from albert_np import ops
 from albert_np.backend import get_backend
 from albert_np.config import SHARING, AlbertConfig
-from albert_np.finetuning import (
-    AlbertForMultipleChoice,
-    AlbertForQuestionAnswering,
-    AlbertForSequenceClassification,
-    AlbertForTokenClassification,
-)
-from albert_np.gradcheck import Comparison, check_gradients, check_model, scattered
+from albert_np.execution.pattern import make_packing
+from albert_np.gradcheck.checks import Comparison, check_gradients, check_model, scattered
 from albert_np.heads import (
     classifier_backward,
     classifier_forward,
@@ -41,11 +36,15 @@ from albert_np.layers import (
     self_attention_backward,
     self_attention_forward,
 )
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.packing import make_packing
-from albert_np.params import Scope
-from albert_np.squad2 import (
+from albert_np.model import (
+    AlbertForMaskedLM,
+    AlbertForMultipleChoice,
+    AlbertForPreTraining,
+    AlbertForQuestionAnswering,
     AlbertForQuestionAnsweringV2,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+    AlbertModel,
     answer_class_backward,
     answer_class_forward,
     answer_loss_backward,
@@ -55,6 +54,7 @@ from albert_np.squad2 import (
     start_logits_backward,
     start_logits_forward,
 )
+from albert_np.params import Scope
 
 __all__ = [
     "DROPOUT",

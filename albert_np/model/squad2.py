@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np.backend import Array, array_module
-from albert_np.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
 from albert_np.config import AlbertConfig
-from albert_np.inputs import check_targets
 from albert_np.layers import Shapes
-from albert_np.model import AlbertModelOutput
+from albert_np.model.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
+from albert_np.model.inputs import check_targets
+from albert_np.model.pretraining import AlbertModelOutput
 from albert_np.ops import (
     BinaryCrossEntropyCache,
     CrossEntropyCache,

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from albert_np.backend import Array
-from albert_np.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
 from albert_np.config import AlbertConfig
 from albert_np.heads import (
     MLM_TIES,
@@ -26,8 +25,9 @@ from albert_np.heads import (
     mlm_shapes,
     sop_shapes,
 )
-from albert_np.inputs import check_labels
 from albert_np.layers import Shapes
+from albert_np.model.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
+from albert_np.model.inputs import check_labels
 from albert_np.ops import CrossEntropyCache, cross_entropy_backward, cross_entropy_forward
 
 __all__ = [

@@ -13,8 +13,8 @@ from albert_np.backend import Array, array_module, backend_of, get_backend
 from albert_np.checkpoints import Checkpoint, open_checkpoint
 from albert_np.checkpoints.huggingface import write_folder
 from albert_np.config import AlbertConfig
-from albert_np.inputs import check_inputs, check_labels
-from albert_np.kernels import keep_freed_memory
+from albert_np.execution.pattern import Packing, put_rows, take_rows, unpack
+from albert_np.execution.row_blocks import keep_freed_memory
 from albert_np.layers import (
     EmbeddingsCache,
     EncoderCache,
@@ -32,8 +32,8 @@ from albert_np.layers import (
     pooler_backward,
     pooler_forward,
 )
+from albert_np.model.inputs import check_inputs, check_labels
 from albert_np.ops import IGNORE_INDEX, AttentionCache
-from albert_np.packing import Packing, put_rows, take_rows, unpack
 from albert_np.params import Layout, ParamStore
 
 __all__ = ["RECOMPUTE", "AlbertBase", "AlbertCache", "looked_at", "named_inputs", "require", "sum_of"]

@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np.backend import Array
-from albert_np.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
 from albert_np.config import AlbertConfig
+from albert_np.execution.pattern import pack, unpack
 from albert_np.heads import ClassifierCache, classifier_backward, classifier_forward, classifier_shapes
-from albert_np.inputs import check_labels, check_targets
 from albert_np.layers import Shapes
-from albert_np.model import AlbertModelOutput
+from albert_np.model.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
+from albert_np.model.inputs import check_labels, check_targets
+from albert_np.model.pretraining import AlbertModelOutput
 from albert_np.ops import (
     LinearCache,
     binary_cross_entropy_backward,
@@ -28,7 +29,6 @@ from albert_np.ops import (
     mean_squared_error_backward,
     mean_squared_error_forward,
 )
-from albert_np.packing import pack, unpack
 
 __all__ = [
     "AlbertForMultipleChoice",

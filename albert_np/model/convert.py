@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from albert_np.base import AlbertBase
 from albert_np.checkpoints import Checkpoint, open_checkpoint
-from albert_np.finetuning import (
+from albert_np.model.base import AlbertBase
+from albert_np.model.finetuning import (
     AlbertForMultipleChoice,
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
 )
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.squad2 import AlbertForQuestionAnsweringV2
+from albert_np.model.pretraining import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.model.squad2 import AlbertForQuestionAnsweringV2
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["CLASSES", "class_of", "convert"]

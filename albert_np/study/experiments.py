@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albert_np import quickstart
-from albert_np.parallel import available_threads
+from albert_np.execution.replicas import available_threads
 from albert_np.pretraining import held_out_batches, is_held_out, python_prose, python_prose_source
+from albert_np.study import quickstart
 from albert_np.tokenization import train_vocabulary
 from albert_np.training.objective import evaluate
 from albert_np.training.pretrain import Run, prepare_run
