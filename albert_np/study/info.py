@@ -49,7 +49,7 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
     positions = config.max_position_embeddings if positions is None else positions
     if not 1 <= positions <= config.max_position_embeddings:
         raise ValueError(f"positions={positions}: allowed are 1 to {config.max_position_embeddings}")
-    alone = replace(config, sharing="none", num_hidden_groups=1)
+    alone = replace(config, sharing="none", num_hidden_groups=0)
     backbone, unshared = count_parameters(config), count_parameters(alone)
     E, H, V = config.embedding_size, config.hidden_size, config.vocab_size
     return {
