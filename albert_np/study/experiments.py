@@ -32,6 +32,7 @@ from albert_np.pretraining import (
     python_prose_source,
 )
 from albert_np.study import quickstart
+from albert_np.study.shipped import data_folder
 from albert_np.tokenization import train_vocabulary
 from albert_np.training import evaluate
 
@@ -187,8 +188,6 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
 
     ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
     """
-    from albert_np.course import data_folder
-
     _experiment(name)
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
     if not path.is_file():
