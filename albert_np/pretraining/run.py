@@ -4,7 +4,7 @@ run.json          configuration, recipe, and what the texts were
 spiece.model …    the tokenizer
 corpus/           token ids of the training and the held-out documents, memory-mapped
 metrics.jsonl     one record a line
-checkpoints/      see `training.checkpointing`
+checkpoints/      see `checkpoints.runs`
 config.json, model.safetensors    the finished model, a Hugging Face folder
 """
 
@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution import available_threads
 from albert_np.model import RECOMPUTE, AlbertForPreTraining
@@ -34,7 +35,6 @@ from albert_np.training import (
     Trainer,
     evaluate,
     google_schedule,
-    latest_checkpoint,
     read_metrics,
     warmup_linear,
 )

@@ -4,13 +4,13 @@ import math
 import numpy as np
 import pytest
 
+from albert_np.checkpoints import find_model
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
 from albert_np.pretraining import PRETRAINING, PretrainingRun, Recipe
 from albert_np.study import quickstart as job
 from albert_np.tasks.fill_mask import fill_mask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import evaluate
-from albert_np.training.pretrain import find_model
 
 STEPS = 5
 

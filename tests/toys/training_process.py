@@ -8,6 +8,7 @@ of removing a checkpoint. A signal that is honoured gives exit status 3 and a li
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import time
@@ -21,7 +22,7 @@ from albert_np import training
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
 from albert_np.pretraining import PRETRAINING
-from albert_np.training import LAMB, Trainer, TrainingInterrupted, checkpointing, latest_checkpoint
+from albert_np.training import LAMB, Trainer, TrainingInterrupted, latest_checkpoint
 from albert_np.training.schedules import warmup_linear
 
 evaluate = partial(training.evaluate, objective=PRETRAINING)
@@ -119,7 +120,7 @@ def main():
     if options.die_while == "writing":
         trainer.save_files = lambda folder: die() if trainer.state.step >= 12 else None
     if options.die_while == "removing":
-        checkpointing.shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
+        shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
     print("ready", flush=True)
     try:
         trainer.train(TOTAL_STEPS)
