@@ -218,8 +218,7 @@ def _tokenizers(options: dict[str, Any]) -> dict[str, Any]:
     """Compare tokenizers with the model's vocabulary or, where it has none, with one learned from the same text."""
     from albert_np.bench import measure_tokenizers
     from albert_np.pretraining import python_prose
-    from albert_np.tokenization import AlbertTokenizer
-    from albert_np.tokenization.vocabulary import train_vocabulary
+    from albert_np.tokenization import AlbertTokenizer, train_vocabulary
     from albert_np.training.pretrain import find_model
 
     console.print("reading Python's manual and docstrings …")
