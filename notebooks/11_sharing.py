@@ -107,13 +107,13 @@ for i, (prefix, step) in enumerate(zip(encoder.prefixes, encoder.steps, strict=T
 # Backward walks this list from its end. Each step *adds* into `g`, and they all got the same `g`: this is the sum
 # (11.3), and nobody had to write it down.
 #
-# **Proof by un-sharing.** The model below has `sharing="none"`: six layers of their own. We fill each with the same
-# numbers. Both models now compute the same thing; predict how their gradients differ.
+# **Proof by un-sharing.** The model below has `sharing="none"`: six layers of their own (0 groups stand for as
+# many as that needs). We fill each with the same numbers. Both models now compute the same thing; predict how their gradients differ.
 
 # %%
 from dataclasses import replace
 
-unshared = anp.AlbertModel(replace(config, sharing="none"), dtype="float64")
+unshared = anp.AlbertModel(replace(config, sharing="none", num_hidden_groups=0), dtype="float64")
 
 
 def shared_name(name, step=0):
@@ -146,8 +146,8 @@ print(f"over {len(in_layers)} weights, shared gradient = Σ of the six unshared 
 # \sum_i \text{share}_i = 1 \tag{11.4}$$
 
 # %%
-from albert_np.plots.sharing import contributions_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import contributions_figure
+from albert_np.plots import show
 
 parts = {}
 for name in in_layers:
@@ -182,7 +182,7 @@ show(
 # By hand: L = 12, G = 3. Which group has step 7? And how many terms does each group's sum have?
 
 # %%
-from albert_np.plots.sharing import groups_figure
+from albert_np.course.figures import groups_figure
 
 twelve = anp.AlbertConfig.preset("base-v2")
 choices = [replace(twelve, num_hidden_groups=G) for G in (1, 2, 3, 6)]
@@ -280,7 +280,7 @@ for quantity in counts["shared"]:
 # sizes:
 
 # %%
-from albert_np.plots.sharing import savings_figure
+from albert_np.course.figures import savings_figure
 from albert_np.study import describe
 
 ratios = {}
@@ -325,7 +325,7 @@ show(
 import time
 
 twelve_steps = replace(config, hidden_size=128, num_hidden_layers=12, intermediate_size=512, initializer_range=0.02)
-pair = [anp.AlbertModel(replace(twelve_steps, sharing=sharing), dtype="float32") for sharing in ("all", "none")]
+pair = [anp.AlbertModel(replace(twelve_steps, num_hidden_groups=groups), dtype="float32") for groups in (1, 12)]
 many_ids, upstream = rng.integers(5, 40, (32, 16)), rng.normal(size=(32, 16, 128)).astype("float32")
 
 
@@ -374,7 +374,7 @@ for size, told in sizes.items():
 # **Predict**: which is worse, to share the attention or to share the FFN? The FFN has twice as many weights.
 
 # %%
-from albert_np.plots.experiments import ablation_figure
+from albert_np.course.figures import ablation_figure
 from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the eight models again, on the Python manual of your machine; some 8 minutes on two cores

@@ -24,8 +24,8 @@
 # Nothing in this picture is new. Each box has had its notebook.
 
 # %%
-from albert_np.plots.pretraining import loop_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import loop_figure
+from albert_np.plots import show
 
 show(
     loop_figure(),
@@ -49,9 +49,8 @@ from pathlib import Path
 import numpy as np
 
 import albert_np as anp
-from albert_np.pretraining import PretrainingData, python_prose, python_prose_source
+from albert_np.pretraining import PretrainingData, prepare_run, python_prose, python_prose_source
 from albert_np.study import data_folder, quickstart
-from albert_np.training.pretrain import prepare_run
 
 UPDATES = 400  # 2,400 for the quickstart's figures, some four minutes
 LONG = UPDATES >= 2400
@@ -163,7 +162,7 @@ for spread in (0.02, 0.04, 0.08, 0.2):
 # length $\sqrt P \approx 700$. Which of the two errors in (15.4) changes, and which way does the best $h$ move?
 
 # %%
-from albert_np.plots.pretraining import difference_figure
+from albert_np.course.figures import difference_figure
 
 few = {name: array[:8] for name, array in batch._asdict().items()}
 model = anp.AlbertForPreTraining(config, dtype="float64", seed=0)
@@ -285,7 +284,7 @@ def train(model, batches, updates, peak, warmup, max_norm=1.0):
 # Below the entropy $H(\pi)$ of the labels, a model must have looked at its input.
 
 # %%
-from albert_np.plots.pretraining import one_batch_figure
+from albert_np.course.figures import one_batch_figure
 
 labels = few["labels"][few["labels"] >= 0]
 shares = np.unique_counts(labels).counts / len(labels)
@@ -384,7 +383,7 @@ lesson15.check_accumulated_gradient(accumulated_gradient)
 # in parts of 4: how far is each gradient from that of the whole?
 
 # %%
-from albert_np.training import PRETRAINING
+from albert_np.pretraining import PRETRAINING
 
 parts = [type(batch)(*(array[i : i + 4] for array in batch)) for i in range(0, 16, 4)]
 print(
@@ -524,7 +523,7 @@ trainer.train(UPDATES)
 fast = trainer.model
 
 # %%
-from albert_np.plots.pretraining import plateau_figure
+from albert_np.course.figures import plateau_figure
 
 show(
     plateau_figure(run.metrics(), looks, np.log(config.vocab_size), base.unigram_loss),
@@ -555,7 +554,7 @@ def table(models):
     )
     print(f"{'frequencies of the training text':<34}{'':>13}{base.unigram_loss:10.2f}{'':>14}{0:8.2f}")
     for name, model in models.items():
-        found, used = evaluate(model, held_out), look(model)[0]
+        found, used = evaluate(model, held_out, PRETRAINING), look(model)[0]
         print(
             f"{name:<34}{found['mlm_accuracy']:13.1%}{found['mlm_loss']:10.2f}{found['sop_accuracy']:14.1%}{used:8.2f}"
         )
@@ -586,7 +585,7 @@ print(f"\na coin on {pairs} pairs: 50 % ± {3 * (0.25 / pairs) ** 0.5:.1%}  (thr
 # %%
 import json
 
-from albert_np.plots.pretraining import runs_figure
+from albert_np.course.figures import runs_figure
 from albert_np.training import read_metrics
 
 log = read_metrics(small / "metrics.jsonl")
@@ -662,8 +661,8 @@ for text in (
 import shutil
 import signal
 
+from albert_np.pretraining import PretrainingRun
 from albert_np.training import TrainingInterrupted
-from albert_np.training.pretrain import Run
 
 brief = replace(
     recipe, steps=8, warmup_steps=2, batch_size=8, evaluate_every=8, checkpoint_every=8, threads=1, dtype="float64"
@@ -688,8 +687,8 @@ except TrainingInterrupted as stopped:
 path = Path(folder.name)
 shutil.copytree(path / "stopped", path / "forgetful")
 
-resumed = Run(path / "stopped").train(resume=True)  # all of it read from the folder, as by a new process
-forgetful = Run(path / "forgetful").trainer()
+resumed = PretrainingRun(path / "stopped").train(resume=True)  # all of it read from the folder, as by a new process
+forgetful = PretrainingRun(path / "forgetful").trainer()
 forgetful.resume()
 forgetful.optimizer.first_moment.flat[...] = 0
 forgetful.optimizer.second_moment.flat[...] = 0
@@ -712,7 +711,7 @@ assert np.array_equal(resumed.params.flat, through.params.flat)
 # (15.12); and (15.10) and (15.11) against `quickstart.baselines`.
 
 # %%
-brief_run = Run(path / "through")
+brief_run = PretrainingRun(path / "through")
 brief_data = PretrainingData(brief_run.corpus, tokenizer, brief.batch_size, brief.max_seq_length, seed=brief.seed)
 ours = brief_run.untrained_model()
 train(ours, (batch._asdict() for batch, _ in brief_data.batches()), 8, brief.learning_rate, brief.warmup_steps)

@@ -97,7 +97,7 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
             "remarks": list(checkpoint.remarks),
         }
     if sharing:
-        config = replace(config, sharing=sharing, num_hidden_groups=1)
+        config = replace(config, sharing=sharing, num_hidden_groups=0)
     figures = {**describe(config, positions), "doubts": config.doubts(), "stored": stored or None}
     if as_json:
         print_json(figures)
