@@ -34,7 +34,7 @@
 # %%
 import unicodedata
 
-from albert_np.tokenization.normalization import Normalizer
+from albert_np.tokenization import Normalizer
 
 normalizer = Normalizer()
 for raw in ["  Déjà   vu ", "``ALBERT''", "ﬁne-tuned", "10² m", "Straße", "naïve İstanbul"]:
@@ -78,8 +78,7 @@ for raw in ["  Déjà   vu ", "``ALBERT''", "ﬁne-tuned", "10² m", "Straße", 
 # %%
 from albert_np.course.figures import lattice_figure
 from albert_np.plots import show
-from albert_np.tokenization import Unigram
-from albert_np.tokenization.model_proto import Kind, Piece
+from albert_np.tokenization import Kind, Piece, Unigram
 
 scores = {**dict.fromkeys("lampshde", -5.0), "lamp": -3.0, "lamps": -4.0, "shade": -4.0, "sh": -4.5}
 unigram = Unigram([Piece("<unk>", 0.0, Kind.UNKNOWN), *(Piece(p, s, Kind.NORMAL) for p, s in scores.items())])
@@ -286,7 +285,7 @@ print(f"{len(complete):,} of {len(sentences):,} sentences have no unknown charac
 # cell, in which 2012 is common: what becomes of "9,000"?
 
 # %%
-from albert_np.tokenization.sentencepiece_model import ends_in_digit_comma
+from albert_np.tokenization import ends_in_digit_comma
 
 years = [f"In {year}, the release came." for year in (2010, 2012) for _ in range(60)]
 with_years = train_vocabulary(sentences + years, folder / "years.model", 1000)

@@ -215,8 +215,7 @@ def _tokenizers(options: dict[str, Any]) -> dict[str, Any]:
     from albert_np.bench import measure_tokenizers
     from albert_np.checkpoints import find_model
     from albert_np.pretraining import python_prose
-    from albert_np.tokenization import AlbertTokenizer
-    from albert_np.tokenization.vocabulary import train_vocabulary
+    from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
     console.print("reading Python's manual and docstrings …")
     lines = [sentence for document in python_prose() for sentence in document]

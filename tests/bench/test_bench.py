@@ -216,7 +216,7 @@ def test_a_twin_with_other_weights_is_refused(torch, monkeypatch):
 
 
 def test_tokenizers_give_the_same_ids(tmp_path):
-    from albert_np.tokenization.vocabulary import train_vocabulary
+    from albert_np.tokenization import train_vocabulary
 
     lines = [f"The {a} of the {b} is {n}, as ever." for n, (a, b) in enumerate([("cat", "dog"), ("dog", "house")] * 9)]
     result = bench.measure_tokenizers(train_vocabulary(lines, tmp_path / "spiece.model", 40), lines, repeats=2)

@@ -63,7 +63,7 @@ def lattice_figure(
 ) -> Figure:
     """Draw a lattice: places between characters, an arc for every piece that fits, two paths marked.
 
-    edges: all candidates (`tokenization.unigram.Edge`). best: those of the best path, drawn strongly, above. other:
+    edges: all candidates (`tokenization.Edge`). best: those of the best path, drawn strongly, above. other:
     those of a path to compare with, drawn below. scores: best score up to each place, written under it. names: of the
     two paths.
     """
