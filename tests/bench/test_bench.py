@@ -172,15 +172,9 @@ def test_growth_covers_the_grid():
 # Hugging Face.
 
 
-@pytest.fixture(scope="module")
-def torch():
-    pytest.importorskip("transformers", reason="transformers is not installed")
-    return pytest.importorskip("torch", reason="torch is not installed")
-
-
 @pytest.mark.parametrize("sharing", ["all", "attention"])
 @pytest.mark.parametrize("practical", [False, True])
-def test_pytorch_agrees_in_steps(torch, sharing, practical):
+def test_pytorch_agrees_in_steps(torch, transformers, sharing, practical):
     model = step_model(num_hidden_layers=2, sharing=sharing, hidden_dropout_prob=0.1)
     workload = bench.step_workload(model.config, RAGGED, practical)
     result = bench.measure_workload(model, workload, ["torch", "torch-eager"], threads=2, repeats=1)
@@ -189,7 +183,7 @@ def test_pytorch_agrees_in_steps(torch, sharing, practical):
 
 
 @pytest.mark.parametrize("practical", [False, True])
-def test_everybody_agrees_in_forward_passes(torch, practical):
+def test_everybody_agrees_in_forward_passes(torch, transformers, practical):
     rivals_there = ["torch"]
     try:
         contenders.needs("", "onnx", "onnxruntime")
@@ -203,7 +197,7 @@ def test_everybody_agrees_in_forward_passes(torch, practical):
     assert len(result.seconds) == 2 + len(rivals_there)
 
 
-def test_a_twin_with_other_weights_is_refused(torch, monkeypatch):
+def test_a_twin_with_other_weights_is_refused(torch, transformers, monkeypatch):
     def other(model, workload, threads):
         return contenders.torch_contender(
             "other", hugging_face_model("AlbertForPreTraining", workload.config, "sdpa"), workload, threads
