@@ -1,7 +1,6 @@
 """Where a figure goes: into a file, or into a notebook with a text for those who cannot see it."""
 
 import base64
-import importlib
 import io
 from pathlib import Path
 
@@ -23,8 +22,10 @@ def show(figure: Figure, alt: str) -> None:
     """Display a figure in a notebook; `alt` says in a sentence what it shows."""
     if not alt.strip():
         raise ValueError("alt is empty: say what the figure shows")
+    from IPython.display import display
+
     picture = {"image/png": base64.b64encode(_png(figure)).decode(), "text/plain": alt}
-    importlib.import_module("IPython.display").display(picture, raw=True, metadata={"image/png": {"alt": alt}})
+    display(picture, raw=True, metadata={"image/png": {"alt": alt}})
 
 
 def _png(figure: Figure) -> bytes:
