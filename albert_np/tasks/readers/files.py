@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-__all__ = ["OnBad", "Record", "converted", "json_records", "read_lines", "read_text", "suffix"]
+__all__ = ["OnBad", "Entry", "converted", "json_entries", "read_lines", "read_text", "suffix"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 OnBad = Callable[[ValueError], None]  # what is done about an item that cannot be read: raise, or note and go on
 
 
-class Record(NamedTuple):
+class Entry(NamedTuple):
     """A row of a table or an object of a JSON file. where: its file and line, for messages."""
 
     where: str
@@ -61,7 +61,7 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
         yield f"{path}, line {number}", line.removesuffix("\n")
 
 
-def json_records(path: Path, on_bad: OnBad) -> Iterator[Record]:
+def json_entries(path: Path, on_bad: OnBad) -> Iterator[Entry]:
     """Yield the objects of a JSON file: of an array, of JSON lines, or the only one.
 
     A line or entry that is no JSON object is bad. Raises ValueError as `read_text`.
@@ -84,10 +84,10 @@ def _parse(where: str, line: str) -> Any:
         raise ValueError(f"{where}: not JSON: {error}") from error
 
 
-def _object(where: str, value: Any) -> Record:
+def _object(where: str, value: Any) -> Entry:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: must be a JSON object, got {str(value)[:40]!r}")
-    return Record(where, value)
+    return Entry(where, value)
 
 
 def converted(items: Iterable[Item], convert: Callable[[Item], Result], on_bad: OnBad) -> Iterator[Result]:
