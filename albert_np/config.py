@@ -214,18 +214,6 @@ class AlbertConfig:
         """
         return layer * self.num_hidden_groups // self.num_hidden_layers
 
-    def flops_per_token(self, positions: int) -> int:
-        """Return the floating-point operations of the encoder's matrix products for one token of a forward pass.
-
-        Two per multiplication and addition; E→H projection and all layer steps, in a sequence of `positions`.
-        Sharing does not enter: a shared layer is computed as often as an unshared one.
-
-        Derivation: notebook 17, eq. 17.5.
-        """
-        H, I, E = self.hidden_size, self.intermediate_size, self.embedding_size  # noqa: E741
-        layer = 4 * H * H + 2 * H * I + 2 * positions * H
-        return 2 * (E * H + self.num_hidden_layers * self.inner_group_num * layer)
-
 
 _POSITIVE = (
     "vocab_size",

@@ -281,7 +281,7 @@ for quantity in counts["shared"]:
 
 # %%
 from albert_np.plots.sharing import savings_figure
-from albert_np.study.info import describe
+from albert_np.study import describe
 
 ratios = {}
 for size in ("base", "large", "xxlarge"):

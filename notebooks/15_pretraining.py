@@ -49,9 +49,8 @@ from pathlib import Path
 import numpy as np
 
 import albert_np as anp
-from albert_np.course import data_folder
 from albert_np.pretraining import PretrainingData, python_prose, python_prose_source
-from albert_np.study import quickstart
+from albert_np.study import data_folder, quickstart
 from albert_np.training.pretrain import prepare_run
 
 UPDATES = 400  # 2,400 for the quickstart's figures, some four minutes

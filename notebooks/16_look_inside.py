@@ -36,8 +36,8 @@ from itertools import islice
 import numpy as np
 
 import albert_np as anp
-from albert_np.course import data_folder
 from albert_np.pretraining import TokenizedCorpus, held_out_batches, is_held_out, python_prose
+from albert_np.study import data_folder
 from albert_np.training import evaluate
 
 folder = data_folder() / "small-albert"

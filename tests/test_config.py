@@ -44,15 +44,6 @@ def test_sharing_and_groups_have_the_papers_parameter_counts(changes, backbone):
     assert count(AlbertModel, AlbertConfig.preset("base-v2", **changes)) == backbone
 
 
-@pytest.mark.parametrize(
-    "preset, millions", [("base-v2", 188.9), ("large-v2", 654.6), ("xlarge-v2", 2517), ("xxlarge-v2", 4934)]
-)
-def test_flops_per_token_do_not_know_of_sharing(preset, millions):
-    flops = AlbertConfig.preset(preset).flops_per_token(512)
-    assert flops / 1e6 == pytest.approx(millions, rel=5e-4)
-    assert AlbertConfig.preset(preset, sharing="none").flops_per_token(512) == flops
-
-
 def test_defaults_are_xxlarge_and_version_2_has_no_dropout():
     assert AlbertConfig() == AlbertConfig.preset("xxlarge-v2")
     for preset in PRESETS:

@@ -23,6 +23,7 @@ import numpy.typing as npt
 from albert_np.execution.replicas import available_threads
 from albert_np.pretraining import held_out_batches, is_held_out, python_prose, python_prose_source
 from albert_np.study import quickstart
+from albert_np.study.shipped import data_folder
 from albert_np.tokenization import train_vocabulary
 from albert_np.training.objective import evaluate
 from albert_np.training.pretrain import Run, prepare_run
@@ -179,8 +180,6 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
 
     ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
     """
-    from albert_np.course import data_folder
-
     _experiment(name)
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
     if not path.is_file():

@@ -56,13 +56,6 @@ def finished(corpus, tmp_path_factory):
     return output
 
 
-def test_importing_the_package_pulls_in_nothing_heavy():
-    heavy = "matplotlib click rich torch transformers sentencepiece threadpoolctl safetensors cupy".split()
-    code = f"import sys, albert_np; print(*[name for name in {heavy} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == []
-
-
 def test_help_tells_a_newcomer_where_to_start():
     text = done("--help")
     for word in COMMANDS:
