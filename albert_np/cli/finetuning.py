@@ -1,7 +1,6 @@
 """albert-np finetune, evaluate, classify, answer"""
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
 from albert_np.cli.progress import says_how_to_resume, training_bar
+from albert_np.files import read_text, write_text
 
 MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -33,7 +33,9 @@ def _metrics(metrics: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--task", help="classification, multilabel, regression, tagging, answering, choice, or a paper's task.")
+@click.option(
+    "--task", help="classification, multilabel, regression, tagging, answering, answering-v2, choice, or a paper's."
+)
 @click.option(
     "--train",
     "train_file",
@@ -178,9 +180,7 @@ def evaluate(
     result = predictor.evaluate(examples)
     if predictions is not None:
         lines = (json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in result.predictions)
-        hidden = predictions.with_name(f".{predictions.name}.partial")
-        hidden.write_text("".join(lines), encoding="utf-8")
-        os.replace(hidden, predictions)
+        write_text(predictions, "".join(lines))
     if as_json:
         print_json({"examples": len(examples), **result.metrics})
     else:
@@ -253,7 +253,7 @@ def answer(question: str, model: str, context: str | None, context_file: Path | 
 
     if (context is None) == (context_file is None):
         raise click.UsageError("give one of --context and --context-file")
-    text = context_file.read_text(encoding="utf-8") if context_file is not None else context or ""
+    text = context or "" if context_file is None else read_text(context_file)
     predictor = Predictor.load(model)
     prediction = predictor.answer(question, text)
     prediction = prediction._replace(candidates=(prediction.candidates or [])[:top])

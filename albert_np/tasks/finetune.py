@@ -9,7 +9,6 @@ config.json, model.safetensors, spiece.model, task.json …    the finished mode
 
 import json
 import math
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from albert_np.checkpoints import open_checkpoint
 from albert_np.checkpoints.huggingface import CONFIG_FILE
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
+from albert_np.files import is_vacant, read_json, whole_files, whole_folder, write_json
 from albert_np.model.convert import class_of
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
@@ -89,7 +89,7 @@ def prepare_finetuning(
     Raises FileExistsError unless `output` is a new or empty folder; ValueError if task, examples and model do not fit.
     """
     output = Path(output)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if not is_vacant(output):
         raise FileExistsError(f"{output} already exists: resume the run in it or choose another folder")
     checkpoint = open_checkpoint(find_model(model))
     tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
@@ -107,21 +107,15 @@ def prepare_finetuning(
         "start": str(Path(model).resolve() if Path(model).exists() else model),
         "from_scratch": from_scratch,
     }
-    hidden = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(hidden, ignore_errors=True)  # what a killed process left
-    (hidden / "data").mkdir(parents=True)
-    try:
+    with whole_folder(output) as hidden:
+        (hidden / "data").mkdir()
         for part, examples in (("train", train), ("eval", evaluation)):
             lines = (json.dumps(kind.to_json(example)) + "\n" for example in examples)
             (hidden / "data" / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
         tokenizer.save_pretrained(hidden)
-        (hidden / RUN_FILE).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+        write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
         run.check()
-        os.replace(hidden, output)
-    except BaseException:
-        shutil.rmtree(hidden)
-        raise
     run.output = output
     return run
 
@@ -136,7 +130,7 @@ class FineTuningRun:
         if not path.is_file():
             raise FileNotFoundError(f"{self.output} holds no fine-tuning run: it has no {RUN_FILE}")
         try:
-            contents = json.loads(path.read_text(encoding="utf-8"))
+            contents = read_json(path)
             self.task = NamedTask(**contents["task"])
             self.recipe = FineTuningRecipe(**contents["recipe"])
             self.config = AlbertConfig.from_dict(contents["config"])
@@ -210,8 +204,8 @@ class FineTuningRun:
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
-        options = {"dtype": recipe.dtype, "backend": recipe.backend, "seed": recipe.seed}
-        model = self.kind.model(self.config, **options) if resume else self.start_model()
+        fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
+        model = fresh() if resume else self.start_model()  # to resume is to load the weights
         predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
 
         def save_files(folder: Path) -> None:
@@ -268,11 +262,10 @@ class FineTuningRun:
 
     def _publish(self, best: Path) -> None:
         verify_checkpoint(best)
-        files = [path for path in best.iterdir() if path.name != MANIFEST]
-        for path in sorted(files, key=lambda path: path.name == CONFIG_FILE):  # which is last to say: complete
-            hidden = self.output / f".{path.name}.partial"
-            shutil.copyfile(path, hidden)
-            os.replace(hidden, self.output / path.name)
+        with whole_files(self.output, seal=CONFIG_FILE) as hidden:
+            for path in best.iterdir():
+                if path.name != MANIFEST:
+                    shutil.copyfile(path, hidden / path.name)
 
     def best(self) -> Record:
         """Return the record of the best evaluation so far; ValueError if there was none."""

@@ -1,6 +1,5 @@
 """A fine-tuned model in use: texts in, answers with probabilities out."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import repeat
@@ -11,6 +10,7 @@ from albert_np.backend import Array
 from albert_np.checkpoints import Checkpoint, open_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.files import read_json, write_json
 from albert_np.model.convert import class_of
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
@@ -157,7 +157,7 @@ class Predictor:
 
 def save_task(task: NamedTask, folder: Path) -> None:
     """Write task.json, which `Predictor.load` reads."""
-    (folder / TASK_FILE).write_text(json.dumps({"task": asdict(task)}, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / TASK_FILE, {"task": asdict(task)})
 
 
 def label_list(config: AlbertConfig) -> tuple[str, ...]:
@@ -172,7 +172,7 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
     task = named_task(name or kind.name)
     if path.is_file():
         try:
-            own = NamedTask(**json.loads(path.read_text(encoding="utf-8"))["task"])
+            own = NamedTask(**read_json(path)["task"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error!r}") from error
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)

@@ -36,7 +36,8 @@ def read_examples(
         tagging: CoNLL, a word a line with its tag in the last column, tabs or blanks between, a blank line after
             a sentence; lines that begin with -DOCSTART- are dropped. `columns`: positions of `words` and `tags`.
             JSON: lists `words` (or tokens) and `tags` (or ner_tags, labels).
-        answering, answering-v2: SQuAD 1.1 or 2.0 (data → paragraphs → qas), or an object a question as Hugging Face has them.
+        answering, answering-v2: SQuAD 1.1 or 2.0 (data → paragraphs → qas), or an object a question as Hugging Face
+            has them.
         choice: a folder of RACE (all `.txt` below it) or one of its files; JSON with `context`, `question`, `choices`
             and `label` (a number from 0, or a letter), tables with columns `choice0`, `choice1`, … for the choices.
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from albert_np.backend import Array
 from albert_np.model import AlbertBase, AlbertForQuestionAnswering
 from albert_np.tasks.examples import QuestionExample
-from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Output, Prediction, row, stacked_inputs
+from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Prediction, Windows, row, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics
 from albert_np.tasks.readers.files import OnBad
 from albert_np.tasks.readers.squad import read_questions
@@ -104,13 +104,17 @@ class QuestionKind(Kind[QuestionExample]):
                 yield row(first + at, window, types, _shifted(answer, start, stop, len(query)), where)
 
     def decode(
-        self, task: NamedTask, labels: Sequence[str], example: QuestionExample, windows: Sequence[tuple[Feature, Output]]
+        self,
+        task: NamedTask,
+        labels: Sequence[str],
+        example: QuestionExample,
+        windows: Windows,
     ) -> Prediction:
         found = self.found(task, example.context, windows)
         return Prediction(found[0].text, None, found)
 
     @abstractmethod
-    def found(self, task: NamedTask, context: str, windows: Sequence[tuple[Feature, Output]]) -> list[FoundAnswer]:
+    def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         """Return the best answers over all windows of a context, the one to give first."""
 
     def metrics(self, answers: Sequence[Any], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
@@ -146,12 +150,12 @@ class Answering(QuestionKind):
     def outputs(self, model: AlbertBase, output: Any, batch: Mapping[str, Array]) -> tuple[Array, ...]:
         return output.start_logits, output.end_logits
 
-    def found(self, task: NamedTask, context: str, windows: Sequence[tuple[Feature, Output]]) -> list[FoundAnswer]:
+    def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         return best_answers(context, windows, task.max_answer_length or task.max_seq_length, task.no_answer_above)
 
 
 def best_answers(
-    context: str, windows: Sequence[tuple[Feature, Output]], max_answer_length: int, no_answer_above: float | None
+    context: str, windows: Windows, max_answer_length: int, no_answer_above: float | None
 ) -> list[FoundAnswer]:
     """Return the best answers over all windows of a context, the best first.
 

@@ -1,7 +1,8 @@
-"""Questions that may have no answer, as Google's run_squad_v2.py asks them: a part of the head says whether there is one.
+"""Questions that may have no answer, as Google's run_squad_v2.py asks them.
 
-Training: a window that does not hold the answer counts as one without. Prediction: a beam of the likeliest starts, and
-of the likeliest ends given each; the least of the windows' answerability logits decides against a threshold.
+The head tells apart where an answer would be and whether there is one. Training: a window that does not hold the answer
+counts as one without. Prediction: a beam of the likeliest starts, and of the likeliest ends given each; the least of
+the windows' answerability logits decides against a threshold.
 """
 
 import math
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from albert_np.backend import Array
 from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2, top_answers
 from albert_np.tasks.kinds.answering import LENGTHS, QuestionKind, best_scores, ranked_answers
-from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, stack, stacked_inputs
+from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, Windows, stack, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics, answering_scores
 from albert_np.tasks.settings import NamedTask, own_settings
 
@@ -46,7 +47,7 @@ class AnswerableBatch(NamedTuple):
 
 
 class AnsweringV2(QuestionKind):
-    """Answers by the SQuAD 2 head, which tells apart where an answer would be and whether there is one."""
+    """Answers by the SQuAD 2 head."""
 
     name = "answering-v2"
     model = AlbertForQuestionAnsweringV2
@@ -78,7 +79,7 @@ class AnsweringV2(QuestionKind):
         tops = (beam.start_top_log_probs, beam.start_top_index, beam.end_top_log_probs, beam.end_top_index)
         return (output.cls_logits, *tops)
 
-    def found(self, task: NamedTask, context: str, windows: Sequence[tuple[Feature, Output]]) -> list[FoundAnswer]:
+    def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         """Return the answers of the beams, and "no answer", with the answerability logit as its score.
 
         It comes first if it scores more than `task.no_answer_above`, and last if not. Its probability is the logistic
@@ -95,7 +96,9 @@ class AnsweringV2(QuestionKind):
         is_refused = task.no_answer_above is not None and refusal > task.no_answer_above
         return [none, *answers] if is_refused else [*answers, none]
 
-    def measure(self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
+    def measure(
+        self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask
+    ) -> dict[str, float]:
         """Return the metrics of the answers given, and the best that another threshold would give.
 
         best_exact_match and best_f1 each have a threshold of their own; best_threshold is that of best_f1.
@@ -104,9 +107,7 @@ class AnsweringV2(QuestionKind):
         scores = np.array([_refusal(prediction) for prediction in predictions])
         answered = answering_scores([_first_answer(prediction) for prediction in predictions], references)
         refused = answering_scores([""] * len(predictions), references)
-        best = {
-            name: best_threshold(scores, answered[name], refused[name]) for name in ("exact_match", "f1")
-        }
+        best = {name: best_threshold(scores, answered[name], refused[name]) for name in ("exact_match", "f1")}
         return {
             **measured,
             "best_exact_match": best["exact_match"][1],
@@ -133,7 +134,7 @@ def best_threshold(scores: Floats, answered: Floats, refused: Floats) -> tuple[f
 
 def _p_mask(feature: Feature) -> Ints:
     assert feature.places is not None
-    p_mask = (feature.places[:, 1] == 0).astype(np.int64)
+    p_mask: Ints = (feature.places[:, 1] == 0).astype(np.int64)
     p_mask[0] = 0
     return p_mask
 

@@ -29,6 +29,7 @@ __all__ = [
     "Output",
     "Prediction",
     "Unlabelled",
+    "Windows",
     "label_number",
     "ranked",
     "row",
@@ -57,6 +58,9 @@ class Feature(NamedTuple):
     attention_mask: Ints
     target: Any = None
     places: Ints | None = None
+
+
+Windows = Sequence[tuple[Feature, Output]]  # the features of one example, and what the model says of each
 
 
 class Unlabelled(NamedTuple):
@@ -216,16 +220,16 @@ class Kind(ABC, Generic[E]):
         return (output.logits,)
 
     @abstractmethod
-    def decode(
-        self, task: NamedTask, labels: Sequence[str], example: E, windows: Sequence[tuple[Feature, Output]]
-    ) -> Prediction:
-        """Return the prediction of an example. windows: its features, and what the model says of each."""
+    def decode(self, task: NamedTask, labels: Sequence[str], example: E, windows: Windows) -> Prediction:
+        """Return the prediction of an example."""
 
     @abstractmethod
     def metrics(self, answers: Sequence[Any], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
         """Return how good answers are, compared with the right ones."""
 
-    def measure(self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
+    def measure(
+        self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask
+    ) -> dict[str, float]:
         """Return the metrics of predictions, and what else they tell."""
         return self.metrics([prediction.answer for prediction in predictions], references, task)
 
@@ -251,7 +255,9 @@ def row(example: int, ids: Sequence[int], types: Sequence[int], target: Any, pla
 def label_number(numbers: Mapping[str, int], name: str, example: int) -> int:
     """Return the number of a label; ValueError, with the example's place from 1, if the model does not know it."""
     if name not in numbers:
-        raise ValueError(f"example {example + 1} has the label {name!r}; the model knows {', '.join(map(repr, numbers))}")
+        raise ValueError(
+            f"example {example + 1} has the label {name!r}; the model knows {', '.join(map(repr, numbers))}"
+        )
     return numbers[name]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from albert_np.model import AlbertForMultipleChoice
 from albert_np.tasks.examples import ChoiceExample
-from albert_np.tasks.kinds.base import Feature, Kind, Output, Prediction, softmax
+from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, softmax
 from albert_np.tasks.metrics import choice_metrics
 from albert_np.tasks.readers.choices import read_choices
 from albert_np.tasks.readers.files import OnBad
@@ -54,9 +54,7 @@ class Choice(Kind[ChoiceExample]):
             arrays = padded["input_ids"], padded["token_type_ids"], padded["attention_mask"]
             yield Feature(first + at, *arrays, examples[at].label)
 
-    def decode(
-        self, task: NamedTask, labels: Sequence[str], example: ChoiceExample, windows: Sequence[tuple[Feature, Output]]
-    ) -> Prediction:
+    def decode(self, task: NamedTask, labels: Sequence[str], example: ChoiceExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (C,)
         shares = softmax(logits).tolist()
         return Prediction(shares.index(max(shares)), shares)

@@ -11,7 +11,7 @@ import numpy as np
 from albert_np.model import AlbertForTokenClassification
 from albert_np.ops import IGNORE_INDEX
 from albert_np.tasks.examples import TaggedExample
-from albert_np.tasks.kinds.base import Feature, Kind, Output, Prediction, label_number, row, softmax
+from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, row, softmax
 from albert_np.tasks.kinds.texts import at_least
 from albert_np.tasks.metrics import collapse_warning, tagging_metrics
 from albert_np.tasks.readers.conll import read_tagged
@@ -79,9 +79,7 @@ class Tagging(Kind[TaggedExample]):
             where = np.array(places, np.int64).reshape(-1, 2)
             yield row(first + at, ids, encoded["token_type_ids"][window], target, where)
 
-    def decode(
-        self, task: NamedTask, labels: Sequence[str], example: TaggedExample, windows: Sequence[tuple[Feature, Output]]
-    ) -> Prediction:
+    def decode(self, task: NamedTask, labels: Sequence[str], example: TaggedExample, windows: Windows) -> Prediction:
         """A word that becomes no token, such as a lone accent, is tagged O."""
         tags, probabilities = ["O"] * len(example.words), [1.0] * len(example.words)
         for window, (logits,) in windows:  # (T, L)

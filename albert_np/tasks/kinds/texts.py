@@ -10,7 +10,7 @@ import numpy as np
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertBase, AlbertForSequenceClassification
 from albert_np.tasks.examples import TextExample
-from albert_np.tasks.kinds.base import Feature, Kind, Output, Prediction, label_number, ranked, row, softmax
+from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, ranked, row, softmax
 from albert_np.tasks.metrics import classification_metrics, multilabel_metrics, regression_metrics
 from albert_np.tasks.readers.files import OnBad
 from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts
@@ -86,9 +86,7 @@ class Classification(TextKind):
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> int:
         return label_number(numbers, label, example)
 
-    def decode(
-        self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Sequence[tuple[Feature, Output]]
-    ) -> Prediction:
+    def decode(self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (L,)
         shares = ranked(labels, softmax(logits))
         return Prediction(next(iter(shares)), shares)
@@ -114,9 +112,7 @@ class MultiLabel(TextKind):
         target[[label_number(numbers, name, example) for name in label]] = 1
         return target
 
-    def decode(
-        self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Sequence[tuple[Feature, Output]]
-    ) -> Prediction:
+    def decode(self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (L,)
         probabilities = 0.5 * (1 + np.tanh(logits.astype(np.float64) / 2))  # the logistic function, without overflow
         holding = tuple(name for name, share in zip(labels, probabilities, strict=True) if share >= 0.5)
@@ -140,9 +136,7 @@ class Regression(TextKind):
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> Any:
         return label
 
-    def decode(
-        self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Sequence[tuple[Feature, Output]]
-    ) -> Prediction:
+    def decode(self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (1,)
         return Prediction(float(logits[0]))
 

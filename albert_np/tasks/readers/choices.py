@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import ChoiceExample
-from albert_np.tasks.readers.files import OnBad, Entry, converted, json_entries, suffix
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, suffix
 from albert_np.tasks.readers.tables import named_rows, read_table
 from albert_np.tasks.readers.texts import required_text
 

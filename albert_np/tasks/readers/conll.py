@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import TaggedExample
-from albert_np.tasks.readers.files import OnBad, Entry, converted, json_entries, read_lines, suffix
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, read_lines, suffix
 from albert_np.tasks.readers.tables import Row
 
 __all__ = ["read_tagged"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import Answer, QuestionExample
-from albert_np.tasks.readers.files import OnBad, Entry, converted, json_entries
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries
 from albert_np.tasks.readers.texts import required_text
 
 __all__ = ["read_questions"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from albert_np.tasks.readers.files import Entry, OnBad, converted, read_lines, read_text, suffix
+from albert_np.tasks.readers.files import Entry, OnBad, converted, read_lines, some_text, suffix
 
 __all__ = ["Row", "named_rows", "read_table"]
 
@@ -20,7 +20,7 @@ def read_table(path: Path) -> tuple[Row, Iterator[Row]]:
     """Return the first row of a table, and the others as a stream; rows of empty cells are left out.
 
     `.csv`: commas, with quotes as in RFC 4180. All others: tabs, and quotes are characters like any other, as in
-    GLUE. Raises ValueError as `read_text`, for a table without rows and for quotes that are never closed.
+    GLUE. Raises ValueError as `some_text`, for a table without rows and for quotes that are never closed.
     """
     rows = _csv_rows(path) if suffix(path) == ".csv" else (Row(at, line.split("\t")) for at, line in read_lines(path))
     rows = (row for row in rows if any(cell.strip() for cell in row.cells))
@@ -31,7 +31,7 @@ def read_table(path: Path) -> tuple[Row, Iterator[Row]]:
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(some_text(path), newline=""), strict=True)
     start = 1
     try:
         for cells in reader:

@@ -60,7 +60,9 @@ def _table(
     is_header = any(name.lower() in KNOWN for name in header)
     by_position = bool(columns) and all(name.isdecimal() for name in columns.values())
     if is_header and by_position:
-        raise ValueError(f"{first.where} names the columns ({', '.join(header)}): give names in columns={dict(columns)}")
+        raise ValueError(
+            f"{first.where} names the columns ({', '.join(header)}): give names in columns={dict(columns)}"
+        )
     if is_header or (columns and not by_position):
         return named_rows(header, rows, on_bad), _choose(header, columns, labelled, first.where)
     data = [first, *rows]
