@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "NO_ROOM",
     "is_vacant",
     "read_fields",
     "read_json",
@@ -38,8 +39,8 @@ __all__ = [
 
 Name = str | os.PathLike[str]
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 
 
 @contextmanager
@@ -200,7 +201,7 @@ def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
 
     if not isinstance(error, OSError) or error.errno is None:
         error.args = tuple(final(value) for value in error.args)
-    elif error.filename is None and error.errno in _NO_ROOM:
+    elif error.filename is None and error.errno in NO_ROOM:
         error.filename = str(path)
     else:
         for name in ("filename", "filename2"):

@@ -269,8 +269,8 @@ from albert_np.gradcheck import compare_results, model_results
 
 folder = Path("../tests/reference")
 if folder.is_dir():
-    sys.path.insert(0, str(folder))
-    import model_cases
+    sys.path.insert(0, str(folder.parent))
+    from reference import model_cases
 
     kept = np.load(folder / "torch_reference.npz")
     case = "model_gelu_new"

@@ -133,7 +133,7 @@ def distances(model):
     return distances_of(out.hidden_states, batch["attention_mask"])
 
 
-unshared = anp.AlbertForPreTraining(replace(config, sharing="none"), seed=0).eval()
+unshared = anp.AlbertForPreTraining(replace(config, sharing="none", num_hidden_groups=0), seed=0).eval()
 curves = {
     "trained, shared": distances(trained),
     "random, shared": distances(random),
@@ -190,7 +190,7 @@ for label, name in (("trained, shared", "all shared"), ("trained, not shared", "
     runs = [run["distances"] for run in variants[name]]
     curves[label] = {key: np.array([run[key] for run in runs]) for key in ("l2", "degrees")}
 for label, sharing in (("random, shared", "all"), ("random, not shared", "none")):
-    miniature = replace(quickstart.CONFIG, num_hidden_layers=4, sharing=sharing)
+    miniature = replace(quickstart.CONFIG, num_hidden_layers=4, sharing=sharing, num_hidden_groups=0)
     curves[label] = distances(anp.AlbertForPreTraining(miniature, seed=0).eval())
 show(
     distances_figure(curves),
@@ -546,7 +546,8 @@ D = config.head_size
 
 def without(model, heads, step=None):
     """A copy of the model without some heads: in all steps, or, with its layer un-shared, in one."""
-    other = anp.AlbertForPreTraining(replace(config, sharing="all" if step is None else "none")).eval()
+    groups = 1 if step is None else config.num_hidden_layers
+    other = anp.AlbertForPreTraining(replace(config, num_hidden_groups=groups)).eval()
     for name in other.params:
         group = name.split(".")[3] if "groups" in name else "0"
         other.params[name] = model.params[name.replace(f"groups.{group}.", "groups.0.")]

@@ -1,6 +1,7 @@
 """The model classes: state (parameters, gradients, modes, the last cache) over the pairs of layers and heads."""
 
 from albert_np.model.base import RECOMPUTE, AlbertBase, AlbertCache
+from albert_np.model.conversion import class_of, convert
 from albert_np.model.finetuning import (
     AlbertForMultipleChoice,
     AlbertForQuestionAnswering,
@@ -56,6 +57,8 @@ __all__ = [
     "answer_class_forward",
     "answer_loss_backward",
     "answer_loss_forward",
+    "class_of",
+    "convert",
     "end_logits_backward",
     "end_logits_forward",
     "squad2_shapes",

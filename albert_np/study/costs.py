@@ -158,7 +158,7 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
         "positions": positions,
         **figures,
         "word_embedding_parameters": word_embedding_parameters(config),
-        "without_sharing": _of_backbone(replace(config, sharing="none", num_hidden_groups=1), positions),
+        "without_sharing": _of_backbone(replace(config, sharing="none", num_hidden_groups=0), positions),
     }
 
 

@@ -272,7 +272,7 @@ def _measure(variant: Variant, steps: int, seed: int, documents: Documents, voca
     """Train one variant in `folder`, with a vocabulary common to all, and return the figures of its run."""
     from threadpoolctl import threadpool_limits
 
-    config = replace(quickstart.CONFIG, **variant.config)
+    config = replace(quickstart.CONFIG, num_hidden_groups=0, **variant.config)
     recipe = replace(quickstart.recipe(steps, seed), threads=1, checkpoint_every=steps, **variant.recipe)
     with threadpool_limits(1):
         run = prepare_run(folder, lambda: documents, None, config, recipe, vocabulary=vocabulary, held_out=HELD_OUT)

@@ -3,7 +3,7 @@
 finetuning.json   task, recipe, configuration, and whose weights it starts from
 data/             train.jsonl and eval.jsonl, the examples
 metrics.jsonl     one record a line
-checkpoints/      see `training.checkpointing`; best/ likewise holds the model of the best evaluation so far
+checkpoints/      see `checkpoints.runs`; best/ likewise holds the model of the best evaluation so far
 config.json, model.safetensors, spiece.model, task.json …    the finished model, a Hugging Face folder
 """
 
@@ -19,10 +19,11 @@ from typing import Any
 
 from albert_np.checkpoints import open_checkpoint
 from albert_np.checkpoints.huggingface import CONFIG_FILE
+from albert_np.checkpoints.runs import MANIFEST, find_model, latest_checkpoint, save_checkpoint, verify_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
 from albert_np.files import is_vacant, read_json, whole_files, whole_folder, write_json
-from albert_np.model.convert import class_of
+from albert_np.model import class_of
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
@@ -31,10 +32,8 @@ from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.checkpointing import MANIFEST, latest_checkpoint, save_checkpoint, verify_checkpoint
 from albert_np.training.metrics import read_metrics
 from albert_np.training.optimizers import AdamW
-from albert_np.training.pretrain import find_model
 from albert_np.training.schedules import warmup_linear
 from albert_np.training.trainer import Record, Trainer
 

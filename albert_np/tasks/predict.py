@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from albert_np.backend import Array
-from albert_np.checkpoints import Checkpoint, open_checkpoint
+from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.files import read_json, write_json
-from albert_np.model.convert import class_of
+from albert_np.model import class_of
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.kinds import KINDS, Feature, Kind, Prediction, split_words
@@ -19,7 +19,6 @@ from albert_np.tasks.kinds.base import Output
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.pretrain import find_model
 
 __all__ = ["Evaluation", "Predictor", "label_list", "save_task"]
 

@@ -1,6 +1,6 @@
 """Optimizers, schedules, the training loop and crash-safe checkpoints."""
 
-from albert_np.training.checkpointing import (
+from albert_np.checkpoints import (
     CheckpointError,
     latest_checkpoint,
     remove_leftovers,

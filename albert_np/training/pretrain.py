@@ -4,7 +4,7 @@ run.json          configuration, recipe, and what the texts were
 spiece.model …    the tokenizer
 corpus/           token ids of the training and the held-out documents, memory-mapped
 metrics.jsonl     one record a line; loss.png draws them
-checkpoints/      see `training.checkpointing`
+checkpoints/      see `checkpoints.runs`
 config.json, model.safetensors    the finished model, a Hugging Face folder
 """
 
@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
 from albert_np.model import AlbertForPreTraining
@@ -24,14 +25,13 @@ from albert_np.model.base import RECOMPUTE
 from albert_np.pretraining import PretrainingData, TokenizedCorpus, held_out_batches, is_held_out
 from albert_np.pretraining.segments import PAIRS
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
-from albert_np.training.checkpointing import latest_checkpoint
 from albert_np.training.metrics import read_metrics
 from albert_np.training.objective import evaluate
 from albert_np.training.optimizers import LAMB, AdamW
 from albert_np.training.schedules import google_schedule, warmup_linear
 from albert_np.training.trainer import Record, Trainer
 
-__all__ = ["Recipe", "Run", "find_model", "prepare_run"]
+__all__ = ["Recipe", "Run", "prepare_run"]
 
 OPTIMIZERS = {"lamb": LAMB, "adamw": AdamW}
 SCHEDULES = {"linear": warmup_linear, "google": google_schedule}
@@ -237,11 +237,3 @@ class Run:
     def metrics(self) -> list[Record]:
         """Return the records of metrics.jsonl."""
         return read_metrics(self.output / "metrics.jsonl")
-
-
-def find_model(source: str | Path) -> str | Path:
-    """Return what `from_pretrained` reads: the latest checkpoint of an unfinished run, or `source` itself."""
-    path = Path(source)
-    if path.is_dir() and not (path / "config.json").is_file():
-        return latest_checkpoint(path) or source
-    return source

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from albert_np.backend import backend_of
+from albert_np.checkpoints import latest_checkpoint, remove_leftovers, save_checkpoint
 from albert_np.execution.replicas import Replicas, split
-from albert_np.training.checkpointing import latest_checkpoint, remove_leftovers, save_checkpoint
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
 from albert_np.training.metrics import MetricsLog, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite

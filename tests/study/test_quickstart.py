@@ -4,12 +4,13 @@ import math
 import numpy as np
 import pytest
 
+from albert_np.checkpoints import find_model
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
 from albert_np.study import quickstart as job
 from albert_np.tasks.fill_mask import fill_mask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import evaluate
-from albert_np.training.pretrain import Recipe, Run, find_model
+from albert_np.training.pretrain import Recipe, Run
 
 STEPS = 5
 

@@ -6,7 +6,7 @@ import pytest
 from toys.tasks import examples, model_folder
 
 from albert_np.checkpoints import open_checkpoint
-from albert_np.model.convert import class_of
+from albert_np.model import class_of
 from albert_np.tasks import KINDS, FineTuningRecipe, FineTuningRun, Predictor, prepare_finetuning, task_settings
 from albert_np.training.metrics import read_metrics
 

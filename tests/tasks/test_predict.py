@@ -14,8 +14,8 @@ from albert_np.model import (
     AlbertForQuestionAnsweringV2,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    convert,
 )
-from albert_np.model.convert import convert
 from albert_np.tasks import (
     TASKS,
     ChoiceExample,
@@ -158,7 +158,7 @@ def test_a_predictor_leaves_no_trace_in_the_model(start):
 def test_a_converted_squad_2_checkpoint_of_googles_answers(tmp_path):
     source = Path(__file__).parent.parent / "reference" / "tensorflow_checkpoints" / "squad2"
     convert(source, tmp_path / "model")
-    train_vocabulary(["ab ba abba baab a b"] * 9, tmp_path / "spiece.model", 13).save_pretrained(tmp_path / "model")
+    train_vocabulary(["ab ba abba baab a b"] * 9, tmp_path / "spiece.model", 18).save_pretrained(tmp_path / "model")
     predictor = Predictor.load(tmp_path / "model", "squad2", threads=2)
     assert type(predictor.task.no_answer_above) is float
     context = "ab ba abba baab a b ba ab"

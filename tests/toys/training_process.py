@@ -8,6 +8,7 @@ of removing a checkpoint. A signal that is honoured gives exit status 3 and a li
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import time
@@ -19,7 +20,7 @@ import numpy as np
 
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
-from albert_np.training import LAMB, Trainer, TrainingInterrupted, checkpointing, evaluate, latest_checkpoint
+from albert_np.training import LAMB, Trainer, TrainingInterrupted, evaluate, latest_checkpoint
 from albert_np.training.schedules import warmup_linear
 
 TOTAL_STEPS = 24
@@ -114,7 +115,7 @@ def main():
     if options.die_while == "writing":
         trainer.save_files = lambda folder: die() if trainer.state.step >= 12 else None
     if options.die_while == "removing":
-        checkpointing.shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
+        shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
     print("ready", flush=True)
     try:
         trainer.train(TOTAL_STEPS)
