@@ -171,9 +171,12 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
     task = named_task(name or kind.name)
     if path.is_file():
         try:
-            own = NamedTask(**read_json(path)["task"])
+            saved = read_json(path)
+            own = NamedTask(**saved["task"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error!r}") from error
+        if saved.get("refuses") is False:  # as version 0.1 says that every question has an answer
+            own = replace(own, no_answer_above=None)
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)
     if task.kind != kind.name:
         raise ValueError(f"{checkpoint.source} is a model for {kind.name}, and {task.name} is {task.kind}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,14 @@ def test_the_kind_of_a_model_from_elsewhere_is_told_by_class_and_config(start, t
     (tmp_path / "d" / "task.json").write_text("{}")
     with pytest.raises(ValueError, match=r"task\.json is damaged"):
         Predictor.load(tmp_path / "d")
+
+
+def test_the_task_of_version_0_1_is_read(start, tmp_path):
+    saved(AlbertForQuestionAnswering, start, tmp_path)
+    task = {name: value for name, value in vars(TASKS["squad1"]).items() if name != "no_answer_above"}
+    for refuses, threshold in ((True, 0.0), (False, None)):
+        (tmp_path / "task.json").write_text(json.dumps({"task": task, "refuses": refuses}))
+        assert Predictor.load(tmp_path, threads=1).task.no_answer_above == threshold
 
 
 def test_evaluation_reports_the_mean_loss_and_knows_what_is_missing(start, tmp_path):
