@@ -36,7 +36,7 @@ from itertools import islice
 import numpy as np
 
 import albert_np as anp
-from albert_np.pretraining import TokenizedCorpus, held_out_batches, is_held_out, python_prose
+from albert_np.pretraining import PRETRAINING, TokenizedCorpus, held_out_batches, is_held_out, python_prose
 from albert_np.study import data_folder
 from albert_np.training import evaluate
 
@@ -55,7 +55,7 @@ print(
     f"{len(documents)} documents, {corpus.num_tokens:,} tokens, {sum((b.labels >= 0).sum() for b in batches):,} masked"
 )
 for name, model in models.items():
-    result = evaluate(model, batches)
+    result = evaluate(model, batches, PRETRAINING)
     print(f"{name:15} MLM loss {result['mlm_loss']:.2f} (ln V = {np.log(V):.2f}), right {result['mlm_accuracy']:.1%}")
 kept = json.loads((folder / "figures.json").read_text())  # of the run, on all of its held-out documents
 unigram, all_documents = kept["baselines"]["unigram_loss"], kept["trained"]["mlm_loss"]
@@ -288,7 +288,7 @@ def read_each_step(model, batches):
 
 measured = {name: read_each_step(with_steps(model, 12), batches) for name, model in models.items()}
 for steps in (1, 3, L):  # (16.5): reading early is having fewer steps
-    other = evaluate(with_steps(trained, steps), batches)
+    other = evaluate(with_steps(trained, steps), batches, PRETRAINING)
     assert np.isclose(measured["trained"]["loss"][steps], other["mlm_loss"], rtol=1e-4)
 show(
     steps_figure(measured, L, np.log(V)),

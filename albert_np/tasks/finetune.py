@@ -32,10 +32,10 @@ from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.metrics import read_metrics
+from albert_np.training.metrics import Record, read_metrics
 from albert_np.training.optimizers import AdamW
 from albert_np.training.schedules import warmup_linear
-from albert_np.training.trainer import Record, Trainer
+from albert_np.training.trainer import Trainer
 
 __all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning"]
 
@@ -200,7 +200,7 @@ class FineTuningRun:
         checkpoint = checkpoint._replace(config=self.config, weights={**head, **stored})
         return cls.from_checkpoint(checkpoint, recipe.dtype, recipe.backend, recipe.seed)
 
-    def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer:
+    def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)

@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from albert_np.cli import main
-from albert_np.pretraining import python_prose_source
-from albert_np.training.pretrain import Run
+from albert_np.pretraining import PretrainingRun, python_prose_source
 
 COMMANDS = (
     "quickstart pretrain finetune evaluate fill-mask classify answer tokenize convert info verify notebooks experiment "
@@ -106,7 +105,8 @@ def test_without_a_corpus_the_text_is_pythons_manual(tmp_path, monkeypatch):
     call = CliRunner().invoke(main, ["pretrain", "--output", str(output), *OPTIONS])
     assert call.exit_code == 0, call.stderr
     assert json.loads((output / "run.json").read_text())["source"] == python_prose_source()
-    assert Run(output).corpus.num_documents + Run(output).held_out.num_documents == 40
+    made = PretrainingRun(output)
+    assert made.corpus.num_documents + made.held_out.num_documents == 40
     assert reads == [1]
 
 
