@@ -204,7 +204,7 @@ class FineTuningRun:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
-        model = fresh() if resume else self.start_model()  # to resume is to load the weights
+        model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
         predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
 
         def save_files(folder: Path) -> None:
