@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys.tasks import examples, model_folder
+from toys.tasks import examples
 
 from albert_np.tasks import KINDS, TASKS, Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.batches import FineTuningData, Position, batches_by_length
@@ -13,13 +13,8 @@ from albert_np.tokenization import AlbertTokenizer
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_folder(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder):
-    return AlbertTokenizer.from_pretrained(folder)
+def tokenizer(start):
+    return AlbertTokenizer.from_pretrained(start)
 
 
 def features_of(kind, made, tokenizer, length=32, labels=None, **changes):
@@ -166,13 +161,13 @@ def test_prediction_batches_hold_every_feature_within_the_limit(tokenizer):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, folder):
+def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, start):
     made, asked = examples(kind, 7), KINDS[kind]
     labels = asked.label_names(made)
     features = features_of(kind, made, tokenizer)
     with pytest.warns(UserWarning, match="newly initialised"):
         model = asked.model.from_pretrained(
-            folder, dtype="float64", num_labels=asked.num_labels(labels), problem_type=asked.problem_type
+            start, dtype="float64", num_labels=asked.num_labels(labels), problem_type=asked.problem_type
         )
     parts = [asked.collate(part, tokenizer.pad_token_id) for part in (features[:2], features[2:])]
     shared = asked.denominators(parts)

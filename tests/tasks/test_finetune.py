@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from toys.tasks import examples, model_folder
+from toys.tasks import examples
 
 from albert_np.checkpoints import open_checkpoint
 from albert_np.model import class_of
@@ -11,11 +11,6 @@ from albert_np.tasks import KINDS, FineTuningRecipe, FineTuningRun, Predictor, p
 from albert_np.training.metrics import read_metrics
 
 RECIPE = FineTuningRecipe(threads=1)
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    return model_folder(tmp_path_factory.mktemp("start") / "model")
 
 
 def prepared(output, start, kind="classification", recipe=RECIPE, scratch=False, **changes):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toys.tasks import examples, model_folder
+from toys.tasks import examples
 
 from albert_np.model import (
     AlbertForMultipleChoice,
@@ -31,11 +31,6 @@ from albert_np.tasks.kinds.answering import best_answers
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
 pytestmark = pytest.mark.filterwarnings("ignore:not in .* newly initialised")
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    return model_folder(tmp_path_factory.mktemp("start") / "model")
 
 
 def saved(cls, start, folder, **changes):
@@ -196,9 +191,7 @@ def test_a_converted_squad_2_checkpoint_of_googles_answers(tmp_path):
     assert prediction.candidates[-1].score == pytest.approx(min(refusals), rel=1e-4)
 
 
-def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path, torch, transformers):
     folder = saved(AlbertForSequenceClassification, start, tmp_path, num_labels=2, id2label={0: "no", 1: "yes"})
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     prediction = Predictor.load(folder, threads=1).classify(["the old cat"], ["a red house"])[0]
