@@ -16,7 +16,7 @@ from albert_np.bench.comparison import Contender, DisagreementError, Result, com
 from albert_np.bench.contenders import ours
 from albert_np.bench.floor import floor, products_of
 from albert_np.bench.profile import BETWEEN, timed_ops
-from albert_np.gradcheck import randomize, small_config
+from albert_np.gradcheck import hugging_face_model, randomize, small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
 from albert_np.ops import IGNORE_INDEX
 from albert_np.plots import benchmark_figure, profile_figure
@@ -200,7 +200,7 @@ def test_everybody_agrees_in_forward_passes(torch, transformers, practical):
 def test_a_twin_with_other_weights_is_refused(torch, transformers, monkeypatch):
     def other(model, workload, threads):
         return contenders.torch_contender(
-            "other", contenders.hugging_face_model("AlbertForPreTraining", workload.config, "sdpa"), workload, threads
+            "other", hugging_face_model("AlbertForPreTraining", workload.config, "sdpa"), workload, threads
         )
 
     monkeypatch.setitem(measuring.RIVALS, "torch", other)
