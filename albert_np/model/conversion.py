@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.checkpoints import Checkpoint, open_checkpoint
+from albert_np.files import is_vacant, whole_folder
 from albert_np.model.base import AlbertBase
 from albert_np.model.finetuning import (
     AlbertForMultipleChoice,
@@ -67,7 +68,7 @@ def convert(
     ValueError if checkpoint and class do not fit.
     """
     target = Path(target)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not is_vacant(target):
         raise FileExistsError(f"{target} already exists and is not an empty folder")
     if class_name is not None and class_name not in CLASSES:
         raise ValueError(f"class_name={class_name!r}: allowed are {', '.join(CLASSES)}")
@@ -78,7 +79,8 @@ def convert(
         tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
     except FileNotFoundError:
         tokenizer = None
-    model.save_pretrained(target, dtype=dtype, max_shard_bytes=max_shard_bytes)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(target)
+    with whole_folder(target) as folder:
+        model.save_pretrained(folder, dtype=dtype, max_shard_bytes=max_shard_bytes)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
     return model
