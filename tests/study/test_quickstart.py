@@ -151,7 +151,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused_before_anything_is_written(
 
 def test_a_share_that_leaves_nothing_to_train_on_is_refused_before_anything_is_written(tmp_path):
     with pytest.raises(ValueError, match=r"held_out=1 must lie in \[0, 1\)"):
-        prepare_run(tmp_path / "run", list, None, job.CONFIG, Recipe(10), held_out=1)
+        prepare_run(tmp_path / "run", list, None, job.CONFIG, Recipe(10, max_seq_length=32), held_out=1)
     assert list(tmp_path.iterdir()) == []
 
 
