@@ -52,7 +52,7 @@ def pass_of(case: Case) -> Callable[[Any, Any], Any]:
         return model(**part, skip_padding=case.practical, grad=False).last_hidden_state
 
     def step(model: Any, part: Any) -> float:
-        output = model(**part, skip_padding=case.practical, skip_unlabelled=case.practical, **counts)
+        output = model(**part, skip_padding=case.practical, **counts)
         model.backward()
         return float(output.loss)
 

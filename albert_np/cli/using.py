@@ -79,7 +79,7 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
 
     from albert_np.checkpoints import open_checkpoint
     from albert_np.config import PRESETS, AlbertConfig
-    from albert_np.model.convert import class_of
+    from albert_np.model import class_of
     from albert_np.study.info import describe
     from albert_np.training.pretrain import find_model
 

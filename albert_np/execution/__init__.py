@@ -1,20 +1,16 @@
-"""The same numbers, sooner: row blocks, real tokens alone, a batch on all cores."""
+"""The same numbers, sooner: formulas in row blocks, real tokens alone, a batch on all cores."""
 
-from albert_np.execution.pattern import Packing, Run, make_packing, pack, put_rows, take_rows, unpack
+from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.replicas import Replicas, available_threads, split
-from albert_np.execution.row_blocks import in_row_blocks, keep_freed_memory
+from albert_np.execution.row_blocks import in_row_blocks
 
 __all__ = [
-    "Packing",
+    "Pattern",
     "Replicas",
     "Run",
     "available_threads",
+    "dense_pattern",
     "in_row_blocks",
-    "keep_freed_memory",
-    "make_packing",
-    "pack",
-    "put_rows",
+    "packed_pattern",
     "split",
-    "take_rows",
-    "unpack",
 ]

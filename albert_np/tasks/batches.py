@@ -160,7 +160,7 @@ def _label_count(batches: Sequence[Any]) -> dict[str, int]:
 
 def _span_count(batches: Sequence[Any]) -> dict[str, int]:
     windows = sum(len(batch.start_positions) for batch in batches)
-    return {"start_denominator": windows, "end_denominator": windows}
+    return {"denominator": windows}
 
 
 def objective(kind: str) -> Objective:

@@ -22,7 +22,7 @@ from albert_np.checkpoints import open_checkpoint
 from albert_np.checkpoints.huggingface import CONFIG_FILE
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
-from albert_np.model.convert import class_of
+from albert_np.model import class_of
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.features import Feature, label_names, make_features

@@ -19,8 +19,8 @@ from albert_np.model import (
     AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    class_of,
 )
-from albert_np.model.convert import class_of
 from albert_np.tasks.batches import Inputs, batches_by_length, collate, objective
 from albert_np.tasks.decoding import Prediction, decode
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample

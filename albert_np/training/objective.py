@@ -58,9 +58,7 @@ def _pretraining_metrics(totals: Tallies) -> dict[str, float | None]:
     }
 
 
-PRETRAINING = Objective(
-    _pretraining_denominators, _pretraining_tallies, _pretraining_metrics, {"skip_unlabelled": True}
-)
+PRETRAINING = Objective(_pretraining_denominators, _pretraining_tallies, _pretraining_metrics)
 
 
 def evaluate(model: Any, batches: Sequence[Any], objective: Objective = PRETRAINING) -> dict[str, float | None]:

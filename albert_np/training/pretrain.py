@@ -19,8 +19,7 @@ from typing import Any
 
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
-from albert_np.model import AlbertForPreTraining
-from albert_np.model.base import RECOMPUTE
+from albert_np.model import RECOMPUTE, AlbertForPreTraining
 from albert_np.pretraining import PretrainingData, TokenizedCorpus, held_out_batches, is_held_out
 from albert_np.pretraining.segments import PAIRS
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
