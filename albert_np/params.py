@@ -68,6 +68,11 @@ class ParamStore(Mapping[str, Array]):
         """All numbers, (layout.size,). Write into it, `flat[…] = …`; another array cannot take its place."""
         return self._flat
 
+    @flat.setter
+    def flat(self, value: Array) -> None:
+        if value is not self._flat:  # it is what `store.flat += …` ends with
+            raise AttributeError("the arena cannot be replaced, or names and numbers would part: use flat[...] = …")
+
     def __reduce__(self) -> tuple[Any, ...]:
         return ParamStore, (self.layout, self._flat)  # a copy, or what is unpickled, makes its own views anew
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from albert_np import ops
+from albert_np.execution import dense_pattern
 from albert_np.gradcheck import (
     GradientError,
     assert_gradients,
@@ -187,7 +188,7 @@ class _Overwriting(Scope):
 
     def __getitem__(self, name):
         array = super().__getitem__(name)
-        return _Forgetful(array) if "ffn" in name else array
+        return _Forgetful(array) if "ffn" in self._prefix else array
 
 
 class _Forgetful:
@@ -233,9 +234,11 @@ def test_a_skipped_layer_step_is_caught(monkeypatch):
 
 def test_encoder_forward_keeps_one_cache_for_each_step():
     model = randomize(AlbertModel(small_config(num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)))
-    _, cache = encoder_forward(RNG.standard_normal((2, 5, 6)).astype("f4"), None, model.params.scope(""), model.config)
+    _, cache = encoder_forward(
+        RNG.standard_normal((2, 5, 6)).astype("f4"), dense_pattern(2, 5), model.params.scope(""), model.config
+    )
     assert len(cache.steps) == 8
-    assert [p.split(".")[1] for p in cache.prefixes] == list("00001111")
+    assert [call.prefix.split(".")[2] for call in cache.calls] == list("00001111")
 
 
 def test_an_output_that_is_a_view_of_its_input_is_checked_rightly():
