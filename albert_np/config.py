@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 __all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
 
 PROBLEM_TYPES = ("regression", "single_label_classification", "multi_label_classification")
@@ -43,12 +45,18 @@ PRESETS = {f"{size}-{version}": _preset(size, version) for version in ("v1", "v2
 class AlbertConfig:
     """The shape of an ALBERT. Fields and defaults are Hugging Face's (the defaults are xxlarge); two are our own.
 
-    sharing: what the layers share, the paper's Table 4. "all" leaves it to `num_hidden_groups` (1: all layers are one);
-        "attention", "ffn" and "none" give each layer a group of its own and tie only the attention, only the
-        feed-forward part, or nothing across them, so `num_hidden_groups` becomes `num_hidden_layers`.
+    num_hidden_groups: how many layers of their own are stored; the steps use them in even runs (`group_of`). 0 stands
+        for what `sharing` needs: 1 with "all", `num_hidden_layers` otherwise.
+    sharing: what the groups have in common, the paper's Table 4. "all" ties nothing beyond the groups themselves: with
+        one group all steps are one layer. "attention", "ffn" and "none" need one group a step, and tie only the
+        attention, only the feed-forward part, or nothing across them.
     ffn_output_dropout: drop the feed-forward output too, as Google's code does; Hugging Face's PyTorch does not.
     id2label: names of the labels, number → name. num_labels: 0 stands for as many as have names, 2 if none has.
     extra: whatever else a config.json held; it is written back unchanged.
+
+    A field given as 0 holds the number it stands for as soon as the configuration is made: `to_dict` writes that
+    number, and `dataclasses.replace` passes it on. Where `replace` changes `sharing`, give `num_hidden_groups=0` with
+    it. Numbers may be NumPy's; they become Python's.
 
     Raises ValueError, naming the field, what it was given and what is allowed.
     """
@@ -57,7 +65,7 @@ class AlbertConfig:
     embedding_size: int = 128
     hidden_size: int = 4096
     num_hidden_layers: int = 12
-    num_hidden_groups: int = 1
+    num_hidden_groups: int = 0
     num_attention_heads: int = 64
     intermediate_size: int = 16384
     inner_group_num: int = 1
@@ -80,14 +88,18 @@ class AlbertConfig:
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, np.generic):
+                setattr(self, each.name, value.item())  # Python's number, which JSON can write
         if self.id2label is not None:
             self.id2label = _label_names(self.id2label)
         if self.num_labels == 0:
             self.num_labels = len(self.id2label or (0, 1))
         if self.sharing not in SHARING:
             raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")
-        if self.sharing != "all" and self.num_hidden_groups == 1:
-            self.num_hidden_groups = self.num_hidden_layers
+        if self.num_hidden_groups == 0:
+            self.num_hidden_groups = 1 if self.sharing == "all" else self.num_hidden_layers
         self._check_sizes()
         self._check_ranges()
 
@@ -107,7 +119,7 @@ class AlbertConfig:
         if self.sharing != "all" and self.num_hidden_groups != self.num_hidden_layers:
             raise ValueError(
                 f"sharing={self.sharing!r} needs one group a layer: num_hidden_groups={self.num_hidden_groups}, "
-                f"num_hidden_layers={self.num_hidden_layers}"
+                f"num_hidden_layers={self.num_hidden_layers}; num_hidden_groups=0 stands for the number that is needed"
             )
 
     def _check_ranges(self) -> None:
@@ -125,8 +137,10 @@ class AlbertConfig:
         if names is not None and sorted(names) != list(range(self.num_labels)):
             raise ValueError(f"id2label={names!r} must name the labels 0 to {self.num_labels - 1} (num_labels)")
         pad = self.pad_token_id
-        if pad is not None and not (isinstance(pad, int) and 0 <= pad < self.vocab_size):
+        if pad is not None and (not isinstance(pad, int) or isinstance(pad, bool) or not 0 <= pad < self.vocab_size):
             raise ValueError(f"pad_token_id={pad!r}: must be None or in [0, {self.vocab_size})")
+        if not isinstance(self.ffn_output_dropout, bool):
+            raise ValueError(f"ffn_output_dropout={self.ffn_output_dropout!r}: must be True or False")
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> "AlbertConfig":
@@ -213,18 +227,6 @@ class AlbertConfig:
         Derivation: notebook 11, eq. 11.5.
         """
         return layer * self.num_hidden_groups // self.num_hidden_layers
-
-    def flops_per_token(self, positions: int) -> int:
-        """Return the floating-point operations of the encoder's matrix products for one token of a forward pass.
-
-        Two per multiplication and addition; E→H projection and all layer steps, in a sequence of `positions`.
-        Sharing does not enter: a shared layer is computed as often as an unshared one.
-
-        Derivation: notebook 17, eq. 17.5.
-        """
-        H, I, E = self.hidden_size, self.intermediate_size, self.embedding_size  # noqa: E741
-        layer = 4 * H * H + 2 * H * I + 2 * positions * H
-        return 2 * (E * H + self.num_hidden_layers * self.inner_group_num * layer)
 
 
 _POSITIVE = (

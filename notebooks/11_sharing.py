@@ -107,13 +107,13 @@ for i, (call, step) in enumerate(zip(encoder.calls, encoder.steps, strict=True))
 # Backward walks this list from its end. Each step *adds* into `g`, and they all got the same `g`: this is the sum
 # (11.3), and nobody had to write it down.
 #
-# **Proof by un-sharing.** The model below has `sharing="none"`: six layers of their own. We fill each with the same
-# numbers. Both models now compute the same thing; predict how their gradients differ.
+# **Proof by un-sharing.** The model below has `sharing="none"`: six layers of their own (0 groups stand for as
+# many as that needs). We fill each with the same numbers. Both models now compute the same thing; predict how their gradients differ.
 
 # %%
 from dataclasses import replace
 
-unshared = anp.AlbertModel(replace(config, sharing="none"), dtype="float64")
+unshared = anp.AlbertModel(replace(config, sharing="none", num_hidden_groups=0), dtype="float64")
 
 
 def shared_name(name, step=0):
@@ -281,7 +281,7 @@ for quantity in counts["shared"]:
 
 # %%
 from albert_np.plots.sharing import savings_figure
-from albert_np.study.info import describe
+from albert_np.study import describe
 
 ratios = {}
 for size in ("base", "large", "xxlarge"):
@@ -325,7 +325,7 @@ show(
 import time
 
 twelve_steps = replace(config, hidden_size=128, num_hidden_layers=12, intermediate_size=512, initializer_range=0.02)
-pair = [anp.AlbertModel(replace(twelve_steps, sharing=sharing), dtype="float32") for sharing in ("all", "none")]
+pair = [anp.AlbertModel(replace(twelve_steps, num_hidden_groups=groups), dtype="float32") for groups in (1, 12)]
 many_ids, upstream = rng.integers(5, 40, (32, 16)), rng.normal(size=(32, 16, 128)).astype("float32")
 
 

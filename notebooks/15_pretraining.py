@@ -49,10 +49,8 @@ from pathlib import Path
 import numpy as np
 
 import albert_np as anp
-from albert_np.course import data_folder
-from albert_np.pretraining import PretrainingData, python_prose, python_prose_source
-from albert_np.study import quickstart
-from albert_np.training.pretrain import prepare_run
+from albert_np.pretraining import PretrainingData, prepare_run, python_prose, python_prose_source
+from albert_np.study import data_folder, quickstart
 
 UPDATES = 400  # 2,400 for the quickstart's figures, some four minutes
 LONG = UPDATES >= 2400
@@ -385,7 +383,7 @@ lesson15.check_accumulated_gradient(accumulated_gradient)
 # in parts of 4: how far is each gradient from that of the whole?
 
 # %%
-from albert_np.training import PRETRAINING
+from albert_np.pretraining import PRETRAINING
 
 parts = [type(batch)(*(array[i : i + 4] for array in batch)) for i in range(0, 16, 4)]
 print(
@@ -556,7 +554,7 @@ def table(models):
     )
     print(f"{'frequencies of the training text':<34}{'':>13}{base.unigram_loss:10.2f}{'':>14}{0:8.2f}")
     for name, model in models.items():
-        found, used = evaluate(model, held_out), look(model)[0]
+        found, used = evaluate(model, held_out, PRETRAINING), look(model)[0]
         print(
             f"{name:<34}{found['mlm_accuracy']:13.1%}{found['mlm_loss']:10.2f}{found['sop_accuracy']:14.1%}{used:8.2f}"
         )
@@ -663,8 +661,8 @@ for text in (
 import shutil
 import signal
 
+from albert_np.pretraining import PretrainingRun
 from albert_np.training import TrainingInterrupted
-from albert_np.training.pretrain import Run
 
 brief = replace(
     recipe, steps=8, warmup_steps=2, batch_size=8, evaluate_every=8, checkpoint_every=8, threads=1, dtype="float64"
@@ -689,8 +687,8 @@ except TrainingInterrupted as stopped:
 path = Path(folder.name)
 shutil.copytree(path / "stopped", path / "forgetful")
 
-resumed = Run(path / "stopped").train(resume=True)  # all of it read from the folder, as by a new process
-forgetful = Run(path / "forgetful").trainer()
+resumed = PretrainingRun(path / "stopped").train(resume=True)  # all of it read from the folder, as by a new process
+forgetful = PretrainingRun(path / "forgetful").trainer()
 forgetful.resume()
 forgetful.optimizer.first_moment.flat[...] = 0
 forgetful.optimizer.second_moment.flat[...] = 0
@@ -713,7 +711,7 @@ assert np.array_equal(resumed.params.flat, through.params.flat)
 # (15.12); and (15.10) and (15.11) against `quickstart.baselines`.
 
 # %%
-brief_run = Run(path / "through")
+brief_run = PretrainingRun(path / "through")
 brief_data = PretrainingData(brief_run.corpus, tokenizer, brief.batch_size, brief.max_seq_length, seed=brief.seed)
 ours = brief_run.untrained_model()
 train(ours, (batch._asdict() for batch, _ in brief_data.batches()), 8, brief.learning_rate, brief.warmup_steps)

@@ -36,8 +36,8 @@ from itertools import islice
 import numpy as np
 
 import albert_np as anp
-from albert_np.course import data_folder
-from albert_np.pretraining import TokenizedCorpus, held_out_batches, is_held_out, python_prose
+from albert_np.pretraining import PRETRAINING, TokenizedCorpus, held_out_batches, is_held_out, python_prose
+from albert_np.study import data_folder
 from albert_np.training import evaluate
 
 folder = data_folder() / "small-albert"
@@ -55,7 +55,7 @@ print(
     f"{len(documents)} documents, {corpus.num_tokens:,} tokens, {sum((b.labels >= 0).sum() for b in batches):,} masked"
 )
 for name, model in models.items():
-    result = evaluate(model, batches)
+    result = evaluate(model, batches, PRETRAINING)
     print(f"{name:15} MLM loss {result['mlm_loss']:.2f} (ln V = {np.log(V):.2f}), right {result['mlm_accuracy']:.1%}")
 kept = json.loads((folder / "figures.json").read_text())  # of the run, on all of its held-out documents
 unigram, all_documents = kept["baselines"]["unigram_loss"], kept["trained"]["mlm_loss"]
@@ -133,7 +133,7 @@ def distances(model):
     return distances_of(out.hidden_states, batch["attention_mask"])
 
 
-unshared = anp.AlbertForPreTraining(replace(config, sharing="none"), seed=0).eval()
+unshared = anp.AlbertForPreTraining(replace(config, sharing="none", num_hidden_groups=0), seed=0).eval()
 curves = {
     "trained, shared": distances(trained),
     "random, shared": distances(random),
@@ -190,7 +190,7 @@ for label, name in (("trained, shared", "all shared"), ("trained, not shared", "
     runs = [run["distances"] for run in variants[name]]
     curves[label] = {key: np.array([run[key] for run in runs]) for key in ("l2", "degrees")}
 for label, sharing in (("random, shared", "all"), ("random, not shared", "none")):
-    miniature = replace(quickstart.CONFIG, num_hidden_layers=4, sharing=sharing)
+    miniature = replace(quickstart.CONFIG, num_hidden_layers=4, sharing=sharing, num_hidden_groups=0)
     curves[label] = distances(anp.AlbertForPreTraining(miniature, seed=0).eval())
 show(
     distances_figure(curves),
@@ -288,7 +288,7 @@ def read_each_step(model, batches):
 
 measured = {name: read_each_step(with_steps(model, 12), batches) for name, model in models.items()}
 for steps in (1, 3, L):  # (16.5): reading early is having fewer steps
-    other = evaluate(with_steps(trained, steps), batches)
+    other = evaluate(with_steps(trained, steps), batches, PRETRAINING)
     assert np.isclose(measured["trained"]["loss"][steps], other["mlm_loss"], rtol=1e-4)
 show(
     steps_figure(measured, L, np.log(V)),
@@ -546,7 +546,8 @@ D = config.head_size
 
 def without(model, heads, step=None):
     """A copy of the model without some heads: in all steps, or, with its layer un-shared, in one."""
-    other = anp.AlbertForPreTraining(replace(config, sharing="all" if step is None else "none")).eval()
+    groups = 1 if step is None else config.num_hidden_layers
+    other = anp.AlbertForPreTraining(replace(config, num_hidden_groups=groups)).eval()
     for name in other.params:
         group = name.split(".")[3] if "groups" in name else "0"
         other.params[name] = model.params[name.replace(f"groups.{group}.", "groups.0.")]

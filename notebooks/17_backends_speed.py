@@ -50,23 +50,23 @@ except TypeError as error:
 # ## 2. A third backend
 #
 # A few things have different names in NumPy and CuPy, or are missing from one of them. The package collects them: a
-# backend is a name and eight entries more. To see that nothing else is needed, here is an array type from the course
-# which stands in for a GPU. It holds its numbers where NumPy cannot get at them: a function of NumPy, or a NumPy array as
-# the other operand, is a `TypeError`. And it can write down what is done to it.
+# backend is a name and eight entries more. To see that nothing else is needed, here is an array type which stands in for
+# a GPU, `albert_np/execution/strict.py`. It holds its numbers where NumPy cannot get at them: a function of NumPy, or a
+# NumPy array as the other operand, is a `TypeError`. And it can write down what is done to it.
 
 # %%
 from dataclasses import fields
 
-from albert_np.course.lesson17 import recorded, strict_backend
+from albert_np.execution import recorded, strict_backend
 
-course = strict_backend()
-register(course)
-for field in fields(course):
-    entries = [getattr(backend, field.name) for backend in (get_backend("numpy"), course)]
+stand_in = strict_backend()
+register(stand_in)
+for field in fields(stand_in):
+    entries = [getattr(backend, field.name) for backend in (get_backend("numpy"), stand_in)]
     names = [e if isinstance(e, str) else getattr(e, "__name__", type(e).__name__) for e in entries]
     print(f"{field.name:<12} {names[0]:<20} {names[1]}")
 
-x = course.from_numpy(np.array([-1.0, 0.0, 2.0]))
+x = stand_in.from_numpy(np.array([-1.0, 0.0, 2.0]))
 print(x, array_module(x).__name__)
 for what, attempt in {"np.tanh(x)": lambda: np.tanh(x), "x + np.ones(3)": lambda: x + np.ones(3)}.items():
     try:
@@ -86,11 +86,11 @@ inputs = [rng.standard_normal(shape) for shape in ((4, 8), (8,), (8,))]
 dy = rng.standard_normal((4, 8))
 y, cache = layer_norm_forward(*inputs, 1e-12)
 with recorded() as operations:
-    strict_y, strict_cache = layer_norm_forward(*map(course.from_numpy, inputs), 1e-12)
-strict_gradients = layer_norm_backward(course.from_numpy(dy), strict_cache)
-assert (course.to_numpy(strict_y) == y).all()
+    strict_y, strict_cache = layer_norm_forward(*map(stand_in.from_numpy, inputs), 1e-12)
+strict_gradients = layer_norm_backward(stand_in.from_numpy(dy), strict_cache)
+assert (stand_in.to_numpy(strict_y) == y).all()
 for ours, theirs in zip(strict_gradients, layer_norm_backward(dy, cache), strict=True):
-    assert (course.to_numpy(ours) == theirs).all()
+    assert (stand_in.to_numpy(ours) == theirs).all()
 print("equal to the last bit; the forward pass was:")
 print(*[operation.name for operation in operations if operation.name != "from_numpy"], sep=", ")
 
@@ -281,7 +281,7 @@ rows = {}
 print(f"{'op':<16}{'MFLOP':>8}{'MB, least':>11}{'MB, passes':>12}{'passes':>8}{'ms':>8}{'floor':>8}")
 with threadpool_limits(1):
     for name, (forward, arguments) in steps.items():
-        strict = [a if a is None else course.from_numpy(a) for a in arguments]
+        strict = [a if a is None else stand_in.from_numpy(a) for a in arguments]
         with recorded() as operations:
             y = forward(*strict)[0]
         arithmetic = sum(operation.flops for operation in operations) / P
@@ -325,7 +325,7 @@ print(f"the two linear steps are {products / whole:.0%} of the time above")
 #
 # An op returns a *new* array. Where does its memory come from? A large block is asked from the system, which hands it out
 # page by page, cleared, at the first touch; when the array is freed the block goes back, and the next op begins anew. The
-# package asks the C library once to keep what is freed (`kernels.keep_freed_memory`). Predict the order of the three:
+# package asks the C library once to keep what is freed (`backend.keep_freed_memory`). Predict the order of the three:
 
 # %%
 from albert_np.execution.row_blocks import keep_freed_memory
@@ -354,6 +354,7 @@ for name, t in times.items():
 # %%
 from albert_np import AlbertConfig, AlbertForPreTraining
 from albert_np.gradcheck import small_batch
+from albert_np.study import flops_per_token
 
 small = {
     "vocab_size": 400,
@@ -373,9 +374,9 @@ for config in configs:
         model.backward()
 
     with threadpool_limits(1):
-        found.append((config.flops_per_token(64), model.layout.size, seconds(step, 3)))
+        found.append((flops_per_token(config, 64), model.layout.size, seconds(step, 3)))
     L, E, h_, i_ = 12, config.embedding_size, config.hidden_size, config.intermediate_size
-    assert config.flops_per_token(64) == 2 * (E * h_ + L * (4 * h_**2 + 2 * h_ * i_ + 2 * 64 * h_))  # (17.5)
+    assert flops_per_token(config, 64) == 2 * (E * h_ + L * (4 * h_**2 + 2 * h_ * i_ + 2 * 64 * h_))  # (17.5)
 print(f"{'groups':>8}{'parameters':>12}{'FLOP per token':>16}{'ms per step':>13}")
 for config, (flops, size, t) in zip(configs, found, strict=True):
     print(f"{config.num_hidden_groups:>8}{size:>12,}{flops:>16,}{1e3 * t:>13.0f}")
@@ -463,13 +464,13 @@ assert np.allclose(formula, ops.gelu_new_forward(x)[0], rtol=1e-12, atol=1e-14)
 from albert_np.gradcheck import small_config
 
 results = {}
-for name in ("numpy", "course"):
+for name in ("numpy", "strict"):
     tiny = AlbertForPreTraining(small_config(), dtype="float64", backend=name, seed=3).eval()
     out = tiny(**{key: tiny.backend.from_numpy(value) for key, value in small_batch(tiny.config).items()})
     tiny.backward()
     results[name] = (float(out.loss), np.asarray(tiny.backend.to_numpy(tiny.grads.flat)))
-assert results["numpy"][0] == results["course"][0]
-assert (results["numpy"][1] == results["course"][1]).all()
+assert results["numpy"][0] == results["strict"][0]
+assert (results["numpy"][1] == results["strict"][1]).all()
 print(f"loss {results['numpy'][0]:.10f} and {results['numpy'][1].size:,} gradients: equal to the last bit")
 
 # %% [markdown]

@@ -4,8 +4,9 @@
     python notebooks/build.py 03 05      build some
     python notebooks/build.py --check    run all, and fail where an .ipynb is not what its .py says, is too large, or
                                          holds a figure without a text for those who cannot see it
+    python notebooks/build.py --compare  run nothing, and fail where an .ipynb is not what its .py says
 
-Both fail when data/ has grown too large.
+All fail when data/ has grown too large.
 
 Two builds of one source give the same cells: ids are numbers, and no time or version is kept.
 """
@@ -86,6 +87,7 @@ def size_problems() -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing")
+    parser.add_argument("--compare", action="store_true", help="write and run nothing")
     parser.add_argument("numbers", nargs="*", help="such as 03")
     options = parser.parse_args()
     paths = [p for p in sorted(FOLDER.glob("[0-9][0-9]_*.py")) if not options.numbers or p.name[:2] in options.numbers]
@@ -96,13 +98,16 @@ def main() -> int:
     for path in paths:
         started = time.perf_counter()
         notebook = source_of(path)
-        problems += drift_of(path, notebook) if options.check else []
+        problems += drift_of(path, notebook) if options.check or options.compare else []
+        if options.compare:
+            continue
         notebook = executed(notebook)
         problems += problems_of(path, notebook)
         if not options.check:
             nbformat.write(notebook, path.with_suffix(".ipynb"))
         print(f"{path.stem:<40}{time.perf_counter() - started:6.1f} s", flush=True)
-    print(f"{'together':<40}{time.perf_counter() - beginning:6.1f} s", flush=True)
+    if not options.compare:
+        print(f"{'together':<40}{time.perf_counter() - beginning:6.1f} s", flush=True)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

@@ -1,14 +1,15 @@
 import json
+import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from albert_np.config import PRESETS, AlbertConfig
+from albert_np.config import PRESETS, SHARING, AlbertConfig
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 
 
 def count(cls, config):
-    import math
-
     return sum(math.prod(shape) for shape in cls.parameter_shapes(config).values())
 
 
@@ -44,15 +45,6 @@ def test_sharing_and_groups_have_the_papers_parameter_counts(changes, backbone):
     assert count(AlbertModel, AlbertConfig.preset("base-v2", **changes)) == backbone
 
 
-@pytest.mark.parametrize(
-    "preset, millions", [("base-v2", 188.9), ("large-v2", 654.6), ("xlarge-v2", 2517), ("xxlarge-v2", 4934)]
-)
-def test_flops_per_token_do_not_know_of_sharing(preset, millions):
-    flops = AlbertConfig.preset(preset).flops_per_token(512)
-    assert flops / 1e6 == pytest.approx(millions, rel=5e-4)
-    assert AlbertConfig.preset(preset, sharing="none").flops_per_token(512) == flops
-
-
 def test_defaults_are_xxlarge_and_version_2_has_no_dropout():
     assert AlbertConfig() == AlbertConfig.preset("xxlarge-v2")
     for preset in PRESETS:
@@ -79,6 +71,8 @@ def test_defaults_are_xxlarge_and_version_2_has_no_dropout():
         ("layer_norm_eps", float("nan"), "layer_norm_eps=nan"),
         ("initializer_range", -1, "initializer_range=-1"),
         ("pad_token_id", 30000, r"pad_token_id=30000: must be None or in \[0, 30000\)"),
+        ("pad_token_id", True, "pad_token_id=True"),
+        ("ffn_output_dropout", "no", "ffn_output_dropout='no': must be True or False"),
     ],
 )
 def test_bad_fields_are_refused_by_name_value_and_what_is_allowed(field, value, message):
@@ -88,8 +82,34 @@ def test_bad_fields_are_refused_by_name_value_and_what_is_allowed(field, value, 
 
 def test_partial_sharing_gives_each_layer_a_group():
     assert AlbertConfig.preset("base-v2", sharing="ffn").num_hidden_groups == 12
-    with pytest.raises(ValueError, match="needs one group a layer: num_hidden_groups=3"):
-        AlbertConfig.preset("base-v2", sharing="ffn", num_hidden_groups=3)
+    for groups in (1, 3):
+        with pytest.raises(ValueError, match=f"needs one group a layer: num_hidden_groups={groups}"):
+            AlbertConfig.preset("base-v2", sharing="ffn", num_hidden_groups=groups)
+
+
+@pytest.mark.parametrize("sharing", SHARING)
+def test_the_number_of_groups_is_the_callers_or_what_sharing_needs(sharing):
+    config = AlbertConfig.preset("base-v2", sharing=sharing)
+    assert config.num_hidden_groups == (1 if sharing == "all" else 12)
+    assert config.to_dict()["num_hidden_groups"] == config.num_hidden_groups
+    assert AlbertConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    if sharing != "all":
+        with pytest.raises(ValueError, match=f"sharing='{sharing}' needs one group a layer: num_hidden_groups=1"):
+            replace(AlbertConfig.preset("base-v2"), sharing=sharing)
+    assert replace(AlbertConfig.preset("base-v2"), sharing=sharing, num_hidden_groups=0) == config
+    assert replace(config, sharing="all", num_hidden_groups=0) == AlbertConfig.preset("base-v2")
+
+
+def test_numpy_numbers_become_pythons():
+    sizes = {"hidden_size": np.int64(24), "num_attention_heads": np.int32(3), "num_labels": np.uint8(2)}
+    config = AlbertConfig(
+        **sizes, hidden_dropout_prob=np.float32(0.5), pad_token_id=np.int16(1), vocab_size=np.int64(9)
+    )
+    assert config == AlbertConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    assert {type(getattr(config, name)) for name in sizes} == {int}
+    assert AlbertConfig(ffn_output_dropout=np.True_).ffn_output_dropout is True
+    with pytest.raises(ValueError, match=r"hidden_size=24\.0: must be a whole number"):
+        AlbertConfig(hidden_size=np.float64(24), num_attention_heads=3)
 
 
 def test_unknown_presets_are_refused_with_the_known_ones():

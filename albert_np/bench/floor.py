@@ -1,7 +1,6 @@
 """What no implementation can go below: the matrix products of a pass alone, and the rates of the machine."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,64 +11,10 @@ import numpy as np
 from albert_np.backend import Backend
 from albert_np.bench.cases import Case
 from albert_np.bench.comparison import Contender
-from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import split
+from albert_np.study import Product, matrix_products
 
-__all__ = ["Product", "Rates", "case_products", "floor", "measure_rates", "products"]
-
-
-class Product(NamedTuple):
-    """`times` times, for `batch` pairs of matrices: (m, k) times (k, n).
-
-    layout: "nt" reads the second matrix transposed (y = x weightᵀ), "nn" none (dx = dy weight), "tn" the first
-    (dweight = dyᵀ x).
-    """
-
-    layout: str
-    batch: int
-    m: int
-    k: int
-    n: int
-    times: int
-
-    @property
-    def flops(self) -> int:
-        """Two for each multiplication and addition."""
-        return 2 * self.batch * self.m * self.k * self.n * self.times
-
-
-def products(config: AlbertConfig, lengths: Sequence[int], labelled: int, read: int, backward: bool) -> list[Product]:
-    """Return the matrix products of a pass over sequences of these lengths: of `AlbertForPreTraining` with its
-    backward pass, of `AlbertModel` without.
-
-    labelled: positions at which logits are computed; read: positions of the last layer step that are wanted.
-    """
-    E, H, I, V = config.embedding_size, config.hidden_size, config.intermediate_size, config.vocab_size  # noqa: E741
-    rows, steps = sum(lengths), config.num_hidden_layers * config.inner_group_num
-    linears = [(rows, E, H, 1), (len(lengths), H, H, 1)]  # rows, in, out, times: projection, pooler
-    linears += [(rows, H, 3 * H, steps)]
-    for count, times in ((rows, steps - 1), (read, 1)):
-        linears += [(count, H, H, times), (count, H, I, times), (count, I, H, times)]
-    if backward:
-        linears += [(labelled, H, E, 1), (labelled, E, V, 1), (len(lengths), H, 2, 1)]  # MLM and SOP heads
-    found = [p for linear in linears for p in _linear(*linear, backward)]
-    for length, count in sorted(Counter(lengths).items()):
-        found += _attention(count * config.num_attention_heads, length, config.head_size, steps, backward)
-    return found
-
-
-def _linear(rows: int, width_in: int, width_out: int, times: int, backward: bool) -> list[Product]:
-    y = Product("nt", 1, rows, width_in, width_out, times)
-    dx = Product("nn", 1, rows, width_out, width_in, times)
-    dweight = Product("tn", 1, width_out, rows, width_in, times)
-    return [y, dx, dweight] if backward else [y]
-
-
-def _attention(heads: int, T: int, D: int, times: int, backward: bool) -> list[Product]:
-    scores, context = Product("nt", heads, T, D, T, times), Product("nn", heads, T, T, D, times)
-    dprobs, dvalue = Product("nt", heads, T, D, T, times), Product("tn", heads, T, T, D, times)
-    dquery, dkey = Product("nn", heads, T, T, D, times), Product("tn", heads, T, T, D, times)
-    return [scores, context, dprobs, dvalue, dquery, dkey] if backward else [scores, context]
+__all__ = ["Rates", "case_products", "floor", "measure_rates"]
 
 
 def floor(case: Case, threads: int, backend: Backend) -> Contender:
@@ -91,7 +36,7 @@ def case_products(case: Case) -> list[Product]:
     """Return the matrix products that albert_np has to compute in a case."""
     B, T = case.shape
     lengths = case.batch["attention_mask"].sum(axis=1).tolist() if case.practical else [T] * B
-    return products(case.config, lengths, case.labelled, case.read or sum(lengths), backward=case.work == "step")
+    return matrix_products(case.config, lengths, case.labelled, case.read or None, backward=case.work == "step")
 
 
 def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None]:

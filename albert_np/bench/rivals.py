@@ -1,7 +1,7 @@
 """Whom albert_np is compared with: Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
 
 They have the same weights, inputs, precision and number of threads, and profit like albert_np from
-`kernels.keep_freed_memory`, which holds for the whole process. Packages are imported when they are asked for.
+`backend.keep_freed_memory`, which holds for the whole process. Packages are imported when they are asked for.
 """
 
 import importlib

@@ -145,8 +145,8 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load(cls: Any, options: Mapping[str, Any]) -> Any:
+    from albert_np.checkpoints import find_model
     from albert_np.config import AlbertConfig
-    from albert_np.training.pretrain import find_model
 
     if options["model"]:
         return cls.from_pretrained(find_model(options["model"]), backend=options["backend"])
@@ -217,10 +217,10 @@ def _cases(work: str, config: Any, options: dict[str, Any]) -> list[Any]:
 def _tokenizers(options: dict[str, Any]) -> dict[str, Any]:
     """Compare tokenizers with the model's vocabulary or, where it has none, with one learned from the same text."""
     from albert_np.bench import measure_tokenizers
+    from albert_np.checkpoints import find_model
     from albert_np.pretraining import python_prose
     from albert_np.tokenization import AlbertTokenizer
     from albert_np.tokenization.vocabulary import train_vocabulary
-    from albert_np.training.pretrain import find_model
 
     console.print("reading Python's manual and docstrings …")
     lines = [sentence for document in python_prose() for sentence in document]

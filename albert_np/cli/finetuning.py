@@ -14,7 +14,7 @@ from rich.progress import track
 from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
-from albert_np.cli.progress import says_how_to_resume, training_bar
+from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar
 
 MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -79,10 +79,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
         _demo(options["model"] or "runs/quickstart", options["output"] or Path("runs/demo"), options["seed"], as_json)
         return
     if resume is not None:
-        given = click.get_current_context().get_parameter_source
-        extra = [name for name in options if getattr(given(name), "name", "") == "COMMANDLINE"]
-        if extra:
-            raise click.UsageError(f"--resume takes all settings from the run; do not give {', '.join(extra)}")
+        resume_takes_no_other_option(options)
     run = _prepare(options) if resume is None else FineTuningRun(resume)
     _train(run, "training")
     best = run.best()

@@ -1,15 +1,17 @@
-"""What a training command shows while it runs."""
+"""What the commands that train have in common: what they show, and how their runs are resumed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import click
+from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from albert_np.cli.main import console
 
-__all__ = ["percent", "says_how_to_resume", "training_bar"]
+__all__ = ["percent", "resume_takes_no_other_option", "says_how_to_resume", "training_bar"]
 
 Describe = Callable[[dict[str, Any]], str]
 
@@ -40,6 +42,14 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
 
 def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
+
+
+def resume_takes_no_other_option(options: Iterable[str]) -> None:
+    """Raise UsageError that lists the options which were given beside --resume."""
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in options if source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        raise click.UsageError(f"--resume takes all settings from the run; do not give {', '.join(given)}")
 
 
 @contextmanager

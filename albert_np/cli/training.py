@@ -1,5 +1,7 @@
 """albert-np quickstart, pretrain"""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -9,7 +11,7 @@ import click
 from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
-from albert_np.cli.progress import percent, says_how_to_resume, training_bar
+from albert_np.cli.progress import percent, resume_takes_no_other_option, says_how_to_resume, training_bar
 
 
 def _figures(record: dict[str, Any]) -> str:
@@ -20,6 +22,27 @@ def _figures(record: dict[str, Any]) -> str:
 def _held_out(metrics: dict[str, Any]) -> str:
     loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
     return f"MLM loss {loss}, accuracy {percent(metrics['mlm_accuracy'])}; SOP {percent(metrics['sop_accuracy'])}"
+
+
+@contextmanager
+def _draws_losses(output: Path) -> Iterator[None]:
+    """Draw the run's loss curves into loss.png once training ends or is interrupted."""
+    from albert_np.training import TrainingInterrupted
+
+    try:
+        yield
+    except TrainingInterrupted:
+        _draw_losses(output)
+        raise
+    _draw_losses(output)
+
+
+def _draw_losses(output: Path) -> None:
+    from albert_np.plots import loss_figure, save
+    from albert_np.pretraining import PretrainingRun
+
+    run = PretrainingRun(output)
+    save(loss_figure(run.metrics(), run.config.vocab_size), output / "loss.png")
 
 
 @click.command()
@@ -33,7 +56,8 @@ def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> Non
     from albert_np.study import quickstart as job
 
     steps = steps or job.STEPS
-    with says_how_to_resume("pretrain", output), training_bar(steps, _figures, _held_out) as show:
+    bar = training_bar(steps, _figures, _held_out)
+    with says_how_to_resume("pretrain", output), _draws_losses(output), bar as show:
         summary = job.quickstart(output, steps, seed, lambda what: console.print(f"{what} …"), show)
     if as_json:
         print_json(_as_json(summary))
@@ -139,17 +163,15 @@ def pretrain(resume: Path | None, **options: Any) -> None:
     albert-np pretrain --corpus book.txt --corpus letters.txt.gz --output runs/mine
     albert-np pretrain --resume runs/mine
     """
-    from albert_np.training.pretrain import Run
+    from albert_np.pretraining import PretrainingRun
 
     if resume is not None:
-        given = click.get_current_context().get_parameter_source
-        extra = [name for name in options if getattr(given(name), "name", "") == "COMMANDLINE"]
-        if extra:
-            raise click.UsageError(f"--resume takes all settings from the run; do not give {', '.join(extra)}")
-        run = Run(resume)
+        resume_takes_no_other_option(options)
+        run = PretrainingRun(resume)
     else:
         run = _prepare(options)
-    with says_how_to_resume("pretrain", run.output), training_bar(run.recipe.steps, _figures, _held_out) as show:
+    bar = training_bar(run.recipe.steps, _figures, _held_out)
+    with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)
     click.echo(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
     last = run.metrics()[-1].get("evaluation")
@@ -158,8 +180,14 @@ def pretrain(resume: Path | None, **options: Any) -> None:
 
 
 def _prepare(options: dict[str, Any]) -> Any:
-    from albert_np.pretraining import python_prose, python_prose_source, read_documents, text_source
-    from albert_np.training.pretrain import Recipe, prepare_run
+    from albert_np.pretraining import (
+        Recipe,
+        prepare_run,
+        python_prose,
+        python_prose_source,
+        read_documents,
+        text_source,
+    )
 
     if options["output"] is None:
         raise click.UsageError("give --output, or --resume")

@@ -20,10 +20,10 @@ def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
 
     Example: albert-np fill-mask "return a [MASK] of strings." --model runs/quickstart
     """
+    from albert_np.checkpoints import find_model
     from albert_np.model import AlbertForMaskedLM
     from albert_np.tasks.fill_mask import fill_mask as answers
     from albert_np.tokenization import AlbertTokenizer
-    from albert_np.training.pretrain import find_model
 
     folder = find_model(model)
     blanks = answers(AlbertForMaskedLM.from_pretrained(folder), AlbertTokenizer.from_pretrained(folder), text, top)
@@ -45,8 +45,8 @@ def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
 @reports_errors
 def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> None:
     """Show the tokens of TEXT and their ids; without TEXT, of each line of standard input."""
+    from albert_np.checkpoints import find_model
     from albert_np.tokenization import AlbertTokenizer
-    from albert_np.training.pretrain import find_model
 
     tokenizer = AlbertTokenizer(model) if model.is_file() else AlbertTokenizer.from_pretrained(find_model(model))
     lines = [text] if text is not None else [line.rstrip("\n") for line in sys.stdin]
@@ -77,11 +77,10 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
     """
     from dataclasses import replace
 
-    from albert_np.checkpoints import open_checkpoint
+    from albert_np.checkpoints import find_model, open_checkpoint
     from albert_np.config import PRESETS, AlbertConfig
     from albert_np.model import class_of
-    from albert_np.study.info import describe
-    from albert_np.training.pretrain import find_model
+    from albert_np.study import describe
 
     stored: dict[str, Any] = {}
     if what in PRESETS:
@@ -98,7 +97,7 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
             "remarks": list(checkpoint.remarks),
         }
     if sharing:
-        config = replace(config, sharing=sharing, num_hidden_groups=1)
+        config = replace(config, sharing=sharing, num_hidden_groups=0)
     figures = {**describe(config, positions), "doubts": config.doubts(), "stored": stored or None}
     if as_json:
         print_json(figures)
@@ -166,7 +165,7 @@ def convert(
     albert-np convert albert_base/model.ckpt-best albert-base
     albert-np convert albert/albert-base-v2 half --dtype float16
     """
-    from albert_np.model.convert import convert as write
+    from albert_np.model import convert as write
 
     limit = None if max_shard_mb is None else max_shard_mb * 1_000_000
     model = write(source, target, class_name=class_name, dtype=dtype, max_shard_bytes=limit, config_path=config)

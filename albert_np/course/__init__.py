@@ -10,28 +10,16 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from albert_np.study import data_folder, shipped_folder
+
 __all__ = ["copy_notebooks", "data_folder", "notebooks_folder"]
 
 NEEDED = ("README.md", "[0-9][0-9]_*.ipynb", "solutions/lesson*.py")  # of the notebooks, by someone who reads them
 
 
-def data_folder() -> Path:
-    """Return the folder of what the course looks at: a small pretrained model, and results of experiments."""
-    return _part("data")
-
-
 def notebooks_folder() -> Path:
     """Return the folder of the notebooks."""
-    return _part("notebooks")
-
-
-def _part(name: str) -> Path:
-    """Inside the installed package, or beside it in a clone of the repository; FileNotFoundError if in neither."""
-    installed, cloned = Path(__file__).parent / name, Path(__file__).parents[2] / name
-    for folder in (installed, cloned):
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f"this installation lacks the course's {name}: there is neither {installed} nor {cloned}")
+    return shipped_folder("notebooks")
 
 
 def copy_notebooks(folder: str | Path) -> list[Path]:

@@ -148,6 +148,7 @@ def _against_the_package(context_free: Callable[..., Any], what: str, counts: An
         config=SimpleNamespace(vocab_size=len(counts)),
         tokenizer=SimpleNamespace(convert_ids_to_tokens=str),
     )
-    expected = baselines(run, [SimpleNamespace(labels=labels, sentence_order_label=np.zeros(1))])
+    batch: Any = SimpleNamespace(labels=labels, sentence_order_label=np.zeros(1))
+    expected = baselines(run, [batch])
     yield equal(f"{what}: accuracy", accuracy, expected.frequent_accuracy)
     yield equal(f"{what}: loss", loss, expected.unigram_loss)

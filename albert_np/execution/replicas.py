@@ -5,22 +5,58 @@ of its own, which are added up at the end. NumPy and the BLAS let go of Python's
 BLAS itself has no threads of its own meanwhile: two layers of threads would only get in each other's way.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from albert_np.backend import Array
+from albert_np.execution.protocol import Model
 
 __all__ = ["Replicas", "available_threads", "split"]
 
 
 def available_threads() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processors that this process may use: by its affinity and its container's quota, if any.
+
+    A quota is rounded up: with one of 1.5 processors, two threads are faster than one.
+    """
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(processors, _cpu_quota())))
+
+
+def _cpu_quota(root: Path = Path("/")) -> float:
+    """Return how many processors Linux's control groups, version 2 or 1, allow; infinity where none sets a limit.
+
+    The limit of a group holds for the groups within it. A container may see its own group as the outermost.
+    """
+    quotas = [math.inf]
+    for line in _read(root / "proc/self/cgroup").splitlines():
+        _, controllers, name = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        names = ("cpu.cfs_quota_us", "cpu.cfs_period_us") if controllers else ("cpu.max",)
+        outermost = root / "sys/fs/cgroup" / ("cpu" if controllers else "")
+        group = outermost / name.strip("/")
+        for folder in (group, *group.parents):
+            match " ".join(_read(folder / name) for name in names).split():  # microseconds of work, in so many
+                case [quota, period] if quota not in ("max", "-1"):
+                    quotas.append(int(quota) / int(period))
+            if folder == outermost:
+                break
+    return min(quotas)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def split(batch: Mapping[str, Array], parts: int) -> list[dict[str, Array]]:
@@ -47,16 +83,27 @@ class Replicas:
     another order, and draws other dropout masks.
     """
 
-    def __init__(self, model: Any, threads: int):
-        from threadpoolctl import ThreadpoolController
-
+    def __init__(self, model: Model, threads: int):
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
         self.model = model
         self.threads = threads
         self._copies = [model.replica() for _ in range(threads - 1)]
-        self._pool = ThreadPoolExecutor(threads)
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        from threadpoolctl import ThreadpoolController
+
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(self.threads)
         self._libraries = ThreadpoolController().select(user_api="blas")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model, "threads": self.threads, "_copies": self._copies}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_threads()
 
     def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True) -> list[Any]:
         """Return [work(model, part) for each part], computed side by side, in the order of the parts.
@@ -68,6 +115,8 @@ class Replicas:
         """
         if len(parts) > self.threads:
             raise ValueError(f"{len(parts)} parts are too many for {self.threads} threads")
+        if self._process != os.getpid():  # a fork copies the pool, but not its threads
+            self._start_threads()
         copies = self._copies[: len(parts) - 1]
         for copy in copies:
             copy.training, copy.recompute = self.model.training, self.model.recompute

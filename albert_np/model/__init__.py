@@ -2,6 +2,7 @@
 
 from albert_np.model.answering import AlbertForQuestionAnswering, AlbertForQuestionAnsweringV2
 from albert_np.model.base import RECOMPUTE, AlbertBase
+from albert_np.model.conversion import convert
 from albert_np.model.finetuning import (
     AlbertForMultipleChoice,
     AlbertForSequenceClassification,
@@ -38,5 +39,6 @@ __all__ = [
     "QuestionAnsweringV2Output",
     "check_inputs",
     "class_of",
+    "convert",
     "model_classes",
 ]

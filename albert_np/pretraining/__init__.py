@@ -1,4 +1,4 @@
-"""Documents to batches: sentences, tokenized corpora, pairs of segments, n-gram masks."""
+"""Pretraining: documents to batches (sentences, tokenized corpora, pairs of segments, n-gram masks), objective, run."""
 
 from albert_np.pretraining.batches import (
     Example,
@@ -8,19 +8,24 @@ from albert_np.pretraining.batches import (
     held_out_batches,
 )
 from albert_np.pretraining.corpus import TokenizedCorpus
-from albert_np.pretraining.documents import is_held_out, read_documents, text_source
+from albert_np.pretraining.documents import is_held_out, read_documents, split_sentences, text_source
 from albert_np.pretraining.masks import choose_ngrams, mask_tokens, ngram_probabilities, replace_tokens
-from albert_np.pretraining.python_docs import python_prose, python_prose_source
+from albert_np.pretraining.objective import PRETRAINING
+from albert_np.pretraining.python_docs import module_prose, python_prose, python_prose_source
+from albert_np.pretraining.run import PretrainingRun, Progress, Recipe, prepare_run
 from albert_np.pretraining.segments import Pair, make_pair, plan_epoch, truncate_pair
-from albert_np.pretraining.sentences import split_sentences
 from albert_np.pretraining.vocabulary import Vocabulary, starts_word
 
 __all__ = [
+    "PRETRAINING",
     "Example",
     "Pair",
     "Position",
     "PretrainingBatch",
     "PretrainingData",
+    "PretrainingRun",
+    "Progress",
+    "Recipe",
     "TokenizedCorpus",
     "Vocabulary",
     "choose_ngrams",
@@ -28,8 +33,10 @@ __all__ = [
     "is_held_out",
     "make_pair",
     "mask_tokens",
+    "module_prose",
     "ngram_probabilities",
     "plan_epoch",
+    "prepare_run",
     "python_prose",
     "python_prose_source",
     "read_documents",

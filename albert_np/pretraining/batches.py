@@ -5,17 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.masks import mask_tokens, prediction_budget
 from albert_np.pretraining.segments import PAIRS, make_pair, plan_epoch
-from albert_np.pretraining.vocabulary import Tokenizer, Vocabulary
+from albert_np.pretraining.vocabulary import Ints, Tokenizer, Vocabulary
 
 __all__ = ["Example", "Position", "PretrainingBatch", "PretrainingData", "held_out_batches"]
-
-Ints = npt.NDArray[np.int64]
 
 _PLAN, _EXAMPLE = 0, 1  # two families of random streams
 

@@ -11,19 +11,17 @@ from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from albert_np.pretraining.vocabulary import Tokenizer, fingerprint
+from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
 
-__all__ = ["Progress", "TokenizedCorpus"]
+__all__ = ["TokenizedCorpus"]
 
 BATCH_SENTENCES = 8192  # tokenized at a time
 
 _ARRAYS = ("ids", "sentence_starts", "document_starts")
 _DESCRIPTION = "corpus.json"
 
-Ints = npt.NDArray[Any]
-Progress = Callable[[int, int], None]  # called with the sentences and tokens done so far
+Counted = Callable[[int, int], None]  # is told the sentences and tokens done so far
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class TokenizedCorpus:
         documents: Iterable[Sequence[str]],
         tokenizer: Tokenizer,
         source: Any = None,
-        progress: Progress | None = None,
+        progress: Counted | None = None,
     ) -> "TokenizedCorpus":
         """Tokenize a stream of documents into a new folder, and open it.
 
@@ -123,7 +121,7 @@ class TokenizedCorpus:
         documents: Iterable[Sequence[str]],
         tokenizer: Tokenizer,
         source: Any,
-        progress: Progress | None = None,
+        progress: Counted | None = None,
     ) -> "TokenizedCorpus":
         """Open the corpus in `folder` if it was made from this source with this vocabulary; else build it there.
 
@@ -171,7 +169,7 @@ class _Encoded(NamedTuple):
     document_sizes: Ints
 
 
-def _encode(documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Progress | None) -> Iterator[_Encoded]:
+def _encode(documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Counted | None) -> Iterator[_Encoded]:
     sentences = tokens = 0
     for batch in _batches(documents):
         encoded = tokenizer.encode_lines([sentence for document in batch for sentence in document])
@@ -211,8 +209,8 @@ def _write_arrays(folder: Path, batches: Iterable[_Encoded], id_dtype: np.dtype[
         _GrowingArray(folder / "sentence_starts.npy", np.dtype(np.int64)) as sentence_starts,
         _GrowingArray(folder / "document_starts.npy", np.dtype(np.int64)) as document_starts,
     ):
-        sentence_starts.append(np.zeros(1))
-        document_starts.append(np.zeros(1))
+        sentence_starts.append(np.array([0]))
+        document_starts.append(np.array([0]))
         for batch in batches:
             document_starts.append(sentence_starts.length - 1 + np.cumsum(batch.document_sizes))
             sentence_starts.append(ids.length + np.cumsum(batch.sentence_lengths))

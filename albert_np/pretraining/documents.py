@@ -3,23 +3,32 @@
 import gzip
 import hashlib
 import os
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from albert_np.pretraining.sentences import split_sentences
+__all__ = ["TextLayout", "is_held_out", "read_documents", "split_sentences", "text_source"]
 
-__all__ = ["Layout", "is_held_out", "read_documents", "text_source"]
-
-Layout = Literal["lines", "prose"]
+TextLayout = Literal["lines", "prose"]
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 LONGEST_DOCUMENT = 10_000  # sentences, or lines of one paragraph: a text without blank lines must not fill the memory
 
+# An end mark, any closing quotes or brackets, white space, and then something that can open a sentence.
+_BOUNDARY = re.compile(r"""[.?!]+["'”’)\]]*(?=\s+["'“‘(\[]*[A-Z0-9])|[。！？]+[」』”’）]*""")
+_OPENING = "([\"'“‘"
+# A full stop after one of these ends no sentence: initials (J., U.S., e.g.) and abbreviations.
+_ABBREVIATION = re.compile(
+    r"(?:[A-Z]\.)+|(?:[a-z]\.){2,}"
+    r"|(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Gen|Col|Capt|Lt|Rev|Hon|Vol|Ed|Figs?|Eqs?|Sec|Ch|Refs?|pp|al|cf|vs|viz"
+    r"|approx|resp|ca|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\."
+)
 
-def read_documents(paths: Paths, layout: Layout = "lines") -> Iterator[list[str]]:
+
+def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[str]]:
     """Read text files, one after the other, as a stream of documents.
 
     paths: one or several UTF-8 text files; those that end in `.gz` are unpacked on the way.
@@ -36,13 +45,13 @@ def read_documents(paths: Paths, layout: Layout = "lines") -> Iterator[list[str]
     for an empty file; while reading, ValueError with the file and line that is not UTF-8, or the file that holds
     nothing but white space, and OSError with the file that is damaged gzip.
     """
-    if layout not in get_args(Layout):
-        raise ValueError(f"layout must be one of {', '.join(map(repr, get_args(Layout)))}, got {layout!r}")
+    if layout not in get_args(TextLayout):
+        raise ValueError(f"layout must be one of {', '.join(map(repr, get_args(TextLayout)))}, got {layout!r}")
     files = _existing_files(paths)
     return chain.from_iterable(_file_documents(path, layout) for path in files)
 
 
-def text_source(paths: Paths, layout: Layout = "lines") -> dict[str, Any]:
+def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, Any]:
     """What tells the texts of `read_documents` from others: layout, and each file's name, size and time of change."""
     stats = [(path.name, path.stat()) for path in _existing_files(paths)]
     return {"layout": layout, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
@@ -62,6 +71,28 @@ def is_held_out(document: Sequence[str], fraction: float = 0.05) -> bool:
     return int.from_bytes(digest, "big") < fraction * 2**64
 
 
+def split_sentences(text: str) -> list[str]:
+    """Split running English prose into sentences.
+
+    A sentence ends at ``.``, ``?`` or ``!`` (with the quotes and brackets that close after it) where white space
+    and a capital letter or a digit follow, unless the full stop belongs to initials or to a common abbreviation.
+    The Chinese marks ``。！？`` always end one. Runs of white space, line ends too, become one space.
+
+    Returns the sentences in order, none of them empty: together they hold every character of the text that is
+    not white space.
+    """
+    text = " ".join(text.split())
+    sentences, start = [], 0
+    for match in _BOUNDARY.finditer(text):
+        last_word = text[start : match.end()].rpartition(" ")[2].lstrip(_OPENING)
+        if _ABBREVIATION.fullmatch(last_word):
+            continue
+        sentences.append(text[start : match.end()].strip())
+        start = match.end()
+    sentences.append(text[start:].strip())
+    return [sentence for sentence in sentences if sentence]
+
+
 def _existing_files(paths: Paths) -> list[Path]:
     files = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not files:
@@ -76,7 +107,7 @@ def _existing_files(paths: Paths) -> list[Path]:
     return files
 
 
-def _file_documents(path: Path, layout: Layout) -> Iterator[list[str]]:
+def _file_documents(path: Path, layout: TextLayout) -> Iterator[list[str]]:
     empty = True
     documents = _by_lines if layout == "lines" else _by_paragraphs
     for document in documents(_lines(path)):

@@ -2,17 +2,15 @@
 
 from bisect import bisect_right
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from albert_np.ops import IGNORE_INDEX
-from albert_np.pretraining.vocabulary import Vocabulary
+from albert_np.pretraining.vocabulary import Ints, Vocabulary
 
 __all__ = ["choose_ngrams", "mask_tokens", "ngram_probabilities", "prediction_budget", "replace_tokens"]
-
-Ints = npt.NDArray[Any]
 
 
 class NGram(NamedTuple):

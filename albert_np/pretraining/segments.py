@@ -1,18 +1,17 @@
 """Documents to pairs of segments: where each example of an epoch lies in the corpus, and how it is cut in two."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from albert_np.pretraining.corpus import TokenizedCorpus
+from albert_np.pretraining.vocabulary import Ints
 
 __all__ = ["IN_ORDER", "NO_PAIR", "PAIRS", "SWAPPED", "Pair", "make_pair", "plan_epoch", "truncate_pair"]
 
 IN_ORDER, SWAPPED, NO_PAIR = 0, 1, -100  # sentence_order_label
 PAIRS = ("order", "next", "none")  # SOP, BERT's NSP, nothing asked
-
-Ints = npt.NDArray[Any]
 
 
 class Pair(NamedTuple):

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Tokenizer", "Vocabulary", "starts_word"]
+__all__ = ["Ints", "Tokenizer", "Vocabulary", "starts_word"]
+
+Ints = npt.NDArray[np.integer[Any]]
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _PUNCTUATION = frozenset('!"#$%&()*+,-./:;?@[\\]^_`{|}~')  # ASCII's, without the apostrophe and < = >
@@ -29,7 +31,7 @@ class Tokenizer(Protocol):
 
     def convert_ids_to_tokens(self, ids: Sequence[int]) -> list[str]: ...
 
-    def encode_lines(self, lines: Sequence[str]) -> Sequence[npt.NDArray[Any]]: ...
+    def encode_lines(self, lines: Sequence[str]) -> Sequence[Ints]: ...
 
 
 class Vocabulary(NamedTuple):

@@ -20,12 +20,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.execution.replicas import available_threads
-from albert_np.pretraining import held_out_batches, is_held_out, python_prose, python_prose_source
+from albert_np.execution import available_threads
+from albert_np.pretraining import (
+    PRETRAINING,
+    PretrainingBatch,
+    PretrainingRun,
+    held_out_batches,
+    is_held_out,
+    prepare_run,
+    python_prose,
+    python_prose_source,
+)
 from albert_np.study import quickstart
+from albert_np.study.shipped import data_folder
 from albert_np.tokenization import train_vocabulary
-from albert_np.training.objective import evaluate
-from albert_np.training.pretrain import Run, prepare_run
+from albert_np.training import evaluate
 
 __all__ = [
     "EXPERIMENTS",
@@ -179,8 +188,6 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
 
     ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
     """
-    from albert_np.course import data_folder
-
     _experiment(name)
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
     if not path.is_file():
@@ -273,19 +280,19 @@ def _measure(variant: Variant, steps: int, seed: int, documents: Documents, voca
     """Train one variant in `folder`, with a vocabulary common to all, and return the figures of its run."""
     from threadpoolctl import threadpool_limits
 
-    config = replace(quickstart.CONFIG, **variant.config)
+    config = replace(quickstart.CONFIG, num_hidden_groups=0, **variant.config)
     recipe = replace(quickstart.recipe(steps, seed), threads=1, checkpoint_every=steps, **variant.recipe)
     with threadpool_limits(1):
         run = prepare_run(folder, lambda: documents, None, config, recipe, vocabulary=vocabulary, held_out=HELD_OUT)
         model = run.train()
         order, words, following = (_exam(run, **options) for options in ({}, {"max_ngram": 1}, {"pairs": "next"}))
-        asked = evaluate(model, order)
+        asked, about_words, about_order = (evaluate(model, exam, PRETRAINING) for exam in (order, words, following))
         measured = {
             "mlm_loss": asked["mlm_loss"],
             "mlm_accuracy": asked["mlm_accuracy"],
-            "word_accuracy": evaluate(model, words)["mlm_accuracy"],
+            "word_accuracy": about_words["mlm_accuracy"],
             "sop_accuracy": asked["sop_accuracy"],
-            "nsp_accuracy": evaluate(model, following)["sop_accuracy"],
+            "nsp_accuracy": about_order["sop_accuracy"],
         }
         batch = order[0]._asdict()
         out = model.eval()(**batch, output_hidden_states=True, grad=False)
@@ -299,7 +306,7 @@ def _measure(variant: Variant, steps: int, seed: int, documents: Documents, voca
     }
 
 
-def _exam(run: Run, **options: Any) -> list[Any]:
+def _exam(run: PretrainingRun, **options: Any) -> list[PretrainingBatch]:
     """The held-out text, asked about in one way, whatever the run itself was trained on."""
     assert run.held_out is not None  # the text has documents enough
     return held_out_batches(run.held_out, run.tokenizer, 64, run.recipe.max_seq_length, **options)

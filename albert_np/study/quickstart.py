@@ -6,16 +6,24 @@ by experiment for two processors; the README has the figures.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.pretraining import python_prose, python_prose_source
+from albert_np.model import AlbertForPreTraining
+from albert_np.pretraining import (
+    PRETRAINING,
+    PretrainingBatch,
+    PretrainingRun,
+    Progress,
+    Recipe,
+    prepare_run,
+    python_prose,
+    python_prose_source,
+)
 from albert_np.tasks.fill_mask import Candidate, fill_mask
-from albert_np.training.objective import evaluate
-from albert_np.training.pretrain import Recipe, Report, Run, prepare_run
-from albert_np.training.trainer import Record
+from albert_np.training import Metrics, Record, evaluate
 
 __all__ = ["CONFIG", "VOCAB_SIZE", "Baselines", "Summary", "baselines", "quickstart", "recipe", "summarize"]
 
@@ -76,8 +84,8 @@ class Summary(NamedTuple):
     """The run's result beside what it must be compared with; blanks: (text, answers before, answers after)."""
 
     baselines: Baselines
-    untrained: dict[str, float | None]
-    trained: dict[str, float | None]
+    untrained: Metrics
+    trained: Metrics
     blanks: list[tuple[str, list[Candidate], list[Candidate]]]
 
 
@@ -85,10 +93,13 @@ def quickstart(
     output: Path,
     steps: int = STEPS,
     seed: int = 0,
-    report: Report = lambda what: None,
+    report: Progress = lambda what: None,
     on_step: Callable[[Record], None] | None = None,
 ) -> Summary:
-    """Gather the text, learn a vocabulary, pretrain, and summarise. Raises what `prepare_run` and `Run.train` raise."""
+    """Gather the text, learn a vocabulary, pretrain, and summarise.
+
+    Raises what `prepare_run` and `PretrainingRun.train` raise.
+    """
     report("reading Python's manual and docstrings")
     documents: list[Sequence[str]] = list(python_prose())
     run = prepare_run(
@@ -104,7 +115,7 @@ def quickstart(
     return summarize(run, run.train(on_step))
 
 
-def summarize(run: Run, model: Any) -> Summary:
+def summarize(run: PretrainingRun, model: AlbertForPreTraining) -> Summary:
     """Compare a trained model with the untrained one and with the baselines, on all of the run's held-out text."""
     batches = run.held_out_batches(max_examples=None)
     untrained = run.untrained_model()
@@ -112,10 +123,11 @@ def summarize(run: Run, model: Any) -> Summary:
         (text, fill_mask(untrained, run.tokenizer, text)[0], fill_mask(model, run.tokenizer, text)[0])
         for text in BLANKS
     ]
-    return Summary(baselines(run, batches), evaluate(untrained, batches), evaluate(model, batches), blanks)
+    before, after = (evaluate(m, batches, PRETRAINING) for m in (untrained, model))
+    return Summary(baselines(run, batches), before, after, blanks)
 
 
-def baselines(run: Run, batches: Sequence[Any]) -> Baselines:
+def baselines(run: PretrainingRun, batches: Sequence[PretrainingBatch]) -> Baselines:
     """Measure the baselines on the same masked tokens and pairs as the model."""
     counts = np.bincount(run.corpus.ids, minlength=run.config.vocab_size) + 1  # a token never seen keeps a chance
     labels = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])

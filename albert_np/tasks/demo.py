@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from albert_np.pretraining.python_docs import module_prose
+from albert_np.pretraining import module_prose
 from albert_np.tasks.baselines import bag_of_words_baseline, majority_baseline
 from albert_np.tasks.examples import TextExample
 from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning, task_settings

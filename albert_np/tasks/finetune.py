@@ -3,7 +3,7 @@
 finetuning.json   task, recipe, configuration, and whose weights it starts from
 data/             train.jsonl and eval.jsonl, the examples
 metrics.jsonl     one record a line
-checkpoints/      see `training.checkpointing`; best/ likewise holds the model of the best evaluation so far
+checkpoints/      see `checkpoints.runs`; best/ likewise holds the model of the best evaluation so far
 config.json, model.safetensors, spiece.model, task.json …    the finished model, a Hugging Face folder
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 
 from albert_np.checkpoints import open_checkpoint
 from albert_np.checkpoints.huggingface import CONFIG_FILE
+from albert_np.checkpoints.runs import MANIFEST, find_model, latest_checkpoint, save_checkpoint, verify_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
 from albert_np.model import class_of
@@ -30,12 +31,10 @@ from albert_np.tasks.predict import MODELS, Predictor, fitted, label_list, named
 from albert_np.tasks.readers import read_examples
 from albert_np.tasks.recipes import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.checkpointing import MANIFEST, latest_checkpoint, save_checkpoint, verify_checkpoint
-from albert_np.training.metrics import read_metrics
+from albert_np.training.metrics import Record, read_metrics
 from albert_np.training.optimizers import AdamW
-from albert_np.training.pretrain import find_model
 from albert_np.training.schedules import warmup_linear
-from albert_np.training.trainer import Record, Trainer
+from albert_np.training.trainer import Trainer
 
 __all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning", "task_settings"]
 
@@ -218,7 +217,7 @@ class FineTuningRun:
         checkpoint = checkpoint._replace(config=self.config, weights={**head, **stored})
         return cls.from_checkpoint(checkpoint, recipe.dtype, recipe.backend, recipe.seed)
 
-    def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer:
+    def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         options = {"dtype": recipe.dtype, "backend": recipe.backend, "seed": recipe.seed}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.checkpoints import Checkpoint, open_checkpoint
+from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.model import (
@@ -28,7 +28,6 @@ from albert_np.tasks.features import Feature, make_features
 from albert_np.tasks.metrics import METRICS, collapse_warning, references
 from albert_np.tasks.recipes import TASKS, NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.pretrain import find_model
 
 __all__ = ["MODELS", "TASK_FILE", "Evaluation", "Predictor", "fitted", "label_list", "named_task"]
 

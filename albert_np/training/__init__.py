@@ -1,6 +1,6 @@
 """Optimizers, schedules, the training loop and crash-safe checkpoints."""
 
-from albert_np.training.checkpointing import (
+from albert_np.checkpoints import (
     CheckpointError,
     latest_checkpoint,
     remove_leftovers,
@@ -8,22 +8,24 @@ from albert_np.training.checkpointing import (
     verify_checkpoint,
 )
 from albert_np.training.interrupts import TrainingInterrupted
-from albert_np.training.metrics import MetricsLog, read_metrics
+from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
-from albert_np.training.objective import PRETRAINING, Objective, evaluate
+from albert_np.training.objective import Batch, Metrics, Objective, evaluate
 from albert_np.training.optimizers import LAMB, AdamW, clip_by_global_norm, global_norm
 from albert_np.training.schedules import constant, google_schedule, scale_learning_rate, warmup_linear
 from albert_np.training.trainer import Data, Trainer, TrainerState
 
 __all__ = [
     "LAMB",
-    "PRETRAINING",
     "AdamW",
+    "Batch",
     "CheckpointError",
     "Data",
+    "Metrics",
     "MetricsLog",
     "NonFiniteError",
     "Objective",
+    "Record",
     "Trainer",
     "TrainerState",
     "TrainingInterrupted",

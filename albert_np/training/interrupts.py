@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 __all__ = ["TrainingInterrupted", "deferred_interrupts"]
 
@@ -28,7 +28,7 @@ class Interrupts:
 
     first: str | None = None
 
-    def receive(self, number: int, frame: Any) -> None:
+    def receive(self, number: int, frame: FrameType | None) -> None:
         """Note the first signal; on the second, raise KeyboardInterrupt where the program stands."""
         if self.first is not None:
             raise KeyboardInterrupt

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["MetricsLog", "read_metrics"]
+__all__ = ["MetricsLog", "Record", "read_metrics"]
+
+Record = dict[str, Any]  # a JSON object with a step
 
 
 class MetricsLog:
@@ -15,7 +17,7 @@ class MetricsLog:
     def __init__(self, path: str | Path):
         self.path = Path(path)
 
-    def append(self, record: dict[str, Any]) -> None:
+    def append(self, record: Record) -> None:
         """Write one record as one line, handed to the operating system at once."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(_finite(record), allow_nan=False) + "\n")
@@ -39,7 +41,7 @@ class MetricsLog:
         os.replace(shorter, self.path)
 
 
-def read_metrics(path: str | Path) -> list[dict[str, Any]]:
+def read_metrics(path: str | Path) -> list[Record]:
     """Return the records of a log, leaving out a last line without its end.
 
     Raises ValueError, naming the line, for any other that is not a record.
@@ -58,7 +60,7 @@ def read_metrics(path: str | Path) -> list[dict[str, Any]]:
     return records
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, dict):
         return {name: _finite(entry) for name, entry in value.items()}
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,8 +1,7 @@
 """NaN and infinity: where they first appeared, and what to do about them."""
 
-from typing import Any
-
-from albert_np.backend import array_module, backend_of
+from albert_np.backend import Array, array_module, backend_of
+from albert_np.execution import Model
 
 __all__ = ["NonFiniteError", "first_nonfinite"]
 
@@ -32,7 +31,7 @@ class NonFiniteError(FloatingPointError):
         )
 
 
-def first_nonfinite(model: Any) -> str | None:
+def first_nonfinite(model: Model) -> str | None:
     """Name the first array of the model that holds NaN or infinity, or return None.
 
     Weights come first, then what the last forward pass kept, in the order computed, then gradients:
@@ -51,18 +50,17 @@ def first_nonfinite(model: Any) -> str | None:
     return None
 
 
-def _search(value: Any, path: str, array_type: type) -> str | None:
+def _search(value: object, path: str, array_type: type) -> str | None:
     """Walk named tuples, tuples and lists in order; return the path to the first array that is not finite."""
     if isinstance(value, array_type):
         return None if _is_finite(value) else path
-    if hasattr(value, "_fields"):
-        children = [(f"{path}.{name}", child) for name, child in zip(value._fields, value, strict=True)]
-    elif isinstance(value, list | tuple):
-        children = [(f"{path}[{i}]", child) for i, child in enumerate(value)]
-    else:
+    if not isinstance(value, list | tuple):
         return None
-    return next((found for name, child in children if (found := _search(child, name, array_type))), None)
+    fields = getattr(value, "_fields", None)
+    names = [f".{field}" for field in fields] if fields else [f"[{i}]" for i in range(len(value))]
+    children = zip(names, value, strict=True)
+    return next((found for name, child in children if (found := _search(child, path + name, array_type))), None)
 
 
-def _is_finite(x: Any) -> bool:
+def _is_finite(x: Array) -> bool:
     return x.dtype.kind != "f" or bool(array_module(x).isfinite(x).all())

@@ -8,22 +8,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from albert_np.backend import backend_of
-from albert_np.execution.replicas import Replicas, split
-from albert_np.training.checkpointing import latest_checkpoint, remove_leftovers, save_checkpoint
+from albert_np.checkpoints import latest_checkpoint, remove_leftovers, save_checkpoint
+from albert_np.execution import Model, Replicas, split
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
-from albert_np.training.metrics import MetricsLog, read_metrics
+from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
-from albert_np.training.objective import PRETRAINING, Objective, Tallies, add
+from albert_np.training.objective import Batch, Metrics, Objective, Tallies, add
 from albert_np.training.optimizers import AdamW, clip_by_global_norm, global_norm
 
 __all__ = ["Data", "Trainer", "TrainerState"]
 
-Record = dict[str, Any]
+M = TypeVar("M", bound=Model)
+Settings = dict[str, Any]  # a JSON object
 
 _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
@@ -31,17 +32,16 @@ _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer
 class Data(Protocol):
     """Training batches by position, so that a run can go on where it stopped.
 
-    `batch_at(position)` is pure: it returns the batch, a NamedTuple of the model's arguments with an
-    attention_mask, and the position after it. A position is a NamedTuple of what JSON can hold; `settings()`
-    is a JSON object of all that must not change when a run is resumed.
+    `batch_at(position)` is pure: it returns the batch and the position after it. A position is a NamedTuple of what
+    JSON can hold; `settings()` is a JSON object of all that must not change when a run is resumed.
     """
 
     @property
     def first_position(self) -> Any: ...
 
-    def batch_at(self, position: Any) -> tuple[Any, Any]: ...
+    def batch_at(self, position: Any) -> tuple[Batch, Any]: ...
 
-    def settings(self) -> dict[str, Any]: ...
+    def settings(self) -> Settings: ...
 
 
 class TrainerState(NamedTuple):
@@ -54,7 +54,7 @@ class TrainerState(NamedTuple):
 
 
 @dataclass
-class Trainer:
+class Trainer(Generic[M]):
     """Trains `model` on `data` and keeps a run folder from which training can be resumed to the bit.
 
     optimizer: made from the model's own params and grads.
@@ -77,19 +77,19 @@ class Trainer:
     Raises ValueError for a count below 1 or an optimizer of another model.
     """
 
-    model: Any
+    model: M
     optimizer: AdamW
     schedule: Callable[[int], float]
     data: Data
     output: Path
     _: KW_ONLY
-    objective: Objective = PRETRAINING
+    objective: Objective
     accumulation: int = 1
     max_grad_norm: float = 1.0
     threads: int = 1
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: Settings = field(default_factory=dict)
     log_every: int = 10
-    evaluate: Callable[[Any], dict[str, float | None]] | None = None
+    evaluate: Callable[[M], Metrics] | None = None
     evaluate_every: int = 500
     stop_early: Callable[[Sequence[Record]], bool] | None = None
     checkpoint_every: int = 500
@@ -171,7 +171,7 @@ class Trainer:
         """Make one update of the weights and return its record."""
         started = time.perf_counter()
         step, position, tokens, seconds = self.state
-        batches = []
+        batches: list[Batch] = []
         for _ in range(self.accumulation):
             batch, position = self.data.batch_at(position)
             batches.append(batch)
@@ -187,11 +187,11 @@ class Trainer:
             "grad_norm": grad_norm,
         }
 
-    def _gradients(self, batches: list[Any]) -> tuple[Tallies, float]:
+    def _gradients(self, batches: list[Batch]) -> tuple[Tallies, float]:
         """Leave the clipped gradients of all batches together in `model.grads`; return tallies and norm."""
         denominators = self.objective.denominators(batches)
 
-        def pass_through(model: Any, part: dict[str, Any]) -> Tallies:
+        def pass_through(model: M, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
                 output = model(**part, **denominators, **self.objective.options, skip_padding=True)
                 self._require_finite("the loss", float(output.loss), model)
@@ -209,7 +209,7 @@ class Trainer:
         self._require_finite("the gradient norm", grad_norm, self.model)
         return totals, grad_norm
 
-    def _require_finite(self, what: str, value: float, model: Any) -> None:
+    def _require_finite(self, what: str, value: float, model: Model) -> None:
         if not math.isfinite(value):
             step = self.state.step
             last_rate = self.schedule(max(0, step - 1))
@@ -271,7 +271,7 @@ class Trainer:
         self.optimizer.load_state_dict(load_file(folder / "optimizer.safetensors"))
         flat[...] = loaded.params.flat
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> Settings:
         """All that decides the numbers of a run, as JSON gives it back."""
         settings = {
             "format": 1,  # of the checkpoint
@@ -288,17 +288,17 @@ class Trainer:
             "max_grad_norm": self.max_grad_norm,
             **self.settings,
         }
-        normalized: dict[str, Any] = json.loads(json.dumps(settings))
+        normalized: Settings = json.loads(json.dumps(settings))
         return normalized
 
 
-def _schedule_settings(schedule: Callable[[int], float]) -> dict[str, Any]:
+def _schedule_settings(schedule: Callable[[int], float]) -> Settings:
     if isinstance(schedule, partial):
         return {"name": schedule.func.__name__, **schedule.keywords}
     return {"name": getattr(schedule, "__name__", repr(schedule))}
 
 
-def _check_settings(saved: dict[str, Any], current: dict[str, Any]) -> None:
+def _check_settings(saved: Settings, current: Settings) -> None:
     old, new = _flat_settings(saved), _flat_settings(current)
     changed = [
         f"{name} was {old.get(name, 'absent')!r}, is {new.get(name, 'absent')!r}"
@@ -309,12 +309,11 @@ def _check_settings(saved: dict[str, Any], current: dict[str, Any]) -> None:
         raise ValueError("cannot resume with other settings: " + "; ".join(changed))
 
 
-def _flat_settings(settings: Any, prefix: str = "") -> dict[str, Any]:
-    if not isinstance(settings, dict):
-        return {prefix: settings}
-    flat: dict[str, Any] = {}
+def _flat_settings(settings: Settings, prefix: str = "") -> Settings:
+    """Return settings whose names are paths, such as "optimizer.beta1"."""
+    flat: Settings = {}
     for name, value in settings.items():
-        flat |= _flat_settings(value, f"{prefix}.{name}" if prefix else name)
+        flat |= _flat_settings(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
 
 

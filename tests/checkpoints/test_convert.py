@@ -8,8 +8,8 @@ from toys.torch import plain_dict, storage, tensor, write_zip
 
 from albert_np.checkpoints import open_checkpoint
 from albert_np.gradcheck import randomize, small_config
-from albert_np.model import AlbertForPreTraining
-from albert_np.model.convert import CLASSES, class_of, convert
+from albert_np.model import AlbertForPreTraining, class_of, convert
+from albert_np.model.conversion import CLASSES
 
 
 @pytest.mark.parametrize("name", CLASSES)

@@ -10,6 +10,7 @@ import pytest
 
 from albert_np import course
 from albert_np.course import copy_notebooks, data_folder, notebooks_folder
+from albert_np.study import shipped
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,11 +116,11 @@ def test_a_file_in_the_way_is_named(tmp_path):
 
 
 def test_an_installed_package_has_the_course_inside_and_a_clone_beside(tmp_path, monkeypatch):
-    package = tmp_path / "albert_np" / "course"
+    package = tmp_path / "albert_np"
     (package / "notebooks").mkdir(parents=True)
     (tmp_path / "notebooks").mkdir()
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr(course, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(shipped, "PACKAGE", package)
     assert notebooks_folder() == package / "notebooks"
     assert data_folder() == tmp_path / "data"
     (tmp_path / "data").rmdir()

@@ -7,8 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from albert_np.cli import main
-from albert_np.course import data_folder
-from albert_np.study import experiments
+from albert_np.study import data_folder, experiments
 from albert_np.study.experiments import EXPERIMENTS, MEASURES, layer_distances, read_result, run_experiment
 from albert_np.training import NonFiniteError
 

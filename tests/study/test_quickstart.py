@@ -4,12 +4,13 @@ import math
 import numpy as np
 import pytest
 
+from albert_np.checkpoints import find_model
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
+from albert_np.pretraining import PRETRAINING, PretrainingRun, Recipe
 from albert_np.study import quickstart as job
 from albert_np.tasks.fill_mask import fill_mask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import evaluate
-from albert_np.training.pretrain import Recipe, Run, find_model
 
 STEPS = 5
 
@@ -31,7 +32,7 @@ def test_the_quickstart_goes_through_every_stage(finished):
     output, summary, reported, records = finished
     assert reported == ["reading Python's manual and docstrings", "learning a vocabulary", "tokenizing", "training"]
     assert [record["step"] for record in records] == [1, 2, 3, 4, 5]
-    assert (output / "loss.png").is_file()
+    assert (output / "model.safetensors").is_file()
     assert len(summary.blanks) == len(job.BLANKS)
 
 
@@ -43,7 +44,7 @@ def test_the_untrained_model_guesses_evenly(finished):
 
 
 def test_baselines_are_those_of_the_held_out_labels(finished):
-    run = Run(finished[0])
+    run = PretrainingRun(finished[0])
     batches = run.held_out_batches(max_examples=None)
     base = job.baselines(run, batches)
     labels = [int(v) for batch in batches for v in batch.labels.ravel() if v >= 0]
@@ -58,7 +59,7 @@ def test_baselines_are_those_of_the_held_out_labels(finished):
 
 
 def test_held_out_documents_are_not_trained_on(finished):
-    run = Run(finished[0])
+    run = PretrainingRun(finished[0])
     training, held_out = (
         {bytes(c.ids[c.sentence_starts[a] : c.sentence_starts[b]]) for a, b in itertools.pairwise(c.document_starts)}
         for c in (run.corpus, run.held_out)
@@ -71,7 +72,7 @@ def test_held_out_documents_are_not_trained_on(finished):
 def test_the_finished_model_is_the_one_summarised(finished):
     output, summary, _, _ = finished
     model = AlbertForPreTraining.from_pretrained(output)
-    assert evaluate(model, Run(output).held_out_batches(None)) == summary.trained
+    assert evaluate(model, PretrainingRun(output).held_out_batches(None), PRETRAINING) == summary.trained
 
 
 def test_a_run_of_the_same_seed_gives_the_same_losses(finished, tmp_path, monkeypatch):
@@ -133,4 +134,4 @@ def test_recipes_refuse_what_they_do_not_know():
 def test_a_damaged_run_file_is_refused_by_name(tmp_path):
     (tmp_path / "run.json").write_text('{"config": {}}')
     with pytest.raises(ValueError, match=r"run\.json is damaged"):
-        Run(tmp_path)
+        PretrainingRun(tmp_path)

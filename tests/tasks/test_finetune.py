@@ -5,7 +5,7 @@ import pytest
 from toys.tasks import examples, model_folder
 
 from albert_np.checkpoints import open_checkpoint
-from albert_np.model.convert import class_of
+from albert_np.model import class_of
 from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning, task_settings
 from albert_np.tasks.predict import MODELS, Predictor
 from albert_np.tasks.readers import KINDS

@@ -1,14 +1,8 @@
-"""An array type that, like CuPy's, refuses to mix with NumPy arrays or to turn into one by itself.
-
-It stands in for a GPU on machines that have none: code that runs on it follows its arrays everywhere. It is the one
-that the course registers as a third backend; importing this module makes it known as "strict".
-"""
-
-from dataclasses import replace
+"""Strict arrays as the backend "strict", a GPU's stand-in; importing this module makes it known."""
 
 from albert_np.backend import register
-from albert_np.course.lesson17 import StrictArray, strict_backend
+from albert_np.execution import StrictArray, strict_backend
 
 __all__ = ["StrictArray"]
 
-register(replace(strict_backend(), name="strict"))
+register(strict_backend())

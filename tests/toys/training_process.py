@@ -8,6 +8,7 @@ of removing a checkpoint. A signal that is honoured gives exit status 3 and a li
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 import time
@@ -17,10 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from albert_np import training
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
-from albert_np.training import LAMB, Trainer, TrainingInterrupted, checkpointing, evaluate, latest_checkpoint
+from albert_np.pretraining import PRETRAINING
+from albert_np.training import LAMB, Trainer, TrainingInterrupted, latest_checkpoint
 from albert_np.training.schedules import warmup_linear
+
+evaluate = partial(training.evaluate, objective=PRETRAINING)
 
 TOTAL_STEPS = 24
 CONFIG = {
@@ -87,6 +92,7 @@ def make_trainer(output, **changes):
     data = RandomData(changes.pop("batch_size", 4), seed=changes.pop("data_seed", 0))
     held_out = [RandomData(3, seed=99).batch_at(Position(0, i))[0] for i in (0, 3)]
     defaults = {
+        "objective": PRETRAINING,
         "schedule": partial(warmup_linear, warmup_steps=4, total_steps=TOTAL_STEPS, peak=changes.pop("peak", 0.02)),
         "accumulation": 2,
         "log_every": 1,
@@ -114,7 +120,7 @@ def main():
     if options.die_while == "writing":
         trainer.save_files = lambda folder: die() if trainer.state.step >= 12 else None
     if options.die_while == "removing":
-        checkpointing.shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
+        shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
     print("ready", flush=True)
     try:
         trainer.train(TOTAL_STEPS)

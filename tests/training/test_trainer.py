@@ -13,16 +13,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from toys.training_process import Position, RandomData, make_trainer
+from toys.training_process import Position, RandomData, evaluate, make_trainer
 
 from albert_np.params import ParamStore
+from albert_np.pretraining import PRETRAINING
 from albert_np.training import (
-    PRETRAINING,
     AdamW,
     MetricsLog,
     NonFiniteError,
     TrainingInterrupted,
-    evaluate,
     first_nonfinite,
     latest_checkpoint,
     read_metrics,

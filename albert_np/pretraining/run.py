@@ -3,8 +3,8 @@
 run.json          configuration, recipe, and what the texts were
 spiece.model …    the tokenizer
 corpus/           token ids of the training and the held-out documents, memory-mapped
-metrics.jsonl     one record a line; loss.png draws them
-checkpoints/      see `training.checkpointing`
+metrics.jsonl     one record a line
+checkpoints/      see `checkpoints.runs`
 config.json, model.safetensors    the finished model, a Hugging Face folder
 """
 
@@ -17,20 +17,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
-from albert_np.execution.replicas import available_threads
+from albert_np.execution import available_threads
 from albert_np.model import RECOMPUTE, AlbertForPreTraining
-from albert_np.pretraining import PretrainingData, TokenizedCorpus, held_out_batches, is_held_out
+from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches
+from albert_np.pretraining.corpus import TokenizedCorpus
+from albert_np.pretraining.documents import is_held_out
+from albert_np.pretraining.objective import PRETRAINING
 from albert_np.pretraining.segments import PAIRS
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
-from albert_np.training.checkpointing import latest_checkpoint
-from albert_np.training.metrics import read_metrics
-from albert_np.training.objective import evaluate
-from albert_np.training.optimizers import LAMB, AdamW
-from albert_np.training.schedules import google_schedule, warmup_linear
-from albert_np.training.trainer import Record, Trainer
+from albert_np.training import (
+    LAMB,
+    AdamW,
+    Metrics,
+    Record,
+    Trainer,
+    evaluate,
+    google_schedule,
+    read_metrics,
+    warmup_linear,
+)
 
-__all__ = ["Recipe", "Run", "find_model", "prepare_run"]
+__all__ = ["PretrainingRun", "Progress", "Recipe", "prepare_run"]
 
 OPTIMIZERS = {"lamb": LAMB, "adamw": AdamW}
 SCHEDULES = {"linear": warmup_linear, "google": google_schedule}
@@ -38,7 +47,7 @@ RUN_FILE = "run.json"
 HELD_OUT_EXAMPLES = 512  # evaluated on at most
 
 Documents = Callable[[], Iterable[Sequence[str]]]  # each call reads the texts from the start
-Report = Callable[[str], None]  # is told what is being done
+Progress = Callable[[str], None]  # is told what is being done
 
 
 @dataclass(frozen=True)
@@ -104,8 +113,8 @@ def prepare_run(
     vocabulary: Path | None = None,
     vocab_size: int = 30000,
     held_out: float = 0.05,
-    report: Report = lambda what: None,
-) -> "Run":
+    report: Progress = lambda what: None,
+) -> "PretrainingRun":
     """Make a run folder: the vocabulary, the tokenized texts, and, last, run.json.
 
     documents: reads the texts anew at each call; source: what tells them from others, as JSON can hold it.
@@ -140,10 +149,10 @@ def prepare_run(
     partial_file = output / f".{RUN_FILE}.partial"
     partial_file.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
     os.replace(partial_file, output / RUN_FILE)
-    return Run(output)
+    return PretrainingRun(output)
 
 
-class Run:
+class PretrainingRun:
     """A prepared run folder, opened: train it, resume it, evaluate it."""
 
     def __init__(self, output: str | Path):
@@ -170,13 +179,13 @@ class Run:
         model.recompute = recipe.recompute
         return model
 
-    def held_out_batches(self, max_examples: int | None = HELD_OUT_EXAMPLES) -> list[Any]:
+    def held_out_batches(self, max_examples: int | None = HELD_OUT_EXAMPLES) -> list[PretrainingBatch]:
         """Return the fixed batches that the run is evaluated on; none if no document was held out."""
         if self.held_out is None:
             return []
         return held_out_batches(self.held_out, self.tokenizer, max_examples=max_examples, **self._batch_options())
 
-    def trainer(self, on_step: Callable[[Record], None] | None = None) -> Trainer:
+    def trainer(self, on_step: Callable[[Record], None] | None = None) -> Trainer[AlbertForPreTraining]:
         """Return a trainer at the run's first step."""
         recipe = self.recipe
         model = self.untrained_model()
@@ -190,17 +199,22 @@ class Run:
             peak=recipe.learning_rate,
         )
         batches = self.held_out_batches()
+
+        def evaluation(model: AlbertForPreTraining) -> Metrics:
+            return evaluate(model, batches, PRETRAINING)
+
         return Trainer(
             model,
             optimizer,
             schedule,
             PretrainingData(self.corpus, self.tokenizer, seed=recipe.seed, **self._batch_options()),
             self.output,
+            objective=PRETRAINING,
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads or 1,
             log_every=recipe.log_every,
-            evaluate=(lambda model: evaluate(model, batches)) if batches else None,
+            evaluate=evaluation if batches else None,
             evaluate_every=recipe.evaluate_every,
             checkpoint_every=recipe.checkpoint_every,
             settings={"seed": recipe.seed},
@@ -213,7 +227,7 @@ class Run:
         return {name: getattr(self.recipe, name) for name in names.split()}
 
     def train(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> AlbertForPreTraining:
-        """Train to the end, save the finished model into the run folder and draw loss.png; return the model.
+        """Train to the end, save the finished model into the run folder, and return it.
 
         With `resume`, go on from the latest checkpoint; a run that was killed before its first one starts anew.
         Raises what `Trainer.train` and `Trainer.resume` raise.
@@ -223,24 +237,9 @@ class Run:
             trainer.resume()
         trainer.train(self.recipe.steps)
         trainer.model.save_pretrained(self.output)
-        self.draw()
-        model: AlbertForPreTraining = trainer.model
-        return model
-
-    def draw(self) -> Path:
-        """Draw the loss curves so far into loss.png; return its path."""
-        from albert_np.plots import loss_figure, save
-
-        return save(loss_figure(self.metrics(), self.config.vocab_size), self.output / "loss.png")
+        return trainer.model
 
     def metrics(self) -> list[Record]:
-        """Return the records of metrics.jsonl."""
-        return read_metrics(self.output / "metrics.jsonl")
-
-
-def find_model(source: str | Path) -> str | Path:
-    """Return what `from_pretrained` reads: the latest checkpoint of an unfinished run, or `source` itself."""
-    path = Path(source)
-    if path.is_dir() and not (path / "config.json").is_file():
-        return latest_checkpoint(path) or source
-    return source
+        """Return the records of metrics.jsonl; none before the first is written."""
+        path = self.output / "metrics.jsonl"
+        return read_metrics(path) if path.exists() else []

@@ -1,9 +1,8 @@
-"""Crash-safe checkpoints: a folder under its final name is whole, whenever the power was cut.
+"""The checkpoints of a training run: a folder under its final name is whole, whenever the power was cut.
 
-A run folder holds `checkpoints/step-00000500/`, …; each has a `manifest.json` with the size and SHA-256 of
-every other file. A checkpoint is written under a hidden name, flushed to disk file by file and only then
-renamed, which file systems do at one stroke; older ones are removed after that. Nothing here knows what a
-checkpoint contains.
+A run folder holds `checkpoints/step-00000500/`, …; each has a `manifest.json` with the size and SHA-256 of every
+other file. A checkpoint appears whole, see `albert_np.files`; older ones are removed after that. What else a
+checkpoint contains is up to its writer.
 """
 
 import errno
@@ -16,10 +15,20 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-__all__ = ["CheckpointError", "latest_checkpoint", "remove_leftovers", "save_checkpoint", "verify_checkpoint"]
+from albert_np import files
+from albert_np.checkpoints.huggingface import CONFIG_FILE
+
+__all__ = [
+    "MANIFEST",
+    "CheckpointError",
+    "find_model",
+    "latest_checkpoint",
+    "remove_leftovers",
+    "save_checkpoint",
+    "verify_checkpoint",
+]
 
 MANIFEST = "manifest.json"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 
 
 class CheckpointError(ValueError):
@@ -38,28 +47,19 @@ def save_checkpoint(
     `expected_bytes` or turns out to be full, and whatever `write` raises.
     """
     folder = Path(run) / "checkpoints" / f"step-{step:08d}"
-    partial = folder.with_name(f".partial-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        partial.mkdir()
-        if shutil.disk_usage(partial).free < expected_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(partial)
-        _write_manifest(partial)
-        for path in (*partial.rglob("*"), partial):
-            _flush(path)
-        if folder.exists():  # a damaged checkpoint of the same step
-            _remove(folder)
-        partial.rename(folder)
-        _flush(folder.parent)
+        with files.whole_folder(folder, replace=True) as hidden:  # replaces a damaged checkpoint of the same step
+            if shutil.disk_usage(hidden).free < expected_bytes:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            write(hidden)
+            _write_manifest(hidden)
     except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if _errno(error) in _FULL:
+        if _errno(error) in files.NO_ROOM:
             raise _disk_full(folder, expected_bytes) from error
         raise
     for older in [path for path in _checkpoints(run) if _step(path) < step][keep - 1 :]:
-        _remove(older)
+        files.remove_folder(older)
     return folder
 
 
@@ -90,8 +90,15 @@ def verify_checkpoint(folder: str | Path) -> None:
 
 def remove_leftovers(run: str | Path) -> None:
     """Remove what a killed process left half-written or half-removed."""
-    for path in (Path(run) / "checkpoints").glob(".partial-*"):
-        shutil.rmtree(path)
+    files.remove_leftovers(Path(run) / "checkpoints")
+
+
+def find_model(source: str | Path) -> str | Path:
+    """Return what `open_checkpoint` reads: the latest checkpoint of an unfinished run, or `source` itself."""
+    path = Path(source)
+    if path.is_dir() and not (path / CONFIG_FILE).is_file():
+        return latest_checkpoint(path) or source
+    return source
 
 
 def _checkpoints(run: str | Path) -> list[Path]:
@@ -104,20 +111,13 @@ def _step(folder: Path) -> int:
     return int(folder.name.removeprefix("step-"))
 
 
-def _remove(folder: Path) -> None:
-    """Remove a checkpoint; a half-removed one is never seen under a checkpoint's name."""
-    doomed = folder.with_name(f".partial-old-{folder.name}")
-    folder.rename(doomed)
-    shutil.rmtree(doomed)
-
-
 def _write_manifest(folder: Path) -> None:
-    files = {
+    entries = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
-    (folder / MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps({"files": entries}, indent=2) + "\n", encoding="utf-8")
 
 
 def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
@@ -128,8 +128,8 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
             "state; start a new run from their weights."
         )
     try:
-        files = json.loads(path.read_text(encoding="utf-8"))["files"]
-        return {name: {"bytes": entry["bytes"], "sha256": entry["sha256"]} for name, entry in files.items()}
+        entries = json.loads(path.read_text(encoding="utf-8"))["files"]
+        return {name: {"bytes": entry["bytes"], "sha256": entry["sha256"]} for name, entry in entries.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is damaged: {error!r}") from error
 
@@ -137,19 +137,6 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file or, where the system can, a folder's list of names is on disk."""
-    if path.is_file():
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-    elif os.name == "posix":
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _errno(error: BaseException) -> int | None:

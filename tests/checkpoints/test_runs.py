@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from albert_np.training import CheckpointError, latest_checkpoint, remove_leftovers, save_checkpoint, verify_checkpoint
+from albert_np.checkpoints import (
+    CheckpointError,
+    latest_checkpoint,
+    remove_leftovers,
+    save_checkpoint,
+    verify_checkpoint,
+)
 
 
 def write_files(folder):

@@ -6,7 +6,7 @@ import pytest
 from albert_np.config import PRESETS, AlbertConfig
 from albert_np.gradcheck import small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
-from albert_np.study.info import activations_per_token, count_parameters, describe, parameters_by_part
+from albert_np.study import activations_per_token, count_parameters, describe, flops_per_token, parameters_by_part
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -33,6 +33,15 @@ def test_sharing_saves_weights_and_neither_computation_nor_activations():
     assert alone["backbone_parameters"] == 89_650_176
     assert alone["flops_per_token"] == figures["flops_per_token"]
     assert alone["activation_bytes_per_sequence"] == figures["activation_bytes_per_sequence"]
+
+
+@pytest.mark.parametrize(
+    "preset, millions", [("base-v2", 188.9), ("large-v2", 654.6), ("xlarge-v2", 2517), ("xxlarge-v2", 4934)]
+)
+def test_flops_per_token_do_not_know_of_sharing(preset, millions):
+    flops = flops_per_token(AlbertConfig.preset(preset), 512)
+    assert flops / 1e6 == pytest.approx(millions, rel=5e-4)
+    assert flops_per_token(AlbertConfig.preset(preset, sharing="none"), 512) == flops
 
 
 def test_activations_are_what_the_caches_hold():

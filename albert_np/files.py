@@ -1,0 +1,311 @@
+"""Files: written whole or not at all; texts, JSON and protocol buffers, read with errors that say where.
+
+`whole_file`, `whole_files` and `whole_folder` give their block a hidden name beside the final one. What the block has
+written is flushed to disk and only then renamed, which file systems do at one stroke. So a name never shows half of
+what was to be written, whenever a process is killed or the power is cut. If the block raises anything, what it wrote
+is removed, what was there before stays, and the error names the final path. The hidden name of a path is always the
+same: the next writer clears what a killed one left, and two must not write to the same path at the same time.
+"""
+
+import errno
+import gzip
+import json
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "NO_ROOM",
+    "is_vacant",
+    "read_fields",
+    "read_json",
+    "read_lines",
+    "read_text",
+    "read_varint",
+    "remove_folder",
+    "remove_leftovers",
+    "whole_file",
+    "whole_files",
+    "whole_folder",
+    "write_fields",
+    "write_json",
+    "write_text",
+]
+
+Name = str | os.PathLike[str]
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
+_HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
+
+
+@contextmanager
+def whole_file(path: Name) -> Iterator[Path]:
+    """Yield the hidden path that a block writes the file `path` under; the file appears, or is replaced, at its end.
+
+    A symbolic link is replaced, not followed. A device or a pipe, such as /dev/stdout, is yielded itself. Raises,
+    before the block runs, IsADirectoryError if `path` is a folder and OSError, such as FileNotFoundError or
+    PermissionError, if no file can be made beside it.
+    """
+    path = Path(os.path.abspath(path))
+    if _is_stream(path):
+        yield path
+        return
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    hidden = _hidden(path)
+    try:
+        hidden.write_bytes(b"")
+        yield hidden
+        _flush(hidden)
+        os.replace(hidden, path)
+        _flush(path.parent)
+    except BaseException as error:
+        with suppress(OSError):
+            hidden.unlink(missing_ok=True)
+        _name_finally(error, hidden, path)
+        raise
+
+
+@contextmanager
+def whole_files(folder: Name, seal: str | None = None) -> Iterator[Path]:
+    """Yield an empty hidden folder; at the end of the block the files in it move into `folder`, each at one stroke.
+
+    `folder` is made if it is missing; other files in it stay. seal: name of a file without which the others are not
+    read as one. If the block has written it, it is taken out of `folder` before the first file is replaced, and the
+    new one comes last, so that a half-replaced set is never taken for a whole one.
+    """
+    folder = Path(os.path.abspath(folder))
+    hidden = folder / f"{_HIDDEN}files"
+    is_new = not folder.exists()
+    try:
+        shutil.rmtree(hidden, ignore_errors=True)
+        hidden.mkdir(parents=True)
+        yield hidden
+        _flush_all(hidden)
+        names = sorted((path.name for path in hidden.iterdir()), key=lambda name: (name == seal, name))
+        if seal in names:
+            (folder / seal).unlink(missing_ok=True)
+        for name in names:
+            os.replace(hidden / name, folder / name)
+        hidden.rmdir()
+        _flush(folder)
+    except BaseException as error:
+        shutil.rmtree(hidden, ignore_errors=True)
+        if is_new:
+            with suppress(OSError):
+                folder.rmdir()
+        _name_finally(error, hidden, folder)
+        raise
+
+
+@contextmanager
+def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty hidden folder that becomes `folder`, with all that is in it, at the end of the block.
+
+    Missing parents are made. With `replace`, a folder of that name is replaced, which takes two renames: between
+    them there is none. Raises FileExistsError, before the block runs, if there is anything but an empty folder and
+    `replace` does not allow it, or if it is no folder.
+    """
+    folder = Path(os.path.abspath(folder))
+    if not is_vacant(folder) and not (replace and folder.is_dir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
+    hidden = _hidden(folder)
+    try:
+        shutil.rmtree(hidden, ignore_errors=True)
+        hidden.mkdir(parents=True)
+        yield hidden
+        _flush_all(hidden)
+        if folder.exists():
+            remove_folder(folder)
+        hidden.rename(folder)
+        _flush(folder.parent)
+    except BaseException as error:
+        shutil.rmtree(hidden, ignore_errors=True)
+        _name_finally(error, hidden, folder)
+        raise
+
+
+def write_text(path: Name, text: str) -> None:
+    """Write a UTF-8 text as `whole_file`, its lines ending in \\n on every system."""
+    with whole_file(path) as hidden:
+        hidden.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: Name, content: Any, *, indent: int | None = 2, ensure_ascii: bool = True) -> None:
+    """Write what JSON can hold as `whole_file`; indent and ensure_ascii are those of `json.dumps`."""
+    write_text(path, json.dumps(content, indent=indent, ensure_ascii=ensure_ascii) + "\n")
+
+
+def is_vacant(folder: Name) -> bool:
+    """Whether there is nothing under this name, or an empty folder."""
+    path = Path(folder)
+    return not any(path.iterdir()) if path.is_dir() else not os.path.lexists(path)
+
+
+def remove_folder(folder: Name) -> None:
+    """Remove a folder and all in it; a half-removed one is never seen under its name."""
+    folder = Path(os.path.abspath(folder))
+    doomed = folder.with_name(f"{_HIDDEN}old-{folder.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed)
+
+
+def remove_leftovers(folder: Name) -> None:
+    """Remove what killed writers left half-written or half-removed in a folder, which need not exist."""
+    for path in Path(folder).glob(f"{_HIDDEN}*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _hidden(path: Path) -> Path:
+    return path.with_name(f"{_HIDDEN}{path.name}")
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a name stands for something that bytes go through; /dev/stdout does even where it is sent to a file."""
+    if path.parent in (Path("/dev"), Path("/dev/fd")) or path.is_relative_to("/proc"):
+        return True
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file or, where the system can, a folder's list of names is on disk."""
+    if os.name != "posix" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _flush_all(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        _flush(path)
+
+
+def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
+    """Let an error name `path` where it names `hidden`, or nothing although there is no room on the disk."""
+
+    def final(value: Any) -> Any:
+        text = os.fspath(value) if isinstance(value, os.PathLike) else value
+        return text.replace(str(hidden), str(path)) if isinstance(text, str) else value
+
+    if not isinstance(error, OSError) or error.errno is None:
+        error.args = tuple(final(value) for value in error.args)
+    elif error.filename is None and error.errno in NO_ROOM:
+        error.filename = str(path)
+    else:
+        for name in ("filename", "filename2"):
+            if getattr(error, name) is not None:  # setting None would show it
+                setattr(error, name, final(getattr(error, name)))
+
+
+def read_lines(path: Name) -> Iterator[str]:
+    """Yield the lines of a UTF-8 text one at a time, each with its \\n, without a byte order mark.
+
+    A file whose name ends in `.gz` is unpacked on the way. Raises ValueError, naming the file, if it is damaged gzip
+    or, with the line, not UTF-8; OSError as `open`.
+    """
+    path = Path(path)
+    opener = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rb") as file:
+        try:
+            for number, line in enumerate(file, start=1):
+                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise ValueError(
+                f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
+                "convert the file to UTF-8"
+            ) from error
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+
+
+def read_text(path: Name) -> str:
+    """Return a whole text; reads and raises as `read_lines`."""
+    return "".join(read_lines(path))
+
+
+def read_json(path: Name) -> dict[str, Any]:
+    """Return the JSON object in a file; ValueError names the file if it is damaged or holds something else."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} must hold a JSON object, not a {type(content).__name__}")
+    return content
+
+
+def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield number and value of each field of a protocol buffer: an integer for a varint, else the raw bytes.
+
+    A message is a list of fields. A field is a varint, number · 8 + wire type, and a value: a varint (type 0), eight
+    or four bytes (1, 5), or a varint length and that many bytes (2). Raises ValueError if the message is damaged, or
+    has one of the wire types that were given up.
+    """
+    position = 0
+    while position < len(message):
+        key, position = read_varint(message, position)
+        match key & 7:
+            case 0:
+                value, position = read_varint(message, position)
+                yield key >> 3, value
+                continue
+            case 1:
+                size = 8
+            case 2:
+                size, position = read_varint(message, position)
+            case 5:
+                size = 4
+            case wire_type:
+                raise ValueError(f"a protocol buffer holds a field of wire type {wire_type} before byte {position}")
+        if size > len(message) - position:
+            raise ValueError(f"a protocol buffer of {len(message)} bytes ends within a field")
+        yield key >> 3, message[position : position + size]
+        position += size
+
+
+def read_varint(data: bytes, position: int) -> tuple[int, int]:
+    """Return the number at `position` and the position behind it.
+
+    A varint holds seven bits to the byte, lowest first; the top bit says that more follow. Raises ValueError if it
+    has no end, or more than ten bytes.
+    """
+    value = 0
+    for i, byte in enumerate(data[position : position + 10]):
+        value |= (byte & 0x7F) << 7 * i
+        if byte < 0x80:
+            return value, position + i + 1
+    raise ValueError(f"a number at byte {position} of {len(data)} has no end")
+
+
+def write_fields(fields: Iterable[tuple[int, int | float | bytes]]) -> bytes:
+    """Return a protocol buffer of numbers and values: integers, not negative, as varints, floats in four bytes."""
+    message = bytearray()
+    for number, value in fields:
+        if isinstance(value, bytes):
+            message += _varint(number << 3 | 2) + _varint(len(value)) + value
+        elif isinstance(value, float):
+            message += _varint(number << 3 | 5) + struct.pack("<f", value)
+        else:
+            message += _varint(number << 3) + _varint(value)
+    return bytes(message)
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value >= 0x80:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*encoded, value])

@@ -1,0 +1,38 @@
+"""The objective of pretraining: the MLM and the SOP loss, each a mean over all labels of an update."""
+
+import math
+from collections.abc import Sequence
+
+from albert_np.model import AlbertForPreTrainingOutput
+from albert_np.ops import IGNORE_INDEX
+from albert_np.pretraining.batches import PretrainingBatch
+from albert_np.training import Metrics, Objective
+
+__all__ = ["PRETRAINING"]
+
+_TALLIES = ("loss", "mlm_loss", "sop_loss", "mlm_correct", "mlm_count", "sop_correct", "sop_count")
+
+
+def _denominators(batches: Sequence[PretrainingBatch]) -> dict[str, int]:
+    tokens = sum(int((batch.labels != IGNORE_INDEX).sum()) for batch in batches)
+    pairs = sum(int((batch.sentence_order_label != IGNORE_INDEX).sum()) for batch in batches)
+    return {"mlm_denominator": max(1, tokens), "sop_denominator": max(1, pairs)}
+
+
+def _tallies(output: AlbertForPreTrainingOutput) -> dict[str, float]:
+    return {name: float(getattr(output, name)) for name in _TALLIES}
+
+
+def _metrics(totals: dict[str, float]) -> Metrics:
+    mlm, sop = totals["mlm_count"] > 0, totals["sop_count"] > 0
+    return {
+        "loss": totals["loss"],
+        "mlm_loss": totals["mlm_loss"] if mlm else None,
+        "mlm_perplexity": math.exp(min(totals["mlm_loss"], 700)) if mlm else None,  # exp(710) overflows
+        "mlm_accuracy": totals["mlm_correct"] / totals["mlm_count"] if mlm else None,
+        "sop_loss": totals["sop_loss"] if sop else None,
+        "sop_accuracy": totals["sop_correct"] / totals["sop_count"] if sop else None,
+    }
+
+
+PRETRAINING = Objective(_denominators, _tallies, _metrics)

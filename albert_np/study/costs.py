@@ -1,0 +1,170 @@
+"""What a configuration costs: parameters by part, memory, matrix products, and what sharing saves of each."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from albert_np.config import AlbertConfig
+from albert_np.model import AlbertForPreTraining, AlbertModel
+
+__all__ = [
+    "Product",
+    "activations_per_token",
+    "count_parameters",
+    "describe",
+    "flops_per_token",
+    "matrix_products",
+    "parameters_by_part",
+    "word_embedding_parameters",
+]
+
+FLOAT32 = 4  # bytes
+_PARTS = {  # a parameter belongs to the first part whose text its name contains
+    "embeddings": "albert.embeddings.",
+    "projection E→H": "albert.encoder.embedding_hidden_mapping_in.",
+    "attention": ".attention.",
+    "feed-forward": "albert.encoder.albert_layer_groups.",
+    "pooler": "albert.pooler.",
+    "MLM head": "predictions.",
+    "SOP head": "sop_classifier.",
+}
+
+
+def count_parameters(config: AlbertConfig, cls: Any = AlbertModel) -> int:
+    """Return the number of parameters of a model of that class; a tied one counts once. Nothing is allocated."""
+    return sum(math.prod(shape) for shape in cls.parameter_shapes(config).values())
+
+
+def parameters_by_part(config: AlbertConfig) -> dict[str, int]:
+    """Return the parameters of `AlbertForPreTraining` by part; they sum to its count."""
+    counts = dict.fromkeys(_PARTS, 0)
+    for name, shape in AlbertForPreTraining.parameter_shapes(config).items():
+        counts[next(part for part, text in _PARTS.items() if text in name)] += math.prod(shape)
+    return counts
+
+
+def word_embedding_parameters(config: AlbertConfig) -> dict[str, int]:
+    """Return the numbers in the word embeddings and their projection, V·E + E·H, and in a table V·H instead."""
+    V, E, H = config.vocab_size, config.embedding_size, config.hidden_size
+    return {"factorised": V * E + E * H, "V x H": V * H}
+
+
+class Product(NamedTuple):
+    """`times` times, for `batch` pairs of matrices: (m, k) times (k, n).
+
+    layout: "nt" reads the second matrix transposed (y = x weightᵀ), "nn" none (dx = dy weight), "tn" the first
+    (dweight = dyᵀ x).
+    """
+
+    layout: str
+    batch: int
+    m: int
+    k: int
+    n: int
+    times: int
+
+    @property
+    def flops(self) -> int:
+        """Two for each multiplication and addition."""
+        return 2 * self.batch * self.m * self.k * self.n * self.times
+
+
+def matrix_products(
+    config: AlbertConfig, lengths: Sequence[int], labelled: int = 0, read: int | None = None, backward: bool = False
+) -> list[Product]:
+    """Return the matrix products of a pass over sequences of these lengths: of `AlbertForPreTraining` with its
+    backward pass, of `AlbertModel` without.
+
+    labelled: positions at which logits are computed; read: positions of the last layer step that are wanted, all by
+    default.
+    """
+    E, H, V = config.embedding_size, config.hidden_size, config.vocab_size
+    linears = [(len(lengths), H, H, 1)]  # rows, in, out, times: the pooler
+    if backward:
+        linears += [(labelled, H, E, 1), (labelled, E, V, 1), (len(lengths), H, 2, 1)]  # MLM and SOP heads
+    heads = [product for linear in linears for product in _linear(*linear, backward)]
+    return [*_encoder_products(config, lengths, sum(lengths) if read is None else read, backward), *heads]
+
+
+def _encoder_products(config: AlbertConfig, lengths: Sequence[int], read: int, backward: bool) -> list[Product]:
+    E, H, I = config.embedding_size, config.hidden_size, config.intermediate_size  # noqa: E741
+    rows, steps = sum(lengths), config.num_hidden_layers * config.inner_group_num
+    linears = [(rows, E, H, 1), (rows, H, 3 * H, steps)]  # the projection; query, key and value
+    for count, times in ((rows, steps - 1), (read, 1)):
+        linears += [(count, H, H, times), (count, H, I, times), (count, I, H, times)]
+    found = [product for linear in linears for product in _linear(*linear, backward)]
+    for length, count in sorted(Counter(lengths).items()):
+        found += _attention(count * config.num_attention_heads, length, config.head_size, steps, backward)
+    return found
+
+
+def _linear(rows: int, width_in: int, width_out: int, times: int, backward: bool) -> list[Product]:
+    y = Product("nt", 1, rows, width_in, width_out, times)
+    dx = Product("nn", 1, rows, width_out, width_in, times)
+    dweight = Product("tn", 1, width_out, rows, width_in, times)
+    return [y, dx, dweight] if backward else [y]
+
+
+def _attention(heads: int, T: int, D: int, times: int, backward: bool) -> list[Product]:
+    scores, context = Product("nt", heads, T, D, T, times), Product("nn", heads, T, T, D, times)
+    dprobs, dvalue = Product("nt", heads, T, D, T, times), Product("tn", heads, T, T, D, times)
+    dquery, dkey = Product("nn", heads, T, T, D, times), Product("tn", heads, T, T, D, times)
+    return [scores, context, dprobs, dvalue, dquery, dkey] if backward else [scores, context]
+
+
+def flops_per_token(config: AlbertConfig, positions: int) -> int:
+    """Return the floating-point operations of the encoder's matrix products for one token of a forward pass.
+
+    Two per multiplication and addition; E→H projection and all layer steps, in a sequence of `positions`. Sharing does
+    not enter: a shared layer is computed as often as an unshared one.
+
+    Derivation: notebook 17, eq. 17.5.
+    """
+    return sum(product.flops for product in _encoder_products(config, [positions], positions, False)) // positions
+
+
+def activations_per_token(config: AlbertConfig, positions: int) -> int:
+    """Return how many numbers one token leaves in the caches of the L · inner steps.
+
+    Each step keeps its input (H), query, key and value (3H), N rows of attention probabilities (T each), the merged
+    heads (H), the normalised values of two LayerNorms (2H), the attention's output (H), and the feed-forward's inner
+    values before and after the activation (2I).
+    """
+    step = 8 * config.hidden_size + config.num_attention_heads * positions + 2 * config.intermediate_size
+    return config.num_hidden_layers * config.inner_group_num * step
+
+
+def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, Any]:
+    """Return a configuration's figures, ready for JSON.
+
+    positions: length of the sequence that computation and activations are counted for; the longest by default.
+    Activations are the float32 numbers that a forward pass keeps for the backward pass of one sequence: for each step
+    the inputs of its matrix products, the attention probabilities and the normalised values. Training holds four
+    numbers for each parameter: weight, gradient and the optimizer's two moments.
+    """
+    positions = config.max_position_embeddings if positions is None else positions
+    if not 1 <= positions <= config.max_position_embeddings:
+        raise ValueError(f"positions={positions}: allowed are 1 to {config.max_position_embeddings}")
+    pretraining = count_parameters(config, AlbertForPreTraining)
+    figures = _of_backbone(config, positions)
+    return {
+        "config": config.to_dict(),
+        "parameters": parameters_by_part(config),
+        "pretraining_parameters": pretraining,
+        "weight_bytes_float32": FLOAT32 * figures["backbone_parameters"],
+        "training_bytes_float32": 4 * FLOAT32 * pretraining,
+        "positions": positions,
+        **figures,
+        "word_embedding_parameters": word_embedding_parameters(config),
+        "without_sharing": _of_backbone(replace(config, sharing="none", num_hidden_groups=0), positions),
+    }
+
+
+def _of_backbone(config: AlbertConfig, positions: int) -> dict[str, int]:
+    return {
+        "backbone_parameters": count_parameters(config),
+        "flops_per_token": flops_per_token(config, positions),
+        "activation_bytes_per_sequence": FLOAT32 * positions * activations_per_token(config, positions),
+    }

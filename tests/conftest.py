@@ -1,0 +1,43 @@
+"""What all tests share: how properties are tried, models to start from, and what may not be installed."""
+
+import os
+
+import pytest
+from hypothesis import settings
+from toys import tasks, texts
+
+from albert_np.tokenization import AlbertTokenizer
+
+# The same examples in every run, on a machine of any speed; `--hypothesis-profile=default` tries others.
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory):
+    """A random model of 32 positions and its vocabulary, to be read only."""
+    return tasks.model_folder(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="session")
+def small_tokenizer(tmp_path_factory):
+    """The small vocabulary of the reference values; not to be changed."""
+    return texts.small_tokenizer(tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def released_tokenizer():
+    """The vocabulary that Google released, which is not in the repository."""
+    if not os.environ.get("ALBERT_NP_SPIECE"):
+        pytest.skip("ALBERT_NP_SPIECE does not name the released spiece.model")
+    return AlbertTokenizer(os.environ["ALBERT_NP_SPIECE"])
+
+
+@pytest.fixture(scope="session")
+def torch():
+    return pytest.importorskip("torch", reason="torch is not installed")
+
+
+@pytest.fixture(scope="session")
+def transformers(torch):
+    return pytest.importorskip("transformers", reason="transformers is not installed")

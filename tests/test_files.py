@@ -1,0 +1,372 @@
+"""Files appear whole or not at all, errors name the final path, and damage is named with its place."""
+
+import errno
+import gzip
+import json
+import os
+import random
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from albert_np.files import (
+    is_vacant,
+    read_fields,
+    read_json,
+    read_lines,
+    read_text,
+    read_varint,
+    remove_folder,
+    remove_leftovers,
+    whole_file,
+    whole_files,
+    whole_folder,
+    write_fields,
+    write_json,
+    write_text,
+)
+
+posix = pytest.mark.skipif(os.name != "posix", reason="permissions and devices of POSIX")
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_file_appears_whole_at_the_end_and_replaces_the_one_before(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with whole_file(path) as hidden:
+        assert hidden.parent == tmp_path
+        assert hidden.suffix == ".txt"
+        hidden.write_text("after")
+        assert path.read_text() == "before"
+    assert names(tmp_path) == ["a.txt"]
+    assert path.read_text() == "after"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("stopped"), KeyboardInterrupt()])
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_failing_block_leaves_what_was_there(tmp_path, error, existed):
+    path, folder = tmp_path / "a.txt", tmp_path / "folder"
+    if existed:
+        path.write_text("before")
+        folder.mkdir()
+        (folder / "b").write_text("before")
+    before = names(tmp_path)
+
+    def fail(block):
+        with block as hidden:
+            (hidden / "b" if hidden.is_dir() else hidden).write_text("half")
+            raise error
+
+    for block in (whole_file(path), whole_folder(folder, replace=True), whole_files(folder, seal="b")):
+        with pytest.raises(type(error)):
+            fail(block)
+    assert names(tmp_path) == before
+    if existed:
+        assert path.read_text() == (folder / "b").read_text() == "before"
+
+
+@posix
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "text")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+def test_all_is_on_disk_before_the_name_appears_and_the_name_after_it(tmp_path, monkeypatch):
+    events = []
+    fsync = os.fsync
+
+    def note_fsync(descriptor):
+        inode = os.fstat(descriptor).st_ino
+        events.extend((path.name, *names(tmp_path)) for path in tmp_path.rglob("*") if path.stat().st_ino == inode)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    (tmp_path / "in").mkdir()
+    write_text(tmp_path / "in" / "a", "text")
+    assert events == [(".partial-a", "in", "in/.partial-a"), ("in", "in", "in/a")]
+    events.clear()
+    with whole_folder(tmp_path / "in" / "b") as hidden:
+        (hidden / "c").write_text("text")
+    assert [event[0] for event in events] == ["c", ".partial-b", "in"]
+    assert "in/b" not in events[1]
+    assert "in/b/c" in events[2]
+
+
+def test_errors_name_the_final_path(tmp_path):
+    missing = tmp_path / "missing" / "a.txt"
+    with pytest.raises(FileNotFoundError) as caught:
+        write_text(missing, "text")
+    assert caught.value.filename == str(missing)
+    assert ".partial" not in str(caught.value)
+    with pytest.raises(ValueError, match=r"^the figure in .*a\.png is bad$"), whole_file(tmp_path / "a.png") as hidden:
+        raise ValueError(f"the figure in {hidden} is bad")
+    with pytest.raises(FileNotFoundError) as caught, whole_folder(tmp_path / "b") as hidden:
+        (hidden / "deep" / "c").write_text("text")
+    assert caught.value.filename == str(tmp_path / "b" / "deep" / "c")
+    with pytest.raises(FileNotFoundError) as caught, whole_files(tmp_path / "c") as hidden:
+        (hidden / "deep" / "c").write_text("text")
+    assert caught.value.filename == str(tmp_path / "c" / "deep" / "c")
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_is_told_with_the_path(tmp_path):
+    with pytest.raises(OSError, match="No space left") as caught, whole_file(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.filename == str(tmp_path / "a")
+    with pytest.raises(OSError, match=r"Connection refused$") as caught, whole_file(tmp_path / "a"):
+        raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+    assert caught.value.filename is None
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused_before_the_block_runs(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught, whole_file(tmp_path):
+        pytest.fail("the block ran")
+    assert caught.value.filename == str(tmp_path)
+
+
+@posix
+@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_parent_is_refused_before_the_block_runs(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(PermissionError) as caught, whole_file(tmp_path / "a"):
+            pytest.fail("the block ran")
+        assert caught.value.filename == str(tmp_path / "a")
+        with pytest.raises(PermissionError) as caught, whole_folder(tmp_path / "b"):
+            pytest.fail("the block ran")
+        assert caught.value.filename == str(tmp_path / "b")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@posix
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "a").write_text("a")
+    (tmp_path / "b").symlink_to("a")
+    write_text(tmp_path / "b", "b")
+    assert not (tmp_path / "b").is_symlink()
+    assert (tmp_path / "a").read_text() == "a"
+
+
+@posix
+def test_devices_and_pipes_are_written_to(tmp_path):
+    write_text("/dev/null", "text")
+    assert not os.path.isfile("/dev/null")
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text()))
+    reader.start()
+    write_text(pipe, "text")
+    reader.join()
+    assert got == ["text"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@posix
+@pytest.mark.parametrize("to_a_file", [True, False])
+def test_the_standard_output_is_written_to_by_its_name(tmp_path, to_a_file):
+    code = "from albert_np.files import write_text; write_text('/dev/stdout', 'text')"
+    with (tmp_path / "out").open("w+") as file:
+        done = subprocess.run([sys.executable, "-c", code], stdout=file if to_a_file else subprocess.PIPE, check=True)
+        assert (file.read() if to_a_file else done.stdout.decode()) == "text"
+
+
+def test_what_a_killed_writer_left_is_cleared_by_the_next(tmp_path):
+    for writer, name in ((whole_file, "a"), (whole_folder, "b"), (whole_files, "c")):
+        code = (
+            f"import os\nfrom pathlib import Path\nfrom albert_np.files import {writer.__name__}\n"
+            f"with {writer.__name__}({str(tmp_path / name)!r}) as hidden:\n"
+            "    (hidden / 'old' if hidden.is_dir() else hidden).write_text('half')\n    os._exit(3)"
+        )
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 3
+    assert names(tmp_path) == [
+        ".partial-a",
+        ".partial-b",
+        ".partial-b/old",
+        "c",
+        "c/.partial-files",
+        "c/.partial-files/old",
+    ]
+    for writer, name in ((whole_file, "a"), (whole_folder, "b"), (whole_files, "c")):
+        with writer(tmp_path / name) as hidden:
+            (hidden / "new" if hidden.is_dir() else hidden).write_text("whole")
+    assert names(tmp_path) == ["a", "b", "b/new", "c", "c/new"]
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / ".partial-a").write_text("half")
+    (tmp_path / ".partial-b").mkdir()
+    (tmp_path / ".partial-b" / "c").write_text("half")
+    (tmp_path / "partial").write_text("whole")
+    remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path / "missing")
+    assert names(tmp_path) == ["partial"]
+
+
+def test_a_folder_appears_whole_with_its_parents(tmp_path):
+    with whole_folder(tmp_path / "deep" / "a") as hidden:
+        (hidden / "in").mkdir()
+        (hidden / "in" / "b").write_text("text")
+        assert not (tmp_path / "deep" / "a").exists()
+    assert names(tmp_path / "deep") == ["a", "a/in", "a/in/b"]
+
+
+def test_only_an_empty_folder_gives_way_to_a_new_one(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a").write_text("text")
+    (tmp_path / "file").write_text("text")
+    assert [is_vacant(tmp_path / name) for name in ("none", "empty", "full", "file")] == [True, True, False, False]
+    with whole_folder(tmp_path / "empty") as hidden:
+        (hidden / "a").write_text("text")
+    for name, replace in (("full", False), ("file", False), ("file", True)):
+        with pytest.raises(FileExistsError) as caught, whole_folder(tmp_path / name, replace=replace):
+            pytest.fail("the block ran")
+        assert caught.value.filename == str(tmp_path / name)
+    with whole_folder(tmp_path / "full", replace=True) as hidden:
+        (hidden / "b").write_text("text")
+    assert names(tmp_path) == ["empty", "empty/a", "file", "full", "full/b"]
+
+
+def test_a_folder_named_from_within_is_written_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with whole_files(".") as hidden:
+        (hidden / "a").write_text("text")
+    write_text("b", "text")
+    assert names(tmp_path) == ["a", "b"]
+
+
+def test_files_move_into_a_folder_beside_others_the_seal_last(tmp_path, monkeypatch):
+    for name in ("kept", "index", "part-1", "part-2"):
+        (tmp_path / name).write_text("before")
+    replace, seen = os.replace, []
+
+    def note(source, target):
+        seen.append((target.name, (tmp_path / "index").exists()))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", note)
+    with whole_files(tmp_path, seal="index") as hidden:
+        for name in ("part-2", "index", "part-1"):
+            (hidden / name).write_text("after")
+        assert (tmp_path / "index").read_text() == "before"
+    assert seen == [("part-1", False), ("part-2", False), ("index", False)]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "kept": "before",
+        "index": "after",
+        "part-1": "after",
+        "part-2": "after",
+    }
+
+
+def test_a_folder_is_never_seen_half_removed(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "b").write_text("text")
+    remove_folder(folder)
+    assert names(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        remove_folder(folder)
+
+
+def test_json_comes_back_as_it_was_written(tmp_path):
+    path = tmp_path / "a.json"
+    content = {"text": "Ünï", "numbers": [1, 2.5, None]}
+    write_json(path, content)
+    assert read_json(path) == content
+    assert path.read_bytes().startswith(b'{\n  "text": "\\u00dcn')
+    write_json(path, content, indent=None, ensure_ascii=False)
+    assert path.read_text(encoding="utf-8") == json.dumps(content, ensure_ascii=False) + "\n"
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        write_json(path, {"a": object()})
+    assert read_json(path) == content
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"{", "is not valid JSON"),
+        (b"\xff", "is not valid JSON"),
+        (b"[" * 10**5, "is not valid JSON"),
+        (b"[]", "must hold a JSON object, not a list"),
+    ],
+)
+def test_damaged_json_is_named(tmp_path, content, message):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.json {message}"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.GZ"])
+def test_a_text_is_read_without_mark_and_unpacked(tmp_path, name):
+    text = "Ünï\r\n\n  last without end"
+    data = text.encode("utf-8-sig")
+    (tmp_path / name).write_bytes(gzip.compress(data) if name.lower().endswith("gz") else data)
+    assert list(read_lines(tmp_path / name)) == ["Ünï\r\n", "\n", "  last without end"]
+    assert read_text(tmp_path / name) == text
+
+
+def test_damaged_text_is_named_with_the_line(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"good\n\nna\xefve\n")
+    lines = read_lines(path)
+    assert next(lines) == "good\n"
+    with pytest.raises(ValueError, match=r"a\.txt, line 3: byte 0xef at place 3 of the line is not UTF-8"):
+        list(lines)
+    packed = tmp_path / "a.gz"
+    for content in (b"no gzip", gzip.compress(b"text " * 99)[:-9], gzip.compress(b"text")[:10] + b"\xff" * 20):
+        packed.write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.gz is not a whole gzip file"):
+            read_text(packed)
+    with pytest.raises(FileNotFoundError):
+        list(read_lines(tmp_path / "missing"))
+
+
+def test_fields_come_back_as_they_were_written():
+    fields = [(1, 0), (2, 300), (15, 2**64 - 1), (16, b""), (3, b"\x00" * 200), (2**20, 1)]
+    assert list(read_fields(write_fields(fields))) == fields
+    assert write_fields([(1, 150), (2, b"testing")]) == bytes.fromhex("089601 120774657374696e67")
+    assert list(read_fields(write_fields([(2, -0.5)]))) == [(2, b"\0\0\0\xbf")]
+    assert list(read_fields(b"\x09" + bytes(8))) == [(1, bytes(8))]
+
+
+@pytest.mark.parametrize(
+    "message, error",
+    [
+        (b"\x08", "has no end"),
+        (b"\x08" + b"\xff" * 11, "has no end"),
+        (b"\x0b", "wire type 3"),
+        (b"\x0d\0\0\0", "ends within a field"),
+        (b"\x0a\x02\0", "ends within a field"),
+        (b"\x0a" + b"\xff" * 9 + b"\x7f", "ends within a field"),
+    ],
+)
+def test_a_damaged_message_is_refused(message, error):
+    with pytest.raises(ValueError, match=error):
+        list(read_fields(message))
+
+
+def test_no_bytes_bring_the_reader_to_anything_but_a_value_error():
+    rng = random.Random(0)
+    for _ in range(5000):
+        message = rng.randbytes(rng.randrange(40))
+        try:
+            sizes = [len(value) for _, value in read_fields(message) if isinstance(value, bytes)]
+        except ValueError:
+            continue
+        assert sum(sizes) <= len(message)
+
+
+def test_a_varint_tells_where_it_ends():
+    assert read_varint(b"\x00\x96\x01\x05", 1) == (150, 3)
