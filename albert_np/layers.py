@@ -186,8 +186,8 @@ class EncoderCache(NamedTuple):
     p: Scope
     config: AlbertConfig
     mapping: ops.LinearCache
-    calls: list[LayerCall]  # of the L · inner steps; none if nothing was kept
-    steps: list["LayerCache"]  # their caches; none if only the inputs were kept
+    steps: list["LayerCache"]  # of the L · inner steps; none if only their inputs were kept
+    calls: list[LayerCall]  # what they were called with; none if nothing was kept
 
 
 def encoder_forward(

@@ -328,7 +328,7 @@ print(f"the two linear steps are {products / whole:.0%} of the time above")
 # package asks the C library once to keep what is freed (`backend.keep_freed_memory`). Predict the order of the three:
 
 # %%
-from albert_np.execution.row_blocks import keep_freed_memory
+from albert_np.backend import keep_freed_memory
 
 large = np.ones(12_000_000, np.float32)  # 48 MB
 target = np.empty_like(large)

@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "albert_np"
 # A room may import itself and the rooms in the lines above its own; rooms in one line know nothing of each other.
 ORDER = [
     "config backend files",
-    "params execution",
+    "params",
+    "execution",
     "ops",
     "layers",
     "heads",

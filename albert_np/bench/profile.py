@@ -154,6 +154,8 @@ def _flops(name: str, args: tuple[Any, ...], result: Any) -> tuple[str, int]:
     if name in ("linear_forward", "linear_backward"):
         width_out, width_in = cache.weight.shape
         return f"{name} {width_in}→{width_out}", (2 if forward else 4) * x.size * width_in
+    if name in ("activation_forward", "activation_backward"):
+        return f"{name} {cache.name}", 0
     if name in ("attention_forward", "attention_backward"):
         return name, (4 if forward else 8) * cache.query.size * cache.key.shape[-2]
     return name, 0

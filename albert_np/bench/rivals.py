@@ -17,7 +17,7 @@ import numpy as np
 from albert_np.bench.cases import Case
 from albert_np.bench.comparison import Contender
 from albert_np.config import AlbertConfig
-from albert_np.layers import albert_ties
+from albert_np.params import albert_ties
 
 __all__ = ["INSTALL_TORCH", "RIVALS", "UnavailableError", "hugging_face_model", "needs", "torch_contender"]
 

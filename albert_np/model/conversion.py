@@ -30,7 +30,7 @@ def convert(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"{target} already exists and is not an empty folder")
     if class_name is not None and class_name not in model_classes():
-        raise ValueError(f"class_name={class_name!r}: allowed are {', '.join(model_classes())}")
+        raise ValueError(f"class_name={class_name!r}: allowed are {', '.join(sorted(model_classes()))}")
     checkpoint = open_checkpoint(source, config_path=config_path)
     cls = class_of(checkpoint) if class_name is None else model_classes()[class_name]
     model: AlbertBase = cls.from_checkpoint(checkpoint, dtype="float64" if dtype == "float64" else "float32")
