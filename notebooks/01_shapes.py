@@ -43,8 +43,8 @@ print(grid)
 # Full colour: the numbers that are stored. Pale: copies that broadcasting pretends to have.
 
 # %%
-from albert_np.plots.broadcasting import broadcast_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import broadcast_figure
+from albert_np.plots import show
 
 show(
     broadcast_figure(column, row[None]),
@@ -128,7 +128,7 @@ lesson01.check_shape_predictions(predictions)
 # column get, and what the row? Predict both, then look.
 
 # %%
-from albert_np.plots.broadcasting import unbroadcast_figure
+from albert_np.course.figures import unbroadcast_figure
 
 dy = np.array([[1, 1, 1, 1], [2, 2, 2, 2], [3, 3, 3, 3]])  # (3, 4)
 print("dcolumn", dy.sum(axis=1, keepdims=True).tolist(), " (1.5)")
@@ -146,7 +146,7 @@ show(
 # %%
 from matplotlib.figure import Figure
 
-from albert_np.plots.showing import matrix
+from albert_np.plots import matrix
 
 R = np.stack([np.broadcast_to(unit.reshape(3, 1), (3, 2)).ravel() for unit in np.eye(3)], axis=1)  # (6, 3)
 figure = Figure(figsize=(6.4, 3.4), layout="constrained")
@@ -272,7 +272,7 @@ print("dpositions", dpositions.shape, "added to", T, "rows of", g["position_embe
 # PyTorch itself where it is installed. Notebook 02 explains the first of these.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("linear")
 

@@ -68,8 +68,8 @@ for h in (0.1, 0.01, 0.001):
 # Before you look: how many digits does the best central difference have in float64, and how many in float32?
 
 # %%
-from albert_np.plots.gradient_checks import step_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import step_figure
+from albert_np.plots import show
 
 show(
     step_figure(),
@@ -98,8 +98,8 @@ show(
 # A backward that returns nothing but zeros is right for this $\bar y$. With random numbers it is not.
 
 # %%
+from albert_np.course.figures import upstream_figure
 from albert_np.ops import softmax_backward, softmax_forward
-from albert_np.plots.gradient_checks import upstream_figure
 
 rng = np.random.default_rng(0)
 x, dy = rng.normal(size=6), rng.normal(size=6)
@@ -293,7 +293,7 @@ assert abs((dx * v).sum() - along) < 1e-9 * abs(along)  # (2.11)
 # is left. The softmax before all of them:
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("softmax")
 

@@ -96,8 +96,8 @@ print("dx\n", dx, "\ndweight\n", dweight, "\ndbias\n", dbias)
 # parameter sharing (跨层参数共享), notebook 11, is the same rule once more.
 
 # %%
-from albert_np.plots.linear_gelu import outer_products_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import outer_products_figure
+from albert_np.plots import show
 
 rng = np.random.default_rng(3)
 dy = np.array([[1, -1, 0.5], [0, 2, -1], [-1.5, 0.5, 1]])
@@ -194,7 +194,7 @@ print("value", y.round(4), " slope", gelu_backward(np.ones(3), cache).round(4))
 # $$\frac{dy}{dx}(x) + \frac{dy}{dx}(-x) = 1 \tag{3.11}$$
 
 # %%
-from albert_np.plots.linear_gelu import gelu_figure
+from albert_np.course.figures import gelu_figure
 
 show(
     gelu_figure(),
@@ -285,7 +285,7 @@ lesson03.check_gelu_new_backward(my_gelu_new_backward)
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("linear")
 

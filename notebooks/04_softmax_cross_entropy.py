@@ -65,8 +65,8 @@ for row in np.array(rows, dtype=np.float32):
 # "the largest takes nearly all". This is why attention divides its scores by $\sqrt D$ (notebook 08).
 
 # %%
-from albert_np.plots.showing import show
-from albert_np.plots.softmax import softmax_scale_figure
+from albert_np.course.figures import softmax_scale_figure
+from albert_np.plots import show
 
 show(
     softmax_scale_figure([2.0, 1.0, 0.0, -1.0]),
@@ -91,7 +91,7 @@ show(
 # $J_{01} = -\tfrac14\cdot\tfrac34 = -\tfrac3{16}$. Predict the other two before you look.
 
 # %%
-from albert_np.plots.softmax import softmax_jacobian, softmax_jacobian_figure
+from albert_np.course.figures import softmax_jacobian, softmax_jacobian_figure
 
 print(16 * softmax_jacobian([0.0, math.log(3)]))
 
@@ -225,7 +225,7 @@ for name, classes in (("masked tokens", 30_000), ("order of two segments", 2)):
 # Predict the gradient of row 3, which is nearly sure, and right.
 
 # %%
-from albert_np.plots.softmax import loss_gradient_figure
+from albert_np.course.figures import loss_gradient_figure
 
 logits = np.random.default_rng(7).normal(size=(6, 5)).round(1)
 logits[3] = [0, 0, 0, 0, 5]
@@ -279,7 +279,7 @@ lesson04.check_cross_entropy_backward(my_cross_entropy_backward)
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("softmax")
 

@@ -47,8 +47,7 @@ for x in ([1.0, 3.0], [10.0, 30.0], [5.0, 5.0]):
 # %%
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS
-from albert_np.plots.showing import show
+from albert_np.plots import COLOURS, show
 
 rng = np.random.default_rng(0)
 H = 64
@@ -104,7 +103,7 @@ print("Σ dx·x̂   of each row:", (dx * cache.x_hat).sum(axis=-1).round(12))
 # with a little taken off everywhere, and more where two $\hat x$ are large together.
 
 # %%
-from albert_np.plots.showing import matrix
+from albert_np.plots import matrix
 
 row = rng.normal(size=8)
 _, cache8 = layer_norm_forward(row, np.ones(8), np.zeros(8), 1e-12)
@@ -153,7 +152,7 @@ lesson05.check_layer_norm_dx(layer_norm_dx)
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("layer_norm")
 

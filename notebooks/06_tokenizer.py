@@ -34,7 +34,7 @@
 # %%
 import unicodedata
 
-from albert_np.tokenization.normalization import Normalizer
+from albert_np.tokenization import Normalizer
 
 normalizer = Normalizer()
 for raw in ["  Déjà   vu ", "``ALBERT''", "ﬁne-tuned", "10² m", "Straße", "naïve İstanbul"]:
@@ -76,10 +76,9 @@ for raw in ["  Déjà   vu ", "``ALBERT''", "ﬁne-tuned", "10² m", "Straße", 
 # that cut score, and is there a better one? Decide before you look at the figure.
 
 # %%
-from albert_np.plots.showing import show
-from albert_np.plots.tokens import lattice_figure
-from albert_np.tokenization import Unigram
-from albert_np.tokenization.model_proto import Kind, Piece
+from albert_np.course.figures import lattice_figure
+from albert_np.plots import show
+from albert_np.tokenization import Kind, Piece, Unigram
 
 scores = {**dict.fromkeys("lampshde", -5.0), "lamp": -3.0, "lamps": -4.0, "shade": -4.0, "sh": -4.5}
 unigram = Unigram([Piece("<unk>", 0.0, Kind.UNKNOWN), *(Piece(p, s, Kind.NORMAL) for p, s in scores.items())])
@@ -220,7 +219,7 @@ print("the last 10 pieces: ", *tokenizer.model.pieces[-10:])
 # frequency. One sentence at three sizes, letters below each other:
 
 # %%
-from albert_np.plots.tokens import segmentations_figure
+from albert_np.course.figures import segmentations_figure
 
 sentence = "The interpreter remembers the names of unreachable objects."
 cuts = {V: tokenizers[V].tokenize(sentence) for V in (100, 500, 2000)}
@@ -286,7 +285,7 @@ print(f"{len(complete):,} of {len(sentences):,} sentences have no unknown charac
 # cell, in which 2012 is common: what becomes of "9,000"?
 
 # %%
-from albert_np.tokenization.sentencepiece_model import ends_in_digit_comma
+from albert_np.tokenization import ends_in_digit_comma
 
 years = [f"In {year}, the release came." for year in (2010, 2012) for _ in range(60)]
 with_years = train_vocabulary(sentences + years, folder / "years.model", 1000)
@@ -313,7 +312,7 @@ print("and 9,000:  ", with_years.tokenize("9,000"))
 # $$\text{type}_t = \begin{cases} 0 & t < |A| + 2 \quad\text{([CLS], A and the first [SEP])} \\ 1 & \text{else (B and the last [SEP])} \end{cases} \tag{6.9}$$
 
 # %%
-from albert_np.plots.tokens import pair_figure
+from albert_np.course.figures import pair_figure
 
 row = tokenizer("The name is bound.", "A value is assigned.", return_special_tokens_mask=True)
 tokens = tokenizer.convert_ids_to_tokens(row["input_ids"])

@@ -44,8 +44,8 @@ for size, c in configs.items():
     print(f"{size:8} {V * H:12,} {V * E:11,} {E * H:9,} {V * E + E * H:11,}  {V * H / (V * E + E * H):.1f}")
 
 # %%
-from albert_np.plots.embeddings import table_sizes_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import table_sizes_figure
+from albert_np.plots import show
 
 show(
     table_sizes_figure(configs),
@@ -122,7 +122,7 @@ print(embedding_backward(dy, cache))
 # are added.
 
 # %%
-from albert_np.plots.embeddings import scatter_figure
+from albert_np.course.figures import scatter_figure
 
 ids5 = np.array([4, 1, 4, 0, 2])
 dy5 = rng.normal(size=(5, 3)).round(1)
@@ -285,7 +285,7 @@ lesson07.check_position_backward(position_backward)
 # ## 7. Proof
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("embedding")
 
@@ -311,7 +311,7 @@ assert np.allclose(package.sum(axis=0), dy.sum(axis=(0, 1)), rtol=1e-12, atol=1e
 # roughly $1/n$ as often as the first. Here is a batch of 4,096 places drawn so from 30,000 words.
 
 # %%
-from albert_np.plots.embeddings import lost_rows_figure
+from albert_np.course.figures import lost_rows_figure
 
 frequency = 1 / np.arange(1, 30_001)
 ids = rng.choice(30_000, 4096, p=frequency / frequency.sum())
@@ -353,7 +353,7 @@ except ValueError as error:
 # **Predict**: does E matter as little here? For which of the two questions does it matter more?
 
 # %%
-from albert_np.plots.experiments import ablation_figure
+from albert_np.course.figures import ablation_figure
 from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the 16 models again, on the Python manual of your machine; some 12 minutes on two cores

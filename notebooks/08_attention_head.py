@@ -53,8 +53,8 @@ print("context\n", context)
 # state. A key says what the token *is*, a query what it *looks for*.
 
 # %%
-from albert_np.plots.one_head import weights_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import weights_figure
+from albert_np.plots import show
 
 #            looks for (query)        is (key)         noun, verb, reason, state
 made_up = {
@@ -122,7 +122,7 @@ print("weights of head 0\n", head.softmax.probs[0, 0].round(3))
 # everything. Predict for the left picture: at the scale $1/\sqrt D$, does the entropy still depend on D?
 
 # %%
-from albert_np.plots.one_head import scale_figure
+from albert_np.course.figures import scale_figure
 
 show(
     scale_figure(),
@@ -221,7 +221,7 @@ print("0.75 ln 3 =", 0.75 * np.log(3))
 # The bias of the key's linear map is such an $a$. Its gradient is always 0.
 
 # %%
-from albert_np.plots.one_head import backward_figure
+from albert_np.course.figures import backward_figure
 
 rng = np.random.default_rng(8)
 query, key, value = rng.normal(size=(3, 5, 4))  # T = 5, D = 4
@@ -307,7 +307,7 @@ lesson08.check_attention_backward(my_attention_backward)
 # The package's pair works on (B, N, T, D), a batch of heads at once, with a mask. Each head is one of ours.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("attention")
 

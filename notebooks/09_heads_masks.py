@@ -38,8 +38,8 @@
 # %%
 import numpy as np
 
-from albert_np.plots.heads import split_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import split_figure
+from albert_np.plots import show
 
 x = np.arange(18).reshape(1, 3, 6)  # (B, T, H) = (1, 3, 6)
 heads = x.reshape(1, 3, 2, 3).transpose(0, 2, 1, 3)  # (B, N, T, D) = (1, 2, 3, 3)
@@ -152,7 +152,7 @@ print("scores and probabilities of all heads:", without_mask.softmax.probs.shape
 # the shape (B, 1, 1, T): it broadcasts over all heads and all queries, and its last axis is the one of the *keys*.
 
 # %%
-from albert_np.plots.heads import heads_figure
+from albert_np.course.figures import heads_figure
 
 attention_mask = np.array([[1, 1, 1, 1, 1, 1, 1, 0]])
 mask = (1.0 - attention_mask[:, None, None, :]) * np.finfo(np.float64).min  # (9.3)
@@ -197,7 +197,7 @@ print("probabilities:   ", softmax_forward(np.array([2.0, 1.0, 3.0 + low]))[0])
 # Neither the key nor the value of padding receives a gradient: whatever stands there, it teaches nothing.
 
 # %%
-from albert_np.plots.heads import key_gradients_figure
+from albert_np.course.figures import key_gradients_figure
 
 query, key, value, dcontext = rng.normal(size=(4, 1, N, T, D))
 _, cache = attention_forward(query, key, value, mask)
@@ -327,7 +327,7 @@ print("row sums of probs:", set(attention.softmax.probs.sum(axis=-1).round(12).r
 # itself where it is installed.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("attention")
 

@@ -34,8 +34,8 @@
 # output before the sum.
 
 # %%
-from albert_np.plots.layer import layer_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import layer_figure
+from albert_np.plots import show
 
 show(
     layer_figure("(B, T, H)"),
@@ -285,7 +285,7 @@ else:
 
 # %%
 from albert_np.config import AlbertConfig
-from albert_np.plots.layer import flow_figure
+from albert_np.course.figures import flow_figure
 
 
 def stacked(sigma, layers=24):

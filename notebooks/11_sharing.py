@@ -146,8 +146,8 @@ print(f"over {len(in_layers)} weights, shared gradient = Σ of the six unshared 
 # \sum_i \text{share}_i = 1 \tag{11.4}$$
 
 # %%
-from albert_np.plots.sharing import contributions_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import contributions_figure
+from albert_np.plots import show
 
 parts = {}
 for name in in_layers:
@@ -182,7 +182,7 @@ show(
 # By hand: L = 12, G = 3. Which group has step 7? And how many terms does each group's sum have?
 
 # %%
-from albert_np.plots.sharing import groups_figure
+from albert_np.course.figures import groups_figure
 
 twelve = anp.AlbertConfig.preset("base-v2")
 choices = [replace(twelve, num_hidden_groups=G) for G in (1, 2, 3, 6)]
@@ -280,7 +280,7 @@ for quantity in counts["shared"]:
 # sizes:
 
 # %%
-from albert_np.plots.sharing import savings_figure
+from albert_np.course.figures import savings_figure
 from albert_np.study import describe
 
 ratios = {}
@@ -374,7 +374,7 @@ for size, told in sizes.items():
 # **Predict**: which is worse, to share the attention or to share the FFN? The FFN has twice as many weights.
 
 # %%
-from albert_np.plots.experiments import ablation_figure
+from albert_np.course.figures import ablation_figure
 from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the eight models again, on the Python manual of your machine; some 8 minutes on two cores

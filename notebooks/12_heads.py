@@ -189,8 +189,8 @@ for v in range(4):
 # [MASK]" (the answer is *sat*).
 
 # %%
-from albert_np.plots.showing import show
-from albert_np.plots.tying import two_paths_figure
+from albert_np.course.figures import two_paths_figure
+from albert_np.plots import show
 
 
 def two_paths(model):
@@ -224,7 +224,7 @@ show(
 # batch; which picture has bars for them?
 
 # %%
-from albert_np.plots.tying import row_lengths_figure
+from albert_np.course.figures import row_lengths_figure
 
 model(**batch)
 lookup, decoder = two_paths(model)
@@ -278,9 +278,9 @@ lesson12.check_tied_gradient(tied_gradient)
 # head has seen [CLS] alone, so all else gets exactly 0 from it. Let only one loss count at a time:
 
 # %%
+from albert_np.course.figures import arriving_figure
 from albert_np.heads import classifier_backward, mlm_loss_backward
 from albert_np.layers import pooler_backward
-from albert_np.plots.tying import arriving_figure
 
 model(**batch)
 nowhere = model.params.zeros_like()  # the weights' gradients are not wanted here
@@ -318,7 +318,7 @@ print("one layer below:", np.flatnonzero(below[0].any(-1)))
 # The cross-entropy, in the three usual ways:
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("cross_entropy")
 

@@ -74,8 +74,8 @@ for N in (1, 2, 3):
 # lengths measured twice, with the bars of (13.5), on the draws of the package's own `choose_ngrams` in a long text.
 
 # %%
-from albert_np.plots.masks import lengths_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import lengths_figure
+from albert_np.plots import show
 from albert_np.pretraining import choose_ngrams
 
 
@@ -212,7 +212,7 @@ print(
 # more at a time. The die falls per token, not per word: a word may be half masked and half kept.
 
 # %%
-from albert_np.plots.masks import masked_figure
+from albert_np.course.figures import masked_figure
 
 input_ids, labels = mask_tokens(ids, vocabulary, T // 2, np.random.default_rng(24))
 state = np.where(labels == -100, 0, np.where(input_ids == vocabulary.mask_id, 1, np.where(input_ids != ids, 2, 3)))
@@ -281,7 +281,7 @@ lesson13.check_replace_tokens(replace_tokens)
 # labels?
 
 # %%
-from albert_np.plots.masks import pairs_figure
+from albert_np.course.figures import pairs_figure
 from albert_np.pretraining import TokenizedCorpus, make_pair
 
 story = [
@@ -333,7 +333,7 @@ show(
 # gets 50 % everywhere.
 
 # %%
-from albert_np.plots.experiments import cross_task_figure
+from albert_np.course.figures import cross_task_figure
 from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the six models again, on the Python manual of your machine; some 5 minutes on two cores
@@ -369,7 +369,7 @@ show(
 # at the gaps that it was trained on?
 
 # %%
-from albert_np.plots.experiments import ablation_figure
+from albert_np.course.figures import ablation_figure
 
 RERUN = False  # True: train the eight models again, on the Python manual of your machine; some 5 minutes on two cores
 spans_of = run_experiment("ngrams", seeds=2) if RERUN else read_result("ngrams")

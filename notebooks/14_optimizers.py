@@ -90,8 +90,8 @@ for gradients in ((2, 2, -2), (0.02, 0.02, -0.02), (2, -2, 2)):
 # $v$ only after thousands.
 
 # %%
-from albert_np.plots.optimizers import moments_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import moments_figure
+from albert_np.plots import show
 
 rng = np.random.default_rng(0)
 noisy = 1 + 0.6 * rng.standard_normal(40)
@@ -175,7 +175,7 @@ for values in ([3.0, 4.0], [0.03, 0.04]):
 
 # %%
 from albert_np import AlbertConfig, AlbertForPreTraining
-from albert_np.plots.optimizers import trust_ratio_figure
+from albert_np.course.figures import trust_ratio_figure
 from albert_np.training.optimizers import is_excluded
 
 config = AlbertConfig(
@@ -298,7 +298,7 @@ lesson14.check_lamb_step(lamb_step)
 # $\eta_{\max} = 0.00176$, $W = 3125$, $S = 125{,}000$?
 
 # %%
-from albert_np.plots.optimizers import schedule_figure
+from albert_np.course.figures import schedule_figure
 from albert_np.training import google_schedule, scale_learning_rate, warmup_linear
 
 W, S, peak = 3125, 125_000, 0.00176

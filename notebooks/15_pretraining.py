@@ -24,8 +24,8 @@
 # Nothing in this picture is new. Each box has had its notebook.
 
 # %%
-from albert_np.plots.pretraining import loop_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import loop_figure
+from albert_np.plots import show
 
 show(
     loop_figure(),
@@ -162,7 +162,7 @@ for spread in (0.02, 0.04, 0.08, 0.2):
 # length $\sqrt P \approx 700$. Which of the two errors in (15.4) changes, and which way does the best $h$ move?
 
 # %%
-from albert_np.plots.pretraining import difference_figure
+from albert_np.course.figures import difference_figure
 
 few = {name: array[:8] for name, array in batch._asdict().items()}
 model = anp.AlbertForPreTraining(config, dtype="float64", seed=0)
@@ -284,7 +284,7 @@ def train(model, batches, updates, peak, warmup, max_norm=1.0):
 # Below the entropy $H(\pi)$ of the labels, a model must have looked at its input.
 
 # %%
-from albert_np.plots.pretraining import one_batch_figure
+from albert_np.course.figures import one_batch_figure
 
 labels = few["labels"][few["labels"] >= 0]
 shares = np.unique_counts(labels).counts / len(labels)
@@ -523,7 +523,7 @@ trainer.train(UPDATES)
 fast = trainer.model
 
 # %%
-from albert_np.plots.pretraining import plateau_figure
+from albert_np.course.figures import plateau_figure
 
 show(
     plateau_figure(run.metrics(), looks, np.log(config.vocab_size), base.unigram_loss),
@@ -585,7 +585,7 @@ print(f"\na coin on {pairs} pairs: 50 % ± {3 * (0.25 / pairs) ** 0.5:.1%}  (thr
 # %%
 import json
 
-from albert_np.plots.pretraining import runs_figure
+from albert_np.course.figures import runs_figure
 from albert_np.training import read_metrics
 
 log = read_metrics(small / "metrics.jsonl")

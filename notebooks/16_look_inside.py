@@ -121,8 +121,8 @@ lesson16.check_layer_distances(layer_distances)
 # **Predict**: which of the two controls looks more like the trained model?
 
 # %%
-from albert_np.plots.inside import distances_figure
-from albert_np.plots.showing import show
+from albert_np.course.figures import distances_figure
+from albert_np.plots import show
 from albert_np.study.experiments import layer_distances as distances_of
 
 batch = batches[0]._asdict()
@@ -268,8 +268,8 @@ for name, states in deep.items():
 # **Predict** where the loss is lowest, and what 12 steps do to it. And 0 steps?
 
 # %%
+from albert_np.course.figures import steps_figure
 from albert_np.heads import mlm_loss_forward
-from albert_np.plots.inside import steps_figure
 
 
 def read_each_step(model, batches):
@@ -349,9 +349,9 @@ for word in ("string", "true", "returns", "two", "is", "file"):
 # first row is the word that we hid, the others are the favourites after the last step.
 
 # %%
+from albert_np.course.figures import answers_figure
 from albert_np.heads import mlm_forward
 from albert_np.ops import softmax_forward
-from albert_np.plots.inside import answers_figure
 
 HIDDEN = {
     "return true [MASK] the string is empty.": "if",
@@ -395,7 +395,7 @@ for text, word in HIDDEN.items():
 # line is the random model.
 
 # %%
-from albert_np.plots.inside import attention_figure
+from albert_np.course.figures import attention_figure
 
 sentence = "return true if the string is empty."
 ids = np.asarray(tokenizer(sentence)["input_ids"])
@@ -468,7 +468,7 @@ lesson16.check_head_statistics(head_statistics)
 # are the four heads of the random model, and the dotted one is (16.10), averaged over the sequences' lengths.
 
 # %%
-from albert_np.plots.inside import statistics_figure
+from albert_np.course.figures import statistics_figure
 from albert_np.study.inside import head_statistics as statistics_of
 
 mask = batch["attention_mask"]
@@ -538,7 +538,7 @@ show(
 # step only, un-share the layer first, as in notebook 11 (measured on three batches, to save time).
 
 # %%
-from albert_np.plots.inside import knockout_figure
+from albert_np.course.figures import knockout_figure
 
 DENSE = "albert.encoder.albert_layer_groups.{}.albert_layers.0.attention.dense.weight"
 D = config.head_size
@@ -654,7 +654,7 @@ for name, model in exact.items():
 # gradient's length, and what hiding the token really costs.
 
 # %%
-from albert_np.plots.inside import tokens_figure
+from albert_np.course.figures import tokens_figure
 
 
 def token_measures(model, ids, labels, at):

@@ -181,9 +181,9 @@ else:
 # **Predict**: which op is the least exact, and are backward passes much worse than forward passes?
 
 # %%
-from albert_np.course.verification import cases, upstream
-from albert_np.plots.showing import show
-from albert_np.plots.speed import error_figure
+from albert_np.course import cases, upstream
+from albert_np.course.figures import error_figure
+from albert_np.plots import show
 
 S = (8, 64, 256)
 many = {
@@ -296,7 +296,7 @@ with threadpool_limits(1):
         )
 
 # %%
-from albert_np.plots.speed import floor_figure
+from albert_np.course.figures import floor_figure
 
 show(
     floor_figure(rows),
@@ -451,7 +451,7 @@ assert difference < 1e-5
 # gradients, on NumPy and on the array type that knows nothing of NumPy.
 
 # %%
-from albert_np.course.verification import verify_op
+from albert_np.course import verify_op
 
 verify_op("gelu_new")
 

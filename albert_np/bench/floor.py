@@ -9,19 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np.backend import Backend
-from albert_np.bench.cases import Case
 from albert_np.bench.comparison import Contender
-from albert_np.execution.replicas import split
+from albert_np.bench.workloads import Workload
+from albert_np.execution import split
 from albert_np.study import Product, matrix_products
 
-__all__ = ["Rates", "case_products", "floor", "measure_rates"]
+__all__ = ["Rates", "floor", "measure_rates", "products_of"]
 
 
-def floor(case: Case, threads: int, backend: Backend) -> Contender:
-    """Return the case's matrix products as a contender, written into arrays that are there, split as the batch is."""
+def floor(workload: Workload, threads: int, backend: Backend) -> Contender:
+    """Return a workload's matrix products as a contender, written into arrays that exist, split as the batch is."""
     from threadpoolctl import ThreadpoolController
 
-    runs = [_multiplier(case_products(replace(case, batch=part)), backend) for part in split(case.batch, threads)]
+    runs = [_multiplier(products_of(replace(workload, batch=part)), backend) for part in split(workload.batch, threads)]
     pool, controller = ThreadPoolExecutor(len(runs)), ThreadpoolController()
 
     def run() -> None:
@@ -32,11 +32,11 @@ def floor(case: Case, threads: int, backend: Backend) -> Contender:
     return Contender("matrix products alone", run)
 
 
-def case_products(case: Case) -> list[Product]:
-    """Return the matrix products that albert_np has to compute in a case."""
-    B, T = case.shape
-    lengths = case.batch["attention_mask"].sum(axis=1).tolist() if case.practical else [T] * B
-    return matrix_products(case.config, lengths, case.labelled, case.read or None, backward=case.work == "step")
+def products_of(workload: Workload) -> list[Product]:
+    """Return the matrix products that albert_np has to compute in a workload."""
+    B, T = workload.shape
+    lengths = workload.batch["attention_mask"].sum(axis=1).tolist() if workload.practical else [T] * B
+    return matrix_products(workload.config, lengths, workload.labelled, workload.read, backward=workload.work == "step")
 
 
 def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None]:

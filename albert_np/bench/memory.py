@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from albert_np.bench.cases import step_case
 from albert_np.bench.comparison import Contender
-from albert_np.bench.ours import ours
-from albert_np.bench.rivals import UnavailableError, hugging_face_model, torch_contender
+from albert_np.bench.contenders import UnavailableError, hugging_face_model, ours, torch_contender
+from albert_np.bench.workloads import step_workload
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
 
@@ -87,15 +86,15 @@ def _contender(
 ) -> Contender:
     """Return a contender with weights of its own: what albert_np tells the C library is not in PyTorch's process."""
     B, T = shape
-    case = step_case(AlbertConfig.from_dict(config), [T] * B, practical=True)
+    workload = step_workload(AlbertConfig.from_dict(config), [T] * B, practical=True)
     if contender == "albert_np":
-        model = AlbertForPreTraining(case.config)
+        model = AlbertForPreTraining(workload.config)
         model.recompute = recompute
-        return ours(model, case, threads)
+        return ours(model, workload, threads)
     if contender not in ATTENTION:
         raise UnavailableError(f"memory of {contender}: only that of {' and '.join(ATTENTION)} is measured")
-    twin = hugging_face_model("AlbertForPreTraining", case.config, ATTENTION[contender])
-    return torch_contender(contender, twin, case, threads)
+    twin = hugging_face_model("AlbertForPreTraining", workload.config, ATTENTION[contender])
+    return torch_contender(contender, twin, workload, threads)
 
 
 def _give_back_freed_memory() -> None:

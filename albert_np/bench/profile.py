@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 from albert_np import ops
 from albert_np.backend import Backend
-from albert_np.bench.cases import Case
+from albert_np.bench.contenders import pass_of
 from albert_np.bench.floor import Rates, measure_rates
-from albert_np.bench.ours import pass_of
-from albert_np.execution.replicas import split
+from albert_np.bench.workloads import Workload
+from albert_np.execution import split
 
-__all__ = ["BETWEEN", "OpTime", "Profile", "profile_case", "timed_ops"]
+__all__ = ["BETWEEN", "OpTime", "Profile", "profile_workload", "timed_ops"]
 
 BETWEEN = "between the ops"  # residual sums, copies, sums of gradients
 
@@ -67,7 +67,7 @@ class Profile(NamedTuple):
         return {"description": self.description, "seconds": total, "rates": self.rates._asdict(), "ops": rows}
 
 
-def profile_case(model: Any, case: Case, threads: int = 1, repeats: int = 3) -> Profile:
+def profile_workload(model: Any, workload: Workload, threads: int = 1, repeats: int = 3) -> Profile:
     """Profile what one of `threads` threads does: its part of the batch, with the BLAS on one thread, all others idle.
 
     Times are medians of `repeats` passes after one that warms up. Rates are measured on one thread too.
@@ -75,16 +75,16 @@ def profile_case(model: Any, case: Case, threads: int = 1, repeats: int = 3) -> 
     from threadpoolctl import threadpool_limits
 
     backend = model.backend
-    part = {name: backend.from_numpy(array) for name, array in split(case.batch, threads)[0].items()}
+    part = {name: backend.from_numpy(array) for name, array in split(workload.batch, threads)[0].items()}
     B, T = part["input_ids"].shape
-    one_pass = pass_of(case)
-    model.train() if case.work == "step" else model.eval()
+    one_pass = pass_of(workload)
+    model.train() if workload.work == "step" else model.eval()
     with threadpool_limits(1, user_api="blas"):
         one_pass(model, part)
         passes = [_profiled(lambda: one_pass(model, part), backend) for _ in range(repeats)]
         rates = measure_rates(model.config.intermediate_size, B * T, backend)
     times = [replace(op, seconds=median(p[name].seconds for p in passes)) for name, op in passes[0].items()]
-    description = f"{case.work} {B}x{T} on one thread"
+    description = f"{workload.work} {B}x{T} on one thread"
     return Profile(description, sorted(times, key=lambda op: -op.seconds), rates)
 
 

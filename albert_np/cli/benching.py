@@ -118,15 +118,15 @@ def profile(figure: Path | None, as_json: bool, work: str, **options: Any) -> No
     The floor of an op is the time of its matrix products, or of moving its arrays once, at the rates that this machine
     reaches; whichever is longer. Measured is what one thread does of the batch, all others idle.
     """
-    from albert_np.bench import forward_case, model_class, profile_case, step_case
+    from albert_np.bench import forward_workload, model_class, profile_workload, step_workload
 
     options = _with_defaults(options)
     (B, T), *more = options["shapes"]
     if more:
         raise click.UsageError("--shape takes one shape")
     model = _load(model_class(work), options)
-    case = {"forward": forward_case, "step": step_case}[work](model.config, [T] * B, practical=True)
-    found = profile_case(model, case, options["threads"], options["repeats"]).to_dict()
+    workload = {"forward": forward_workload, "step": step_workload}[work](model.config, [T] * B, practical=True)
+    found = profile_workload(model, workload, options["threads"], options["repeats"]).to_dict()
     if figure:
         from albert_np.plots import profile_figure, save
 
@@ -138,7 +138,7 @@ def profile(figure: Path | None, as_json: bool, work: str, **options: Any) -> No
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    from albert_np.execution.replicas import available_threads
+    from albert_np.execution import available_threads
 
     threads = options["threads"] or available_threads()
     return {**options, "threads": 1 if options["backend"] == "cupy" else threads}
@@ -187,31 +187,33 @@ def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _comparisons(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    from albert_np.bench import measure_case, model_class
+    from albert_np.bench import measure_workload, model_class
 
     models = {work: _load(model_class(work), options) for work in options["work"] if work in ("forward", "step")}
-    jobs = [(model, case) for work, model in models.items() for case in _cases(work, model.config, options)]
-    for model, case in track(jobs, "side by side", console=console, transient=True):
+    jobs = [(model, workload) for work, model in models.items() for workload in _workloads(work, model.config, options)]
+    for model, workload in track(jobs, "side by side", console=console, transient=True):
         for tf32 in (True, False) if options["backend"] == "cupy" else (None,):
             with _tf32(tf32):
-                result = measure_case(model, case, options["against"], options["threads"], options["repeats"], tf32)
+                result = measure_workload(
+                    model, workload, options["against"], options["threads"], options["repeats"], tf32
+                )
             yield result.to_dict()
 
 
 def _tf32(allowed: bool | None) -> Any:
-    from albert_np.bench.gpu import tf32
+    from albert_np.bench import tf32
 
     return nullcontext() if allowed is None else tf32(allowed)
 
 
-def _cases(work: str, config: Any, options: dict[str, Any]) -> list[Any]:
+def _workloads(work: str, config: Any, options: dict[str, Any]) -> list[Any]:
     """Every shape like for like, and practical where there is something to leave out."""
-    from albert_np.bench import SENTENCE_LENGTHS, forward_case, step_case
+    from albert_np.bench import SENTENCE_LENGTHS, forward_workload, step_workload
 
-    make = {"forward": forward_case, "step": step_case}[work]
+    make = {"forward": forward_workload, "step": step_workload}[work]
     batches = [[T] * B for B, T in options["shapes"]] + [list(SENTENCE_LENGTHS)] * options["ragged"]
-    cases = [make(config, lengths, practical) for lengths in batches for practical in (False, True)]
-    return [case for case in cases if not case.practical or case.left_out]
+    workloads = [make(config, lengths, practical) for lengths in batches for practical in (False, True)]
+    return [workload for workload in workloads if not workload.practical or workload.left_out]
 
 
 def _tokenizers(options: dict[str, Any]) -> dict[str, Any]:
@@ -219,8 +221,7 @@ def _tokenizers(options: dict[str, Any]) -> dict[str, Any]:
     from albert_np.bench import measure_tokenizers
     from albert_np.checkpoints import find_model
     from albert_np.pretraining import python_prose
-    from albert_np.tokenization import AlbertTokenizer
-    from albert_np.tokenization.vocabulary import train_vocabulary
+    from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
     console.print("reading Python's manual and docstrings …")
     lines = [sentence for document in python_prose() for sentence in document]

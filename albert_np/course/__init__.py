@@ -10,9 +10,22 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from albert_np.course.report import CheckReport, equal, holds, self_check
+from albert_np.course.verification import cases, upstream, verify_op
 from albert_np.study import data_folder, shipped_folder
 
-__all__ = ["copy_notebooks", "data_folder", "notebooks_folder"]
+__all__ = [
+    "CheckReport",
+    "cases",
+    "copy_notebooks",
+    "data_folder",
+    "equal",
+    "holds",
+    "notebooks_folder",
+    "self_check",
+    "upstream",
+    "verify_op",
+]
 
 NEEDED = ("README.md", "[0-9][0-9]_*.ipynb", "solutions/lesson*.py")  # of the notebooks, by someone who reads them
 

@@ -12,7 +12,7 @@ from albert_np.ops import gelu_backward, gelu_forward, softmax_backward, softmax
 __all__ = ["check_gradient_error"]
 
 
-class Pair(NamedTuple):
+class OpPair(NamedTuple):
     """`y, cache = forward(x)` and `dx = backward(dy, cache)`, and an x to try them at."""
 
     forward: Callable[[Any], tuple[Any, Any]]
@@ -76,10 +76,10 @@ def residual_overwritten(dy: Any, cache: Any) -> Any:
 
 
 PAIRS = {
-    "softmax": Pair(softmax_forward, softmax_backward, X),
-    "square": Pair(square_forward, square_backward, X),
-    "product": Pair(product_forward, product_backward, X),
-    "residual": Pair(residual_forward, residual_backward, X),
+    "softmax": OpPair(softmax_forward, softmax_backward, X),
+    "square": OpPair(square_forward, square_backward, X),
+    "product": OpPair(product_forward, product_backward, X),
+    "residual": OpPair(residual_forward, residual_backward, X),
 }
 BUGS = {  # the same forwards, with a backward that is wrong
     "softmax, all zeros": PAIRS["softmax"]._replace(backward=zero_backward),
@@ -102,7 +102,7 @@ def check_gradient_error(gradient_error: Callable[..., Any]) -> Iterator[Any]:
     for name, pair in BUGS.items():
         yield _rejects(gradient_error, name, pair, ONES if "softmax" in name else "this bug went through")
 
-    narrow = Pair(lambda x: product_forward(x, NARROW), product_backward, X)
+    narrow = OpPair(lambda x: product_forward(x, NARROW), product_backward, X)
     upstreams: list[Any] = []
 
     def spy(dy: Any, _: Any) -> Any:
@@ -120,7 +120,7 @@ def check_gradient_error(gradient_error: Callable[..., Any]) -> Iterator[Any]:
     )
     one_wrong = PAIRS["square"]._replace(backward=_last_entry_wrong)
     yield _rejects(gradient_error, "one wrong entry, the last", one_wrong, "every entry of x has to be tried")
-    tiny = Pair(_tiny_tanh, lambda dy, cache: 2e-8 * tanh_backward(dy, cache), X)
+    tiny = OpPair(_tiny_tanh, lambda dy, cache: 2e-8 * tanh_backward(dy, cache), X)
     yield _rejects(
         gradient_error, "small numbers, a factor 2 too much", tiny, "an absolute error? It depends on the scale"
     )
@@ -143,17 +143,17 @@ def _tiny_tanh(x: Any) -> tuple[Any, Any]:
     return 1e-8 * y, cache
 
 
-def _error(gradient_error: Callable[..., Any], pair: Pair) -> float:
+def _error(gradient_error: Callable[..., Any], pair: OpPair) -> float:
     return float(gradient_error(pair.forward, pair.backward, pair.x.copy()))
 
 
-def _accepts(gradient_error: Callable[..., Any], name: str, pair: Pair, advice: str) -> Finding:
+def _accepts(gradient_error: Callable[..., Any], name: str, pair: OpPair, advice: str) -> Finding:
     error = _error(gradient_error, pair)
     line, right = f"right: {name}: error {error:.1e}", error <= ACCEPTED
     return holds(f"{line}, accepted" if right else line, right, f"not accepted; {ROUGH if error < 0.1 else advice}")
 
 
-def _rejects(gradient_error: Callable[..., Any], name: str, pair: Pair, advice: str) -> Finding:
+def _rejects(gradient_error: Callable[..., Any], name: str, pair: OpPair, advice: str) -> Finding:
     error = _error(gradient_error, pair)
     line = f"wrong: {name}: error {error:.1e}"
     return holds(f"{line}, rejected" if error > REJECTED else line, error > REJECTED, f"not rejected; {advice}")

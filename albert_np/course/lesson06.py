@@ -5,8 +5,7 @@ from itertools import combinations, pairwise
 from typing import Any
 
 from albert_np.course.report import holds, self_check
-from albert_np.tokenization.batching import Row, TokenizedText
-from albert_np.tokenization.unigram import UNKNOWN_PENALTY
+from albert_np.tokenization import UNKNOWN_PENALTY, Row, TokenizedText
 
 __all__ = ["check_build_pair", "check_viterbi"]
 
@@ -77,12 +76,8 @@ def check_build_pair(build_pair: Callable[..., Any]) -> Iterator[Any]:
     for what, (a, b) in pairs.items():
         given = (list(a), list(b))
         got = build_pair(*given, 2, 3)
-        row = Row(0, TokenizedText(list(a)), TokenizedText(list(b)), special=True)
-        expected = (
-            row.around(list(a), list(b), 2, 3),
-            row.token_type_ids(),
-            [int(i is None) for i in row.sequence_ids()],
-        )
+        row = Row(0, TokenizedText(list(a)), TokenizedText(list(b)), special=(2, 3))
+        expected = row.input_ids(), row.token_type_ids(), row.special_tokens_mask()
         for name, mine, right in zip(("input_ids", "token_type_ids", "special mask"), got, expected, strict=True):
             yield holds(f"{what}: {name}", list(mine) == right, f"got {list(mine)}, expected {right}")
         yield holds(f"{what}: a and b were not changed", given == (a, b), f"they are now {given}")

@@ -9,13 +9,13 @@ import numpy as np
 
 from albert_np.gradcheck import Comparison, compare
 
-__all__ = ["Finding", "Report", "equal", "holds", "self_check"]
+__all__ = ["CheckReport", "Finding", "equal", "holds", "self_check"]
 
 Finding = tuple[bool, str]  # whether it is right, and a line that says what was looked at
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """A self-check's findings; in a notebook it shows itself. `passed` only if every one is right."""
 
     title: str
@@ -30,16 +30,16 @@ class Report:
         return "\n".join([f"{self.title}: {'all right' if self.passed else 'not yet'}", *lines])
 
 
-def self_check(title: str) -> Callable[[Callable[..., Iterable[Any]]], Callable[..., Report]]:
+def self_check(title: str) -> Callable[[Callable[..., Iterable[Any]]], Callable[..., CheckReport]]:
     """Turn a generator of findings into a check that always returns a report.
 
     The generator gets the reader's functions and yields `Comparison`s, or pairs of a verdict and a line. A function
     that is not written yet (it raises NotImplementedError) and one that fails are findings too.
     """
 
-    def decorate(check: Callable[..., Iterable[Any]]) -> Callable[..., Report]:
+    def decorate(check: Callable[..., Iterable[Any]]) -> Callable[..., CheckReport]:
         @functools.wraps(check)
-        def run(*answers: Callable[..., Any]) -> Report:
+        def run(*answers: Callable[..., Any]) -> CheckReport:
             findings: list[Finding] = []
             try:
                 findings.extend(_as_finding(found) for found in check(*answers))
@@ -47,7 +47,7 @@ def self_check(title: str) -> Callable[[Callable[..., Iterable[Any]]], Callable[
                 findings.append((False, "not written yet: replace the `raise` by your own lines"))
             except Exception as error:
                 findings.append((False, f"{type(error).__name__}: {error}"))
-            return Report(title, tuple(findings))
+            return CheckReport(title, tuple(findings))
 
         return run
 

@@ -17,6 +17,7 @@ from albert_np.gradcheck.cases import (
     torch_cases,
 )
 from albert_np.gradcheck.checks import (
+    TOLERANCE,
     Comparison,
     GradientError,
     assert_gradients,
@@ -33,6 +34,7 @@ from albert_np.gradcheck.torch import Precision, compare_precision, compare_with
 
 __all__ = [
     "DROPOUT",
+    "TOLERANCE",
     "Case",
     "Comparison",
     "GradientError",

@@ -84,9 +84,7 @@ class AlbertForQuestionAnswering(AlbertBase):
         Hugging Face, unless it is skipped. `denominator` divides both summed cross-entropies instead of the numbers
         of starts and of ends that count: with that of a whole batch, the losses and gradients of its parts add up.
         """
-        inputs = self._inputs(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding=skip_padding
-        )
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         start_logits, end_logits, head = span_forward(y, inputs.pattern, self.params.scope(""))
         loss, loss_cache = None, None
@@ -183,9 +181,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         losses instead of the number of examples: with that of a whole batch, the losses and gradients of its parts
         add up to the whole's.
         """
-        inputs = self._inputs(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding=skip_padding
-        )
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         rng = self._dropout_rng()
         y, _, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         allowed = self._allowed(p_mask, attention_mask, y.shape[:2])

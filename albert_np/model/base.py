@@ -161,9 +161,9 @@ class AlbertBase:
 
     # One pass: what every `forward` and `backward` begins or ends with.
 
-    def _inputs(self, *given: Any, skip_padding: bool) -> AlbertInputs:
-        """Check input_ids, attention_mask, token_type_ids, position_ids and inputs_embeds, in this order."""
-        return check_inputs(self.config, self.backend, self.dtype, *given, skip_padding=skip_padding)
+    def _inputs(self, input_ids: Any, *others: Any) -> AlbertInputs:
+        """Check what a call was given: the arguments of `check_inputs` from input_ids on, in its order."""
+        return check_inputs(self.config, self.backend, self.dtype, input_ids, *others)
 
     def _dropout_rng(self) -> Any | None:
         """Return a generator on the device for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""

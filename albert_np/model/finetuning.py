@@ -61,7 +61,7 @@ class _Classifier(AlbertBase):
         losses and gradients of its parts add up to the whole's.
         """
         arrays, shape = self._arrange(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
-        inputs, rng = self._inputs(*arrays, skip_padding=skip_padding), self._dropout_rng()
+        inputs, rng = self._inputs(*arrays, skip_padding), self._dropout_rng()
         y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head = classifier_forward(y if pooled is None else pooled, self.params.scope(""), self.config, rng)
         logits = logits.reshape(shape or logits.shape)
@@ -156,7 +156,8 @@ class AlbertForMultipleChoice(_Classifier):
 
     def _arrange(self, *arrays: Any) -> tuple[tuple[Any, ...], tuple[int, ...] | None]:
         names = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds")
-        flat, shape = [], None
+        flat: list[Any] = []
+        shape: tuple[int, ...] | None = None
         for name, value in zip(names, arrays, strict=True):
             if value is None:
                 flat.append(None)

@@ -60,9 +60,7 @@ class AlbertModel(AlbertBase):
         `backward`, so that memory stays that of one layer. ValueError and TypeError name the argument that does not
         fit.
         """
-        inputs = self._inputs(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding=skip_padding
-        )
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         y, pooled, cache = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         self.cache = cache if grad else None
         return AlbertModelOutput(
@@ -135,9 +133,7 @@ class AlbertForPreTraining(AlbertBase):
         the number of labelled tokens and pairs: with those of a whole batch, the losses and gradients of its parts add
         up to the whole's.
         """
-        inputs = self._inputs(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding=skip_padding
-        )
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
         rng, p = self._dropout_rng(), self.params
         y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
@@ -225,9 +221,7 @@ class AlbertForMaskedLM(AlbertBase):
         labels (B, T): token ids, -100 where nothing is asked. With them `skip_padding=True` computes labelled places
         alone in the last layer step, as in `AlbertForPreTraining.forward`.
         """
-        inputs = self._inputs(
-            input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding=skip_padding
-        )
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
         y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         loss, mlm = None, None

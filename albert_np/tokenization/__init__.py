@@ -1,10 +1,43 @@
-"""Text to ids and back: the SentencePiece tokenizer of ALBERT."""
+"""Text to ids and back: the SentencePiece tokenizer of ALBERT.
 
-from albert_np.tokenization.encoding import BatchEncoding
-from albert_np.tokenization.sentencepiece_model import SentencePieceModel
+In the order of a call: `tokenizer` (the class), `arguments` (what it is given), `encoder` (text → ids) with
+`special_tokens`, `normalization` and `sentencepiece_model`, `batch` (cut, filled up, handed over). Beside the way:
+`folder` (saving and loading), `vocabulary` (learning one), `unigram` (the model in plain Python).
+"""
+
+from albert_np.tokenization.batch import BatchEncoding, Row
+from albert_np.tokenization.encoder import TokenizedText
+from albert_np.tokenization.normalization import Normalizer
+from albert_np.tokenization.sentencepiece_model import (
+    Kind,
+    ModelProto,
+    Piece,
+    SentencePieceModel,
+    ends_in_digit_comma,
+    read_model,
+    write_model,
+)
 from albert_np.tokenization.special_tokens import AddedToken
 from albert_np.tokenization.tokenizer import AlbertTokenizer
-from albert_np.tokenization.unigram import Unigram
+from albert_np.tokenization.unigram import UNKNOWN_PENALTY, Edge, Unigram
 from albert_np.tokenization.vocabulary import train_vocabulary
 
-__all__ = ["AddedToken", "AlbertTokenizer", "BatchEncoding", "SentencePieceModel", "Unigram", "train_vocabulary"]
+__all__ = [
+    "UNKNOWN_PENALTY",
+    "AddedToken",
+    "AlbertTokenizer",
+    "BatchEncoding",
+    "Edge",
+    "Kind",
+    "ModelProto",
+    "Normalizer",
+    "Piece",
+    "Row",
+    "SentencePieceModel",
+    "TokenizedText",
+    "Unigram",
+    "ends_in_digit_comma",
+    "read_model",
+    "train_vocabulary",
+    "write_model",
+]

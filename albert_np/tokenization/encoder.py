@@ -1,15 +1,35 @@
-"""From raw text to token ids: split off added tokens, normalise, cut into pieces."""
+"""From raw text to token ids and back: split off added tokens, normalise, cut into pieces; join pieces."""
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from itertools import groupby
+from typing import NamedTuple, TypeVar, cast
 
 from albert_np.tokenization.normalization import Normalizer, Spans
-from albert_np.tokenization.offsets import piece_offsets
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 from albert_np.tokenization.special_tokens import AddedVocabulary, Part
 
+Text = str | Sequence[str]  # a text, or one that is already cut into words
+Offsets = list[tuple[int, int]]  # start and end of each token: characters of the text it came from
+Item = TypeVar("Item")
+
 CHUNK = 8192  # texts cut at a time: bounds the memory that a long corpus needs
+
+
+class TokenizedText(NamedTuple):
+    """One text as tokens, before special tokens are added.
+
+    `ids`: token ids. `offsets`: start and end of each token in the text (in its word, if the text came as
+    words). `words`: which word each token belongs to. The last two are None where they were not asked for.
+    """
+
+    ids: list[int]
+    offsets: Offsets | None = None
+    words: list[int] | None = None
+
+    def cut(self, window: slice) -> "TokenizedText":
+        """The tokens inside `window`."""
+        return TokenizedText(self.ids[window], self.offsets and self.offsets[window], self.words and self.words[window])
 
 
 class Stretch(NamedTuple):
@@ -21,45 +41,64 @@ class Stretch(NamedTuple):
 
 
 class TextEncoder:
-    """Text to token ids, and to the place in the text that every token came from."""
+    """Text to token ids, the place in the text that every token came from, and ids to text.
+
+    `vocabulary`: token → id, pieces and added tokens.
+    """
 
     def __init__(self, model: SentencePieceModel, normalizer: Normalizer, added: AddedVocabulary):
         self.model = model
         self.normalizer = normalizer
         self.added = added
-        self._ids = {**model.piece_ids, **added.ids}
+        self.vocabulary = {**model.piece_ids, **added.ids}
         self._verbatim = re.compile("|".join(map(re.escape, {*model.reserved, *added.ids})))
 
     def token_to_id(self, token: str) -> int:
         """The id of an added token or a piece; of anything else, the unknown id."""
-        return self._ids.get(token, self.model.unk_id)
+        return self.vocabulary.get(token, self.model.unk_id)
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Cut many texts into token ids, on all cores."""
-        return [ids for chunk in self.chunks(texts) for ids in chunk]
+    def id_to_token(self, token_id: int) -> str:
+        """The added token or piece of an id. Raises ValueError for an id that is none."""
+        if token_id in self.added.by_id:
+            return self.added.by_id[token_id].content
+        if not 0 <= token_id < len(self.model):
+            raise ValueError(f"ids: {token_id} is no token id; allowed are 0 to {len(self.vocabulary) - 1}")
+        return self.model.pieces[token_id]
 
-    def chunks(self, texts: Sequence[str]) -> Iterator[list[list[int]]]:
-        """Yield the ids of `CHUNK` texts at a time."""
-        for start in range(0, len(texts), CHUNK):
-            yield self._chunk_ids(texts[start : start + CHUNK])
+    def tokenized(self, texts: Sequence[Text], as_words: bool, offsets: bool) -> list[TokenizedText]:
+        """Tokenize strings or, with `as_words`, lists of words."""
+        if not as_words:
+            return self._tokenized_strings(cast(Sequence[str], texts), offsets)
+        words = list(dict.fromkeys(word for text in texts for word in text))  # each of them once
+        tokenized = dict(zip(words, self._tokenized_strings(words, offsets), strict=True))
+        return [_join_words([tokenized[word] for word in text]) for text in texts]
 
-    def _chunk_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """One SentencePiece call for all texts; texts with added tokens go in as several segments."""
+    def _tokenized_strings(self, texts: Sequence[str], offsets: bool) -> list[TokenizedText]:
+        if not offsets:
+            return [TokenizedText(ids) for ids in self.ids(texts)]
+        return [TokenizedText([*map(self.token_to_id, tokens)], places) for tokens, places in self.located(texts)]
+
+    def ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Yield the token ids of each text, cut on all cores: the fast road, with one library call for a chunk.
+
+        A text with added tokens goes in as several segments.
+        """
         splitter = self.added.splitter
-        lowered = [splitter.lower(text) for text in texts]
-        if not splitter.occurs_in("\n".join(lowered)):
-            return self._segment_ids(lowered)
-        splits: list[list[Part]] = [splitter.split(text) for text in lowered]
-        segments = [
-            text[part.start : part.stop]
-            for text, parts in zip(lowered, splits, strict=True)
-            for part in parts
-            if part.token_id is None
-        ]
-        segment_ids = iter(self._segment_ids(segments))
-        return [
-            [i for p in parts for i in (next(segment_ids) if p.token_id is None else (p.token_id,))] for parts in splits
-        ]
+        for chunk in _chunks(texts):
+            lowered = [splitter.lower(text) for text in chunk]
+            if not splitter.occurs_in("\n".join(lowered)):
+                yield from self._segment_ids(lowered)
+                continue
+            splits: list[list[Part]] = [splitter.split(text) for text in lowered]
+            segments = [
+                text[part.start : part.stop]
+                for text, parts in zip(lowered, splits, strict=True)
+                for part in parts
+                if part.token_id is None
+            ]
+            segment_ids = iter(self._segment_ids(segments))
+            for parts in splits:
+                yield [i for p in parts for i in (next(segment_ids) if p.token_id is None else (p.token_id,))]
 
     def _segment_ids(self, segments: Sequence[str]) -> list[list[int]]:
         """Cut segments without added tokens into ids."""
@@ -73,18 +112,18 @@ class TextEncoder:
                     batch[i] = [self.token_to_id(piece) for piece in self.model.encode_pieces([text])[0]]
         return batch
 
-    def located(self, texts: Sequence[str]) -> Iterator[tuple[list[str], list[tuple[int, int]]]]:
-        """Yield the tokens of every text, and the characters of the text that each of them came from.
+    def located(self, texts: Sequence[str]) -> Iterator[tuple[list[str], Offsets]]:
+        """Yield the tokens of each text, and the characters of the text that each of them came from.
 
         A run of unknown characters comes as it stands.
         """
-        for start in range(0, len(texts), CHUNK):
-            split_texts = [self._stretches(text) for text in texts[start : start + CHUNK]]
+        for chunk in _chunks(texts):
+            split_texts = [self._stretches(text) for text in chunk]
             ordinary = [s.text for stretches in split_texts for s in stretches if not s.is_token]
             pieces = iter(self.model.encode_pieces(ordinary))
             for stretches in split_texts:
                 tokens: list[str] = []
-                offsets: list[tuple[int, int]] = []
+                offsets: Offsets = []
                 for stretch in stretches:
                     own = [stretch.text] if stretch.is_token else next(pieces)
                     tokens += own
@@ -102,8 +141,93 @@ class TextEncoder:
             stretches.append(Stretch(raw, raw_spans, token_id is not None))
         return stretches
 
-    def _offsets(self, stretch: Stretch, pieces: list[str]) -> list[tuple[int, int]]:
-        if stretch.is_token:
-            return [(stretch.spans.starts[0], stretch.spans.ends[-1])]
-        alignment = self.model.alignment(stretch.text, pieces)
-        return piece_offsets(pieces, stretch.text, alignment, stretch.spans, self.model.blanks(stretch.text))
+    def _offsets(self, stretch: Stretch, pieces: Sequence[str]) -> Offsets:
+        """Return start and end, in the source, of each piece of a stretch.
+
+        Characters at either end of a piece that leave no trace in it, such as the space before a word, are left
+        out. A lone "▁" gets the first character of the word it starts, as in the Rust tokenizers.
+        """
+        text, spans, is_token = stretch
+        if is_token:
+            return [(spans.starts[0], spans.ends[-1])]
+        alignment, blanks = self.model.alignment(text, pieces), self.model.blanks(text)
+        offsets = []
+        position = 0
+        for piece in pieces:
+            start = alignment.starts[position]
+            position += len(piece)
+            end = alignment.ends[position - 1]
+            while start < end and text[start] in blanks:
+                start += 1
+            while start < end and text[end - 1] in blanks:
+                end -= 1
+            if start == end:
+                start = min(start, len(text) - 1)
+                end = start + 1
+            offsets.append((spans.starts[start], spans.ends[end - 1]))
+        return offsets
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Join ids to text.
+
+        The text before a special token gets a space in front, the text behind it none: `[CLS] hello[SEP]`. Other
+        added tokens stand between spaces. Semantics: Hugging Face transformers 4.57,
+        `PreTrainedTokenizer._decode` and `AlbertTokenizer.convert_tokens_to_string`.
+        """
+        stretches: list[str] = []
+        for is_plain, run in groupby(ids, key=self.added.plain_ids.__contains__):
+            if is_plain:
+                stretches += map(self.id_to_token, run)
+            elif joined := self._join_specials(run):
+                stretches.append(joined)
+        return " ".join(stretches)
+
+    def _join_specials(self, ids: Iterator[int]) -> str:
+        """Join pieces and special tokens, with the spaces of `decode`."""
+        specials = set(self.added.special_ids)
+        text, after_special = "", False
+        pieces: list[int] = []
+        for i in ids:
+            if i not in specials:
+                pieces.append(i)
+                after_special = False
+                continue
+            text += ("" if after_special else " ") + self.model.decode(pieces) + self.id_to_token(i)
+            pieces, after_special = [], True
+        return (text + self.model.decode(pieces)).strip()
+
+
+def _join_words(words: Sequence[TokenizedText]) -> TokenizedText:
+    """One text from its tokenized words."""
+    return TokenizedText(
+        [i for word in words for i in word.ids],
+        [offset for word in words for offset in word.offsets or ()],
+        [number for number, word in enumerate(words) for _ in word.ids],
+    )
+
+
+def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield `CHUNK` items at a time."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]
+
+
+CLEAN_UPS = {
+    " .": ".",
+    " ?": "?",
+    " !": "!",
+    " ,": ",",
+    " ' ": "'",
+    " n't": "n't",
+    " 'm": "'m",
+    " 's": "'s",
+    " 've": "'ve",
+    " 're": "'re",
+}
+
+
+def clean_up(text: str) -> str:
+    """Drop the spaces before punctuation and English contractions (Hugging Face `clean_up_tokenization`)."""
+    for spaced, joined in CLEAN_UPS.items():
+        text = text.replace(spaced, joined)
+    return text

@@ -18,6 +18,21 @@ class Spans(NamedTuple):
         """The spans of a text that is the source itself."""
         return cls(range(length), range(1, length + 1))
 
+    @classmethod
+    def from_starts(cls, starts: Sequence[int], length: int) -> "Spans":
+        """The spans of a text of which only the starts are known, in a source of `length` characters.
+
+        Characters that stand for the same source character (the two of "ﬁ", the "▁" put before the first letter)
+        share its start; each of them ends where the next start lies.
+        """
+        ends: list[int] = []
+        end, following = length, length
+        for start in reversed(starts):
+            if start < following:
+                end, following = following, start
+            ends.append(end)
+        return cls(starts, ends[::-1])
+
     def cut(self, start: int, stop: int) -> "Spans":
         """The spans of a stretch of the text."""
         return Spans(self.starts[start:stop], self.ends[start:stop])

@@ -1,22 +1,104 @@
-"""A SentencePiece model file, read through the sentencepiece library, with ALBERT's digit-comma rule on top."""
+"""A SentencePiece model: what its file holds, and cutting text with it, through the sentencepiece library.
+
+`read_model` and `write_model` know the inside of a `spiece.model` file. `SentencePieceModel` lets the library work
+and adds ALBERT's digit-comma rule.
+"""
 
 import os
+import struct
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from albert_np.files import read_fields, write_fields
 from albert_np.tokenization.normalization import Spans
-from albert_np.tokenization.offsets import shared_ends
 
 WORD_START = "▁"  # U+2581: SentencePiece writes the space before a word as part of the piece
 BATCH_WORTH_THREADS = 64  # below this many texts, starting threads costs more than it saves
 
+# Field numbers of `sentencepiece_model.proto` (google/sentencepiece).
+PIECES, TRAINER_SPEC, NORMALIZER_SPEC = 1, 2, 3  # of ModelProto
+TEXT, SCORE, KIND = 1, 2, 3  # of SentencePiece
+MODEL_TYPE, UNK_ID = 3, 40  # of TrainerSpec
+NAME, CHARSMAP = 1, 2  # of NormalizerSpec
+UNIGRAM = 1  # a MODEL_TYPE
 
-def _threads(texts: Sequence[str]) -> int:
-    """How many of the cores that this process may use are worth starting."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if len(texts) >= BATCH_WORTH_THREADS else 1
+
+class Kind(IntEnum):
+    """What a piece is."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+class Piece(NamedTuple):
+    """One entry of the vocabulary: its text, log-probability and kind; its place in the file is its id."""
+
+    text: str
+    score: float
+    kind: Kind
+
+
+class ModelProto(NamedTuple):
+    """The part of a SentencePiece model that tokenizing needs; `charsmap` is its compiled normalisation table."""
+
+    pieces: list[Piece]
+    charsmap: bytes
+
+
+def unknown_id(pieces: Sequence[Piece]) -> int:
+    """The id of the piece that stands for all that is unknown. Raises ValueError if there is none."""
+    for i, piece in enumerate(pieces):
+        if piece.kind == Kind.UNKNOWN:
+            return i
+    raise ValueError("pieces must hold one of kind UNKNOWN, and there is none")
+
+
+def read_model(serialized: bytes) -> ModelProto:
+    """Parse the bytes of a model file. Raises ValueError if they are damaged or hold no Unigram model."""
+    pieces, charsmap, model_type = [], b"", None
+    try:
+        for number, value in read_fields(serialized):
+            if number == PIECES and isinstance(value, bytes):
+                pieces.append(_read_piece(value))
+            elif number == NORMALIZER_SPEC and isinstance(value, bytes):
+                charsmap = next((v for n, v in read_fields(value) if n == CHARSMAP and isinstance(v, bytes)), b"")
+            elif number == TRAINER_SPEC and isinstance(value, bytes):
+                model_type = next((v for n, v in read_fields(value) if n == MODEL_TYPE), model_type)
+    except (ValueError, struct.error) as error:
+        raise ValueError(f"damaged SentencePiece model: {error}") from error
+    if model_type not in (None, UNIGRAM):
+        raise ValueError(f"this SentencePiece model is not a Unigram model (model_type {model_type!r})")
+    return ModelProto(pieces, charsmap)
+
+
+def _read_piece(message: bytes) -> Piece:
+    text, score, kind = "", 0.0, Kind.NORMAL
+    for number, value in read_fields(message):
+        if number == TEXT and isinstance(value, bytes):
+            text = value.decode("utf-8")
+        elif number == SCORE and isinstance(value, bytes):
+            score = struct.unpack("<f", value)[0]
+        elif number == KIND and isinstance(value, int):
+            kind = Kind(value)
+    return Piece(text, score, kind)
+
+
+def write_model(model: ModelProto) -> bytes:
+    """Return a model file that the sentencepiece library reads. Raises ValueError without an unknown piece."""
+    normalizer = write_fields([(NAME, b"nmt_nfkc"), (CHARSMAP, model.charsmap)])
+    trainer = write_fields([(UNK_ID, unknown_id(model.pieces))])
+    pieces = [
+        (PIECES, write_fields([(TEXT, text.encode()), (SCORE, float(score)), (KIND, int(kind))]))
+        for text, score, kind in model.pieces
+    ]
+    return write_fields([*pieces, (TRAINER_SPEC, trainer), (NORMALIZER_SPEC, normalizer)])
 
 
 class SentencePieceModel:
@@ -54,6 +136,10 @@ class SentencePieceModel:
     def __len__(self) -> int:
         return len(self.pieces)
 
+    def __reduce__(self) -> tuple[type["SentencePieceModel"], tuple[bytes]]:
+        """Copy and pickle the file's content alone; the library's object is made anew from it."""
+        return type(self), (self.serialized,)
+
     @cached_property
     def piece_ids(self) -> Mapping[str, int]:
         """piece → id."""
@@ -78,7 +164,7 @@ class SentencePieceModel:
         if "".join(pieces) == WORD_START + text.replace(" ", WORD_START):
             return Spans([0, *range(len(text))], [1, *range(1, len(text) + 1)])
         starts = self._processor.normalize(text, with_offsets=True)[1][:-1]
-        return Spans(starts, shared_ends(starts, len(text)))
+        return Spans.from_starts(starts, len(text))
 
     def blanks(self, text: str) -> set[str]:
         """The characters of `text` that leave no trace in pieces when they stand alone: spaces, controls."""
@@ -93,7 +179,7 @@ class SentencePieceModel:
         Digit-comma rule (Google albert, `tokenization.encode_pieces`): a piece that ends in a digit and a
         comma is cut again without the comma, so that "2010," gives "▁2010" and ",".
         """
-        batch: list[list[str]] = self._processor.encode(texts, out_type=str, num_threads=_threads(texts))
+        batch: list[list[str]] = self._processor.encode(texts, out_type=str, num_threads=_threads(len(texts)))
         return [
             [part for p in pieces for part in (self._split_comma(p) if ends_in_digit_comma(p) else (p,))]
             for pieces in batch
@@ -110,7 +196,7 @@ class SentencePieceModel:
         """Cut normalised texts into piece ids, on all cores, with the digit-comma rule."""
         if "," not in self.piece_ids:  # a run of unknown characters can end in a comma, and ids do not show it
             return [[self.piece_to_id(p) for p in pieces] for pieces in self.encode_pieces(texts)]
-        batch: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=_threads(texts))
+        batch: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=_threads(len(texts)))
         touched = self._comma_parts.keys()
         for i, ids in enumerate(batch):
             if not touched.isdisjoint(ids):
@@ -140,3 +226,9 @@ class SentencePieceModel:
 def ends_in_digit_comma(piece: str) -> bool:
     """Whether the digit-comma rule applies to a piece: "▁2010," is cut again, "," alone is not."""
     return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
+
+
+def _threads(texts: int) -> int:
+    """How many of the cores that this process may use are worth starting for so many texts."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores if texts >= BATCH_WORTH_THREADS else 1

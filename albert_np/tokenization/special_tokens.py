@@ -66,9 +66,10 @@ class AddedVocabulary:
 
     `specials` are the special tokens by role ("cls_token" …), `additional` further ones, `added` tokens that
     come with an id. A token that is a piece has the piece's id; any other gets the next free id behind the
-    pieces. `roles` maps a role to its token, `ids` and `by_id` map tokens to ids and back; `plain_ids` are those
-    that decoding sets apart with spaces. Semantics: Hugging Face transformers 4.57,
-    `PreTrainedTokenizer._add_tokens` and `_decode`.
+    pieces. `roles` maps a role to its token, `ids` and `by_id` map tokens to ids and back; `all_special` are the
+    special tokens, `special_ids` their ids in the same order; `plain_ids` are the ids that decoding sets apart with
+    spaces: of ordinary tokens, and of additional special ones behind the pieces. Semantics: Hugging Face
+    transformers 4.57, `PreTrainedTokenizer._add_tokens` and `_decode`.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class AddedVocabulary:
                 self.ids[token.content] = token_id
                 by_id[token_id] = token
         self.by_id = dict(sorted(by_id.items()))
+        self.special_ids = [self.ids[content] for content in self.all_special]
         self.plain_ids = {
             i
             for content, i in self.ids.items()

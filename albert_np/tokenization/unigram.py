@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from albert_np.tokenization.model_proto import Kind, Piece, read_model
-from albert_np.tokenization.sentencepiece_model import SentencePieceModel
+from albert_np.tokenization.sentencepiece_model import Kind, Piece, SentencePieceModel, read_model, unknown_id
 
 UNKNOWN_PENALTY = 10.0  # an unknown character scores this much less than the rarest piece
 USER_DEFINED_MALUS = 0.1  # keeps one long user-defined symbol ahead of several short ones
@@ -33,12 +32,15 @@ class Edge(NamedTuple):
 class Unigram:
     """A Unigram vocabulary: pieces with scores, and the segmentation that maximises their sum.
 
-    Works on text as SentencePiece normalises it (`SentencePieceModel.normalize`: spaces are "▁").
+    Works on text as SentencePiece normalises it (`SentencePieceModel.normalize`: spaces are "▁"). Raises ValueError
+    if `pieces` hold none of kind UNKNOWN, or none of kind NORMAL.
     """
 
     def __init__(self, pieces: Sequence[Piece]):
         normal = [piece.score for piece in pieces if piece.kind == Kind.NORMAL]
-        self.unk_id = next(i for i, piece in enumerate(pieces) if piece.kind == Kind.UNKNOWN)
+        if not normal:
+            raise ValueError("pieces must hold one of kind NORMAL, and there is none")
+        self.unk_id = unknown_id(pieces)
         self.unk_score = min(normal) - UNKNOWN_PENALTY
         self.max_score = max(normal)
         self.longest = max(len(piece.text) for piece in pieces)

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from albert_np.tokenization.call import check_int
+from albert_np.files import whole_file
+from albert_np.tokenization.arguments import check_int
 from albert_np.tokenization.normalization import Normalizer, lower_each
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 from albert_np.tokenization.tokenizer import AlbertTokenizer
@@ -51,11 +52,10 @@ def train_vocabulary(
     if not path.parent.is_dir():
         raise FileNotFoundError(f"model_file={str(path)!r}: there is no folder {str(path.parent)!r}")
     normalizer = Normalizer(do_lower_case, keep_accents=keep_accents)
-    sample = _sample(_cleaned(sentences, normalizer), sample_size)
-    serialized = _train(sample, vocab_size, character_coverage)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(serialized)
-    partial.replace(path)
+    with whole_file(path) as hidden:
+        sample = _sample(_cleaned(sentences, normalizer), sample_size)
+        serialized = _train(sample, vocab_size, character_coverage)
+        hidden.write_bytes(serialized)
     return AlbertTokenizer(SentencePieceModel(serialized), do_lower_case=do_lower_case, keep_accents=keep_accents)
 
 

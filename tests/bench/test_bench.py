@@ -11,10 +11,10 @@ import pytest
 
 from albert_np import bench, ops
 from albert_np.backend import get_backend
-from albert_np.bench import measure, rivals
+from albert_np.bench import contenders, measuring
 from albert_np.bench.comparison import Contender, DisagreementError, Result, compare
-from albert_np.bench.floor import case_products, floor
-from albert_np.bench.ours import ours
+from albert_np.bench.contenders import ours
+from albert_np.bench.floor import floor, products_of
 from albert_np.bench.profile import BETWEEN, timed_ops
 from albert_np.gradcheck import randomize, small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
@@ -39,7 +39,7 @@ def step_model(**changes):
 
 
 def test_like_for_like_labels_every_position_and_practical_15_percent_of_the_real_tokens():
-    everything, practical = (bench.step_case(config(), RAGGED * 10, practical) for practical in (False, True))
+    everything, practical = (bench.step_workload(config(), RAGGED * 10, practical) for practical in (False, True))
     assert (everything.batch["labels"] != IGNORE_INDEX).all()
     assert practical.labelled == round(0.15 * practical.tokens) == round(0.15 * 170)
     assert (practical.batch["attention_mask"][practical.batch["labels"] != IGNORE_INDEX] == 1).all()
@@ -47,28 +47,28 @@ def test_like_for_like_labels_every_position_and_practical_15_percent_of_the_rea
 
 
 def test_a_description_says_what_is_left_out_and_how_much_is_real():
-    ragged, full = bench.step_case(config(), RAGGED, True), bench.step_case(config(), [8, 8], True)
+    ragged, full = bench.step_workload(config(), RAGGED, True), bench.step_workload(config(), [8, 8], True)
     assert "53% of them real" in ragged.description
     assert (
         "leaves out the padding and the logits and the last feed-forward where there is no label" in ragged.description
     )
     assert "leaves out the logits and the last feed-forward where there is no label" in full.description
-    assert bench.forward_case(config(), [8, 8], True).left_out == []
-    assert "leaves out" not in bench.step_case(config(), RAGGED).description
+    assert bench.forward_workload(config(), [8, 8], True).left_out == []
+    assert "leaves out" not in bench.step_workload(config(), RAGGED).description
 
 
 def test_sequences_longer_than_the_position_table_are_refused():
     with pytest.raises(ValueError, match="allowed are 1 to 64"):
-        bench.forward_case(config(), [65])
+        bench.forward_workload(config(), [65])
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_ours_does_the_whole_batch(threads):
     model = step_model()
-    case = bench.step_case(model.config, RAGGED, practical=True)
-    results = ours(model, case, threads).results()
+    workload = bench.step_workload(model.config, RAGGED, practical=True)
+    results = ours(model, workload, threads).results()
     model.eval().zero_grad()
-    loss = model(**case.batch).loss
+    loss = model(**workload.batch).loss
     model.backward()
     assert results["loss"] == pytest.approx(loss, rel=1e-5)
     assert results["norm of all gradients"] == pytest.approx(np.linalg.norm(model.grads.flat), rel=1e-4)
@@ -76,14 +76,14 @@ def test_ours_does_the_whole_batch(threads):
 
 def test_ours_starts_each_step_from_zero_gradients_and_in_the_mode_of_the_work():
     model = step_model()
-    contender = ours(model, bench.step_case(model.config, [8]), 1)
+    contender = ours(model, bench.step_workload(model.config, [8]), 1)
     contender.run()
     first = model.grads.flat.copy()
     contender.run()
     assert model.training
     np.testing.assert_array_equal(model.grads.flat, first)
     trunk = AlbertModel(config())
-    ours(trunk, bench.forward_case(trunk.config, [8]), 1).run()
+    ours(trunk, bench.forward_workload(trunk.config, [8]), 1).run()
     assert not trunk.training
     assert trunk.cache is None
 
@@ -93,22 +93,22 @@ def test_ours_starts_each_step_from_zero_gradients_and_in_the_mode_of_the_work()
 
 def test_the_matrix_products_are_those_that_the_config_counts():
     c = config(num_hidden_layers=4, inner_group_num=2)
-    case = bench.forward_case(c, [7] * 3)
+    workload = bench.forward_workload(c, [7] * 3)
     pooler = 2 * 3 * c.hidden_size**2
-    assert sum(p.flops for p in case_products(case)) == flops_per_token(c, 7) * 3 * 7 + pooler
+    assert sum(p.flops for p in products_of(workload)) == flops_per_token(c, 7) * 3 * 7 + pooler
 
 
 def test_a_step_has_three_times_the_products_of_its_forward_pass():
     c = config()
-    case = bench.step_case(c, [7] * 3)
-    forward = sum(p.flops for p in case_products(bench.forward_case(c, [7] * 3)))
+    workload = bench.step_workload(c, [7] * 3)
+    forward = sum(p.flops for p in products_of(bench.forward_workload(c, [7] * 3)))
     heads = 2 * 21 * (c.hidden_size * c.embedding_size + c.embedding_size * c.vocab_size) + 2 * 3 * c.hidden_size * 2
-    assert sum(p.flops for p in case_products(case)) == 3 * (forward + heads)
+    assert sum(p.flops for p in products_of(workload)) == 3 * (forward + heads)
 
 
 def test_what_is_left_out_has_no_products():
     c = config()
-    everything, practical = (case_products(bench.step_case(c, RAGGED, p)) for p in (False, True))
+    everything, practical = (products_of(bench.step_workload(c, RAGGED, p)) for p in (False, True))
     rows = [{p.m for p in found if p.layout == "nt" and p.n == 3 * c.hidden_size} for found in (everything, practical)]
     assert rows == [{32}, {17}]
     assert next(p.m for p in practical if p.n == c.vocab_size) == max(1, round(0.15 * 17))
@@ -116,8 +116,8 @@ def test_what_is_left_out_has_no_products():
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_the_floor_runs(threads):
-    floor(bench.step_case(config(), RAGGED, True), threads, NUMPY).run()
-    floor(bench.forward_case(config(), [8]), threads, NUMPY).run()
+    floor(bench.step_workload(config(), RAGGED, True), threads, NUMPY).run()
+    floor(bench.forward_workload(config(), [8]), threads, NUMPY).run()
 
 
 # Side by side.
@@ -152,12 +152,12 @@ def test_ratios_are_medians_over_rounds():
 
 
 def test_a_rival_that_is_not_there_is_skipped_with_a_hint(monkeypatch):
-    def missing(model, case, threads):
-        rivals.needs("pip install it", "no_such_package")
+    def missing(model, workload, threads):
+        contenders.needs("pip install it", "no_such_package")
 
-    monkeypatch.setitem(measure.RIVALS, "torch", missing)
+    monkeypatch.setitem(measuring.RIVALS, "torch", missing)
     model = AlbertModel(config())
-    result = bench.measure_case(model, bench.forward_case(model.config, [4]), repeats=2)
+    result = bench.measure_workload(model, bench.forward_workload(model.config, [4]), repeats=2)
     assert result.skipped == ["no_such_package is not installed: pip install it"]
     assert [len(times) for times in result.seconds.values()] == [2, 2]
     assert list(result.seconds) == ["albert_np", "matrix products alone"]
@@ -182,8 +182,8 @@ def torch():
 @pytest.mark.parametrize("practical", [False, True])
 def test_pytorch_agrees_in_steps(torch, sharing, practical):
     model = step_model(num_hidden_layers=2, sharing=sharing, hidden_dropout_prob=0.1)
-    case = bench.step_case(model.config, RAGGED, practical)
-    result = bench.measure_case(model, case, ["torch", "torch-eager"], threads=2, repeats=1)
+    workload = bench.step_workload(model.config, RAGGED, practical)
+    result = bench.measure_workload(model, workload, ["torch", "torch-eager"], threads=2, repeats=1)
     assert list(result.seconds) == ["albert_np", "PyTorch, sdpa", "PyTorch, eager", "matrix products alone"]
     assert result.skipped == []
 
@@ -192,29 +192,31 @@ def test_pytorch_agrees_in_steps(torch, sharing, practical):
 def test_everybody_agrees_in_forward_passes(torch, practical):
     rivals_there = ["torch"]
     try:
-        rivals.needs("", "onnx", "onnxruntime")
+        contenders.needs("", "onnx", "onnxruntime")
         rivals_there.append("onnx")
-    except rivals.UnavailableError:
+    except contenders.UnavailableError:
         pass
     model = randomize(AlbertModel(config()), scale=0.1)
-    result = bench.measure_case(model, bench.forward_case(model.config, RAGGED, practical), rivals_there, repeats=1)
+    result = bench.measure_workload(
+        model, bench.forward_workload(model.config, RAGGED, practical), rivals_there, repeats=1
+    )
     assert len(result.seconds) == 2 + len(rivals_there)
 
 
 def test_a_twin_with_other_weights_is_refused(torch, monkeypatch):
-    def other(model, case, threads):
-        return rivals.torch_contender(
-            "other", rivals.hugging_face_model("AlbertForPreTraining", case.config, "sdpa"), case, threads
+    def other(model, workload, threads):
+        return contenders.torch_contender(
+            "other", contenders.hugging_face_model("AlbertForPreTraining", workload.config, "sdpa"), workload, threads
         )
 
-    monkeypatch.setitem(measure.RIVALS, "torch", other)
+    monkeypatch.setitem(measuring.RIVALS, "torch", other)
     model = step_model()
     with pytest.raises(DisagreementError, match="nothing is reported"):
-        bench.measure_case(model, bench.step_case(model.config, [8, 8]), repeats=1)
+        bench.measure_workload(model, bench.step_workload(model.config, [8, 8]), repeats=1)
 
 
 def test_tokenizers_give_the_same_ids(tmp_path):
-    from albert_np.tokenization.vocabulary import train_vocabulary
+    from albert_np.tokenization import train_vocabulary
 
     lines = [f"The {a} of the {b} is {n}, as ever." for n, (a, b) in enumerate([("cat", "dog"), ("dog", "house")] * 9)]
     result = bench.measure_tokenizers(train_vocabulary(lines, tmp_path / "spiece.model", 40), lines, repeats=2)
@@ -238,9 +240,9 @@ def test_memory_is_measured_with_and_without_recomputation():
 
 def test_a_profile_counts_the_products_of_the_pass_and_every_op():
     model = step_model(num_hidden_layers=3)
-    case = bench.step_case(model.config, [8] * 4, practical=True)
-    found = bench.profile_case(model, case, threads=1, repeats=2)
-    assert sum(op.flops for op in found.ops) == sum(p.flops for p in case_products(case))
+    workload = bench.step_workload(model.config, [8] * 4, practical=True)
+    found = bench.profile_workload(model, workload, threads=1, repeats=2)
+    assert sum(op.flops for op in found.ops) == sum(p.flops for p in products_of(workload))
     calls: Counter[str] = Counter()
     for op in found.ops:
         calls[op.op if op.op == BETWEEN else op.op.split()[0]] += op.calls
@@ -252,8 +254,8 @@ def test_a_profile_counts_the_products_of_the_pass_and_every_op():
 
 def test_a_profile_has_floors_and_shares_and_is_sorted():
     model = AlbertModel(config())
-    case = bench.forward_case(model.config, [8] * 4)
-    document = json.loads(json.dumps(bench.profile_case(model, case, threads=2, repeats=1).to_dict()))
+    workload = bench.forward_workload(model.config, [8] * 4)
+    document = json.loads(json.dumps(bench.profile_workload(model, workload, threads=2, repeats=1).to_dict()))
     rows = document["ops"]
     assert document["description"] == "forward 2x8 on one thread"
     assert sum(row["share"] for row in rows) == pytest.approx(1)
@@ -287,11 +289,11 @@ def test_an_op_has_its_own_time_without_that_of_the_ops_it_calls():
 
 def test_figures_show_every_comparison_and_every_op():
     model = AlbertModel(config())
-    case = bench.forward_case(model.config, [4])
-    result = bench.measure_case(model, case, [], repeats=2).to_dict()
+    workload = bench.forward_workload(model.config, [4])
+    result = bench.measure_workload(model, workload, [], repeats=2).to_dict()
     figure = benchmark_figure([result, result])
     assert [len(ax.patches) for ax in figure.axes] == [2, 2]
-    found = bench.profile_case(model, case, repeats=1).to_dict()
+    found = bench.profile_workload(model, workload, repeats=1).to_dict()
     (ax,) = profile_figure(found, most=5).axes
     assert [label.get_text() for label in ax.get_yticklabels()] == [row["op"] for row in found["ops"][:5]]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from albert_np.plots.experiments import ablation_figure, cross_task_figure
+from albert_np.course.figures import ablation_figure, cross_task_figure
 from albert_np.study.experiments import EXPERIMENTS, result_table
 
 

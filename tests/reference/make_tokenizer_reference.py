@@ -19,8 +19,7 @@ from typing import Any
 import transformers
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.tokenization import train_vocabulary
-from albert_np.tokenization.model_proto import read_model
+from albert_np.tokenization import read_model, train_vocabulary
 
 LINES = [*PROSE, *SPECIAL, *random_lines(250, seed=20)]
 FIRSTS = ["The lamp went out.", "A", "one two three four", "[MASK] in 2010, a"]

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel
-from albert_np.tokenization.model_proto import (
-    TRAINER_SPEC,
-    UNK_ID,
+from albert_np.files import read_fields
+from albert_np.tokenization import (
+    AddedToken,
+    AlbertTokenizer,
     Kind,
     ModelProto,
     Piece,
-    _fields,
+    SentencePieceModel,
     read_model,
     write_model,
 )
+from albert_np.tokenization.sentencepiece_model import TRAINER_SPEC, UNK_ID
 
 SPIECE = os.environ.get("ALBERT_NP_SPIECE") or None
 needs_released = pytest.mark.skipif(SPIECE is None, reason="ALBERT_NP_SPIECE does not name the released spiece.model")
@@ -267,10 +268,10 @@ def test_kinds_survive_writing_and_reading_a_model():
 def test_written_model_tells_the_id_of_the_unknown_piece():
     """The sentencepiece library finds it by its kind; converters of other projects read this field."""
     pieces = [Piece("<pad>", 0.0, Kind.CONTROL), Piece("<unk>", 0.0, Kind.UNKNOWN), Piece("▁", -1.0, Kind.NORMAL)]
-    trainer = next(value for number, value in _fields(write_model(ModelProto(pieces, b""))) if number == TRAINER_SPEC)
-    assert dict(_fields(trainer))[UNK_ID] == 1
+    fields = dict(read_fields(write_model(ModelProto(pieces, b""))))
+    assert dict(read_fields(fields[TRAINER_SPEC]))[UNK_ID] == 1
 
 
 def test_damaged_model_bytes_are_refused(tokenizer):
-    with pytest.raises(ValueError, match="truncated SentencePiece model"):
+    with pytest.raises(ValueError, match="damaged SentencePiece model"):
         read_model(tokenizer.model.serialized[:-1])

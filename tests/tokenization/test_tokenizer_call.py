@@ -10,7 +10,7 @@ import pytest
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.tokenization.truncation import Limits, fast_shares, slow_shares, windows
+from albert_np.tokenization.batch import Limits, fast_shares, slow_shares, windows
 
 CALLS = json.loads((REFERENCE / "calls.json").read_text(encoding="utf-8"))
 
@@ -123,7 +123,7 @@ def test_windows_cover_the_text_and_overlap_by_the_stride(tokenizer, side):
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_no_window_repeats_what_the_one_before_shows(side):
     for length in range(8, 60):
-        cuts = [first for first, _ in windows(length, None, 7, Limits("only_first", 9, side, 3))]
+        cuts = [first for first, _ in windows(length, None, Limits("only_first", 9, 7, side, 3))]
         rows = [list(range(length))[cut] for cut in cuts]
         assert len(rows) == math.ceil((length - 3) / 4)
         assert sorted({token for row in rows for token in row}) == list(range(length))

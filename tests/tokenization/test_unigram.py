@@ -6,8 +6,7 @@ from itertools import pairwise
 import pytest
 from toys.texts import PROSE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.tokenization import AlbertTokenizer, Unigram
-from albert_np.tokenization.model_proto import Kind, Piece
+from albert_np.tokenization import AlbertTokenizer, Kind, Piece, Unigram
 
 SPIECE = os.environ.get("ALBERT_NP_SPIECE") or None
 REPEATS = [c * n for c in ("a", "e", "0", "=", "-", "ab", "1,", "\ufffd", "–") for n in (1, 2, 3, 7, 40, 171)]

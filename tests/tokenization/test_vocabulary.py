@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from toys.texts import PROSE
 
-from albert_np.tokenization import AlbertTokenizer, train_vocabulary
-from albert_np.tokenization.model_proto import Kind, read_model
+from albert_np.tokenization import AlbertTokenizer, Kind, read_model, train_vocabulary
 from albert_np.tokenization.vocabulary import _sample
 
 TEXT = [line for line in PROSE[:20] for _ in range(10)]

@@ -6,8 +6,16 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from albert_np.tokenization import AlbertTokenizer, SentencePieceModel, train_vocabulary
-from albert_np.tokenization.model_proto import Kind, ModelProto, Piece, read_model, write_model
+from albert_np.tokenization import (
+    AlbertTokenizer,
+    Kind,
+    ModelProto,
+    Piece,
+    SentencePieceModel,
+    read_model,
+    train_vocabulary,
+    write_model,
+)
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "tokenizer"
 

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, arrow, box, legend, new_figure, plain, titled
 
 __all__ = ["flow_figure", "layer_figure"]
 
@@ -23,8 +23,7 @@ def layer_figure(shape: str, norms: Mapping[str, float] | None = None) -> Figure
     branch A, dx), written beside it.
     """
     norms = norms or {}
-    figure = Figure(figsize=(12, 2.75), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(12, 2.75)
     ax.set(xlim=(-0.3, 18.6), ylim=(0.95, 5.1), aspect="equal")
     ax.axis("off")
     _half(ax, 0.0, ("x", "A", "a"), "attention", "Q, K, V → heads → dense", norms)
@@ -44,8 +43,8 @@ def _half(
 ) -> None:
     """Draw one half of a layer: LayerNorm(value + branch(value)), with the names of value, branch and sum."""
     value, branch, total = names
-    _box(ax, left + 2.4, 2.0, 2.3, title, inside, "sky")
-    _box(ax, left + 6.7, 2.0, 1.0, "Layer\nNorm", "", "green")
+    box(ax, left + 2.4, 2.0, (2.3, 1.0), title, inside, "sky")
+    box(ax, left + 6.7, 2.0, (1.0, 1.0), "Layer\nNorm", "", "green")
     ax.add_patch(Circle((left + 0.95, 2.0), 0.1, color="black", zorder=3))
     ax.add_patch(Circle((left + 5.65, 2.0), 0.28, fc="white", ec="black", lw=1.5, zorder=3))
     ax.text(left + 5.65, 2.0, "+", ha="center", va="center", fontsize=13, zorder=4)
@@ -66,18 +65,9 @@ def _label(ax: Axes, x: float, above: str, below: str) -> None:
     ax.text(x, 1.7, below, ha="center", va="top", fontsize=9, color=_BACKWARD)
 
 
-def _box(ax: Axes, x: float, y: float, width: float, title: str, text: str, colour: str) -> None:
-    shape = FancyBboxPatch(
-        (x, y - 0.5), width, 1.0, boxstyle="round,pad=0.04", fc=COLOURS[colour] + "33", ec=COLOURS[colour], lw=1.5
-    )
-    ax.add_patch(shape)
-    ax.text(x + width / 2, y + (0.18 if text else 0), title, ha="center", va="center", fontsize=10, weight="bold")
-    ax.text(x + width / 2, y - 0.2, text, ha="center", va="center", fontsize=7.5)
-
-
 def _lanes(ax: Axes, left: float, right: float) -> None:
     for start, end, y, colour in ((left, right, 2 + _GAP, _FORWARD), (right, left, 2 - _GAP, _BACKWARD)):
-        ax.annotate("", (end, y), (start, y), arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.5, "shrinkA": 0})
+        arrow(ax, (start, y), (end, y), color=colour, shrinkA=0)
 
 
 def _skip(ax: Axes, left: float, right: float, above: str, below: str) -> None:
@@ -86,7 +76,7 @@ def _skip(ax: Axes, left: float, right: float, above: str, below: str) -> None:
         inset = 0 if colour == _FORWARD else (0.25 if way[0] < way[1] else -0.25)
         xs = [way[0] + inset, way[0] + inset, way[1] - inset, way[1] - inset]
         ax.plot(xs[:3], [2.35, top, top], color=colour, lw=1.5)
-        ax.annotate("", (xs[3], 2.33), (xs[2], top), arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.5})
+        arrow(ax, (xs[2], top), (xs[3], 2.33), color=colour)
     ax.text((left + right) / 2, 3.98, above, ha="center", va="bottom", fontsize=9, color=_FORWARD)
     ax.text((left + right) / 2, 3.45, below, ha="center", va="top", fontsize=9, color=_BACKWARD)
 
@@ -96,8 +86,7 @@ def flow_figure(curves: Mapping[str, Sequence[float]], floor: float = 1e-16) -> 
 
     curves: label → lengths from the last layer's output down to the first layer's input, at most four curves.
     """
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(9, 3.6)
     for (label, norms), colour in zip(curves.items(), ("blue", "orange", "vermillion", "purple"), strict=False):
         layer = np.arange(len(norms))[::-1]
         relative = np.asarray(norms) / norms[0]
@@ -108,8 +97,7 @@ def flow_figure(curves: Mapping[str, Sequence[float]], floor: float = 1e-16) -> 
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 4, 5, 10]))
     ax.set_ylim(bottom=floor)
     ax.set_xlabel("after layer … (the gradient enters after the last one, at the left, and travels to the input, 0)")
-    ax.set_title("length of the gradient, relative to where it entered", loc="left", fontsize=10)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False, loc="center")
+    titled(ax, "length of the gradient, relative to where it entered")
+    plain(ax)
+    legend(ax, fontsize=10, loc="center")
     return figure

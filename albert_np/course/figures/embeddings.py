@@ -8,30 +8,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.config import AlbertConfig
-from albert_np.plots import COLOURS
-from albert_np.plots.showing import matrix
+from albert_np.plots import COLOURS, legend, matrix, new_figure, plain, sign_before, titled
+from albert_np.study import word_embedding_parameters
 
 __all__ = ["lost_rows_figure", "scatter_figure", "table_sizes_figure"]
 
 
 def table_sizes_figure(configs: Mapping[str, AlbertConfig]) -> Figure:
     """Draw V·H against V·E + E·H: a pair of bars a configuration, and the last configuration's sizes against E."""
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    bars, curve = figure.subplots(1, 2)
+    figure, (bars, curve) = new_figure(10, 3.4, 1, 2)
     for i, config in enumerate(configs.values()):
-        V, E, H = config.vocab_size, config.embedding_size, config.hidden_size
-        pair = ((-0.2, V * H, "vermillion", "one table, V·H"), (0.2, V * E + E * H, "blue", "two factors, V·E + E·H"))
+        sizes = word_embedding_parameters(config)
+        pair = (
+            (-0.2, sizes["V x H"], "vermillion", "one table, V·H"),
+            (0.2, sizes["factorised"], "blue", "two factors, V·E + E·H"),
+        )
         for offset, size, colour, label in pair:
-            bars.barh(i + offset, size / 1e6, 0.36, color=COLOURS[colour], label=label if i == 0 else None)
-            bars.text(size / 1e6 + 1.5, i + offset, f"{size / 1e6:.2f} M", va="center", fontsize=8)
+            bar = bars.barh(i + offset, size / 1e6, 0.36, color=COLOURS[colour], label=label if i == 0 else None)
+            bars.bar_label(bar, [f"{size / 1e6:.2f} M"], fontsize=8, padding=4)
     bars.set_yticks(range(len(configs)), configs)
     bars.invert_yaxis()
     bars.set(xlim=(0, 150), xlabel="millions of numbers")
-    bars.set_title("the released sizes", loc="left", fontsize=10)
-    bars.legend(frameon=False, fontsize=8, loc="upper right")
+    titled(bars, "the released sizes")
+    legend(bars, fontsize=8, loc="upper right")
     _sizes_against_width(curve, *list(configs.items())[-1])
-    for ax in (bars, curve):
-        ax.spines[["top", "right"]].set_visible(False)
+    plain(bars, curve, grid=None)
     return figure
 
 
@@ -48,7 +49,7 @@ def _sizes_against_width(ax: Axes, name: str, config: AlbertConfig) -> None:
     ax.text(0.4 * H, 0.4 * (V + H) * H / 1e6 - 8, "V·E + E·H", color=COLOURS["blue"], fontsize=9)
     ax.text(even - 60, 6, f"equal at E = {even:,.0f}", ha="right", fontsize=8, color=COLOURS["grey"])
     ax.set(xlabel="E", xlim=(0, H * 1.03), ylim=(0, None))
-    ax.set_title(f"millions of numbers against E, {name} (H = {H:,})", loc="left", fontsize=10)
+    titled(ax, f"millions of numbers against E, {name} (H = {H:,})")
 
 
 def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
@@ -56,8 +57,7 @@ def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
     one_hot = np.eye(rows)[ids]  # (T, V)
     panels = (one_hot.T, dy, one_hot.T @ dy)
     names = ("onehotᵀ  (V, T)", "dy  (T, E)", "dweight  (V, E)")
-    figure = Figure(figsize=(9, 2.9), layout="constrained")
-    axes = figure.subplots(1, 3, width_ratios=[panel.shape[1] for panel in panels])
+    figure, axes = new_figure(9, 2.9, 1, 3, width_ratios=[panel.shape[1] for panel in panels])
     for ax, panel, name in zip(axes, panels, names, strict=True):
         matrix(ax, panel, name, signed=name != names[0], digits=0 if name == names[0] else 1)
     axes[0].set(xlabel="place t", ylabel="id v")
@@ -65,8 +65,8 @@ def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
         xlabel="e", ylabel="place t", yticks=range(len(ids)), yticklabels=[f"{t}: id {v}" for t, v in enumerate(ids)]
     )
     axes[2].set(xlabel="e", ylabel="id v")
-    for ax, sign in ((axes[1], "×"), (axes[2], "=")):
-        ax.text(-0.62, 0.5, sign, transform=ax.transAxes, fontsize=18, ha="center", va="center")
+    sign_before(axes[1], "×")
+    sign_before(axes[2], "=")
     return figure
 
 
@@ -76,8 +76,7 @@ def lost_rows_figure(counts: Any, full: Any, lost: Any) -> Figure:
     counts (V,), full and lost (V, E); ids that do not occur are left out.
     """
     used = counts > 0
-    figure = Figure(figsize=(6, 3.4), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(6, 3.4)
     for gradient, colour, marker, label in (
         (full, "blue", "o", "every occurrence added"),
         (lost, "vermillion", "x", "dweight[ids] += dy"),
@@ -87,7 +86,6 @@ def lost_rows_figure(counts: Any, full: Any, lost: Any) -> Figure:
     ax.set(
         xscale="log", yscale="log", xlabel="how often the id occurs in the batch", ylabel="length of its gradient row"
     )
-    ax.legend(frameon=False, fontsize=9, loc="upper left")
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
+    legend(ax, loc="upper left")
+    plain(ax)
     return figure

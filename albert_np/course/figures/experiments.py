@@ -10,8 +10,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS
-from albert_np.study.experiments import MEASURES
+from albert_np.plots import COLOURS, ink, new_figure, plain, titled
+from albert_np.study import MEASURES
 
 __all__ = ["ablation_figure", "cross_task_figure"]
 
@@ -22,26 +22,27 @@ PAIRS = ("nsp_accuracy", "sop_accuracy")
 def ablation_figure(result: Mapping[str, Any], measures: Sequence[str]) -> Figure:
     """Draw a panel for each measure: a row for each variant, a ring for each seed and a dot for their mean.
 
-    result: as `albert_np.experiments.read_result` returns it; measures: names of accuracies of its runs, drawn in per
+    result: as `albert_np.study.read_result` returns it; measures: names of accuracies of its runs, drawn in per
     cent. Where the paper has an average of tasks for these variants, it gets a panel of its own, with rows in the same
     order. A dashed line is what a coin reaches.
     """
     variants = result["variants"]
     paper = [variant["paper"].get("average") for variant in variants]
     panels = len(measures) + any(average is not None for average in paper)
-    figure = Figure(figsize=(1.6 + 2.9 * panels, 1.35 + 0.36 * len(variants)), layout="constrained")
-    axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
+    height = 1.35 + 0.36 * len(variants)
+    figure, axes = new_figure(1.6 + 2.9 * panels, height, 1, panels, sharey=True, squeeze=False)
+    axes = axes[0]
     for ax, measure in zip(axes, measures, strict=False):
         runs = [[100 * run[measure] for run in variant["runs"]] for variant in variants]
         _rows(ax, runs, "blue")
-        ax.set_title(f"ours: accuracy, {MEASURES[measure]}, %", loc="left", fontsize=10)
+        titled(ax, f"ours: accuracy, {MEASURES[measure]}, %")
         if measure in PAIRS:
             ax.axvline(GUESSED, color=COLOURS["grey"], ls="--", lw=1)
             ax.set_xlabel("dashed: a coin", fontsize=9, color=COLOURS["grey"])
     if panels > len(measures):
         _rows(axes[-1], [[] if average is None else [average] for average in paper], "orange")
         source = fill(result["paper"].replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"), 40)
-        axes[-1].set_title(f"the paper, another measure and scale:\n{source}, %", loc="left", fontsize=10)
+        titled(axes[-1], f"the paper, another measure and scale:\n{source}, %")
     axes[0].set_xlabel("ring: one seed; dot: their mean", fontsize=9, color=COLOURS["grey"])
     axes[0].set_yticks(range(len(variants)), [variant["name"] for variant in variants])
     axes[0].set_ylim(len(variants) - 0.5, -0.5)
@@ -62,9 +63,8 @@ def _rows(ax: Axes, rows: Sequence[Sequence[float]], colour: str) -> None:
         )
     ax.margins(x=0.12)
     ax.locator_params(axis="x", nbins=5)
-    ax.grid(axis="x", alpha=0.25)
     ax.tick_params(axis="y", length=0)
-    ax.spines[["top", "right"]].set_visible(False)
+    plain(ax, grid="x")
 
 
 def cross_task_figure(result: Mapping[str, Any]) -> Figure:
@@ -77,14 +77,13 @@ def cross_task_figure(result: Mapping[str, Any]) -> Figure:
     keys = ("nsp_accuracy", "sop_accuracy", "mlm_accuracy")
     ours = [[[100 * run[key] for run in variant["runs"]] for key in keys] for variant in variants]
     paper = [[[variant["paper"][key.partition("_")[0]]] for key in keys] for variant in variants]
-    figure = Figure(figsize=(9.6, 3.5), layout="constrained")
-    axes = figure.subplots(1, 2)
+    figure, axes = new_figure(9.6, 3.5, 1, 2)
     scale = ScalarMappable(Normalize(GUESSED, 100), "cividis")
     for ax, title, rows in zip(
         axes, ("ours", "the paper, table 5 (other models, other text)"), (ours, paper), strict=True
     ):
         _cells(ax, rows, scale)
-        ax.set_title(title, loc="left", fontsize=10)
+        titled(ax, title)
         ax.set_xticks(range(3), ["NSP", "SOP", "MLM"])
         ax.set_yticks(range(len(variants)), [variant["name"] for variant in variants])
         ax.set(xlabel="asked: accuracy, %", ylabel="trained with")
@@ -98,12 +97,10 @@ def _cells(ax: Axes, rows: Sequence[Sequence[Sequence[float]]], scale: ScalarMap
     colours[:, 2] = 1.0  # MLM: no coin, so not on this scale
     ax.imshow(colours, aspect="auto")
     for (i, j), mean in np.ndenumerate(means):
-        dark = colours[i, j, :3] @ (0.3, 0.59, 0.11) < 0.5
-        ink = "white" if dark else "black"
-        several = len(rows[i][j]) > 1
-        ax.text(j, i - 0.1 * several, f"{mean:.1f}", ha="center", va="center", fontsize=12, color=ink)
+        several, colour = len(rows[i][j]) > 1, ink(colours[i, j])
+        ax.text(j, i - 0.1 * several, f"{mean:.1f}", ha="center", va="center", fontsize=12, color=colour)
         if several:
             seeds = "  ".join(f"{value:.1f}" for value in rows[i][j])
-            ax.text(j, i + 0.22, seeds, ha="center", va="center", fontsize=8, color=ink)
+            ax.text(j, i + 0.22, seeds, ha="center", va="center", fontsize=8, color=colour)
     ax.tick_params(length=0)
     ax.axvline(1.5, color="black", lw=1)

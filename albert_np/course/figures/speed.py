@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, legend, new_figure, plain
 
 __all__ = ["error_figure", "floor_figure"]
 
@@ -16,8 +16,7 @@ def floor_figure(rows: Mapping[str, tuple[float, float, float]]) -> Figure:
     Floor: arithmetic, or reading and writing once, whichever takes longer. Passes: the time that the op's separate
     operations would need if each of them read from memory and wrote to it.
     """
-    figure = Figure(figsize=(8.4, 0.42 * len(rows) + 1.4), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(8.4, 0.42 * len(rows) + 1.4)
     marks = (("floor", "|", "grey"), ("every pass through memory", "D", "orange"), ("measured", "o", "blue"))
     for y, times in enumerate(rows.values()):
         milliseconds = [1000 * t for t in times]
@@ -30,14 +29,13 @@ def floor_figure(rows: Mapping[str, tuple[float, float, float]]) -> Figure:
     ax.margins(x=0.12)
     ax.set_xlabel("milliseconds (logarithmic); at the right: measured / floor")
     _named_rows(ax, list(rows))
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    legend(figure, loc="outside upper center", ncols=3)
     return figure
 
 
 def error_figure(rows: Mapping[str, tuple[float, float]], eps: float) -> Figure:
     """Draw op → (largest relative error forward, backward), on a logarithmic axis in units of `eps`."""
-    figure = Figure(figsize=(8.4, 0.34 * len(rows) + 1.3), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(8.4, 0.34 * len(rows) + 1.3)
     for k, (label, colour, marker) in enumerate((("forward", "blue", "o"), ("backward", "vermillion", "s"))):
         errors = [error[k] / eps for error in rows.values()]
         ax.scatter(errors, range(len(rows)), 42, color=COLOURS[colour], marker=marker, label=label)
@@ -45,7 +43,7 @@ def error_figure(rows: Mapping[str, tuple[float, float]], eps: float) -> Figure:
     ax.set_xscale("log")
     ax.set_xlabel("largest error of float32 / largest value, in ε (logarithmic)")
     _named_rows(ax, list(rows))
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    legend(figure, loc="outside upper center", ncols=3)
     return figure
 
 
@@ -53,5 +51,5 @@ def _named_rows(ax: Axes, names: list[str]) -> None:
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
-    ax.grid(axis="x", alpha=0.25)
-    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.spines["left"].set_visible(False)
+    plain(ax, grid="x")

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, legend, new_figure, plain, titled
 from albert_np.training import google_schedule, warmup_linear
 
 __all__ = ["moments_figure", "schedule_figure", "trust_ratio_figure"]
@@ -18,16 +17,15 @@ def moments_figure(gradients: Any, means: Any, corrected: Any, factors: Any) -> 
 
     gradients, means, corrected: (steps,) of one number. factors: (steps',) (1 - β₁ᵗ) / √(1 - β₂ᵗ) from t = 1 on.
     """
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure(9, 3, 1, 2)
     t = np.arange(1, len(gradients) + 1)
     left.plot(t, gradients, ".", color=COLOURS["grey"], alpha=0.7, label="gradient g")
     left.plot(t, means, color=COLOURS["vermillion"], lw=2, label="running mean m")
     left.plot(t, corrected, color=COLOURS["blue"], lw=2, label="corrected, m / (1 - β₁ᵗ)")
     left.axhline(0, color="black", lw=0.8)
     left.set(xlabel="update t", ylim=(-1.7, 2.1))
-    left.set_title("the mean starts at 0 and is pulled towards it", loc="left", fontsize=10)
-    left.legend(frameon=False, fontsize=9, loc="lower right")
+    titled(left, "the mean starts at 0 and is pulled towards it")
+    legend(left, loc="lower right")
 
     t = np.arange(1, len(factors) + 1)
     peak = int(np.argmax(factors))
@@ -38,8 +36,8 @@ def moments_figure(gradients: Any, means: Any, corrected: Any, factors: Any) -> 
     right.text(1, 1.12, "corrected", fontsize=9, color=COLOURS["blue"])
     right.set(xscale="log", xlabel="update t", ylim=(0, 7.3))
     right.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-    right.set_title("Adam without correction: its step, in corrected steps", loc="left", fontsize=10)
-    _plain(left, right)
+    titled(right, "Adam without correction: its step, in corrected steps")
+    plain(left, right)
     return figure
 
 
@@ -51,8 +49,7 @@ def trust_ratio_figure(
     ratios: name → φ at each of `steps`. excluded: name → whether it is spared.
     """
     names = [name for name in ratios if not excluded[name]]
-    figure = Figure(figsize=(9, 0.32 * len(names) + 1), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(9, 0.32 * len(names) + 1)
     height = 0.8 / len(steps)
     for i, (step, colour) in enumerate(zip(steps, ("sky", "blue", "green"), strict=False)):
         y = np.arange(len(names)) + height * (i - (len(steps) - 1) / 2)
@@ -64,15 +61,14 @@ def trust_ratio_figure(
     ax.set(xlabel="trust ratio φ = ‖w‖ / ‖u‖", xlim=(0, high), ylim=(len(names) - 0.4, -0.6))
     note = f"not drawn: {sum(excluded.values())} biases\nand LayerNorm parameters, φ = 1"
     ax.text(0.99 * high, 0.2, note, ha="right", va="center", fontsize=9, color=COLOURS["grey"])
-    ax.legend(frameon=False, fontsize=9, loc="lower right")
-    ax.spines[["top", "right"]].set_visible(False)
+    legend(ax, loc="lower right")
+    plain(ax, grid=None)
     return figure
 
 
 def schedule_figure(warmup_steps: int, total_steps: int, peak: float) -> Figure:
     """Draw both schedules, whole and around the end of the warm-up, where Google's jumps."""
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure(9, 3, 1, 2)
     near = np.arange(int(0.9 * warmup_steps), int(1.25 * warmup_steps))
     for ax, steps in ((left, np.arange(0, total_steps + 1, max(1, warmup_steps // 25))), (right, near)):
         for schedule, colour, name in (
@@ -80,18 +76,12 @@ def schedule_figure(warmup_steps: int, total_steps: int, peak: float) -> Figure:
             (google_schedule, "vermillion", "google_schedule"),
         ):
             rates = [1000 * schedule(int(step), warmup_steps, total_steps, peak) for step in steps]
-            ax.plot(
-                steps,
-                rates,
-                color=COLOURS[colour],
-                lw=2,
-                label=name,
-                ls="-" if ax is right else ("-", "--")[colour != "blue"],
-            )
+            dashed = ax is left and schedule is google_schedule  # where both are one line
+            ax.plot(steps, rates, color=COLOURS[colour], lw=2, label=name, ls="--" if dashed else "-")
         ax.set(xlabel="step")
     left.set(ylim=(0, None), ylabel="learning rate, thousandths")
-    left.set_title("the whole training", loc="left", fontsize=10)
-    right.set_title("around the end of the warm-up", loc="left", fontsize=10)
+    titled(left, "the whole training")
+    titled(right, "around the end of the warm-up")
     low, high = 1000 * peak * (1 - warmup_steps / total_steps), 1000 * peak
     right.text(
         1.012 * warmup_steps, 0.5 * (low + high), f"a jump from {high:.3f} to {low:.3f}", va="center", fontsize=9
@@ -99,12 +89,6 @@ def schedule_figure(warmup_steps: int, total_steps: int, peak: float) -> Figure:
     left.locator_params(axis="x", nbins=5)
     left.xaxis.set_major_formatter("{x:,.0f}")
     right.xaxis.set_major_formatter("{x:,.0f}")
-    left.legend(frameon=False, fontsize=9)
-    _plain(left, right)
+    legend(left)
+    plain(left, right)
     return figure
-
-
-def _plain(*axes: Axes) -> None:
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25)

@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, arrow, new_figure, tile
 
 __all__ = ["broadcast_figure", "unbroadcast_figure"]
 
@@ -15,8 +14,7 @@ __all__ = ["broadcast_figure", "unbroadcast_figure"]
 def broadcast_figure(column: Any, row: Any) -> Figure:
     """Draw column + row = grid: what is stored in full colour, its copies pale. column (m, 1), row (1, n)."""
     m, n = column.shape[0], row.shape[1]
-    figure = Figure(figsize=(10, 0.45 * m + 0.9), layout="constrained")
-    panels = figure.subplots(1, 3)
+    figure, panels = new_figure(10, 0.45 * m + 0.9, 1, 3)
     first_column, first_row = np.arange(n)[None, :] == 0, np.arange(m)[:, None] == 0
     _cells(panels[0], np.broadcast_to(column, (m, n)), "blue", np.broadcast_to(first_column, (m, n)))
     _cells(panels[1], np.broadcast_to(row, (m, n)), "orange", np.broadcast_to(first_row, (m, n)))
@@ -30,15 +28,14 @@ def broadcast_figure(column: Any, row: Any) -> Figure:
 def unbroadcast_figure(dy: Any) -> Figure:
     """Draw dy (m, n) with its sums along the rows, a column's gradient, and down the columns, a row's gradient."""
     m, n = dy.shape
-    figure = Figure(figsize=(7, 0.45 * m + 1.9), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(7, 0.45 * m + 1.9)
     _cells(ax, dy, "green", np.ones((m, n), dtype=bool))
     _cells(ax, dy.sum(axis=1, keepdims=True), "blue", np.ones((m, 1), dtype=bool), x=n + 1.2)
     _cells(ax, dy.sum(axis=0, keepdims=True), "orange", np.ones((1, n), dtype=bool), y=m + 1.2)
     for i in range(m):
-        _arrow(ax, (n + 0.05, i + 0.5), (n + 1.15, i + 0.5))
+        arrow(ax, (n + 0.05, i + 0.5), (n + 1.15, i + 0.5))
     for j in range(n):
-        _arrow(ax, (j + 0.5, m + 0.05), (j + 0.5, m + 1.15))
+        arrow(ax, (j + 0.5, m + 0.05), (j + 0.5, m + 1.15))
     ax.text(n / 2, -0.25, f"dy ({m}, {n})", ha="center", fontsize=10)
     ax.text(n + 1.7, -0.25, f"dcolumn ({m}, 1)", ha="center", fontsize=10, color=COLOURS["blue"])
     ax.text(n + 0.15, m + 1.7, f"drow (1, {n})", va="center", fontsize=10, color=COLOURS["vermillion"])
@@ -50,15 +47,8 @@ def unbroadcast_figure(dy: Any) -> Figure:
 
 def _cells(ax: Axes, values: Any, colour: str, full: Any, x: float = 0, y: float = 0) -> None:
     m, n = values.shape
-    for i in range(m):
-        for j in range(n):
-            paint = COLOURS[colour] + ("aa" if full[i, j] else "22")
-            ax.add_patch(Rectangle((x + j, y + i), 0.96, 0.96, fc=paint, ec="white"))
-            shade = "black" if full[i, j] else COLOURS["grey"]
-            ax.text(x + j + 0.48, y + i + 0.48, f"{values[i, j]:g}", ha="center", va="center", fontsize=10, color=shade)
+    for (i, j), value in np.ndenumerate(values):
+        fill, shade = ("aa", "black") if full[i, j] else ("22", COLOURS["grey"])
+        tile(ax, x + j, y + i, 0.96, 0.96, f"{value:g}", colour, fill, "white", fontsize=10, color=shade)
     ax.set(xlim=(-0.1, n + 0.1), ylim=(m + 0.1, -0.1), aspect="equal")
     ax.axis("off")
-
-
-def _arrow(ax: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": COLOURS["grey"], "lw": 1.3})

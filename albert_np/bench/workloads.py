@@ -10,7 +10,7 @@ from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining, AlbertModel
 from albert_np.ops import IGNORE_INDEX
 
-__all__ = ["SENTENCE_LENGTHS", "Case", "forward_case", "model_class", "step_case"]
+__all__ = ["SENTENCE_LENGTHS", "Workload", "forward_workload", "model_class", "step_workload"]
 
 LABELLED = 0.15  # share of the tokens that pretraining asks for
 
@@ -24,7 +24,7 @@ SENTENCE_LENGTHS = (
 
 
 @dataclass(frozen=True)
-class Case:
+class Workload:
     """A batch and the work to do on it.
 
     work: "forward" (`AlbertModel`, nothing kept for a backward pass) or "step" (`AlbertForPreTraining`, the loss and
@@ -56,10 +56,10 @@ class Case:
         return int((self.batch["labels"] != IGNORE_INDEX).sum()) if "labels" in self.batch else 0
 
     @property
-    def read(self) -> int:
-        """The number of positions where a practical step's losses read the last hidden state; 0: all are wanted."""
+    def read(self) -> int | None:
+        """The number of positions where a practical step's losses read the last hidden state; None: all are wanted."""
         if not self.practical or self.work != "step":
-            return 0
+            return None
         read = self.batch["labels"] != IGNORE_INDEX
         read[:, 0] = True
         return int(read.sum())
@@ -100,12 +100,12 @@ def model_class(work: str) -> Any:
     return {"forward": AlbertModel, "step": AlbertForPreTraining}[work]
 
 
-def forward_case(config: AlbertConfig, lengths: Sequence[int], practical: bool = False, seed: int = 0) -> Case:
+def forward_workload(config: AlbertConfig, lengths: Sequence[int], practical: bool = False, seed: int = 0) -> Workload:
     """Return a forward pass over sequences of these lengths, padded to the longest."""
-    return Case(config, "forward", _inputs(config, lengths, np.random.default_rng(seed)), practical)
+    return Workload(config, "forward", _inputs(config, lengths, np.random.default_rng(seed)), practical)
 
 
-def step_case(config: AlbertConfig, lengths: Sequence[int], practical: bool = False, seed: int = 0) -> Case:
+def step_workload(config: AlbertConfig, lengths: Sequence[int], practical: bool = False, seed: int = 0) -> Workload:
     """Return a pretraining step over sequences of these lengths, padded to the longest.
 
     `practical` labels 15 % of the real tokens; otherwise every position has a label, padding too.
@@ -119,7 +119,7 @@ def step_case(config: AlbertConfig, lengths: Sequence[int], practical: bool = Fa
         chosen = np.isin(np.arange(labels.size), asked).reshape(labels.shape)
         labels = np.where(chosen, labels, IGNORE_INDEX)
     orders = rng.integers(0, 2, len(lengths))
-    return Case(config, "step", {**inputs, "labels": labels, "sentence_order_label": orders}, practical)
+    return Workload(config, "step", {**inputs, "labels": labels, "sentence_order_label": orders}, practical)
 
 
 def _inputs(config: AlbertConfig, lengths: Sequence[int], rng: np.random.Generator) -> dict[str, np.ndarray]:

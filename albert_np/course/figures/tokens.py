@@ -6,24 +6,21 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, IN_TURN, new_figure, tile
 
 __all__ = ["lattice_figure", "pair_figure", "segmentations_figure"]
 
-_IN_TURN = ("blue", "orange", "green", "purple")
 _PATHS = ("blue", "vermillion")
 
 
 def segmentations_figure(rows: Mapping[str, Sequence[str]]) -> Figure:
     """Draw one text cut in several ways, title → pieces: equal characters stand below each other."""
     width = max(sum(map(len, pieces)) for pieces in rows.values())
-    figure = Figure(figsize=(max(6.0, 0.17 * width), 0.75 * len(rows)), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(max(6.0, 0.17 * width), 0.75 * len(rows))
     for y, (title, pieces) in enumerate(rows.items()):
         ax.text(0, y - 0.36, title, fontsize=9, va="bottom")
-        _strip(ax, y, pieces, [_IN_TURN[i % len(_IN_TURN)] for i in range(len(pieces))])
+        _strip(ax, y, pieces, [IN_TURN[i % 4] for i in range(len(pieces))])
     ax.set(xlim=(0, width), ylim=(len(rows) - 0.45, -0.75))
     ax.axis("off")
     return figure
@@ -32,8 +29,7 @@ def segmentations_figure(rows: Mapping[str, Sequence[str]]) -> Figure:
 def pair_figure(tokens: Sequence[str], token_type_ids: Sequence[int], special: Sequence[int]) -> Figure:
     """Draw a row of tokens in the colours of their type, special tokens with a frame, and both numbers below."""
     width = sum(map(len, tokens))
-    figure = Figure(figsize=(max(6.0, 0.17 * (width + 9)), 1.4), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(max(6.0, 0.17 * (width + 9)), 1.4)
     edges = _strip(ax, 0, tokens, [("blue", "orange")[t] for t in token_type_ids], special)
     for y, (name, values) in enumerate({"type": token_type_ids, "special": special}.items(), start=1):
         ax.text(-0.5, 0.15 + 0.45 * y, name, ha="right", va="center", fontsize=9)
@@ -51,10 +47,7 @@ def _strip(
     starts = [0.0, *np.cumsum([len(piece) for piece in pieces]).tolist()][:-1]
     for i, (left, piece, colour) in enumerate(zip(starts, pieces, colours, strict=True)):
         edge = "black" if framed is not None and framed[i] else COLOURS[colour]
-        box = Rectangle(
-            (left + 0.08, y - 0.25), len(piece) - 0.16, 0.5, fc=COLOURS[colour] + "44", ec=edge, lw=1.2, clip_on=False
-        )
-        ax.add_patch(box)
+        tile(ax, left + 0.08, y - 0.25, len(piece) - 0.16, 0.5, "", colour, "44", edge)
         for k, character in enumerate(piece):
             ax.text(left + k + 0.5, y, character, ha="center", va="center", fontsize=9, family="DejaVu Sans Mono")
     return starts
@@ -70,15 +63,14 @@ def lattice_figure(
 ) -> Figure:
     """Draw a lattice: places between characters, an arc for every piece that fits, two paths marked.
 
-    edges: all candidates (`tokenization.unigram.Edge`). best: those of the best path, drawn strongly, above. other:
+    edges: all candidates (`tokenization.Edge`). best: those of the best path, drawn strongly, above. other:
     those of a path to compare with, drawn below. scores: best score up to each place, written under it. names: of the
     two paths.
     """
     below = 1.9 if other else 1.0
     longest = max(edge.end - edge.start for edge in edges)
     height = 0.6 * longest + 1.1
-    figure = Figure(figsize=(max(6.0, 0.95 * len(text)), 0.7 * (height + below)), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(max(6.0, 0.95 * len(text)), 0.7 * (height + below))
     for edge in edges:
         chosen = edge in best
         _arc(ax, edge, 0.6 * (edge.end - edge.start), _PATHS[0] if chosen else "grey", 2.6 if chosen else 1.0)

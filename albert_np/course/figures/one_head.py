@@ -8,16 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.ops import softmax_forward
-from albert_np.plots import COLOURS
-from albert_np.plots.showing import matrix
+from albert_np.plots import COLOURS, baseline, legend, matrix, new_figure, plain, titled
 
 __all__ = ["backward_figure", "scale_figure", "weights_figure"]
 
 
 def weights_figure(tokens: Sequence[str], scores: Any, probs: Any) -> Figure:
     """Draw one head's scores and weights (T, T): a row is the token that looks, a column the token looked at."""
-    figure = Figure(figsize=(9, 4.1), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure(9, 4.1, 1, 2)
     matrix(left, scores, "scores: query · key / √D", signed=True, digits=1)
     matrix(right, probs, "weights: every row sums to 1")
     for ax in (left, right):
@@ -34,19 +32,17 @@ def scale_figure(widths: Sequence[int] = (16, 64, 256), positions: int = 64, row
     Queries and keys have independent standard normal numbers; each point is a mean over `rows` rows of `positions`.
     """
     rng = np.random.default_rng(8)
-    figure = Figure(figsize=(9.5, 3.4), layout="constrained")
-    entropies, slopes = figure.subplots(1, 2)
+    figure, (entropies, slopes) = new_figure(9.5, 3.4, 1, 2)
     scales = np.logspace(-3, 1, 60)
     for D, colour in zip(widths, ("green", "blue", "purple"), strict=True):
         products = _products(rng, rows, positions, D)
         curve = [_entropy(products * scale) for scale in scales]
         entropies.plot(scales, curve, color=COLOURS[colour], label=f"D = {D}")
         entropies.plot([D**-0.5], [_entropy(products * D**-0.5)], "o", color=COLOURS[colour])
-    entropies.axhline(np.log(positions), color=COLOURS["grey"], ls="--", lw=1)
-    entropies.text(10, np.log(positions) + 0.08, "all alike: ln T", ha="right", fontsize=8, color=COLOURS["grey"])
+    baseline(entropies, float(np.log(positions)), "all alike: ln T")
     entropies.set(xscale="log", xlabel="scale", ylim=(0, np.log(positions) + 0.5))
-    entropies.set_title(f"entropy of the weights, T = {positions}; dots: scale 1/√D", loc="left", fontsize=10)
-    entropies.legend(frameon=False, fontsize=8, loc="lower left")
+    titled(entropies, f"entropy of the weights, T = {positions}; dots: scale 1/√D")
+    legend(entropies, fontsize=8, loc="lower left")
 
     powers = 2 ** np.arange(0, 11)
     products_of = {int(D): _products(rng, rows, positions, int(D)) for D in powers}
@@ -56,11 +52,9 @@ def scale_figure(widths: Sequence[int] = (16, 64, 256), positions: int = 64, row
     slopes.set(xscale="log", xlabel="D", ylim=(0, 1.05))
     slopes.set_xscale("log", base=2)
     slopes.set_xticks(powers[::2], [str(D) for D in powers[::2]])
-    slopes.set_title("slope of the weights by their own scores, Σ p (1 - p)", loc="left", fontsize=10)
-    slopes.legend(frameon=False, fontsize=8, loc="lower left")
-    for ax in (entropies, slopes):
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25)
+    titled(slopes, "slope of the weights by their own scores, Σ p (1 - p)")
+    legend(slopes, fontsize=8, loc="lower left")
+    plain(entropies, slopes)
     return figure
 
 
@@ -81,8 +75,7 @@ def _slope(scores: Any) -> float:
 
 def backward_figure(probs: Any, dprobs: Any, dscores: Any) -> Figure:
     """Draw weights, their gradient and the scores' gradient (T, S), with the sum of each row of the last."""
-    figure = Figure(figsize=(9.5, 3), layout="constrained")
-    axes = figure.subplots(1, 3)
+    figure, axes = new_figure(9.5, 3, 1, 3)
     matrix(axes[0], probs, "weights P")
     matrix(axes[1], dprobs, "their gradient, dcontext valueᵀ", signed=True)
     matrix(axes[2], dscores, "the scores' gradient, after softmax", signed=True)

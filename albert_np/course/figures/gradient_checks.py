@@ -7,15 +7,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.ops import softmax_backward, softmax_forward
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, legend, new_figure, plain
 
 __all__ = ["step_figure", "upstream_figure"]
 
 
 def step_figure() -> Figure:
     """Draw the relative error of both differences of exp at 1 against the step h, measured (points) and bounded."""
-    figure = Figure(figsize=(10.5, 4.0), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = new_figure(10.5, 4.0, 1, 2, sharey=True)
     kinds: list[tuple[Any, int]] = [(np.float64, -14), (np.float32, -7)]
     for ax, (dtype, smallest) in zip(panels, kinds, strict=True):
         eps = float(np.finfo(dtype).eps)
@@ -30,10 +29,9 @@ def step_figure() -> Figure:
         _floor(ax, (3 * eps) ** (1 / 3), (3 * eps) ** (2 / 3) / 2, r"\sqrt[3]{3\varepsilon}", "blue", "left")
         ax.set(xscale="log", yscale="log", ylim=(1e-14, 1e3), xlabel="step h")
         ax.set_title(f"{np.dtype(dtype).name}, ε = {eps:.1e}", fontsize=10)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.2)
+        plain(ax)
     panels[0].set_ylabel("relative error of the slope")
-    panels[1].legend(frameon=False, fontsize=9, loc="lower left")
+    legend(panels[1], loc="lower left")
     return figure
 
 
@@ -60,8 +58,7 @@ def _floor(ax: Axes, h: float, error: float, name: str, colour: str, align: str)
 def upstream_figure(x: Any, dy: Any) -> Figure:
     """Draw softmax's dx for an upstream gradient of ones and for dy, beside an all-zero backward. x and dy (C,)."""
     _, cache = softmax_forward(x)
-    figure = Figure(figsize=(9, 2.9), layout="constrained")
-    panels = figure.subplots(1, 2, sharey=True)
+    figure, panels = new_figure(9, 2.9, 1, 2, sharey=True)
     places = np.arange(len(x))
     titles = ("dy = ones: right and wrong look alike", "dy random: they do not")
     for ax, upstream, title in zip(panels, (np.ones_like(x), dy), titles, strict=True):
@@ -70,7 +67,7 @@ def upstream_figure(x: Any, dy: Any) -> Figure:
         ax.axhline(0, color=COLOURS["grey"], lw=0.8)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel("entry of x")
-        ax.spines[["top", "right"]].set_visible(False)
+        plain(ax, grid=None)
     panels[0].set_ylabel("dx")
-    panels[0].legend(frameon=False, fontsize=9)
+    legend(panels[0])
     return figure

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, IN_TURN, baseline, legend, new_figure, plain, titled, write_cells
 
 __all__ = [
     "answers_figure",
@@ -20,9 +20,7 @@ __all__ = [
     "tokens_figure",
 ]
 
-_IN_TURN = ("blue", "orange", "green", "purple")
-_OF_HEADS = ("blue", "orange", "green", "vermillion", "purple", "sky")
-_CONTROL = COLOURS["grey"]
+_CONTROL = COLOURS["grey"]  # random weights
 
 
 def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int | None = None) -> Figure:
@@ -31,9 +29,8 @@ def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int
     curves: label → {"l2", "degrees"}, (L,) each, or (runs, L) for several of one label. A label with "random" in it is
     drawn in grey; at most two are, and four are not. trained_steps: marks the number of steps in training.
     """
-    figure = Figure(figsize=(9.5, 3.3), layout="constrained")
-    axes = figure.subplots(1, 2)
-    colours = iter(_IN_TURN)
+    figure, axes = new_figure(9.5, 3.3, 1, 2)
+    colours = iter(IN_TURN)
     dashes = iter(((0, (5, 2)), (0, (1, 1.5))))
     for label, curve in curves.items():
         random = "random" in label
@@ -44,13 +41,13 @@ def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int
                 marker = "o" if len(values) <= 24 else None
                 ax.plot(steps, values, marker=marker, ms=4, lw=1.8, label=label if i == 0 else None, **style)
     for ax, title, unit in zip(axes, ("L2 distance", "angle"), ("", ", degrees"), strict=True):
-        ax.set_title(f"{title} between a step's input and output{unit}", loc="left", fontsize=10)
+        titled(ax, f"{title} between a step's input and output{unit}")
         ax.set_xlabel("step")
         ax.set_ylim(bottom=0)
-        _plain(ax)
+        _whole_steps(ax)
         if trained_steps is not None:
             _trained_until(ax, trained_steps)
-    axes[1].legend(frameon=False, fontsize=9)
+    legend(axes[1])
     return figure
 
 
@@ -59,22 +56,19 @@ def steps_figure(measured: Mapping[str, Mapping[str, Any]], trained_steps: int, 
 
     measured: label → {"loss", "accuracy"}, (steps + 1,) each; uniform: the loss of guessing evenly.
     """
-    figure = Figure(figsize=(9.5, 3.3), layout="constrained")
-    axes = figure.subplots(1, 2)
+    figure, axes = new_figure(9.5, 3.3, 1, 2)
     for label, values in measured.items():
         style = {"color": _CONTROL, "ls": "--"} if "random" in label else {"color": COLOURS["blue"]}
         axes[0].plot(values["loss"], marker="o", ms=4, lw=1.8, label=label, **style)
         axes[1].plot(100 * np.asarray(values["accuracy"]), marker="o", ms=4, lw=1.8, label=label, **style)
-    axes[0].axhline(uniform, color=_CONTROL, lw=1, ls=":")
-    place = {"xycoords": ("axes fraction", "data"), "xytext": (0, -10), "textcoords": "offset points"}
-    axes[0].annotate("even guess", (0.99, uniform), ha="right", fontsize=8, color=_CONTROL, **place)
+    baseline(axes[0], uniform, "even guess", below=True)
     for ax, title in zip(axes, ("MLM loss, nats per masked token", "MLM accuracy, %"), strict=True):
-        ax.set_title(title, loc="left", fontsize=10)
+        titled(ax, title)
         ax.set_xlabel("steps applied")
-        _plain(ax)
+        _whole_steps(ax)
         _trained_until(ax, trained_steps)
     axes[1].set_ylim(bottom=0)
-    axes[1].legend(frameon=False, fontsize=9, loc="lower right", bbox_to_anchor=(1, 0.06))
+    legend(axes[1], loc="lower right", bbox_to_anchor=(1, 0.06))
     return figure
 
 
@@ -91,10 +85,9 @@ def _trained_until(ax: Axes, steps: int) -> None:
     )
 
 
-def _plain(ax: Axes) -> None:
+def _whole_steps(ax: Axes) -> None:
     ax.xaxis.set_major_locator(MaxNLocator(12, integer=True))
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
+    plain(ax)
 
 
 def answers_figure(panels: Mapping[str, tuple[Sequence[str], Any]], sentence: str) -> Figure:
@@ -103,30 +96,25 @@ def answers_figure(panels: Mapping[str, tuple[Sequence[str], Any]], sentence: st
     panels: title → (words, probabilities (words, L + 1)); the first word of each is the one that was hidden.
     """
     sizes = [len(words) for words, _ in panels.values()]
-    figure = Figure(figsize=(4.9 * len(panels), 0.36 * max(sizes) + 1.35), layout="constrained")
+    figure, axes = new_figure(4.9 * len(panels), 0.36 * max(sizes) + 1.35, 1, len(panels), squeeze=False)
     figure.suptitle(sentence, fontsize=10, x=0.01, ha="left")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
     highest = max(probs.max() for _, probs in panels.values())
-    for ax, (title, (words, probs)) in zip(axes, panels.items(), strict=True):
-        ax.imshow(probs, cmap="cividis", vmin=0, vmax=highest, aspect="auto")
-        ax.set_title(title, loc="left", fontsize=10)
+    for ax, (title, (words, probs)) in zip(axes[0], panels.items(), strict=True):
+        image = ax.imshow(probs, cmap="cividis", vmin=0, vmax=highest, aspect="auto")
+        titled(ax, title)
         ax.set_xticks(range(probs.shape[1]), ["0", *map(str, range(1, probs.shape[1]))])
         ax.set_yticks(range(len(words)), words)
         ax.get_yticklabels()[0].set_fontweight("bold")
         ax.tick_params(length=0, labelsize=9)
         ax.set_xlabel("steps applied")
-        for row, column in np.ndindex(probs.shape):
-            value = probs[row, column]
-            ink = "white" if value < 0.5 * highest else "black"
-            ax.text(column, row, f"{100 * value:.1f}", ha="center", va="center", fontsize=8, color=ink)
+        write_cells(ax, image, lambda prob: f"{100 * prob:.1f}")
     return figure
 
 
 def attention_figure(rows: Mapping[str, Any], tokens: Sequence[str]) -> Figure:
     """Draw attention as small multiples: a row for each of `rows`, label → (N, T, T), and a column for each head."""
     heads = len(next(iter(rows.values())))
-    figure = Figure(figsize=(1.9 * heads + 2.2, 1.75 * len(rows) + 0.9), layout="constrained")
-    axes = figure.subplots(len(rows), heads, squeeze=False)
+    figure, axes = new_figure(1.9 * heads + 2.2, 1.75 * len(rows) + 0.9, len(rows), heads, squeeze=False)
     for (label, probs), line in zip(rows.items(), axes, strict=True):
         for n, ax in enumerate(line):
             image = ax.imshow(probs[n], cmap="cividis", vmin=0, vmax=1)
@@ -135,7 +123,7 @@ def attention_figure(rows: Mapping[str, Any], tokens: Sequence[str]) -> Figure:
             ax.set_xticks(range(len(tokens)), tokens if line is axes[-1] else [""] * len(tokens), rotation=90)
         line[0].set_ylabel(label, fontsize=9)
     for n, ax in enumerate(axes[0]):
-        ax.set_title(f"head {n}", fontsize=9, color=COLOURS[_OF_HEADS[n]])
+        ax.set_title(f"head {n}", fontsize=9, color=COLOURS[IN_TURN[n]])
     figure.supxlabel("is looked at (key)", fontsize=9)
     figure.colorbar(image, ax=axes, label="attention probability", shrink=0.5)
     return figure
@@ -148,26 +136,26 @@ def statistics_figure(
 
     trained, random: name → (L, N); alike: what a head that looks at all places alike would have; titles: of the panels.
     """
-    figure = Figure(figsize=(10, 4.9), layout="constrained")
-    axes = figure.subplots(2, 4).ravel()
+    figure, axes = new_figure(10, 4.9, 2, 4)
+    axes = axes.ravel()
     for ax, (name, title) in zip(axes, titles.items(), strict=False):
         steps = np.arange(1, len(trained[name]) + 1)
         for n in range(trained[name].shape[1]):
             ax.plot(steps, random[name][:, n], color=_CONTROL, lw=1, label="random weights" if n == 0 else None)
         for n in range(trained[name].shape[1]):
-            ax.plot(steps, trained[name][:, n], "o-", ms=3.5, lw=1.6, color=COLOURS[_OF_HEADS[n]], label=f"head {n}")
+            ax.plot(steps, trained[name][:, n], "o-", ms=3.5, lw=1.6, color=COLOURS[IN_TURN[n]], label=f"head {n}")
         if name in alike:
             ax.axhline(alike[name], color="black", lw=1, ls=":", label="all places alike")
-        ax.set_title(title, loc="left", fontsize=9)
+        titled(ax, title, 9)
         ax.set_ylim(bottom=0)
-        _plain(ax)
+        plain(ax)
         ax.set_xticks(steps)
     for ax in axes[len(titles) :]:
         ax.axis("off")
     for ax in axes[4 : len(titles)]:
         ax.set_xlabel("step", fontsize=9)
     handles, labels = axes[0].get_legend_handles_labels()
-    axes[-1].legend(handles, labels, frameon=False, fontsize=9, loc="center")
+    legend(axes[-1], handles, labels, loc="center")
     return figure
 
 
@@ -176,31 +164,25 @@ def knockout_figure(effects: Mapping[str, Any], errors: Mapping[str, Any], by_st
 
     effects, errors: label → (N,), in nats; by_step (L, N).
     """
-    figure = Figure(figsize=(9.5, 3.5), layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
+    figure, (left, right) = new_figure(9.5, 3.5, 1, 2, width_ratios=[1.1, 1])
     for i, (label, values) in enumerate(effects.items()):
         colour = _CONTROL if "random" in label else COLOURS["blue"]
         heads = np.arange(len(values)) + 0.34 * (i - 0.5)
         left.bar(heads, values, 0.32, color=colour, label=label)
         left.errorbar(heads, values, 2 * np.asarray(errors[label]), fmt="none", ecolor="black", capsize=3, lw=1)
     left.axhline(0, color="black", lw=0.8)
-    left.set_xticks(range(by_step.shape[1]), [f"head {n}" for n in range(by_step.shape[1])])
-    left.set_title("loss gained by losing a head in all steps, nats (±2 s.e.)", loc="left", fontsize=10)
-    left.spines[["top", "right"]].set_visible(False)
-    left.grid(axis="y", alpha=0.25)
-    left.legend(frameon=False, fontsize=9)
+    names = [f"head {n}" for n in range(by_step.shape[1])]
+    left.set_xticks(range(len(names)), names)
+    titled(left, "loss gained by losing a head in all steps, nats (±2 s.e.)")
+    plain(left, grid="y")
+    legend(left)
     limit = abs(by_step).max() or 1.0
     image = right.imshow(by_step, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
-    right.set_xticks(range(by_step.shape[1]), [f"head {n}" for n in range(by_step.shape[1])])
+    right.set_xticks(range(len(names)), names)
     right.set_yticks(range(len(by_step)), [f"step {i + 1}" for i in range(len(by_step))])
     right.tick_params(length=0)
-    right.set_title("… in one step only, trained", loc="left", fontsize=10)
-    for row, column in np.ndindex(by_step.shape):
-        value = by_step[row, column]
-        red, green, blue, _ = image.cmap(image.norm(value))
-        ink = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else "black"
-        text = f"{value:+.3f}" if abs(value) >= 0.0005 else "0"
-        right.text(column, row, text, ha="center", va="center", fontsize=8, color=ink)
+    titled(right, "… in one step only, trained")
+    write_cells(right, image, lambda value: f"{value:+.3f}" if abs(value) >= 0.0005 else "0")
     return figure
 
 
@@ -210,9 +192,9 @@ def tokens_figure(tokens: Sequence[str], measures: Mapping[str, Mapping[str, Any
     measures: model → {name of the number: (T,)}; `at` itself is left out and marked "?".
     """
     names = list(next(iter(measures.values())))
-    width = 0.36 * len(tokens) + 1.2
-    figure = Figure(figsize=(width * len(measures), 1.25 * len(names) + 0.9), layout="constrained")
-    axes = figure.subplots(len(names), len(measures), squeeze=False, sharey="row")
+    rows, columns = len(names), len(measures)
+    size = ((0.36 * len(tokens) + 1.2) * columns, 1.25 * rows + 0.9)
+    figure, axes = new_figure(*size, rows, columns, squeeze=False, sharey="row")
     others = np.arange(len(tokens)) != at
     for column, (model, values) in enumerate(measures.items()):
         colour = _CONTROL if "random" in model else COLOURS["blue"]
@@ -222,9 +204,9 @@ def tokens_figure(tokens: Sequence[str], measures: Mapping[str, Mapping[str, Any
             ax.bar(range(len(tokens)), heights, color=colour)
             ax.axhline(0, color="black", lw=0.6)
             ax.text(at, 0, "?", ha="center", va="bottom", weight="bold", fontsize=9)
-            ax.set_title(f"{model}: {name}", loc="left", fontsize=9)
-            ax.set_xticks(range(len(tokens)), tokens if row == len(names) - 1 else [""] * len(tokens), rotation=90)
+            titled(ax, f"{model}: {name}", 9)
+            ax.set_xticks(range(len(tokens)), tokens if row == rows - 1 else [""] * len(tokens), rotation=90)
             ax.tick_params(length=0, labelsize=8)
-            ax.spines[["top", "right"]].set_visible(False)
+            plain(ax, grid=None)
             ax.locator_params(axis="y", nbins=4)
     return figure

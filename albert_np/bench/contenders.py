@@ -1,27 +1,88 @@
-"""Whom albert_np is compared with: Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
+"""Who does the work: albert_np, and Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
 
-They have the same weights, inputs, precision and number of threads, and profit like albert_np from
-`backend.keep_freed_memory`, which holds for the whole process. Packages are imported when they are asked for.
+All have the same weights, inputs, precision and number of threads. What albert_np asks of the C library's allocator
+holds for the whole process, so the others profit from it too. Their packages are imported when they are asked for.
 """
 
 import importlib
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from albert_np.bench.cases import Case
 from albert_np.bench.comparison import Contender
+from albert_np.bench.workloads import Workload
 from albert_np.config import AlbertConfig
+from albert_np.execution import Replicas, split
 from albert_np.params import albert_ties
 
-__all__ = ["INSTALL_TORCH", "RIVALS", "UnavailableError", "hugging_face_model", "needs", "torch_contender"]
+__all__ = [
+    "INSTALL_TORCH",
+    "RIVALS",
+    "UnavailableError",
+    "hugging_face_model",
+    "needs",
+    "ours",
+    "pass_of",
+    "tf32",
+    "torch_contender",
+]
 
 INSTALL_TORCH = "pip install 'albert-np[torch]'"
+
+
+def ours(model: Any, workload: Workload, threads: int) -> Contender:
+    """Return `model`, of the workload's class, as a contender; its gradients are set to zero before each step."""
+    to_device, to_host = model.backend.from_numpy, model.backend.to_numpy
+    parts = [{name: to_device(array) for name, array in part.items()} for part in split(workload.batch, threads)]
+    replicas = Replicas(model, threads)
+    one_pass = pass_of(workload)
+
+    def run(training: bool = workload.work == "step") -> list[Any]:
+        if training:
+            model.train()
+        else:
+            model.eval()
+        if workload.work == "step":
+            model.zero_grad()
+        outputs = replicas.map(one_pass, parts, gradients=workload.work == "step")
+        model.backend.synchronize()
+        return outputs
+
+    def results() -> dict[str, np.ndarray]:
+        outputs = run(training=False)
+        if workload.work == "step":
+            norm = np.linalg.norm(to_host(model.grads.flat))
+            return {"loss": np.array(sum(outputs)), "norm of all gradients": np.array(norm)}
+        hidden = np.concatenate([to_host(y) for y in outputs])
+        return {"last_hidden_state": hidden[workload.batch["attention_mask"] == 1]}
+
+    return Contender("albert_np", run, results)
+
+
+def pass_of(workload: Workload) -> Callable[[Any, Any], Any]:
+    """Return the function of a model and a part of the batch that does the work on that part.
+
+    The parts' losses and gradients add up to those of the batch, as in the trainer.
+    """
+    counts = {"mlm_denominator": workload.labelled, "sop_denominator": workload.shape[0]}
+
+    def forward(model: Any, part: Any) -> Any:
+        return model(**part, skip_padding=workload.practical, grad=False).last_hidden_state
+
+    def step(model: Any, part: Any) -> float:
+        output = model(**part, skip_padding=workload.practical, **counts)
+        model.backward()
+        return float(output.loss)
+
+    return {"forward": forward, "step": step}[workload.work]
 
 
 class UnavailableError(Exception):
@@ -55,14 +116,14 @@ def _twin(model: Any, attention: str) -> Any:
     return twin.to("cuda") if model.backend.name == "cupy" else twin
 
 
-def torch_contender(name: str, twin: Any, case: Case, threads: int, call: Any = None) -> Contender:
+def torch_contender(name: str, twin: Any, workload: Workload, threads: int, call: Any = None) -> Contender:
     """Return Hugging Face's model `twin` as a contender; call: what runs it, if it is not the model itself."""
     (torch,) = needs(INSTALL_TORCH, "torch")
     torch.set_num_threads(threads)
     device = next(twin.parameters()).device
-    tensors = {name: torch.from_numpy(array).to(device) for name, array in case.batch.items()}
+    tensors = {name: torch.from_numpy(array).to(device) for name, array in workload.batch.items()}
     call = twin if call is None else call
-    step = case.work == "step"
+    step = workload.work == "step"
 
     def run(training: bool = step) -> Any:
         twin.train(training)
@@ -79,9 +140,9 @@ def torch_contender(name: str, twin: Any, case: Case, threads: int, call: Any = 
     def results() -> dict[str, np.ndarray]:
         output = run(training=False)
         if step:
-            norm = _gradient_norm(twin, case.config)
+            norm = _gradient_norm(twin, workload.config)
             return {"loss": output.loss.detach().cpu().numpy(), "norm of all gradients": norm}
-        return {"last_hidden_state": output.last_hidden_state.cpu().numpy()[case.batch["attention_mask"] == 1]}
+        return {"last_hidden_state": output.last_hidden_state.cpu().numpy()[workload.batch["attention_mask"] == 1]}
 
     return Contender(name, run, results)
 
@@ -96,15 +157,15 @@ def _gradient_norm(twin: Any, config: AlbertConfig) -> np.ndarray:
     return np.array(sum(float((gradient**2).sum()) for gradient in gradients.values()) ** 0.5)
 
 
-def _torch(model: Any, case: Case, threads: int, attention: str) -> Contender:
-    return torch_contender(f"PyTorch, {attention}", _twin(model, attention), case, threads)
+def _torch(model: Any, workload: Workload, threads: int, attention: str) -> Contender:
+    return torch_contender(f"PyTorch, {attention}", _twin(model, attention), workload, threads)
 
 
-def _torch_compiled(model: Any, case: Case, threads: int) -> Contender:
+def _torch_compiled(model: Any, workload: Workload, threads: int) -> Contender:
     (torch,) = needs(INSTALL_TORCH, "torch")
-    torch.compiler.reset()  # what was compiled for the last case would make this one's shapes dynamic, and slower
+    torch.compiler.reset()  # what was compiled for the last workload would make this one's shapes dynamic, and slower
     twin = _twin(model, "sdpa")
-    contender = torch_contender("torch.compile", twin, case, threads, torch.compile(twin, dynamic=False))
+    contender = torch_contender("torch.compile", twin, workload, threads, torch.compile(twin, dynamic=False))
     try:
         contender.run()
     except RuntimeError as error:
@@ -112,8 +173,8 @@ def _torch_compiled(model: Any, case: Case, threads: int) -> Contender:
     return contender
 
 
-def _onnx(model: Any, case: Case, threads: int) -> Contender:
-    if case.work != "forward" or model.backend.name != "numpy":
+def _onnx(model: Any, workload: Workload, threads: int) -> Contender:
+    if workload.work != "forward" or model.backend.name != "numpy":
         raise UnavailableError("ONNX Runtime is compared in forward passes on the processor only")
     needs("pip install onnx", "onnx")
     (onnxruntime,) = needs("pip install onnxruntime", "onnxruntime")
@@ -121,14 +182,14 @@ def _onnx(model: Any, case: Case, threads: int) -> Contender:
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.force_spinning_stop", "1")  # leave the processor to whoever is next
     with tempfile.TemporaryDirectory() as folder:
-        path = _export(_twin(model, "eager"), case.batch, model.config, Path(folder))
+        path = _export(_twin(model, "eager"), workload.batch, model.config, Path(folder))
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
     def run() -> Any:
-        return session.run(None, case.batch)
+        return session.run(None, workload.batch)
 
     def results() -> dict[str, np.ndarray]:
-        return {"last_hidden_state": run()[0][case.batch["attention_mask"] == 1]}
+        return {"last_hidden_state": run()[0][workload.batch["attention_mask"] == 1]}
 
     return Contender("ONNX Runtime", run, results)
 
@@ -154,9 +215,29 @@ def _export(twin: Any, batch: Mapping[str, np.ndarray], config: AlbertConfig, fo
     return fused
 
 
-RIVALS: dict[str, Callable[[Any, Case, int], Contender]] = {
+RIVALS: dict[str, Callable[[Any, Workload, int], Contender]] = {
     "torch": partial(_torch, attention="sdpa"),
     "torch-eager": partial(_torch, attention="eager"),
     "torch-compile": _torch_compiled,
     "onnx": _onnx,
 }
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Within the block, CuPy and PyTorch (if it is there) multiply with TF32's 10 bits of mantissa, or neither does."""
+    from cupy import _core, float32
+    from cupy._core import _routines_linalg
+
+    products: Any = SimpleNamespace(allow_tf32=False)
+    if find_spec("torch"):
+        products = importlib.import_module("torch").backends.cuda.matmul
+    before = _core.get_compute_type(float32), products.allow_tf32
+    kind = _routines_linalg.COMPUTE_TYPE_TF32 if allowed else _routines_linalg.COMPUTE_TYPE_DEFAULT
+    _core.set_compute_type(float32, kind)
+    products.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        _core.set_compute_type(float32, before[0])
+        products.allow_tf32 = before[1]

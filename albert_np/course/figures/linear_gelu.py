@@ -7,8 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.ops import gelu_backward, gelu_forward, gelu_new_backward, gelu_new_forward
-from albert_np.plots import COLOURS
-from albert_np.plots.showing import matrix
+from albert_np.plots import COLOURS, legend, matrix, new_figure, plain
 
 __all__ = ["gelu_figure", "outer_products_figure"]
 
@@ -17,14 +16,11 @@ def outer_products_figure(dy: Any, x: Any) -> Figure:
     """Draw dweight = Σ over rows of dyᵀ x: one small matrix a row, and their sum. dy (R, out), x (R, in)."""
     products = [np.outer(dy_row, x_row) + 0.0 for dy_row, x_row in zip(dy, x, strict=True)]  # no "-0.00"
     panels = [*products, sum(products)]
-    figure = Figure(figsize=(2.5 * len(panels), 2.6), layout="constrained")
-    limit = max(abs(np.asarray(panel)).max() for panel in panels)
-    for r, (ax, panel) in enumerate(zip(figure.subplots(1, len(panels)), panels, strict=True)):
+    figure, axes = new_figure(2.5 * len(panels), 2.6, 1, len(panels))
+    limit = max(abs(np.asarray(panel)).max() for panel in panels)  # one scale for all panels
+    for r, (ax, panel) in enumerate(zip(axes, panels, strict=True)):
         title = "= dweight" if r == len(products) else f"{'+ ' if r else ''}row {r}: dyᵀ x"
-        matrix(ax, np.asarray(panel), title, signed=True)
-        ax.images[0].set_clim(-limit, limit)  # one scale for all panels
-        for text, value in zip(ax.texts, np.ravel(panel), strict=True):
-            text.set_color("white" if abs(value) > 0.7 * limit else "black")
+        matrix(ax, np.asarray(panel), title, signed=True, limit=limit)
         ax.set_xlabel("in", fontsize=8)
         ax.set_ylabel("out", fontsize=8)
     return figure
@@ -37,24 +33,22 @@ def gelu_figure(reach: float = 5.0) -> Figure:
     erf, erf_cache = gelu_forward(x)
     tanh, tanh_cache = gelu_new_forward(x)
     erf_slope, tanh_slope = gelu_backward(one, erf_cache), gelu_new_backward(one, tanh_cache)
-    figure = Figure(figsize=(10.5, 3.2), layout="constrained")
-    value, slope, difference = figure.subplots(1, 3)
+    figure, (value, slope, difference) = new_figure(10.5, 3.2, 1, 3)
     _both_forms(value, x, erf, tanh, "value")
     value.plot(x, np.maximum(x, 0), color=COLOURS["grey"], lw=1, ls=":", label="max(x, 0), for scale")
-    value.legend(frameon=False, fontsize=8, loc="upper left")
+    legend(value, fontsize=8, loc="upper left")
     _both_forms(slope, x, erf_slope, tanh_slope, "slope")
     slope.set_ylim(-0.25, 1.6)
     slope.axhline(1, color=COLOURS["grey"], lw=1, ls=":")
-    slope.legend(frameon=False, fontsize=8, loc="upper left")
+    legend(slope, fontsize=8, loc="upper left")
     difference.plot(x, 1e4 * (tanh - erf), color=COLOURS["green"], label="of the values")
     difference.plot(x, 1e4 * (tanh_slope - erf_slope), color=COLOURS["purple"], ls="--", label="of the slopes")
     difference.set_title("tanh form minus erf form, times 10,000", fontsize=10)
     difference.set_ylim(-10, 14)
-    difference.legend(frameon=False, fontsize=8, loc="upper left")
+    legend(difference, fontsize=8, loc="upper left")
     for ax in (value, slope, difference):
         ax.set_xlabel("x", fontsize=9)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.grid(alpha=0.25)
+    plain(value, slope, difference)
     return figure
 
 

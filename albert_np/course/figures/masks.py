@@ -4,11 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
-from albert_np.plots import COLOURS
+from albert_np.plots import COLOURS, legend, new_figure, plain, tile, titled
 
 __all__ = ["lengths_figure", "masked_figure", "pairs_figure"]
 
@@ -19,8 +17,7 @@ def lengths_figure(probabilities: Any, samples: Sequence[Any], rules: Mapping[st
     probabilities: (N,), p(1) … p(N). samples: arrays of drawn lengths, each a dot with its bar. rules: name → (N,)
     probabilities, one group of bars each on the right.
     """
-    figure = Figure(figsize=(10, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, (left, right) = new_figure(10, 3.4, 1, 2)
     n = np.arange(1, len(probabilities) + 1)
     left.bar(n, probabilities, width=0.75, color=COLOURS["grey"], alpha=0.35, label="p(n), from 1/n")
     for i, (lengths, colour) in enumerate(zip(samples, ("orange", "blue", "green"), strict=False)):
@@ -30,18 +27,18 @@ def lengths_figure(probabilities: Any, samples: Sequence[Any], rules: Mapping[st
         left.errorbar(
             x, shares, margin, fmt="o", ms=5, capsize=4, color=COLOURS[colour], label=f"{len(lengths):,} draws, ± 3σ"
         )
-    left.set_title("how often a span of n words is drawn", loc="left", fontsize=10)
+    titled(left, "how often a span of n words is drawn")
     width = 0.8 / len(rules)
     for i, ((name, rule), colour) in enumerate(zip(rules.items(), ("blue", "sky", "vermillion"), strict=False)):
         words = n * rule / (n * rule).sum()
         bars = right.bar(n + width * (i - (len(rules) - 1) / 2), words, 0.92 * width, color=COLOURS[colour], label=name)
         right.bar_label(bars, [f"{100 * share:.0f} %" for share in words], fontsize=8, padding=1)
-    right.set_title("where the masked words are: share of words in spans of n", loc="left", fontsize=10)
+    titled(right, "where the masked words are: share of words in spans of n")
     for ax, high in ((left, 0.75), (right, 0.85)):
         ax.set(xlabel="n, words in the span", ylim=(0, high))
         ax.set_xticks(n)
-        ax.spines[["top", "right"]].set_visible(False)
-        ax.legend(frameon=False, fontsize=9, loc="upper right" if ax is left else "upper left")
+        legend(ax, loc="upper right" if ax is left else "upper left")
+    plain(left, right, grid=None)
     return figure
 
 
@@ -70,12 +67,13 @@ def masked_figure(
             left, line = 0, line + 1
         places.append((left, line))
         left += sizes[i]
-    figure = Figure(figsize=(0.128 * (width + 8), 1.25 * (line + 1) + 0.35), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(0.128 * (width + 8), 1.25 * (line + 1) + 0.35)
     for i, ((x, row), size, state) in enumerate(zip(places, sizes, states, strict=True)):
-        colour = COLOURS[list(_STATES.values())[state]]
-        _piece(ax, x, 3 * row, size, original[i], COLOURS["grey"], 0)
-        _piece(ax, x, 3 * row + 1, size, read[i], colour, 0 if state == 0 else 0.3)
+        for y, text, colour, fill in (
+            (3 * row, original[i], "grey", "00"),
+            (3 * row + 1, read[i], list(_STATES.values())[state], "00" if state == 0 else "44"),
+        ):
+            tile(ax, x + 0.1, y - 0.42, size - 0.2, 0.84, text, colour, fill, fontsize=8.5, family="DejaVu Sans Mono")
         if i == 0 or words[i - 1] != words[i]:
             end = x + sum(s for s, word in zip(sizes, words, strict=True) if word == words[i])
             ax.plot([x + 0.2, end - 0.2], [3 * row - 0.6] * 2, color="black", lw=1.2)
@@ -91,24 +89,14 @@ def masked_figure(
     return figure
 
 
-def _piece(ax: Axes, x: float, y: float, size: int, text: str, colour: str, alpha: float) -> None:
-    ax.add_patch(Rectangle((x + 0.1, y - 0.42), size - 0.2, 0.84, fc=colour, ec="none", alpha=alpha))
-    ax.add_patch(Rectangle((x + 0.1, y - 0.42), size - 0.2, 0.84, fc="none", ec=colour, lw=1))
-    ax.text(x + size / 2, y, text, ha="center", va="center", fontsize=8.5, family="DejaVu Sans Mono")
-
-
 def pairs_figure(examples: Sequence[tuple[Sequence[str], Sequence[str], int]]) -> Figure:
     """Draw pairs as they are read: the sentences of A blue, of B orange, and the label (1: swapped) behind."""
     longest = max(len(first) + len(second) for first, second, _ in examples)
-    figure = Figure(figsize=(8.6, 0.5 * len(examples) + 0.5), layout="constrained")
-    ax = figure.subplots()
+    figure, ax = new_figure(8.6, 0.5 * len(examples) + 0.5)
     for row, (first, second, label) in enumerate(examples):
         for i, (name, colour) in enumerate([(s, "blue") for s in first] + [(s, "orange") for s in second]):
             x = i + (0.35 if i >= len(first) else 0)
-            ax.add_patch(
-                Rectangle((x + 0.04, row - 0.36), 0.92, 0.72, fc=COLOURS[colour] + "44", ec=COLOURS[colour], lw=1.3)
-            )
-            ax.text(x + 0.5, row, name, ha="center", va="center", fontsize=11)
+            tile(ax, x + 0.04, row - 0.36, 0.92, 0.72, name, colour, "44", fontsize=11)
         said = "1, swapped" if label else "0, in order"
         ax.text(longest + 0.6, row, said, va="center", fontsize=10, color=COLOURS["vermillion" if label else "green"])
     ax.text(0, -0.75, "segment A", color=COLOURS["blue"], fontsize=10, va="center")

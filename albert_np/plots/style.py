@@ -1,0 +1,159 @@
+"""How all figures look, and the shapes that several of them are made of. Colours are those of Okabe and Ito."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+__all__ = [
+    "COLOURS",
+    "IN_TURN",
+    "arrow",
+    "baseline",
+    "box",
+    "ink",
+    "legend",
+    "matrix",
+    "new_figure",
+    "plain",
+    "sign_before",
+    "tile",
+    "titled",
+    "write_cells",
+]
+
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "vermillion": "#D55E00",
+    "purple": "#CC79A7",
+    "sky": "#56B4E9",
+    "grey": "#7F7F7F",
+}
+IN_TURN = ("blue", "orange", "green", "purple", "vermillion", "sky")  # of things that are no better than each other
+
+
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
+    """Return a figure of that size in inches, which belongs to no window, and its axes as `Figure.subplots` does."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
+
+
+def plain(*axes: Axes, grid: Literal["both", "x", "y"] | None = "both") -> None:
+    """Leave out the frame at the top and at the right; grid: along which axis faint lines help to read, if any."""
+    for ax in axes:
+        ax.spines[["top", "right"]].set_visible(False)
+        if grid is not None:
+            ax.grid(axis=grid, alpha=0.25)
+
+
+def titled(ax: Axes, title: str, size: float = 10) -> None:
+    """Write a title at the left."""
+    ax.set_title(title, loc="left", fontsize=size)
+
+
+def legend(where: Axes | Figure, *entries: Any, **options: Any) -> None:
+    """Draw a legend without a frame into axes or a figure; entries and options are those of its `legend`."""
+    where.legend(*entries, **{"frameon": False, "fontsize": 9, **options})
+
+
+def baseline(ax: Axes, value: float, label: str, below: bool = False) -> None:
+    """Draw a dashed line at what can be had without learning, its label at the right end, above the line or below."""
+    ax.axhline(value, color=COLOURS["grey"], ls="--", lw=1)
+    ax.annotate(
+        label,
+        (0.99, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, -10 if below else 3),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8,
+        color=COLOURS["grey"],
+        bbox={"boxstyle": "square,pad=0", "fc": "white", "ec": "none", "alpha": 0.7},
+    )
+
+
+def matrix(
+    ax: Axes, values: Any, title: str = "", signed: bool = False, digits: int = 2, limit: float | None = None
+) -> None:
+    """Draw a matrix: cividis for magnitudes, a map centred at zero for signed values; up to 8×8 the numbers too.
+
+    limit: the magnitude at the end of a signed scale, by default the largest in `values`.
+    """
+    limit = limit or abs(values).max() or 1.0
+    scale = {"cmap": "PuOr", "vmin": -limit, "vmax": limit} if signed else {"cmap": "cividis"}
+    image = ax.imshow(values, **scale)
+    ax.set_title(title, fontsize=10)
+    ax.tick_params(length=0, labelsize=7)
+    if max(values.shape) > 8:
+        ax.set(xticks=[], yticks=[])
+        return
+    ax.set(xticks=range(values.shape[1]), yticks=range(values.shape[0]))
+    write_cells(ax, image, lambda value: f"{value:.{digits}f}")
+
+
+def write_cells(ax: Axes, image: AxesImage, text: Callable[[float], str], size: float = 8) -> None:
+    """Write `text(value)` into every cell of a matrix that `imshow` has drawn."""
+    values: Any = image.get_array()
+    for (row, column), value in np.ndenumerate(np.asarray(values)):
+        colour = ink(image.cmap(image.norm(value)))
+        ax.text(column, row, text(value), ha="center", va="center", fontsize=size, color=colour)
+
+
+def ink(colour: Any) -> str:
+    """Return black or white, whichever can be read on a colour (red, green, blue, …), each between 0 and 1."""
+    return "white" if np.dot(colour[:3], (0.3, 0.59, 0.11)) < 0.5 else "black"
+
+
+def sign_before(ax: Axes, sign: str) -> None:
+    """Write a large sign, such as + or =, between a panel and its left neighbour."""
+    ax.text(-0.62, 0.5, sign, transform=ax.transAxes, fontsize=18, ha="center", va="center")
+
+
+def tile(
+    ax: Axes,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    text: str,
+    colour: str,
+    fill: str = "33",
+    edge: str | None = None,
+    **font: Any,
+) -> None:
+    """Draw a rectangle with a text in its middle; (x, y): a corner; fill: opacity, as two hexadecimal digits."""
+    face, edge = COLOURS[colour] + fill, edge or COLOURS[colour]
+    ax.add_patch(Rectangle((x, y), width, height, fc=face, ec=edge, lw=1.2, clip_on=False))
+    ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", **{"fontsize": 9, **font})
+
+
+def box(ax: Axes, x: float, y: float, size: tuple[float, float], title: str, text: str, colour: str) -> None:
+    """Draw a rounded box with a title and a text; x: its left edge, y: its middle."""
+    width, height = size
+    shape = FancyBboxPatch(
+        (x, y - height / 2),
+        width,
+        height,
+        boxstyle="round,pad=0.04",
+        fc=COLOURS[colour] + "33",
+        ec=COLOURS[colour],
+        lw=1.5,
+    )
+    ax.add_patch(shape)
+    middle = x + width / 2
+    ax.text(middle, y + (0.327 * height if text else 0), title, ha="center", va="center", fontsize=10, weight="bold")
+    ax.text(middle, y - 0.18 * height, text, ha="center", va="center", fontsize=8)
+
+
+def arrow(
+    ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str = "grey", **properties: Any
+) -> None:
+    """Draw an arrow; properties are Matplotlib's `arrowprops`."""
+    arrowprops = {"arrowstyle": "->", "color": COLOURS[colour], "lw": 1.5, **properties}
+    ax.annotate("", end, start, arrowprops=arrowprops)

@@ -1,0 +1,333 @@
+"""From tokenized texts to a batch: cut what is too long, set special tokens around, fill up, hand over.
+
+`make_rows` gives the rows, `COLUMNS` reads their columns, `Padding` fills these up, `BatchEncoding` is what a call
+returns.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from albert_np.tokenization.encoder import TokenizedText
+
+Value = TypeVar("Value")
+Columns = dict[str, Any]  # name → one list or number for each row
+
+
+class Limits(NamedTuple):
+    """How rows are held to a length.
+
+    `strategy`: which text is cut; `max_length`: tokens in a row, special ones included; `room`: tokens that are left
+    for texts; `side`: the end that is cut off; `stride`: tokens that neighbouring windows share.
+    """
+
+    strategy: str
+    max_length: int
+    room: int
+    side: str
+    stride: int
+
+
+def windows(n_first: int, n_second: int | None, limits: Limits) -> Iterator[tuple[slice, slice]]:
+    """Yield what each row keeps of two texts of `n_first` and `n_second` tokens that exceed the room.
+
+    The first window is what truncation keeps; the following ones hold the rest, each as wide and sharing
+    `stride` tokens with the one before (Rust tokenizers, `Encoding::truncate`). Raises ValueError if nothing of
+    the text would be left, or nothing beside the stride.
+    """
+    everything = slice(None)
+    if n_second is None or limits.strategy == "only_first":
+        for window in _sliding(n_first, limits.room - (n_second or 0), limits):
+            yield window, everything
+    elif limits.strategy == "only_second":
+        for window in _sliding(n_second, limits.room - n_first, limits):
+            yield everything, window
+    else:
+        share = fast_shares if limits.strategy == "longest_first_fast" else slow_shares
+        keep_first, keep_second = share(n_first, n_second, limits.room)
+        yield _kept(n_first, keep_first, limits.side), _kept(n_second, keep_second, limits.side)
+
+
+def _kept(length: int, keep: int, side: str) -> slice:
+    """The part of a text that stays when it is cut on `side`."""
+    return slice(0, keep) if side == "right" else slice(length - keep, length)
+
+
+def _sliding(length: int, keep: int, limits: Limits) -> Iterator[slice]:
+    """Yield windows of `keep` tokens, from the end of the text that truncation keeps to the other."""
+    if keep <= 0:
+        raise ValueError(
+            f"max_length={limits.max_length} with truncation={limits.strategy!r}: all {length} tokens of the text "
+            f"and {-keep} more would have to go; raise max_length or choose 'longest_first'"
+        )
+    if limits.stride >= keep:
+        raise ValueError(
+            f"stride={limits.stride} must be less than the {keep} tokens that max_length leaves to a window"
+        )
+    for moved in range(0, length, keep - limits.stride):
+        stop = min(moved + keep, length)
+        yield slice(moved, stop) if limits.side == "right" else slice(length - stop, length - moved)
+        if stop == length:
+            return
+
+
+def slow_shares(n_first: int, n_second: int, room: int) -> tuple[int, int]:
+    """What longest_first keeps of two texts: level the longer one down, then take from both in turn.
+
+    Source: Hugging Face transformers 4.57, `PreTrainedTokenizerBase.truncate_sequences`.
+    """
+    excess = n_first + n_second - room
+    level = min(abs(n_first - n_second), excess)
+    rest = excess - level
+    if n_first > n_second:
+        return n_first - level - rest // 2, n_second - (rest - rest // 2)
+    return n_first - rest // 2, n_second - level - (rest - rest // 2)
+
+
+def fast_shares(n_first: int, n_second: int, room: int) -> tuple[int, int]:
+    """What longest_first keeps of two texts in the Rust tokenizers, which give an odd token to the longer text.
+
+    Source: tokenizers 0.22, `truncate_encodings`.
+    """
+    shorter, longer = sorted((n_first, n_second))
+    longer = shorter if shorter > room else max(shorter, room - shorter)
+    if shorter + longer > room:
+        shorter, longer = room // 2, room - room // 2
+    return (longer, shorter) if n_first > n_second else (shorter, longer)
+
+
+class Row(NamedTuple):
+    """One row of a batch: the sample it shows, what fits of its one or two texts, and the special tokens around.
+
+    With `special`, the ids of [CLS] and [SEP], it reads `[CLS] A [SEP]` or `[CLS] A [SEP] B [SEP]`; with None the
+    texts follow one another. The methods give one value for each token.
+    """
+
+    sample: int
+    first: TokenizedText
+    second: TokenizedText | None
+    special: tuple[int, int] | None
+
+    def input_ids(self) -> list[int]:
+        """The ids of the tokens."""
+        cls, sep = self.special or (0, 0)
+        return self._around(self.first.ids, self.second.ids if self.second else (), cls, sep)
+
+    def token_type_ids(self) -> list[int]:
+        """0 up to and with the first [SEP], then 1; without special tokens 0 throughout (as HF's slow one)."""
+        ones = len(self.second.ids) + 1 if self.second and self.special else 0
+        return [0] * (self.length() - ones) + [1] * ones
+
+    def attention_mask(self) -> list[int]:
+        """1 throughout: filling comes later."""
+        return [1] * self.length()
+
+    def special_tokens_mask(self) -> list[int]:
+        """1 for a special token, else 0."""
+        return [int(text is None) for text in self.sequence_ids()]
+
+    def offset_mapping(self) -> list[tuple[int, int]]:
+        """Start and end of each token in its text; (0, 0) for a special token."""
+        second = (self.second.offsets if self.second else None) or ()
+        return self._around(self.first.offsets or (), second, (0, 0), (0, 0))
+
+    def sequence_ids(self) -> list[int | None]:
+        """0 for a token of the first text, 1 of the second, None for a special token."""
+        second = [1] * len(self.second.ids) if self.second else []
+        return self._around([0] * len(self.first.ids), second, None, None)
+
+    def word_ids(self) -> list[int | None]:
+        """Which word of its text a token belongs to, None for a special token."""
+        second = (self.second.words if self.second else None) or ()
+        return self._around(self.first.words or (), second, None, None)
+
+    def length(self) -> int:
+        """How many tokens the row holds, special ones included."""
+        texts = len(self.first.ids) + (len(self.second.ids) if self.second else 0)
+        return texts + (special_count(self.second is not None) if self.special else 0)
+
+    def _around(self, first: Sequence[Value], second: Sequence[Value], cls: Value, sep: Value) -> list[Value]:
+        """Lay out one value for each token, with `cls` and `sep` in the places of the special tokens."""
+        if self.special is None:
+            return [*first, *second]
+        return [cls, *first, sep] if self.second is None else [cls, *first, sep, *second, sep]
+
+
+COLUMNS: dict[str, Callable[[Row], Any]] = {
+    "input_ids": Row.input_ids,
+    "token_type_ids": Row.token_type_ids,
+    "attention_mask": Row.attention_mask,
+    "special_tokens_mask": Row.special_tokens_mask,
+    "offset_mapping": Row.offset_mapping,
+    "length": Row.length,
+    "overflow_to_sample_mapping": attrgetter("sample"),
+}
+
+
+def special_count(paired: bool) -> int:
+    """How many special tokens a row holds: two with one text, three with two."""
+    return 3 if paired else 2
+
+
+def make_rows(
+    firsts: Sequence[TokenizedText],
+    seconds: Sequence[TokenizedText] | None,
+    special: tuple[int, int] | None,
+    limits: Limits | None,
+    overflowing: bool,
+) -> Iterator[Row]:
+    """Yield the rows of a batch in order; with `overflowing`, one row for each window of a long text."""
+    for sample, first in enumerate(firsts):
+        second = None if seconds is None else seconds[sample]
+        n_first, n_second = len(first.ids), None if second is None else len(second.ids)
+        if limits is None or n_first + (n_second or 0) <= limits.room:
+            yield Row(sample, first, second, special)
+            continue
+        for cut_first, cut_second in windows(n_first, n_second, limits):
+            yield Row(sample, first.cut(cut_first), second and second.cut(cut_second), special)
+            if not overflowing:
+                break
+
+
+FILLS = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1, "offset_mapping": (0, 0)}
+
+
+class Padding(NamedTuple):
+    """How rows are filled up: to which length, on which side, with which id; and whether arrays come out."""
+
+    strategy: str
+    length: int
+    multiple: int | None
+    side: str
+    pad_id: int
+    as_arrays: bool
+
+    def apply(self, columns: Columns) -> tuple[Columns, int]:
+        """Fill the rows of the columns with known names up to one width, and return it too (0: nothing is filled).
+
+        Other columns are passed through.
+        """
+        width = self._width([len(row) for row in columns["input_ids"]])
+        fills = {"input_ids": self.pad_id, **FILLS}
+        filled = columns
+        if self.as_arrays:
+            filled = {
+                name: stack(name, rows, width, fills[name], self.side) if name in fills else np.array(rows)
+                for name, rows in columns.items()
+            }
+        elif width > 0:
+            filled = {
+                name: [fill_up(row, width, fills[name], self.side) for row in rows] if name in fills else rows
+                for name, rows in columns.items()
+            }
+        return filled, width
+
+    def _width(self, lengths: Sequence[int]) -> int:
+        """The longest row or `length`, rounded up to the multiple."""
+        if self.strategy == "do_not_pad":
+            return 0
+        width = max(lengths, default=0) if self.strategy == "longest" else self.length
+        return width if self.multiple is None else -(-width // self.multiple) * self.multiple
+
+
+def fill_up(row: list[Value], width: int, fill: Value, side: str) -> list[Value]:
+    """One row with its filling on the right or on the left; a row that is long enough stays as it is."""
+    filling = [fill] * (width - len(row))
+    return row + filling if side == "right" else filling + row
+
+
+def stack(name: str, rows: Sequence[Sequence[Any]], width: int, fill: Any, side: str) -> npt.NDArray[np.int64]:
+    """Return one column as an int64 array (rows, tokens), or (rows, tokens, 2) for pairs.
+
+    All tokens are written in one stream to the places that are no filling. Raises ValueError if rows differ in
+    length after being filled up.
+    """
+    real = np.array([len(row) for row in rows], dtype=np.int64)
+    lengths = np.maximum(real, width)
+    if lengths.size and lengths.min() != lengths.max():
+        raise ValueError(
+            f"return_tensors='np' needs rows of one length, and those of {name!r} have {lengths.min()} to "
+            f"{lengths.max()} tokens; ask for padding=True, or for padding='max_length' with truncation=True"
+        )
+    width = int(lengths.max(initial=0))
+    places = np.arange(width)
+    taken = places < real[:, None] if side == "right" else places >= width - real[:, None]
+    item = np.shape(fill)
+    array = np.full((len(rows), width, *item), fill, dtype=np.int64)
+    array[taken] = np.array([value for row in rows for value in row], dtype=np.int64).reshape(-1, *item)
+    return array
+
+
+def collect_columns(encodings: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[Columns, bool]:
+    """Return one encoding, a batch or a list of encodings as columns of lists, and whether it was a batch.
+
+    Raises ValueError if there are no `input_ids`, or if columns differ in their number of rows.
+    """
+    if not isinstance(encodings, Mapping):
+        names = encodings[0].keys() if encodings else ()
+        encodings = {name: [encoding[name] for encoding in encodings] for name in names}
+    if "input_ids" not in encodings:
+        raise ValueError(f"encoded_inputs must hold 'input_ids', got {list(encodings)}")
+    columns = {name: [_as_list(row) for row in rows] for name, rows in encodings.items()}
+    if columns["input_ids"] and not isinstance(columns["input_ids"][0], list):
+        return {name: [row] for name, row in columns.items()}, False
+    counts = {name: len(rows) for name, rows in columns.items()}
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"encoded_inputs: the columns differ in their number of rows: {counts}")
+    return columns, True
+
+
+def _as_list(row: Any) -> Any:
+    return row.tolist() if isinstance(row, (np.ndarray, np.generic)) else row
+
+
+class BatchEncoding(dict[str, Any]):
+    """Columns of a tokenized batch, as items and as attributes: `batch["input_ids"]`, `batch.input_ids`.
+
+    `rows` (with the `width` they were filled up to, on which `side`) say where the tokens came from.
+    """
+
+    def __init__(self, columns: Mapping[str, Any], rows: Sequence[Row] = (), width: int = 0, side: str = "right"):
+        super().__init__(columns)
+        self._rows = rows
+        self._width = width
+        self._side = side
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"this encoding has no {name!r}; it has {', '.join(self)}") from None
+
+    def sequence_ids(self, row: int = 0) -> list[int | None]:
+        """For each token of a row: 0 first text, 1 second text, None a special or padding token."""
+        return fill_up(self._row(row).sequence_ids(), self._width, None, self._side)
+
+    def word_ids(self, row: int = 0) -> list[int | None]:
+        """For each token of a row: the number of its word in its text, None for a special or padding token.
+
+        Raises ValueError unless the texts were given as words.
+        """
+        source = self._row(row)
+        if source.first.words is None:
+            raise ValueError("word_ids: give the texts as lists of words, with is_split_into_words=True")
+        return fill_up(source.word_ids(), self._width, None, self._side)
+
+    def _row(self, row: int) -> Row:
+        if not 0 <= row < len(self._rows):
+            raise ValueError(f"row={row}: the tokenizer call behind this encoding made {len(self._rows)} rows")
+        return self._rows[row]
+
+    def __repr__(self) -> str:
+        return "\n".join(["BatchEncoding(", *(f"  {name}: {_summary(v)}" for name, v in self.items()), ")"])
+
+
+def _summary(value: Any) -> str:
+    """An array with its type and shape; a list, cut after a few lines."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} array of shape {value.shape}\n{value}".replace("\n", "\n    ")
+    text = repr(value)
+    return text if len(text) <= 400 else f"{text[:400]}… ({len(value)} entries)"
