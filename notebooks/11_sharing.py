@@ -276,7 +276,7 @@ for quantity in counts["shared"]:
 
 # %% [markdown]
 # Only the first line differs. A shared layer is computed as often as an unshared one, and each step needs its own
-# cache. `albert_np.study.info.describe` counts the same for any configuration without making the model. For the released
+# cache. `albert_np.study.describe` counts the same for any configuration without making the model. For the released
 # sizes:
 
 # %%

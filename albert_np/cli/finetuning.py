@@ -1,9 +1,9 @@
 """albert-np finetune, evaluate, classify, answer"""
 
 import json
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
 from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.files import whole_file
 
 MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -174,12 +175,11 @@ def evaluate(
     predictor = Predictor.load(model, task)
     examples = read_examples(data, predictor.task.kind, columns=_columns(columns))
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
-    result = predictor.evaluate(examples)
-    if predictions is not None:
-        lines = (json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in result.predictions)
-        hidden = predictions.with_name(f".{predictions.name}.partial")
-        hidden.write_text("".join(lines), encoding="utf-8")
-        os.replace(hidden, predictions)
+    with nullcontext() if predictions is None else whole_file(predictions) as file:
+        result = predictor.evaluate(examples)
+        if file is not None:
+            lines = (json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in result.predictions)
+            file.write_text("".join(lines), encoding="utf-8", newline="\n")
     if as_json:
         print_json({"examples": len(examples), **result.metrics})
     else:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from albert_np.checkpoints import open_checkpoint
+from albert_np.files import is_vacant, whole_folder
 from albert_np.model.base import AlbertBase
 from albert_np.model.loading import class_of, model_classes
 from albert_np.tokenization import AlbertTokenizer
@@ -27,7 +28,7 @@ def convert(
     ValueError if checkpoint and class do not fit.
     """
     target = Path(target)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if not is_vacant(target):
         raise FileExistsError(f"{target} already exists and is not an empty folder")
     if class_name is not None and class_name not in model_classes():
         raise ValueError(f"class_name={class_name!r}: allowed are {', '.join(sorted(model_classes()))}")
@@ -38,7 +39,8 @@ def convert(
         tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
     except FileNotFoundError:
         tokenizer = None
-    model.save_pretrained(target, dtype=dtype, max_shard_bytes=max_shard_bytes)
-    if tokenizer is not None:
-        tokenizer.save_pretrained(target)
+    with whole_folder(target) as folder:
+        model.save_pretrained(folder, dtype=dtype, max_shard_bytes=max_shard_bytes)
+        if tokenizer is not None:
+            tokenizer.save_pretrained(folder)
     return model

@@ -16,7 +16,7 @@ from albert_np.bench.comparison import Contender, DisagreementError, Result, com
 from albert_np.bench.contenders import ours
 from albert_np.bench.floor import floor, products_of
 from albert_np.bench.profile import BETWEEN, timed_ops
-from albert_np.gradcheck import randomize, small_config
+from albert_np.gradcheck import hugging_face_model, randomize, small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
 from albert_np.ops import IGNORE_INDEX
 from albert_np.plots import benchmark_figure, profile_figure
@@ -172,15 +172,9 @@ def test_growth_covers_the_grid():
 # Hugging Face.
 
 
-@pytest.fixture(scope="module")
-def torch():
-    pytest.importorskip("transformers", reason="transformers is not installed")
-    return pytest.importorskip("torch", reason="torch is not installed")
-
-
 @pytest.mark.parametrize("sharing", ["all", "attention"])
 @pytest.mark.parametrize("practical", [False, True])
-def test_pytorch_agrees_in_steps(torch, sharing, practical):
+def test_pytorch_agrees_in_steps(torch, transformers, sharing, practical):
     model = step_model(num_hidden_layers=2, sharing=sharing, hidden_dropout_prob=0.1)
     workload = bench.step_workload(model.config, RAGGED, practical)
     result = bench.measure_workload(model, workload, ["torch", "torch-eager"], threads=2, repeats=1)
@@ -189,7 +183,7 @@ def test_pytorch_agrees_in_steps(torch, sharing, practical):
 
 
 @pytest.mark.parametrize("practical", [False, True])
-def test_everybody_agrees_in_forward_passes(torch, practical):
+def test_everybody_agrees_in_forward_passes(torch, transformers, practical):
     rivals_there = ["torch"]
     try:
         contenders.needs("", "onnx", "onnxruntime")
@@ -203,10 +197,10 @@ def test_everybody_agrees_in_forward_passes(torch, practical):
     assert len(result.seconds) == 2 + len(rivals_there)
 
 
-def test_a_twin_with_other_weights_is_refused(torch, monkeypatch):
+def test_a_twin_with_other_weights_is_refused(torch, transformers, monkeypatch):
     def other(model, workload, threads):
         return contenders.torch_contender(
-            "other", contenders.hugging_face_model("AlbertForPreTraining", workload.config, "sdpa"), workload, threads
+            "other", hugging_face_model("AlbertForPreTraining", workload.config, "sdpa"), workload, threads
         )
 
     monkeypatch.setitem(measuring.RIVALS, "torch", other)

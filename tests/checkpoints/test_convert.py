@@ -96,8 +96,7 @@ def test_googles_checkpoints_become_folders_of_the_class_that_their_heads_tell(n
 
 
 @pytest.mark.parametrize("name", [name for name, cls in HEADS.items() if not cls.endswith("V2")])
-def test_converted_folders_are_whole_for_hugging_face(name, tmp_path):
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+def test_converted_folders_are_whole_for_hugging_face(name, tmp_path, torch, transformers):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         model = convert(TENSORFLOW / name, tmp_path / name, dtype="float64")

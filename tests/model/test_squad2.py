@@ -58,9 +58,7 @@ def test_outputs_and_gradients_equal_pytorchs(dtype, tolerance):
 
 @pytest.mark.parametrize("changes", [{"num_hidden_layers": 4, "num_hidden_groups": 2}, {"sharing": "attention"}])
 @pytest.mark.parametrize("act", ["gelu", "gelu_new"])
-def test_outputs_and_gradients_equal_live_pytorchs(act, changes):
-    pytest.importorskip("torch", reason="torch is not installed")
-    pytest.importorskip("transformers", reason="transformers is not installed")
+def test_outputs_and_gradients_equal_live_pytorchs(act, changes, torch, transformers):
     from reference.make_squad2_reference import torch_squad2_results
 
     _, model, inputs = squad2_case(hidden_act=act, **changes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from toys.tasks import examples, model_folder
+from toys.tasks import examples
 
 from albert_np.tasks.batches import FineTuningData, Position, batches_by_length, collate, objective
 from albert_np.tasks.examples import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
@@ -17,13 +17,8 @@ from albert_np.tokenization import AlbertTokenizer
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return model_folder(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(folder):
-    return AlbertTokenizer.from_pretrained(folder)
+def tokenizer(start):
+    return AlbertTokenizer.from_pretrained(start)
 
 
 def features_of(kind, made, tokenizer, length=32, labels=None, **changes):
@@ -165,7 +160,7 @@ def test_prediction_batches_hold_every_feature_within_the_limit(tokenizer):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, folder):
+def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, start):
     made = examples(kind, 7)
     labels = label_names(kind, made)
     features = features_of(kind, made, tokenizer)
@@ -174,7 +169,7 @@ def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, folder):
     cls = MODELS[kind]
     with pytest.warns(UserWarning, match="newly initialised"):
         model = cls.from_pretrained(
-            folder, dtype="float64", num_labels=numbers.get(kind) or len(labels), problem_type=problem
+            start, dtype="float64", num_labels=numbers.get(kind) or len(labels), problem_type=problem
         )
     parts = [collate(part, tokenizer.pad_token_id) for part in (features[:2], features[2:])]
     shared = objective(kind).denominators(parts)

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from toys.tasks import examples, model_folder
+from toys.tasks import examples
 
 from albert_np.checkpoints import open_checkpoint
 from albert_np.model import class_of
@@ -12,11 +12,6 @@ from albert_np.tasks.readers import KINDS
 from albert_np.training.metrics import read_metrics
 
 RECIPE = FineTuningRecipe(threads=1)
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    return model_folder(tmp_path_factory.mktemp("start") / "model")
 
 
 def prepared(output, start, kind="classification", recipe=RECIPE, scratch=False, **changes):

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from toys.tasks import examples, model_folder
+from toys.tasks import examples
 
 from albert_np.model import (
     AlbertForMultipleChoice,
@@ -20,11 +20,6 @@ from albert_np.tasks.recipes import TASKS
 from albert_np.tokenization import AlbertTokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:not in .* newly initialised")
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    return model_folder(tmp_path_factory.mktemp("start") / "model")
 
 
 def saved(cls, start, folder, **changes):
@@ -144,9 +139,7 @@ def test_a_predictor_leaves_no_trace_in_the_model(start):
     assert not model.grads.flat.any()
 
 
-def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path, torch, transformers):
     folder = saved(AlbertForSequenceClassification, start, tmp_path, num_labels=2, id2label={0: "no", 1: "yes"})
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
     prediction = Predictor.load(folder, threads=1).classify(["the old cat"], ["a red house"])[0]
