@@ -1,4 +1,4 @@
-"""AlbertConfig: Hugging Face's field names and defaults, the eight released presets, and FLOP counts."""
+"""AlbertConfig: Hugging Face's field names and defaults, and the eight released presets."""
 
 import json
 import math
