@@ -51,7 +51,7 @@ def whole_file(path: Name) -> Iterator[Path]:
     before the block runs, IsADirectoryError if `path` is a folder and OSError, such as FileNotFoundError or
     PermissionError, if no file can be made beside it.
     """
-    path = Path(os.path.abspath(path))
+    path = _named(path)
     if _is_stream(path):
         yield path
         return
@@ -75,16 +75,17 @@ def whole_file(path: Name) -> Iterator[Path]:
 def whole_files(folder: Name, seal: str | None = None) -> Iterator[Path]:
     """Yield an empty hidden folder; at the end of the block the files in it move into `folder`, each at one stroke.
 
-    `folder` is made if it is missing; other files in it stay. seal: name of a file without which the others are not
-    read as one. If the block has written it, it is taken out of `folder` before the first file is replaced, and the
-    new one comes last, so that a half-replaced set is never taken for a whole one.
+    `folder` is made if it is missing; other files in it stay. FileExistsError if it is no folder. seal: name of a
+    file without which the others are not read as one. If the block has written it, it is taken out of `folder` before
+    the first file is replaced, and the new one comes last, so that a half-replaced set is never taken for a whole one.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = _named(folder)
     hidden = folder / f"{_HIDDEN}files"
     is_new = not folder.exists()
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir(parents=True)
+        hidden.mkdir()
         yield hidden
         _flush_all(hidden)
         names = sorted((path.name for path in hidden.iterdir()), key=lambda name: (name == seal, name))
@@ -111,13 +112,14 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
     them there is none. Raises FileExistsError, before the block runs, if there is anything but an empty folder and
     `replace` does not allow it, or if it is no folder.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = _named(folder)
     if not is_vacant(folder) and not (replace and folder.is_dir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     hidden = _hidden(folder)
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir(parents=True)
+        hidden.mkdir()
         yield hidden
         _flush_all(hidden)
         if folder.exists():
@@ -149,7 +151,7 @@ def is_vacant(folder: Name) -> bool:
 
 def remove_folder(folder: Name) -> None:
     """Remove a folder and all in it; a half-removed one is never seen under its name."""
-    folder = Path(os.path.abspath(folder))
+    folder = _named(folder)
     doomed = folder.with_name(f"{_HIDDEN}old-{folder.name}")
     shutil.rmtree(doomed, ignore_errors=True)
     folder.rename(doomed)
@@ -165,13 +167,19 @@ def remove_leftovers(folder: Name) -> None:
             path.unlink()
 
 
+def _named(path: Name) -> Path:
+    """Return a path as it was given, as errors should show it, unless that ends in no name: "." does."""
+    return Path(path) if Path(path).name not in ("", "..") else Path(os.path.abspath(path))
+
+
 def _hidden(path: Path) -> Path:
     return path.with_name(f"{_HIDDEN}{path.name}")
 
 
 def _is_stream(path: Path) -> bool:
     """Whether a name stands for something that bytes go through; /dev/stdout does even where it is sent to a file."""
-    if path.parent in (Path("/dev"), Path("/dev/fd")) or path.is_relative_to("/proc"):
+    whole = Path(os.path.abspath(path))
+    if whole.parent in (Path("/dev"), Path("/dev/fd")) or whole.is_relative_to("/proc"):
         return True
     return path.exists() and not path.is_file() and not path.is_dir()
 

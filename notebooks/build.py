@@ -61,7 +61,7 @@ def problems_of(path: Path, notebook: nbformat.NotebookNode) -> list[str]:
         for output in cell.get("outputs", []):
             image = "image/png" in output.get("data", {})
             if image and not output.metadata.get("image/png", {}).get("alt"):
-                problems.append(f"{path.name}, cell {i}: a figure without alt text; show it with plots.showing.show")
+                problems.append(f"{path.name}, cell {i}: a figure without alt text; show it with albert_np.plots.show")
             if output.output_type == "stream" and output.name == "stderr":
                 problems.append(f"{path.name}, cell {i} writes to stderr: {output.text[:200]}")
     return problems

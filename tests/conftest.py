@@ -14,19 +14,19 @@ settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
-def model_folder(tmp_path_factory):
-    """A random model of 32 positions and its vocabulary, to be read only."""
+def start(tmp_path_factory):
+    """The folder of a random model of 32 positions with its vocabulary, to start from; nothing is written into it."""
     return tasks.model_folder(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="session")
-def small_tokenizer(tmp_path_factory):
-    """The small vocabulary of the reference values; not to be changed."""
+def tokenizer(tmp_path_factory):
+    """The small vocabulary of the reference values."""
     return texts.small_tokenizer(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="session")
-def released_tokenizer():
+def released():
     """The vocabulary that Google released, which is not in the repository."""
     if not os.environ.get("ALBERT_NP_SPIECE"):
         pytest.skip("ALBERT_NP_SPIECE does not name the released spiece.model")
@@ -39,5 +39,5 @@ def torch():
 
 
 @pytest.fixture(scope="session")
-def transformers(torch):
+def transformers():
     return pytest.importorskip("transformers", reason="transformers is not installed")

@@ -119,6 +119,13 @@ def test_errors_name_the_final_path(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_errors_name_the_path_as_it_was_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError) as caught:
+        write_text("missing/a.txt", "text")
+    assert caught.value.filename == "missing/a.txt"
+
+
 def test_a_full_disk_is_told_with_the_path(tmp_path):
     with pytest.raises(OSError, match="No space left") as caught, whole_file(tmp_path / "a"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -132,6 +139,14 @@ def test_a_folder_in_the_place_of_a_file_is_refused_before_the_block_runs(tmp_pa
     with pytest.raises(IsADirectoryError) as caught, whole_file(tmp_path):
         pytest.fail("the block ran")
     assert caught.value.filename == str(tmp_path)
+
+
+@pytest.mark.parametrize("writer, name", [(whole_folder, "file"), (whole_folder, "file/folder"), (whole_files, "file")])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, writer, name):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError) as caught, writer(tmp_path / name):
+        pytest.fail("the block ran")
+    assert caught.value.filename == str(tmp_path / "file")
 
 
 @posix

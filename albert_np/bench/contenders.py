@@ -21,13 +21,13 @@ from albert_np.bench.comparison import Contender
 from albert_np.bench.workloads import Workload
 from albert_np.config import AlbertConfig
 from albert_np.execution import Replicas, split
-from albert_np.layers import albert_ties
+from albert_np.gradcheck import torch_twin
+from albert_np.params import albert_ties
 
 __all__ = [
     "INSTALL_TORCH",
     "RIVALS",
     "UnavailableError",
-    "hugging_face_model",
     "needs",
     "ours",
     "pass_of",
@@ -78,7 +78,7 @@ def pass_of(workload: Workload) -> Callable[[Any, Any], Any]:
         return model(**part, skip_padding=workload.practical, grad=False).last_hidden_state
 
     def step(model: Any, part: Any) -> float:
-        output = model(**part, skip_padding=workload.practical, skip_unlabelled=workload.practical, **counts)
+        output = model(**part, skip_padding=workload.practical, **counts)
         model.backward()
         return float(output.loss)
 
@@ -97,22 +97,9 @@ def needs(install: str, *names: str) -> list[Any]:
         raise UnavailableError(f"{error.name or names[0]} is not installed: {install}") from error
 
 
-def hugging_face_model(name: str, config: AlbertConfig, attention: str) -> Any:
-    """Return Hugging Face's model of that class and configuration, freshly initialised.
-
-    attention: "sdpa" (PyTorch's fused attention) or "eager".
-    """
-    _, transformers = needs(INSTALL_TORCH, "torch", "transformers")
-    values: dict[str, Any] = {**config.to_dict(), "attn_implementation": attention}
-    del values["sharing"], values["ffn_output_dropout"]  # our own fields
-    return getattr(transformers, name)(transformers.AlbertConfig(**values))
-
-
 def _twin(model: Any, attention: str) -> Any:
-    (torch,) = needs(INSTALL_TORCH, "torch")
-    twin = hugging_face_model(type(model).__name__, model.config, attention)
-    weights = {name: torch.from_numpy(model.backend.to_numpy(model.params[name]).copy()) for name in twin.state_dict()}
-    twin.load_state_dict(weights)
+    needs(INSTALL_TORCH, "torch", "transformers")
+    twin = torch_twin(model, attention=attention)
     return twin.to("cuda") if model.backend.name == "cupy" else twin
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.bench.comparison import Contender
-from albert_np.bench.contenders import UnavailableError, hugging_face_model, ours, torch_contender
+from albert_np.bench.contenders import INSTALL_TORCH, UnavailableError, needs, ours, torch_contender
 from albert_np.bench.workloads import step_workload
 from albert_np.config import AlbertConfig
+from albert_np.gradcheck import hugging_face_model
 from albert_np.model import AlbertForPreTraining
 
 __all__ = ["measure_memory"]
@@ -93,6 +94,7 @@ def _contender(
         return ours(model, workload, threads)
     if contender not in ATTENTION:
         raise UnavailableError(f"memory of {contender}: only that of {' and '.join(ATTENTION)} is measured")
+    needs(INSTALL_TORCH, "torch", "transformers")
     twin = hugging_face_model("AlbertForPreTraining", workload.config, ATTENTION[contender])
     return torch_contender(contender, twin, workload, threads)
 

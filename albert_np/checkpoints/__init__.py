@@ -1,6 +1,10 @@
-"""Readers and writers of weights in other libraries' formats."""
+"""Models as files: Hugging Face folders, PyTorch's and TensorFlow's formats, the hub, and checkpoints of runs."""
 
+from albert_np.checkpoints.hub import resolve
+from albert_np.checkpoints.huggingface import CONFIG_FILE, Checkpoint, write_folder
+from albert_np.checkpoints.opening import open_checkpoint
 from albert_np.checkpoints.runs import (
+    MANIFEST,
     CheckpointError,
     find_model,
     latest_checkpoint,
@@ -8,15 +12,18 @@ from albert_np.checkpoints.runs import (
     save_checkpoint,
     verify_checkpoint,
 )
-from albert_np.checkpoints.source import Checkpoint, open_checkpoint
 
 __all__ = [
+    "CONFIG_FILE",
+    "MANIFEST",
     "Checkpoint",
     "CheckpointError",
     "find_model",
     "latest_checkpoint",
     "open_checkpoint",
     "remove_leftovers",
+    "resolve",
     "save_checkpoint",
     "verify_checkpoint",
+    "write_folder",
 ]

@@ -13,9 +13,7 @@ Behind them stand the places of the entries that share nothing, for searching by
 one byte for the compression and four for the checksum. The first key is empty and has the bundle's header. Every
 other key is the name of a tensor, and its value says what the tensor is and where it lies.
 
-These values are protocol buffers: a list of fields, each a varint (number · 8 + wire type) and then a varint (type
-0), a varint length and that many bytes (2), or four bytes (5). A varint holds seven bits to the byte, lowest first;
-the top bit says that more follow.
+These values are protocol buffers, and their varints serve the blocks too: see `albert_np.files`.
 
 Sources: tensor_bundle.proto, tensor_bundle.cc and lib/io/format.cc of tensorflow/tensorflow.
 """
@@ -29,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_np.checkpoints.bfloat16 import widen
+from albert_np.files import read_fields, read_varint
 
 __all__ = ["Entry", "list_bundle", "read_tensors"]
 
@@ -115,8 +114,8 @@ def _table(data: bytes) -> dict[bytes, bytes]:
 
 def _handle(data: bytes, position: int) -> tuple[int, int, int]:
     """Return where the block that a handle speaks of begins and ends, and the position behind the handle."""
-    begin, position = _varint(data, position)
-    size, position = _varint(data, position)
+    begin, position = read_varint(data, position)
+    size, position = read_varint(data, position)
     return begin, begin + size, position
 
 
@@ -137,9 +136,9 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     end = len(block) - 4 * (1 + int.from_bytes(block[-4:], "little"))
     key, position = b"", 0
     while position < end:
-        shared, position = _varint(block, position)
-        unshared, position = _varint(block, position)
-        length, position = _varint(block, position)
+        shared, position = read_varint(block, position)
+        unshared, position = read_varint(block, position)
+        length, position = read_varint(block, position)
         middle, behind = position + unshared, position + unshared + length
         if shared > len(key) or behind > end:
             raise ValueError(f"a block of {len(block)} bytes has an entry that does not fit at byte {position}")
@@ -164,7 +163,7 @@ def _entry(prefix: str, shards: int, value: bytes) -> Entry:
         shard=f"{prefix}.data-{shard:05}-of-{shards:05}",
         offset=_number(message, _OFFSET),
         size=_number(message, _SIZE),
-        checksum=_number(message, _CHECKSUM),
+        checksum=_checksum(message),
         sliced=_SLICES in message,
     )
 
@@ -224,23 +223,8 @@ def _message(data: int | bytes) -> Message:
     if isinstance(data, int):
         raise ValueError("a protocol buffer holds a number where another belongs")
     message: Message = {}
-    position = 0
-    value: int | bytes
-    while position < len(data):
-        key, position = _varint(data, position)
-        match key & 7:
-            case 0:
-                value, position = _varint(data, position)
-            case 2:
-                size, position = _varint(data, position)
-                value, position = data[position : position + size], position + size
-            case 5:
-                value, position = int.from_bytes(data[position : position + 4], "little"), position + 4
-            case wire_type:
-                raise ValueError(f"a protocol buffer holds a field of wire type {wire_type}")
-        message.setdefault(key >> 3, []).append(value)
-    if position > len(data):
-        raise ValueError(f"a protocol buffer of {len(data)} bytes ends within a field")
+    for number, value in read_fields(data):
+        message.setdefault(number, []).append(value)
     return message
 
 
@@ -252,11 +236,7 @@ def _number(message: Message, field: int) -> int:
     return value
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return the number at `position` and the position behind it."""
-    value = 0
-    for i, byte in enumerate(data[position : position + 10]):
-        value |= (byte & 0x7F) << 7 * i
-        if byte < 0x80:
-            return value, position + i + 1
-    raise ValueError(f"a number at byte {position} of {len(data)} has no end")
+def _checksum(message: Message) -> int:
+    """Return the checksum, a number of four bytes; 0 where it is left out."""
+    value = message.get(_CHECKSUM, [b""])[-1]
+    return value if isinstance(value, int) else int.from_bytes(value, "little")

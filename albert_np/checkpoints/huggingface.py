@@ -1,35 +1,50 @@
 """Hugging Face folders: config.json beside the weights, in one file or in several with an index."""
 
-import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from albert_np.checkpoints.safetensors_files import itemsize, read_safetensors, write_safetensors
-from albert_np.checkpoints.shards import INDEX_FILE, read_shards, write_shards
 from albert_np.checkpoints.torch_files import read_torch_file
 from albert_np.config import AlbertConfig
+from albert_np.files import read_json, whole_files, write_json
 
-__all__ = ["CONFIG_FILE", "WEIGHTS_FILE", "read_config", "read_weights", "write_folder"]
+__all__ = ["CONFIG_FILE", "Checkpoint", "read_config", "read_folder", "read_weights", "write_folder"]
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+
+Weights = dict[str, np.ndarray]
 
 # Where weights are looked for, in this order, and what reads them; an index says which of several files holds which.
-_READERS: dict[str, Callable[[Path], dict[str, np.ndarray]]] = {
+_READERS: dict[str, Callable[[Path], Weights]] = {
     WEIGHTS_FILE: read_safetensors,
-    INDEX_FILE: lambda index: read_shards(index, read_safetensors),
+    INDEX_FILE: lambda index: _read_shards(index, read_safetensors),
     "pytorch_model.bin": read_torch_file,
-    "pytorch_model.bin.index.json": lambda index: read_shards(index, read_torch_file),
+    "pytorch_model.bin.index.json": lambda index: _read_shards(index, read_torch_file),
 }
 _WRITTEN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 _LAYER_NORM = re.compile(r"(.*(?:LayerNorm|layer_norm)\.)(gamma|beta)")
 _BUFFERS = (".position_ids", ".token_type_ids")  # constants that older versions stored too
+
+
+class Checkpoint(NamedTuple):
+    """A model as it was stored: weights under Hugging Face's names, and what its reader wants said."""
+
+    kind: str  # "Hugging Face" or "TensorFlow"
+    source: Path  # the folder, with the tokenizer in it if there is one
+    config: AlbertConfig
+    weights: dict[str, np.ndarray]
+    remarks: Sequence[str]
+
+
+def read_folder(folder: str | Path) -> Checkpoint:
+    """Read a Hugging Face folder; raises what `read_config` and `read_weights` raise."""
+    return Checkpoint("Hugging Face", Path(folder), read_config(folder), read_weights(folder), ())
 
 
 def read_config(folder: str | Path) -> AlbertConfig:
@@ -40,10 +55,10 @@ def read_config(folder: str | Path) -> AlbertConfig:
     return AlbertConfig.from_json_file(path)
 
 
-def read_weights(folder: str | Path) -> dict[str, np.ndarray]:
+def read_weights(folder: str | Path) -> Weights:
     """Return name → array of all weights in a folder: safetensors or else PyTorch's format, one file or several.
 
-    Arrays are read-only views of memory maps, in the type they are stored in, bfloat16 widened to float32. LayerNorm's
+    Weights are read-only views of memory maps, in the type they are stored in, bfloat16 widened to float32. LayerNorm's
     old gamma and beta are named weight and bias. Raises FileNotFoundError if there are no weights; ValueError, naming
     the file, if one is damaged or holds anything but tensors. Nothing in a file is ever executed.
     """
@@ -69,8 +84,8 @@ def _hint(folder: Path) -> str:
     return ""
 
 
-def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> dict[str, np.ndarray]:
-    current: dict[str, np.ndarray] = {}
+def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> Weights:
+    current: Weights = {}
     for name, array in weights.items():
         if name.endswith(_BUFFERS):
             continue
@@ -80,6 +95,37 @@ def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> dict
             raise ValueError(f"{source} holds {name} twice, under its old and its new name")
         current[name] = array
     return current
+
+
+def _read_shards(index: Path, read: Callable[[Path], Weights]) -> Weights:
+    """Return the tensors of all files that a Hugging Face index lists, each file read by `read`.
+
+    Only files beside the index may be listed; links there are followed, since the hub's cache is made of them. Raises
+    FileNotFoundError if a file is missing, ValueError if the index is damaged or the files hold other tensors than it
+    says.
+    """
+    files = _read_index(index)
+    weights: Weights = {}
+    for file in sorted(set(files.values())):
+        path = index.parent / file
+        if not path.is_file():
+            raise FileNotFoundError(f"{index} lists {file}, which is missing")
+        shard = read(path)
+        differing = sorted({name for name in files if files[name] == file} ^ set(shard))
+        if differing:
+            raise ValueError(f"{index} and {file} disagree about where these are: {', '.join(differing[:5])}")
+        weights |= shard
+    return weights
+
+
+def _read_index(index: Path) -> dict[str, str]:
+    files = read_json(index).get("weight_map")
+    if not isinstance(files, dict) or not files:
+        raise ValueError(f"{index} holds no weight_map of names and files")
+    for file in files.values():
+        if not isinstance(file, str) or not re.fullmatch(r"[\w.-]+\.(safetensors|bin)", file):
+            raise ValueError(f"{index} lists {str(file)[:80]!r}: only the name of a weights file beside it is allowed")
+    return files
 
 
 def write_folder(
@@ -102,33 +148,43 @@ def write_folder(
     values = {**config.to_dict(), "architectures": [architecture], "dtype": dtype}
     values.pop("torch_dtype", None)  # the old spelling of dtype
     size = itemsize(dtype) * sum(array.size for array in weights.values())
-    with _staging(Path(folder)) as staging:
+    # Without its index, a half-replaced set of files cannot be read as one model.
+    with whole_files(folder, seal=INDEX_FILE) as hidden:
         if max_shard_bytes is None or size <= max_shard_bytes:
-            write_safetensors(staging / WEIGHTS_FILE, weights, dtype)
+            write_safetensors(hidden / WEIGHTS_FILE, weights, dtype)
         else:
-            write_shards(staging, weights, dtype, max_shard_bytes)
-        (staging / CONFIG_FILE).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+            _write_shards(hidden, weights, dtype, max_shard_bytes)
+        write_json(hidden / CONFIG_FILE, values)
+        new = {path.name for path in hidden.iterdir()}
+    for path in Path(folder).iterdir():
+        if _WRITTEN.fullmatch(path.name) and path.name not in new:
+            path.unlink()
 
 
-@contextmanager
-def _staging(folder: Path) -> Iterator[Path]:
-    """Yield a hidden folder to write into; its files move into `folder` only if the block succeeds."""
-    hidden = folder / ".partial"
-    shutil.rmtree(hidden, ignore_errors=True)  # what a killed process left
-    hidden.mkdir(parents=True)
-    try:
-        yield hidden
-        _publish(hidden, folder)
-    finally:
-        shutil.rmtree(hidden)
+def _write_shards(folder: Path, weights: Mapping[str, np.ndarray], dtype: str, max_bytes: int) -> None:
+    """Write model-00001-of-0000N.safetensors, … of at most `max_bytes` of numbers each, and their index.
+
+    An array larger than that gets a file of its own. ValueError as from `write_safetensors`.
+    """
+    shards = _split(weights, itemsize(dtype), max_bytes)
+    files: dict[str, str] = {}
+    for i, shard in enumerate(shards, 1):
+        file = f"model-{i:05}-of-{len(shards):05}.safetensors"
+        write_safetensors(folder / file, shard, dtype)
+        files |= dict.fromkeys(shard, file)
+    total = itemsize(dtype) * sum(array.size for array in weights.values())
+    index = {"metadata": {"total_size": total}, "weight_map": files}
+    write_json(folder / INDEX_FILE, index)
 
 
-def _publish(hidden: Path, folder: Path) -> None:
-    new = {path.name for path in hidden.iterdir()}
-    stale = [path for path in folder.iterdir() if _WRITTEN.fullmatch(path.name) and path.name not in new]
-    if INDEX_FILE in new:  # without its index, a half-replaced set of files cannot be read as one model
-        (folder / INDEX_FILE).unlink(missing_ok=True)
-    for name in sorted(new, key=lambda name: name == INDEX_FILE):
-        os.replace(hidden / name, folder / name)
-    for path in stale:
-        path.unlink()
+def _split(weights: Mapping[str, np.ndarray], itemsize: int, max_bytes: int) -> list[Weights]:
+    shards: list[Weights] = [{}]
+    used = 0
+    for name, array in weights.items():
+        size = array.size * itemsize
+        if shards[-1] and used + size > max_bytes:
+            shards.append({})
+            used = 0
+        shards[-1][name] = array
+        used += size
+    return shards

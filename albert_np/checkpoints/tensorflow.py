@@ -8,16 +8,14 @@ modeling.py, run_pretraining.py, classifier_utils.py and squad_utils.py of googl
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from albert_np.checkpoints.bundle import list_bundle, read_tensors
+from albert_np.checkpoints.huggingface import Checkpoint, Weights
 from albert_np.config import AlbertConfig
 
-__all__ = ["TensorFlowCheckpoint", "find_tensorflow", "read_tensorflow"]
-
-Weights = dict[str, np.ndarray]
+__all__ = ["find_tensorflow", "read_tensorflow"]
 
 _CONFIG_FILE = "albert_config.json"
 _FILE_OF_BUNDLE = re.compile(r"(.+)\.(index|meta|data-\d{5}-of-\d{5})")
@@ -77,15 +75,6 @@ _FOREIGN = {
 }
 
 
-class TensorFlowCheckpoint(NamedTuple):
-    """A model as it was stored: weights under Hugging Face's names, and what should be said about reading them."""
-
-    config: AlbertConfig
-    weights: Weights
-    prefix: Path  # of the files' names
-    remarks: list[str]
-
-
 def find_tensorflow(path: str | Path) -> Path | None:
     """Return the prefix of the TensorFlow checkpoint that `path` means, None if it means none.
 
@@ -120,7 +109,7 @@ def _latest(state: Path) -> str | None:
     return found and found[1]
 
 
-def read_tensorflow(path: str | Path, config_path: str | Path | None = None) -> TensorFlowCheckpoint:
+def read_tensorflow(path: str | Path, config_path: str | Path | None = None) -> Checkpoint:
     """Read an original ALBERT: as released, of TF-Hub's version 1, or trained from there with Google's scripts.
 
     path: see `find_tensorflow`. config_path: its albert_config.json, where that is neither beside the checkpoint nor
@@ -149,7 +138,8 @@ def read_tensorflow(path: str | Path, config_path: str | Path | None = None) -> 
     if mapping := _identity_mapping(config, weights):
         weights |= mapping
         remarks.append("embedding_hidden_mapping_in is the identity: Google's code has none between equal sizes")
-    return TensorFlowCheckpoint(config, weights, prefix, remarks)
+    folder = prefix.parent.parent if prefix.parent.name == "variables" else prefix.parent
+    return Checkpoint("TensorFlow", folder, config, weights, remarks)
 
 
 def _variables(stored: list[str], prefix: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from albert_np.cli.main import console, print_json, reports_errors
+from albert_np.cli.main import console, figure_option, print_json, reports_errors
 
 WORK = ("forward", "step", "tokenize", "memory", "growth")
 AGAINST = ("torch", "torch-eager", "torch-compile", "onnx")
@@ -44,12 +44,6 @@ def _names(allowed: Sequence[str]) -> Callable[[click.Context, click.Parameter, 
     return split
 
 
-def _in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-    if path is not None and not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}")
-    return path
-
-
 def _list_option(name: str, default: str, allowed: Sequence[str]) -> Callable[..., Any]:
     text = f"Any of {', '.join(allowed)}."
     return click.option(name, default=default, show_default=True, callback=_names(allowed), help=text)
@@ -57,7 +51,7 @@ def _list_option(name: str, default: str, allowed: Sequence[str]) -> Callable[..
 
 def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--figure", type=Path, callback=_in_a_folder, help="Draw the times into this PNG file."),
+        figure_option("Draw the times into this PNG file."),
         click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON."),
         click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True),
         click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds measured."),

@@ -6,12 +6,13 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-__all__ = ["console", "main", "print_json", "reports_errors"]
+__all__ = ["console", "figure_option", "main", "print_json", "reports_errors"]
 
 console = Console(stderr=True, highlight=False)  # progress and remarks; results go to standard output
 
@@ -19,6 +20,17 @@ console = Console(stderr=True, highlight=False)  # progress and remarks; results
 def print_json(value: Any) -> None:
     """Print one JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --figure FILE, whose folder must exist; text: its help."""
+
+    def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None and not path.parent.is_dir():
+            raise click.BadParameter(f"there is no folder {path.parent}")
+        return path
+
+    return click.option("--figure", type=click.Path(path_type=Path), callback=in_a_folder, help=text)
 
 
 def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
+from albert_np.files import whole_file
 
 
 @click.command()
@@ -64,9 +66,10 @@ def experiment(
         if output.exists():
             raise FileExistsError(f"{output} exists; choose another name")
         output.parent.mkdir(parents=True, exist_ok=True)
-    result = read_result(name) if kept else _run(name, steps, seeds)
-    if output is not None:
-        output.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    with nullcontext() if output is None else whole_file(output) as file:
+        result = read_result(name) if kept else _run(name, steps, seeds)
+        if file is not None:
+            file.write_text(json.dumps(result) + "\n", encoding="utf-8")
     if as_json:
         print_json(result)
     else:

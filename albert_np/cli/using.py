@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from albert_np.cli.main import print_json, reports_errors
+from albert_np.cli.main import figure_option, print_json, reports_errors
 
 
 @click.command("fill-mask")
@@ -68,8 +68,9 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
     "--sharing", type=click.Choice(["all", "attention", "ffn", "none"]), help="What if the layers shared this?"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@figure_option("Draw the way of the data, with these sizes, into this PNG file.")
 @reports_errors
-def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -> None:
+def info(what: str, positions: int | None, sharing: str | None, as_json: bool, figure: Path | None) -> None:
     """Show what WHAT is and costs: a released size (base-v2, xxlarge-v1, …) or a model of any kind.
 
     A model: a run, a Hugging Face folder, a TensorFlow checkpoint, a name on the model hub. Parameters by part,
@@ -99,6 +100,10 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool) -
     if sharing:
         config = replace(config, sharing=sharing, num_hidden_groups=0)
     figures = {**describe(config, positions), "doubts": config.doubts(), "stored": stored or None}
+    if figure:
+        from albert_np.plots import architecture_figure, save
+
+        save(architecture_figure(config), figure)
     if as_json:
         print_json(figures)
     else:

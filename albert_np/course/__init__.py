@@ -7,11 +7,11 @@ Nothing here knows the answers by heart: expected values come from the package o
 """
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from albert_np.course.report import CheckReport, equal, holds, self_check
 from albert_np.course.verification import cases, upstream, verify_op
+from albert_np.files import whole_folder
 from albert_np.study import data_folder, shipped_folder
 
 __all__ = [
@@ -44,12 +44,9 @@ def copy_notebooks(folder: str | Path) -> list[Path]:
     if folder.exists():
         raise FileExistsError(f"{folder} exists and is left as it is; open it, or choose another name")
     source = notebooks_folder()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".albert-notebooks-", dir=folder.parent) as temporary:
-        copy = Path(temporary) / "course"
+    with whole_folder(folder) as hidden:
         for path in (found for pattern in NEEDED for found in source.glob(pattern)):
-            target = copy / path.relative_to(source)
+            target = hidden / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
-        copy.rename(folder)
     return sorted(folder.glob("*.ipynb"))

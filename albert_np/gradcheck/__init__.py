@@ -30,7 +30,14 @@ from albert_np.gradcheck.checks import (
     scattered,
     upstream_like,
 )
-from albert_np.gradcheck.torch import Precision, compare_precision, compare_with_torch, torch_results, torch_twin
+from albert_np.gradcheck.torch import (
+    Precision,
+    compare_precision,
+    compare_with_torch,
+    hugging_face_model,
+    torch_results,
+    torch_twin,
+)
 
 __all__ = [
     "DROPOUT",
@@ -49,6 +56,7 @@ __all__ = [
     "compare_precision",
     "compare_results",
     "compare_with_torch",
+    "hugging_face_model",
     "inputs_of",
     "model_cases",
     "model_results",

@@ -86,7 +86,7 @@ def compare(name: str, got: Array, expected: Array, tolerance: float, floor: flo
     difference = np.nan_to_num(np.abs(got - expected), nan=np.inf)
     worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
     max_abs = float(difference[worst])
-    scale = max(float(np.abs(expected).max()), floor)
+    scale = max(float(np.abs(expected).max()), float(floor))
     max_rel = 0.0 if max_abs == 0 else max_abs / scale if scale > 0 else math.inf
     return Comparison(name, max_abs, max_rel, worst, float(got[worst]), float(expected[worst]), tolerance)
 

@@ -1,6 +1,6 @@
 """Live comparison with Hugging Face's PyTorch ALBERT: the same weights, the same inputs, every output, every gradient.
 
-Needs the extra `torch`; imported only by those who ask for it.
+The functions need the extra `torch` and raise ImportError without it; it is imported when they are called.
 """
 
 from collections.abc import Iterable, Mapping
@@ -8,23 +8,45 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.config import AlbertConfig
 from albert_np.gradcheck.checks import FLOOR, Comparison, compare_results, model_results, named_outputs, upstream_like
 
-try:
-    import torch
-    import transformers
-except ImportError as error:
-    raise ImportError("comparing with PyTorch needs torch and transformers: pip install 'albert-np[torch]'") from error
+__all__ = [
+    "Precision",
+    "compare_precision",
+    "compare_with_torch",
+    "hugging_face_model",
+    "torch_results",
+    "torch_twin",
+]
 
-__all__ = ["Precision", "compare_precision", "compare_with_torch", "torch_results", "torch_twin"]
+
+def _torch() -> tuple[Any, Any]:
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        message = "comparing with PyTorch needs torch and transformers: pip install 'albert-np[torch]'"
+        raise ImportError(message, name=error.name) from error
+    return torch, transformers
 
 
-def torch_twin(model: Any, dtype: Any = None) -> Any:
-    """Return Hugging Face's model of the same class, configuration and weights, in eval mode with eager attention."""
-    values: dict[str, Any] = {**model.config.to_dict(), "attn_implementation": "eager"}
+def hugging_face_model(name: str, config: AlbertConfig, attention: str = "eager") -> Any:
+    """Return Hugging Face's model of that class and configuration, freshly initialised.
+
+    attention: "eager", or "sdpa" (PyTorch's fused attention).
+    """
+    _, transformers = _torch()
+    values: dict[str, Any] = {**config.to_dict(), "attn_implementation": attention}
     del values["sharing"], values["ffn_output_dropout"]  # our own fields
-    config = transformers.AlbertConfig(**values)
-    twin = getattr(transformers, type(model).__name__)(config).to(getattr(torch, np.dtype(dtype or model.dtype).name))
+    return getattr(transformers, name)(transformers.AlbertConfig(**values))
+
+
+def torch_twin(model: Any, dtype: Any = None, attention: str = "eager") -> Any:
+    """Return Hugging Face's model of the same class, configuration and weights, in eval mode."""
+    torch, _ = _torch()
+    twin = hugging_face_model(type(model).__name__, model.config, attention)
+    twin = twin.to(getattr(torch, np.dtype(dtype or model.dtype).name))
     weights = {name: torch.from_numpy(model.backend.to_numpy(model.params[name]).copy()) for name in twin.state_dict()}
     twin.load_state_dict(weights)
     return twin.eval()
@@ -41,6 +63,7 @@ def compare_with_torch(model: Any, inputs: Mapping[str, Any], tolerance: float =
 
 def torch_results(model: Any, inputs: Mapping[str, Any], dtype: Any = None) -> dict[str, np.ndarray]:
     """Return what `gradcheck.model_results` returns, computed by the model's PyTorch twin in `dtype`."""
+    torch, _ = _torch()
     twin = torch_twin(model, dtype)
     dtype = next(twin.parameters()).dtype
     tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in inputs.items()}

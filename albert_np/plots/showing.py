@@ -1,34 +1,31 @@
 """Where a figure goes: into a file, or into a notebook with a text for those who cannot see it."""
 
 import base64
-import importlib
 import io
-import os
 from pathlib import Path
 
 from matplotlib.figure import Figure
+
+from albert_np.files import whole_file
 
 __all__ = ["save", "show"]
 
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a figure as PNG, whole or not at all, and return its path."""
-    path = Path(path)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        figure.savefig(partial, format="png", dpi=150)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return path
+    with whole_file(path) as hidden:
+        figure.savefig(hidden, format="png", dpi=150)
+    return Path(path)
 
 
 def show(figure: Figure, alt: str) -> None:
     """Display a figure in a notebook; `alt` says in a sentence what it shows."""
     if not alt.strip():
         raise ValueError("alt is empty: say what the figure shows")
+    from IPython.display import display
+
     picture = {"image/png": base64.b64encode(_png(figure)).decode(), "text/plain": alt}
-    importlib.import_module("IPython.display").display(picture, raw=True, metadata={"image/png": {"alt": alt}})
+    display(picture, raw=True, metadata={"image/png": {"alt": alt}})
 
 
 def _png(figure: Figure) -> bytes:

@@ -6,7 +6,6 @@ tables 3, 4, 5, 11 and figure 1) stands beside it: other sizes, other measures; 
 compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME --seeds 2`.
 """
 
-import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.execution import available_threads
+from albert_np.files import read_json
 from albert_np.pretraining import (
     PRETRAINING,
     PretrainingBatch,
@@ -192,8 +192,7 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} holds no result of {name}")
-    result: Json = json.loads(path.read_text(encoding="utf-8"))
-    return result
+    return read_json(path)
 
 
 def result_table(result: Json, measures: Sequence[str]) -> str:

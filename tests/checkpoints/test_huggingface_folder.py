@@ -269,8 +269,7 @@ def test_an_old_and_a_new_name_of_one_weight_are_refused(tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("max_shard_bytes", [None, 2000])
-def test_hugging_face_loads_what_we_write(dtype, max_shard_bytes, tmp_path):
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+def test_hugging_face_loads_what_we_write(dtype, max_shard_bytes, tmp_path, torch, transformers):
     model = randomize(AlbertForPreTraining(small_config()))
     write_folder(tmp_path, model.config, "AlbertForPreTraining", dict(model.params), dtype, max_shard_bytes)
     theirs, info = transformers.AlbertForPreTraining.from_pretrained(
@@ -284,8 +283,7 @@ def test_hugging_face_loads_what_we_write(dtype, max_shard_bytes, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("cls", CLASSES)
-def test_we_load_what_hugging_face_writes(dtype, cls, tmp_path):
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
+def test_we_load_what_hugging_face_writes(dtype, cls, tmp_path, torch, transformers):
     config = small_config(num_hidden_layers=2, num_hidden_groups=2).to_dict()
     theirs = getattr(transformers, cls.__name__)(transformers.AlbertConfig(**config)).to(getattr(torch, dtype))
     theirs.save_pretrained(tmp_path, max_shard_size="4KB")
@@ -295,8 +293,8 @@ def test_we_load_what_hugging_face_writes(dtype, cls, tmp_path):
         np.testing.assert_array_equal(ours.params[name], value.float().numpy(), err_msg=name)
 
 
-def test_we_load_the_pytorch_files_that_hugging_face_writes(tmp_path):
-    transformers, hub = pytest.importorskip("transformers"), pytest.importorskip("huggingface_hub")
+def test_we_load_the_pytorch_files_that_hugging_face_writes(tmp_path, transformers):
+    hub = pytest.importorskip("huggingface_hub")
     theirs = transformers.AlbertForPreTraining(transformers.AlbertConfig(**small_config().to_dict()))
     theirs.config.save_pretrained(tmp_path)
     hub.save_torch_state_dict(theirs.state_dict(), tmp_path, max_shard_size="4KB", safe_serialization=False)

@@ -212,7 +212,7 @@ def test_what_the_config_leaves_out_is_googles_default(tmp_path):
 def test_a_checkpoint_is_found_by(case, path):
     prefix = CHECKPOINTS / case / CASES[case][0]
     assert find_tensorflow(CHECKPOINTS / case / path) == prefix
-    assert read_tensorflow(str(CHECKPOINTS / case / path)).prefix == prefix
+    assert read_tensorflow(str(CHECKPOINTS / case / path)).source == CHECKPOINTS / case
 
 
 @pytest.mark.parametrize("path", ["", "nothing", "nothing.index", "config.json"])

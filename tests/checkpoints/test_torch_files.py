@@ -109,8 +109,7 @@ def test_numbers_in_an_archive_are_aligned_as_they_were_written(tmp_path):
 
 
 @pytest.mark.parametrize("new_format", [True, False])
-def test_what_torch_saves_reads_back_to_the_bit(new_format, tmp_path):
-    torch = pytest.importorskip("torch")
+def test_what_torch_saves_reads_back_to_the_bit(new_format, tmp_path, torch):
     weight = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
     state = collections.OrderedDict(
         weight=weight,
@@ -137,9 +136,7 @@ def test_what_torch_saves_reads_back_to_the_bit(new_format, tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-def test_the_weights_of_a_hugging_face_model_read_back_to_the_bit(dtype, tmp_path):
-    torch = pytest.importorskip("torch")
-    transformers = pytest.importorskip("transformers")
+def test_the_weights_of_a_hugging_face_model_read_back_to_the_bit(dtype, tmp_path, torch, transformers):
     sizes = {"vocab_size": 23, "embedding_size": 4, "hidden_size": 8, "num_attention_heads": 2, "intermediate_size": 12}
     model = transformers.AlbertForPreTraining(transformers.AlbertConfig(**sizes)).to(getattr(torch, dtype))
     torch.save(model.state_dict(), tmp_path / "x")

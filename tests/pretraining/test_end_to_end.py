@@ -1,6 +1,5 @@
 """From text files through a vocabulary of their own to batches, with the real tokenizer."""
 
-import os
 from itertools import islice
 
 import numpy as np
@@ -15,7 +14,7 @@ from albert_np.pretraining import (
     read_documents,
     text_source,
 )
-from albert_np.tokenization import AlbertTokenizer, train_vocabulary
+from albert_np.tokenization import train_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +57,10 @@ def test_letters_go_on_a_word_unless_a_space_begins_it(documents, tokenizer):
             assert not (starts and piece.isalpha())
 
 
-@pytest.mark.skipif("ALBERT_NP_SPIECE" not in os.environ, reason="needs ALBERT_NP_SPIECE, the released spiece.model")
-def test_the_released_vocabulary_masks_whole_words(documents):
-    tokenizer = AlbertTokenizer(os.environ["ALBERT_NP_SPIECE"])
-    corpus = TokenizedCorpus.from_documents(documents, tokenizer)
-    vocabulary = Vocabulary.from_tokenizer(tokenizer)
-    data = PretrainingData(corpus, tokenizer, batch_size=32, max_seq_length=128)
+def test_the_released_vocabulary_masks_whole_words(documents, released):
+    corpus = TokenizedCorpus.from_documents(documents, released)
+    vocabulary = Vocabulary.from_tokenizer(released)
+    data = PretrainingData(corpus, released, batch_size=32, max_seq_length=128)
     batch, _ = data.batch_at(data.first_position)
     masked = batch.labels != -100
     original = np.where(masked, batch.labels, batch.input_ids)

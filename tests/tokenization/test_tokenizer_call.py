@@ -7,17 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
-from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
+from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines
 
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.tokenization.batch import Limits, fast_shares, slow_shares, windows
 
 CALLS = json.loads((REFERENCE / "calls.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return small_tokenizer(tmp_path_factory.mktemp("small"))
 
 
 def as_lists(encoding):

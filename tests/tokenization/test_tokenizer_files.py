@@ -5,18 +5,13 @@ import json
 from pathlib import Path
 
 import pytest
-from toys.texts import PROSE, SPECIAL, random_lines, small_tokenizer
+from toys.texts import PROSE, SPECIAL, random_lines
 
 from albert_np.files import write_fields
 from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel, read_model
 from albert_np.tokenization.sentencepiece_model import MODEL_TYPE, TRAINER_SPEC
 
 LINES = [*PROSE, *SPECIAL, *random_lines(150, seed=9)]
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return small_tokenizer(tmp_path_factory.mktemp("small"))
 
 
 def same(first, second):

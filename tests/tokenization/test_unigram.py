@@ -1,43 +1,37 @@
 """The readable Unigram against the SentencePiece library, and its lattice."""
 
-import os
 from itertools import pairwise
 
 import pytest
-from toys.texts import PROSE, SPECIAL, random_lines, small_tokenizer
+from toys.texts import PROSE, SPECIAL, random_lines
 
-from albert_np.tokenization import AlbertTokenizer, Kind, Piece, Unigram
+from albert_np.tokenization import Kind, Piece, Unigram
 
-SPIECE = os.environ.get("ALBERT_NP_SPIECE") or None
 REPEATS = [c * n for c in ("a", "e", "0", "=", "-", "ab", "1,", "\ufffd", "–") for n in (1, 2, 3, 7, 40, 171)]
 LINES = [*PROSE, *SPECIAL, *random_lines(400, seed=12), *REPEATS]
 
 
 @pytest.fixture(scope="module", params=["small", "released"])
-def tokenizer(request, tmp_path_factory):
-    if request.param == "small":
-        return small_tokenizer(tmp_path_factory.mktemp("small"))
-    if SPIECE is None:
-        pytest.skip("ALBERT_NP_SPIECE does not name the released spiece.model")
-    return AlbertTokenizer(SPIECE)
+def either(request):
+    return request.getfixturevalue({"small": "tokenizer", "released": "released"}[request.param])
 
 
 @pytest.fixture(scope="module")
-def unigram(tokenizer):
-    return Unigram.from_model(tokenizer.model)
+def unigram(either):
+    return Unigram.from_model(either.model)
 
 
-def test_pieces_and_ids_equal_the_librarys(tokenizer, unigram):
+def test_pieces_and_ids_equal_the_librarys(either, unigram):
     """The digit-comma rule is no part of the model, so lines are compared with the library itself."""
-    library = tokenizer.model._processor
+    library = either.model._processor
     for line in LINES:
-        clean = tokenizer.normalizer(line)
+        clean = either.normalizer(line)
         expected = list(zip(library.encode(clean, out_type=str), library.encode(clean), strict=True))
-        assert unigram.pieces(tokenizer.model.normalize(clean)) == expected, line
+        assert unigram.pieces(either.model.normalize(clean)) == expected, line
 
 
-def test_best_path_runs_through_the_lattice_from_end_to_end(tokenizer, unigram):
-    text = tokenizer.model.normalize("the lamp went out, 1,204 times.")
+def test_best_path_runs_through_the_lattice_from_end_to_end(either, unigram):
+    text = either.model.normalize("the lamp went out, 1,204 times.")
     lattice, path = unigram.lattice(text), unigram.best_path(text)
     assert set(path) <= set(lattice)
     assert (path[0].start, path[-1].end) == (0, len(text))

@@ -87,8 +87,7 @@ def test_epsilon_is_outside_the_root():
 
 
 @pytest.mark.parametrize("optimizer_class", [AdamW, LAMB])
-def test_torch_adamw_agrees_live(optimizer_class):
-    torch = pytest.importorskip("torch")
+def test_torch_adamw_agrees_live(optimizer_class, torch):
     shapes = {"dense.weight": (300, 40), "dense.bias": (40,)}
     params, grads = random_stores(shapes, dtype="float64")
     tensors = {name: torch.nn.Parameter(torch.tensor(array.copy())) for name, array in params.items()}
