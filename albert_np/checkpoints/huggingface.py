@@ -33,7 +33,7 @@ _BUFFERS = (".position_ids", ".token_type_ids")  # constants that older versions
 
 
 class Checkpoint(NamedTuple):
-    """A model as it was stored: weights under Hugging Face's names, and what its reader wants said."""
+    """A model as it was stored: its weights under Hugging Face's names, and remarks of what read it."""
 
     kind: str  # "Hugging Face" or "TensorFlow"
     source: Path  # the folder, with the tokenizer in it if there is one
