@@ -145,7 +145,7 @@ class Answering(QuestionKind):
 
     def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
         windows = sum(len(batch.start_positions) for batch in batches)
-        return {"start_denominator": windows, "end_denominator": windows}
+        return {"denominator": windows}
 
     def outputs(self, model: AlbertBase, output: Any, batch: Mapping[str, Array]) -> tuple[Array, ...]:
         return output.start_logits, output.end_logits

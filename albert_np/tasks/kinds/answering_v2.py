@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.backend import Array
-from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2, top_answers
+from albert_np.heads import top_answers
+from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2
 from albert_np.tasks.kinds.answering import LENGTHS, QuestionKind, best_scores, ranked_answers
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, Windows, stack, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics, answering_scores
