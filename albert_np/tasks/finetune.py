@@ -17,7 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from albert_np.checkpoints import open_checkpoint
+from albert_np.checkpoints import open_checkpoint, remove_leftovers
 from albert_np.checkpoints.huggingface import CONFIG_FILE
 from albert_np.checkpoints.runs import MANIFEST, find_model, latest_checkpoint, save_checkpoint, verify_checkpoint
 from albert_np.config import AlbertConfig
@@ -241,6 +241,7 @@ class FineTuningRun:
             on_step=after_step,
         )
         if resume:
+            remove_leftovers(self.output / "best")
             trainer.resume()
         return trainer
 
