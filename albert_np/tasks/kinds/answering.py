@@ -19,6 +19,7 @@ from albert_np.tasks.readers.files import OnBad
 from albert_np.tasks.readers.squad import read_questions
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
+from albert_np.training import Batch
 
 __all__ = ["NO_ANSWER", "Answering", "Place", "QuestionKind", "Span", "best_answers", "best_scores", "ranked_answers"]
 
@@ -139,7 +140,7 @@ class Answering(QuestionKind):
     model = AlbertForQuestionAnswering
     defaults = own_settings("answering", metric="f1", **LENGTHS)
 
-    def collate(self, features: Sequence[Feature], pad_id: int) -> Any:
+    def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         inputs, targets = stacked_inputs(features, pad_id), [feature.target for feature in features]
         return inputs if targets[0] is None else SpanBatch(*inputs, *np.array(targets).T)
 
