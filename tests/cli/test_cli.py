@@ -138,7 +138,7 @@ def test_info_shows_sizes_of_presets_and_folders(finished):
 
 def test_verify_reports_every_case_and_fails_when_a_gradient_is_wrong():
     code = (
-        "import albert_np.gradcheck.cases as v; cases = list(v.op_cases())[:3]\n"
+        "import albert_np.gradcheck as v; cases = list(v.op_cases())[:3]\n"
         "v.op_cases = lambda seed: cases; v.block_cases = v.model_cases = lambda seed: []\n"
         "import sys\n"
         "if sys.argv.pop() == 'planted': v.op_cases = lambda seed: [cases[2]._replace(backward=lambda dy, c:"

@@ -114,6 +114,9 @@ class QuestionKind(Kind[QuestionExample]):
         found = self.found(task, example.context, windows)
         return Prediction(found[0].text, None, found)
 
+    def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
+        return {"denominator": sum(len(batch.start_positions) for batch in batches)}
+
     @abstractmethod
     def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         """Return the best answers over all windows of a context, the one to give first."""
@@ -143,10 +146,6 @@ class Answering(QuestionKind):
     def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         inputs, targets = stacked_inputs(features, pad_id), [feature.target for feature in features]
         return inputs if targets[0] is None else SpanBatch(*inputs, *np.array(targets).T)
-
-    def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
-        windows = sum(len(batch.start_positions) for batch in batches)
-        return {"start_denominator": windows, "end_denominator": windows}
 
     def outputs(self, model: AlbertBase, output: Any, batch: Mapping[str, Array]) -> tuple[Array, ...]:
         return output.start_logits, output.end_logits

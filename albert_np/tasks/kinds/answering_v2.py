@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.backend import Array
-from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2, top_answers
+from albert_np.heads import top_answers
+from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2
 from albert_np.tasks.kinds.answering import LENGTHS, QuestionKind, best_scores, ranked_answers
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, Windows, stack, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics, answering_scores
@@ -65,9 +66,6 @@ class AnsweringV2(QuestionKind):
             return masked
         starts, ends = np.array(targets).T
         return AnswerableBatch(*masked, starts, ends, (ends == 0).astype(np.int64))  # [CLS] is never part of an answer
-
-    def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
-        return {"denominator": sum(len(batch.start_positions) for batch in batches)}
 
     def outputs(self, model: AlbertBase, output: Any, batch: Mapping[str, Array]) -> tuple[Array, ...]:
         """Return cls_logits (B,) and the beam; with labels the model has scored ends of the right starts alone."""
