@@ -79,7 +79,7 @@ class TextEncoder:
         return [TokenizedText([*map(self.token_to_id, tokens)], places) for tokens, places in self.located(texts)]
 
     def ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Yield the token ids of each text, cut on all cores: the fast road, with one library call for a chunk.
+        """Yield the token ids of each text, cut on all cores: the fast way, with one library call for a chunk.
 
         A text with added tokens goes in as several segments.
         """

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from albert_np.execution import available_threads
 from albert_np.files import read_fields, write_fields
 from albert_np.tokenization.normalization import Spans
 
@@ -229,6 +230,5 @@ def ends_in_digit_comma(piece: str) -> bool:
 
 
 def _threads(texts: int) -> int:
-    """How many of the cores that this process may use are worth starting for so many texts."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if texts >= BATCH_WORTH_THREADS else 1
+    """How many threads are worth starting for so many texts."""
+    return available_threads() if texts >= BATCH_WORTH_THREADS else 1

@@ -185,7 +185,7 @@ class AlbertTokenizer:
         return ids
 
     def encode_lines(self, lines: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the ids of every line, without special tokens: the fast road for a corpus, on all cores."""
+        """Return the ids of every line, without special tokens: the fast way for a corpus, on all cores."""
         check_texts("lines", lines)
         return [np.array(ids, dtype=np.int32) for ids in self.encoder.ids(lines)]
 
