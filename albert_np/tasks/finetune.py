@@ -38,10 +38,7 @@ from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.metrics import Record, read_metrics
-from albert_np.training.optimizers import AdamW
-from albert_np.training.schedules import warmup_linear
-from albert_np.training.trainer import Trainer
+from albert_np.training import AdamW, Record, Trainer, read_metrics, warmup_linear
 
 __all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning"]
 
