@@ -1,4 +1,4 @@
-"""A fine-tuned model in use: texts in, answers with probabilities out."""
+"""Using a fine-tuned model: predictions with their probabilities, and evaluation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
