@@ -11,11 +11,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution.row_blocks import in_row_blocks
+from albert_np.execution import in_row_blocks
 
 __all__ = [
     "ACTIVATIONS",
     "IGNORE_INDEX",
+    "activation_backward",
+    "activation_forward",
     "attention_backward",
     "attention_forward",
     "binary_cross_entropy_backward",
@@ -162,6 +164,18 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array,
 
 class ActivationCache(NamedTuple):
     x: Array
+    name: str  # in ACTIVATIONS
+
+
+def activation_forward(x: Array, name: str) -> tuple[Array, ActivationCache]:
+    """y = act(x), number by number. x (…), name a key of `ACTIVATIONS`; returns y (…)."""
+    return in_row_blocks(ACTIVATIONS[name].value)(x), ActivationCache(x, name)
+
+
+def activation_backward(dy: Array, cache: ActivationCache) -> Array:
+    """dx = dy act'(x). What the slope shares with the value is computed again, not kept."""
+    slope = ACTIVATIONS[cache.name].slope
+    return in_row_blocks(lambda dy, x: dy * slope(x))(dy, cache.x)
 
 
 def gelu_forward(x: Array) -> tuple[Array, ActivationCache]:
@@ -171,23 +185,21 @@ def gelu_forward(x: Array) -> tuple[Array, ActivationCache]:
 
     Derivation: notebook 03, eq. 3.5.
     """
-    return _gelu(x), ActivationCache(x)
+    return activation_forward(x, "gelu")
 
 
 def gelu_backward(dy: Array, cache: ActivationCache) -> Array:
     """dx = dy (Φ(x) + x φ(x)), φ(x) = exp(-x²/2)/√(2π). Derivation: notebook 03, eq. 3.7."""
-    return _gelu_dx(dy, cache.x)
+    return activation_backward(dy, cache)
 
 
-@in_row_blocks
 def _gelu(x: Array) -> Array:
     return x * _normal_cdf(x)
 
 
-@in_row_blocks
-def _gelu_dx(dy: Array, x: Array) -> Array:
+def _gelu_slope(x: Array) -> Array:
     density = array_module(x).exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
-    return dy * (_normal_cdf(x) + x * density)
+    return _normal_cdf(x) + x * density
 
 
 def _normal_cdf(x: Array) -> Array:
@@ -205,27 +217,25 @@ def gelu_new_forward(x: Array) -> tuple[Array, ActivationCache]:
 
     Derivation: notebook 03, eq. 3.8.
     """
-    return _gelu_new(x), ActivationCache(x)
+    return activation_forward(x, "gelu_new")
 
 
 def gelu_new_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy ((1 + t) / 2 + x (1 - t²) √(2/π) (1 + 3·0.044715 x²) / 2); t is computed again, not kept.
+    """dx = dy ((1 + t) / 2 + x (1 - t²) √(2/π) (1 + 3·0.044715 x²) / 2).
 
     Derivation: notebook 03, eq. 3.9 and 3.10.
     """
-    return _gelu_new_dx(dy, cache.x)
+    return activation_backward(dy, cache)
 
 
-@in_row_blocks
 def _gelu_new(x: Array) -> Array:
     return 0.5 * x * (1 + _gelu_tanh(x))
 
 
-@in_row_blocks
-def _gelu_new_dx(dy: Array, x: Array) -> Array:
+def _gelu_new_slope(x: Array) -> Array:
     t = _gelu_tanh(x)
-    slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
-    return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
+    inner_slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
+    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope
 
 
 def _gelu_tanh(x: Array) -> Array:
@@ -233,24 +243,40 @@ def _gelu_tanh(x: Array) -> Array:
 
 
 def relu_forward(x: Array) -> tuple[Array, ActivationCache]:
-    """y = max(x, 0)."""
-    return array_module(x).maximum(x, 0), ActivationCache(x)
+    """y = max(x, 0). x (…); returns y (…)."""
+    return activation_forward(x, "relu")
 
 
 def relu_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy where x > 0, else 0 (0 at x = 0, as PyTorch)."""
-    return dy * (cache.x > 0)
+    """dx = dy where x > 0, else 0 (0 at x = 0, as PyTorch). dy (…); returns dx (…)."""
+    return activation_backward(dy, cache)
+
+
+def _relu(x: Array) -> Array:
+    return array_module(x).maximum(x, 0)
+
+
+def _relu_slope(x: Array) -> Array:
+    return x > 0
 
 
 def silu_forward(x: Array) -> tuple[Array, ActivationCache]:
-    """y = x σ(x), also called swish."""
-    return x * _sigmoid(x), ActivationCache(x)
+    """y = x σ(x), also called swish. x (…); returns y (…)."""
+    return activation_forward(x, "silu")
 
 
 def silu_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy (σ + x σ (1 - σ)), σ = σ(x)."""
-    s = _sigmoid(cache.x)
-    return dy * (s + cache.x * s * (1 - s))
+    """dx = dy (σ + x σ (1 - σ)), σ = σ(x). dy (…); returns dx (…)."""
+    return activation_backward(dy, cache)
+
+
+def _silu(x: Array) -> Array:
+    return x * _sigmoid(x)
+
+
+def _silu_slope(x: Array) -> Array:
+    s = _sigmoid(x)
+    return s + x * s * (1 - s)
 
 
 def _sigmoid(x: Array) -> Array:
@@ -262,25 +288,40 @@ class TanhCache(NamedTuple):
 
 
 def tanh_forward(x: Array) -> tuple[Array, TanhCache]:
-    """y = tanh(x)."""
-    y = array_module(x).tanh(x)
+    """y = tanh(x). x (…); returns y (…)."""
+    y = _tanh(x)
     return y, TanhCache(y)
 
 
 def tanh_backward(dy: Array, cache: TanhCache) -> Array:
-    """dx = dy (1 - y²)."""
+    """dx = dy (1 - y²). dy (…); returns dx (…)."""
     return dy * (1 - cache.y * cache.y)
 
 
-Activation = tuple[Callable[[Array], tuple[Array, Any]], Callable[[Array, Any], Array]]
-ACTIVATIONS: dict[str, Activation] = {
-    "gelu": (gelu_forward, gelu_backward),
-    "gelu_new": (gelu_new_forward, gelu_new_backward),
-    "gelu_pytorch_tanh": (gelu_new_forward, gelu_new_backward),
-    "relu": (relu_forward, relu_backward),
-    "silu": (silu_forward, silu_backward),
-    "swish": (silu_forward, silu_backward),
-    "tanh": (tanh_forward, tanh_backward),
+def _tanh(x: Array) -> Array:
+    return array_module(x).tanh(x)
+
+
+def _tanh_slope(x: Array) -> Array:
+    y = _tanh(x)
+    return 1 - y * y
+
+
+class Activation(NamedTuple):
+    """A function of numbers and its derivative, both of an array (…)."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+
+
+ACTIVATIONS = {
+    "gelu": Activation(_gelu, _gelu_slope),
+    "gelu_new": Activation(_gelu_new, _gelu_new_slope),
+    "gelu_pytorch_tanh": Activation(_gelu_new, _gelu_new_slope),
+    "relu": Activation(_relu, _relu_slope),
+    "silu": Activation(_silu, _silu_slope),
+    "swish": Activation(_silu, _silu_slope),
+    "tanh": Activation(_tanh, _tanh_slope),
 }
 
 
@@ -320,7 +361,10 @@ class DropoutCache(NamedTuple):
 
 
 def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
-    """y = x keep / (1 - prob), keep drawn with probability 1 - prob from `rng`; `rng=None` means y = x."""
+    """y = x keep / (1 - prob), keep drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
+
+    x (…), prob in [0, 1]; returns y (…).
+    """
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
     keep = rng.random(x.shape, dtype=array_module(x).float32) >= prob
@@ -329,7 +373,7 @@ def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, Drop
 
 
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
-    """dx = dy keep / (1 - prob)."""
+    """dx = dy keep / (1 - prob). dy (…); returns dx (…)."""
     return dy if cache.keep is None else dy * cache.keep * cache.scale
 
 

@@ -95,6 +95,7 @@ config = anp.AlbertConfig(
 model = anp.AlbertModel(config, dtype="float64", seed=0)
 model(np.array([[2, 5, 7, 9, 3]]))
 self_attention = model.cache.encoder.steps[0].attention
+(head,) = self_attention.heads.runs  # one run: a batch without padding to skip
 print(
     "linear map of x",
     self_attention.query_key_value.x.shape,
@@ -102,8 +103,8 @@ print(
     self_attention.query_key_value.weight.shape,
 )
 for name in ("query", "key", "value"):
-    print(f"{name:6} (B, N, T, D) =", getattr(self_attention.attention, name).shape)
-print("weights of head 0\n", self_attention.attention.softmax.probs[0, 0].round(3))
+    print(f"{name:6} (B, N, T, D) =", getattr(head, name).shape)
+print("weights of head 0\n", head.softmax.probs[0, 0].round(3))
 
 # %% [markdown]
 # ## 2. Why √D

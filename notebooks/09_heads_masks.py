@@ -297,27 +297,28 @@ for name in ("query.weight", "key.weight", "value.weight", "query_key_value.weig
 # every cache on the way.
 
 # %%
-from albert_np.layers import self_attention_backward, self_attention_forward
+from albert_np.execution import dense_pattern
+from albert_np.layers import attention_branch_backward, attention_branch_forward
 
 B, T, H, N, D = 2, 5, config.hidden_size, config.num_attention_heads, config.head_size
 x = rng.normal(size=(B, T, H))
 attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
 mask = (1.0 - attention_mask[:, None, None, :]) * low
-y, cache = self_attention_forward(x, mask, p, config)
+y, cache = attention_branch_forward(x, dense_pattern(B, T, mask), p, config)
+(attention,) = cache.heads.runs  # one run: padding is masked here, not skipped
 walk = {
     "x": cache.query_key_value.x,
     "stacked weight": cache.query_key_value.weight,
-    "query": cache.attention.query,
-    "key": cache.attention.key,
-    "value": cache.attention.value,
-    "probs": cache.attention.softmax.probs,
+    "query": attention.query,
+    "key": attention.key,
+    "value": attention.value,
+    "probs": attention.softmax.probs,
     "merged": cache.dense.x,
-    "x_hat": cache.layer_norm.x_hat,
     "y": y,
 }
 for name, array in walk.items():
     print(f"{name:<16}{array.shape}")
-print("row sums of probs:", set(cache.attention.softmax.probs.sum(axis=-1).round(12).ravel().tolist()))
+print("row sums of probs:", set(attention.softmax.probs.sum(axis=-1).round(12).ravel().tolist()))
 
 # %% [markdown]
 # ## 7. Proof
@@ -331,7 +332,7 @@ from albert_np.course import verify_op
 verify_op("attention")
 
 # %% [markdown]
-# The whole block, from the stacked product to the LayerNorm, against finite differences: input and all weights, with
+# The whole branch, from the stacked product to `dense`, against finite differences: input and all weights, with
 # padding in the batch, without dropout and with it.
 
 # %%
@@ -339,11 +340,11 @@ from albert_np.gradcheck import block_cases, check_case
 
 lines = []
 for case in block_cases():
-    if case.name.startswith("self_attention"):
+    if case.name.startswith("attention_branch"):
         rows = check_case(case)
         assert all(row.ok for row in rows)
         worst = max(row.max_rel for row in rows)
-        lines.append(f"{case.name:<24}{len(rows)} comparisons, all right; worst relative error {worst:.0e}")
+        lines.append(f"{case.name:<42}{len(rows)} comparisons, all right; worst relative error {worst:.0e}")
 print("\n".join(lines))
 
 # %% [markdown]
@@ -353,7 +354,7 @@ print("\n".join(lines))
 grads = model.params.zeros_like()
 g = grads.scope("encoder.albert_layer_groups.0.albert_layers.0.attention.")
 dy = rng.normal(size=y.shape)
-self_attention_backward(dy, cache, g)
+attention_branch_backward(dy, cache, g)
 
 rows = x.reshape(-1, H)  # (B·T, H)
 projected = np.zeros_like(x)
@@ -366,15 +367,12 @@ for n in range(N):
     projected += P @ V @ p["dense.weight"][:, n * D : (n + 1) * D].T  # (9.9)
     made.append((Q, K, V, P))
 projected += p["dense.bias"]
-assert np.allclose(projected, cache.dense.x @ p["dense.weight"].T + p["dense.bias"], rtol=1e-12, atol=1e-12)
+assert np.allclose(projected, y, rtol=1e-12, atol=1e-12)
 
-# g holds what came out of the package; the gradient that reaches `projected` comes through the LayerNorm after it
-from albert_np.ops import layer_norm_backward
-
-dprojected = layer_norm_backward(dy, cache.layer_norm)[0]
+# g holds what came out of the package
 for n, (Q, K, V, P) in enumerate(made):
     part = slice(n * D, (n + 1) * D)
-    dC = dprojected @ p["dense.weight"][:, part]  # (B, T, D)
+    dC = dy @ p["dense.weight"][:, part]  # (B, T, D)
     dP = dC @ V.swapaxes(1, 2)
     dS = P * (dP - (dP * P).sum(axis=-1, keepdims=True)) / np.sqrt(D)  # (9.5), with the scale
     dQ, dK, dV = dS @ K, dS.swapaxes(1, 2) @ Q, P.swapaxes(1, 2) @ dC

@@ -91,6 +91,7 @@ print(f"skip {skip}, branch {branch}, sum {skip + branch}; measured by finite di
 # %%
 import numpy as np
 
+from albert_np.execution import dense_pattern
 from albert_np.gradcheck import randomize, small_config
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.layers import layer_forward
@@ -103,7 +104,7 @@ p = model.params.scope(LAYER)
 
 rng = np.random.default_rng(0)
 x, dy = rng.normal(size=(2, 2, 5, 12))  # (B, T, H) each
-y, cache = layer_forward(x, None, p, config)
+y, cache = layer_forward(x, dense_pattern(2, 5), p, config)
 
 
 def walk(node, indent=""):
@@ -119,11 +120,12 @@ walk(cache)
 
 # %% [markdown]
 # Look for the inputs of the linear layers. `query_key_value.x` is the layer's $x$ itself, and `ffn.x` is $h$: the value
-# that is used twice is kept once, and both uses point to it.
+# that is used twice is kept once, and both uses point to it. (`pattern` says who attends to whom: here, two sentences of
+# five tokens, each token to all of its sentence.)
 
 # %%
-print("x is kept once:", cache.attention.query_key_value.x is cache.x)
-before_norm = cache.attention.layer_norm
+print("x is kept once:", cache.attention.query_key_value.x is x)
+before_norm = cache.attention_norm
 h = before_norm.weight * before_norm.x_hat + p["attention.LayerNorm.bias"]
 print("ffn.x is h:    ", np.allclose(cache.feed_forward.ffn.x, h))
 
@@ -135,12 +137,12 @@ print("ffn.x is h:    ", np.allclose(cache.feed_forward.ffn.x, h))
 #
 # * `feed_forward_branch_backward(d, cache.feed_forward, g)` for $J_F^\top$,
 # * `attention_branch_backward(d, cache.attention, g.scope("attention."))` for $J_A^\top$,
-# * `layer_norm_backward(d, norm_cache)` of notebook 05, which returns `dx, dweight, dbias`.
+# * `norm_backward(d, norm_cache, scope)`, the `layer_norm_backward` of notebook 05 that adds `dweight` and `dbias` into a
+#   scope of `g` and returns `dx`.
 #
-# The LayerNorms' caches are `cache.feed_forward.layer_norm` and `cache.attention.layer_norm`; their weights are called
-# `full_layer_layer_norm.weight` and `attention.LayerNorm.weight`, and there is a `.bias` to each. All gradients of weights
-# are *added* to what `g` holds, because in ALBERT the same layer is used many times
-# (cross-layer parameter sharing, 跨层参数共享, is the subject of notebook 11).
+# The LayerNorms' caches are `cache.full_layer_layer_norm` and `cache.attention_norm`; the scopes of their weights are
+# `g.scope("full_layer_layer_norm.")` and `g.scope("attention.LayerNorm.")`. All gradients of weights are *added* to what
+# `g` holds, because in ALBERT the same layer is used many times (cross-layer parameter sharing, 跨层参数共享, is the subject of notebook 11).
 #
 # <details><summary>Hint 1: the idea</summary>
 #
@@ -153,21 +155,16 @@ print("ffn.x is h:    ", np.allclose(cache.feed_forward.ffn.x, h))
 # <details><summary>Hint 3: the code</summary>
 #
 # ```python
-# ds, dweight, dbias = layer_norm_backward(dy, cache.feed_forward.layer_norm)
-# g["full_layer_layer_norm.weight"] += dweight
-# g["full_layer_layer_norm.bias"] += dbias
+# ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
 # dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-# da, dweight, dbias = layer_norm_backward(dh, cache.attention.layer_norm)
-# g["attention.LayerNorm.weight"] += dweight
-# g["attention.LayerNorm.bias"] += dbias
+# da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
 # return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 # ```
 # </details>
 
 # %% tags=["exercise"]
 from albert_np.course import lesson10
-from albert_np.course.lesson10 import attention_branch_backward, feed_forward_branch_backward
-from albert_np.ops import layer_norm_backward
+from albert_np.layers import attention_branch_backward, feed_forward_branch_backward, norm_backward
 
 
 def layer_backward(dy, cache, g):
@@ -185,10 +182,10 @@ lesson10.check_layer_backward(layer_backward)
 
 # %%
 scratch = model.params.zeros_like().scope(LAYER)
-ds = layer_norm_backward(dy, cache.feed_forward.layer_norm)[0]
+ds = norm_backward(dy, cache.full_layer_layer_norm, scratch.scope("full_layer_layer_norm."))
 branch_f = feed_forward_branch_backward(ds, cache.feed_forward, scratch)
 dh = ds + branch_f
-da = layer_norm_backward(dh, cache.attention.layer_norm)[0]
+da = norm_backward(dh, cache.attention_norm, scratch.scope("attention.LayerNorm."))
 branch_a = attention_branch_backward(da, cache.attention, scratch.scope("attention."))
 dx = da + branch_a
 
@@ -237,12 +234,12 @@ for name in grads:
 
 # %%
 assert np.allclose(dx, package_dx, rtol=1e-12, atol=1e-12)
-for name in ("ffn.weight", "ffn_output.bias", "attention.query.weight", "attention.dense.weight"):
+for name in ("ffn.weight", "full_layer_layer_norm.weight", "attention.query.weight", "attention.dense.bias"):
     assert np.allclose(scratch[name], grads[LAYER + name], rtol=1e-12, atol=1e-12)
 print("formula and package agree")
 
 # %% [markdown]
-# The feed-forward block, the layer, and an encoder of two shared layers, against finite differences with a random upstream
+# The feed-forward branch, the layer, and an encoder of two shared layers, against finite differences with a random upstream
 # gradient, without dropout and with it.
 
 # %%
@@ -250,11 +247,11 @@ from albert_np.gradcheck import block_cases, check_case
 
 lines = []
 for case in block_cases():
-    if case.name.partition(",")[0] in ("feed_forward", "layer", "encoder"):
+    if case.name.partition(",")[0] in ("feed_forward_branch", "layer", "encoder"):
         rows = check_case(case)
         assert all(row.ok for row in rows)
         worst = max(row.max_rel for row in rows)
-        lines.append(f"{case.name:<23}{len(rows):>3} comparisons, all right; worst relative error {worst:.0e}")
+        lines.append(f"{case.name:<30}{len(rows):>3} comparisons, all right; worst relative error {worst:.0e}")
 print("\n".join(lines))
 
 # %% [markdown]
@@ -262,20 +259,18 @@ print("\n".join(lines))
 # computed once with Hugging Face's ALBERT in float64 and are kept in the repository, beside the tests.
 
 # %%
-import sys
+import runpy
 from pathlib import Path
 
 from albert_np.gradcheck import compare_results, model_results
 
 folder = Path("../tests/reference")
 if folder.is_dir():
-    sys.path.insert(0, str(folder.parent))
-    from reference import model_cases
-
+    make = runpy.run_path(str(folder / "model_cases.py"))["make"]
     kept = np.load(folder / "torch_reference.npz")
     case = "model_gelu_new"
     expected = {name.partition("/")[2]: kept[name] for name in kept.files if name.startswith(case + "/")}
-    rows = compare_results(model_results(*model_cases.make(case)), expected, 1e-10)
+    rows = compare_results(model_results(*make(case)), expected, 1e-10)
     print(f"{len(rows)} arrays, worst relative error {max(row.max_rel for row in rows):.1e}")
     assert all(row.ok for row in rows)
 else:
@@ -300,17 +295,17 @@ def stacked(sigma, layers=24):
         max_position_embeddings=32, initializer_range=sigma,
     )  # fmt: skip
     model = AlbertModel(config, dtype="float64", seed=1)
-    y, caches = np.random.default_rng(1).normal(size=(2, 16, 64)), []
+    y, caches, pattern = np.random.default_rng(1).normal(size=(2, 16, 64)), [], dense_pattern(2, 16)
     for _ in range(layers):
-        y, cache = layer_forward(y, None, model.params.scope(LAYER), config)
+        y, cache = layer_forward(y, pattern, model.params.scope(LAYER), config)
         caches.append(cache)
     return model, caches
 
 
 def branches_only(dy, cache, g):
-    ds = layer_norm_backward(dy, cache.feed_forward.layer_norm)[0]
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     dh = feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = layer_norm_backward(dh, cache.attention.layer_norm)[0]
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
     return attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
@@ -348,8 +343,8 @@ show(
 # tokens of a sentence, with the skip path and without (0: unlike, 1: all the same):
 
 # %%
-from albert_np.layers import feed_forward_forward, self_attention_forward
-from albert_np.ops import layer_norm_forward, linear_forward
+from albert_np.layers import attention_branch_forward, feed_forward_branch_forward
+from albert_np.ops import layer_norm_forward
 
 
 def likeness(y):
@@ -361,11 +356,9 @@ def likeness(y):
 
 def layer_without_skip(x, p, config):
     ones, zeros = np.ones(x.shape[-1]), np.zeros(x.shape[-1])
-    _, cache = self_attention_forward(x, None, p.scope("attention."), config)
-    attended = linear_forward(cache.dense.x, p["attention.dense.weight"], p["attention.dense.bias"])[0]  # A(x)
+    attended, _ = attention_branch_forward(x, dense_pattern(2, 16), p.scope("attention."), config)  # A(x)
     h = layer_norm_forward(attended, ones, zeros, 1e-12)[0]
-    _, cache = feed_forward_forward(h, p, config)
-    outer = linear_forward(cache.ffn_output.x, p["ffn_output.weight"], p["ffn_output.bias"])[0]  # F(h)
+    outer, _ = feed_forward_branch_forward(h, p, config)  # F(h)
     return layer_norm_forward(outer, ones, zeros, 1e-12)[0]
 
 
@@ -376,7 +369,7 @@ print("layers   with skip   without")
 for layer in range(25):
     if layer in (0, 1, 2, 4, 8, 24):
         print(f"{layer:>6}{likeness(with_skip):>12.3f}{likeness(without_skip):>10.3f}")
-    with_skip = layer_forward(with_skip, None, p, model.config)[0]
+    with_skip = layer_forward(with_skip, dense_pattern(2, 16), p, model.config)[0]
     without_skip = layer_without_skip(without_skip, p, model.config)
 
 # %% [markdown]

@@ -99,9 +99,9 @@ dy = rng.normal(size=(4, 12, 16))
 shared(input_ids)
 encoder = shared.cache.encoder
 first = encoder.steps[0].feed_forward.ffn.weight
-for i, (prefix, step) in enumerate(zip(encoder.prefixes, encoder.steps, strict=True)):
+for i, (call, step) in enumerate(zip(encoder.calls, encoder.steps, strict=True)):
     same = np.shares_memory(first, step.feed_forward.ffn.weight)
-    print(f"step {i}: {prefix}  the same ffn.weight: {same},  its own x: {step.x[0, 0, :3].round(3)} …")
+    print(f"step {i}: {call.prefix}  the same ffn.weight: {same},  its own x: {call.x[0, 0, :3].round(3)} …")
 
 # %% [markdown]
 # Backward walks this list from its end. Each step *adds* into `g`, and they all got the same `g`: this is the sum
@@ -468,7 +468,7 @@ total = shared.params.zeros_like()
 upstream = dy
 for i in (5, 4, 3, 2, 1, 0):
     step = shared.params.zeros_like()  # c_i
-    prefix = "encoder." + shared.cache.encoder.prefixes[i]
+    prefix = shared.cache.encoder.calls[i].prefix
     upstream = layer_backward(upstream, shared.cache.encoder.steps[i], step.scope(prefix))  # (11.2)
     total.flat += step.flat  # (11.3)
 for name in in_layers:
@@ -513,7 +513,7 @@ last = shared.cache.encoder.steps[-1]
 wrong = shared.params.zeros_like()
 upstream = dy
 for _ in range(6):
-    upstream = layer_backward(upstream, last, wrong.scope("encoder." + shared.cache.encoder.prefixes[0]))
+    upstream = layer_backward(upstream, last, wrong.scope(shared.cache.encoder.calls[0].prefix))
 got, right = (np.concatenate([g[name].ravel() for name in in_layers]) for g in (wrong, shared.grads))
 print(
     f"error with the last cache for all steps: {np.linalg.norm(got - right) / np.linalg.norm(right):.0%} of the gradient"

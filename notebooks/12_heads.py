@@ -287,7 +287,7 @@ nowhere = model.params.zeros_like()  # the weights' gradients are not wanted her
 from_mlm = mlm_loss_backward(1.0, model.cache.mlm, nowhere.scope("predictions."))
 dsop = cross_entropy_backward(1.0, model.cache.sop_loss)
 dpooled = classifier_backward(dsop, model.cache.sop, nowhere.scope("sop_classifier."))
-from_sop = pooler_backward(dpooled, model.cache.albert.pooler, nowhere.scope("albert."))
+from_sop = pooler_backward(dpooled, model.cache.albert.pooler, nowhere.scope("albert.pooler."))
 show(
     arriving_figure(from_mlm, from_sop, labels),
     "Two grids of four sequences and sixteen positions. From the MLM head, only the labelled positions, marked with a "
@@ -302,7 +302,7 @@ show(
 from albert_np.layers import layer_backward
 
 encoder = model.cache.albert.encoder
-below = layer_backward(from_sop, encoder.steps[-1], nowhere.scope("albert.encoder." + encoder.prefixes[-1]))
+below = layer_backward(from_sop, encoder.steps[-1], nowhere.scope("albert." + encoder.calls[-1].prefix))
 print("positions of sequence 0 with a gradient from SOP, at the encoder's output:", np.flatnonzero(from_sop[0].any(-1)))
 print("one layer below:", np.flatnonzero(below[0].any(-1)))
 

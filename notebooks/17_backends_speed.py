@@ -325,10 +325,10 @@ print(f"the two linear steps are {products / whole:.0%} of the time above")
 #
 # An op returns a *new* array. Where does its memory come from? A large block is asked from the system, which hands it out
 # page by page, cleared, at the first touch; when the array is freed the block goes back, and the next op begins anew. The
-# package asks the C library once to keep what is freed (`execution.keep_freed_memory`). Predict the order of the three:
+# package asks the C library once to keep what is freed (`backend.keep_freed_memory`). Predict the order of the three:
 
 # %%
-from albert_np.execution.row_blocks import keep_freed_memory
+from albert_np.backend import keep_freed_memory
 
 large = np.ones(12_000_000, np.float32)  # 48 MB
 target = np.empty_like(large)

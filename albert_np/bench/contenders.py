@@ -1,4 +1,4 @@
-"""Who does the work: albert_np, and Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
+"""The contenders: albert_np, and Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
 
 All have the same weights, inputs, precision and number of threads. What albert_np asks of the C library's allocator
 holds for the whole process, so the others profit from it too. Their packages are imported when they are asked for.
@@ -22,7 +22,7 @@ from albert_np.bench.workloads import Workload
 from albert_np.config import AlbertConfig
 from albert_np.execution import Replicas, split
 from albert_np.gradcheck import torch_twin
-from albert_np.layers import albert_ties
+from albert_np.params import albert_ties
 
 __all__ = [
     "INSTALL_TORCH",
@@ -78,7 +78,7 @@ def pass_of(workload: Workload) -> Callable[[Any, Any], Any]:
         return model(**part, skip_padding=workload.practical, grad=False).last_hidden_state
 
     def step(model: Any, part: Any) -> float:
-        output = model(**part, skip_padding=workload.practical, skip_unlabelled=workload.practical, **counts)
+        output = model(**part, skip_padding=workload.practical, **counts)
         model.backward()
         return float(output.loss)
 

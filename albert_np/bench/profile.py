@@ -5,7 +5,6 @@ The time of an op that calls others is what they leave of it, so that all times 
 """
 
 import functools
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,17 +101,12 @@ def timed_ops(backend: Backend) -> Iterator[dict[str, OpTime]]:
     For one thread: the block must not run ops on several.
     """
     stopwatch = _Stopwatch(backend)
-    timed = {id(op): stopwatch.around(op) for name, op in vars(ops).items() if name.endswith(("_forward", "_backward"))}
-    modules = [module for name, module in sys.modules.items() if name.startswith("albert_np.")]
-    held = [(vars(m), name, value) for m in modules for name, value in vars(m).items() if id(value) in timed]
-    held += [(ops.ACTIVATIONS, name, pair) for name, pair in ops.ACTIVATIONS.items()]
-    for place, name, value in held:
-        place[name] = tuple(timed[id(op)] for op in value) if isinstance(value, tuple) else timed[id(value)]
+    plain = {name: op for name, op in vars(ops).items() if name.endswith(("_forward", "_backward"))}
+    vars(ops).update({name: stopwatch.around(op) for name, op in plain.items()})  # blocks call `ops.…`
     try:
         yield stopwatch.times
     finally:
-        for place, name, value in held:
-            place[name] = value
+        vars(ops).update(plain)
         stopwatch.stop()
 
 
@@ -160,6 +154,8 @@ def _flops(name: str, args: tuple[Any, ...], result: Any) -> tuple[str, int]:
     if name in ("linear_forward", "linear_backward"):
         width_out, width_in = cache.weight.shape
         return f"{name} {width_in}→{width_out}", (2 if forward else 4) * x.size * width_in
+    if name in ("activation_forward", "activation_backward"):
+        return f"{name} {cache.name}", 0
     if name in ("attention_forward", "attention_backward"):
         return name, (4 if forward else 8) * cache.query.size * cache.key.shape[-2]
     return name, 0

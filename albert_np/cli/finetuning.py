@@ -15,7 +15,7 @@ from rich.table import Table
 
 from albert_np.cli.main import console, print_json, reports_errors
 from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar
-from albert_np.files import whole_file
+from albert_np.files import read_text, whole_file
 
 MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -34,7 +34,9 @@ def _metrics(metrics: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--task", help="classification, multilabel, regression, tagging, answering, choice, or a paper's task.")
+@click.option(
+    "--task", help="classification, multilabel, regression, tagging, answering, answering-v2, choice, or a paper's."
+)
 @click.option(
     "--train",
     "train_file",
@@ -74,7 +76,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
 
     cola, sts-b, sst-2, mnli, qnli, qqp, rte, mrpc, wnli, squad1, squad2 and race have the paper's settings (Table 14).
     """
-    from albert_np.tasks.finetune import FineTuningRun
+    from albert_np.tasks import FineTuningRun
 
     if demo:
         _demo(options["model"] or "runs/quickstart", options["output"] or Path("runs/demo"), options["seed"], as_json)
@@ -93,8 +95,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
 def _prepare(options: dict[str, Any]) -> Any:
     import numpy as np
 
-    from albert_np.tasks.finetune import FineTuningRecipe, prepare_finetuning, task_settings
-    from albert_np.tasks.readers import glue_files, read_examples
+    from albert_np.tasks import KINDS, FineTuningRecipe, glue_files, prepare_finetuning, read_examples, task_settings
 
     needed = {"--task": "task", "--train": "train_file", "--model": "model", "--output": "output"}
     missing = [flag for flag, name in needed.items() if options[name] is None]
@@ -106,7 +107,7 @@ def _prepare(options: dict[str, Any]) -> Any:
         **{name: options[name] for name in ("accumulation", "evaluate_every", "patience", "seed", "threads")}
     )
     columns, train_file, eval_file = _columns(options["columns"]), options["train_file"], options["eval_file"]
-    if train_file.is_dir() and task.kind != "choice":  # a folder of choices is RACE's
+    if train_file.is_dir() and not KINDS[task.kind].reads_folders:
         files = glue_files(train_file, task.name)
         train_file, eval_file = files["train"], eval_file or files["eval"]
     train = read_examples(train_file, task.kind, columns=columns)
@@ -169,8 +170,7 @@ def evaluate(
     model: str, data: Path, task: str | None, columns: str | None, predictions: Path | None, as_json: bool
 ) -> None:
     """Measure a fine-tuned model on labelled data, by its task's metrics."""
-    from albert_np.tasks.predict import Predictor
-    from albert_np.tasks.readers import read_examples
+    from albert_np.tasks import Predictor, read_examples
 
     predictor = Predictor.load(model, task)
     examples = read_examples(data, predictor.task.kind, columns=_columns(columns))
@@ -214,8 +214,7 @@ def classify(
 
     Without TEXT, each line of standard input. Of a file, print JSON lines.
     """
-    from albert_np.tasks.predict import Predictor, split_words
-    from albert_np.tasks.readers import read_examples
+    from albert_np.tasks import ChoiceExample, Predictor, read_examples
 
     if file is not None and (texts or pair or choices):
         raise click.UsageError("--file stands in place of TEXT, --pair and --choice")
@@ -229,27 +228,14 @@ def classify(
     texts = texts or [line.rstrip("\n") for line in sys.stdin]
     if (pair is not None or choices) and len(texts) != 1:
         raise click.UsageError(f"--pair and --choice go with one TEXT, got {len(texts)}")
-    results: list[Any]
-    if choices:
-        results = [predictor.choose(choices, texts[0], question)]
-    elif predictor.task.kind == "tagging":
-        results = predictor.tag(texts)
-    else:
-        results = predictor.classify(texts, None if pair is None else [pair])
+    kind = predictor.kind
+    asked = [ChoiceExample(texts[0], question, tuple(choices))] if choices else kind.from_texts(texts, pair)
+    results = predictor.predict(asked)
     if as_json:
         print_json([result.to_dict() for result in results])
         return
-    for text, result in zip(texts, results, strict=True):
-        if predictor.task.kind == "tagging":
-            click.echo(" ".join(f"{word}/{tag}" for word, tag in zip(split_words(text), result.answer, strict=True)))
-        elif choices:
-            for choice, probability in zip(choices, result.probabilities, strict=True):
-                click.echo(f"{probability:7.1%}  {choice}")
-        elif result.probabilities is None:
-            click.echo(f"{result.answer:.4f}\t{text}")
-        else:
-            best = [f"{name} {probability:.1%}" for name, probability in list(result.probabilities.items())[:3]]
-            click.echo(f"{', '.join(best)}\t{text}")
+    for example, result in zip(asked, results, strict=True):
+        click.echo(kind.shown(example, result))
 
 
 @click.command()
@@ -262,14 +248,15 @@ def classify(
 @reports_errors
 def answer(question: str, model: str, context: str | None, context_file: Path | None, top: int, as_json: bool) -> None:
     """Find the answer to QUESTION in a text, of whatever length it is."""
-    from albert_np.tasks.predict import Predictor
+    from albert_np.tasks import Predictor, QuestionExample
 
     if (context is None) == (context_file is None):
         raise click.UsageError("give one of --context and --context-file")
-    text = context_file.read_text(encoding="utf-8") if context_file is not None else context or ""
-    candidates = (Predictor.load(model).answer(question, text).candidates or [])[:top]
+    text = context or "" if context_file is None else read_text(context_file)
+    predictor = Predictor.load(model)
+    prediction = predictor.answer(question, text)
+    prediction = prediction._replace(candidates=(prediction.candidates or [])[:top])
     if as_json:
-        print_json([candidate._asdict() for candidate in candidates])
+        print_json([candidate._asdict() for candidate in prediction.candidates or []])
         return
-    for found in candidates:
-        click.echo(f"{found.probability:7.1%}  {found.text or '(no answer)'}  [{found.start}:{found.end}]")
+    click.echo(predictor.kind.shown(QuestionExample("1", question, text), prediction))

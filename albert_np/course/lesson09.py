@@ -9,7 +9,7 @@ from albert_np.backend import backend_of
 from albert_np.config import AlbertConfig
 from albert_np.course.report import equal, holds, self_check
 from albert_np.gradcheck import check_gradients
-from albert_np.model.inputs import check_inputs
+from albert_np.model import check_inputs
 from albert_np.ops import attention_backward, attention_forward
 
 __all__ = ["check_additive_mask", "check_heads"]
@@ -91,4 +91,4 @@ def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
 def _package_mask(attention_mask: Any, dtype: Any) -> Any:
     config = AlbertConfig(hidden_size=N * D, num_attention_heads=N)
     ids = np.ones_like(attention_mask)
-    return check_inputs(config, backend_of(ids), dtype, input_ids=ids, attention_mask=attention_mask).mask
+    return check_inputs(config, backend_of(ids), dtype, input_ids=ids, attention_mask=attention_mask).pattern.mask

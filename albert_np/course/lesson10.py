@@ -6,51 +6,16 @@ from typing import Any
 import numpy as np
 
 from albert_np.course.report import equal, holds, self_check
+from albert_np.execution import dense_pattern
 from albert_np.gradcheck import block_cases, check_gradients, randomize, small_config
-from albert_np.layers import FeedForwardCache, LayerCache, SelfAttentionCache, heads_backward, layer_forward
+from albert_np.layers import LayerCache, layer_forward
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
-from albert_np.ops import ACTIVATIONS, AttentionCache, dropout_backward, linear_backward
 from albert_np.params import Scope
 
 __all__ = ["check_layer_backward"]
 
 LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
-
-Array = np.ndarray
-
-
-def attention_branch_backward(dy: Array, cache: SelfAttentionCache, g: Scope) -> Array:
-    """Go back through A of LayerNorm(x + A(x)) alone, without the skip path and the LayerNorm (10.6).
-
-    dy (B, T, H), the gradient of A(x); returns this branch's part of dx, and adds the gradients of its weights into
-    g, the scope of the attention.
-    """
-    assert isinstance(cache.attention, AttentionCache)  # padding is not skipped here
-    dmerged, dweight, dbias = linear_backward(dropout_backward(dy, cache.dropout), cache.dense)
-    g["dense.weight"] += dweight
-    g["dense.bias"] += dbias
-    dstacked = heads_backward(dmerged, cache.attention)
-    dx, dweight, dbias = linear_backward(dstacked, cache.query_key_value)
-    g["query_key_value.weight"] += dweight
-    g["query_key_value.bias"] += dbias
-    return np.asarray(dx)
-
-
-def feed_forward_branch_backward(dy: Array, cache: FeedForwardCache, g: Scope) -> Array:
-    """Go back through F of LayerNorm(h + F(h)) alone, without the skip path and the LayerNorm (10.4).
-
-    dy (B, T, H), the gradient of F(h); returns this branch's part of dh, and adds the gradients of its weights into
-    g, the scope of the layer.
-    """
-    _, activation_backward = ACTIVATIONS[cache.activation_name]
-    dactivated, dweight, dbias = linear_backward(dropout_backward(dy, cache.dropout), cache.ffn_output)
-    g["ffn_output.weight"] += dweight
-    g["ffn_output.bias"] += dbias
-    dh, dweight, dbias = linear_backward(activation_backward(dactivated, cache.activation), cache.ffn)
-    g["ffn.weight"] += dweight
-    g["ffn.bias"] += dbias
-    return np.asarray(dh)
 
 
 @self_check("the backward of a layer")
@@ -59,7 +24,7 @@ def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     rng = np.random.default_rng(10)
     x, dy = rng.standard_normal((2, 2, 5, 12))
-    _, cache = layer_forward(x, None, model.params.scope(LAYER), model.config)
+    _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
     right, expected = _run(package_layer_backward, model, dy, cache)
     given = dy.copy()
     dx, mine = _run(layer_backward, model, dy, cache)
@@ -100,7 +65,7 @@ def _with_dead_branch(backward: Callable[..., Any], last: str, x: Any, dy: Any) 
     """Return dx of a layer in which one branch's last weight is zero: only the skip path is left around it."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     model.params[LAYER + last][...] = 0
-    _, cache = layer_forward(x, None, model.params.scope(LAYER), model.config)
+    _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
     return _run(backward, model, dy, cache)[0]
 
 

@@ -138,12 +138,12 @@ def _albert(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     def backward(dy: Any, cache: Any) -> tuple[Any, Gradients]:
         prefix, step = cache
         g = model.params.zeros_like()
-        dx = layer_backward(dy, step, g.scope(f"encoder.{prefix}"))
+        dx = layer_backward(dy, step, g.scope(prefix))
         return dx, {name: g[name] for name in g if prefix in name}
 
     names = [name for name in model.params if "albert_layers" in name]
     shapes = {name: model.params[name].shape for name in names}
-    caches = list(zip(encoder.prefixes, encoder.steps, strict=True))
+    caches = list(zip((call.prefix for call in encoder.calls), encoder.steps, strict=True))
     _, gradients = shared_backward(dy, caches, backward, shapes)
     ours = np.concatenate([np.ravel(gradients[name]) for name in names])
     theirs = np.concatenate([model.grads[name].ravel() for name in names])

@@ -1,10 +1,12 @@
-"""Real tokens alone: a padded batch (B, T) as R rows, so that its cost follows what is in it.
+"""Who attends to whom in a batch, and which results are wanted: all that a block must know of how a batch is laid out.
 
-Only attention needs to know which rows make a sequence. Rows lie sequence after sequence, the shortest first, so that
-equally long ones are neighbours and attend in one go.
+Hidden states travel as rows. In a dense batch these are its B · T positions, (B, T, …). Where padding is skipped they
+are the R real tokens alone, (R, …), sequence after sequence, the shortest first, so that equally long sequences are
+neighbours and attend in one go. A dense batch is one run of B sequences of T tokens.
 """
 
 import math
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple
 
@@ -12,7 +14,7 @@ import numpy as np
 
 from albert_np.backend import Array, Backend, array_module
 
-__all__ = ["Packing", "Run", "make_packing", "pack", "put_rows", "take_rows", "unpack"]
+__all__ = ["Pattern", "Run", "dense_pattern", "packed_pattern"]
 
 
 class Run(NamedTuple):
@@ -27,53 +29,113 @@ class Run(NamedTuple):
         return slice(self.start, self.start + self.sequences * self.length)
 
 
-class Packing(NamedTuple):
-    rows: Array  # (R,) places of the real tokens in the flattened batch, B·T long
-    shape: tuple[int, int]  # B, T
-    runs: list[Run]
+@dataclass(frozen=True)
+class Pattern:
+    """A batch of B sequences of T positions.
+
+    runs: sequences that lie side by side; the tokens of one attend to each other. mask: added to the scores of
+    attention, broadcastable to (B, N, T, T), or None; only where there is one run. tokens: places (R,) of the real
+    tokens in the flattened batch, or None where all B · T positions are computed. wanted: those of the rows whose
+    results are read at the end, as numbers, or None for all of them.
+    """
+
+    batch: int  # B
+    positions: int  # T
+    runs: tuple[Run, ...]
+    mask: Array | None = None
+    tokens: Array | None = None
+    wanted: Array | None = None
+
+    def pack(self, x: Array) -> Array:
+        """Take the real tokens: (B, T, …) → rows, where (1, T, …) stands for every sequence."""
+        if self.tokens is None:
+            return x
+        whole = array_module(x).broadcast_to(x, (self.batch, self.positions, *x.shape[2:]))
+        return whole.reshape(-1, *x.shape[2:])[self.tokens]
+
+    def unpack(self, rows: Array, fill: float = 0) -> Array:
+        """Mirror of `pack`: put rows where they belong, `fill` into the padding; returns (B, T, …)."""
+        if self.tokens is None:
+            return rows
+        return _put(rows, self.tokens, (self.batch, self.positions), fill)
+
+    def split(self, x: Array) -> list[Array]:
+        """Return the rows of each run as (sequences, length, …); views, where x is contiguous."""
+        flat = x.reshape(-1, x.shape[-1])
+        return [flat[run.rows].reshape(run.sequences, run.length, -1) for run in self.runs]
+
+    def join(self, parts: list[Array]) -> Array:
+        """Mirror of `split`."""
+        if len(parts) > 1:
+            parts = [array_module(parts[0]).concatenate([part.reshape(-1, part.shape[-1]) for part in parts])]
+        return parts[0].reshape(*self._rows_shape, -1)
+
+    def squares(self, parts: list[Array]) -> Array:
+        """Return what the tokens of each run have to do with each other, (sequences, N, t, t), as (B, N, T, T).
+
+        Zero in padding that is not computed.
+        """
+        if self.tokens is None:
+            return parts[0]
+        B, T, N = self.batch, self.positions, parts[0].shape[1]
+        whole = array_module(parts[0]).zeros((B * T, T, N), dtype=parts[0].dtype)  # of each token to each place
+        for run, part in zip(self.runs, parts, strict=True):
+            tokens = self.tokens[run.rows].reshape(run.sequences, run.length)
+            whole[tokens[:, :, None], tokens[:, None, :] % T] = part.transpose(0, 2, 3, 1)
+        return whole.reshape(B, T, T, N).transpose(0, 3, 1, 2)
+
+    def gather(self, x: Array) -> Array:
+        """Take the wanted rows."""
+        return x if self.wanted is None else x.reshape(-1, *x.shape[len(self._rows_shape) :])[self.wanted]
+
+    def spread(self, dx: Array) -> Array:
+        """Mirror of `gather`: zero in all other rows."""
+        return dx if self.wanted is None else _put(dx, self.wanted, self._rows_shape)
+
+    def wanting(self, read: Array) -> "Pattern":
+        """Return the same pattern for a reader of some results alone; read: booleans (B, T)."""
+        return replace(self, wanted=array_module(read).flatnonzero(self.pack(read)))
+
+    def of_steps(self, steps: int) -> list["Pattern"]:
+        """Return the pattern of each layer step: all rows are needed up to the last one, which computes the wanted."""
+        return [replace(self, wanted=None)] * (steps - 1) + [self]
+
+    @property
+    def _rows_shape(self) -> tuple[int, ...]:
+        return (self.batch, self.positions) if self.tokens is None else self.tokens.shape
 
 
-def make_packing(attention_mask: np.ndarray, backend: Backend) -> Packing | None:
-    """Return where the ones of a mask (B, T) lie, or None if there is nothing but ones.
+def _put(rows: Array, places: Array, shape: tuple[int, ...], fill: float = 0) -> Array:
+    """Put (R, …) into an array of the leading axes `shape`, flattened, at `places`."""
+    whole = array_module(rows).full((math.prod(shape), *rows.shape[1:]), fill, dtype=rows.dtype)
+    whole[places] = rows
+    return whole.reshape(*shape, *rows.shape[1:])
 
-    ValueError if the mask holds anything but 0 and 1, or not a single 1.
+
+def dense_pattern(batch: int, positions: int, mask: Array | None = None) -> Pattern:
+    """Return the pattern of a batch that is computed whole, with an additive mask or none."""
+    return Pattern(batch, positions, (Run(0, batch, positions),), mask)
+
+
+def packed_pattern(attention_mask: np.ndarray, backend: Backend) -> Pattern:
+    """Return the pattern of the ones in a mask (B, T): padding is not computed at all.
+
+    A mask of nothing but ones gives the dense pattern. ValueError if the mask holds anything but 0 and 1, or not a
+    single 1.
     """
     real = attention_mask == 1
     if not (real | (attention_mask == 0)).all():
         raise ValueError("skip_padding needs an attention_mask of 1 (real) and 0 (padding) alone")
+    B, T = real.shape
     if real.all():
-        return None
+        return dense_pattern(B, T)
     if not real.any():
         raise ValueError("attention_mask has no 1: there is no real token")
     lengths = real.sum(axis=1)
     order = np.argsort(lengths, kind="stable")
-    rows = np.concatenate([b * real.shape[1] + np.flatnonzero(real[b]) for b in order])
-    runs, start = [], 0
+    tokens = np.concatenate([b * T + np.flatnonzero(real[b]) for b in order])
+    runs: list[Run] = []
     for length, group in groupby(int(lengths[b]) for b in order if lengths[b]):
+        start = runs[-1].rows.stop if runs else 0
         runs.append(Run(start, len(list(group)), length))
-        start = runs[-1].rows.stop
-    return Packing(backend.from_numpy(rows), (real.shape[0], real.shape[1]), runs)
-
-
-def pack(x: Array, packing: Packing | None) -> Array:
-    """Take the real tokens: (B, T, …) → (R, …), where (1, T, …) stands for every sequence. No packing: x itself."""
-    if packing is None:
-        return x
-    return take_rows(array_module(x).broadcast_to(x, (*packing.shape, *x.shape[2:])), packing.rows, axes=2)
-
-
-def unpack(x: Array, packing: Packing | None, fill: float = 0) -> Array:
-    """Put the real tokens back, `fill` in the padding: (R, …) → (B, T, …). No packing: x itself."""
-    return x if packing is None else put_rows(x, packing.rows, packing.shape, fill)
-
-
-def take_rows(x: Array, rows: Array, axes: int) -> Array:
-    """Take some rows of an array whose leading `axes` are flattened: (B, T, …) or (R, …) → (len(rows), …)."""
-    return x.reshape(-1, *x.shape[axes:])[rows]
-
-
-def put_rows(x: Array, rows: Array, shape: tuple[int, ...], fill: float = 0) -> Array:
-    """Mirror of `take_rows`: (len(rows), …) → (*shape, …), `fill` in all other places."""
-    whole = array_module(x).full((math.prod(shape), *x.shape[1:]), fill, dtype=x.dtype)
-    whole[rows] = x
-    return whole.reshape(*shape, *x.shape[1:])
+    return Pattern(B, T, tuple(runs), tokens=backend.from_numpy(tokens))

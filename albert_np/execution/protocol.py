@@ -27,7 +27,9 @@ class Model(Protocol):
     recompute: str
     rng: np.random.Generator
     cache: Any
-    backend: Backend
+
+    @property
+    def backend(self) -> Backend: ...
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the forward pass and return an output; one made with labels has a `loss`."""

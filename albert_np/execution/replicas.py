@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.backend import Array
+from albert_np.execution.protocol import Model
 
 __all__ = ["Replicas", "available_threads", "split"]
 
@@ -82,16 +83,27 @@ class Replicas:
     another order, and draws other dropout masks.
     """
 
-    def __init__(self, model: Any, threads: int):
-        from threadpoolctl import ThreadpoolController
-
+    def __init__(self, model: Model, threads: int):
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
         self.model = model
         self.threads = threads
         self._copies = [model.replica() for _ in range(threads - 1)]
-        self._pool = ThreadPoolExecutor(threads)
+        self._start_threads()
+
+    def _start_threads(self) -> None:
+        from threadpoolctl import ThreadpoolController
+
+        self._process = os.getpid()
+        self._pool = ThreadPoolExecutor(self.threads)
         self._libraries = ThreadpoolController().select(user_api="blas")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"model": self.model, "threads": self.threads, "_copies": self._copies}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_threads()
 
     def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True) -> list[Any]:
         """Return [work(model, part) for each part], computed side by side, in the order of the parts.
@@ -103,6 +115,8 @@ class Replicas:
         """
         if len(parts) > self.threads:
             raise ValueError(f"{len(parts)} parts are too many for {self.threads} threads")
+        if self._process != os.getpid():  # a fork copies the pool, but not its threads
+            self._start_threads()
         copies = self._copies[: len(parts) - 1]
         for copy in copies:
             copy.training, copy.recompute = self.model.training, self.model.recompute

@@ -12,29 +12,40 @@ import numpy as np
 from albert_np import ops
 from albert_np.backend import get_backend
 from albert_np.config import SHARING, AlbertConfig
-from albert_np.execution.pattern import make_packing
+from albert_np.execution import dense_pattern, packed_pattern
 from albert_np.gradcheck.checks import Comparison, check_gradients, check_model, scattered
 from albert_np.heads import (
+    answer_class_backward,
+    answer_class_forward,
+    answer_loss_backward,
+    answer_loss_forward,
     classifier_backward,
     classifier_forward,
+    end_logits_backward,
+    end_logits_forward,
     mlm_backward,
     mlm_forward,
     mlm_loss_backward,
     mlm_loss_forward,
+    span_loss_backward,
+    span_loss_forward,
+    start_logits_backward,
+    start_logits_forward,
 )
 from albert_np.layers import (
+    AlbertInputs,
+    attention_branch_backward,
+    attention_branch_forward,
     embeddings_backward,
     embeddings_forward,
     encoder_backward,
     encoder_forward,
-    feed_forward_backward,
-    feed_forward_forward,
+    feed_forward_branch_backward,
+    feed_forward_branch_forward,
     layer_backward,
     layer_forward,
     pooler_backward,
     pooler_forward,
-    self_attention_backward,
-    self_attention_forward,
 )
 from albert_np.model import (
     AlbertForMaskedLM,
@@ -45,14 +56,6 @@ from albert_np.model import (
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
     AlbertModel,
-    answer_class_backward,
-    answer_class_forward,
-    answer_loss_backward,
-    answer_loss_forward,
-    end_logits_backward,
-    end_logits_forward,
-    start_logits_backward,
-    start_logits_forward,
 )
 from albert_np.params import Scope
 
@@ -124,9 +127,9 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
     yield Case("linear", ops.linear_forward, ops.linear_backward, linear, {})
     norm = {"x": 3 + 2 * normal(B, T, 7), "weight": normal(7), "bias": normal(7)}
     yield Case("layer_norm", ops.layer_norm_forward, ops.layer_norm_backward, norm, {"eps": 1e-12})
-    for name, (forward, backward) in ops.ACTIVATIONS.items():
-        x = 2 * normal(T, 9)
-        yield Case(name, forward, backward, {"x": np.where(abs(x) < 1e-3, 1.0, x)}, {})  # relu has a kink at 0
+    for name in ops.ACTIVATIONS:
+        x = np.where(abs(x := 2 * normal(T, 9)) < 1e-3, 1.0, x)  # relu has a kink at 0
+        yield Case(name, ops.activation_forward, ops.activation_backward, {"x": x}, {"name": name})
     yield Case("softmax", ops.softmax_forward, ops.softmax_backward, {"x": 3 * normal(B, 2, 6)}, {})
     yield Case(
         "dropout",
@@ -204,7 +207,7 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     model = randomize(AlbertForPreTraining(config, dtype="float64"), seed)
     rng = np.random.default_rng(seed)
     x, embeds = rng.standard_normal((B, T, H)), rng.standard_normal((B, T, config.embedding_size))
-    mask = np.where(rng.random((B, 1, 1, T)) < 0.3, np.finfo(np.float64).min, 0.0)
+    dense = dense_pattern(B, T, np.where(rng.random((B, 1, 1, T)) < 0.3, np.finfo(np.float64).min, 0.0))
     types, positions = rng.integers(0, 2, (B, T)), np.arange(T)[None]
     labels = np.where(rng.random((B, T)) < 0.5, rng.integers(0, config.vocab_size, (B, T)), ops.IGNORE_INDEX)
 
@@ -213,39 +216,35 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
         return {name: model.params[prefix + name].copy() for name in names if not name.startswith(without)}
 
     def embeddings(x: Array, p: Scope, rng: Any) -> Any:
-        return embeddings_forward(None, types, positions, p, config, rng, inputs_embeds=x)
+        return embeddings_forward(AlbertInputs(None, types, positions, x, dense), p, config, rng)
 
-    def masked(forward: Any) -> Any:
-        return lambda x, p, rng: forward(x, mask, p, config, rng)
+    def attending(forward: Any, pattern: Any = dense, **options: Any) -> Any:
+        return lambda x, p, rng: forward(x, pattern, p, config, rng, **options)
 
     real = np.arange(T) < np.array([[T], [T - 2]])
-    packing = make_packing(real, get_backend("numpy"))
-    rows = x[real]
-
-    def packed(x: Array, p: Scope, rng: Any) -> Any:
-        return self_attention_forward(x, packing, p, config, rng)
-
-    def recomputed(x: Array, p: Scope, rng: Any) -> Any:
-        return encoder_forward(x, mask, p, config, rng, recompute=True)
+    packed = packed_pattern(real, get_backend("numpy"))
+    wanted = np.arange(T) % 2 == np.array([[0], [1]])
 
     def plain(forward: Any) -> Any:
         return lambda x, p, rng: forward(x, p, config, rng)
 
     layer = "albert.encoder.albert_layer_groups.0.albert_layers.0."
-    single = ("query.", "key.", "value.")  # the block reads the three stacked
-    in_layer = tuple("attention." + name for name in single)
-    in_encoder = tuple(layer.removeprefix("albert.") + name for name in in_layer)
-    attention, feed_forward = weights(layer + "attention.", *single), weights(layer, "attention.")
-    encoder = weights("albert.", "embeddings.", "pooler.", *in_encoder)
-    pooler, head = weights("albert.", "embeddings.", "encoder."), weights("predictions.", "bias")
+    single = ("query.", "key.", "value.")  # a block reads the three stacked
+    attention = weights(layer + "attention.", *single)
+    feed_forward = weights(layer, "attention.", "full_layer")
+    in_layer = weights(layer, *("attention." + name for name in single))
+    encoder = weights("albert.", "embeddings.", "pooler.", *(f"{layer}attention.{name}"[7:] for name in single))
+    pooler, head = weights("albert.pooler."), weights("predictions.", "bias")
+    packed_attention = attending(attention_branch_forward, packed), attention_branch_backward
     return [
         ("embeddings", embeddings, embeddings_backward, weights("albert.embeddings.", "word"), embeds),
-        ("self_attention", masked(self_attention_forward), self_attention_backward, attention, x),
-        ("self_attention of real tokens", packed, self_attention_backward, attention, rows),
-        ("feed_forward", plain(feed_forward_forward), feed_forward_backward, feed_forward, x),
-        ("layer", masked(layer_forward), layer_backward, weights(layer, *in_layer), x),
-        ("encoder", masked(encoder_forward), encoder_backward, encoder, embeds),
-        ("encoder, recomputed", recomputed, encoder_backward, encoder, embeds),
+        ("attention_branch", attending(attention_branch_forward), attention_branch_backward, attention, x),
+        ("attention_branch of real tokens", *packed_attention, attention, x[real]),
+        ("feed_forward_branch", plain(feed_forward_branch_forward), feed_forward_branch_backward, feed_forward, x),
+        ("layer", attending(layer_forward), layer_backward, in_layer, x),
+        ("layer of wanted rows", attending(layer_forward, dense.wanting(wanted)), layer_backward, in_layer, x),
+        ("encoder", attending(encoder_forward), encoder_backward, encoder, embeds),
+        ("encoder, recomputed", attending(encoder_forward, keep="inputs"), encoder_backward, encoder, embeds),
         ("pooler", lambda x, p, rng: pooler_forward(x, p), pooler_backward, pooler, x),
         ("mlm", lambda x, p, rng: mlm_forward(x, p, config), mlm_backward, head, x[0]),
         ("mlm_loss", lambda x, p, rng: mlm_loss_forward(x, labels, p, config), mlm_loss_backward, head, x),
@@ -276,7 +275,11 @@ def _squad2_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any,
     def answer_class(x: Array, logits: Array, p: Scope, rng: Any) -> Any:
         return answer_class_forward(x, logits, p, config, rng)
 
+    def span_loss(start: Array, end: Array, p: Scope, rng: Any) -> Any:
+        return span_loss_forward(start, end, np.array([2, T]), np.array([4, 0]), 3.0)
+
     return [
+        ("span_loss", span_loss, lambda d, cache, g: span_loss_backward(d, cache), {}, {"start": logits, "end": ends}),
         ("start_logits", start_logits, start_logits_backward, weights("start_logits."), {"x": x}),
         ("end_logits", end_logits, end_logits_backward, weights("end_logits."), {"x": x}),
         ("answer_class", answer_class, answer_class_backward, weights("answer_class."), {"x": x, "logits": logits}),

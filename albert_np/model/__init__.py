@@ -1,43 +1,28 @@
 """The model classes: state (parameters, gradients, modes, the last cache) over the pairs of layers and heads."""
 
-from albert_np.model.base import RECOMPUTE, AlbertBase, AlbertCache
-from albert_np.model.conversion import class_of, convert
+from albert_np.model.answering import AlbertForQuestionAnswering, AlbertForQuestionAnsweringV2
+from albert_np.model.base import RECOMPUTE, AlbertBase
+from albert_np.model.conversion import convert
 from albert_np.model.finetuning import (
     AlbertForMultipleChoice,
-    AlbertForQuestionAnswering,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
-    ClassifierOutput,
-    QuestionAnsweringOutput,
 )
-from albert_np.model.pretraining import (
-    AlbertForMaskedLM,
-    AlbertForPreTraining,
+from albert_np.model.inputs import check_inputs
+from albert_np.model.loading import class_of, model_classes
+from albert_np.model.outputs import (
     AlbertForPreTrainingOutput,
-    AlbertModel,
     AlbertModelOutput,
+    ClassifierOutput,
     MaskedLMOutput,
-)
-from albert_np.model.squad2 import (
-    AlbertForQuestionAnsweringV2,
+    QuestionAnsweringOutput,
     QuestionAnsweringV2Output,
-    TopAnswers,
-    answer_class_backward,
-    answer_class_forward,
-    answer_loss_backward,
-    answer_loss_forward,
-    end_logits_backward,
-    end_logits_forward,
-    squad2_shapes,
-    start_logits_backward,
-    start_logits_forward,
-    top_answers,
 )
+from albert_np.model.pretraining import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 
 __all__ = [
     "RECOMPUTE",
     "AlbertBase",
-    "AlbertCache",
     "AlbertForMaskedLM",
     "AlbertForMultipleChoice",
     "AlbertForPreTraining",
@@ -52,17 +37,8 @@ __all__ = [
     "MaskedLMOutput",
     "QuestionAnsweringOutput",
     "QuestionAnsweringV2Output",
-    "TopAnswers",
-    "answer_class_backward",
-    "answer_class_forward",
-    "answer_loss_backward",
-    "answer_loss_forward",
+    "check_inputs",
     "class_of",
     "convert",
-    "end_logits_backward",
-    "end_logits_forward",
-    "squad2_shapes",
-    "start_logits_backward",
-    "start_logits_forward",
-    "top_answers",
+    "model_classes",
 ]

@@ -1,54 +1,14 @@
 """From any kind of checkpoint to a Hugging Face folder."""
 
 from pathlib import Path
-from typing import Any
 
-from albert_np.checkpoints import Checkpoint, open_checkpoint
+from albert_np.checkpoints import open_checkpoint
 from albert_np.files import is_vacant, whole_folder
 from albert_np.model.base import AlbertBase
-from albert_np.model.finetuning import (
-    AlbertForMultipleChoice,
-    AlbertForQuestionAnswering,
-    AlbertForSequenceClassification,
-    AlbertForTokenClassification,
-)
-from albert_np.model.pretraining import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
-from albert_np.model.squad2 import AlbertForQuestionAnsweringV2
+from albert_np.model.loading import class_of, model_classes
 from albert_np.tokenization import AlbertTokenizer
 
-__all__ = ["CLASSES", "class_of", "convert"]
-
-CLASSES: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (
-        AlbertModel,
-        AlbertForPreTraining,
-        AlbertForMaskedLM,
-        AlbertForSequenceClassification,
-        AlbertForTokenClassification,
-        AlbertForMultipleChoice,
-        AlbertForQuestionAnswering,
-        AlbertForQuestionAnsweringV2,
-    )
-}
-
-# The first tensor that is there tells the class; a `classifier` alone could be of three.
-_TELLING = {
-    "sop_classifier.classifier.weight": AlbertForPreTraining,
-    "predictions.bias": AlbertForMaskedLM,
-    "predictions.decoder.bias": AlbertForMaskedLM,
-    "qa_outputs.weight": AlbertForQuestionAnswering,
-    "answer_class.dense_0.weight": AlbertForQuestionAnsweringV2,
-    "classifier.weight": AlbertForSequenceClassification,
-}
-
-
-def class_of(checkpoint: Checkpoint) -> type[Any]:
-    """Return the class that a checkpoint was saved from: the one its config names, or the one its heads tell."""
-    for name in checkpoint.config.extra.get("architectures") or ():
-        if name in CLASSES:
-            return CLASSES[name]
-    return next((cls for name, cls in _TELLING.items() if name in checkpoint.weights), AlbertModel)
+__all__ = ["convert"]
 
 
 def convert(
@@ -62,7 +22,7 @@ def convert(
 ) -> AlbertBase:
     """Write what `open_checkpoint` reads as a Hugging Face folder, with the tokenizer where there is one.
 
-    class_name: one of CLASSES, where it should not be `class_of` the checkpoint. dtype: "float32", "float64",
+    class_name: one of `model_classes()`, where it should not be `class_of` the checkpoint. dtype: "float32", "float64",
     "float16" or "bfloat16", of the file. max_shard_bytes: cut the weights into files of that size at most.
     config_path: see `open_checkpoint`. Returns the model that was written. FileExistsError if `target` holds anything;
     ValueError if checkpoint and class do not fit.
@@ -70,10 +30,10 @@ def convert(
     target = Path(target)
     if not is_vacant(target):
         raise FileExistsError(f"{target} already exists and is not an empty folder")
-    if class_name is not None and class_name not in CLASSES:
-        raise ValueError(f"class_name={class_name!r}: allowed are {', '.join(CLASSES)}")
+    if class_name is not None and class_name not in model_classes():
+        raise ValueError(f"class_name={class_name!r}: allowed are {', '.join(sorted(model_classes()))}")
     checkpoint = open_checkpoint(source, config_path=config_path)
-    cls = class_of(checkpoint) if class_name is None else CLASSES[class_name]
+    cls = class_of(checkpoint) if class_name is None else model_classes()[class_name]
     model: AlbertBase = cls.from_checkpoint(checkpoint, dtype="float64" if dtype == "float64" else "float32")
     try:
         tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)

@@ -1,26 +1,16 @@
 """What a model call accepts, checked and brought to the model's device before any work starts."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from albert_np.backend import Array, Backend
 from albert_np.config import AlbertConfig
-from albert_np.execution.pattern import Packing, make_packing, pack
+from albert_np.execution import Pattern, dense_pattern, packed_pattern
+from albert_np.layers import AlbertInputs
 from albert_np.ops import IGNORE_INDEX
 
-__all__ = ["Inputs", "check_inputs", "check_labels", "check_targets"]
-
-
-class Inputs(NamedTuple):
-    """What the blocks need; with a packing, real tokens alone, (R) in place of (B, T)."""
-
-    input_ids: Array | None  # (B, T)
-    token_type_ids: Array  # (B, T)
-    position_ids: Array  # (B, T) or (1, T)
-    inputs_embeds: Array | None  # (B, T, E)
-    mask: Array | Packing | None  # additive, broadcastable to (B, N, T, T); or where the real tokens are
-    shape: tuple[int, int]  # B, T, before packing
+__all__ = ["check_inputs", "check_labels", "check_targets"]
 
 
 def check_inputs(
@@ -33,8 +23,8 @@ def check_inputs(
     position_ids: Any = None,
     inputs_embeds: Any = None,
     skip_padding: bool = False,
-) -> Inputs:
-    """Return the five arrays that the blocks need; ValueError or TypeError names what is wrong with an argument."""
+) -> AlbertInputs:
+    """Return what the trunk reads, on the model's device; ValueError or TypeError names the argument that is wrong."""
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("give exactly one of input_ids and inputs_embeds")
     if input_ids is not None:
@@ -58,28 +48,26 @@ def check_inputs(
     token_type_ids = _grid("token_type_ids", token_type_ids, (B, T), backend, config.type_vocab_size, "type_vocab_size")
     limit = "max_position_embeddings"
     position_ids = _grid("position_ids", position_ids, (B, T), backend, config.max_position_embeddings, limit)
-    if not skip_padding:
-        mask = _additive_mask(attention_mask, (B, T), config.num_attention_heads, backend, dtype)
-        return Inputs(input_ids, token_type_ids, position_ids, inputs_embeds, mask, (B, T))
-    packing = _packing(attention_mask, (B, T), backend)
-    return Inputs(
-        None if input_ids is None else pack(input_ids, packing),
-        pack(token_type_ids, packing),
-        pack(position_ids, packing),
-        None if inputs_embeds is None else pack(inputs_embeds, packing),
-        packing,
-        (B, T),
+    pattern = _pattern(attention_mask, (B, T), config.num_attention_heads, backend, dtype, skip_padding)
+    return AlbertInputs(
+        None if input_ids is None else pattern.pack(input_ids),
+        pattern.pack(token_type_ids),
+        pattern.pack(position_ids),
+        None if inputs_embeds is None else pattern.pack(inputs_embeds),
+        pattern,
     )
 
 
-def _packing(attention_mask: Any, shape: tuple[int, int], backend: Backend) -> Packing | None:
-    if attention_mask is None:
-        return None
+def _pattern(
+    attention_mask: Any, shape: tuple[int, int], heads: int, backend: Backend, dtype: Any, skip_padding: bool
+) -> Pattern:
+    if attention_mask is None or not skip_padding:
+        return dense_pattern(*shape, _additive_mask(attention_mask, shape, heads, backend, dtype))
     on_device = isinstance(attention_mask, backend.array_type)
     mask = backend.to_numpy(attention_mask) if on_device else np.asarray(attention_mask)
     if mask.shape != shape:
         raise ValueError(f"with skip_padding, attention_mask must have shape {shape}, got {mask.shape}")
-    return make_packing(mask, backend)
+    return packed_pattern(mask, backend)
 
 
 def check_labels(

@@ -1,15 +1,9 @@
-"""The models: forward, loss, and backward in mirror order; loading and saving Hugging Face folders.
+"""The bare ALBERT, and its pretraining: the trunk of `layers`, two of the `heads`, and their losses."""
 
-A model owns its parameters, their gradients and the cache of its last forward pass (`model.cache`, a tree of named
-tuples). `out = model(…)`, then `model.backward()` adds d loss / d parameter into `model.grads`.
-"""
-
-import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from typing import Any, NamedTuple
 
+from albert_np import ops
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
 from albert_np.heads import (
@@ -25,108 +19,19 @@ from albert_np.heads import (
     mlm_shapes,
     sop_shapes,
 )
-from albert_np.layers import Shapes
-from albert_np.model.base import AlbertBase, AlbertCache, looked_at, named_inputs, require, sum_of
+from albert_np.layers import AlbertCache, AlbertInputs
+from albert_np.model.base import AlbertBase, require
 from albert_np.model.inputs import check_labels
-from albert_np.ops import CrossEntropyCache, cross_entropy_backward, cross_entropy_forward
+from albert_np.model.outputs import (
+    AlbertForPreTrainingOutput,
+    AlbertModelOutput,
+    MaskedLMOutput,
+    attentions,
+    hidden_states,
+)
+from albert_np.params import Shapes
 
-__all__ = [
-    "AlbertForMaskedLM",
-    "AlbertForPreTraining",
-    "AlbertForPreTrainingOutput",
-    "AlbertModel",
-    "AlbertModelOutput",
-    "MaskedLMOutput",
-]
-
-
-@dataclass
-class AlbertModelOutput:
-    """What every model returns.
-
-    last_hidden_state (B, T, H); pooler_output (B, H), or None in classes without a pooler; hidden_states, L·inner + 1
-    arrays (B, T, H), of which the first is the projected embeddings; attentions, L·inner arrays (B, N, T, T), after
-    dropout. The last two are None unless asked for.
-    """
-
-    last_hidden_state: Array
-    pooler_output: Array | None
-    hidden_states: tuple[Array, ...] | None
-    attentions: tuple[Array, ...] | None
-
-
-@dataclass
-class AlbertForPreTrainingOutput(AlbertModelOutput):
-    """What `AlbertModelOutput` holds, and the two heads' answers.
-
-    sop_logits (B, 2); mlm_loss, sop_loss and their sum, loss, without axes, each None without its labels;
-    prediction_logits (B, T, V), computed when they are first read, with the weights of that moment.
-    """
-
-    sop_logits: Array
-    loss: Array | None
-    mlm_loss: Array | None
-    sop_loss: Array | None
-    _mlm: CrossEntropyCache | None = field(repr=False)
-    _sop: CrossEntropyCache | None = field(repr=False)
-    _read_logits: Callable[[], Array] = field(repr=False)
-
-    @cached_property
-    def prediction_logits(self) -> Array:
-        return self._read_logits()
-
-    @property
-    def mlm_count(self) -> int:
-        """The number of labelled tokens; `mlm_correct` of them had the highest logit at the label."""
-        return _correct_and_count(self._mlm)[1]
-
-    @property
-    def mlm_correct(self) -> int:
-        return _correct_and_count(self._mlm)[0]
-
-    @property
-    def sop_count(self) -> int:
-        """The number of labelled pairs; `sop_correct` of them had the higher logit at the label."""
-        return _correct_and_count(self._sop)[1]
-
-    @property
-    def sop_correct(self) -> int:
-        return _correct_and_count(self._sop)[0]
-
-
-@dataclass
-class MaskedLMOutput(AlbertModelOutput):
-    """What `AlbertModelOutput` holds, and the head's answer.
-
-    loss without axes, or None without labels; logits (B, T, V), computed when they are first read, with the weights of
-    that moment.
-    """
-
-    loss: Array | None
-    _read_logits: Callable[[], Array] = field(repr=False)
-
-    @cached_property
-    def logits(self) -> Array:
-        return self._read_logits()
-
-
-def _correct_and_count(cache: CrossEntropyCache | None) -> tuple[int, int]:
-    if cache is None:
-        return 0, 0
-    correct = (cache.probs.argmax(axis=-1) == cache.labels) & cache.counted
-    return int(correct.sum()), int(cache.counted.sum())
-
-
-class PreTrainingCache(NamedTuple):
-    albert: AlbertCache
-    mlm: MLMLossCache | None
-    sop: ClassifierCache
-    sop_loss: CrossEntropyCache | None
-
-
-class MaskedLMCache(NamedTuple):
-    albert: AlbertCache
-    mlm: MLMLossCache | None
+__all__ = ["AlbertForMaskedLM", "AlbertForPreTraining", "AlbertModel"]
 
 
 class AlbertModel(AlbertBase):
@@ -150,31 +55,40 @@ class AlbertModel(AlbertBase):
 
         input_ids (B, T) integers, or inputs_embeds (B, T, E) in their place; attention_mask (B, T) of 1 and 0, or 4-D,
         broadcastable to (B, N, T, T); token_type_ids and position_ids (B, T). Arrays of the model's backend, or
-        anything NumPy reads. `grad=False` keeps nothing for `backward`, so that memory stays that of one layer.
-        ValueError and TypeError name the argument that does not fit.
+        anything NumPy reads. `skip_padding=True` computes nothing for the padding that a 2-D mask shows, so that the
+        cost follows the real tokens; results are zero there, and the same elsewhere. `grad=False` keeps nothing for
+        `backward`, so that memory stays that of one layer. ValueError and TypeError name the argument that does not
+        fit.
         """
-        self._start()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        y, pooled, cache = self._albert_forward(
-            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        y, pooled, cache = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        self.cache = cache if grad else None
+        return AlbertModelOutput(
+            y,
+            pooled,
+            hidden_states(cache) if output_hidden_states else None,
+            attentions(cache) if output_attentions else None,
         )
-        self._finish(cache, grad)
-        return AlbertModelOutput(y, pooled, **looked_at(cache, output_hidden_states, output_attentions))
 
     def backward(self, *, last_hidden_state: Any = None, pooler_output: Any = None) -> Array:
         """Add the gradients for the given upstream gradients, (B, T, H) and (B, H), into `grads`.
 
         Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
-        cache: AlbertCache = self._last_cache()
-        B, T, H = cache.sequence_output.shape
+        cache: AlbertCache = self._last_pass()
         if last_hidden_state is None and pooler_output is None:
             raise ValueError("backward needs an upstream gradient: last_hidden_state=, pooler_output=, or both")
-        return self._albert_backward(
-            self._upstream("last_hidden_state", last_hidden_state, (B, T, H)),
-            self._upstream("pooler_output", pooler_output, (B, H)),
-            cache,
-        )
+        B, T, H = cache.sequence_output.shape
+        dy = self._upstream("last_hidden_state", last_hidden_state, (B, T, H))
+        dpooled = self._upstream("pooler_output", pooler_output, (B, H))
+        return self._trunk_backward(dy, dpooled, cache)
+
+
+class PreTrainingCache(NamedTuple):
+    albert: AlbertCache
+    mlm: MLMLossCache | None
+    sop: ClassifierCache
+    sop_loss: ops.CrossEntropyCache | None
 
 
 class AlbertForPreTraining(AlbertBase):
@@ -203,7 +117,6 @@ class AlbertForPreTraining(AlbertBase):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         skip_padding: bool = False,
-        skip_unlabelled: bool = False,
         grad: bool = True,
         mlm_denominator: float | None = None,
         sop_denominator: float | None = None,
@@ -211,35 +124,39 @@ class AlbertForPreTraining(AlbertBase):
         """Run the model; inputs as in `AlbertModel.forward`.
 
         labels (B, T): token ids, -100 where nothing is asked; sentence_order_label (B,): 0 in order, 1 swapped, -100
-        unknown. `loss` is there if both are given, as in Hugging Face. The denominators divide the summed losses
-        instead of the number of labelled tokens and pairs: with those of a whole batch, the losses and gradients of
-        its parts add up to the whole's. `skip_unlabelled` computes the last layer step where the losses read it, at
-        labels and [CLS], and leaves `last_hidden_state` zero elsewhere; without labels it does nothing.
+        ignored. The loss is there only if both are given; `mlm_loss` and `sop_loss` each need only their own labels,
+        and are 0 where all labels are -100. Prediction logits are not computed until `prediction_logits` is read.
+
+        With labels, `skip_padding=True` leaves out whatever the losses do not read: padding, and in the last layer
+        step all but the labelled places and [CLS]. `last_hidden_state` is zero there, so that prediction logits mean
+        something at labelled places only. `mlm_denominator` and `sop_denominator` divide the summed losses instead of
+        the number of labelled tokens and pairs: with those of a whole batch, the losses and gradients of its parts add
+        up to the whole's.
         """
-        self._start()
-        rng = self._dropout_rng()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        y, pooled, albert_cache = self._albert_forward(
-            inputs, rng, grad, output_hidden_states, output_attentions, labels if skip_unlabelled else None
-        )
-        sop_logits, sop_cache = classifier_forward(pooled, self.params.scope("sop_classifier."), self.config, rng)
-        mlm_loss, mlm_cache = _mlm_loss(self, y, labels, mlm_denominator)
-        sop_loss, sop_loss_cache = None, None
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
+        rng, p = self._dropout_rng(), self.params
+        y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
+        if labels is not None:
+            mlm_loss, mlm = mlm_loss_forward(y, labels, p.scope("predictions."), self.config, mlm_denominator)
+        sop_logits, sop = classifier_forward(pooled, p.scope("sop_classifier."), self.config, rng)
         if sentence_order_label is not None:
             order = check_labels("sentence_order_label", sentence_order_label, y.shape[:1], self.backend, 2, "labels")
-            sop_loss, sop_loss_cache = cross_entropy_forward(sop_logits, order, denominator=sop_denominator)
-        self._finish(PreTrainingCache(albert_cache, mlm_cache, sop_cache, sop_loss_cache), grad)
+            sop_loss, sop_loss_cache = ops.cross_entropy_forward(sop_logits, order, denominator=sop_denominator)
+        self.cache = PreTrainingCache(albert, mlm, sop, sop_loss_cache) if grad else None
         return AlbertForPreTrainingOutput(
-            last_hidden_state=y,
-            pooler_output=pooled,
-            **looked_at(albert_cache, output_hidden_states, output_attentions),
+            y,
+            pooled,
+            hidden_states(albert) if output_hidden_states else None,
+            attentions(albert) if output_attentions else None,
             sop_logits=sop_logits,
             loss=None if mlm_loss is None or sop_loss is None else mlm_loss + sop_loss,
             mlm_loss=mlm_loss,
             sop_loss=sop_loss,
-            _mlm=None if mlm_cache is None else mlm_cache.cross_entropy,
+            _mlm=None if mlm is None else mlm.cross_entropy,
             _sop=sop_loss_cache,
-            _read_logits=lambda: _all_logits(self, y),
+            _read_logits=partial(_all_logits, self, y),
         )
 
     def backward(
@@ -256,31 +173,31 @@ class AlbertForPreTraining(AlbertBase):
         `loss` is the upstream gradient of the loss; 1 if nothing is given. Returns the gradient of the word
         embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
-        cache: PreTrainingCache = self._last_cache()
+        cache: PreTrainingCache = self._last_pass()
         if all(d is None for d in (loss, prediction_logits, sop_logits, last_hidden_state, pooler_output)):
             loss = 1.0
         B, T, H = cache.albert.sequence_output.shape
-        g = self.grads
-        dpooled = self._upstream("pooler_output", pooler_output, (B, H))
         dsop = self._upstream("sop_logits", sop_logits, (B, 2))
+        dpooled = self._upstream("pooler_output", pooler_output, (B, H))
         dy = self._upstream("last_hidden_state", last_hidden_state, (B, T, H))
         if loss is not None:
             require(cache.mlm, "loss")
-            dsop = sum_of(dsop, cross_entropy_backward(loss, require(cache.sop_loss, "loss")))
-        if dsop is not None:
-            dpooled = sum_of(dpooled, classifier_backward(dsop, cache.sop, g.scope("sop_classifier.")))
-        dy = sum_of(dy, _mlm_backward(self, cache.mlm, cache.albert, loss, prediction_logits))
-        return self._albert_backward(dy, dpooled, cache.albert)
+            dsop = dsop + ops.cross_entropy_backward(loss, require(cache.sop_loss, "loss"))
+        dpooled = dpooled + classifier_backward(dsop, cache.sop, self.grads.scope("sop_classifier."))
+        dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, prediction_logits)
+        return self._trunk_backward(dy, dpooled, cache.albert)
+
+
+class MaskedLMCache(NamedTuple):
+    albert: AlbertCache
+    mlm: MLMLossCache | None
 
 
 class AlbertForMaskedLM(AlbertBase):
     """ALBERT with the masked language model head; without a pooler, as in Hugging Face."""
 
     ties = MLM_TIES
-
-    @classmethod
-    def _has_pooler(cls) -> bool:
-        return False
+    has_pooler = False
 
     @classmethod
     def head_shapes(cls, config: AlbertConfig) -> Shapes:
@@ -297,48 +214,52 @@ class AlbertForMaskedLM(AlbertBase):
         output_attentions: bool = False,
         output_hidden_states: bool = False,
         skip_padding: bool = False,
-        skip_unlabelled: bool = False,
         grad: bool = True,
     ) -> MaskedLMOutput:
         """Run the model; inputs as in `AlbertModel.forward`.
 
-        labels (B, T): token ids, -100 where nothing is asked. skip_unlabelled: see `AlbertForPreTraining.forward`.
+        labels (B, T): token ids, -100 where nothing is asked. With them `skip_padding=True` computes labelled places
+        alone in the last layer step, as in `AlbertForPreTraining.forward`.
         """
-        self._start()
-        inputs = named_inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        only = labels if skip_unlabelled else None
-        y, _, albert_cache = self._albert_forward(
-            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions, only
-        )
-        loss, mlm_cache = _mlm_loss(self, y, labels)
-        self._finish(MaskedLMCache(albert_cache, mlm_cache), grad)
+        inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
+        y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        loss, mlm = None, None
+        if labels is not None:
+            loss, mlm = mlm_loss_forward(y, labels, self.params.scope("predictions."), self.config)
+        self.cache = MaskedLMCache(albert, mlm) if grad else None
         return MaskedLMOutput(
-            last_hidden_state=y,
-            pooler_output=None,
-            **looked_at(albert_cache, output_hidden_states, output_attentions),
+            y,
+            None,
+            hidden_states(albert) if output_hidden_states else None,
+            attentions(albert) if output_attentions else None,
             loss=loss,
-            _read_logits=lambda: _all_logits(self, y),
+            _read_logits=partial(_all_logits, self, y),
         )
 
     def backward(self, loss: float | None = None, *, logits: Any = None, last_hidden_state: Any = None) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients; see `AlbertForPreTraining.backward`."""
-        cache: MaskedLMCache = self._last_cache()
+        cache: MaskedLMCache = self._last_pass()
         if loss is None and logits is None and last_hidden_state is None:
             loss = 1.0
-        if loss is not None:
-            require(cache.mlm, "loss")
         dy = self._upstream("last_hidden_state", last_hidden_state, cache.albert.sequence_output.shape)
-        dy = sum_of(dy, _mlm_backward(self, cache.mlm, cache.albert, loss, logits))
-        return self._albert_backward(dy, None, cache.albert)
+        dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, logits)
+        return self._trunk_backward(dy, None, cache.albert)
 
 
-def _mlm_loss(
-    model: AlbertBase, y: Array, labels: Any, denominator: float | None = None
-) -> tuple[Array | None, MLMLossCache | None]:
+def _check_mlm_labels(
+    model: AlbertBase, inputs: AlbertInputs, labels: Any, skip: bool
+) -> tuple[AlbertInputs, Array | None]:
+    """Return the labels, checked, and inputs whose last step computes nothing but what the losses read, if `skip`."""
     if labels is None:
-        return None, None
-    labels = check_labels("labels", labels, y.shape[:2], model.backend, model.config.vocab_size, "vocab_size")
-    return mlm_loss_forward(y, labels, model.params.scope("predictions."), model.config, denominator)
+        return inputs, None
+    shape = (inputs.pattern.batch, inputs.pattern.positions)
+    labels = check_labels("labels", labels, shape, model.backend, model.config.vocab_size, "vocab_size")
+    if skip:
+        read = labels != ops.IGNORE_INDEX
+        read[:, 0] = True  # [CLS], for the pooler
+        inputs = inputs._replace(pattern=inputs.pattern.wanting(read))
+    return inputs, labels
 
 
 def _all_logits(model: AlbertBase, y: Array) -> Array:
@@ -348,12 +269,13 @@ def _all_logits(model: AlbertBase, y: Array) -> Array:
 
 def _mlm_backward(
     model: AlbertBase, cache: MLMLossCache | None, albert: AlbertCache, dloss: float | None, dlogits: Any
-) -> Array | None:
+) -> Array | float:
     """Return the gradient (B, T, H) that reaches the trunk from the loss, from logits that somebody used, or both."""
-    y, g = albert.sequence_output, model.grads.scope("predictions.")
-    dy = None if dloss is None or cache is None else mlm_loss_backward(dloss, cache, g)
-    dlogits = model._upstream("the logits", dlogits, (*y.shape[:2], model.config.vocab_size))
-    if dlogits is not None:
+    g, y, dy = model.grads.scope("predictions."), albert.sequence_output, 0.0
+    if dlogits is not None:  # they were computed when they were read, after the loss
+        dlogits = model._upstream("the logits", dlogits, (*y.shape[:2], model.config.vocab_size))
         _, head = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
-        dy = sum_of(dy, mlm_backward(dlogits.reshape(math.prod(y.shape[:2]), -1), head, g).reshape(y.shape))
+        dy = mlm_backward(dlogits.reshape(-1, model.config.vocab_size), head, g).reshape(y.shape)
+    if dloss is not None:
+        dy = dy + mlm_loss_backward(dloss, require(cache, "loss"), g)
     return dy

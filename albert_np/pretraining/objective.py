@@ -35,4 +35,4 @@ def _metrics(totals: dict[str, float]) -> Metrics:
     }
 
 
-PRETRAINING = Objective(_denominators, _tallies, _metrics, {"skip_unlabelled": True})
+PRETRAINING = Objective(_denominators, _tallies, _metrics)

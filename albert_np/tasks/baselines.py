@@ -1,13 +1,11 @@
 """What a model must beat: answers that need no model, or only counts of words."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-import numpy as np
+from dataclasses import replace
 
 from albert_np.tasks.examples import Example, TextExample
-from albert_np.tasks.metrics import METRICS, references
+from albert_np.tasks.kinds import KINDS
+from albert_np.tasks.settings import NamedTask
 
 __all__ = ["bag_of_words_baseline", "majority_baseline"]
 
@@ -20,14 +18,11 @@ def majority_baseline(
     Of numbers it is their mean, of tags the most frequent tag, of questions about a context that there is no answer.
     Raises ValueError if an example has no answer, or there are none.
     """
-    known, asked = references(kind, train), references(kind, evaluation)
+    measured = KINDS[kind]
+    known, asked = measured.references(train), measured.references(evaluation)
     if not known:
         raise ValueError("train holds no example")
-    if kind == "tagging":
-        tag = _most_frequent(tag for tags in known for tag in tags)
-        return _measured(kind, [[tag] * len(tags) for tags in asked], asked, positive_label)
-    constant = "" if kind == "answering" else np.mean(known) if kind == "regression" else _most_frequent(known)
-    return _measured(kind, [constant] * len(asked), asked, positive_label)
+    return measured.metrics(measured.majority(known, asked), asked, _settings(kind, positive_label))
 
 
 def bag_of_words_baseline(
@@ -42,23 +37,19 @@ def bag_of_words_baseline(
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    known, asked = references("classification", train), references("classification", evaluation)
+    kind = KINDS["classification"]
+    known, asked = kind.references(train), kind.references(evaluation)
     if len(set(known)) < 2:
         raise ValueError(f"train must hold at least two classes, got {sorted(set(known))}")
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+")
     model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
     predictions = model.fit(_texts(train), known).predict(_texts(evaluation))
-    return _measured("classification", predictions.tolist(), asked, positive_label)
+    return kind.metrics(predictions.tolist(), asked, _settings(kind.name, positive_label))
 
 
 def _texts(examples: Iterable[TextExample]) -> list[str]:
     return [" ".join(filter(None, (example.text, example.text_pair))) for example in examples]
 
 
-def _most_frequent(answers: Iterable[Any]) -> Any:
-    return Counter(answers).most_common(1)[0][0]
-
-
-def _measured(kind: str, predictions: list[Any], asked: list[Any], positive_label: str | None) -> dict[str, float]:
-    options = {} if positive_label is None else {"positive_label": positive_label}
-    return METRICS[kind](predictions, asked, **options)
+def _settings(kind: str, positive_label: str | None) -> NamedTask:
+    return replace(KINDS[kind].defaults, positive_label=positive_label)

@@ -2,26 +2,15 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from albert_np.ops import IGNORE_INDEX
-from albert_np.tasks.features import Feature, Ints, Span
-from albert_np.training.objective import Objective
+from albert_np.tasks.kinds.base import Feature, Ints, Kind
+from albert_np.training import Batch, Objective
 
-__all__ = [
-    "FineTuningData",
-    "Inputs",
-    "LabelledBatch",
-    "Position",
-    "SpanBatch",
-    "batches_by_length",
-    "collate",
-    "objective",
-]
+__all__ = ["FineTuningData", "Position", "batches_by_length", "objective"]
 
 POOL = 50  # batches of a shuffled epoch whose examples are sorted by length
 
@@ -31,59 +20,6 @@ class Position(NamedTuple):
 
     epoch: int
     batch: int
-
-
-class Inputs(NamedTuple):
-    """What every model reads, int64 (B, T), or (B, C, T) of choices; padded at the end to the longest."""
-
-    input_ids: Ints
-    token_type_ids: Ints
-    attention_mask: Ints
-
-
-class LabelledBatch(NamedTuple):
-    """Inputs with labels: (B,), of tags (B, T) with -100 where nothing is asked, of many labels float (B, L)."""
-
-    input_ids: Ints
-    token_type_ids: Ints
-    attention_mask: Ints
-    labels: npt.NDArray[Any]
-
-
-class SpanBatch(NamedTuple):
-    """Inputs with the first and last token of each window's answer, (B,)."""
-
-    input_ids: Ints
-    token_type_ids: Ints
-    attention_mask: Ints
-    start_positions: Ints
-    end_positions: Ints
-
-
-Batch = Inputs | LabelledBatch | SpanBatch
-
-
-def collate(features: Sequence[Feature], pad_id: int) -> Batch:
-    """Stack features; those without a target give `Inputs`."""
-    inputs = (
-        _stack([feature.input_ids for feature in features], pad_id),
-        _stack([feature.token_type_ids for feature in features], 0),
-        _stack([feature.attention_mask for feature in features], 0),
-    )
-    targets = [feature.target for feature in features]
-    if targets[0] is None:
-        return Inputs(*inputs)
-    if isinstance(targets[0], Span):
-        return SpanBatch(*inputs, *np.array(targets).T)
-    return LabelledBatch(*inputs, _stack(targets, IGNORE_INDEX) if np.ndim(targets[0]) else np.array(targets))
-
-
-def _stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
-    longest = max(array.shape[-1] for array in arrays)
-    stacked = np.full((len(arrays), *arrays[0].shape[:-1], longest), fill, arrays[0].dtype)
-    for row, array in zip(stacked, arrays, strict=True):
-        row[..., : array.shape[-1]] = array
-    return stacked
 
 
 def batches_by_length(features: Sequence[Feature], tokens: int) -> Iterator[list[int]]:
@@ -111,11 +47,12 @@ class FineTuningData:
 
     first_position = Position(0, 0)
 
-    def __init__(self, features: Sequence[Feature], batch_size: int, pad_id: int, seed: int = 0):
+    def __init__(self, kind: Kind[Any], features: Sequence[Feature], batch_size: int, pad_id: int, seed: int = 0):
         if batch_size < 1:
             raise ValueError(f"batch_size={batch_size} must be at least 1")
         if not features:
             raise ValueError("features is empty: there is nothing to train on")
+        self.kind = kind
         self.features = features
         self.batch_size = batch_size
         self.pad_id = pad_id
@@ -137,7 +74,7 @@ class FineTuningData:
     def batch_at(self, position: Position) -> tuple[Batch, Position]:
         """Return the batch at a position, and the position of the one after it."""
         epoch, number = position
-        batch = collate([self.features[i] for i in self._batches(epoch)[number]], self.pad_id)
+        batch = self.kind.collate([self.features[i] for i in self._batches(epoch)[number]], self.pad_id)
         return batch, Position(epoch, number + 1) if number + 1 < self.batches_per_epoch else Position(epoch + 1, 0)
 
     def _batches(self, epoch: int) -> list[Ints]:
@@ -153,17 +90,8 @@ class FineTuningData:
         return self._plan[1]
 
 
-def _label_count(batches: Sequence[Any]) -> dict[str, int]:
-    counts = ((b.labels != IGNORE_INDEX).sum() if b.labels.dtype.kind == "i" else b.labels.size for b in batches)
-    return {"denominator": max(1, int(sum(counts)))}
-
-
-def _span_count(batches: Sequence[Any]) -> dict[str, int]:
-    windows = sum(len(batch.start_positions) for batch in batches)
-    return {"start_denominator": windows, "end_denominator": windows}
-
-
-def objective(kind: str) -> Objective:
+def objective(kind: Kind[Any]) -> Objective:
     """Return how the losses of a kind of task add up."""
-    denominators: Callable[[Sequence[Any]], dict[str, int]] = _span_count if kind == "answering" else _label_count
-    return Objective(denominators, lambda output: {"loss": float(output.loss)}, lambda totals: {"loss": totals["loss"]})
+    return Objective(
+        kind.denominators, lambda output: {"loss": float(output.loss)}, lambda totals: {"loss": totals["loss"]}
+    )

@@ -17,7 +17,8 @@ import numpy as np
 from albert_np.pretraining import module_prose
 from albert_np.tasks.baselines import bag_of_words_baseline, majority_baseline
 from albert_np.tasks.examples import TextExample
-from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning, task_settings
+from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning
+from albert_np.tasks.recipes import task_settings
 
 __all__ = ["GROUPS", "DemoResult", "demo", "demo_examples"]
 

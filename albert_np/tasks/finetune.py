@@ -9,7 +9,6 @@ config.json, model.safetensors, spiece.model, task.json …    the finished mode
 
 import json
 import math
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,32 +17,33 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from albert_np.checkpoints import open_checkpoint
-from albert_np.checkpoints.huggingface import CONFIG_FILE
-from albert_np.checkpoints.runs import MANIFEST, find_model, latest_checkpoint, save_checkpoint, verify_checkpoint
+from albert_np.checkpoints import (
+    CONFIG_FILE,
+    MANIFEST,
+    find_model,
+    latest_checkpoint,
+    open_checkpoint,
+    remove_leftovers,
+    save_checkpoint,
+    verify_checkpoint,
+)
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
+from albert_np.files import is_vacant, read_json, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
-from albert_np.tasks.features import Feature, label_names, make_features
-from albert_np.tasks.predict import MODELS, Predictor, fitted, label_list, named_task
-from albert_np.tasks.readers import read_examples
-from albert_np.tasks.recipes import NamedTask
+from albert_np.tasks.kinds import KINDS, Feature, Kind
+from albert_np.tasks.predict import Predictor, label_list, save_task
+from albert_np.tasks.reading import read_examples
+from albert_np.tasks.recipes import named_task
+from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.metrics import Record, read_metrics
-from albert_np.training.optimizers import AdamW
-from albert_np.training.schedules import warmup_linear
-from albert_np.training.trainer import Trainer
+from albert_np.training import AdamW, Record, Trainer, read_metrics, warmup_linear
 
-__all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning", "task_settings"]
+__all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning"]
 
 RUN_FILE = "finetuning.json"
-PROBLEM_TYPES = {
-    "classification": "single_label_classification",
-    "multilabel": "multi_label_classification",
-    "regression": "regression",
-}
 
 
 @dataclass(frozen=True)
@@ -73,23 +73,6 @@ class FineTuningRecipe:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
 
 
-def task_settings(
-    name: str, *, steps: int | None = None, epochs: float | None = None, warmup_steps: int | None = None, **changes: Any
-) -> NamedTask:
-    """Return a task of `TASKS` with some settings changed; None changes nothing.
-
-    The warm-up keeps its share of all updates unless it is given. Raises ValueError for an unknown name, or if both
-    steps and epochs are given.
-    """
-    task = replace(named_task(name), **{field: value for field, value in changes.items() if value is not None})
-    if steps is not None and epochs is not None:
-        raise ValueError(f"steps={steps} and epochs={epochs}: give one of them")
-    if steps is not None or epochs is not None:
-        share = task.warmup_steps / task.steps if task.steps and task.warmup_steps is not None else task.warmup_fraction
-        task = replace(task, steps=steps, epochs=epochs, warmup_steps=None, warmup_fraction=share)
-    return task if warmup_steps is None else replace(task, warmup_steps=warmup_steps)
-
-
 def prepare_finetuning(
     output: str | Path,
     task: str | NamedTask,
@@ -109,7 +92,7 @@ def prepare_finetuning(
     Raises FileExistsError unless `output` is a new or empty folder; ValueError if task, examples and model do not fit.
     """
     output = Path(output)
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    if not is_vacant(output):
         raise FileExistsError(f"{output} already exists: resume the run in it or choose another folder")
     checkpoint = open_checkpoint(find_model(model))
     tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
@@ -117,29 +100,25 @@ def prepare_finetuning(
         raise ValueError(
             f"{model}: its tokenizer has {len(tokenizer)} pieces, the model {checkpoint.config.vocab_size}"
         )
-    task = fitted(named_task(task) if isinstance(task, str) else task, checkpoint.config.max_position_embeddings)
+    task = named_task(task) if isinstance(task, str) else task
+    kind = KINDS[task.kind]
+    task = kind.suited(kind.fitted(task, checkpoint.config.max_position_embeddings), train)
     contents = {
         "task": asdict(task),
         "recipe": asdict(recipe or FineTuningRecipe()),
-        "config": _config(checkpoint.config, task, label_names(task.kind, train)).to_dict(),
+        "config": _config(checkpoint.config, kind, task, kind.label_names(train)).to_dict(),
         "start": str(Path(model).resolve() if Path(model).exists() else model),
         "from_scratch": from_scratch,
     }
-    hidden = output.with_name(f".{output.name}.partial")
-    shutil.rmtree(hidden, ignore_errors=True)  # what a killed process left
-    (hidden / "data").mkdir(parents=True)
-    try:
+    with whole_folder(output) as hidden:
+        (hidden / "data").mkdir()
         for part, examples in (("train", train), ("eval", evaluation)):
-            lines = (json.dumps(_record(example)) + "\n" for example in examples)
+            lines = (json.dumps(kind.to_json(example)) + "\n" for example in examples)
             (hidden / "data" / f"{part}.jsonl").write_text("".join(lines), encoding="utf-8")
         tokenizer.save_pretrained(hidden)
-        (hidden / RUN_FILE).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+        write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
         run.check()
-        os.replace(hidden, output)
-    except BaseException:
-        shutil.rmtree(hidden)
-        raise
     run.output = output
     return run
 
@@ -154,7 +133,7 @@ class FineTuningRun:
         if not path.is_file():
             raise FileNotFoundError(f"{self.output} holds no fine-tuning run: it has no {RUN_FILE}")
         try:
-            contents = json.loads(path.read_text(encoding="utf-8"))
+            contents = read_json(path)
             self.task = NamedTask(**contents["task"])
             self.recipe = FineTuningRecipe(**contents["recipe"])
             self.config = AlbertConfig.from_dict(contents["config"])
@@ -162,6 +141,11 @@ class FineTuningRun:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged: {error!r}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
+
+    @property
+    def kind(self) -> Kind[Any]:
+        """The kind of task."""
+        return KINDS[self.task.kind]
 
     @cached_property
     def train_examples(self) -> list[Example]:
@@ -173,12 +157,15 @@ class FineTuningRun:
 
     @cached_property
     def eval_features(self) -> list[Feature]:
-        return make_features(self.task, label_list(self.config), self.tokenizer, self.eval_examples)
+        return self._features(self.eval_examples)
 
     @cached_property
     def data(self) -> FineTuningData:
-        features = make_features(self.task, label_list(self.config), self.tokenizer, self.train_examples)
-        return FineTuningData(features, self.task.batch_size, self.tokenizer.pad_token_id, self.recipe.seed)
+        features, pad_id = self._features(self.train_examples), self.tokenizer.pad_token_id
+        return FineTuningData(self.kind, features, self.task.batch_size, pad_id, self.recipe.seed)
+
+    def _features(self, examples: Sequence[Example]) -> list[Feature]:
+        return self.kind.features(self.task, label_list(self.config), self.tokenizer, examples)
 
     @property
     def steps(self) -> int:
@@ -206,7 +193,7 @@ class FineTuningRun:
 
     def start_model(self) -> Any:
         """Return the model that training starts from; its head is new unless it knew the same labels before."""
-        cls, recipe = MODELS[self.task.kind], self.recipe
+        cls, recipe = self.kind.model, self.recipe
         fresh = cls(self.config, recipe.dtype, seed=recipe.seed)
         if self.from_scratch:
             return fresh.to(recipe.backend)
@@ -220,14 +207,14 @@ class FineTuningRun:
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
-        options = {"dtype": recipe.dtype, "backend": recipe.backend, "seed": recipe.seed}
-        model = MODELS[self.task.kind](self.config, **options) if resume else self.start_model()
-        refuses = any(getattr(example, "answers", None) == () for example in self.train_examples)
-        predictor = Predictor(model, self.tokenizer, self.task, refuses, recipe.threads)
+        fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
+        model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
+        predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
 
         def save_files(folder: Path) -> None:
             self.tokenizer.save_pretrained(folder)
-            predictor.save_task(folder)
+            latest = trainer.evaluations[-1:]
+            save_task(self.kind.tuned(self.task, latest[0]["evaluation"]) if latest else self.task, folder)
 
         def save_best(folder: Path) -> None:
             model.save_pretrained(folder)
@@ -245,7 +232,7 @@ class FineTuningRun:
             self.schedule,
             self.data,
             self.output,
-            objective=objective(self.task.kind),
+            objective=objective(self.kind),
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads or 1,
@@ -258,6 +245,7 @@ class FineTuningRun:
             on_step=after_step,
         )
         if resume:
+            remove_leftovers(self.output / "best")
             trainer.resume()
         return trainer
 
@@ -278,11 +266,10 @@ class FineTuningRun:
 
     def _publish(self, best: Path) -> None:
         verify_checkpoint(best)
-        files = [path for path in best.iterdir() if path.name != MANIFEST]
-        for path in sorted(files, key=lambda path: path.name == CONFIG_FILE):  # which is last to say: complete
-            hidden = self.output / f".{path.name}.partial"
-            shutil.copyfile(path, hidden)
-            os.replace(hidden, self.output / path.name)
+        with whole_files(self.output, seal=CONFIG_FILE) as hidden:
+            for path in best.iterdir():
+                if path.name != MANIFEST:
+                    shutil.copyfile(path, hidden / path.name)
 
     def best(self) -> Record:
         """Return the record of the best evaluation so far; ValueError if there was none."""
@@ -301,22 +288,14 @@ class FineTuningRun:
         return len([record for record in evaluations if record["step"] > best]) >= self.recipe.patience
 
 
-def _config(config: AlbertConfig, task: NamedTask, labels: Sequence[str]) -> AlbertConfig:
+def _config(config: AlbertConfig, kind: Kind[Any], task: NamedTask, labels: Sequence[str]) -> AlbertConfig:
     """Return the model's configuration for a task, with the names of its labels and the dropout that it asks for."""
     if task.dropout is not None:
         config = replace(config, hidden_dropout_prob=task.dropout, attention_probs_dropout_prob=task.dropout)
     return replace(
         config,
         id2label=dict(enumerate(labels)) or None,
-        num_labels=len(labels) or (1 if task.kind == "regression" else 2),
-        problem_type=PROBLEM_TYPES.get(task.kind),
+        num_labels=kind.num_labels(labels),
+        problem_type=kind.problem_type,
         classifier_dropout_prob=task.classifier_dropout,
     )
-
-
-def _record(example: Example) -> dict[str, Any]:
-    """Return an example as the JSON object that `read_examples` reads as the same example."""
-    record = {name: value for name, value in example._asdict().items() if value is not None}
-    if "answers" in record:
-        record["answers"] = [{"text": answer.text, "answer_start": answer.start} for answer in record["answers"]]
-    return record

@@ -3,22 +3,22 @@
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from albert_np.tasks.examples import Answer, Example
+from albert_np.tasks.examples import Answer
 
 __all__ = [
-    "METRICS",
     "answering_metrics",
+    "answering_scores",
     "choice_metrics",
     "classification_metrics",
     "collapse_warning",
     "entity_spans",
     "multilabel_metrics",
-    "references",
     "regression_metrics",
     "tagging_metrics",
 ]
@@ -141,21 +141,30 @@ def answering_metrics(predictions: Sequence[str], references: Sequence[Sequence[
     also has_answer_exact_match, has_answer_f1 and no_answer_accuracy. Both scripts agree but for answers that
     are nothing but articles and punctuation: they count as empty, as in version 2.0.
     """
+    scores = answering_scores(predictions, references)
+    answerable = np.array([bool(answers) for answers in references])
+    metrics = {name: values.mean() for name, values in scores.items()}
+    if answerable.any() and not answerable.all():
+        metrics |= {f"has_answer_{name}": values[answerable].mean() for name, values in scores.items()}
+    if not answerable.all():
+        metrics["no_answer_accuracy"] = scores["exact_match"][~answerable].mean()
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def answering_scores(
+    predictions: Sequence[str], references: Sequence[Sequence[Answer]]
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return exact_match and f1 of each question, (N,), of which `answering_metrics` are the means."""
     pairs = [
         (_normalized(prediction), [text for text in (_normalized(answer.text) for answer in answers) if text] or [""])
         for prediction, answers in _pairs(predictions, references)
     ]
-    exact = np.array([float(prediction in texts) for prediction, texts in pairs])
-    overlap = np.array(
-        [max(_word_f1(prediction.split(), text.split()) for text in texts) for prediction, texts in pairs]
-    )
-    scores = {"exact_match": exact.mean(), "f1": overlap.mean()}
-    answerable = np.array([bool(answers) for answers in references])
-    if answerable.any() and not answerable.all():
-        scores |= {"has_answer_exact_match": exact[answerable].mean(), "has_answer_f1": overlap[answerable].mean()}
-    if not answerable.all():
-        scores["no_answer_accuracy"] = exact[~answerable].mean()
-    return {name: float(score) for name, score in scores.items()}
+    return {
+        "exact_match": np.array([float(prediction in texts) for prediction, texts in pairs]),
+        "f1": np.array(
+            [max(_word_f1(prediction.split(), text.split()) for text in texts) for prediction, texts in pairs]
+        ),
+    }
 
 
 def _normalized(answer: str) -> str:
@@ -173,28 +182,6 @@ def _word_f1(predicted: list[str], actual: list[str]) -> float:
 def choice_metrics(predictions: Values, references: Values) -> dict[str, float]:
     """Return accuracy, the share of questions for which the right choice was made."""
     return {"accuracy": _share(prediction == reference for prediction, reference in _pairs(predictions, references))}
-
-
-METRICS: Mapping[str, Callable[..., dict[str, float]]] = {
-    "classification": classification_metrics,
-    "multilabel": multilabel_metrics,
-    "regression": regression_metrics,
-    "tagging": tagging_metrics,
-    "answering": answering_metrics,
-    "choice": choice_metrics,
-}
-
-
-def references(kind: str, examples: Sequence[Example]) -> list[Any]:
-    """Return what the metrics of a kind compare with: the labels, tags or answers of its examples.
-
-    Raises ValueError if an example has none.
-    """
-    field = {"tagging": "tags", "answering": "answers"}.get(kind, "label")
-    found = [getattr(example, field) for example in examples]
-    if None in found:
-        raise ValueError(f"example {found.index(None)} has no {field} to compare with")
-    return found
 
 
 def collapse_warning(predictions: Values) -> str | None:

@@ -1,51 +1,12 @@
-"""Fine-tuning tasks by name: with the paper's settings, and with settings to begin with for data of your own."""
+"""Fine-tuning tasks by name: with the paper's settings, and one of each kind for data of your own."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
+from albert_np.tasks.kinds import KINDS
+from albert_np.tasks.settings import NamedTask
 
-__all__ = ["TASKS", "NamedTask"]
-
-
-@dataclass(frozen=True)
-class NamedTask:
-    """The settings of a task; `dataclasses.replace` changes them.
-
-    kind: one of `KINDS`. metric: which of its `METRICS` decides what checkpoint is best; the larger, the better.
-    learning_rate: of the largest update; None where `learning_rate_for` takes it from the model's size.
-    dropout: of hidden states and attention; None leaves the model's. classifier_dropout: before the head.
-    steps, warmup_steps: updates; None where epochs over the training examples and warmup_fraction of all updates say
-    it instead. max_seq_length: tokens, the special ones among them. Tokens too, and only for answering, are
-    doc_stride, from window to window of a long context, and the longest query and answer. positive_label: the class
-    whose F1 is reported; None for the mean of all.
-    """
-
-    name: str
-    kind: str
-    metric: str
-    learning_rate: float | None
-    batch_size: int
-    dropout: float | None
-    classifier_dropout: float
-    steps: int | None
-    warmup_steps: int | None
-    max_seq_length: int
-    doc_stride: int | None = None
-    max_query_length: int | None = None
-    max_answer_length: int | None = None
-    positive_label: str | None = None
-    epochs: float | None = None
-    warmup_fraction: float | None = None
-
-    def learning_rate_for(self, hidden_size: int) -> float:
-        """Return the task's learning rate, or if it has none one for a model so wide: 1e-3 · (128 / hidden_size)².
-
-        It is kept between 1e-3, which suits a model 128 wide that was pretrained in minutes (3e-3 is too much), and
-        1e-5, the smallest of the paper's. A base model gets 2.8e-5. Whether the largest converge differs from seed
-        to seed; users have gone down to 5e-6.
-        """
-        return self.learning_rate or float(np.clip(1e-3 * (128 / hidden_size) ** 2, 1e-5, 1e-3))
-
+__all__ = ["TASKS", "named_task", "task_settings"]
 
 # Lan et al. (2019), Table 14, in the order of its columns: learning rate, batch size, dropout of ALBERT and of the
 # classifier, steps, warm-up, sequence length. The metrics and SQuAD's other lengths are google-research/albert's, whose
@@ -61,34 +22,33 @@ _PAPER = (
     NamedTask("mrpc", "classification", "accuracy", 2e-5, 32, 0.0, 0.1, 800, 200, 512, positive_label="1"),
     NamedTask("wnli", "classification", "accuracy", 2e-5, 16, 0.1, 0.1, 2000, 250, 512),
     NamedTask("squad1", "answering", "f1", 5e-5, 48, 0.0, 0.1, 3649, 365, 384, 128, 64, 30),
-    NamedTask("squad2", "answering", "f1", 3e-5, 48, 0.0, 0.1, 8144, 814, 512, 128, 64, 30),
+    NamedTask("squad2", "answering-v2", "best_f1", 3e-5, 48, 0.0, 0.1, 8144, 814, 512, 128, 64, 30),
     NamedTask("race", "choice", "accuracy", 2e-5, 32, 0.1, 0.1, 12000, 1000, 512),
     NamedTask("race-v2", "choice", "accuracy", 1e-5, 32, 0.0, 0.1, 12000, 1000, 512),
 )
 
+TASKS: dict[str, NamedTask] = {task.name: task for task in (*_PAPER, *(kind.defaults for kind in KINDS.values()))}
 
-# For data of one's own, thousands of examples rather than hundreds of thousands.
-_own = NamedTask(
-    *("classification", "classification", "accuracy", None, 16, None, 0.1, None, None, 128),
-    epochs=5,
-    warmup_fraction=0.1,
-)
-_OWN = (
-    _own,
-    replace(_own, name="multilabel", kind="multilabel", metric="micro_f1"),
-    replace(_own, name="regression", kind="regression", metric="pearson"),
-    replace(_own, name="tagging", kind="tagging", metric="f1"),
-    replace(_own, name="choice", kind="choice", metric="accuracy"),
-    replace(
-        _own,
-        name="answering",
-        kind="answering",
-        metric="f1",
-        max_seq_length=384,
-        doc_stride=128,
-        max_query_length=64,
-        max_answer_length=30,
-    ),
-)
 
-TASKS: dict[str, NamedTask] = {task.name: task for task in (*_PAPER, *_OWN)}
+def named_task(name: str) -> NamedTask:
+    """Return a task of `TASKS`; ValueError lists them if there is none of that name."""
+    if name not in TASKS:
+        raise ValueError(f"task {name!r} is unknown; known are {', '.join(TASKS)}")
+    return TASKS[name]
+
+
+def task_settings(
+    name: str, *, steps: int | None = None, epochs: float | None = None, warmup_steps: int | None = None, **changes: Any
+) -> NamedTask:
+    """Return a task of `TASKS` with some settings changed; None changes nothing.
+
+    The warm-up keeps its share of all updates unless it is given. Raises ValueError for an unknown name, or if both
+    steps and epochs are given.
+    """
+    task = replace(named_task(name), **{field: value for field, value in changes.items() if value is not None})
+    if steps is not None and epochs is not None:
+        raise ValueError(f"steps={steps} and epochs={epochs}: give one of them")
+    if steps is not None or epochs is not None:
+        share = task.warmup_steps / task.steps if task.steps and task.warmup_steps is not None else task.warmup_fraction
+        task = replace(task, steps=steps, epochs=epochs, warmup_steps=None, warmup_fraction=share)
+    return task if warmup_steps is None else replace(task, warmup_steps=warmup_steps)

@@ -27,7 +27,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     model_folder(folder / "model")
     lines = [f"{example.label}\t{example.text}" for example in examples("classification", 200)]
-    (folder / "data.tsv").write_text("\n".join(lines) + "\n")
+    (folder / "data.tsv").write_text("\n".join(["label\ttext", *lines]) + "\n")
     tagged = ["\n".join("\t".join(pair) for pair in zip(e.words, e.tags, strict=True)) for e in examples("tagging")]
     (folder / "data.conll").write_text("\n\n".join(tagged) + "\n")
     questions = [
@@ -85,15 +85,22 @@ def test_a_folder_of_glue_needs_no_further_file(place):
 
 
 def test_a_tagger_and_an_answerer(place):
-    for kind, file in (("tagging", "data.conll"), ("answering", "data.jsonl")):
+    for kind, file in (("tagging", "data.conll"), ("answering", "data.jsonl"), ("squad2", "data.jsonl")):
         start = ("--model", place / "model", "--output", place / kind)
         done("finetune", "--task", kind, "--train", place / file, *start, *OPTIONS, "--held-out", "0.3")
     words = done("classify", "the old dog!", "--model", place / "tagging").split()
     assert [word.split("/")[0] for word in words] == ["the", "old", "dog", "!"]
-    found = json.loads(
-        done("answer", "the animal", "--context", "a red dog near", "--model", place / "answering", "--json")
-    )
-    assert "a red dog near"[found[0]["start"] : found[0]["end"]] == found[0]["text"]
+    for kind in ("answering", "squad2"):
+        asked = ("answer", "the animal", "--context", "a red dog near", "--model", place / kind)
+        found = json.loads(done(*asked, "--json"))
+        assert "a red dog near"[found[0]["start"] : found[0]["end"]] == found[0]["text"]
+    measured = json.loads(done("evaluate", "--model", place / "squad2", "--data", place / "data.jsonl", "--json"))
+    assert measured["best_f1"] > 0.7
+    task = json.loads((place / "squad2" / "task.json").read_text())["task"]
+    assert task["no_answer_above"] != 0  # that of the best evaluation
+    assert task["max_answer_length"] == 30
+    refused = done("answer", "the animal", "--context", "a red car near", "--model", place / "squad2", "--top", "1")
+    assert "(no answer)" in refused
 
 
 WRONG = {

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from albert_np import layers, ops
+from albert_np import ops
+from albert_np.execution import dense_pattern
 from albert_np.gradcheck import (
     GradientError,
     assert_gradients,
@@ -187,7 +188,7 @@ class _Overwriting(Scope):
 
     def __getitem__(self, name):
         array = super().__getitem__(name)
-        return _Forgetful(array) if "ffn" in name else array
+        return _Forgetful(array) if "ffn" in self._prefix else array
 
 
 class _Forgetful:
@@ -204,37 +205,40 @@ def test_overwriting_a_shared_gradient_is_caught(monkeypatch):
         return encoder_backward(dy, cache, _Overwriting(g._store, g._prefix))
 
     monkeypatch.setattr(_Overwriting, "scope", lambda self, p: _Overwriting(self._store, self._prefix + p))
-    monkeypatch.setattr("albert_np.base.encoder_backward", overwriting)
+    monkeypatch.setattr("albert_np.layers.encoder_backward", overwriting)
     assert _caught("AlbertModel, one group")
 
 
 def test_a_dropped_tied_path_is_caught(monkeypatch):
     real = ops.linear_backward
     monkeypatch.setattr(
-        "albert_np.heads.linear_backward",
+        ops,
+        "linear_backward",
         lambda dy, c: (lambda dx, dw, db: (dx, dw * (len(dw) != 23), db))(*real(dy, c)),
     )
     assert _caught("AlbertForMaskedLM, one group")
 
 
 def test_a_lost_repeated_id_is_caught(monkeypatch):
-    monkeypatch.setattr(layers, "embedding_backward", _lossy_embedding_backward)
+    monkeypatch.setattr(ops, "embedding_backward", _lossy_embedding_backward)
     assert _caught("AlbertModel, one group")
 
 
 def test_a_skipped_layer_step_is_caught(monkeypatch):
     def skipping(dy, cache, g):
-        return encoder_backward(dy, cache._replace(steps=cache.steps[1:], prefixes=cache.prefixes[1:]), g)
+        return encoder_backward(dy, cache._replace(steps=cache.steps[1:], calls=cache.calls[1:]), g)
 
-    monkeypatch.setattr("albert_np.base.encoder_backward", skipping)
+    monkeypatch.setattr("albert_np.layers.encoder_backward", skipping)
     assert _caught("AlbertModel, one group")
 
 
 def test_encoder_forward_keeps_one_cache_for_each_step():
     model = randomize(AlbertModel(small_config(num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)))
-    _, cache = encoder_forward(RNG.standard_normal((2, 5, 6)).astype("f4"), None, model.params.scope(""), model.config)
+    _, cache = encoder_forward(
+        RNG.standard_normal((2, 5, 6)).astype("f4"), dense_pattern(2, 5), model.params.scope(""), model.config
+    )
     assert len(cache.steps) == 8
-    assert [p.split(".")[1] for p in cache.prefixes] == list("00001111")
+    assert [call.prefix.split(".")[2] for call in cache.calls] == list("00001111")
 
 
 def test_an_output_that_is_a_view_of_its_input_is_checked_rightly():

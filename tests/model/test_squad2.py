@@ -7,7 +7,8 @@ from toys import strict
 
 from albert_np.config import AlbertConfig
 from albert_np.gradcheck import DROPOUT, check_model, compare_results, randomize, small_batch, small_config, squad2_case
-from albert_np.model import AlbertForPreTraining, AlbertForQuestionAnsweringV2, end_logits_forward
+from albert_np.heads import end_logits_forward
+from albert_np.model import AlbertForPreTraining, AlbertForQuestionAnsweringV2
 from albert_np.ops import softmax_forward
 
 REFERENCE = Path(__file__).parents[1] / "reference"

@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 from toys.tasks import examples
 
-from albert_np.tasks.batches import FineTuningData, Position, batches_by_length, collate, objective
-from albert_np.tasks.examples import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
-from albert_np.tasks.features import label_names, make_features
-from albert_np.tasks.predict import MODELS, fitted
-from albert_np.tasks.readers import KINDS
-from albert_np.tasks.recipes import TASKS
+from albert_np.tasks import KINDS, TASKS, Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks.batches import FineTuningData, Position, batches_by_length
 from albert_np.tokenization import AlbertTokenizer
 
 
@@ -22,8 +18,9 @@ def tokenizer(start):
 
 
 def features_of(kind, made, tokenizer, length=32, labels=None, **changes):
-    task = replace(fitted(TASKS[kind], length), **changes)
-    return make_features(task, label_names(kind, made) if labels is None else labels, tokenizer, made)
+    asked = KINDS[kind]
+    task = replace(asked.fitted(TASKS[kind], length), **changes)
+    return asked.features(task, asked.label_names(made) if labels is None else labels, tokenizer, made)
 
 
 def test_texts_and_pairs_are_rows_of_the_tokenizer(tokenizer):
@@ -50,7 +47,7 @@ def test_an_unknown_label_or_half_a_pair_is_named(tokenizer):
     with pytest.raises(ValueError, match="example 2 has no text_pair"):
         features_of("regression", [TextExample("a", "b", 1.0), TextExample("a", None, 1.0)], tokenizer)
     with pytest.raises(ValueError, match=r"at least two labels to choose from, got \['x'\]"):
-        label_names("classification", [TextExample("a", label="x")])
+        KINDS["classification"].label_names([TextExample("a", label="x")])
 
 
 @pytest.mark.parametrize("length", [10, 64])
@@ -122,7 +119,7 @@ def test_an_epoch_shows_every_example_once_in_batches_of_like_length(tokenizer):
     features = mixed_lengths(tokenizer)
     for i, feature in enumerate(features):
         features[i] = feature._replace(target=i)
-    data = FineTuningData(features, 8, tokenizer.pad_token_id, seed=3)
+    data = FineTuningData(KINDS["classification"], features, 8, tokenizer.pad_token_id, seed=3)
     assert data.batches_per_epoch == 13
     epochs, padded, real = [], 0, 0
     position = data.first_position
@@ -140,12 +137,16 @@ def test_an_epoch_shows_every_example_once_in_batches_of_like_length(tokenizer):
 
 def test_a_batch_depends_on_nothing_but_its_position(tokenizer):
     features = mixed_lengths(tokenizer)
-    one, other = (FineTuningData(features, 8, tokenizer.pad_token_id, seed=3) for _ in range(2))
+    one, other = (
+        FineTuningData(KINDS["classification"], features, 8, tokenizer.pad_token_id, seed=3) for _ in range(2)
+    )
     other.batch_at(Position(5, 1))
     for got, expected in zip(one.batch_at(Position(2, 4))[0], other.batch_at(Position(2, 4))[0], strict=True):
         np.testing.assert_array_equal(got, expected)
     assert one.batch_at(Position(2, 12))[1] == Position(3, 0)
-    changed = FineTuningData([features[0]._replace(target=1 - features[0].target), *features[1:]], 8, 0, seed=3)
+    changed = FineTuningData(
+        one.kind, [features[0]._replace(target=1 - features[0].target), *features[1:]], 8, 0, seed=3
+    )
     assert one.settings() == other.settings() != changed.settings()
 
 
@@ -161,17 +162,35 @@ def test_prediction_batches_hold_every_feature_within_the_limit(tokenizer):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_of_parts_add_up_to_that_of_the_whole(kind, tokenizer, start):
-    made = examples(kind, 7)
-    labels = label_names(kind, made)
+    made, asked = examples(kind, 7), KINDS[kind]
+    labels = asked.label_names(made)
     features = features_of(kind, made, tokenizer)
-    numbers = {"answering": 2, "choice": 2, "regression": 1}
-    problem = {"regression": "regression", "multilabel": "multi_label_classification"}.get(kind)
-    cls = MODELS[kind]
     with pytest.warns(UserWarning, match="newly initialised"):
-        model = cls.from_pretrained(
-            start, dtype="float64", num_labels=numbers.get(kind) or len(labels), problem_type=problem
+        model = asked.model.from_pretrained(
+            start, dtype="float64", num_labels=asked.num_labels(labels), problem_type=asked.problem_type
         )
-    parts = [collate(part, tokenizer.pad_token_id) for part in (features[:2], features[2:])]
-    shared = objective(kind).denominators(parts)
+    parts = [asked.collate(part, tokenizer.pad_token_id) for part in (features[:2], features[2:])]
+    shared = asked.denominators(parts)
     total = sum(float(model(**part._asdict(), **shared).loss) for part in parts)
-    assert total == pytest.approx(float(model(**collate(features, tokenizer.pad_token_id)._asdict()).loss), rel=1e-9)
+    whole = asked.collate(features, tokenizer.pad_token_id)
+    assert total == pytest.approx(float(model(**whole._asdict()).loss), rel=1e-9)
+
+
+def test_the_squad_2_head_is_told_where_an_answer_may_be_and_whether_there_is_one(tokenizer):
+    context = "the old dog sees a house near the red car. a green lamp under the small table?"
+    asked = [
+        QuestionExample("1", "what?", context, (Answer("dog", context.index("dog")),)),
+        QuestionExample("2", "the red car?", "a cat", ()),
+    ]
+    features = features_of("answering-v2", asked, tokenizer, 24)
+    batch = KINDS["answering-v2"].collate(features, tokenizer.pad_token_id)
+    for i, feature in enumerate(features):
+        types, ids = feature.token_type_ids, feature.input_ids
+        allowed = (types == 1) & (ids != tokenizer.sep_token_id)
+        allowed[0] = True
+        assert batch.p_mask[i].tolist() == [*(~allowed).astype(int), *[1] * (batch.p_mask.shape[1] - len(ids))]
+        assert batch.is_impossible[i] == (feature.target == (0, 0))
+        assert (batch.start_positions[i], batch.end_positions[i]) == feature.target
+    assert 0 < batch.is_impossible.sum() < len(features)
+    unasked = features_of("answering-v2", [e._replace(answers=None) for e in asked], tokenizer, 24)
+    assert KINDS["answering-v2"].collate(unasked, tokenizer.pad_token_id)._fields[-1] == "p_mask"

@@ -7,26 +7,33 @@ import pytest
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from albert_np.tasks.baselines import bag_of_words_baseline, majority_baseline
-from albert_np.tasks.examples import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks import (
+    KINDS,
+    TASKS,
+    Answer,
+    ChoiceExample,
+    QuestionExample,
+    TaggedExample,
+    TextExample,
+    bag_of_words_baseline,
+    majority_baseline,
+)
+from albert_np.tasks.kinds import FoundAnswer, Prediction
+from albert_np.tasks.kinds.answering_v2 import best_threshold
 from albert_np.tasks.metrics import (
-    METRICS,
     answering_metrics,
     classification_metrics,
     collapse_warning,
     entity_spans,
     multilabel_metrics,
-    references,
     regression_metrics,
     tagging_metrics,
 )
-from albert_np.tasks.readers import KINDS
-from albert_np.tasks.recipes import TASKS
 
 
-def test_every_kind_has_metrics_and_settings():
-    assert list(METRICS) == list(KINDS)
-    assert set(KINDS) <= set(TASKS)
+def test_every_kind_goes_by_its_name_and_has_settings():
+    for name, kind in KINDS.items():
+        assert kind.name == kind.defaults.kind == TASKS[name].name == name
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
@@ -166,18 +173,19 @@ def test_metrics_are_plain_floats_and_refuse_lists_that_do_not_match():
         "regression": [1.0, 2.0],
         "tagging": [["O"], ["B-x", "I-x"]],
         "answering": ["", "x"],
+        "answering-v2": ["", "x"],
         "choice": np.array([0, 3]),
     }
-    for kind, measure in METRICS.items():
-        asked = [(), (Answer("x", 0),)] if kind == "answering" else right[kind]
-        scores = measure(right[kind], asked)
+    for name, kind in KINDS.items():
+        asked = [(), (Answer("x", 0),)] if kind.example is QuestionExample else right[name]
+        scores = kind.metrics(right[name], asked, kind.defaults)
         assert {type(score) for score in scores.values()} == {float}
         errors = {"mean_squared_error": 0.0}
-        assert scores == pytest.approx({name: errors.get(name, 1.0) for name in scores})
+        assert scores == pytest.approx({metric: errors.get(metric, 1.0) for metric in scores})
         with pytest.raises(ValueError, match="equally many and at least one, got 1 and 2"):
-            measure(right[kind][:1], asked)
+            kind.metrics(right[name][:1], asked, kind.defaults)
         with pytest.raises(ValueError, match="at least one, got 0 and 0"):
-            measure([], [])
+            kind.metrics([], [], kind.defaults)
     with pytest.raises(ValueError, match="got 1 and 2"):
         tagging_metrics([["O"], ["O"]], [["O"], ["O", "O"]])
     with pytest.raises(ValueError, match="finite"):
@@ -235,7 +243,7 @@ def test_the_majority_baseline_gives_the_most_frequent_answer():
 
 def test_baselines_need_answers():
     unlabelled = [*SPAM, TextExample("x")]
-    assert references("classification", SPAM[:1]) == ["spam"]
+    assert KINDS["classification"].references(SPAM[:1]) == ["spam"]
     for call in (bag_of_words_baseline, lambda *sets: majority_baseline("classification", *sets)):
         with pytest.raises(ValueError, match=f"example {len(SPAM)} has no label"):
             call(unlabelled, SPAM)
@@ -294,8 +302,9 @@ def test_settings_fit_their_kind():
         assert by_epochs == (task.steps is None) == (task.warmup_steps is None)
         assert by_epochs == (task.epochs is not None) == (task.warmup_fraction is not None)
         lengths = (task.doc_stride, task.max_query_length, task.max_answer_length)
-        assert (None not in lengths) == (task.kind == "answering")
-        if task.kind == "answering":
+        asks = KINDS[task.kind].example is QuestionExample
+        assert (None not in lengths) == asks
+        if asks:
             assert lengths[0] + lengths[1] < task.max_seq_length
         assert by_epochs == (task.learning_rate is None)
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -317,8 +326,39 @@ def test_the_best_checkpoint_is_chosen_by_a_metric_that_there_is():
         "regression": [1.0, 2.0],
         "tagging": [["O"]],
         "answering": [()],
+        "answering-v2": [()],
         "choice": [0],
     }
     for task in TASKS.values():
-        answers = [""] if task.kind == "answering" else asked[task.kind]
-        assert task.metric in METRICS[task.kind](answers, asked[task.kind])
+        nothing = FoundAnswer("", 0, 0, 0.0, 0.5)
+        asks = KINDS[task.kind].example is QuestionExample
+        predictions = [Prediction("" if asks else answer, None, [nothing]) for answer in asked[task.kind]]
+        assert task.metric in KINDS[task.kind].measure(predictions, asked[task.kind], task)
+
+
+def test_the_best_threshold_is_that_of_trying_all():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        count = int(rng.integers(1, 9))
+        scores = rng.integers(-3, 3, count).astype(float)  # with ties
+        answered, refused = rng.random(count) < 0.5, rng.random(count) < 0.5
+        threshold, gain = best_threshold(scores, answered.astype(float), refused.astype(float))
+        gains = [np.where(scores > t, refused, answered).mean() for t in np.arange(-4, 4) + 0.5]
+        assert gain == pytest.approx(max(gains))
+        assert np.where(scores > threshold, refused, answered).mean() == pytest.approx(gain)
+    assert best_threshold(np.array([1.0, 3.0]), np.array([1.0, 0.0]), np.array([0.0, 1.0])) == (2.0, 1.0)
+
+
+def test_what_another_threshold_would_bring_is_measured():
+    def predicted(text, refusal):
+        none, found = FoundAnswer("", 0, 0, refusal, 0.5), FoundAnswer(text, 0, 1, -1.0, 0.5)
+        return Prediction("" if refusal > 0 else text, None, [none, found] if refusal > 0 else [found, none])
+
+    one = (Answer("x", 0),)
+    predictions = [predicted("x", 1.0), predicted("y", 3.0), predicted("x", -2.0)]
+    measured = KINDS["answering-v2"].measure(predictions, [one, (), one], TASKS["squad2"])
+    assert measured["exact_match"] == measured["f1"] == pytest.approx(2 / 3)
+    assert measured["no_answer_accuracy"] == 1.0
+    assert measured["has_answer_f1"] == 0.5
+    assert measured["best_exact_match"] == measured["best_f1"] == 1.0
+    assert measured["best_threshold"] == 2.0

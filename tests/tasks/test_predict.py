@@ -1,6 +1,11 @@
 """A fine-tuned model in use: decoding, loading models from elsewhere, and the demo's examples."""
 
+import copy
+import dataclasses
 import itertools
+import json
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +14,23 @@ from toys.tasks import examples
 from albert_np.model import (
     AlbertForMultipleChoice,
     AlbertForQuestionAnswering,
+    AlbertForQuestionAnsweringV2,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
+    convert,
 )
-from albert_np.tasks import demo
-from albert_np.tasks.decoding import best_answers
-from albert_np.tasks.examples import ChoiceExample, QuestionExample, TaggedExample, TextExample
-from albert_np.tasks.predict import Predictor, split_words
-from albert_np.tasks.recipes import TASKS
-from albert_np.tokenization import AlbertTokenizer
+from albert_np.tasks import (
+    TASKS,
+    ChoiceExample,
+    Predictor,
+    QuestionExample,
+    TaggedExample,
+    TextExample,
+    demo,
+    split_words,
+)
+from albert_np.tasks.kinds.answering import best_answers
+from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
 pytestmark = pytest.mark.filterwarnings("ignore:not in .* newly initialised")
 
@@ -43,17 +56,17 @@ def test_the_best_spans_are_those_of_brute_force(start, tmp_path):
             if last - first < 4 and span[0] < span[1]:
                 scores[span] = max(scores.get(span, -99), starts[first] + ends[last])
     expected = sorted(scores.items(), key=lambda item: -item[1])[:20]
-    found = best_answers(context, list(zip(windows, logits, strict=True)), 4, refuses=False)
+    found = best_answers(context, list(zip(windows, logits, strict=True)), 4, no_answer_above=None)
     assert [((f.start, f.end), pytest.approx(f.score)) for f in found] == expected
     assert all(f.text == context[f.start : f.end] for f in found)
     assert sum(f.probability for f in found) == pytest.approx(1)
     for first in logits:
         first[:, 0] = 9
     logits[-1][:, 0] = -9
-    refusing = best_answers(context, list(zip(windows, logits, strict=True)), 4, refuses=True)
+    refusing = best_answers(context, list(zip(windows, logits, strict=True)), 4, no_answer_above=0.0)
     assert refusing[0].text != ""  # the window that believes least in no answer decides
     logits[-1][:, 0] = 9
-    refusing = best_answers(context, list(zip(windows, logits, strict=True)), 4, refuses=True)
+    refusing = best_answers(context, list(zip(windows, logits, strict=True)), 4, no_answer_above=0.0)
     assert refusing[0][:4] == ("", 0, 0, 18)
 
 
@@ -112,6 +125,14 @@ def test_the_kind_of_a_model_from_elsewhere_is_told_by_class_and_config(start, t
         Predictor.load(tmp_path / "d")
 
 
+def test_the_task_of_version_0_1_is_read(start, tmp_path):
+    saved(AlbertForQuestionAnswering, start, tmp_path)
+    task = {name: value for name, value in vars(TASKS["squad1"]).items() if name != "no_answer_above"}
+    for refuses, threshold in ((True, 0.0), (False, None)):
+        (tmp_path / "task.json").write_text(json.dumps({"task": task, "refuses": refuses}))
+        assert Predictor.load(tmp_path, threads=1).task.no_answer_above == threshold
+
+
 def test_evaluation_reports_the_mean_loss_and_knows_what_is_missing(start, tmp_path):
     folder = saved(AlbertForSequenceClassification, start, tmp_path, id2label={0: "animal", 1: "thing"}, num_labels=2)
     predictor = Predictor.load(folder, threads=2)
@@ -137,6 +158,53 @@ def test_a_predictor_leaves_no_trace_in_the_model(start):
     assert model.rng.bit_generator.state == before[0]
     np.testing.assert_array_equal(model.params.flat, before[1])
     assert not model.grads.flat.any()
+
+
+@pytest.mark.filterwarnings("ignore:.*hidden_act is read as gelu_new")
+def test_a_converted_squad_2_checkpoint_of_googles_answers(tmp_path):
+    source = Path(__file__).parent.parent / "reference" / "tensorflow_checkpoints" / "squad2"
+    convert(source, tmp_path / "model")
+    train_vocabulary(["ab ba abba baab a b"] * 9, tmp_path / "spiece.model", 18).save_pretrained(tmp_path / "model")
+    predictor = Predictor.load(tmp_path / "model", "squad2", threads=2)
+    assert type(predictor.task.no_answer_above) is float
+    context = "ab ba abba baab a b ba ab"
+    windows = predictor.features([QuestionExample("1", "ab", context)])
+    assert len(windows) > 1
+    model = AlbertForQuestionAnsweringV2.from_pretrained(tmp_path / "model")
+    refusals, best = [], ("", -np.inf)
+    for window in windows:
+        p_mask = window.places[:, 1] == 0
+        p_mask[0] = False
+        types = window.token_type_ids[None]
+        out = model.eval()(window.input_ids[None], token_type_ids=types, p_mask=p_mask[None].astype(int))
+        refusals.append(float(out.cls_logits[0]))
+        starts, ends = out.start_top_index[0], out.end_top_index[0].reshape(len(out.start_top_index[0]), -1)
+        for k, first in enumerate(starts):
+            for j, last in enumerate(ends[k]):
+                score = out.start_top_log_probs[0, k] + out.end_top_log_probs[0].reshape(ends.shape)[k, j]
+                span = context[window.places[first, 0] : window.places[last, 1]]
+                if 0 < first <= last and span and score > best[1]:
+                    best = span, score
+    for threshold, expected in ((min(refusals) - 0.1, ""), (min(refusals) + 0.1, best[0])):
+        predictor.task = dataclasses.replace(predictor.task, no_answer_above=threshold)
+        prediction = predictor.answer("ab", context)
+        assert prediction.answer == prediction.candidates[0].text == expected
+    assert prediction.candidates[0].score == pytest.approx(best[1], rel=1e-4)
+    assert prediction.candidates[-1].score == pytest.approx(min(refusals), rel=1e-4)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda predictor: pickle.loads(pickle.dumps(predictor))])
+def test_a_copy_of_a_predictor_says_the_same_and_has_weights_of_its_own(copied, start, tmp_path):
+    predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path), threads=2)
+    predictor.progress = lambda batches: iter(batches)
+    texts = ["cat", "the old dog sees a red house near the car", "lamp " * 20]
+    before = predictor.classify(texts)
+    other = copied(predictor)
+    assert other.classify(texts) == before
+    assert other.progress is None
+    predictor._replicas.model.params.flat[...] += 1
+    assert predictor.classify(texts) != before
+    assert other.classify(texts) == before
 
 
 def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path, torch, transformers):

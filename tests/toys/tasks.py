@@ -4,7 +4,7 @@ import numpy as np
 
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
-from albert_np.tasks.examples import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks import Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
 from albert_np.tokenization import train_vocabulary
 
 ANIMALS, THINGS = "cat dog bird fish horse".split(), "house car table book lamp".split()
@@ -56,7 +56,7 @@ def examples(kind, count=96, seed=0):
             words = tuple(text.split())
             tags = tuple("B-animal" if w in ANIMALS else "B-thing" if w in THINGS else "O" for w in words)
             made.append(TaggedExample(words, tags))
-        elif kind == "answering":
+        elif kind.startswith("answering"):
             answer = (Answer(word, text.index(word)),) if animal else ()
             made.append(QuestionExample(str(len(made)), "the animal", text, answer))
         else:

@@ -390,7 +390,7 @@ def test_an_activation_that_overflows_is_named_by_its_path(tmp_path, threads):
         model.params[QUERY][...] = 3e38
 
     error, weights = train_until_it_breaks(trainer, spoil)
-    assert re.fullmatch(r"cache\.albert\.encoder\.steps\[\d\]\.attention\.attention\..*\w+", error.tensor)
+    assert re.fullmatch(r"cache\.albert\.encoder\.steps\[\d\]\.attention\.heads\..*\w+", error.tensor)
     assert error.step == 2
     assert "loss is" in str(error)
     np.testing.assert_array_equal(trainer.model.params.flat, weights)

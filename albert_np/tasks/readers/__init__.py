@@ -1,6 +1,1 @@
-"""Files of fine-tuning tasks → examples."""
-
-from albert_np.tasks.readers.glue import glue_files
-from albert_np.tasks.readers.reading import KINDS, read_examples
-
-__all__ = ["KINDS", "glue_files", "read_examples"]
+"""Files of fine-tuning tasks → examples, a module for each family of formats; see `albert_np.tasks.read_examples`."""

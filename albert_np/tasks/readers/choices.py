@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import ChoiceExample
-from albert_np.tasks.readers.files import OnBad, Record, converted, json_records, suffix
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, suffix
 from albert_np.tasks.readers.tables import named_rows, read_table
 from albert_np.tasks.readers.texts import required_text
 
@@ -29,27 +29,27 @@ def read_choices(path: Path, columns: Mapping[str, str], labelled: bool, on_bad:
     """
     if suffix(path) in (".tsv", ".csv"):
         first, rows = read_table(path)
-        records = named_rows([cell.strip() for cell in first.cells], rows, on_bad)
+        entries = named_rows([cell.strip() for cell in first.cells], rows, on_bad)
     else:
         files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
-        records = (record for file in files for record in json_records(file, on_bad))
-    questions = chain.from_iterable(_questions(record, on_bad) for record in records)
-    return converted(questions, lambda record: _example(record, columns, labelled), on_bad)
+        entries = (entry for file in files for entry in json_entries(file, on_bad))
+    questions = chain.from_iterable(_questions(entry, on_bad) for entry in entries)
+    return converted(questions, lambda entry: _example(entry, columns, labelled), on_bad)
 
 
-def _questions(record: Record, on_bad: OnBad) -> Iterable[Record]:
+def _questions(entry: Entry, on_bad: OnBad) -> Iterable[Entry]:
     """Take the questions of a RACE object apart; any other is one question itself."""
-    fields = record.fields
+    fields = entry.fields
     if "questions" not in fields:
-        return [record]
+        return [entry]
     lists = [fields.get(name) for name in ("questions", "options", "answers") if name in fields]
     if not all(isinstance(entries, list) and len(entries) == len(lists[0] or ()) for entries in lists):
-        on_bad(ValueError(f"{record.where}: questions, options and answers must be lists of the same length"))
+        on_bad(ValueError(f"{entry.where}: questions, options and answers must be lists of the same length"))
         return []
     singular = {"questions": "question", "options": "choices", "answers": "label"}
     return [
-        Record(
-            f"{record.where}, question {number + 1}",
+        Entry(
+            f"{entry.where}, question {number + 1}",
             {"context": fields.get("article")}
             | {name: fields[plural][number] for plural, name in singular.items() if plural in fields},
         )
@@ -57,38 +57,38 @@ def _questions(record: Record, on_bad: OnBad) -> Iterable[Record]:
     ]
 
 
-def _example(record: Record, columns: Mapping[str, str], labelled: bool) -> ChoiceExample:
-    names = {role: _name(record, role, columns) for role in NAMES}
-    asked = names["question"] in record.fields or "question" in columns
-    question = required_text(record, names["question"]) if asked else None
-    choices = _choices(record, names["choices"])
-    label = _label(record, names["label"], len(choices)) if labelled else None
-    return ChoiceExample(required_text(record, names["context"]), question, choices, label)
+def _example(entry: Entry, columns: Mapping[str, str], labelled: bool) -> ChoiceExample:
+    names = {role: _name(entry, role, columns) for role in NAMES}
+    asked = names["question"] in entry.fields or "question" in columns
+    question = required_text(entry, names["question"]) if asked else None
+    choices = _choices(entry, names["choices"])
+    label = _label(entry, names["label"], len(choices)) if labelled else None
+    return ChoiceExample(required_text(entry, names["context"]), question, choices, label)
 
 
-def _name(record: Record, role: str, columns: Mapping[str, str]) -> str:
+def _name(entry: Entry, role: str, columns: Mapping[str, str]) -> str:
     if role in columns:
         return columns[role]
-    return next((name for name in NAMES[role] if name in record.fields), NAMES[role][0])
+    return next((name for name in NAMES[role] if name in entry.fields), NAMES[role][0])
 
 
-def _choices(record: Record, name: str) -> tuple[str, ...]:
+def _choices(entry: Entry, name: str) -> tuple[str, ...]:
     """Return the strings of the list under the name, or of the columns that are called so and numbered."""
-    choices: Any = record.fields.get(name)
+    choices: Any = entry.fields.get(name)
     if choices is None:
         pattern = re.compile(re.escape(name.removesuffix("s")) + r"_?(\d+)")
-        places = {int(match[1]): match[0] for match in map(pattern.fullmatch, record.fields) if match}
-        choices = [record.fields[places[number]] for number in sorted(places)]
+        places = {int(match[1]): match[0] for match in map(pattern.fullmatch, entry.fields) if match}
+        choices = [entry.fields[places[number]] for number in sorted(places)]
     if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(choice, str) for choice in choices):
-        raise ValueError(f"{record.where}: {name!r} must be a list of two or more strings, got {choices!r}")
+        raise ValueError(f"{entry.where}: {name!r} must be a list of two or more strings, got {choices!r}")
     return tuple(choices)
 
 
-def _label(record: Record, name: str, choices: int) -> int:
+def _label(entry: Entry, name: str, choices: int) -> int:
     """Return the place of the right choice, given as a number from 0 or as a letter from A."""
-    value = str(record.fields.get(name)).strip()
+    value = str(entry.fields.get(name)).strip()
     place = int(value) if value.isdecimal() else ord(value) - ord("A") if re.fullmatch("[A-Z]", value) else -1
     if not 0 <= place < choices:
         last = chr(ord("A") + choices - 1)
-        raise ValueError(f"{record.where}: {name!r} must lie in 0 to {choices - 1} or A to {last}, got {value!r}")
+        raise ValueError(f"{entry.where}: {name!r} must lie in 0 to {choices - 1} or A to {last}, got {value!r}")
     return place

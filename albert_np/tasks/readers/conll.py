@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import TaggedExample
-from albert_np.tasks.readers.files import OnBad, Record, converted, json_records, read_lines, suffix
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, read_lines, suffix
 from albert_np.tasks.readers.tables import Row
 
 __all__ = ["read_tagged"]
@@ -17,8 +17,8 @@ TAGS = ("tags", "ner_tags", "labels")
 def read_tagged(path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TaggedExample]:
     """Yield the sentences of a CoNLL file, or of a JSON file that lists words and tags."""
     if suffix(path) in (".json", ".jsonl"):
-        records = json_records(path, on_bad)
-        return converted(records, lambda record: _from_json(record, columns, labelled), on_bad)
+        entries = json_entries(path, on_bad)
+        return converted(entries, lambda entry: _from_json(entry, columns, labelled), on_bad)
     word, tag = _position(columns, "words", 0), _position(columns, "tags", -1)
     return converted(_sentences(path), lambda rows: _from_rows(rows, word, tag if labelled else None), on_bad)
 
@@ -57,22 +57,22 @@ def _from_rows(rows: list[Row], word: int, tag: int | None) -> TaggedExample:
     return TaggedExample(words, None if tag is None else tuple(row.cells[tag] for row in rows))
 
 
-def _from_json(record: Record, columns: Mapping[str, str], labelled: bool) -> TaggedExample:
-    words = _strings(record, columns.get("words"), WORDS)
+def _from_json(entry: Entry, columns: Mapping[str, str], labelled: bool) -> TaggedExample:
+    words = _strings(entry, columns.get("words"), WORDS)
     if not labelled:
         return TaggedExample(words)
-    tags = _strings(record, columns.get("tags"), TAGS)
+    tags = _strings(entry, columns.get("tags"), TAGS)
     if len(tags) != len(words):
-        raise ValueError(f"{record.where}: has {len(words)} words and {len(tags)} tags")
+        raise ValueError(f"{entry.where}: has {len(words)} words and {len(tags)} tags")
     return TaggedExample(words, tags)
 
 
-def _strings(record: Record, given: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+def _strings(entry: Entry, given: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
     """Return the list of strings under the name given, or under the one known name that is there."""
-    names = [given] if given else [name for name in known if name in record.fields]
+    names = [given] if given else [name for name in known if name in entry.fields]
     if len(names) != 1:
-        raise ValueError(f"{record.where}: exactly one of {', '.join(known)} must be there, or be named in columns")
-    values: Any = record.fields.get(names[0])
+        raise ValueError(f"{entry.where}: exactly one of {', '.join(known)} must be there, or be named in columns")
+    values: Any = entry.fields.get(names[0])
     if not isinstance(values, list) or not values or not all(isinstance(v, str) and v.strip() for v in values):
-        raise ValueError(f"{record.where}: {names[0]!r} must be a list of strings, none empty, got {str(values)[:60]}")
+        raise ValueError(f"{entry.where}: {names[0]!r} must be a list of strings, none empty, got {str(values)[:60]}")
     return tuple(values)

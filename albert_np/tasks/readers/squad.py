@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import Answer, QuestionExample
-from albert_np.tasks.readers.files import OnBad, Record, converted, json_records
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries
 from albert_np.tasks.readers.texts import required_text
 
 __all__ = ["read_questions"]
@@ -18,16 +18,16 @@ def read_questions(path: Path, labelled: bool, on_bad: OnBad) -> Iterator[Questi
     The latter is Hugging Face's form: id, question, context, answers {text: […], answer_start: […]}.
     """
     seen: set[str] = set()
-    records = chain.from_iterable(_flat(path, record) for record in json_records(path, on_bad))
-    return converted(records, lambda record: _question(record, labelled, seen), on_bad)
+    entries = chain.from_iterable(_flat(path, entry) for entry in json_entries(path, on_bad))
+    return converted(entries, lambda entry: _question(entry, labelled, seen), on_bad)
 
 
-def _flat(path: Path, record: Record) -> Iterable[Record]:
-    if "data" not in record.fields:
-        return [record]
+def _flat(path: Path, entry: Entry) -> Iterable[Entry]:
+    if "data" not in entry.fields:
+        return [entry]
     return (
-        Record(f"{path}, question {qa.get('id')!r}", {**qa, "context": paragraph.get("context")})
-        for article in _objects(record.fields, "data", str(path))
+        Entry(f"{path}, question {qa.get('id')!r}", {**qa, "context": paragraph.get("context")})
+        for article in _objects(entry.fields, "data", str(path))
         for paragraph in _objects(article, "paragraphs", f"{path}, article {article.get('title')!r}")
         for qa in _objects(paragraph, "qas", f"{path}, article {article.get('title')!r}")
     )
@@ -40,14 +40,14 @@ def _objects(parent: dict[str, Any], name: str, where: str) -> list[dict[str, An
     return children
 
 
-def _question(record: Record, labelled: bool, seen: set[str]) -> QuestionExample:
-    given = record.fields.get("id")
+def _question(entry: Entry, labelled: bool, seen: set[str]) -> QuestionExample:
+    given = entry.fields.get("id")
     identity = str(given)
     if given in (None, "") or identity in seen:
-        raise ValueError(f"{record.where}: each question needs an id of its own, got {given!r}")
+        raise ValueError(f"{entry.where}: each question needs an id of its own, got {given!r}")
     seen.add(identity)
-    question, context = required_text(record, "question"), required_text(record, "context")
-    answers = _answers(record.fields, context, record.where) if labelled else None
+    question, context = required_text(entry, "question"), required_text(entry, "context")
+    answers = _answers(entry.fields, context, entry.where) if labelled else None
     return QuestionExample(identity, question, context, answers)
 
 

@@ -2,24 +2,20 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import TextExample
-from albert_np.tasks.readers.files import OnBad, Record, converted, json_records, suffix
-from albert_np.tasks.readers.tables import (
-    Row,
-    guess_columns,
-    header_in_disguise,
-    headerless,
-    named_rows,
-    positions_only,
-    read_table,
-)
+from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, suffix
+from albert_np.tasks.readers.tables import Row, named_rows, read_table
 
-__all__ = ["read_texts", "required_text"]
+__all__ = ["class_name", "label_list", "number", "read_texts", "required_text"]
+
+Label = str | tuple[str, ...] | float
+ReadLabel = Callable[[Any, str], Label]
 
 # Names under which columns are found without being told, in any case: the plain ones and those of GLUE and SNLI.
 TEXTS = (
@@ -37,61 +33,64 @@ KNOWN = {*chain(*TEXTS), *LABELS}
 
 
 def read_texts(
-    path: Path, kind: str, columns: Mapping[str, str], labelled: bool, on_bad: OnBad
+    path: Path, read_label: ReadLabel, columns: Mapping[str, str], labelled: bool, on_bad: OnBad
 ) -> Iterator[TextExample]:
-    """Yield the examples of a table or JSON file; see `read_examples` for which column holds what."""
+    """Yield the examples of a table or JSON file; see `read_examples` for which column holds what.
+
+    read_label: (value, where it stands) → the label of an example.
+    """
     if suffix(path) in (".json", ".jsonl"):
-        records = json_records(path, on_bad)
-        first = next(records, None)
+        entries = json_entries(path, on_bad)
+        first = next(entries, None)
         if first is None:
             return iter(())
         chosen = _choose(list(first.fields), columns, labelled, first.where)
-        records = chain([first], records)
+        entries = chain([first], entries)
     else:
-        records, chosen = _table(path, kind, columns, labelled, on_bad)
-    return converted(records, lambda record: _example(record, chosen, kind), on_bad)
+        entries, chosen = _table(path, columns, labelled, on_bad)
+    return converted(entries, lambda entry: _example(entry, chosen, read_label), on_bad)
 
 
 def _table(
-    path: Path, kind: str, columns: Mapping[str, str], labelled: bool, on_bad: OnBad
-) -> tuple[Iterator[Record], dict[str, str]]:
+    path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad
+) -> tuple[Iterator[Entry], dict[str, str]]:
+    """Return the rows of a table and which column holds what; a table without a header names them "0", "1", …"""
     first, rows = read_table(path)
-    known = {cell.strip().lower() for cell in first.cells} & KNOWN
-    if positions_only(columns) and known:
+    header = [cell.strip() for cell in first.cells]
+    is_header = any(name.lower() in KNOWN for name in header)
+    by_position = bool(columns) and all(name.isdecimal() for name in columns.values())
+    if is_header and by_position:
         raise ValueError(
-            f"{first.where} names the columns ({', '.join(first.cells)}): give names in columns={dict(columns)}"
+            f"{first.where} names the columns ({', '.join(header)}): give names in columns={dict(columns)}"
         )
-    if (columns and not positions_only(columns)) or known:
-        header = [cell.strip() for cell in first.cells]
+    if is_header or (columns and not by_position):
         return named_rows(header, rows, on_bad), _choose(header, columns, labelled, first.where)
     data = [first, *rows]
-    chosen = _choose_positions(data, kind, columns, labelled)
-    return named_rows(headerless(len(first.cells)), data, on_bad), chosen
-
-
-def _choose_positions(rows: Sequence[Row], kind: str, columns: Mapping[str, str], labelled: bool) -> dict[str, str]:
-    """Return which position of a table without a header holds what: as told, else as is certain."""
-    first = rows[0]
-    names = headerless(len(first.cells))
+    positions = [str(position) for position in range(len(header))]
     if columns:
-        chosen = _choose(names, columns, labelled, first.where)
-    elif len(names) == 1 and not labelled:
+        chosen = _choose(positions, columns, labelled, first.where)
+    elif len(header) == 1 and not labelled:
         chosen = {"text": "0"}
+    elif _is_cola(data):
+        chosen = {"text": "3", "label": "1"} if labelled else {"text": "3"}
     else:
-        guess = guess_columns(rows, kind == "regression")
-        if guess is None:
-            raise ValueError(
-                f"{first.where}: no column has a name known here, and which of the {len(names)} holds what is not "
-                "certain; say it by name or, without a header, by position, as in "
-                "columns={'text': '1', 'label': '0'}"
-            )
-        chosen = guess
-    if kind != "regression" and "label" in chosen and header_in_disguise(rows, chosen["label"]):
         raise ValueError(
-            f"{first.where} looks like a header ({', '.join(first.cells)}): say which of its names is which, as in "
-            "columns={'text': 'body', 'label': 'stars'}"
+            f"{first.where}: no column has a name known here ({', '.join(header)}); say by columns which is which: by "
+            "name if this line is a header, as in columns={'text': 'body', 'label': 'stars'} or --columns "
+            "text=body,label=stars, else by position, as in columns={'text': '1', 'label': '0'} or --columns "
+            "text=1,label=0"
         )
-    return chosen if labelled else {role: name for role, name in chosen.items() if role != "label"}
+    return named_rows(positions, data, on_bad), chosen
+
+
+def _is_cola(rows: Sequence[Row]) -> bool:
+    """Whether rows have CoLA's four columns, GLUE's only ones without a header.
+
+    These are the source, 0 or 1, the linguist's mark (stars, question marks, mostly nothing) and the sentence.
+    """
+    whole = [cells for _, cells in rows if len(cells) == 4]
+    fits = all(cells[1] in ("0", "1") and not re.search(r"\w", cells[2]) for cells in whole)
+    return fits and len(rows[0].cells) == 4
 
 
 def _choose(names: Sequence[str], columns: Mapping[str, str], labelled: bool, where: str) -> dict[str, str]:
@@ -127,50 +126,48 @@ def _unclear(role: str, known: Sequence[str], names: Sequence[str], where: str) 
     )
 
 
-def _example(record: Record, chosen: Mapping[str, str], kind: str) -> TextExample:
+def _example(entry: Entry, chosen: Mapping[str, str], read_label: ReadLabel) -> TextExample:
     return TextExample(
-        required_text(record, chosen["text"]),
-        required_text(record, chosen["text_pair"]) if "text_pair" in chosen else None,
-        _label(record, chosen["label"], kind) if "label" in chosen else None,
+        required_text(entry, chosen["text"]),
+        required_text(entry, chosen["text_pair"]) if "text_pair" in chosen else None,
+        _label(entry, chosen["label"], read_label) if "label" in chosen else None,
     )
 
 
-def required_text(record: Record, name: str) -> str:
+def required_text(entry: Entry, name: str) -> str:
     """Return the text under a name. Raises ValueError if it is missing, empty or no string."""
-    text = record.fields.get(name)
+    text = entry.fields.get(name)
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{record.where}: {name!r} must be a text that is not empty, got {text!r}")
+        raise ValueError(f"{entry.where}: {name!r} must be a text that is not empty, got {text!r}")
     return text
 
 
-def _label(record: Record, name: str, kind: str) -> str | tuple[str, ...] | float:
-    value = record.fields.get(name)
-    where = f"{record.where}: the label {name!r}"
-    if kind == "multilabel":
-        return _names(value, where)
-    if isinstance(value, str):
-        value = value.strip()
-    if value is None or value == "":
-        raise ValueError(f"{where} is missing")
-    if kind == "regression":
-        return _number(value, where)
+def _label(entry: Entry, name: str, read_label: ReadLabel) -> Label:
+    return read_label(entry.fields.get(name), f"{entry.where}: the label {name!r}")
+
+
+def class_name(value: Any, where: str) -> str:
+    """Return a label as the name of a class, which numbers are too."""
+    value = _present(value, where)
     if isinstance(value, dict | list):
         raise ValueError(f"{where} must be the name of one class, got {value!r}")
     return str(value)
 
 
-def _number(value: Any, where: str) -> float:
+def number(value: Any, where: str) -> float:
+    """Return a label as a finite number."""
+    value = _present(value, where)
     try:
-        number = float(value)
+        found = float(value)
     except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number):
+        found = math.nan
+    if not math.isfinite(found):
         raise ValueError(f"{where} must be a finite number, got {value!r}")
-    return number
+    return found
 
 
-def _names(value: Any, where: str) -> tuple[str, ...]:
-    """Names of labels in a list, in JSON's notation of one, or in one string with | between; none if it is empty."""
+def label_list(value: Any, where: str) -> tuple[str, ...]:
+    """Return names of labels in a list, in JSON's notation of one, or in one string with | between; none if empty."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
@@ -180,3 +177,10 @@ def _names(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
         raise ValueError(f"{where} must hold names with | between them, or a list of names, got {value!r}")
     return tuple(dict.fromkeys(str(name).strip() for name in names if str(name).strip()))
+
+
+def _present(value: Any, where: str) -> Any:
+    value = value.strip() if isinstance(value, str) else value
+    if value is None or value == "":
+        raise ValueError(f"{where} is missing")
+    return value

@@ -1,71 +1,64 @@
 """Wrong answers to notebook 10: check → (functions, what the report must say)."""
 
-from albert_np.course.lesson10 import attention_branch_backward, feed_forward_branch_backward
+from albert_np.layers import attention_branch_backward, feed_forward_branch_backward, norm_backward
 from albert_np.ops import layer_norm_backward
 
 
-def norm_backward(dy, cache, g, name):
-    dx, dweight, dbias = layer_norm_backward(dy, cache)
-    g[name + ".weight"] += dweight
-    g[name + ".bias"] += dbias
-    return dx
-
-
 def without_the_skip_around_the_feed_forward_part(dy, cache, g):
-    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     dh = feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = norm_backward(dh, cache.attention.layer_norm, g, "attention.LayerNorm")
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
 def without_the_skip_around_the_attention(dy, cache, g):
-    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = norm_backward(dh, cache.attention.layer_norm, g, "attention.LayerNorm")
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
     return attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
 def without_the_branches(dy, cache, g):
-    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
-    return norm_backward(ds, cache.attention.layer_norm, g, "attention.LayerNorm")
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    return norm_backward(ds, cache.attention_norm, g.scope("attention.LayerNorm."))
 
 
 def overwritten(dy, cache, g):
-    ds, dweight, dbias = layer_norm_backward(dy, cache.feed_forward.layer_norm)
+    ds, dweight, dbias = layer_norm_backward(dy, cache.full_layer_layer_norm)
     g["full_layer_layer_norm.weight"] = dweight
     g["full_layer_layer_norm.bias"] = dbias
     dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da, dweight, dbias = layer_norm_backward(dh, cache.attention.layer_norm)
+    da, dweight, dbias = layer_norm_backward(dh, cache.attention_norm)
     g["attention.LayerNorm.weight"] = dweight
     g["attention.LayerNorm.bias"] = dbias
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
 def skip_around_the_norms_too(dy, cache, g):
-    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     dh = dy + feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = norm_backward(dh, cache.attention.layer_norm, g, "attention.LayerNorm")
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
     return dh + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
 def in_the_order_of_forward(dy, cache, g):
-    da = norm_backward(dy, cache.attention.layer_norm, g, "attention.LayerNorm")
+    da = norm_backward(dy, cache.attention_norm, g.scope("attention.LayerNorm."))
     dh = da + attention_branch_backward(da, cache.attention, g.scope("attention."))
-    ds = norm_backward(dh, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    ds = norm_backward(dh, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     return ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
 
 
 def norms_not_learned(dy, cache, g):
-    ds = layer_norm_backward(dy, cache.feed_forward.layer_norm)[0]
+    ds = layer_norm_backward(dy, cache.full_layer_layer_norm)[0]
     dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = layer_norm_backward(dh, cache.attention.layer_norm)[0]
+    da = layer_norm_backward(dh, cache.attention_norm)[0]
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
 def in_place(dy, cache, g):
-    ds = norm_backward(dy, cache.feed_forward.layer_norm, g, "full_layer_layer_norm")
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     dy[...] = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = norm_backward(dy, cache.attention.layer_norm, g, "attention.LayerNorm")
+    da = norm_backward(dy, cache.attention_norm, g.scope("attention.LayerNorm."))
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 

@@ -1,29 +1,14 @@
-"""One entrance for the files of all tasks."""
+"""Reading the files of every kind of task."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from albert_np.tasks.examples import Example
-from albert_np.tasks.readers.choices import read_choices
-from albert_np.tasks.readers.conll import read_tagged
+from albert_np.tasks.kinds import KINDS
 from albert_np.tasks.readers.files import OnBad
-from albert_np.tasks.readers.squad import read_questions
-from albert_np.tasks.readers.texts import read_texts
 
-__all__ = ["KINDS", "read_examples"]
-
-KINDS = ("classification", "multilabel", "regression", "tagging", "answering", "choice")
-
-_TEXT_COLUMNS = ("text", "text_pair", "label")
-_COLUMNS = {
-    "classification": _TEXT_COLUMNS,
-    "multilabel": _TEXT_COLUMNS,
-    "regression": _TEXT_COLUMNS,
-    "tagging": ("words", "tags"),
-    "answering": (),
-    "choice": ("context", "question", "choices", "label"),
-}
+__all__ = ["read_examples"]
 
 
 def _raise(error: ValueError) -> None:
@@ -45,14 +30,14 @@ def read_examples(
         classification, multilabel, regression: `.csv`, `.json` or `.jsonl` (an array, or an object a line), all else
             as TSV, where quotes mean nothing. Columns `text`, `text_pair` and `label` are found under these names and
             those of GLUE. The first row of a table is its header if it has such a name, or if `columns` gives names.
-            If not, `columns` gives positions from 0. Without either only what is certain is read: one column of texts
-            (unlabelled), CoLA's four columns, and two columns of which one alone can be the label's, because it has
-            at most √n different values in n rows (regression: because it alone has numbers).
+            If not, `columns` gives positions from 0. Without either only CoLA's four columns are read, and one column
+            of unlabelled texts.
             Classes are strings. Multi-label: names with | between, or a list in JSON; empty where none holds.
         tagging: CoNLL, a word a line with its tag in the last column, tabs or blanks between, a blank line after
             a sentence; lines that begin with -DOCSTART- are dropped. `columns`: positions of `words` and `tags`.
             JSON: lists `words` (or tokens) and `tags` (or ner_tags, labels).
-        answering: SQuAD 1.1 or 2.0 (data → paragraphs → qas), or an object a question as Hugging Face has them.
+        answering, answering-v2: SQuAD 1.1 or 2.0 (data → paragraphs → qas), or an object a question as Hugging Face
+            has them.
         choice: a folder of RACE (all `.txt` below it) or one of its files; JSON with `context`, `question`, `choices`
             and `label` (a number from 0, or a letter), tables with columns `choice0`, `choice1`, … for the choices.
 
@@ -67,25 +52,16 @@ def read_examples(
     path, columns = Path(path), columns or {}
     if task not in KINDS:
         raise ValueError(f"task={task!r} must be one of {', '.join(KINDS)}")
-    unknown = [role for role in columns if role not in _COLUMNS[task]]
+    kind = KINDS[task]
+    unknown = [role for role in columns if role not in kind.columns]
     if unknown:
-        allowed = ", ".join(_COLUMNS[task]) or "none: its files have fixed names"
+        allowed = ", ".join(kind.columns) or "none: its files have fixed names"
         raise ValueError(f"columns: {unknown[0]!r} is nothing that {task} reads; allowed: {allowed}")
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.is_dir() and task != "choice":
+    if path.is_dir() and not kind.reads_folders:
         raise ValueError(f"{path} is a folder; name a file in it")
-    examples = list(_examples(path, task, columns, labelled, on_bad))
+    examples = list(kind.read(path, columns, labelled, on_bad))
     if not examples:
         raise ValueError(f"{path} holds no example")
     return examples
-
-
-def _examples(path: Path, task: str, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[Example]:
-    if task == "tagging":
-        return read_tagged(path, columns, labelled, on_bad)
-    if task == "answering":
-        return read_questions(path, labelled, on_bad)
-    if task == "choice":
-        return read_choices(path, columns, labelled, on_bad)
-    return read_texts(path, task, columns, labelled, on_bad)
