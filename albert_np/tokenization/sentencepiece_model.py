@@ -105,7 +105,7 @@ def write_model(model: ModelProto) -> bytes:
 class SentencePieceModel:
     """Pieces, ids and segmentation of one SentencePiece model.
 
-    `serialized` is the content of a `spiece.model` file. Raises ValueError if it is no SentencePiece model.
+    `serialized` is the content of a `spiece.model` file. Raises ValueError if it is not a SentencePiece model.
     """
 
     def __init__(self, serialized: bytes, source: str = "the SentencePiece model"):
@@ -175,7 +175,7 @@ class SentencePieceModel:
         return {character for character in characters if self._is_blank[character]}
 
     def encode_pieces(self, texts: list[str]) -> list[list[str]]:
-        """Cut normalised texts into pieces; a run of unknown characters comes back as it stands.
+        """Cut normalised texts into pieces; a run of unknown characters is one piece.
 
         Digit-comma rule (Google albert, `tokenization.encode_pieces`): a piece that ends in a digit and a
         comma is cut again without the comma, so that "2010," gives "▁2010" and ",".

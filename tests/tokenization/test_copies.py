@@ -7,17 +7,12 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from toys.texts import PROSE, SPECIAL, random_lines, small_tokenizer
+from toys.texts import PROSE, SPECIAL, random_lines
 
 from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel
 
 LINES = [*PROSE, *SPECIAL, *random_lines(100, seed=3), "a [ENT] lamp LAMP [M]  b"]
 WAYS = {"deepcopy": copy.deepcopy, "pickle": lambda thing: pickle.loads(pickle.dumps(thing))}
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return small_tokenizer(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(params=["plain", "added"])

@@ -5,18 +5,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toys.texts import small_tokenizer
 
 from albert_np.tokenization import AddedToken, AlbertTokenizer, TokenizedText
 from albert_np.tokenization.batch import Limits, make_rows
 from albert_np.tokenization.special_tokens import Splitter
 
 SIDES = st.sampled_from(["right", "left"])
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tmp_path_factory):
-    return small_tokenizer(tmp_path_factory.mktemp("small"))
 
 
 # Splitting.
