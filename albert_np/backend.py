@@ -1,7 +1,7 @@
 """The array seam: whatever NumPy and CuPy do under different names, and nothing else.
 
-The array module follows the array (`xp = array_module(x)`); there is no global switch that could go stale. A third
-array library is one `register(Backend(…))` away.
+The array module follows the array (`xp = array_module(x)`); there is no switch for the whole program. A third array
+library is added by `register(Backend(…))`.
 """
 
 import ctypes
@@ -23,6 +23,7 @@ __all__ = ["Array", "Backend", "array_module", "backend_of", "get_backend", "kee
 class Backend:
     """What the package asks of an array library beyond the functions that NumPy and CuPy share.
 
+    `from_numpy` and `to_numpy` move arrays; `erf(x)` is the error function, number by number;
     `generator(seed)` returns a random generator with `random(shape, dtype=)` and `integers(high)`;
     `scatter_add(target, ids, rows)` adds `rows[i]` (..., E) into `target[ids[i]]` (V, E), repeated ids included;
     `synchronize()` waits until all queued work is done (a clock needs it).
@@ -94,6 +95,7 @@ class _Erf:
     The scaled complement erfcx is smooth in u = SLOPE x / (x + CENTER) - 1, which maps [0, LARGEST] to [-1, 1],
     so one short polynomial in u serves every x. Its coefficients are not typed in but interpolated, once per
     precision, from the standard library's `math.erfc`. Absolute error: at most 3e-15 in float64, 2e-7 in float32.
+    SciPy's erf is nearer to the truth (3e-16 and 3e-8), but GELU in float32 takes 1.5 times as long with it.
     """
 
     LARGEST = 6.0  # erf rounds to 1 from here on

@@ -1,12 +1,13 @@
-"""AlbertConfig: Hugging Face's field names and defaults, the eight released presets, and FLOP counts."""
+"""AlbertConfig: Hugging Face's field names and defaults, and the eight released presets."""
 
-import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from albert_np.files import read_json
 
 __all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
 
@@ -169,12 +170,7 @@ class AlbertConfig:
     @classmethod
     def from_json_file(cls, path: str | Path) -> "AlbertConfig":
         """Read a Hugging Face config.json; ValueError names the file where it is not a JSON object or not ALBERT's."""
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f"{path} is not valid JSON: {error}") from error
-        if not isinstance(values, dict):
-            raise ValueError(f"{path} must hold a JSON object, got a {type(values).__name__}")
+        values = read_json(path)
         if values.get("model_type", "albert") != "albert":
             raise ValueError(f"{path} is of model_type={values['model_type']!r}, not 'albert'")
         return cls.from_dict(values)

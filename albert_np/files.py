@@ -40,6 +40,7 @@ __all__ = [
 Name = str | os.PathLike[str]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
+_UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)  # of folders, on some systems of files
 _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
 
 
@@ -47,9 +48,9 @@ _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go 
 def whole_file(path: Name) -> Iterator[Path]:
     """Yield the hidden path that a block writes the file `path` under; the file appears, or is replaced, at its end.
 
-    A symbolic link is replaced, not followed. A device or a pipe, such as /dev/stdout, is yielded itself. Raises,
-    before the block runs, IsADirectoryError if `path` is a folder and OSError, such as FileNotFoundError or
-    PermissionError, if no file can be made beside it.
+    It has the permissions of any new file. A symbolic link is replaced, not followed. A device or a pipe, such as
+    /dev/stdout, is yielded itself. Raises, before the block runs, IsADirectoryError if `path` is a folder and OSError,
+    such as FileNotFoundError or PermissionError, if no file can be made beside it.
     """
     path = _named(path)
     if _is_stream(path):
@@ -186,13 +187,18 @@ def _is_stream(path: Path) -> bool:
 
 def _flush(path: Path) -> None:
     """Wait until a file or, where the system can, a folder's list of names is on disk."""
-    if os.name != "posix" and path.is_dir():
+    is_folder = path.is_dir()
+    if is_folder and os.name != "posix":
         return
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not is_folder or error.errno not in _UNFLUSHED:
+            raise
 
 
 def _flush_all(folder: Path) -> None:
@@ -251,7 +257,7 @@ def read_json(path: Name) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
-        raise ValueError(f"{path} must hold a JSON object, not a {type(content).__name__}")
+        raise ValueError(f"{path} must hold a JSON object, got a {type(content).__name__}")
     return content
 
 

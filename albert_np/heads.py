@@ -289,7 +289,10 @@ def end_logits_forward(
 
 
 def end_logits_backward(dlogits: Array, cache: EndLogitsCache, g: Scope) -> Array:
-    """Mirror of `end_logits_forward`: x served all starts, x at a start all ends. dlogits (B, K, T); returns dx."""
+    """Mirror of `end_logits_forward`: x served all starts, x at a start all ends.
+
+    dlogits (B, K, T); returns dx (B, T, H).
+    """
     dlogits = dlogits * cache.allowed[:, None]
     dnormed = dense_backward(dlogits[..., None], cache.dense_1, g.scope("dense_1."))
     dactivated = norm_backward(dnormed, cache.layer_norm, g.scope("LayerNorm."))

@@ -243,12 +243,12 @@ def _gelu_tanh(x: Array) -> Array:
 
 
 def relu_forward(x: Array) -> tuple[Array, ActivationCache]:
-    """y = max(x, 0)."""
+    """y = max(x, 0). x (…); returns y (…)."""
     return activation_forward(x, "relu")
 
 
 def relu_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy where x > 0, else 0 (0 at x = 0, as PyTorch)."""
+    """dx = dy where x > 0, else 0 (0 at x = 0, as PyTorch). dy (…); returns dx (…)."""
     return activation_backward(dy, cache)
 
 
@@ -261,12 +261,12 @@ def _relu_slope(x: Array) -> Array:
 
 
 def silu_forward(x: Array) -> tuple[Array, ActivationCache]:
-    """y = x σ(x), also called swish."""
+    """y = x σ(x), also called swish. x (…); returns y (…)."""
     return activation_forward(x, "silu")
 
 
 def silu_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy (σ + x σ (1 - σ)), σ = σ(x)."""
+    """dx = dy (σ + x σ (1 - σ)), σ = σ(x). dy (…); returns dx (…)."""
     return activation_backward(dy, cache)
 
 
@@ -288,13 +288,13 @@ class TanhCache(NamedTuple):
 
 
 def tanh_forward(x: Array) -> tuple[Array, TanhCache]:
-    """y = tanh(x)."""
+    """y = tanh(x). x (…); returns y (…)."""
     y = _tanh(x)
     return y, TanhCache(y)
 
 
 def tanh_backward(dy: Array, cache: TanhCache) -> Array:
-    """dx = dy (1 - y²)."""
+    """dx = dy (1 - y²). dy (…); returns dx (…)."""
     return dy * (1 - cache.y * cache.y)
 
 
@@ -361,7 +361,10 @@ class DropoutCache(NamedTuple):
 
 
 def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
-    """y = x keep / (1 - prob), keep drawn with probability 1 - prob from `rng`; `rng=None` means y = x."""
+    """y = x keep / (1 - prob), keep drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
+
+    x (…), prob in [0, 1]; returns y (…).
+    """
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
     keep = rng.random(x.shape, dtype=array_module(x).float32) >= prob
@@ -370,7 +373,7 @@ def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, Drop
 
 
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
-    """dx = dy keep / (1 - prob)."""
+    """dx = dy keep / (1 - prob). dy (…); returns dx (…)."""
     return dy if cache.keep is None else dy * cache.keep * cache.scale
 
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 
 import pytest
 
@@ -165,6 +166,21 @@ def test_an_unwritable_parent_is_refused_before_the_block_runs(tmp_path):
 
 
 @posix
+@pytest.mark.parametrize("number, passes", [(errno.EINVAL, True), (errno.EIO, False)])
+def test_folders_that_cannot_be_flushed_are_no_failure(tmp_path, monkeypatch, number, passes):
+    fsync = os.fsync
+
+    def refuse(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with nullcontext() if passes else pytest.raises(OSError, match=os.strerror(number)):
+        write_text(tmp_path / "a", "text")
+
+
+@posix
 def test_a_link_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "a").write_text("a")
     (tmp_path / "b").symlink_to("a")
@@ -313,7 +329,7 @@ def test_json_comes_back_as_it_was_written(tmp_path):
         (b"{", "is not valid JSON"),
         (b"\xff", "is not valid JSON"),
         (b"[" * 10**5, "is not valid JSON"),
-        (b"[]", "must hold a JSON object, not a list"),
+        (b"[]", "must hold a JSON object, got a list"),
     ],
 )
 def test_damaged_json_is_named(tmp_path, content, message):

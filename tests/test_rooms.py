@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parents[1] / "albert_np"
 
 # A room may import itself and the rooms in the lines above its own; rooms in one line know nothing of each other.
 ORDER = [
-    "config backend files",
+    "files",
+    "config backend",
     "params",
     "execution",
     "ops",

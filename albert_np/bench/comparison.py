@@ -12,11 +12,11 @@ PAUSE = 0.02  # seconds before each turn, in which the last contender's idle thr
 
 
 class DisagreementError(Exception):
-    """Two contenders computed different things, so their times say nothing."""
+    """Two contenders computed different things, so their times cannot be compared."""
 
 
 class Contender(NamedTuple):
-    """Somebody who can do the work.
+    """An implementation that can do the work.
 
     run: does it once, and is done when it returns. results: does it once without dropout and returns what came out,
     by name; None where nothing comes out that could be compared.
@@ -69,10 +69,10 @@ class Result(NamedTuple):
 
 
 def compare(contenders: Sequence[Contender], repeats: int, tolerance: float = 1e-3) -> dict[str, list[float]]:
-    """Return each contender's seconds in `repeats` rounds; in a round everybody has one turn, in the same order.
+    """Return each contender's seconds in `repeats` rounds; in a round each runs once, in the same order.
 
-    One turn before the rounds warms up. Raises DisagreementError where a result is further than `tolerance` from the
-    first contender's: ‖x - y‖ / ‖x‖.
+    One run of each before the rounds warms up. Raises DisagreementError where a result is further than `tolerance` from
+    the first contender's: ‖x - y‖ / ‖x‖.
     """
     _require_agreement([c for c in contenders if c.results], tolerance)
     for contender in contenders:

@@ -1,4 +1,4 @@
-"""Who does the work: albert_np, and Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
+"""The contenders: albert_np, and Hugging Face's ALBERT in PyTorch, compiled or not, and in ONNX Runtime.
 
 All have the same weights, inputs, precision and number of threads. What albert_np asks of the C library's allocator
 holds for the whole process, so the others profit from it too. Their packages are imported when they are asked for.

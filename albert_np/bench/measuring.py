@@ -1,4 +1,4 @@
-"""What `albert-np bench` asks for: one workload done by everybody who can, tokenizers, growth with the batch."""
+"""What `albert-np bench` asks for: one workload done by all contenders, tokenizers, growth with the batch."""
 
 import platform
 import tempfile

@@ -1,4 +1,4 @@
-"""Memory of a step, measured in a fresh process for each contender, so that no peak hides behind another's."""
+"""Memory of a step, measured in a fresh process for each contender, so that no contender's peak hides another's."""
 
 import ctypes
 import gc

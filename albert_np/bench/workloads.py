@@ -30,7 +30,7 @@ class Workload:
     work: "forward" (`AlbertModel`, nothing kept for a backward pass) or "step" (`AlbertForPreTraining`, the loss and
         all gradients).
     batch: the model's arguments, arrays (B, T) or (B,).
-    practical: albert_np leaves out what nobody asks for: padding, and without a label the logits and the last step's
+    practical: albert_np leaves out what no loss reads: padding, and without a label the logits and the last step's
         feed-forward part. Otherwise the batch is such that everybody has to compute everything.
     """
 

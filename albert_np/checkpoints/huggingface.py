@@ -33,12 +33,12 @@ _BUFFERS = (".position_ids", ".token_type_ids")  # constants that older versions
 
 
 class Checkpoint(NamedTuple):
-    """A model as it was stored: weights under Hugging Face's names, and what its reader wants said."""
+    """A model as it was stored: its weights under Hugging Face's names, and remarks of what read it."""
 
     kind: str  # "Hugging Face" or "TensorFlow"
     source: Path  # the folder, with the tokenizer in it if there is one
     config: AlbertConfig
-    weights: dict[str, np.ndarray]
+    weights: Weights
     remarks: Sequence[str]
 
 
@@ -58,7 +58,7 @@ def read_config(folder: str | Path) -> AlbertConfig:
 def read_weights(folder: str | Path) -> Weights:
     """Return name → array of all weights in a folder: safetensors or else PyTorch's format, one file or several.
 
-    Weights are read-only views of memory maps, in the type they are stored in, bfloat16 widened to float32. LayerNorm's
+    Arrays are read-only views of memory maps, in the type they are stored in, bfloat16 widened to float32. LayerNorm's
     old gamma and beta are named weight and bias. Raises FileNotFoundError if there are no weights; ValueError, naming
     the file, if one is damaged or holds anything but tensors. Nothing in a file is ever executed.
     """

@@ -1,4 +1,4 @@
-"""One door to every kind of checkpoint."""
+"""Opening a checkpoint of any kind."""
 
 from pathlib import Path
 

@@ -34,7 +34,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     """Return name → array, read-only views of a memory map of the file; bfloat16 is widened to float32.
 
     The safetensors library checks the header against the file first. Raises ValueError, naming the file, if it is
-    damaged, laid out for TensorFlow or Flax, or of a type that NumPy has not.
+    damaged, laid out for TensorFlow or Flax, or of a type that NumPy does not have.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -62,7 +62,7 @@ def _array(data: np.ndarray, name: str, entry: dict[str, Any]) -> np.ndarray:
 
 
 def itemsize(dtype: str) -> int:
-    """Return the bytes that a number of a type that can be written takes; ValueError names those types."""
+    """Return the bytes that one number of type `dtype` takes; ValueError names the types that can be written."""
     if dtype not in _WRITTEN:
         raise ValueError(f"dtype={dtype!r}: allowed are {', '.join(_WRITTEN)}")
     return np.dtype(_DTYPES[_WRITTEN[dtype]]).itemsize

@@ -3,7 +3,7 @@
     >>> from albert_np.course import lesson05
     >>> lesson05.check_layer_norm_backward(my_layer_norm_backward)
 
-Nothing here knows the answers by heart: expected values come from the package or from finite differences.
+No answer is stored here: expected values come from the package or from finite differences.
 """
 
 import shutil

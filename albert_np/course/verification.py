@@ -63,7 +63,7 @@ def _compared(kind: str, ours: Arrays, theirs: Mapping[str, np.ndarray]) -> Iter
 
 
 def upstream(y: np.ndarray) -> np.ndarray:
-    """Return an upstream gradient without a pattern, the same for everybody."""
+    """Return an upstream gradient of y's shape, without a pattern and the same in every run."""
     return np.asarray(np.sin(1 + 7 * np.arange(y.size)).reshape(y.shape))
 
 

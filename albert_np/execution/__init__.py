@@ -1,4 +1,4 @@
-"""The same numbers, sooner: row blocks, real tokens alone, all cores; and strict arrays, which stand in for a GPU."""
+"""Faster ways to the same numbers: row blocks, real tokens alone, all cores. Strict arrays stand in for a GPU."""
 
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.protocol import Model

@@ -1,7 +1,6 @@
 """Arrays that, like CuPy's, refuse to mix with NumPy's: they stand in for a GPU on machines that have none.
 
-Code that runs on them follows its arrays everywhere. They are no backend until somebody says
-`backend.register(strict_backend())`.
+Code that runs on them follows its arrays everywhere. `backend.register(strict_backend())` makes them a backend.
 """
 
 import types

@@ -1,4 +1,4 @@
-"""Proofs of gradients: finite differences for anybody's pair, every case of the package, and live PyTorch."""
+"""Proofs of gradients: finite differences for any pair of functions, every case of the package, and live PyTorch."""
 
 from albert_np.gradcheck.cases import (
     DROPOUT,

@@ -1,4 +1,4 @@
-"""Proof of gradients: anybody's forward and backward pair against finite differences, in float64.
+"""Proof of gradients: any forward and backward pair against finite differences, in float64.
 
 The rule behind every check: pick a random upstream gradient dy, so that f(x) = Σ dy y(x) is one number; the backward
 pass claims df/dx, and (f(x + h) - f(x - h)) / 2h says what it is. An upstream gradient of ones would let a zero

@@ -15,8 +15,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from albert_np.backend import Array, Backend, backend_of, get_backend
-from albert_np.checkpoints import Checkpoint, open_checkpoint
-from albert_np.checkpoints.huggingface import write_folder
+from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
 from albert_np.model.inputs import check_inputs

@@ -1,4 +1,4 @@
-"""The bare ALBERT, and its pretraining: the trunk of `layers`, two of the `heads`, and their losses, there and back."""
+"""The bare ALBERT, and its pretraining: the trunk of `layers`, two of the `heads`, and their losses."""
 
 from functools import partial
 from typing import Any, NamedTuple

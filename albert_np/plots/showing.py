@@ -1,4 +1,4 @@
-"""Where a figure goes: into a file, or into a notebook with a text for those who cannot see it."""
+"""Writing a figure into a file, and showing it in a notebook with a text for those who cannot see it."""
 
 import base64
 import io

@@ -64,7 +64,7 @@ def make_pair(
     answer away; "none" leaves all in order and labels nothing.
 
     Google's code cuts no single sentence but takes the second segment from a random other document and labels it as
-    swapped, which brings topic prediction back in by the back door (create_pretraining_data.py); we do not.
+    swapped, so that the topic alone often gives the answer (create_pretraining_data.py); we do not.
 
     Derivation: notebook 13, eq. 13.10.
     """

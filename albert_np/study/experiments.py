@@ -2,8 +2,8 @@
 
 Every variant of an experiment is pretrained on the quickstart's text with the quickstart's settings, for as many
 updates, and then asked the same questions about documents that were held out. What the paper found (Lan et al., 2019,
-tables 3, 4, 5, 11 and figure 1) stands beside it: other sizes, other measures; only what is better than what can be
-compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME --seeds 2`.
+tables 3, 4, 5, 11 and figure 1) stands beside it. Sizes and measures are others, so only the order of the variants can
+be compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME --seeds 2`.
 """
 
 import tempfile

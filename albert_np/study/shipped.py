@@ -1,4 +1,4 @@
-"""What is not code but travels with it: inside the installed package, beside it in a clone of the repository."""
+"""Notebooks and data that come with the code: inside the installed package, beside it in a clone of the repository."""
 
 from pathlib import Path
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np.tasks.kinds.base import Feature, Ints, Kind
-from albert_np.training import Objective
+from albert_np.training import Batch, Objective
 
 __all__ = ["FineTuningData", "Position", "batches_by_length", "objective"]
 
@@ -71,7 +71,7 @@ class FineTuningData:
             digest.update(feature.input_ids.tobytes() + np.asarray(feature.target).tobytes())
         return {"features": digest.hexdigest(), "batch_size": self.batch_size, "seed": self.seed}
 
-    def batch_at(self, position: Position) -> tuple[Any, Position]:
+    def batch_at(self, position: Position) -> tuple[Batch, Position]:
         """Return the batch at a position, and the position of the one after it."""
         epoch, number = position
         batch = self.kind.collate([self.features[i] for i in self._batches(epoch)[number]], self.pad_id)

@@ -17,9 +17,15 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from albert_np.checkpoints import open_checkpoint
-from albert_np.checkpoints.huggingface import CONFIG_FILE
-from albert_np.checkpoints.runs import MANIFEST, find_model, latest_checkpoint, save_checkpoint, verify_checkpoint
+from albert_np.checkpoints import (
+    CONFIG_FILE,
+    MANIFEST,
+    find_model,
+    latest_checkpoint,
+    open_checkpoint,
+    save_checkpoint,
+    verify_checkpoint,
+)
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
 from albert_np.files import is_vacant, read_json, whole_files, whole_folder, write_json
@@ -32,10 +38,7 @@ from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training.metrics import Record, read_metrics
-from albert_np.training.optimizers import AdamW
-from albert_np.training.schedules import warmup_linear
-from albert_np.training.trainer import Trainer
+from albert_np.training import AdamW, Record, Trainer, read_metrics, warmup_linear
 
 __all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning"]
 

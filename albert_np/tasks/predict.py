@@ -1,4 +1,4 @@
-"""A fine-tuned model in use: texts in, answers with probabilities out."""
+"""Using a fine-tuned model: predictions with their probabilities, and evaluation."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -19,6 +19,7 @@ from albert_np.tasks.kinds.base import Output
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
+from albert_np.training import Metrics
 
 __all__ = ["Evaluation", "Predictor", "label_list", "save_task"]
 
@@ -29,7 +30,7 @@ TOKENS = 8192  # that a thread is given at a time
 class Evaluation(NamedTuple):
     """The loss and the metrics of a model on labelled examples, and its predictions for them."""
 
-    metrics: dict[str, float | None]
+    metrics: Metrics
     predictions: list[Prediction]
 
 

@@ -1,4 +1,4 @@
-"""One entrance for the files of all kinds of task."""
+"""Reading the files of every kind of task."""
 
 import os
 from collections.abc import Mapping

@@ -287,7 +287,7 @@ def _as_list(row: Any) -> Any:
 class BatchEncoding(dict[str, Any]):
     """Columns of a tokenized batch, as items and as attributes: `batch["input_ids"]`, `batch.input_ids`.
 
-    `rows` (with the `width` they were filled up to, on which `side`) say where the tokens came from.
+    `rows`, which were filled up to `width` on `side`, say where the tokens came from.
     """
 
     def __init__(self, columns: Mapping[str, Any], rows: Sequence[Row] = (), width: int = 0, side: str = "right"):
@@ -303,13 +303,16 @@ class BatchEncoding(dict[str, Any]):
             raise AttributeError(f"this encoding has no {name!r}; it has {', '.join(self)}") from None
 
     def sequence_ids(self, row: int = 0) -> list[int | None]:
-        """For each token of a row: 0 first text, 1 second text, None a special or padding token."""
+        """Return for each token of a row which text it is from: 0, 1, or None for a special or padding token.
+
+        Raises ValueError for a row that does not exist.
+        """
         return fill_up(self._row(row).sequence_ids(), self._width, None, self._side)
 
     def word_ids(self, row: int = 0) -> list[int | None]:
-        """For each token of a row: the number of its word in its text, None for a special or padding token.
+        """Return for each token of a row the number of its word in its text, None for a special or padding token.
 
-        Raises ValueError unless the texts were given as words.
+        Raises ValueError for a row that does not exist, or unless the texts were given as words.
         """
         source = self._row(row)
         if source.first.words is None:

@@ -33,7 +33,7 @@ class TokenizedText(NamedTuple):
 
 
 class Stretch(NamedTuple):
-    """A part of a text: an added token as it stands, or normalised text; `spans` lead back to the source."""
+    """A part of a text: an added token, or normalised text; `spans` lead back to the source."""
 
     text: str
     spans: Spans
@@ -58,7 +58,7 @@ class TextEncoder:
         return self.vocabulary.get(token, self.model.unk_id)
 
     def id_to_token(self, token_id: int) -> str:
-        """The added token or piece of an id. Raises ValueError for an id that is none."""
+        """The added token or piece of an id. Raises ValueError for an id that does not exist."""
         if token_id in self.added.by_id:
             return self.added.by_id[token_id].content
         if not 0 <= token_id < len(self.model):
@@ -79,7 +79,7 @@ class TextEncoder:
         return [TokenizedText([*map(self.token_to_id, tokens)], places) for tokens, places in self.located(texts)]
 
     def ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Yield the token ids of each text, cut on all cores: the fast road, with one library call for a chunk.
+        """Yield the token ids of each text: the fast way, on all cores, with one library call for a chunk of texts.
 
         A text with added tokens goes in as several segments.
         """
@@ -115,7 +115,7 @@ class TextEncoder:
     def located(self, texts: Sequence[str]) -> Iterator[tuple[list[str], Offsets]]:
         """Yield the tokens of each text, and the characters of the text that each of them came from.
 
-        A run of unknown characters comes as it stands.
+        A run of unknown characters is one token.
         """
         for chunk in _chunks(texts):
             split_texts = [self._stretches(text) for text in chunk]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from albert_np.checkpoints.hub import resolve
+from albert_np.checkpoints import resolve
 from albert_np.files import read_json, whole_files
 from albert_np.tokenization.sentencepiece_model import (
     WORD_START,
@@ -51,7 +51,7 @@ DIGIT_COMMA_PENALTY = 100.0
 def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]:
     """Return the vocabulary of a folder, and the tokenizer options that its files give.
 
-    folder: a path, or a name on the model hub (`checkpoints.hub.resolve`). Raises OSError if there is no such folder or
+    folder: a path, or a name on the model hub (`checkpoints.resolve`). Raises OSError if there is no such folder or
     no vocabulary in it, ValueError if a file is damaged or the vocabulary is of another kind.
     """
     path = resolve(folder)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from albert_np.execution import available_threads
 from albert_np.files import read_fields, write_fields
 from albert_np.tokenization.normalization import Spans
 
@@ -104,7 +105,7 @@ def write_model(model: ModelProto) -> bytes:
 class SentencePieceModel:
     """Pieces, ids and segmentation of one SentencePiece model.
 
-    `serialized` is the content of a `spiece.model` file. Raises ValueError if it is no SentencePiece model.
+    `serialized` is the content of a `spiece.model` file. Raises ValueError if it is not a SentencePiece model.
     """
 
     def __init__(self, serialized: bytes, source: str = "the SentencePiece model"):
@@ -174,7 +175,7 @@ class SentencePieceModel:
         return {character for character in characters if self._is_blank[character]}
 
     def encode_pieces(self, texts: list[str]) -> list[list[str]]:
-        """Cut normalised texts into pieces; a run of unknown characters comes back as it stands.
+        """Cut normalised texts into pieces; a run of unknown characters is one piece.
 
         Digit-comma rule (Google albert, `tokenization.encode_pieces`): a piece that ends in a digit and a
         comma is cut again without the comma, so that "2010," gives "▁2010" and ",".
@@ -229,6 +230,5 @@ def ends_in_digit_comma(piece: str) -> bool:
 
 
 def _threads(texts: int) -> int:
-    """How many of the cores that this process may use are worth starting for so many texts."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if texts >= BATCH_WORTH_THREADS else 1
+    """How many threads are worth starting for so many texts."""
+    return available_threads() if texts >= BATCH_WORTH_THREADS else 1

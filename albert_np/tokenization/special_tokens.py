@@ -10,10 +10,11 @@ from albert_np.tokenization.normalization import Spans, lower_each
 
 @dataclass(frozen=True)
 class AddedToken:
-    """A token that is found in raw text as it stands, and never split.
+    """A token that is found in raw text as it is written, and never split.
 
-    `lstrip` / `rstrip`: swallow the white space on its left / right. `normalized`: with lower-casing on, an
-    ordinary (not `special`) token is looked for in lower case. Semantics: Hugging Face `AddedToken`.
+    content: the token itself. lstrip, rstrip: swallow the white space on its left, on its right. normalized: with
+    lower-casing on, an ordinary (not `special`) token is looked for in lower case. special: decoding may leave it
+    out. Semantics: Hugging Face `AddedToken`. Raises ValueError if `content` is not a string, or empty.
     """
 
     content: str

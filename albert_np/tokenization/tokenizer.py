@@ -31,26 +31,26 @@ class AlbertTokenizer:
     """Text to ids and back, with the ids of Hugging Face's slow `AlbertTokenizer` (transformers 4.57).
 
     vocab_file: path of a SentencePiece model (`spiece.model`), or one that is already read.
-    do_lower_case, remove_space, keep_accents: whether text is lowered, its white space stripped and collapsed, its
-        accents kept.
-    bos_token … mask_token, additional_special_tokens: tokens that are found in text as they stand and never split,
-        as strings or as `AddedToken`. One that is no piece of the vocabulary gets the next free id.
+    do_lower_case: put text into lower case. remove_space: strip white space and collapse it to single spaces.
+        keep_accents: leave accents on their letters.
+    bos_token … mask_token, additional_special_tokens: tokens that are found in text as they are written and never
+        split, as strings or as `AddedToken`. One that is not in the vocabulary gets the next free id.
     added_tokens: further tokens of this kind, id → token.
     model_max_length: the default of `max_length`, in tokens; 512 is the number of positions of the released models.
-    padding_side, truncation_side: "right" or "left", where rows are filled up and where they are cut.
+    padding_side, truncation_side: "right" or "left", the side on which rows are filled up and cut.
     clean_up_tokenization_spaces: the default of `decode`.
 
-    Where Hugging Face's slow and fast tokenizers differ, this one does as the slow one:
+    Where Hugging Face's slow and fast tokenizers differ, this one follows the slow one:
 
     - accents: only characters of a combining class are dropped, so Thai and Indic vowel signs stay;
     - special tokens in the text are cut out first, and the text between them is tokenized by itself;
-    - `truncation="longest_first"` rounds as the slow one, `"longest_first_fast"` as the fast one;
+    - `truncation="longest_first"` rounds as the slow one does, `"longest_first_fast"` as the fast one does;
     - windows over pairs of texts need `only_first` or `only_second`.
 
-    Offsets, words and overflowing windows as rows are abilities of the fast one.
+    Offsets, words and overflowing windows as rows are known from the fast one.
 
-    Raises FileNotFoundError or ValueError if `vocab_file` is missing or no SentencePiece model, TypeError or
-    ValueError, naming the argument, for an option that is not allowed.
+    Raises FileNotFoundError if there is no `vocab_file`, ValueError if it is not a SentencePiece model, and TypeError
+    or ValueError, naming the argument, for an option that is not allowed.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class AlbertTokenizer:
         )
 
     def tokenize(self, text: str) -> list[str]:
-        """Cut a text into tokens; a run of unknown characters comes back as it stands."""
+        """Cut a text into tokens, without special tokens around it; a run of unknown characters is one token."""
         return next(self.encoder.located([text]))[0]
 
     @overload
@@ -166,7 +166,7 @@ class AlbertTokenizer:
     @overload
     def convert_tokens_to_ids(self, tokens: Sequence[str]) -> list[int]: ...
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int]:
-        """Return the id of a token, or the list of ids of several; what is no token gets the unknown id."""
+        """Return the id of a token, or the ids of several; a string that is not a token gets the unknown id."""
         to_id = self.encoder.token_to_id
         return to_id(tokens) if isinstance(tokens, str) else [to_id(token) for token in tokens]
 
@@ -175,28 +175,31 @@ class AlbertTokenizer:
     @overload
     def convert_ids_to_tokens(self, ids: Ids) -> list[str]: ...
     def convert_ids_to_tokens(self, ids: int | Ids) -> str | list[str]:
-        """Return the token of an id, or the list of tokens of several. Raises ValueError for an unknown id."""
+        """Return the token of an id, or the tokens of several. Raises ValueError for an id that does not exist."""
         to_token = self.encoder.id_to_token
         return to_token(int(ids)) if isinstance(ids, (int, np.integer)) else [to_token(int(i)) for i in ids]
 
     def encode(self, text: Text, text_pair: Text | None = None, **options: Any) -> list[int]:
-        """Return the `input_ids` alone of one text, or of a pair; `options` are those of a call."""
+        """Return only the `input_ids` of one text or one pair; `options` are those of a call."""
         ids: list[int] = self(text, text_pair, **options)["input_ids"]
         return ids
 
     def encode_lines(self, lines: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the ids of every line, without special tokens: the fast road for a corpus, on all cores."""
+        """Return an int32 array of ids for each line, without special tokens around it.
+
+        This is the fast way through a corpus, on all cores. Raises TypeError if `lines` are not strings.
+        """
         check_texts("lines", lines)
         return [np.array(ids, dtype=np.int32) for ids in self.encoder.ids(lines)]
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """How many special tokens a row holds: two with one text, three with two."""
+        """Return how many special tokens a row holds: two with one text, three with a pair."""
         return special_count(pair)
 
     def __call__(
         self,
         text: Text | Sequence[Text],
-        text_pair: Any = None,
+        text_pair: Text | Sequence[Text] | None = None,
         *,
         add_special_tokens: bool = True,
         padding: bool | str = False,
@@ -217,24 +220,26 @@ class AlbertTokenizer:
         """Tokenize a text, a pair of texts, or a batch of either.
 
         text, text_pair: strings, or lists of strings for a batch; `text` may also be a list of pairs.
-        add_special_tokens: whether a row reads [CLS] A [SEP] or [CLS] A [SEP] B [SEP], or the texts alone.
+        add_special_tokens: rows read [CLS] A [SEP] or [CLS] A [SEP] B [SEP]; without it, they hold the texts alone.
         padding: False, True or "longest" (to the longest row), "max_length"; rounded up to `pad_to_multiple_of`.
         truncation: False, True or "longest_first", "longest_first_fast", "only_first", "only_second"; None means
             True if `max_length` is given and `padding` is not, else False.
         max_length: tokens in a row, special ones included; `model_max_length` by default.
-        return_overflowing_tokens: a text that is cut gives further rows, which overlap by `stride` tokens;
-            `overflow_to_sample_mapping` says which text each row shows.
+        return_overflowing_tokens: the rest of a text that is cut follows in further rows, which overlap by `stride`
+            tokens; `overflow_to_sample_mapping` says which text each row shows.
         is_split_into_words: a list of words stands for each string, and `word_ids(i)` of the result tells which word
             each token of row i came from.
-        padding_side: "right" or "left"; as the tokenizer was made by default.
+        padding_side: "right" or "left"; by default the side that the tokenizer was made with.
         return_tensors: None for lists, "np" for int64 arrays of shape (rows, tokens).
 
         Returns `input_ids`, `token_type_ids`, `attention_mask`, and what was asked for: `special_tokens_mask`;
         `offset_mapping`, the (start, end) characters of each token in its text (in its word, where words were
-        given), without the space before it; `length`, the number of tokens of each row without padding. Of a
-        single text the values are not wrapped in a batch, unless as arrays or with overflowing rows.
+        given), without the space before it; `length`, the number of tokens of each row without padding. For a
+        single text the values are those of its one row, without a batch around them, unless arrays or overflowing
+        rows are asked for.
 
-        Raises TypeError or ValueError that names the argument, and ValueError where texts cannot be cut as asked.
+        Raises TypeError or ValueError, naming the argument, for what is not allowed, and ValueError if texts cannot be
+        cut as asked.
         """
         inputs = read_inputs(text, text_pair, is_split_into_words)
         paired = inputs.seconds is not None
@@ -283,12 +288,14 @@ class AlbertTokenizer:
         padding_side: str | None = None,
         return_tensors: str | None = None,
     ) -> BatchEncoding:
-        """Fill encodings up to one length: a list of single encodings, or a batch, or one single encoding.
+        """Fill encodings up to one length.
 
-        `input_ids`, `token_type_ids`, `attention_mask`, `special_tokens_mask` and `offset_mapping` are filled up,
-        other columns are passed through. An `attention_mask` is made if there is none. The options are those of a
-        call. Raises ValueError if there are no `input_ids`, if the columns differ in their number of rows, or for an
-        option that is not allowed.
+        encoded_inputs: one encoding, a batch, or a list of single encodings. `input_ids`, `token_type_ids`,
+            `attention_mask`, `special_tokens_mask` and `offset_mapping` are filled up, other columns are passed
+            through. An `attention_mask` is made if there is none.
+
+        The other arguments are those of a call. Raises ValueError if there are no `input_ids`, if the columns differ
+        in their number of rows, or for an argument that is not allowed.
         """
         length = self._length(max_length)
         side = padding_side or self.padding_side
@@ -308,9 +315,11 @@ class AlbertTokenizer:
     ) -> str:
         """Turn ids back into text.
 
-        token_ids: one id, or one row of ids as a list or an array. skip_special_tokens: leave out [CLS], [SEP], <pad>
-        and their like. clean_up_tokenization_spaces: close up the spaces before punctuation; None: as the tokenizer
-        was made. Raises ValueError for an id that is none, or for several rows of ids.
+        token_ids: one id, or one row of ids as a list or an array.
+        skip_special_tokens: leave out [CLS], [SEP], <pad> and the like.
+        clean_up_tokenization_spaces: close up the spaces before punctuation; by default as the tokenizer was made.
+
+        Raises ValueError for an id that does not exist, or for several rows of ids.
         """
         array = np.atleast_1d(np.asarray(token_ids))
         if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):

@@ -1,4 +1,4 @@
-"""Optimizers, schedules, the training loop and crash-safe checkpoints."""
+"""Optimizers, schedules, and a training loop that knows nothing of what it trains for."""
 
 from albert_np.checkpoints import (
     CheckpointError,

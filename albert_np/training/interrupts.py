@@ -1,4 +1,4 @@
-"""Ctrl-C without loss: the first one waits for a good moment, the second does not."""
+"""Stopping without loss: the first Ctrl-C waits until the update is made and saved, the second stops at once."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""NaN and infinity: where they first appeared, and what to do about them."""
+"""NaN and infinity in training: the error that stops it, and the search for the array that went bad first."""
 
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.execution import Model

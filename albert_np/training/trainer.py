@@ -1,4 +1,4 @@
-"""The training loop: batches in, a better model, a log and checkpoints out. Resumable to the bit."""
+"""The training loop, with a log and with checkpoints from which a run goes on to the same bits."""
 
 import json
 import math

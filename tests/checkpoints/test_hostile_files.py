@@ -112,7 +112,7 @@ INDEXES = {
     "no JSON": (b"{", "is not valid JSON"),
     "no text": (b"\xff\xfe", "is not valid JSON"),
     "deep nesting": (DEEP.encode(), "is not valid JSON"),
-    "a list": (b"[]", "must hold a JSON object, not a list"),
+    "a list": (b"[]", "must hold a JSON object, got a list"),
     "no map": (b"{}", "holds no weight_map"),
     "a list for a map": (b'{"weight_map": ["part.safetensors"]}', "holds no weight_map"),
     "a number for a file": ({"x": 7}, BESIDE),

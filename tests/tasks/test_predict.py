@@ -1,8 +1,10 @@
 """A fine-tuned model in use: decoding, loading models from elsewhere, and the demo's examples."""
 
+import copy
 import dataclasses
 import itertools
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -189,6 +191,20 @@ def test_a_converted_squad_2_checkpoint_of_googles_answers(tmp_path):
         assert prediction.answer == prediction.candidates[0].text == expected
     assert prediction.candidates[0].score == pytest.approx(best[1], rel=1e-4)
     assert prediction.candidates[-1].score == pytest.approx(min(refusals), rel=1e-4)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda predictor: pickle.loads(pickle.dumps(predictor))])
+def test_a_copy_of_a_predictor_says_the_same_and_has_weights_of_its_own(copied, start, tmp_path):
+    predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path), threads=2)
+    predictor.progress = lambda batches: iter(batches)
+    texts = ["cat", "the old dog sees a red house near the car", "lamp " * 20]
+    before = predictor.classify(texts)
+    other = copied(predictor)
+    assert other.classify(texts) == before
+    assert other.progress is None
+    predictor._replicas.model.params.flat[...] += 1
+    assert predictor.classify(texts) != before
+    assert other.classify(texts) == before
 
 
 def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path, torch, transformers):

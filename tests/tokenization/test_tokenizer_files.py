@@ -1,6 +1,8 @@
 """Folders: saving, loading, tokenizer.json, and what is refused."""
 
+import errno
 import json
+from pathlib import Path
 
 import pytest
 from toys.texts import PROSE, SPECIAL, random_lines
@@ -155,6 +157,23 @@ def test_damaged_json_is_refused(tokenizer, content, message, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "name, content",
+    [
+        ("tokenizer_config.json", {"added_tokens_decoder": {"x": "a"}}),
+        ("tokenizer_config.json", {"added_tokens_decoder": ["a"]}),
+        ("tokenizer_config.json", {"cls_token": 5}),
+        ("special_tokens_map.json", {"additional_special_tokens": [5]}),
+        ("added_tokens.json", {"a": "x"}),
+    ],
+)
+def test_damaged_special_tokens_are_refused_with_the_folder_that_holds_them(tokenizer, name, content, tmp_path):
+    (tmp_path / "spiece.model").write_bytes(tokenizer.model.serialized)
+    (tmp_path / name).write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=f"in {tmp_path} are damaged"):
+        AlbertTokenizer.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
     "model, message",
     [
         ({"type": "BPE", "vocab": {}, "merges": []}, "does not describe a Unigram model"),
@@ -185,3 +204,21 @@ def test_refused_save_writes_nothing(tokenizer, tmp_path):
     with pytest.raises(ValueError, match="not a Unigram model"):
         AlbertTokenizer(SentencePieceModel(bpe)).save_pretrained(tmp_path / "new")
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
+
+
+def test_save_that_fails_on_the_way_leaves_the_folder_as_it_was(tokenizer, tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("{}")
+    variants(tokenizer.model)["plain"].save_pretrained(tmp_path)
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    write_text = Path.write_text
+
+    def full(path, *arguments, **options):
+        if path.name == "tokenizer.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_text(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    for folder in (tmp_path, tmp_path / "new"):
+        with pytest.raises(OSError, match="No space left"):
+            variants(tokenizer.model)["added"].save_pretrained(folder)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before

@@ -159,3 +159,17 @@ def test_missing_folder_is_refused_before_any_sentence_is_read(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no folder"):
         train_vocabulary(sentences, tmp_path / "none" / "spiece.model", vocab_size=50)
     assert next(sentences) == "a"
+
+
+def test_folder_in_place_of_the_file_is_refused_before_any_sentence_is_read(tmp_path):
+    sentences = iter(["a"])
+    with pytest.raises(IsADirectoryError, match=tmp_path.name):
+        train_vocabulary(sentences, tmp_path, vocab_size=50)
+    assert next(sentences) == "a"
+
+
+def test_training_that_fails_leaves_the_vocabulary_that_was_there(tmp_path):
+    (tmp_path / "spiece.model").write_bytes(b"before")
+    with pytest.raises(OSError, match="the disk is gone"):
+        train_vocabulary(failing(), tmp_path / "spiece.model", vocab_size=50)
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"spiece.model": b"before"}

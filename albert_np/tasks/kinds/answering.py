@@ -19,6 +19,7 @@ from albert_np.tasks.readers.files import OnBad
 from albert_np.tasks.readers.squad import read_questions
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
+from albert_np.training import Batch
 
 __all__ = ["NO_ANSWER", "Answering", "Place", "QuestionKind", "Span", "best_answers", "best_scores", "ranked_answers"]
 
@@ -113,6 +114,9 @@ class QuestionKind(Kind[QuestionExample]):
         found = self.found(task, example.context, windows)
         return Prediction(found[0].text, None, found)
 
+    def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
+        return {"denominator": sum(len(batch.start_positions) for batch in batches)}
+
     @abstractmethod
     def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         """Return the best answers over all windows of a context, the one to give first."""
@@ -139,13 +143,9 @@ class Answering(QuestionKind):
     model = AlbertForQuestionAnswering
     defaults = own_settings("answering", metric="f1", **LENGTHS)
 
-    def collate(self, features: Sequence[Feature], pad_id: int) -> Any:
+    def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         inputs, targets = stacked_inputs(features, pad_id), [feature.target for feature in features]
         return inputs if targets[0] is None else SpanBatch(*inputs, *np.array(targets).T)
-
-    def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
-        windows = sum(len(batch.start_positions) for batch in batches)
-        return {"denominator": windows}
 
     def outputs(self, model: AlbertBase, output: Any, batch: Mapping[str, Array]) -> tuple[Array, ...]:
         return output.start_logits, output.end_logits

@@ -20,6 +20,7 @@ from albert_np.tasks.kinds.answering import LENGTHS, QuestionKind, best_scores, 
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, Windows, stack, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics, answering_scores
 from albert_np.tasks.settings import NamedTask, own_settings
+from albert_np.training import Batch, Metrics
 
 __all__ = ["AnsweringV2", "best_threshold"]
 
@@ -54,20 +55,17 @@ class AnsweringV2(QuestionKind):
     model = AlbertForQuestionAnsweringV2
     defaults = own_settings("answering-v2", metric="best_f1", **LENGTHS)
 
-    def tuned(self, task: NamedTask, metrics: Mapping[str, float | None]) -> NamedTask:
+    def tuned(self, task: NamedTask, metrics: Metrics) -> NamedTask:
         """Refuse from the threshold on that was best, if questions may be refused at all."""
         return task if task.no_answer_above is None else replace(task, no_answer_above=metrics["best_threshold"])
 
-    def collate(self, features: Sequence[Feature], pad_id: int) -> Any:
+    def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         masked = MaskedBatch(*stacked_inputs(features, pad_id), stack([_p_mask(feature) for feature in features], 1))
         targets = [feature.target for feature in features]
         if targets[0] is None:
             return masked
         starts, ends = np.array(targets).T
         return AnswerableBatch(*masked, starts, ends, (ends == 0).astype(np.int64))  # [CLS] is never part of an answer
-
-    def denominators(self, batches: Sequence[Any]) -> dict[str, int]:
-        return {"denominator": sum(len(batch.start_positions) for batch in batches)}
 
     def outputs(self, model: AlbertBase, output: Any, batch: Mapping[str, Array]) -> tuple[Array, ...]:
         """Return cls_logits (B,) and the beam; with labels the model has scored ends of the right starts alone."""

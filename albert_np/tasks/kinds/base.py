@@ -19,6 +19,7 @@ from albert_np.tasks.metrics import collapse_warning
 from albert_np.tasks.readers.files import OnBad
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
+from albert_np.training import Batch, Metrics
 
 __all__ = [
     "Feature",
@@ -176,7 +177,7 @@ class Kind(ABC, Generic[E]):
         """Return a task with what the training examples decide of its settings."""
         return task
 
-    def tuned(self, task: NamedTask, metrics: Mapping[str, float | None]) -> NamedTask:
+    def tuned(self, task: NamedTask, metrics: Metrics) -> NamedTask:
         """Return a task with what an evaluation decides of its settings."""
         return task
 
@@ -202,7 +203,7 @@ class Kind(ABC, Generic[E]):
     ) -> Iterator[Feature]:
         """Yield the features of some examples. numbers: of the labels. first: the number of the first example."""
 
-    def collate(self, features: Sequence[Feature], pad_id: int) -> Any:
+    def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         """Stack features to a batch, the arguments of a model call; without targets there are no labels in it."""
         inputs = stacked_inputs(features, pad_id)
         targets = [feature.target for feature in features]

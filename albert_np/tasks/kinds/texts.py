@@ -54,7 +54,7 @@ class TextKind(Kind[TextExample]):
             raise ValueError(f"example {first + seconds.index(None) + 1} has no text_pair, and others have one")
         encoded = tokenizer(
             [example.text for example in examples],
-            seconds if any(seconds) else None,
+            [text for text in seconds if text is not None] if any(seconds) else None,
             truncation=True,
             max_length=task.max_seq_length,
         )
