@@ -26,7 +26,7 @@ def _held_out(metrics: dict[str, Any]) -> str:
 
 @contextmanager
 def _draws_losses(output: Path) -> Iterator[None]:
-    """Draw the run's loss curves into loss.png once training ends or is interrupted."""
+    """Draw the run's loss curves into loss.png once training ends or is interrupted, if there are any yet."""
     from albert_np.training import TrainingInterrupted
 
     try:
@@ -42,7 +42,8 @@ def _draw_losses(output: Path) -> None:
     from albert_np.pretraining import PretrainingRun
 
     run = PretrainingRun(output)
-    save(loss_figure(run.metrics(), run.config.vocab_size), output / "loss.png")
+    if records := run.metrics():
+        save(loss_figure(records, run.config.vocab_size), output / "loss.png")
 
 
 @click.command()

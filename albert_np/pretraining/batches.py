@@ -72,18 +72,18 @@ class PretrainingData:
         pairs: str = "order",
         seed: int = 0,
     ):
-        _check_at_least(1, batch_size=batch_size, max_ngram=max_ngram)
-        _check_at_least(8, max_seq_length=max_seq_length)
-        _check_at_least(0, seed=seed)
-        if not 0 < masked_lm_prob < 1:
-            raise ValueError(f"masked_lm_prob must lie between 0 and 1, both excluded, got {masked_lm_prob}")
-        if not 0 <= short_seq_prob <= 1:
-            raise ValueError(f"short_seq_prob must lie between 0 and 1, got {short_seq_prob}")
+        check_settings(
+            batch_size=batch_size,
+            max_seq_length=max_seq_length,
+            masked_lm_prob=masked_lm_prob,
+            max_predictions_per_seq=max_predictions_per_seq,
+            short_seq_prob=short_seq_prob,
+            max_ngram=max_ngram,
+            pairs=pairs,
+            seed=seed,
+        )
         if max_predictions_per_seq is not None:
-            _check_at_least(1, max_predictions_per_seq=max_predictions_per_seq)
             _warn_of_cap(max_predictions_per_seq, masked_lm_prob, max_seq_length)
-        if pairs not in PAIRS:
-            raise ValueError(f"pairs={pairs!r}: allowed are {', '.join(PAIRS)}")
         if pairs == "next" and corpus.num_documents < 2:
             raise ValueError('pairs="next" takes segments from other documents, but the corpus has one document')
         corpus.check(tokenizer)
@@ -214,6 +214,31 @@ def held_out_batches(
     count = data.epoch_size(0) if max_examples is None else min(max_examples, data.epoch_size(0))
     examples = [data.example(0, i) for i in range(count)]
     return [data.collate(examples[start : start + batch_size]) for start in range(0, count, batch_size)]
+
+
+def check_settings(
+    *,
+    batch_size: int,
+    max_seq_length: int,
+    masked_lm_prob: float,
+    max_predictions_per_seq: int | None,
+    short_seq_prob: float,
+    max_ngram: int,
+    pairs: str,
+    seed: int,
+) -> None:
+    """Raise ValueError, or TypeError, that names the first setting of `PretrainingData` which is out of range."""
+    _check_at_least(1, batch_size=batch_size, max_ngram=max_ngram)
+    _check_at_least(8, max_seq_length=max_seq_length)
+    _check_at_least(0, seed=seed)
+    if max_predictions_per_seq is not None:
+        _check_at_least(1, max_predictions_per_seq=max_predictions_per_seq)
+    if not 0 < masked_lm_prob < 1:
+        raise ValueError(f"masked_lm_prob must lie between 0 and 1, both excluded, got {masked_lm_prob}")
+    if not 0 <= short_seq_prob <= 1:
+        raise ValueError(f"short_seq_prob must lie between 0 and 1, got {short_seq_prob}")
+    if pairs not in PAIRS:
+        raise ValueError(f"pairs={pairs!r}: allowed are {', '.join(PAIRS)}")
 
 
 def _check_at_least(lowest: int, **arguments: int) -> None:

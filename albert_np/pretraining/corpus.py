@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from albert_np.files import read_json, whole_folder, write_json
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
 
 __all__ = ["TokenizedCorpus"]
@@ -74,23 +74,14 @@ class TokenizedCorpus:
         folder = Path(folder)
         if folder.exists() and not (folder / _DESCRIPTION).is_file():
             raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
-        partial = folder.with_name(f".partial-{folder.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
-            _write_arrays(partial, _encode(documents, tokenizer, progress), _id_dtype(tokenizer))
+        with whole_folder(folder, replace=True) as hidden:
+            _write_arrays(hidden, _encode(documents, tokenizer, progress), _id_dtype(tokenizer))
             description = {
                 "vocabulary": fingerprint(tokenizer),
                 "source": source,
-                "fingerprint": _digest([np.load(partial / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]),
+                "fingerprint": _digest([np.load(hidden / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]),
             }
-            (partial / _DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-            if folder.exists():
-                shutil.rmtree(folder)
-            partial.rename(folder)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+            write_json(hidden / _DESCRIPTION, description)
         return cls.open(folder)
 
     @classmethod
@@ -105,7 +96,7 @@ class TokenizedCorpus:
         try:
             # The plain array view of a memory map reads the same file and is several times faster to slice.
             arrays = [np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in _ARRAYS]
-            description = json.loads((folder / _DESCRIPTION).read_text(encoding="utf-8"))
+            description = read_json(folder / _DESCRIPTION)
             corpus = cls(*arrays, **{key: description[key] for key in ("vocabulary", "source", "fingerprint")})
         except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
             raise ValueError(f"the tokenized corpus {folder} is damaged; delete the folder: {error}") from error
@@ -244,8 +235,6 @@ class _GrowingArray:
     ) -> None:
         with self._file:
             self._write_header()
-            self._file.flush()
-            os.fsync(self._file.fileno())  # the data must be on disk before the folder gets its name
 
 
 def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:

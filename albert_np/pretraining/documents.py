@@ -1,14 +1,14 @@
 """Text files to documents: the first step of the data's way. A document is a list of sentences."""
 
-import gzip
 import hashlib
 import os
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from albert_np.files import read_lines
 
 __all__ = ["TextLayout", "is_held_out", "read_documents", "split_sentences", "text_source"]
 
@@ -42,8 +42,8 @@ def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[
     as the next. No document is empty and no sentence is blank.
 
     Raises, before anything is read, FileNotFoundError or IsADirectoryError for a path that is no file and ValueError
-    for an empty file; while reading, ValueError with the file and line that is not UTF-8, or the file that holds
-    nothing but white space, and OSError with the file that is damaged gzip.
+    for an empty file; while reading, ValueError with the file and line that is not UTF-8, or the file that is damaged
+    gzip or holds nothing but white space.
     """
     if layout not in get_args(TextLayout):
         raise ValueError(f"layout must be one of {', '.join(map(repr, get_args(TextLayout)))}, got {layout!r}")
@@ -110,28 +110,11 @@ def _existing_files(paths: Paths) -> list[Path]:
 def _file_documents(path: Path, layout: TextLayout) -> Iterator[list[str]]:
     empty = True
     documents = _by_lines if layout == "lines" else _by_paragraphs
-    for document in documents(_lines(path)):
+    for document in documents(line.strip() for line in read_lines(path)):
         empty = False
         yield document
     if empty:
         raise ValueError(f"{path} holds nothing but white space")
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file without the white space around them."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            raise ValueError(
-                f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
-                "convert the file to UTF-8"
-            ) from error
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise OSError(f"{path} is not a whole gzip file: {error}") from error
 
 
 def _by_lines(lines: Iterable[str]) -> Iterator[list[str]]:

@@ -8,8 +8,7 @@ checkpoints/      see `checkpoints.runs`
 config.json, model.safetensors    the finished model, a Hugging Face folder
 """
 
-import json
-import os
+import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,12 +19,12 @@ from typing import Any
 from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution import available_threads
+from albert_np.files import read_json, write_json
 from albert_np.model import RECOMPUTE, AlbertForPreTraining
-from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches
+from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, check_settings, held_out_batches
 from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.documents import is_held_out
 from albert_np.pretraining.objective import PRETRAINING
-from albert_np.pretraining.segments import PAIRS
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 from albert_np.training import (
     LAMB,
@@ -91,16 +90,26 @@ class Recipe:
             raise ValueError(f"optimizer={self.optimizer!r}: allowed are {', '.join(OPTIMIZERS)}")
         if self.schedule not in SCHEDULES:
             raise ValueError(f"schedule={self.schedule!r}: allowed are {', '.join(SCHEDULES)}")
-        if self.pairs not in PAIRS:
-            raise ValueError(f"pairs={self.pairs!r}: allowed are {', '.join(PAIRS)}")
         if self.recompute not in RECOMPUTE:
             raise ValueError(f"recompute={self.recompute!r}: allowed are {', '.join(RECOMPUTE)}")
-        if self.steps < 1:
-            raise ValueError(f"steps={self.steps} must be at least 1")
-        if not 0 <= self.warmup_steps < self.steps:
-            raise ValueError(f"warmup_steps={self.warmup_steps} must lie in [0, steps={self.steps})")
         if self.threads is None:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
+        for name in ("steps", "accumulation", "log_every", "evaluate_every", "checkpoint_every", "threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if not 0 <= self.warmup_steps < self.steps:
+            raise ValueError(f"warmup_steps={self.warmup_steps} must lie in [0, steps={self.steps})")
+        for name in ("learning_rate", "weight_decay"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name}={getattr(self, name)} must be finite and not negative")
+        if not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm={self.max_grad_norm} must be positive")
+        check_settings(seed=self.seed, **self.batch_settings())
+
+    def batch_settings(self) -> dict[str, Any]:
+        """Return what `PretrainingData` and `held_out_batches` take, but for the seed."""
+        names = "batch_size max_seq_length masked_lm_prob max_ngram pairs max_predictions_per_seq short_seq_prob"
+        return {name: getattr(self, name) for name in names.split()}
 
 
 def prepare_run(
@@ -128,6 +137,8 @@ def prepare_run(
         raise ValueError(
             f"max_seq_length={recipe.max_seq_length}, but max_position_embeddings={config.max_position_embeddings}"
         )
+    if not 0 <= held_out < 1:
+        raise ValueError(f"held_out={held_out} must lie in [0, 1)")
     output.mkdir(parents=True, exist_ok=True)
 
     def part(want_held_out: bool) -> Iterable[Sequence[str]]:
@@ -146,9 +157,7 @@ def prepare_run(
         TokenizedCorpus.build(output / "corpus" / "held_out", part(True), tokenizer, source)
     config = replace(config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
     contents = {"config": config.to_dict(), "recipe": asdict(recipe), "source": source}
-    partial_file = output / f".{RUN_FILE}.partial"
-    partial_file.write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial_file, output / RUN_FILE)
+    write_json(output / RUN_FILE, contents)
     return PretrainingRun(output)
 
 
@@ -162,7 +171,7 @@ class PretrainingRun:
         if not path.is_file():
             raise FileNotFoundError(f"{self.output} holds no run: it has no {RUN_FILE}")
         try:
-            contents = json.loads(path.read_text(encoding="utf-8"))
+            contents = read_json(path)
             self.config = AlbertConfig.from_dict(contents["config"])
             self.recipe = Recipe(**contents["recipe"])
         except (KeyError, TypeError, ValueError) as error:
@@ -183,7 +192,8 @@ class PretrainingRun:
         """Return the fixed batches that the run is evaluated on; none if no document was held out."""
         if self.held_out is None:
             return []
-        return held_out_batches(self.held_out, self.tokenizer, max_examples=max_examples, **self._batch_options())
+        settings = self.recipe.batch_settings()
+        return held_out_batches(self.held_out, self.tokenizer, max_examples=max_examples, **settings)
 
     def trainer(self, on_step: Callable[[Record], None] | None = None) -> Trainer[AlbertForPreTraining]:
         """Return a trainer at the run's first step."""
@@ -207,7 +217,7 @@ class PretrainingRun:
             model,
             optimizer,
             schedule,
-            PretrainingData(self.corpus, self.tokenizer, seed=recipe.seed, **self._batch_options()),
+            PretrainingData(self.corpus, self.tokenizer, seed=recipe.seed, **self.recipe.batch_settings()),
             self.output,
             objective=PRETRAINING,
             accumulation=recipe.accumulation,
@@ -221,10 +231,6 @@ class PretrainingRun:
             save_files=self.tokenizer.save_pretrained,
             on_step=on_step,
         )
-
-    def _batch_options(self) -> dict[str, Any]:
-        names = "batch_size max_seq_length masked_lm_prob max_ngram pairs max_predictions_per_seq short_seq_prob"
-        return {name: getattr(self.recipe, name) for name in names.split()}
 
     def train(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> AlbertForPreTraining:
         """Train to the end, save the finished model into the run folder, and return it.

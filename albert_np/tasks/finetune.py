@@ -23,6 +23,7 @@ from albert_np.checkpoints import (
     find_model,
     latest_checkpoint,
     open_checkpoint,
+    remove_leftovers,
     save_checkpoint,
     verify_checkpoint,
 )
@@ -244,6 +245,7 @@ class FineTuningRun:
             on_step=after_step,
         )
         if resume:
+            remove_leftovers(self.output / "best")
             trainer.resume()
         return trainer
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from albert_np.files import read_lines, write_text
+
 __all__ = ["MetricsLog", "Record", "read_metrics"]
 
 Record = dict[str, Any]  # a JSON object with a step
@@ -32,13 +34,8 @@ class MetricsLog:
         """Drop the records after `step`, and a last line that a killed process left unfinished."""
         if not self.path.exists():
             return
-        kept = [record for record in read_metrics(self.path) if record["step"] <= step]
-        shorter = self.path.with_name(f".{self.path.name}.partial")
-        with shorter.open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(record) + "\n" for record in kept)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(shorter, self.path)
+        kept = (record for record in read_metrics(self.path) if record["step"] <= step)
+        write_text(self.path, "".join(json.dumps(record) + "\n" for record in kept))
 
 
 def read_metrics(path: str | Path) -> list[Record]:
@@ -47,7 +44,7 @@ def read_metrics(path: str | Path) -> list[Record]:
     Raises ValueError, naming the line, for any other that is not a record.
     """
     records = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(keepends=True), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.endswith("\n"):
             break
         try:

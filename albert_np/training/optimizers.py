@@ -46,6 +46,9 @@ class AdamW:
     w ← (1 - ηλ) w, is the same as decaying within u. Without bias correction it is google-research/albert's
     `AdamWeightDecayOptimizer`, and torch has no counterpart.
 
+    A deep copy has params, grads and moments of its own, and belongs to no model; copied together,
+    `copy.deepcopy((model, optimizer))`, the two belong together as before. Pickling is alike.
+
     Raises ValueError for a constant out of its range or for stores of different layouts.
     """
 
@@ -79,10 +82,22 @@ class AdamW:
         self.steps = 0  # t
         self.first_moment = params.zeros_like()  # m
         self.second_moment = params.zeros_like()  # v
-        xp = array_module(params.flat)
-        largest = max(weight.size for weight in params.values())
-        self._u = xp.empty(largest, params.flat.dtype)
-        self._scratch = xp.empty(min(largest, _block_size(params.flat)), params.flat.dtype)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Allocate u, of the largest tensor's size, and what one block needs besides."""
+        flat = self.params.flat
+        xp = array_module(flat)
+        largest = max(weight.size for weight in self.params.values())
+        self._u = xp.empty(largest, flat.dtype)
+        self._scratch = xp.empty(min(largest, _block_size(flat)), flat.dtype)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_u", "_scratch")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_room()
 
     def step(self, learning_rate: float) -> None:
         """Update the weights and the moments in place; the gradients stay as they are.

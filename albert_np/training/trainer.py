@@ -15,6 +15,7 @@ import numpy as np
 from albert_np.backend import backend_of
 from albert_np.checkpoints import latest_checkpoint, remove_leftovers, save_checkpoint
 from albert_np.execution import Model, Replicas, split
+from albert_np.files import read_json
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
@@ -147,7 +148,7 @@ class Trainer(Generic[M]):
         folder = latest_checkpoint(self.output)
         if folder is None:
             raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
-        saved = json.loads((folder / "trainer.json").read_text(encoding="utf-8"))
+        saved = read_json(folder / "trainer.json")
         _check_settings(saved["settings"], self._settings())
         remove_leftovers(self.output)
         self._load_arrays(folder)

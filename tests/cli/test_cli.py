@@ -1,6 +1,7 @@
 """The commands as a user calls them, in processes of their own."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,9 +33,9 @@ def done(*arguments, **options):
     return result.stdout
 
 
-def documents():
+def documents(count=40):
     rng = np.random.default_rng(0)
-    return [[" ".join(rng.choice(WORDS, rng.integers(4, 12))) + "." for _ in range(8)] for _ in range(40)]
+    return [[" ".join(rng.choice(WORDS, rng.integers(4, 12))) + "." for _ in range(8)] for _ in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +79,30 @@ def test_pretrain_leaves_a_model_a_figure_a_log_and_checkpoints(finished):
     records = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in records if r.get("evaluation")] == [3, 6]
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["step-00000004", "step-00000006"]
+
+
+def test_the_quickstart_draws_its_loss_curves(tmp_path, monkeypatch):
+    monkeypatch.setattr("albert_np.study.quickstart.python_prose", lambda: documents(150))
+    monkeypatch.setattr("albert_np.study.quickstart.VOCAB_SIZE", 40)
+    monkeypatch.setattr("albert_np.study.quickstart.BLANKS", ("the [MASK] sees.",))
+    call = CliRunner().invoke(main, ["quickstart", "--output", str(tmp_path / "run"), "--steps", "5"])
+    assert call.exit_code == 0, call.stderr
+    assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_interrupted_run_draws_its_loss_curves_so_far_and_says_how_to_go_on(corpus, tmp_path, monkeypatch):
+    def interrupt(record):
+        if record["step"] == 3:
+            signal.raise_signal(signal.SIGINT)
+        return ""
+
+    monkeypatch.setattr("albert_np.cli.training._figures", interrupt)
+    output = tmp_path / "run"
+    call = CliRunner().invoke(main, ["pretrain", "--corpus", str(corpus), "--output", str(output), *OPTIONS])
+    assert call.exit_code == 1
+    assert "SIGINT after step 3" in call.stderr
+    assert f"--resume {output}" in call.stderr.replace("\n", "")
+    assert (output / "loss.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_resuming_a_finished_run_changes_nothing(finished):

@@ -104,7 +104,7 @@ def test_files_are_checked_before_anything_is_read(tmp_path):
         list(read_documents(blank))
     for content in (broken.read_bytes(), b"no gzip at all"):
         broken.write_bytes(content)
-        with pytest.raises(OSError, match=r"broken\.gz is not a whole gzip file"):
+        with pytest.raises(ValueError, match=r"broken\.gz is not a whole gzip file"):
             list(read_documents(broken))
 
 

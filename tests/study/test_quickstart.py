@@ -6,7 +6,7 @@ import pytest
 
 from albert_np.checkpoints import find_model
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
-from albert_np.pretraining import PRETRAINING, PretrainingRun, Recipe
+from albert_np.pretraining import PRETRAINING, PretrainingRun, Recipe, prepare_run
 from albert_np.study import quickstart as job
 from albert_np.tasks.fill_mask import fill_mask
 from albert_np.tokenization import AlbertTokenizer
@@ -129,6 +129,30 @@ def test_recipes_refuse_what_they_do_not_know():
         Recipe(10, warmup_steps=10)
     with pytest.raises(ValueError, match="steps=0"):
         Recipe(0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"max_seq_length": 4}, "max_seq_length must be at least 8, got 4"),
+        ({"masked_lm_prob": 1.5}, "masked_lm_prob must lie between 0 and 1"),
+        ({"pairs": "swap"}, "pairs='swap': allowed are order, next, none"),
+        ({"accumulation": 0}, "accumulation=0 must be at least 1"),
+        ({"threads": 0}, "threads=0 must be at least 1"),
+        ({"learning_rate": -1.0}, "learning_rate=-1.0 must be finite and not negative"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm=0.0 must be positive"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused_before_anything_is_written(setting, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(10, **setting)
+
+
+def test_a_share_that_leaves_nothing_to_train_on_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ValueError, match=r"held_out=1 must lie in \[0, 1\)"):
+        prepare_run(tmp_path / "run", list, None, job.CONFIG, Recipe(10, max_seq_length=32), held_out=1)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_damaged_run_file_is_refused_by_name(tmp_path):

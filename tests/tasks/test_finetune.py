@@ -75,7 +75,10 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(kind, start, tmp_path):
 
     with pytest.raises(Stop):
         parts.train(after)
+    leftover = tmp_path / "parts" / "best" / "checkpoints" / ".partial-step-00000099"  # of a process that was killed
+    leftover.mkdir()
     FineTuningRun(tmp_path / "parts").train(resume=True)
+    assert not leftover.exists()
     logs = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("whole", "parts")]
     for one, other in zip(*logs, strict=True):
         assert one["loss"] == other["loss"]
