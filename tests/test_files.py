@@ -5,14 +5,17 @@ import gzip
 import json
 import os
 import random
+import re
 import stat
 import subprocess
 import sys
 import threading
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
+from albert_np import files
 from albert_np.files import (
     is_vacant,
     read_fields,
@@ -35,6 +38,13 @@ posix = pytest.mark.skipif(os.name != "posix", reason="permissions and devices o
 
 def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_nothing_else_in_the_package_renames_files():
+    package = Path(files.__file__).parent
+    texts = {path.relative_to(package).as_posix(): path.read_text(encoding="utf-8") for path in package.rglob("*.py")}
+    found = {name for name, text in texts.items() if re.search(r"\bos\.(replace|rename)\(|\.rename\(", text)}
+    assert found == {"files.py"}
 
 
 def test_a_file_appears_whole_at_the_end_and_replaces_the_one_before(tmp_path):

@@ -1,10 +1,13 @@
 """Fill in the blanks: what a masked language model expects at each [MASK]."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
 from albert_np.ops import softmax_forward
+from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["Candidate", "fill_mask"]
 
@@ -18,11 +21,13 @@ class Candidate(NamedTuple):
     text: str
 
 
-def fill_mask(model: Any, tokenizer: Any, text: str, top_k: int = 5) -> list[list[Candidate]]:
+def fill_mask(
+    model: AlbertForMaskedLM | AlbertForPreTraining, tokenizer: AlbertTokenizer, text: str, top_k: int = 5
+) -> list[list[Candidate]]:
     """Return, for each [MASK] of `text`, the `top_k` most probable tokens, most probable first.
 
-    model: `AlbertForMaskedLM` or `AlbertForPreTraining`; it is put into eval mode. With several blanks each is filled
-    alone, the others stay [MASK]. ValueError if the text has no [MASK] or more tokens than the model has positions.
+    The model is put into eval mode. With several blanks each is filled alone, the others stay [MASK]. ValueError if the
+    text has no [MASK] or more tokens than the model has positions.
     """
     ids = np.asarray(tokenizer(text, return_tensors="np")["input_ids"])  # (1, T)
     limit = model.config.max_position_embeddings
@@ -42,7 +47,9 @@ def fill_mask(model: Any, tokenizer: Any, text: str, top_k: int = 5) -> list[lis
     ]
 
 
-def _candidate(tokenizer: Any, ids: np.ndarray, at: int, token_id: int, probability: float) -> Candidate:
+def _candidate(
+    tokenizer: AlbertTokenizer, ids: npt.NDArray[np.int64], at: int, token_id: int, probability: float
+) -> Candidate:
     filled = ids.copy()
     filled[at] = token_id
     inner = filled[1:-1].tolist()  # without [CLS] and [SEP]

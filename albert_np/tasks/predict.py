@@ -11,7 +11,7 @@ from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.files import read_json, write_json
-from albert_np.model import class_of
+from albert_np.model import AlbertBase, class_of
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.kinds import KINDS, Feature, Kind, Prediction, split_words
@@ -138,7 +138,7 @@ class Predictor:
         loss, weights = 0.0, 0
         denominators: Mapping[str, int] = {}
 
-        def pass_through(model: Any, part: dict[str, Array]) -> tuple[list[Output], float]:
+        def pass_through(model: AlbertBase, part: dict[str, Array]) -> tuple[list[Output], float]:
             output = model(**part, **denominators, skip_padding=True, grad=False)
             arrays = [model.backend.to_numpy(array) for array in kind.outputs(model, output, part)]
             return list(zip(*arrays, strict=True)), 0.0 if output.loss is None else float(output.loss)

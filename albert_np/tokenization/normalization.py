@@ -50,6 +50,7 @@ class Spans(NamedTuple):
 class Normalizer:
     """ALBERT's text clean-up: spaces stripped and collapsed, quotes straightened, accents dropped, lower case.
 
+    do_lower_case, remove_space, keep_accents: the options of `AlbertTokenizer`; quotes are always straightened.
     Semantics: Hugging Face transformers 4.57, `AlbertTokenizer.preprocess_text`.
     """
 

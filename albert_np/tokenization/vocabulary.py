@@ -32,15 +32,21 @@ def train_vocabulary(
 ) -> AlbertTokenizer:
     """Learn a Unigram vocabulary from sentences, write it to `model_file`, and return its tokenizer.
 
-    `sentences` are read once, as a stream, and go through ALBERT's text clean-up first, so that vocabulary and
-    tokenizer agree; of more than `sample_size` a random sample is kept in memory. `vocab_size` counts all pieces:
-    <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4, the symbols ( ) " - . – £ € that always stand alone, every
-    character needed to cover `character_coverage` of the text, and the pieces learned. The same sentences give
-    the same bytes, on any number of cores.
+    sentences: strings, read once, as a stream. They go through ALBERT's text clean-up first, so that vocabulary and
+        tokenizer agree.
+    model_file: path of the `spiece.model` to write; it appears once it is complete.
+    vocab_size: the number of all pieces: <pad> 0, <unk> 1, [CLS] 2, [SEP] 3, [MASK] 4, the symbols ( ) " - . – £ €
+        that always stand alone, the characters of the text, and the pieces learned.
+    do_lower_case, keep_accents: the tokenizer's options, for the clean-up and for the tokenizer that is returned.
+    character_coverage: the share of the text, above 0 and at most 1, whose characters become pieces.
+    sample_size: of more sentences than this a random sample is kept in memory.
 
-    Settings: google-research/albert, README, "SentencePiece". Raises TypeError for a sentence that is no string,
-    ValueError for a `vocab_size` that the text cannot fill or that is too small for its characters (the message
-    names the possible size), FileNotFoundError if the folder of `model_file` is missing.
+    The same sentences give the same bytes, on any number of cores. Settings: google-research/albert, README,
+    "SentencePiece".
+
+    Raises TypeError for a sentence that is not a string, ValueError for a `vocab_size` that the text cannot fill or
+    that is too small for its characters (the message names the possible size), FileNotFoundError if the folder of
+    `model_file` is missing, IsADirectoryError if `model_file` is a folder.
     """
     if isinstance(sentences, str):
         raise TypeError("sentences must be an iterable of strings, not one string")
