@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -12,9 +11,8 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from albert_np.cli.main import console, figure_option, print_json, reports_errors
+from albert_np.cli.main import console, figure_option, figures_table, print_json, reports_errors, results
 
 WORK = ("forward", "step", "tokenize", "memory", "growth")
 AGAINST = ("torch", "torch-eager", "torch-compile", "onnx")
@@ -229,7 +227,7 @@ def _tokenizers(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_found(found: dict[str, Any]) -> None:
-    out = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    out = results()
     settings, versions = found["settings"], found["machine"]
     out.print(
         f"{settings['model']}, float32, {settings['backend']}, threads: {settings['threads']}, rounds: "
@@ -244,16 +242,9 @@ def _print_found(found: dict[str, Any]) -> None:
         _print_growth(out, found["growth"])
 
 
-def _table(*headers: str) -> Table:
-    table = Table(*headers, box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    return table
-
-
 def _print_comparison(out: Console, comparison: dict[str, Any]) -> None:
     out.print(f"\n[bold]{comparison['title']}[/]\n{comparison['description']}")
-    table = _table("", "median", "quartiles", f"{comparison['unit']}/s", "ratio")
+    table = figures_table("", "median", "quartiles", f"{comparison['unit']}/s", "ratio")
     for row in comparison["contenders"]:
         low, high = map(_duration, row["quartiles"])
         figures = (_duration(row["median"]), f"{low} – {high}", f"{row['per_second']:,.0f}", f"{row['ratio']:.2f}")
@@ -274,7 +265,7 @@ def _print_memory(out: Console, memory: dict[str, Any]) -> None:
         "exist; the peak above that, gradients included. "
         f"And growth from the {SMALL_STEPS // 10}th to the {SMALL_STEPS}th of small steps."
     )
-    table = _table("", "start", "peak above", "growth")
+    table = figures_table("", "start", "peak above", "growth")
     for row in memory["contenders"]:
         figures = [f"{row[name] / 2**20:,.0f}" for name in ("start", "peak", "growth")] if "start" in row else []
         table.add_row(row["contender"], *figures)
@@ -287,7 +278,7 @@ def _print_memory(out: Console, memory: dict[str, Any]) -> None:
 def _print_growth(out: Console, rows: list[dict[str, Any]]) -> None:
     out.print("\n[bold]growth[/]\nForward pass of AlbertModel: microseconds a token, sequences of one length.")
     batches = sorted({row["batch"] for row in rows})
-    table = _table("tokens", *(f"batch {batch}" for batch in batches))
+    table = figures_table("tokens", *(f"batch {batch}" for batch in batches))
     times = {(row["length"], row["batch"]): f"{row['microseconds_per_token']:,.0f}" for row in rows}
     for length in sorted({row["length"] for row in rows}):
         table.add_row(str(length), *(times[length, batch] for batch in batches))
@@ -295,13 +286,13 @@ def _print_growth(out: Console, rows: list[dict[str, Any]]) -> None:
 
 
 def _print_profile(found: dict[str, Any], settings: Mapping[str, Any]) -> None:
-    out = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    out = results()
     rates = found["rates"]
     out.print(
         f"{settings['model'] or settings['preset']}, {found['description']}: {_duration(found['seconds'])}. Floors at "
         f"{rates['flops'] / 1e9:.0f} GFLOP/s and {rates['bytes'] / 1e9:.0f} GB/s, measured here on one thread."
     )
-    table = _table("op", "calls", "ms", "share", "floor, ms", "times the floor")
+    table = figures_table("op", "calls", "ms", "share", "floor, ms", "times the floor")
     shown = [op for op in found["ops"] if op["share"] >= SMALLEST_SHARE]
     for op in shown:
         seconds, least = op["seconds"], op["floor_seconds"]

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.table import Table
 
-__all__ = ["console", "figure_option", "main", "print_json", "reports_errors"]
+__all__ = ["console", "figure_option", "figures_table", "main", "print_json", "reports_errors", "results"]
 
 console = Console(stderr=True, highlight=False)  # progress and remarks; results go to standard output
 
@@ -20,6 +21,19 @@ console = Console(stderr=True, highlight=False)  # progress and remarks; results
 def print_json(value: Any) -> None:
     """Print one JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def results(width: int = 120) -> Console:
+    """Return a console on standard output; of a fixed width where no terminal has one, so that no table is cut."""
+    return Console(width=None if sys.stdout.isatty() else width, highlight=False)
+
+
+def figures_table(*headers: str) -> Table:
+    """Return a table of one column of names and further ones of figures."""
+    table = Table(*headers, box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
 
 
 def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

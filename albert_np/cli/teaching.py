@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from albert_np.cli.main import console, print_json, reports_errors
+from albert_np.cli.main import console, figures_table, print_json, reports_errors, results
 from albert_np.files import whole_file
 
 
@@ -94,15 +92,13 @@ def _print(result: dict[str, Any]) -> None:
 
     variants = result["variants"]
     asked = list(dict.fromkeys(measure for variant in variants for measure in variant["paper"]))
-    table = Table("", *MEASURES.values(), "parameters", *(f"paper's {m}" for m in asked), box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("", *MEASURES.values(), "parameters", *(f"paper's {m}" for m in asked))
     for variant in variants:
         runs, paper = variant["runs"], variant["paper"]
         ours = [" ".join(f"{100 * run[measure]:.1f}" for run in runs) for measure in MEASURES]
         theirs = [f"{paper[measure]:.1f}" if measure in paper else "–" for measure in asked]
         table.add_row(variant["name"], *ours, f"{runs[0]['parameters']:,}", *theirs)
-    out = Console(highlight=False, width=None if console.is_terminal else 120)
+    out = results()
     out.print(f"{result['question']} On held-out text, in %, one for each seed; updates: {result['steps']}")
     out.print(table)
     out.print(f"the paper: {result['paper']}")

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
-from albert_np.cli.main import console, print_json, reports_errors
+from albert_np.cli.main import console, figures_table, print_json, reports_errors, results
 from albert_np.cli.progress import percent, resume_takes_no_other_option, says_how_to_resume, training_bar
 
 
@@ -75,18 +74,14 @@ def _as_json(summary: Any) -> dict[str, Any]:
 
 
 def _print_summary(summary: Any, output: Path) -> None:
-    from rich.console import Console
-
     base, before, after = summary.baselines, summary.untrained, summary.trained
-    table = Table("on held-out documents", "MLM accuracy", "MLM loss", "SOP accuracy", box=None, pad_edge=False)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    table = figures_table("on held-out documents", "MLM accuracy", "MLM loss", "SOP accuracy")
     majority = percent(base.majority_order)
     table.add_row(f"always “{base.frequent_token}”, the commoner order", percent(base.frequent_accuracy), "", majority)
     table.add_row("frequencies of the training text", "", f"{base.unigram_loss:.3f}", "")
     for name, m in (("this model, untrained", before), ("this model, trained", after)):
         table.add_row(name, percent(m["mlm_accuracy"]), f"{m['mlm_loss']:.3f}", percent(m["sop_accuracy"]))
-    out = Console(highlight=False, width=None if console.is_terminal else 100)
+    out = results(100)
     out.print(table)
     out.print("\nfill in the blanks:")
     for text, untrained, trained in summary.blanks:

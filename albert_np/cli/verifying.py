@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from albert_np.cli.main import console, print_json, reports_errors
+from albert_np.cli.main import console, print_json, reports_errors, results
 from albert_np.gradcheck import Comparison
 
 Section = tuple[str, list[Comparison]]
@@ -101,4 +100,4 @@ def _print_table(sections: list[Section], show_all: bool) -> None:
             label = row.name if show_all or not row.ok else f"{len(rows)}, worst: {row.name}"
             figures = (f"{row.max_abs:.1e}", f"{row.max_rel:.1e}", where, f"{row.got:.8g}", f"{row.expected:.8g}")
             table.add_row(name, label.replace("[", r"\["), *figures, verdict)
-    Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+    results(200).print(table)

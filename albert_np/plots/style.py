@@ -147,7 +147,8 @@ def box(ax: Axes, x: float, y: float, size: tuple[float, float], title: str, tex
     )
     ax.add_patch(shape)
     middle = x + width / 2
-    ax.text(middle, y + (0.327 * height if text else 0), title, ha="center", va="center", fontsize=10, weight="bold")
+    lift = {0: 0.0, 1: 0.2}.get(len(text.splitlines()), 0.327)  # of the title, to leave the text its lines
+    ax.text(middle, y + lift * height, title, ha="center", va="center", fontsize=10, weight="bold")
     ax.text(middle, y - 0.18 * height, text, ha="center", va="center", fontsize=8)
 
 
