@@ -16,6 +16,7 @@ from albert_np.execution import in_row_blocks
 __all__ = [
     "ACTIVATIONS",
     "IGNORE_INDEX",
+    "activate",
     "activation_backward",
     "activation_forward",
     "attention_backward",
@@ -169,7 +170,12 @@ class ActivationCache(NamedTuple):
 
 def activation_forward(x: Array, name: str) -> tuple[Array, ActivationCache]:
     """y = act(x), number by number. x (…), name a key of `ACTIVATIONS`; returns y (…)."""
-    return in_row_blocks(ACTIVATIONS[name].value)(x), ActivationCache(x, name)
+    return activate(x, name), ActivationCache(x, name)
+
+
+def activate(x: Array, name: str) -> Array:
+    """Return act(x) alone."""
+    return in_row_blocks(ACTIVATIONS[name].value)(x)
 
 
 def activation_backward(dy: Array, cache: ActivationCache) -> Array:
@@ -447,12 +453,13 @@ def cross_entropy_forward(
     if denominator is None:
         denominator = max(1, int(counted.sum()))
     shifted = logits - logits.max(axis=-1, keepdims=True)
-    exponentials = xp.exp(shifted)
-    totals = exponentials.sum(axis=-1, keepdims=True)  # (R, 1)
+    probs = xp.exp(shifted)
+    totals = probs.sum(axis=-1, keepdims=True)  # (R, 1)
+    probs /= totals
     safe_labels = xp.where(counted, labels, 0)
     picked = xp.take_along_axis(shifted, safe_labels[:, None], axis=-1) - xp.log(totals)  # log softmax, (R, 1)
     loss = -xp.where(counted, picked[:, 0], 0).sum() / denominator
-    return loss, CrossEntropyCache(exponentials / totals, safe_labels, counted, denominator)
+    return loss, CrossEntropyCache(probs, safe_labels, counted, denominator)
 
 
 def cross_entropy_backward(dloss: Array | float, cache: CrossEntropyCache) -> Array:

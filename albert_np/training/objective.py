@@ -1,7 +1,6 @@
 """What the trainer must know of a task: how the losses of parts add up, and what is reported."""
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from albert_np.backend import Array
@@ -23,13 +22,12 @@ class Batch(Protocol):
 
 
 class Objective(NamedTuple):
-    """What describes a task: three functions, and how the model is called.
+    """What describes a task to the trainer: three functions.
 
     denominators: batches → keyword arguments of the model call, by which it divides its summed losses. Counted over
         all the batches, they make losses and gradients of the parts add up to those of one large batch.
     tallies: the model's output → numbers that add up over batches, "loss" among them.
     metrics: the tallies' sums → what is reported; None where nothing was counted.
-    options: further keyword arguments of the model call.
 
     Derivation: notebook 15, eq. 15.8.
     """
@@ -37,7 +35,6 @@ class Objective(NamedTuple):
     denominators: Callable[[Sequence[Any]], dict[str, int]]
     tallies: Callable[[Any], Tallies]
     metrics: Callable[[Tallies], Metrics]
-    options: Mapping[str, Any] = MappingProxyType({})
 
 
 def add(totals: Tallies, more: Tallies) -> Tallies:
@@ -58,7 +55,7 @@ def evaluate(model: Model, batches: Sequence[Batch], objective: Objective) -> Me
     model.eval()
     try:
         for batch in batches:
-            output = model(**batch._asdict(), **denominators, **objective.options, skip_padding=True, grad=False)
+            output = model(**batch._asdict(), **denominators, skip_padding=True, grad=False)
             totals = add(totals, objective.tallies(output))
     finally:
         if was_training:

@@ -194,7 +194,7 @@ class Trainer(Generic[M]):
 
         def pass_through(model: M, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
-                output = model(**part, **denominators, **self.objective.options, skip_padding=True)
+                output = model(**part, **denominators, skip_padding=True)
                 self._require_finite("the loss", float(output.loss), model)
                 model.backward()
                 return self.objective.tallies(output)

@@ -1,12 +1,17 @@
 """AdamW and LAMB against references, by hand and step by step; clipping; state."""
 
+import copy
 import json
 import math
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+from toys.training_process import CONFIG
 
+from albert_np.config import AlbertConfig
+from albert_np.model import AlbertForPreTraining
 from albert_np.params import Layout, ParamStore
 from albert_np.training import optimizers
 from albert_np.training.optimizers import LAMB, AdamW, clip_by_global_norm, global_norm, is_excluded
@@ -175,6 +180,68 @@ def test_a_loaded_state_goes_on_bit_by_bit(optimizer_class):
         other.step(0.1)
     np.testing.assert_array_equal(params.flat, other_params.flat)
     assert other.steps == 3
+
+
+def make_gradients(model, seed):
+    model.grads.flat[...] = np.random.default_rng(seed).standard_normal(model.grads.flat.size)
+
+
+def assert_in_one_piece(optimizer):
+    """Weights, gradients and moments lie in four arenas, and their names reach into these."""
+    stores = (optimizer.params, optimizer.grads, optimizer.first_moment, optimizer.second_moment)
+    for i, store in enumerate(stores):
+        assert all(np.shares_memory(array, store.flat) for array in store.values())
+        assert not any(np.shares_memory(store.flat, other.flat) for other in stores[:i])
+
+
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("optimizer_class", [AdamW, LAMB])
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
+def test_a_model_and_its_optimizer_copied_together_belong_together(optimizer_class, copied):
+    model = AlbertForPreTraining(AlbertConfig(**CONFIG), seed=1)
+    optimizer = optimizer_class(model.params, model.grads)
+    make_gradients(model, seed=0)
+    optimizer.step(0.1)
+    other_model, other = copied((model, optimizer))
+    assert other.params is other_model.params
+    assert other.grads is other_model.grads
+    assert_in_one_piece(other)
+    own = (model.params.flat, model.grads.flat, optimizer.first_moment.flat, optimizer.second_moment.flat)
+    before = [array.copy() for array in own]
+    make_gradients(other_model, seed=1)
+    other.step(0.1)
+    for array, kept in zip(own, before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+    make_gradients(model, seed=1)
+    optimizer.step(0.1)
+    np.testing.assert_array_equal(other_model.params.flat, model.params.flat)
+    assert other.steps == optimizer.steps == 2
+
+
+@pytest.mark.parametrize("optimizer_class", [AdamW, LAMB])
+@pytest.mark.parametrize("copied", [copy.deepcopy, pickled])
+def test_a_copied_optimizer_stands_by_itself_and_goes_on_bit_by_bit(optimizer_class, copied):
+    params, grads = random_stores({"a.weight": (4, 3), "a.bias": (3,)})
+    optimizer = optimizer_class(params, grads, beta1=0.8, bias_correction=False)
+    optimizer.step(0.1)
+    other = copied(optimizer)
+    assert_in_one_piece(other)
+    assert other.settings() == optimizer.settings()
+    before = params.flat.copy()
+    other.step(0.1)
+    np.testing.assert_array_equal(params.flat, before)
+    optimizer.step(0.1)
+    np.testing.assert_array_equal(other.params.flat, params.flat)
+    for name, array in optimizer.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[name], array)
+
+
+def test_a_pickle_holds_no_scratch_space():
+    params, grads = random_stores({"a.weight": (100, 100)})
+    assert len(pickle.dumps(AdamW(params, grads))) < 4 * params.flat.nbytes + 5000
 
 
 def test_a_state_that_does_not_fit_is_refused_before_anything_changes():
