@@ -1,5 +1,6 @@
 """ALBERT from the inside: pure NumPy, with every gradient written by hand."""
 
+from albert_np import _moved as _moved  # makes the old import paths known
 from albert_np.config import AlbertConfig
 from albert_np.model import (
     AlbertForMaskedLM,

@@ -36,10 +36,10 @@ HEAVY = "matplotlib click rich torch transformers scipy sklearn sentencepiece th
 
 
 def sources(package):
-    """Every module of a package but its own __init__, which gathers what all rooms offer, as (room, path, tree)."""
+    """Every module of a package as (room, path, tree); not what gathers all rooms or redirects old import paths."""
     for path in sorted(package.rglob("*.py")):
         inside = path.relative_to(package)
-        if inside != Path("__init__.py"):
+        if inside not in (Path("__init__.py"), Path("_moved.py")):
             yield inside.parts[0].removesuffix(".py"), path, ast.parse(path.read_text(encoding="utf-8"))
 
 
