@@ -35,7 +35,7 @@ from albert_np.heads import (
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
 from albert_np.model.inputs import check_labels, check_targets
-from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output, attentions, hidden_states
+from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output, looked_at
 from albert_np.params import Shapes
 
 __all__ = ["AlbertForQuestionAnswering", "AlbertForQuestionAnsweringV2"]
@@ -96,8 +96,7 @@ class AlbertForQuestionAnswering(AlbertBase):
         return QuestionAnsweringOutput(
             y,
             None,
-            hidden_states(albert) if output_hidden_states else None,
-            attentions(albert) if output_attentions else None,
+            *looked_at(albert, output_hidden_states, output_attentions),
             loss=loss,
             start_logits=start_logits,
             end_logits=end_logits,
@@ -198,8 +197,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         return QuestionAnsweringV2Output(
             y,
             None,
-            hidden_states(albert) if output_hidden_states else None,
-            attentions(albert) if output_attentions else None,
+            *looked_at(albert, output_hidden_states, output_attentions),
             loss=loss,
             start_logits=start_logits,
             cls_logits=cls_logits,

@@ -15,7 +15,7 @@ from albert_np.heads import ClassifierCache, classifier_backward, classifier_for
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
 from albert_np.model.inputs import check_labels, check_targets
-from albert_np.model.outputs import ClassifierOutput, attentions, hidden_states
+from albert_np.model.outputs import ClassifierOutput, looked_at
 from albert_np.params import Shapes
 
 __all__ = ["AlbertForMultipleChoice", "AlbertForSequenceClassification", "AlbertForTokenClassification"]
@@ -70,8 +70,7 @@ class _Classifier(AlbertBase):
         return ClassifierOutput(
             y,
             pooled,
-            hidden_states(albert) if output_hidden_states else None,
-            attentions(albert) if output_attentions else None,
+            *looked_at(albert, output_hidden_states, output_attentions),
             loss=loss,
             logits=logits,
         )

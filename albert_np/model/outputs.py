@@ -16,8 +16,7 @@ __all__ = [
     "MaskedLMOutput",
     "QuestionAnsweringOutput",
     "QuestionAnsweringV2Output",
-    "attentions",
-    "hidden_states",
+    "looked_at",
 ]
 
 
@@ -134,17 +133,22 @@ class QuestionAnsweringV2Output(AlbertModelOutput):
     end_top_index: Array | None = None
 
 
-def hidden_states(cache: AlbertCache) -> tuple[Array, ...]:
-    """Return the input of each layer step and the sequence output, (B, T, H) each, zero where nothing was computed."""
-    return *(call.pattern.unpack(call.x) for call in cache.encoder.calls), cache.sequence_output
+Looked = tuple[tuple[Array, ...] | None, tuple[Array, ...] | None]
 
 
-def attentions(cache: AlbertCache) -> tuple[Array, ...]:
-    """Return each step's attention probabilities after dropout, (B, N, T, T), zero in padding that was skipped."""
-    return tuple(
-        step.attention.heads.pattern.squares([run.dropped for run in step.attention.heads.runs])
-        for step in cache.encoder.steps
-    )
+def looked_at(cache: AlbertCache, hidden_states: bool, attentions: bool) -> Looked:
+    """Return hidden states and attentions, read off the caches, each None unless asked for.
+
+    The input of each layer step and the sequence output, (B, T, H) each; each step's probabilities after dropout,
+    (B, N, T, T). Both are zero where nothing was computed.
+    """
+    states, probs = None, None
+    if hidden_states:
+        states = (*(call.pattern.unpack(call.x) for call in cache.encoder.calls), cache.sequence_output)
+    if attentions:
+        heads = [step.attention.heads for step in cache.encoder.steps]
+        probs = tuple(each.pattern.squares([run.dropped for run in each.runs]) for each in heads)
+    return states, probs
 
 
 def _read(logits: Callable[[], Array] | None) -> Array:

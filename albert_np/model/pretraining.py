@@ -26,8 +26,7 @@ from albert_np.model.outputs import (
     AlbertForPreTrainingOutput,
     AlbertModelOutput,
     MaskedLMOutput,
-    attentions,
-    hidden_states,
+    looked_at,
 )
 from albert_np.params import Shapes
 
@@ -63,12 +62,7 @@ class AlbertModel(AlbertBase):
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         y, pooled, cache = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         self.cache = cache if grad else None
-        return AlbertModelOutput(
-            y,
-            pooled,
-            hidden_states(cache) if output_hidden_states else None,
-            attentions(cache) if output_attentions else None,
-        )
+        return AlbertModelOutput(y, pooled, *looked_at(cache, output_hidden_states, output_attentions))
 
     def backward(self, *, last_hidden_state: Any = None, pooler_output: Any = None) -> Array:
         """Add the gradients for the given upstream gradients, (B, T, H) and (B, H), into `grads`.
@@ -148,8 +142,7 @@ class AlbertForPreTraining(AlbertBase):
         return AlbertForPreTrainingOutput(
             y,
             pooled,
-            hidden_states(albert) if output_hidden_states else None,
-            attentions(albert) if output_attentions else None,
+            *looked_at(albert, output_hidden_states, output_attentions),
             sop_logits=sop_logits,
             loss=None if mlm_loss is None or sop_loss is None else mlm_loss + sop_loss,
             mlm_loss=mlm_loss,
@@ -231,8 +224,7 @@ class AlbertForMaskedLM(AlbertBase):
         return MaskedLMOutput(
             y,
             None,
-            hidden_states(albert) if output_hidden_states else None,
-            attentions(albert) if output_attentions else None,
+            *looked_at(albert, output_hidden_states, output_attentions),
             loss=loss,
             _read_logits=partial(_all_logits, self, y),
         )
