@@ -345,7 +345,7 @@ def _merge_heads(x: Array) -> Array:
 class FeedForwardBranchCache(NamedTuple):
     ffn: ops.LinearCache
     activation: ops.ActivationCache
-    ffn_output: ops.LinearCache  # without its x, the activated numbers: they would be a sixth of a step's memory
+    ffn_output: ops.LinearCache
     dropout: ops.DropoutCache
 
 
@@ -360,14 +360,13 @@ def feed_forward_branch_forward(
     activated, activation = ops.activation_forward(inner, config.hidden_act)
     outer, ffn_output = dense_forward(activated, p.scope("ffn_output."))  # (…, H)
     y, dropout = ops.dropout_forward(outer, config.hidden_dropout_prob if config.ffn_output_dropout else 0.0, rng)
-    return y, FeedForwardBranchCache(ffn, activation, ffn_output._replace(x=None), dropout)
+    return y, FeedForwardBranchCache(ffn, activation, ffn_output, dropout)
 
 
 def feed_forward_branch_backward(dy: Array, cache: FeedForwardBranchCache, g: Scope) -> Array:
     """Mirror of `feed_forward_branch_forward`; returns dx (…, H). Derivation: notebook 10, eq. 10.4."""
     douter = ops.dropout_backward(dy, cache.dropout)
-    ffn_output = cache.ffn_output._replace(x=ops.activate(*cache.activation))
-    dactivated = dense_backward(douter, ffn_output, g.scope("ffn_output."))
+    dactivated = dense_backward(douter, cache.ffn_output, g.scope("ffn_output."))
     dinner = ops.activation_backward(dactivated, cache.activation)
     return dense_backward(dinner, cache.ffn, g.scope("ffn."))
 

@@ -16,7 +16,6 @@ from albert_np.execution import in_row_blocks
 __all__ = [
     "ACTIVATIONS",
     "IGNORE_INDEX",
-    "activate",
     "activation_backward",
     "activation_forward",
     "attention_backward",
@@ -170,12 +169,7 @@ class ActivationCache(NamedTuple):
 
 def activation_forward(x: Array, name: str) -> tuple[Array, ActivationCache]:
     """y = act(x), number by number. x (…), name a key of `ACTIVATIONS`; returns y (…)."""
-    return activate(x, name), ActivationCache(x, name)
-
-
-def activate(x: Array, name: str) -> Array:
-    """Return act(x) alone."""
-    return in_row_blocks(ACTIVATIONS[name].value)(x)
+    return in_row_blocks(ACTIVATIONS[name].value)(x), ActivationCache(x, name)
 
 
 def activation_backward(dy: Array, cache: ActivationCache) -> Array:

@@ -130,9 +130,9 @@ def activations_per_token(config: AlbertConfig, positions: int) -> int:
 
     Each step keeps its input (H), query, key and value (3H), N rows of attention probabilities (T each), the merged
     heads (H), the normalised values of two LayerNorms (2H), the attention's output (H), and the feed-forward's inner
-    values before the activation (I); those after it are computed again.
+    values before and after the activation (2I).
     """
-    step = 8 * config.hidden_size + config.num_attention_heads * positions + config.intermediate_size
+    step = 8 * config.hidden_size + config.num_attention_heads * positions + 2 * config.intermediate_size
     return config.num_hidden_layers * config.inner_group_num * step
 
 
