@@ -242,17 +242,13 @@ print("the upstream gradient", dy.shape, "· x̂", cache.x_hat.shape, "→ dweig
 
 # %%
 from albert_np.gradcheck import small_config
-from albert_np.layers import embeddings_backward, embeddings_forward
+from albert_np.layers import embeddings_backward
+from albert_np.model import AlbertModel
 
-config = small_config()
-E = config.embedding_size
-rows = {"word": config.vocab_size, "token_type": config.type_vocab_size, "position": config.max_position_embeddings}
-p = {f"{name}_embeddings.weight": rng.normal(size=(n, E)) for name, n in rows.items()}
-p |= {"LayerNorm.weight": rng.normal(size=E), "LayerNorm.bias": rng.normal(size=E)}
-g = {name: np.zeros_like(weight) for name, weight in p.items()}
-
-input_ids = rng.integers(5, config.vocab_size, (B, T))
-_, cache = embeddings_forward(input_ids, np.zeros((B, T), int), np.arange(T)[None], p, config)
+model = AlbertModel(small_config(), dtype="float64")
+E = model.config.embedding_size
+model(rng.integers(5, model.config.vocab_size, (B, T)))
+cache, g = model.cache.embeddings, model.grads.scope("embeddings.")
 for name in ("word", "token_type", "position"):
     print(f"{name:<11} ids {getattr(cache, name).ids.shape}")
 
