@@ -109,6 +109,10 @@ y, cache = layer_forward(x, dense_pattern(2, 5), p, config)
 
 def walk(node, indent=""):
     for name, value in zip(node._fields, node, strict=True):
+        if name == "pattern":
+            continue
+        if isinstance(value, list):
+            (value,) = value  # one run of sequences
         if hasattr(value, "_fields"):
             print(f"{indent}{name}")
             walk(value, indent + "    ")
@@ -120,8 +124,8 @@ walk(cache)
 
 # %% [markdown]
 # Look for the inputs of the linear layers. `query_key_value.x` is the layer's $x$ itself, and `ffn.x` is $h$: the value
-# that is used twice is kept once, and both uses point to it. (`pattern` says who attends to whom: here, two sentences of
-# five tokens, each token to all of its sentence.)
+# that is used twice is kept once, and both uses point to it. (Left out is `pattern`, which says who attends to whom: here
+# two sentences of five tokens, each token to all of its sentence.)
 
 # %%
 print("x is kept once:", cache.attention.query_key_value.x is x)
