@@ -7,7 +7,7 @@ tuples). `out = model(…)`, then `model.backward()` adds d loss / d parameter i
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -36,6 +36,8 @@ class AlbertBase:
     prefix: ClassVar[str] = "albert."  # of the trunk's names; heads stand beside it
     has_pooler: ClassVar[bool] = True
     ties: ClassVar[Mapping[str, str]] = {}
+    forward: Callable[..., Any]
+    backward: Callable[..., Array]
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -156,7 +158,7 @@ class AlbertBase:
         return f"{type(self).__name__}({self.layout.size:,} parameters, {self.dtype}, {self.backend.name})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)  # type: ignore[attr-defined]
+        return self.forward(*args, **kwargs)
 
     # One pass: what every `forward` and `backward` begins or ends with.
 
