@@ -1,3 +1,6 @@
+import os
+import signal
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -119,3 +122,20 @@ def test_bad_thread_counts_are_refused():
         Replicas(model, 0)
     with pytest.raises(ValueError, match="3 parts are too many for 2 threads"):
         Replicas(model, 2).map(lambda copy, part: None, [1, 2, 3])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns of forks beside threads
+def test_threads_used_before_a_fork_work_in_the_child():
+    replicas = Replicas(randomize(AlbertForPreTraining(small_config())).eval(), 2)
+    batch, counts = batch_and_counts(replicas.model.config)
+
+    def work(model, part):
+        return float(model(**part, **counts, grad=False).loss)
+
+    expected = replicas.map(work, split(batch, 2), gradients=False)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # it used to wait forever
+        os._exit(0 if replicas.map(work, split(batch, 2), gradients=False) == expected else 1)
+    assert os.waitpid(child, 0)[1] == 0
