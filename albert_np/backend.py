@@ -23,10 +23,11 @@ __all__ = ["Array", "Backend", "array_module", "backend_of", "get_backend", "kee
 class Backend:
     """What the package asks of an array library beyond the functions that NumPy and CuPy share.
 
-    `from_numpy` and `to_numpy` move arrays; `erf(x)` is the error function, number by number;
-    `generator(seed)` returns a random generator with `random(shape, dtype=)` and `integers(high)`;
-    `scatter_add(target, ids, rows)` adds `rows[i]` (..., E) into `target[ids[i]]` (V, E), repeated ids included;
-    `synchronize()` waits until all queued work is done (a clock needs it).
+    `name` is what `get_backend` knows it by, `xp` its module, `array_type` the type of its arrays; `from_numpy` and
+    `to_numpy` move an array; `erf` is the error function, number by number; `generator(seed)` returns a random
+    generator with `random(shape, dtype=)` and `integers(high)`; `scatter_add(target, ids, rows)` adds `rows[i]` (…, E)
+    into `target[ids[i]]` (V, E), repeated ids included; `synchronize()` waits until all queued work is done (a clock
+    needs it).
     """
 
     name: str

@@ -44,7 +44,7 @@ PRESETS = {f"{size}-{version}": _preset(size, version) for version in ("v1", "v2
 
 @dataclass
 class AlbertConfig:
-    """The shape of an ALBERT. Fields and defaults are Hugging Face's (the defaults are xxlarge); two are our own.
+    """The shape of an ALBERT: Hugging Face's fields and defaults (xxlarge's), and three of our own.
 
     num_hidden_groups: how many layers of their own are stored; the steps use them in even runs (`group_of`). 0 stands
         for what `sharing` needs: 1 with "all", `num_hidden_layers` otherwise.

@@ -45,7 +45,7 @@ __all__ = [
     "top_answers",
 ]
 
-MLM_TIES = {
+MLM_TIES = {  # alias → the stored name that it shares its numbers with
     "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
     "predictions.decoder.bias": "predictions.bias",
 }

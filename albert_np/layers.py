@@ -21,6 +21,7 @@ __all__ = [
     "AlbertCache",
     "AlbertInputs",
     "Keep",
+    "LayerCache",
     "albert_backward",
     "albert_forward",
     "attention_branch_backward",
@@ -261,9 +262,9 @@ def layer_backward(dy: Array, cache: LayerCache, g: Scope) -> Array:
 
     Derivation: notebook 10, eq. 10.5 to 10.7.
     """
-    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))  # s = h + F(h)
     dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))  # a = x + A(x)
     return cache.pattern.spread(da) + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
@@ -311,12 +312,12 @@ def heads_forward(
     Derivation: notebook 09, eq. 9.1.
     """
     contexts, runs = [], []
-    for part in pattern.split(stacked):  # (B, T, 3H) of one run
-        query, key, value = _split_heads(part, 3, config.num_attention_heads)
+    for part in pattern.split(stacked):  # (B, T, 3H): one run's sequences and their length
+        query, key, value = _split_heads(part, 3, config.num_attention_heads)  # (B, N, T, D) each
         context, cache = ops.attention_forward(
             query, key, value, pattern.mask, config.attention_probs_dropout_prob, rng
         )
-        contexts.append(_merge_heads(context[None]))
+        contexts.append(_merge_heads(context[None]))  # (B, T, H)
         runs.append(cache)
     return pattern.join(contexts), HeadsCache(pattern, runs)
 
@@ -325,7 +326,7 @@ def heads_backward(dmerged: Array, cache: HeadsCache) -> Array:
     """Mirror of `heads_forward`; dmerged (…, H), returns dstacked (…, 3H). Derivation: notebook 09, eq. 9.2."""
     dparts = []
     for dpart, run in zip(reversed(cache.pattern.split(dmerged)), reversed(cache.runs), strict=True):
-        (dcontext,) = _split_heads(dpart, 1, run.query.shape[1])
+        (dcontext,) = _split_heads(dpart, 1, run.query.shape[1])  # (B, N, T, D)
         dparts.append(_merge_heads(array_module(dpart).stack(ops.attention_backward(dcontext, run))))
     return cache.pattern.join(dparts[::-1])
 

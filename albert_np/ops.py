@@ -356,25 +356,25 @@ def _softmax_dx(dprobs: Array, probs: Array) -> Array:
 
 
 class DropoutCache(NamedTuple):
-    keep: Array | None  # booleans of x's shape; None where nothing was dropped
+    kept: Array | None  # booleans of x's shape; None where nothing was dropped
     scale: float
 
 
 def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
-    """y = x keep / (1 - prob), keep drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
+    """y = x kept / (1 - prob), kept drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
 
     x (…), prob in [0, 1]; returns y (…).
     """
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
-    keep = rng.random(x.shape, dtype=array_module(x).float32) >= prob
+    kept = rng.random(x.shape, dtype=array_module(x).float32) >= prob
     scale = 1 / (1 - prob) if prob < 1 else 0.0
-    return x * keep * scale, DropoutCache(keep, scale)
+    return x * kept * scale, DropoutCache(kept, scale)
 
 
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
-    """dx = dy keep / (1 - prob). dy (…); returns dx (…)."""
-    return dy if cache.keep is None else dy * cache.keep * cache.scale
+    """dx = dy kept / (1 - prob). dy (…); returns dx (…)."""
+    return dy if cache.kept is None else dy * cache.kept * cache.scale
 
 
 class AttentionCache(NamedTuple):
@@ -410,7 +410,9 @@ def attention_forward(
 
 
 def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
-    """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery = dscores key, dkey = dscoresᵀ query.
+    """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery and dkey from dscores.
+
+    dquery = dscores key / √D, dkey = dscoresᵀ query / √D.
 
     dcontext (B, N, T, D); returns dquery (B, N, T, D), dkey (B, N, S, D), dvalue (B, N, S, D).
 
@@ -426,7 +428,7 @@ def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, A
 
 class CrossEntropyCache(NamedTuple):
     probs: Array  # (R, C)
-    labels: Array  # (R,)
+    labels: Array  # (R,), 0 in rows that are not counted
     counted: Array  # (R,) booleans
     denominator: float
 
@@ -511,6 +513,6 @@ def binary_cross_entropy_forward(
 
 
 def binary_cross_entropy_backward(dloss: Array | float, cache: BinaryCrossEntropyCache) -> Array:
-    """dx = dloss (σ(x) - z) / denominator. Returns dlogits (…)."""
+    """dlogits = dloss (σ(x) - z) / denominator, (…)."""
     logits, labels, denominator = cache
     return (_sigmoid(logits) - labels) * (dloss / denominator)

@@ -35,8 +35,8 @@ class Pattern:
 
     runs: sequences that lie side by side; the tokens of one attend to each other. mask: added to the scores of
     attention, broadcastable to (B, N, T, T), or None; only where there is one run. tokens: places (R,) of the real
-    tokens in the flattened batch, or None where all B · T positions are computed. wanted: those of the rows whose
-    results are read at the end, as numbers, or None for all of them.
+    tokens in the flattened batch, or None where all B · T positions are computed. wanted: numbers (W,) of the rows
+    whose results are read at the end, or None for all of them.
     """
 
     batch: int  # B
@@ -85,11 +85,11 @@ class Pattern:
         return whole.reshape(B, T, T, N).transpose(0, 3, 1, 2)
 
     def gather(self, x: Array) -> Array:
-        """Take the wanted rows."""
+        """Take the wanted rows: (…, C) → (W, C)."""
         return x if self.wanted is None else x.reshape(-1, *x.shape[len(self._rows_shape) :])[self.wanted]
 
     def spread(self, dx: Array) -> Array:
-        """Mirror of `gather`: zero in all other rows."""
+        """Mirror of `gather`, (W, C) → (…, C): zero in all other rows."""
         return dx if self.wanted is None else _put(dx, self.wanted, self._rows_shape)
 
     def wanting(self, read: Array) -> "Pattern":

@@ -1,4 +1,4 @@
-"""What running and training ask of a model; every class in `albert_np.model` has it."""
+"""What running and training ask of a model; every class in `albert_np.model` that has a loss offers it."""
 
 from pathlib import Path
 from typing import Any, Protocol, Self

@@ -27,6 +27,8 @@ from albert_np.heads import (
     mlm_forward,
     mlm_loss_backward,
     mlm_loss_forward,
+    span_backward,
+    span_forward,
     span_loss_backward,
     span_loss_forward,
     start_logits_backward,
@@ -164,6 +166,7 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
         yield Case(f"mean_squared_error, denominator={denominator}", *squared, {"x": normal(2, 3)}, fixed)
         binary = (ops.binary_cross_entropy_forward, ops.binary_cross_entropy_backward)
         yield Case(f"binary_cross_entropy, denominator={denominator}", *binary, {"logits": 3 * normal(2, 3)}, fixed)
+    yield Case("tanh, from its value", ops.tanh_forward, ops.tanh_backward, {"x": normal(T, 9)}, {})
 
 
 def _with_fixed_masks(forward: Callable[..., Any]) -> Callable[..., Any]:
@@ -198,7 +201,7 @@ def block_cases(seed: int = 0) -> Iterator[Case]:
     for label, config in (("", small_config()), (", dropout", small_config(**DROPOUT))):
         for name, forward, backward, weights, x in _blocks(config, seed):
             yield _pure(name + label, forward, backward, weights, {"x": x})
-        for name, forward, backward, weights, inputs in _squad2_blocks(config, seed):
+        for name, forward, backward, weights, inputs in _answer_blocks(config, seed):
             yield _pure(name + label, forward, backward, weights, inputs)
 
 
@@ -252,8 +255,8 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     ]
 
 
-def _squad2_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], dict[str, Array]]]:
-    """Return (name, forward of the inputs, p and rng, backward, weights, inputs) of each part of the SQuAD 2 head."""
+def _answer_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], dict[str, Array]]]:
+    """Return (name, forward of the inputs, p and rng, backward, weights, inputs) of the parts of answering heads."""
     model = randomize(AlbertForQuestionAnsweringV2(config, dtype="float64"), seed)
     rng = np.random.default_rng(seed)
     x, logits, ends, cls = (rng.standard_normal(shape) for shape in ((B, T, H), (B, T), (B, T), B))
@@ -278,7 +281,13 @@ def _squad2_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any,
     def span_loss(start: Array, end: Array, p: Scope, rng: Any) -> Any:
         return span_loss_forward(start, end, np.array([2, T]), np.array([4, 0]), 3.0)
 
+    def span(x: Array, p: Scope, rng: Any) -> Any:
+        start, end, cache = span_forward(x, dense_pattern(B, T), p)
+        return np.stack([start, end]), cache  # (2, B, T)
+
+    span_weights = {"qa_outputs.weight": rng.standard_normal((2, H)), "qa_outputs.bias": rng.standard_normal(2)}
     return [
+        ("span", span, lambda d, cache, g: span_backward(*d, cache, g), span_weights, {"x": x}),
         ("span_loss", span_loss, lambda d, cache, g: span_loss_backward(d, cache), {}, {"start": logits, "end": ends}),
         ("start_logits", start_logits, start_logits_backward, weights("start_logits."), {"x": x}),
         ("end_logits", end_logits, end_logits_backward, weights("end_logits."), {"x": x}),
@@ -347,7 +356,7 @@ MODEL_SHAPES: dict[str, dict[str, Any]] = {
 
 
 def model_cases(seed: int = 0) -> Iterator[ModelCase]:
-    """Every class in every way of sharing, from its loss or from random gradients of all its outputs."""
+    """The bare model and those of pretraining in every way of sharing, all others without and with dropout."""
     for label, changes in MODEL_SHAPES.items():
         # The padding row's own gradient is by definition not the derivative (see embedding_forward): switch it off.
         config = small_config(pad_token_id=None, **changes)

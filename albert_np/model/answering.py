@@ -34,7 +34,7 @@ from albert_np.heads import (
 )
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, check_targets
+from albert_np.model.inputs import check_labels, check_targets, refuse
 from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output, looked_at
 from albert_np.params import Shapes
 
@@ -85,12 +85,15 @@ class AlbertForQuestionAnswering(AlbertBase):
         of starts and of ends that count: with that of a whole batch, the losses and gradients of its parts add up.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        labelled = start_positions is not None and end_positions is not None
+        if labelled:
+            shape = (inputs.pattern.batch, inputs.pattern.positions)
+            starts = self._clipped_positions("start_positions", start_positions, shape)
+            ends = self._clipped_positions("end_positions", end_positions, shape)
         y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         start_logits, end_logits, head = span_forward(y, inputs.pattern, self.params.scope(""))
         loss, loss_cache = None, None
-        if start_positions is not None and end_positions is not None:
-            starts = self._positions("start_positions", start_positions, y.shape[:2])
-            ends = self._positions("end_positions", end_positions, y.shape[:2])
+        if labelled:
             loss, loss_cache = span_loss_forward(start_logits, end_logits, starts, ends, denominator)
         self.cache = QuestionAnsweringCache(albert, head, loss_cache) if grad else None
         return QuestionAnsweringOutput(
@@ -102,7 +105,7 @@ class AlbertForQuestionAnswering(AlbertBase):
             end_logits=end_logits,
         )
 
-    def _positions(self, name: str, positions: Any, shape: tuple[int, int]) -> Array:
+    def _clipped_positions(self, name: str, positions: Any, shape: tuple[int, int]) -> Array:
         """Return positions as labels (B,) from 0 to T, where T is ignored."""
         B, T = shape
         positions = positions if isinstance(positions, self.backend.array_type) else np.asarray(positions)
@@ -181,12 +184,13 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         add up to the whole's.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        rng = self._dropout_rng()
+        B, T = inputs.pattern.batch, inputs.pattern.positions
+        allowed = self._allowed(p_mask, attention_mask, (B, T))
+        starts = self._allowed_positions("start_positions", start_positions, allowed)
+        ends_given = self._allowed_positions("end_positions", end_positions, allowed)
+        labels = (starts, ends_given, self._impossible(is_impossible, B))
+        rng, p = self._dropout_rng(), self.params
         y, _, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
-        allowed = self._allowed(p_mask, attention_mask, y.shape[:2])
-        starts = self._positions("start_positions", start_positions, allowed)
-        labels = (starts, self._positions("end_positions", end_positions, allowed), self._impossible(is_impossible, y))
-        p = self.params
         start_logits, start_cache = start_logits_forward(y, allowed, p.scope("start_logits."))
         cls_logits, class_cache = answer_class_forward(y, start_logits, p.scope("answer_class."), self.config, rng)
         ends, end_cache = self._ends(y, start_logits, starts, allowed)
@@ -227,8 +231,8 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         dy = self.backend.xp.zeros_like(cache.albert.sequence_output)
         if cache.end is not None:
             dy = end_logits_backward(dend[:, None], cache.end, g.scope("end_logits."))
-        dx, dsoft = answer_class_backward(dcls, cache.answer_class, g.scope("answer_class."))
-        dy = dy + dx + start_logits_backward(dstart + dsoft, cache.start, g.scope("start_logits."))
+        dy_class, dstart_class = answer_class_backward(dcls, cache.answer_class, g.scope("answer_class."))
+        dy = dy + dy_class + start_logits_backward(dstart + dstart_class, cache.start, g.scope("start_logits."))
         return self._trunk_backward(dy, None, cache.albert)
 
     def _ends(
@@ -246,22 +250,21 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         """Return booleans (B, T): where an answer may start and end."""
         if p_mask is not None:
             p_mask = check_targets("p_mask", p_mask, shape, self.backend, self.dtype)
-            if bool(((p_mask != 0) & (p_mask != 1)).any()):
-                raise ValueError("p_mask must hold 1 (no answer here) and 0, got other numbers")
+            refuse("p_mask", p_mask, (p_mask != 0) & (p_mask != 1), "1 (no answer here) and 0")
             return p_mask == 0
         if attention_mask is not None and np.ndim(attention_mask) == 2:
             return check_targets("attention_mask", attention_mask, shape, self.backend, self.dtype) != 0
         return self.backend.xp.ones(shape, dtype=bool)
 
-    def _impossible(self, is_impossible: Any, y: Array) -> Array | None:
+    def _impossible(self, is_impossible: Any, batch: int) -> Array | None:
         if is_impossible is None:
             return None
-        impossible = check_targets("is_impossible", is_impossible, y.shape[:1], self.backend, self.dtype)
-        if bool(((impossible < 0) | (impossible > 1)).any()):
-            raise ValueError("is_impossible must hold 1 (no answer) and 0, got numbers outside [0, 1]")
+        impossible = check_targets("is_impossible", is_impossible, (batch,), self.backend, self.dtype)
+        outside = (impossible < 0) | (impossible > 1)
+        refuse("is_impossible", impossible, outside, "1 (no answer), 0, and numbers between")
         return impossible
 
-    def _positions(self, name: str, positions: Any, allowed: Array) -> Array | None:
+    def _allowed_positions(self, name: str, positions: Any, allowed: Array) -> Array | None:
         if positions is None:
             return None
         if not isinstance(positions, self.backend.array_type):

@@ -49,7 +49,7 @@ class AlbertBase:
 
         dtype: "float32" or "float64"; backend: "numpy" or "cupy"; seed: of the initial weights and the dropout masks.
         """
-        if np.dtype(dtype).name not in ("float32", "float64"):
+        if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
         self.config = config
         self.dtype = np.dtype(dtype)
@@ -103,8 +103,11 @@ class AlbertBase:
         """Make room for `vocab_size` pieces: new rows are initialised as in a new model, or the last ones cut off.
 
         Gradients start again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns
-        the model; ValueError where a special token would be cut off.
+        the model; ValueError where a special token that the configuration names would be cut off.
         """
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
+            if (getattr(self.config, name) or 0) >= vocab_size:
+                raise ValueError(f"vocab_size={vocab_size} would cut off {name}={getattr(self.config, name)}")
         config = replace(self.config, vocab_size=vocab_size)
         resized = type(self)(config, dtype=self.dtype, seed=int(self.rng.integers(2**63)))
         old = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
@@ -238,6 +241,13 @@ class AlbertBase:
         aliases = [alias for alias in self.layout.ties if alias not in self.ties]
         weights = {name: host[name] for name in [*host, *aliases]}
         write_folder(folder, self.config, type(self).__name__, weights, dtype, max_shard_bytes)
+
+
+def _is_allowed(dtype: Any) -> bool:
+    try:
+        return np.dtype(dtype).name in ("float32", "float64")
+    except TypeError:
+        return False
 
 
 def require(cache: Any, name: str) -> Any:

@@ -14,7 +14,7 @@ from albert_np.config import AlbertConfig
 from albert_np.heads import ClassifierCache, classifier_backward, classifier_forward, classifier_shapes
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, check_targets
+from albert_np.model.inputs import check_labels, check_targets, refuse
 from albert_np.model.outputs import ClassifierOutput, looked_at
 from albert_np.params import Shapes
 
@@ -31,6 +31,7 @@ class Loss(NamedTuple):
 class HeadCache(NamedTuple):
     albert: AlbertCache
     head: ClassifierCache
+    shape: tuple[int, ...]  # of the logits
     loss: Loss | None
 
 
@@ -66,7 +67,7 @@ class _Classifier(AlbertBase):
         logits, head = classifier_forward(y if pooled is None else pooled, self.params.scope(""), self.config, rng)
         logits = logits.reshape(shape or logits.shape)
         loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, denominator)
-        self.cache = HeadCache(albert, head, loss_cache) if grad else None
+        self.cache = HeadCache(albert, head, logits.shape, loss_cache) if grad else None
         return ClassifierOutput(
             y,
             pooled,
@@ -84,15 +85,12 @@ class _Classifier(AlbertBase):
         cache: HeadCache = self._last_pass()
         if loss is None and logits is None:
             loss = 1.0
-        x, weight = cache.head.classifier
-        raw = (*x.shape[:-1], weight.shape[0])  # of the classifier's output
-        if logits is not None:
-            logits = logits.reshape(raw) if hasattr(logits, "reshape") else np.reshape(logits, raw)
-        dlogits = self._upstream("logits", logits, raw)
+        dlogits = self._upstream("logits", logits, cache.shape)
         if loss is not None:
             kept = require(cache.loss, "loss")
-            dlogits = dlogits + kept.backward(loss, kept.cache).reshape(raw)
-        dx = classifier_backward(dlogits, cache.head, self.grads.scope(""))
+            dlogits = dlogits + kept.backward(loss, kept.cache).reshape(cache.shape)
+        x, weight = cache.head.classifier
+        dx = classifier_backward(dlogits.reshape(*x.shape[:-1], len(weight)), cache.head, self.grads.scope(""))
         if self.has_pooler:
             return self._trunk_backward(self.backend.xp.zeros_like(cache.albert.sequence_output), dx, cache.albert)
         return self._trunk_backward(dx, None, cache.albert)
@@ -129,8 +127,7 @@ class AlbertForSequenceClassification(_Classifier):
         if kind == "regression":
             loss, squared = ops.mean_squared_error_forward(logits, targets, denominator)
             return loss, Loss(ops.mean_squared_error_backward, squared)
-        if bool(((targets < 0) | (targets > 1)).any()):
-            raise ValueError("labels of a multi-label classification must lie between 0 and 1")
+        refuse("labels", targets, (targets < 0) | (targets > 1), "0 to 1 in a multi-label classification")
         loss, binary = ops.binary_cross_entropy_forward(logits, targets, denominator)
         return loss, Loss(ops.binary_cross_entropy_backward, binary)
 
@@ -165,6 +162,8 @@ class AlbertForMultipleChoice(_Classifier):
             axes = 4 if name == "inputs_embeds" else 3
             if array.ndim != axes:
                 raise ValueError(f"{name} must have {axes} axes, (B, C, T…), got shape {tuple(array.shape)}")
-            shape = tuple(array.shape[:2])
+            shape = shape or tuple(array.shape[:2])
+            if array.shape[:2] != shape:
+                raise ValueError(f"{name} must have the leading axes (B, C) = {shape}, got shape {tuple(array.shape)}")
             flat.append(array.reshape(-1, *array.shape[2:]))
         return tuple(flat), shape

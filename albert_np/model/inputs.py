@@ -10,7 +10,7 @@ from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
 from albert_np.ops import IGNORE_INDEX
 
-__all__ = ["check_inputs", "check_labels", "check_targets"]
+__all__ = ["check_inputs", "check_labels", "check_targets", "refuse"]
 
 
 def check_inputs(
@@ -40,12 +40,14 @@ def check_inputs(
             )
         B, T = inputs_embeds.shape[:2]
     if position_ids is None and config.max_position_embeddings < T:
-        raise ValueError(f"{T} positions, but max_position_embeddings={config.max_position_embeddings}")
+        name = "inputs_embeds" if input_ids is None else "input_ids"
+        raise ValueError(f"{name} has {T} positions, but max_position_embeddings={config.max_position_embeddings}")
     if token_type_ids is None:
         token_type_ids = np.zeros((B, T), dtype=np.int64)
     if position_ids is None:
         position_ids = np.arange(T)[None]
     token_type_ids = _grid("token_type_ids", token_type_ids, (B, T), backend, config.type_vocab_size, "type_vocab_size")
+    token_type_ids = backend.xp.broadcast_to(token_type_ids, (B, T))
     limit = "max_position_embeddings"
     position_ids = _grid("position_ids", position_ids, (B, T), backend, config.max_position_embeddings, limit)
     pattern = _pattern(attention_mask, (B, T), config.num_attention_heads, backend, dtype, skip_padding)
@@ -87,21 +89,27 @@ def check_labels(
 
 
 def check_targets(name: str, targets: Any, shape: tuple[int, ...], backend: Backend, dtype: Any) -> Array:
-    """Return finite numbers of the given shape, in the model's dtype: what a regression is to predict."""
+    """Return finite numbers of the given shape, in the model's dtype: what is to be predicted, or a mask."""
     targets = targets if isinstance(targets, backend.array_type) else backend.from_numpy(np.asarray(targets))
     if targets.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got {targets.dtype}")
     if targets.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {tuple(targets.shape)}")
-    if not bool(backend.xp.isfinite(targets).all()):
-        raise ValueError(f"{name} holds NaN or infinity")
+    refuse(name, targets, ~backend.xp.isfinite(targets), "finite numbers, not NaN or infinity")
     return targets.astype(dtype)
+
+
+def refuse(name: str, value: Array, bad: Array, allowed: str) -> None:
+    """Raise ValueError for the first number of `value` that is `bad`, with its place and what is allowed."""
+    if bool(bad.any()):
+        where = tuple(int(i[0]) for i in bad.nonzero())
+        raise ValueError(f"{name}{list(where)} is {value[where]}: allowed are {allowed}")
 
 
 def _grid(name: str, value: Any, shape: tuple[int, int], backend: Backend, upper: int, limit: str) -> Array:
     value = _integers(name, value, backend, upper, limit)
     if value.shape not in (shape, (1, shape[1])):
-        raise ValueError(f"{name} must have shape {shape}, got {value.shape}")
+        raise ValueError(f"{name} must have shape {shape} or {(1, shape[1])}, got {value.shape}")
     return value
 
 
@@ -114,10 +122,8 @@ def _integers(
     bad = (value < 0) | (value >= upper)
     if ignore_index is not None:
         bad &= value != ignore_index
-    if bool(bad.any()):
-        where = tuple(int(i[0]) for i in bad.nonzero())
-        allowed = f"0 to {upper - 1} ({limit}={upper})" + ("" if ignore_index is None else f" or {ignore_index}")
-        raise ValueError(f"{name}{list(where)} is {int(value[where])}: allowed are {allowed}")
+    allowed = f"0 to {upper - 1} ({limit}={upper})" + ("" if ignore_index is None else f" or {ignore_index}")
+    refuse(name, value, bad, allowed)
     return value if isinstance(value, backend.array_type) else backend.from_numpy(value)
 
 
@@ -157,6 +163,6 @@ def _additive_mask(
     attend = attention_mask.astype(dtype)
     if bool((attend == 1).all()):
         return None
-    if bool(((attend < 0) | (attend > 1)).any()):
-        raise ValueError("attention_mask must hold 1 (attend) and 0 (padding), got numbers outside [0, 1]")
+    outside = ~((attend >= 0) & (attend <= 1))  # NaN too
+    refuse("attention_mask", attend, outside, "1 (attend), 0 (padding), and numbers between")
     return (1 - attend) * float(np.finfo(dtype).min)

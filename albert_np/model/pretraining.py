@@ -129,14 +129,16 @@ class AlbertForPreTraining(AlbertBase):
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
+        order, B = sentence_order_label, inputs.pattern.batch
+        if order is not None:
+            order = check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels")
         rng, p = self._dropout_rng(), self.params
         y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
         if labels is not None:
             mlm_loss, mlm = mlm_loss_forward(y, labels, p.scope("predictions."), self.config, mlm_denominator)
         sop_logits, sop = classifier_forward(pooled, p.scope("sop_classifier."), self.config, rng)
-        if sentence_order_label is not None:
-            order = check_labels("sentence_order_label", sentence_order_label, y.shape[:1], self.backend, 2, "labels")
+        if order is not None:
             sop_loss, sop_loss_cache = ops.cross_entropy_forward(sop_logits, order, denominator=sop_denominator)
         self.cache = PreTrainingCache(albert, mlm, sop, sop_loss_cache) if grad else None
         return AlbertForPreTrainingOutput(
@@ -173,6 +175,9 @@ class AlbertForPreTraining(AlbertBase):
         dsop = self._upstream("sop_logits", sop_logits, (B, 2))
         dpooled = self._upstream("pooler_output", pooler_output, (B, H))
         dy = self._upstream("last_hidden_state", last_hidden_state, (B, T, H))
+        if prediction_logits is not None:
+            shape = (B, T, self.config.vocab_size)
+            prediction_logits = self._upstream("prediction_logits", prediction_logits, shape)
         if loss is not None:
             require(cache.mlm, "loss")
             dsop = dsop + ops.cross_entropy_backward(loss, require(cache.sop_loss, "loss"))
@@ -234,6 +239,8 @@ class AlbertForMaskedLM(AlbertBase):
         cache: MaskedLMCache = self._last_pass()
         if loss is None and logits is None and last_hidden_state is None:
             loss = 1.0
+        if loss is not None:
+            require(cache.mlm, "loss")
         dy = self._upstream("last_hidden_state", last_hidden_state, cache.albert.sequence_output.shape)
         dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, logits)
         return self._trunk_backward(dy, None, cache.albert)
@@ -265,7 +272,7 @@ def _mlm_backward(
     """Return the gradient (B, T, H) that reaches the trunk from the loss, from logits that somebody used, or both."""
     g, y, dy = model.grads.scope("predictions."), albert.sequence_output, 0.0
     if dlogits is not None:  # they were computed when they were read, after the loss
-        dlogits = model._upstream("the logits", dlogits, (*y.shape[:2], model.config.vocab_size))
+        dlogits = model._upstream("logits", dlogits, (*y.shape[:2], model.config.vocab_size))
         _, head = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
         dy = mlm_backward(dlogits.reshape(-1, model.config.vocab_size), head, g).reshape(y.shape)
     if dloss is not None:

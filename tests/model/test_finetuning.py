@@ -140,9 +140,15 @@ def test_a_pretrained_trunk_gets_a_new_head_with_a_warning(tmp_path):
     "cls, changes, labels, error, message",
     [
         (AlbertForSequenceClassification, {"num_labels": 3}, [0, 3], ValueError, r"labels\[1\] is 3.*num_labels=3"),
-        (AlbertForSequenceClassification, {"num_labels": 3}, [[0.5, 2, 0]] * 2, ValueError, "between 0 and 1"),
+        (AlbertForSequenceClassification, {"num_labels": 3}, [[0.5, 2, 0]] * 2, ValueError, "0 to 1 in a multi-label"),
         (AlbertForSequenceClassification, {"num_labels": 3}, [0.5, 2], ValueError, r"must have shape \(2, 3\)"),
-        (AlbertForSequenceClassification, {"num_labels": 1}, [np.nan, 2], ValueError, "holds NaN or infinity"),
+        (
+            AlbertForSequenceClassification,
+            {"num_labels": 1},
+            [np.nan, 2],
+            ValueError,
+            "is (nan|inf): allowed are finite",
+        ),
         (AlbertForSequenceClassification, {"num_labels": 1}, ["a", "b"], TypeError, "must hold numbers"),
         (AlbertForTokenClassification, {}, [[1, 1]] * 2, ValueError, r"labels must have shape \(2, 4\)"),
     ],
@@ -161,3 +167,13 @@ def test_bad_inputs_of_the_other_classes_get_one_clear_error():
         small_model(AlbertForQuestionAnswering)(IDS, start_positions=[0.5, 1], end_positions=[1, 1])
     with pytest.raises(ValueError, match="problem_type='rank': allowed are None, regression"):
         small_config(problem_type="rank")
+
+
+def test_upstream_gradients_and_choices_of_another_shape_are_refused():
+    model = AlbertForSequenceClassification(small_config(num_labels=3))
+    model([[2, 5, 3], [2, 6, 3]])
+    with pytest.raises(ValueError, match=r"the gradient of logits must have shape \(2, 3\), got \(3, 2\)"):
+        model.backward(logits=np.ones((3, 2)))
+    model = AlbertForMultipleChoice(small_config())
+    with pytest.raises(ValueError, match=r"attention_mask must have the leading axes \(B, C\) = \(3, 2\)"):
+        model(np.ones((3, 2, 4), int), np.ones((2, 3, 4), int))

@@ -149,9 +149,9 @@ def test_ffn_output_dropout_is_googles_and_off_by_default():
         model(IDS)
         return model.cache.encoder.steps[0]
 
-    assert out().feed_forward.dropout.keep is None
-    assert out().attention.dropout.keep is not None
-    assert out(ffn_output_dropout=True).feed_forward.dropout.keep is not None
+    assert out().feed_forward.dropout.kept is None
+    assert out().attention.dropout.kept is not None
+    assert out(ffn_output_dropout=True).feed_forward.dropout.kept is not None
 
 
 def test_dropout_keeps_the_mean():
@@ -200,7 +200,7 @@ def test_initial_weights_follow_hugging_faces_rules():
         ({"input_ids": IDS, "token_type_ids": [[0, 0, 1, 2]] * 2}, ValueError, r"token_type_ids\[0, 3\] is 2.*type_vo"),
         ({"input_ids": IDS, "token_type_ids": [[0, 0]]}, ValueError, r"token_type_ids must have shape \(2, 4\)"),
         ({"input_ids": IDS, "attention_mask": [[1, 1]]}, ValueError, r"attention_mask must have shape \(2, 4\) or"),
-        ({"input_ids": IDS, "attention_mask": 7 * MASK}, ValueError, "1 .attend. and 0 .padding."),
+        ({"input_ids": IDS, "attention_mask": 7 * MASK}, ValueError, "1 .attend., 0 .padding."),
         ({"input_ids": IDS, "attention_mask": np.ones((2, 2, 4, 4))}, ValueError, r"broadcast to \(2, 3, 4, 4\)"),
         ({"input_ids": IDS, "attention_mask": np.full((2, 4), "x")}, TypeError, "must hold numbers"),
         ({"inputs_embeds": np.zeros((2, 4, 12))}, ValueError, r"embedding_size=6\), got \(2, 4, 12\)"),
@@ -294,3 +294,54 @@ def test_a_batch_without_any_label_has_no_loss_and_no_gradient():
     model.backward()
     assert out.loss == 0
     assert not model.grads.flat.any()
+
+
+def test_shapes_that_are_broadcast_have_the_gradients_of_the_whole():
+    config = small_config()
+    ids = np.array([[2, 5, 7, 3], [2, 6, 5, 3]])
+    types, positions = np.array([[0, 0, 1, 1]]), np.array([[3, 2, 1, 0]])
+    found = []
+    for rows in (1, 2):
+        model = randomize(AlbertModel(config, dtype="float64"))
+        given = {"token_type_ids": types.repeat(rows, 0), "position_ids": positions.repeat(rows, 0)}
+        y = model(ids, **given).last_hidden_state
+        model.backward(last_hidden_state=np.cos(np.arange(y.size)).reshape(y.shape))
+        found.append(model.grads.flat)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12, atol=1e-14)
+
+
+def test_a_refused_backward_leaves_no_gradient():
+    batch = small_batch(small_config())
+    masked = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    model = AlbertForMaskedLM(small_config(), dtype="float64")
+    logits = model(**masked).logits
+    with pytest.raises(ValueError, match="a gradient of loss was given"):
+        model.backward(1.0, logits=logits)
+    assert not model.grads.flat.any()
+    model = AlbertForPreTraining(small_config(), dtype="float64")
+    model(**batch)
+    with pytest.raises(ValueError, match="the gradient of prediction_logits must have shape"):
+        model.backward(sop_logits=np.ones((3, 2)), prediction_logits=np.ones((3, 2)))
+    assert not model.grads.flat.any()
+
+
+def test_labels_are_checked_before_anything_is_computed():
+    model = AlbertForPreTraining(small_config())
+    batch = small_batch(model.config)
+    model(**batch)
+    state, cache = model.rng.bit_generator.state, model.cache
+    with pytest.raises(ValueError, match=r"sentence_order_label\[0\] is 7"):
+        model(**{**batch, "sentence_order_label": [7, 0, 0]})
+    assert model.rng.bit_generator.state == state
+    assert model.cache is cache
+
+
+def test_no_special_token_is_cut_off():
+    with pytest.raises(ValueError, match="vocab_size=2 would cut off bos_token_id=2"):
+        AlbertModel(small_config()).resize_token_embeddings(2)
+
+
+def test_a_dtype_that_is_none_is_refused_like_one_that_is_not_allowed():
+    for dtype in ("float16", "foo"):
+        with pytest.raises(ValueError, match=f"dtype='{dtype}': allowed are float32 and float64"):
+            AlbertModel(small_config(), dtype=dtype)

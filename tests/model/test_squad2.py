@@ -264,10 +264,10 @@ def test_saved_models_load_again_and_a_pretrained_trunk_gets_a_new_head(tmp_path
         ({"start_positions": [3, 1]}, ValueError, r"start_positions\[1\] is 1: .*except where p_mask forbids"),
         ({"end_positions": [[3], [0]]}, ValueError, r"end_positions must have shape \(2,\), got \(2, 1\)"),
         ({"start_positions": [0.5, 0]}, TypeError, "start_positions must hold integers"),
-        ({"is_impossible": [0, 2]}, ValueError, "is_impossible must hold 1"),
+        ({"is_impossible": [0, 2]}, ValueError, r"is_impossible\[1\] is 2.0: allowed are 1"),
         ({"is_impossible": [0]}, ValueError, r"is_impossible must have shape \(2,\)"),
         ({"p_mask": np.zeros((2, 5))}, ValueError, r"p_mask must have shape \(2, 6\)"),
-        ({"p_mask": np.full((2, 6), 0.5)}, ValueError, "p_mask must hold 1"),
+        ({"p_mask": np.full((2, 6), 0.5)}, ValueError, r"p_mask\[0, 0\] is 0.5: allowed are 1"),
     ],
 )
 def test_bad_inputs_get_one_clear_error(changes, error, message):
