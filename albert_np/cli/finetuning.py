@@ -87,9 +87,9 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
     _train(run, "training")
     best = run.best()
     if as_json:
-        print_json({"output": str(run.output), "step": best["step"], **best["evaluation"]})
+        print_json({"output": str(run.output), "step": best["step"], **run.evaluation.metrics})
     else:
-        click.echo(f"best after update {best['step']}: {_metrics(best['evaluation'])}\nmodel: {run.output}")
+        click.echo(f"best after update {best['step']}: {_metrics(run.evaluation.metrics)}\nmodel: {run.output}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:

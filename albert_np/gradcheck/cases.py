@@ -287,7 +287,7 @@ def _answer_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any,
 
     span_weights = {"qa_outputs.weight": rng.standard_normal((2, H)), "qa_outputs.bias": rng.standard_normal(2)}
     return [
-        ("span", span, lambda d, cache, g: span_backward(*d, cache, g), span_weights, {"x": x}),
+        ("span", span, lambda d, cache, g: span_backward(d[0], d[1], cache, g), span_weights, {"x": x}),
         ("span_loss", span_loss, lambda d, cache, g: span_loss_backward(d, cache), {}, {"start": logits, "end": ends}),
         ("start_logits", start_logits, start_logits_backward, weights("start_logits."), {"x": x}),
         ("end_logits", end_logits, end_logits_backward, weights("end_logits."), {"x": x}),

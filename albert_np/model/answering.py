@@ -9,6 +9,7 @@ import numpy as np
 
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
+from albert_np.execution import Pattern
 from albert_np.heads import (
     AnswerClassCache,
     AnswerLossCache,
@@ -34,7 +35,7 @@ from albert_np.heads import (
 )
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, check_targets, refuse
+from albert_np.model.inputs import check_labels, check_targets, refuse, refuse_skipped
 from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output, looked_at
 from albert_np.params import Shapes
 
@@ -87,9 +88,8 @@ class AlbertForQuestionAnswering(AlbertBase):
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         labelled = start_positions is not None and end_positions is not None
         if labelled:
-            shape = (inputs.pattern.batch, inputs.pattern.positions)
-            starts = self._clipped_positions("start_positions", start_positions, shape)
-            ends = self._clipped_positions("end_positions", end_positions, shape)
+            starts = self._clipped_positions("start_positions", start_positions, inputs.pattern)
+            ends = self._clipped_positions("end_positions", end_positions, inputs.pattern)
         y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         start_logits, end_logits, head = span_forward(y, inputs.pattern, self.params.scope(""))
         loss, loss_cache = None, None
@@ -105,15 +105,17 @@ class AlbertForQuestionAnswering(AlbertBase):
             end_logits=end_logits,
         )
 
-    def _clipped_positions(self, name: str, positions: Any, shape: tuple[int, int]) -> Array:
+    def _clipped_positions(self, name: str, positions: Any, pattern: Pattern) -> Array:
         """Return positions as labels (B,) from 0 to T, where T is ignored."""
-        B, T = shape
+        B, T = pattern.batch, pattern.positions
         positions = positions if isinstance(positions, self.backend.array_type) else np.asarray(positions)
         if positions.dtype.kind not in "iu":
             raise TypeError(f"{name} must hold integers, got {positions.dtype}")
         if positions.ndim == 2 and positions.shape[1] == 1:
             positions = positions[:, 0]
-        return check_labels(name, positions.clip(0, T), (B,), self.backend, T, "positions", ignore_index=T)
+        labels = check_labels(name, positions.clip(0, T), (B,), self.backend, T, "positions", ignore_index=T)
+        refuse_skipped(name, labels[:, None] == self.backend.xp.arange(T), pattern)
+        return labels
 
     def backward(self, loss: float | None = None, *, start_logits: Any = None, end_logits: Any = None) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients of the logits, (B, T) each.

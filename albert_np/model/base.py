@@ -251,7 +251,7 @@ def _is_allowed(dtype: Any) -> bool:
 
 
 def require(cache: Any, name: str) -> Any:
-    """Return `cache`; ValueError if the forward pass left none for the output that a gradient was given for."""
+    """Return `cache`; ValueError if the forward pass left none for the output that backward is to start from."""
     if cache is None:
-        raise ValueError(f"a gradient of {name} was given, but the last forward pass did not compute it")
+        raise ValueError(f"backward from {name}: the last forward pass did not compute it; a loss needs its labels")
     return cache

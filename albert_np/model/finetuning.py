@@ -11,10 +11,11 @@ import numpy as np
 from albert_np import ops
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
+from albert_np.execution import Pattern
 from albert_np.heads import ClassifierCache, classifier_backward, classifier_forward, classifier_shapes
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, check_targets, refuse
+from albert_np.model.inputs import check_labels, check_targets, refuse, refuse_skipped
 from albert_np.model.outputs import ClassifierOutput, looked_at
 from albert_np.params import Shapes
 
@@ -66,7 +67,7 @@ class _Classifier(AlbertBase):
         y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head = classifier_forward(y if pooled is None else pooled, self.params.scope(""), self.config, rng)
         logits = logits.reshape(shape or logits.shape)
-        loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, denominator)
+        loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, denominator, inputs.pattern)
         self.cache = HeadCache(albert, head, logits.shape, loss_cache) if grad else None
         return ClassifierOutput(
             y,
@@ -99,10 +100,12 @@ class _Classifier(AlbertBase):
         """Return the inputs as the trunk takes them, and the shape of the logits if it is not the classifier's."""
         return arrays, None
 
-    def _loss(self, logits: Array, labels: Any, denominator: float | None) -> tuple[Array, Loss]:
+    def _loss(self, logits: Array, labels: Any, denominator: float | None, pattern: Pattern) -> tuple[Array, Loss]:
         """Cross-entropy over the last axis; labels have the logits' other axes, -100 where nothing is asked."""
         *shape, classes = logits.shape
         labels = check_labels("labels", labels, tuple(shape), self.backend, classes, "num_labels")
+        if not self.has_pooler:
+            refuse_skipped("labels", labels != ops.IGNORE_INDEX, pattern)
         loss, cache = ops.cross_entropy_forward(logits.reshape(-1, classes), labels.ravel(), denominator=denominator)
         return loss, Loss(ops.cross_entropy_backward, cache)
 
@@ -116,11 +119,11 @@ class AlbertForSequenceClassification(_Classifier):
     for other numbers; unlike Hugging Face's, the config stays as it is.
     """
 
-    def _loss(self, logits: Array, labels: Any, denominator: float | None) -> tuple[Array, Loss]:
+    def _loss(self, logits: Array, labels: Any, denominator: float | None, pattern: Pattern) -> tuple[Array, Loss]:
         labels = labels if isinstance(labels, self.backend.array_type) else np.asarray(labels)
         kind = self.config.problem_type or self._problem_type(labels)
         if kind == "single_label_classification":
-            return super()._loss(logits, labels, denominator)
+            return super()._loss(logits, labels, denominator, pattern)
         if logits.shape[1] == 1:
             labels = labels.reshape(-1, 1)  # (B,) is as good as (B, 1)
         targets = check_targets("labels", labels, logits.shape, self.backend, self.dtype)

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.backend import Array, Backend
+from albert_np.backend import Array, Backend, array_module
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
 from albert_np.ops import IGNORE_INDEX
 
-__all__ = ["check_inputs", "check_labels", "check_targets", "refuse"]
+__all__ = ["check_inputs", "check_labels", "check_targets", "refuse", "refuse_skipped"]
 
 
 def check_inputs(
@@ -104,6 +104,16 @@ def refuse(name: str, value: Array, bad: Array, allowed: str) -> None:
     if bool(bad.any()):
         where = tuple(int(i[0]) for i in bad.nonzero())
         raise ValueError(f"{name}{list(where)} is {value[where]}: allowed are {allowed}")
+
+
+def refuse_skipped(name: str, asked: Array, pattern: Pattern) -> None:
+    """Raise ValueError where labels ask for something in padding that is skipped. asked: booleans (B, T)."""
+    if pattern.tokens is not None:
+        real = pattern.unpack(array_module(asked).ones(pattern.tokens.shape, dtype=bool))
+        skipped = asked & ~real
+        if bool(skipped.any()):
+            where = tuple(int(i[0]) for i in skipped.nonzero())
+            raise ValueError(f"{name} asks for something at {where}, in padding that skip_padding leaves out")
 
 
 def _grid(name: str, value: Any, shape: tuple[int, int], backend: Backend, upper: int, limit: str) -> Array:

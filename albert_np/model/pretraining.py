@@ -21,7 +21,7 @@ from albert_np.heads import (
 )
 from albert_np.layers import AlbertCache, AlbertInputs
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels
+from albert_np.model.inputs import check_labels, refuse_skipped
 from albert_np.model.outputs import (
     AlbertForPreTrainingOutput,
     AlbertModelOutput,
@@ -256,6 +256,7 @@ def _check_mlm_labels(
     labels = check_labels("labels", labels, shape, model.backend, model.config.vocab_size, "vocab_size")
     if skip:
         read = labels != ops.IGNORE_INDEX
+        refuse_skipped("labels", read, inputs.pattern)
         read[:, 0] = True  # [CLS], for the pooler
         inputs = inputs._replace(pattern=inputs.pattern.wanting(read))
     return inputs, labels

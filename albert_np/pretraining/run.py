@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from albert_np.checkpoints import latest_checkpoint
+from albert_np.checkpoints import CONFIG_FILE, latest_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution import available_threads
 from albert_np.files import read_json, write_json
@@ -43,6 +43,7 @@ __all__ = ["PretrainingRun", "Progress", "Recipe", "prepare_run"]
 OPTIMIZERS = {"lamb": LAMB, "adamw": AdamW}
 SCHEDULES = {"linear": warmup_linear, "google": google_schedule}
 RUN_FILE = "run.json"
+_OF_OTHERS = (CONFIG_FILE, "model.safetensors", "finetuning.json", "metrics.jsonl", "checkpoints")  # not to write over
 HELD_OUT_EXAMPLES = 512  # evaluated on at most
 
 Documents = Callable[[], Iterable[Sequence[str]]]  # each call reads the texts from the start
@@ -129,10 +130,12 @@ def prepare_run(
     documents: reads the texts anew at each call; source: what tells them from others, as JSON can hold it.
     vocabulary: a spiece.model to use; without one, `vocab_size` pieces are learned from the training documents.
     held_out: share of the documents kept for evaluation. The configuration's vocabulary size becomes that of the
-    vocabulary. FileExistsError if there is a run already; ValueError if an argument or the texts do not fit.
+    vocabulary. FileExistsError if there is a run or a model already; ValueError if an argument or the texts do not fit.
     """
     if (output / RUN_FILE).exists():
         raise FileExistsError(f"{output} already holds a run: resume it or choose another folder")
+    if held := [name for name in _OF_OTHERS if (output / name).exists()]:
+        raise FileExistsError(f"{output} already holds {held[0]}, of a model or another run: choose another folder")
     if recipe.max_seq_length > config.max_position_embeddings:
         raise ValueError(
             f"max_seq_length={recipe.max_seq_length}, but max_position_embeddings={config.max_position_embeddings}"

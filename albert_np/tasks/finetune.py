@@ -34,7 +34,7 @@ from albert_np.model import class_of
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
-from albert_np.tasks.predict import Predictor, label_list, save_task
+from albert_np.tasks.predict import Evaluation, Predictor, label_list, save_task
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
@@ -125,6 +125,8 @@ def prepare_finetuning(
 
 class FineTuningRun:
     """A prepared run folder, opened: train it, resume it."""
+
+    evaluation: Evaluation  # of the finished model, as it will answer; there once it is trained
 
     def __init__(self, output: str | Path):
         """Open `output`; FileNotFoundError if it holds no run, ValueError if its finetuning.json is damaged."""
@@ -259,8 +261,8 @@ class FineTuningRun:
         trainer.train(self.steps)
         self._publish(self.output / "best" / "checkpoints" / f"step-{self.best()['step']:08d}")
         predictor = Predictor.load(self.output, threads=self.recipe.threads, dtype=self.recipe.dtype)
-        predictions = predictor.evaluate(self.eval_examples, self.eval_features).predictions
-        if warning := predictor.collapse_warning(predictions):
+        self.evaluation = predictor.evaluate(self.eval_examples, self.eval_features)
+        if warning := predictor.collapse_warning(self.evaluation.predictions):
             warnings.warn(warning, stacklevel=2)
         return predictor
 

@@ -218,3 +218,16 @@ def test_without_a_label_only_the_first_positions_are_computed():
     del batch["labels"]
     real = batch["attention_mask"] == 1
     assert model(**batch, skip_padding=True).last_hidden_state[real].all()
+
+
+def test_nothing_is_asked_in_padding_that_is_left_out():
+    ids, mask = np.ones((2, 4), int), np.array([[1, 1, 1, 0], [1, 1, 1, 1]])
+    labels = np.where(np.arange(4) == 3, 1, -100)[None].repeat(2, 0)
+    with pytest.raises(ValueError, match=r"labels asks for something at \(0, 3\), in padding"):
+        small_model(AlbertForMaskedLM)(ids, mask, labels=labels, skip_padding=True)
+    with pytest.raises(ValueError, match=r"labels asks for something at \(0, 3\), in padding"):
+        small_model(AlbertForTokenClassification)(ids, mask, labels=labels, skip_padding=True)
+    model, positions = small_model(AlbertForQuestionAnswering), np.array([1, 3])
+    assert np.isfinite(model(ids, mask, start_positions=positions, end_positions=positions, skip_padding=True).loss)
+    with pytest.raises(ValueError, match=r"end_positions asks for something at \(0, 3\), in padding"):
+        model(ids, mask, start_positions=positions, end_positions=[3, 3], skip_padding=True)
