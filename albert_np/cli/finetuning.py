@@ -243,7 +243,7 @@ def classify(
 @MODEL
 @click.option("--context", help="The text to look for the answer in.")
 @click.option("--context-file", type=click.Path(path_type=Path), help="A file with it instead.")
-@click.option("--top", default=3, show_default=True, help="How many answers to show.")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many answers to show.")
 @JSON
 @reports_errors
 def answer(question: str, model: str, context: str | None, context_file: Path | None, top: int, as_json: bool) -> None:

@@ -12,7 +12,9 @@ from albert_np.cli.main import figure_option, print_json, reports_errors
 @click.command("fill-mask")
 @click.argument("text")
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="A run, checkpoint or model folder.")
-@click.option("--top", default=5, show_default=True, help="How many answers to show for each [MASK].")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many answers to show for each [MASK]."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 @reports_errors
 def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
