@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
 from albert_np.config import AlbertConfig  # noqa: E402
-from albert_np.gradcheck import (  # noqa: E402  # noqa: E402
+from albert_np.gradcheck import (  # noqa: E402
     compare_precision,
     compare_with_torch,
     inputs_of,
