@@ -102,6 +102,9 @@ def prepare_finetuning(
         )
     task = named_task(task) if isinstance(task, str) else task
     kind = KINDS[task.kind]
+    train, evaluation = kind.checked(train), kind.checked(evaluation)
+    for examples in (train, evaluation):
+        kind.references(examples)
     task = kind.suited(kind.fitted(task, checkpoint.config.max_position_embeddings), train)
     contents = {
         "task": asdict(task),

@@ -112,11 +112,11 @@ class Predictor:
         features: those of the examples, if they are there already. Raises ValueError for an example without its answer
         or with a label that the model does not know.
         """
-        asked = self.kind.references(examples)
+        asked, task = self.kind.references(examples), self.kind.reporting(self.task, self.labels)
         features = features or self.features(examples)
         outputs, loss = self._outputs(features)
         predictions = self._decode(examples, features, outputs)
-        return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, self.task)}, predictions)
+        return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, task)}, predictions)
 
     def collapse_warning(self, predictions: Sequence[Prediction]) -> str | None:
         """Return a warning if all predictions are the same, or nearly all; else None."""

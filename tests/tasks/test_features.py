@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from toys.tasks import examples
 
-from albert_np.tasks import KINDS, TASKS, Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks import (
+    KINDS,
+    TASKS,
+    Answer,
+    ChoiceExample,
+    QuestionExample,
+    TaggedExample,
+    TextExample,
+    majority_baseline,
+    prepare_finetuning,
+)
 from albert_np.tasks.batches import FineTuningData, Position, batches_by_length
 from albert_np.tokenization import AlbertTokenizer
 
@@ -194,3 +204,74 @@ def test_the_squad_2_head_is_told_where_an_answer_may_be_and_whether_there_is_on
     assert 0 < batch.is_impossible.sum() < len(features)
     unasked = features_of("answering-v2", [e._replace(answers=None) for e in asked], tokenizer, 24)
     assert KINDS["answering-v2"].collate(unasked, tokenizer.pad_token_id)._fields[-1] == "p_mask"
+
+
+CONTEXT = "the cat sees a dog"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        ("classification", TextExample("a", label=np.int64(3)), "3"),
+        ("classification", TextExample("a", label=np.str_("x ")), "x"),
+        ("classification", TextExample("a", label=np.bool_(True)), "True"),
+        ("multilabel", TextExample("a", label="joy"), ("joy",)),
+        ("multilabel", TextExample("a", label=["joy", "awe"]), ("joy", "awe")),
+        ("multilabel", TextExample("a", label=np.array(["joy", "awe"])), ("joy", "awe")),
+        ("regression", TextExample("a", label=np.float32(0.5)), 0.5),
+        ("regression", TextExample("a", label=3), 3.0),
+        ("tagging", TaggedExample(["a", "b"], np.array(["O", "B-x"])), ("O", "B-x")),
+        ("answering", QuestionExample("1", "who?", CONTEXT, [Answer("cat", np.int64(4))]), (Answer("cat", 4),)),
+        ("choice", ChoiceExample("a", None, ["x", "y"], np.int64(1)), 1),
+    ],
+)
+def test_examples_made_by_hand_may_hold_what_a_file_would(kind, given, expected):
+    (found,) = KINDS[kind].references([given])
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ("classification", TextExample("a", label=float("nan")), "the label 'label' must be the name of one class"),
+        ("classification", TextExample("a", label=np.float32("nan")), "must be the name of one class, got nan"),
+        ("classification", TextExample("a", label=("x", "y")), "must be the name of one class"),
+        ("multilabel", TextExample("a", label=(float("nan"),)), "a list of names"),
+        ("regression", TextExample("a", label=float("nan")), "must be a finite number, got nan"),
+        ("regression", TextExample("a", label="high"), "must be a finite number, got 'high'"),
+        ("regression", TextExample(" ", label=1.0), "'text' must be a text that is not empty"),
+        ("tagging", TaggedExample(("a", "b"), ("O",)), "has 2 words and 1 tags"),
+        ("answering", QuestionExample("1", "who?", CONTEXT, (Answer("cat", 5),)), "at answer_start=5"),
+        ("answering", QuestionExample("0", "who?", CONTEXT, ()), "each question needs an id of its own, got '0'"),
+        ("choice", ChoiceExample("a", None, ("x", "y"), 2), "'label' must lie in 0 to 1"),
+        ("choice", TextExample("a", label="x"), "is a TextExample; the kind of task is choice, of ChoiceExample"),
+    ],
+)
+def test_a_bad_example_made_by_hand_is_named_by_its_place(kind, given, message, start, tmp_path):
+    good = {
+        "answering": QuestionExample("0", "who?", CONTEXT, ()),
+        "choice": ChoiceExample("a", None, ("x", "y"), 0),
+        "tagging": TaggedExample(("a",), ("O",)),
+    }.get(kind, TextExample("a", label="1"))
+    with pytest.raises(ValueError, match=f"^example 2:? .*{message}"):
+        prepare_finetuning(tmp_path / "run", kind, [good, given], [good], start)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_class_whose_f1_counts_goes_by_the_datas_name_for_it(start, tmp_path):
+    mrpc, kind = TASKS["mrpc"], KINDS["classification"]
+    made = [TextExample("a", "b", label) for label in ("equivalent", "not_equivalent")]
+    assert kind.suited(mrpc, made).positive_label == "equivalent"
+    assert kind.suited(mrpc, [e._replace(label=str(i)) for i, e in enumerate(made)]).positive_label == "1"
+    assert kind.suited(replace(mrpc, positive_label="not_equivalent"), made).positive_label == "not_equivalent"
+    assert kind.suited(TASKS["cola"], made).positive_label is None
+    run = prepare_finetuning(tmp_path / "run", replace(mrpc, steps=1, warmup_steps=0), made, made, start)
+    assert run.task.positive_label == "equivalent"
+    strange = [e._replace(label=label) for e, label in zip(made, ("yes", "no"), strict=True)]
+    with pytest.raises(
+        ValueError, match="positive_label='1', the class whose F1 mrpc reports, must be one of 'no', 'yes'"
+    ):
+        prepare_finetuning(tmp_path / "other", "mrpc", strange, strange, start)
+    with pytest.raises(ValueError, match=r"positive_label='spam'.* must be one of 'no', 'yes'"):
+        majority_baseline("classification", strange, strange, "spam")

@@ -15,8 +15,8 @@ from albert_np.model import AlbertBase, AlbertForQuestionAnswering
 from albert_np.tasks.examples import QuestionExample
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Prediction, Windows, row, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics
-from albert_np.tasks.readers.files import OnBad
-from albert_np.tasks.readers.squad import read_questions
+from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.squad import own_id, question_example, read_questions
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch
@@ -61,6 +61,18 @@ class QuestionKind(Kind[QuestionExample]):
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
         return read_questions(path, labelled, on_bad)
+
+    def from_json(self, entry: Entry) -> QuestionExample:
+        return question_example(entry)
+
+    def checked(self, examples: Sequence[QuestionExample]) -> list[QuestionExample]:
+        """As of every kind; those with answers must also have an id each, as in a file."""
+        found = super().checked(examples)
+        seen: set[str] = set()
+        for number, example in enumerate(found, start=1):
+            if example.answers is not None:
+                own_id(example.id, f"example {number}", seen)
+        return found
 
     def to_json(self, example: QuestionExample) -> dict[str, Any]:
         record = super().to_json(example)

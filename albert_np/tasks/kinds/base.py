@@ -16,7 +16,7 @@ from albert_np.model import AlbertBase
 from albert_np.ops import IGNORE_INDEX, softmax_forward
 from albert_np.tasks.examples import Example
 from albert_np.tasks.metrics import collapse_warning
-from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.readers.files import Entry, OnBad
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
@@ -143,15 +143,35 @@ class Kind(ABC, Generic[E]):
         """Return an example as the JSON object that `read` reads as the same example."""
         return {name: value for name, value in example._asdict().items() if value is not None}
 
+    @abstractmethod
+    def from_json(self, entry: Entry) -> E:
+        """Return the example that a JSON object of `to_json` holds; ValueError says where it is bad."""
+
+    def checked(self, examples: Sequence[E]) -> list[E]:
+        """Return examples made by hand as `read` would give them: labels of classes are strings, NumPy's are Python's.
+
+        Raises ValueError, with the example's place from 1, for one of another kind, and for one with an answer that no
+        file may hold either, such as a label NaN or an empty text.
+        """
+        return [self._checked(f"example {number}", example) for number, example in enumerate(examples, start=1)]
+
+    def _checked(self, where: str, example: E) -> E:
+        if not isinstance(example, self.example):
+            given = type(example).__name__
+            raise ValueError(f"{where} is a {given}; the kind of task is {self.name}, of {self.example.__name__}")
+        if getattr(example, self.answer_field) is None:
+            return example
+        return self.from_json(Entry(where, _plain(self.to_json(example))))
+
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[E]:
         """Return examples without answers of bare texts, or of one text and its pair; ValueError if they need more."""
         raise ValueError(f"this model's kind of task is {self.name}, which needs more than a text")
 
     def references(self, examples: Sequence[E]) -> list[Any]:
-        """Return what the metrics compare with, the right answers; ValueError if an example has none."""
-        found = [getattr(example, self.answer_field) for example in examples]
+        """Return what the metrics compare with; ValueError for an example, numbered from 1, without its answer."""
+        found = [getattr(example, self.answer_field) for example in self.checked(examples)]
         if None in found:
-            raise ValueError(f"example {found.index(None)} has no {self.answer_field} to compare with")
+            raise ValueError(f"example {found.index(None) + 1} has no {self.answer_field} to compare with")
         return found
 
     def label_names(self, examples: Sequence[E]) -> tuple[str, ...]:
@@ -177,6 +197,10 @@ class Kind(ABC, Generic[E]):
         """Return a task with what the training examples decide of its settings."""
         return task
 
+    def reporting(self, task: NamedTask, labels: Sequence[str]) -> NamedTask:
+        """Return a task whose metrics are of labels that there are; ValueError if they cannot be."""
+        return task
+
     def tuned(self, task: NamedTask, metrics: Metrics) -> NamedTask:
         """Return a task with what an evaluation decides of its settings."""
         return task
@@ -186,6 +210,7 @@ class Kind(ABC, Generic[E]):
     ) -> list[Feature]:
         """Return the features of all examples, in order; ValueError for a label that is not among `labels`."""
         numbers = {name: number for number, name in enumerate(labels)}
+        examples = self.checked(examples)
         return [
             feature
             for first in range(0, len(examples), CHUNK)
@@ -278,6 +303,15 @@ def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
     for filled, array in zip(stacked, arrays, strict=True):
         filled[..., : array.shape[-1]] = array
     return stacked
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON would make of a value: lists of tuples and arrays, Python's numbers of NumPy's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def softmax(logits: Floats) -> npt.NDArray[np.float64]:

@@ -11,8 +11,8 @@ from albert_np.model import AlbertForMultipleChoice
 from albert_np.tasks.examples import ChoiceExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, softmax
 from albert_np.tasks.metrics import choice_metrics
-from albert_np.tasks.readers.choices import read_choices
-from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.readers.choices import choice_example, read_choices
+from albert_np.tasks.readers.files import Entry, OnBad
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -31,6 +31,9 @@ class Choice(Kind[ChoiceExample]):
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[ChoiceExample]:
         return read_choices(path, columns, labelled, on_bad)
+
+    def from_json(self, entry: Entry) -> ChoiceExample:
+        return choice_example(entry, {})
 
     def rows(
         self,

@@ -14,8 +14,8 @@ from albert_np.tasks.examples import TaggedExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, row, softmax
 from albert_np.tasks.kinds.texts import at_least
 from albert_np.tasks.metrics import collapse_warning, tagging_metrics
-from albert_np.tasks.readers.conll import read_tagged
-from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.readers.conll import read_tagged, tagged_example
+from albert_np.tasks.readers.files import Entry, OnBad
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -34,6 +34,9 @@ class Tagging(Kind[TaggedExample]):
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TaggedExample]:
         return read_tagged(path, columns, labelled, on_bad)
+
+    def from_json(self, entry: Entry) -> TaggedExample:
+        return tagged_example(entry, {role: role for role in self.columns})
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TaggedExample]:
         if pair is not None:

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,8 +13,8 @@ from albert_np.model import AlbertBase, AlbertForSequenceClassification
 from albert_np.tasks.examples import TextExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, ranked, row, softmax
 from albert_np.tasks.metrics import classification_metrics, multilabel_metrics, regression_metrics
-from albert_np.tasks.readers.files import OnBad
-from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts
+from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts, text_example
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -32,6 +33,9 @@ class TextKind(Kind[TextExample]):
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TextExample]:
         return read_texts(path, type(self).read_label, columns, labelled, on_bad)
+
+    def from_json(self, entry: Entry) -> TextExample:
+        return text_example(entry, {role: role for role in self.columns if role in entry.fields}, type(self).read_label)
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TextExample]:
         return [TextExample(text, pair) for text in texts]
@@ -82,6 +86,21 @@ class Classification(TextKind):
 
     def label_names(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         return at_least(2, {str(example.label) for example in examples})
+
+    def suited(self, task: NamedTask, examples: Sequence[TextExample]) -> NamedTask:
+        return self.reporting(task, self.label_names(examples))
+
+    def reporting(self, task: NamedTask, labels: Sequence[str]) -> NamedTask:
+        """The class whose F1 is reported goes by the name that the data has for it: "equivalent" is the "1" of MRPC."""
+        if task.positive_label in (None, *labels):
+            return task
+        affirmed = [name for name in labels if set(labels) == {name, f"not_{name}"}]
+        if not affirmed:
+            raise ValueError(
+                f"positive_label={task.positive_label!r}, the class whose F1 {task.name} reports, must be one of "
+                f"{', '.join(map(repr, labels))}"
+            )
+        return replace(task, positive_label=affirmed[0])
 
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> int:
         return label_number(numbers, label, example)
