@@ -122,6 +122,9 @@ def prepare_finetuning(
         write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
         run.check()
+    for part, features in (("training", run.data.features), ("evaluation", run.eval_features)):
+        if warning := kind.cut_warning(task, features, checkpoint.config.max_position_embeddings):
+            warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run
 

@@ -11,7 +11,7 @@ import numpy as np
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertBase, AlbertForSequenceClassification
 from albert_np.tasks.examples import TextExample
-from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, ranked, row, softmax
+from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, cut_rows, label_number, ranked, row, softmax
 from albert_np.tasks.metrics import classification_metrics, multilabel_metrics, regression_metrics
 from albert_np.tasks.readers.files import Entry, OnBad
 from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts, text_example
@@ -56,15 +56,12 @@ class TextKind(Kind[TextExample]):
         seconds = [example.text_pair for example in examples]
         if None in seconds and any(seconds):
             raise ValueError(f"example {first + seconds.index(None) + 1} has no text_pair, and others have one")
-        encoded = tokenizer(
-            [example.text for example in examples],
-            [text for text in seconds if text is not None] if any(seconds) else None,
-            truncation=True,
-            max_length=task.max_seq_length,
-        )
-        for at, example in enumerate(examples, start=first):
+        texts = [example.text for example in examples]
+        pairs = [text for text in seconds if text is not None] if any(seconds) else None
+        rows = cut_rows(tokenizer, texts, pairs, task.max_seq_length)
+        for at, (example, (ids, types, cut)) in enumerate(zip(examples, rows, strict=True), start=first):
             target = None if example.label is None else self.target(example.label, numbers, at)
-            yield row(at, encoded["input_ids"][at - first], encoded["token_type_ids"][at - first], target)
+            yield row(at, ids, types, target, cut=cut)
 
     @abstractmethod
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> Any:
@@ -88,7 +85,7 @@ class Classification(TextKind):
         return at_least(2, {str(example.label) for example in examples})
 
     def suited(self, task: NamedTask, examples: Sequence[TextExample]) -> NamedTask:
-        return self.reporting(task, self.label_names(examples))
+        return self.reporting(task, self.label_names(examples)) if examples else task
 
     def reporting(self, task: NamedTask, labels: Sequence[str]) -> NamedTask:
         """The class whose F1 is reported goes by the name that the data has for it: "equivalent" is the "1" of MRPC."""
