@@ -4,7 +4,8 @@
 written is flushed to disk and only then renamed, which file systems do at one stroke. So a name never shows half of
 what was to be written, whenever a process is killed or the power is cut. If the block raises anything, what it wrote
 is removed, what was there before stays, and the error names the final path. The hidden name of a path is always the
-same: the next writer clears what a killed one left, and two must not write to the same path at the same time.
+same: the next writer clears what a killed one left, and two must not write to the same path at the same time: where
+that could happen, they hold the folder with `locked`.
 """
 
 import errno
@@ -13,15 +14,21 @@ import json
 import os
 import shutil
 import struct
+import sys
+import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
+
+from albert_np.schema import check
 
 __all__ = [
     "NO_ROOM",
     "is_vacant",
+    "locked",
     "read_fields",
     "read_json",
     "read_lines",
@@ -41,6 +48,7 @@ Name = str | os.PathLike[str]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 _UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)  # of folders, on some systems of files
+_HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # a lock is held; the last two on Windows
 _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
 
 
@@ -82,27 +90,23 @@ def whole_files(folder: Name, seal: str | None = None) -> Iterator[Path]:
     """
     folder = _named(folder)
     hidden = folder / f"{_HIDDEN}files"
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir()
-        yield hidden
-        _flush_all(hidden)
-        names = sorted((path.name for path in hidden.iterdir()), key=lambda name: (name == seal, name))
-        if seal in names:
-            (folder / seal).unlink(missing_ok=True)
-        for name in names:
-            os.replace(hidden / name, folder / name)
-        hidden.rmdir()
-        _flush(folder)
-    except BaseException as error:
-        shutil.rmtree(hidden, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()
-        _name_finally(error, hidden, folder)
-        raise
+    with _made(folder):
+        try:
+            shutil.rmtree(hidden, ignore_errors=True)
+            hidden.mkdir()
+            yield hidden
+            _flush_all(hidden)
+            names = sorted((path.name for path in hidden.iterdir()), key=lambda name: (name == seal, name))
+            if seal in names:
+                (folder / seal).unlink(missing_ok=True)
+            for name in names:
+                os.replace(hidden / name, folder / name)
+            hidden.rmdir()
+            _flush(folder)
+        except BaseException as error:
+            shutil.rmtree(hidden, ignore_errors=True)
+            _name_finally(error, hidden, folder)
+            raise
 
 
 @contextmanager
@@ -117,20 +121,41 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
     if not is_vacant(folder) and not (replace and folder.is_dir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     hidden = _hidden(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir()
-        yield hidden
-        _flush_all(hidden)
-        if folder.exists():
-            remove_folder(folder)
-        hidden.rename(folder)
-        _flush(folder.parent)
-    except BaseException as error:
-        shutil.rmtree(hidden, ignore_errors=True)
-        _name_finally(error, hidden, folder)
-        raise
+    with _made(folder.parent):
+        try:
+            shutil.rmtree(hidden, ignore_errors=True)
+            hidden.mkdir()
+            yield hidden
+            _flush_all(hidden)
+            if folder.exists():
+                remove_folder(folder)
+            hidden.rename(folder)
+            _flush(folder.parent)
+        except BaseException as error:
+            shutil.rmtree(hidden, ignore_errors=True)
+            _name_finally(error, hidden, folder)
+            raise
+
+
+@contextmanager
+def locked(folder: Name) -> Iterator[None]:
+    """Hold a folder for this process; raise BlockingIOError at once, with the folder's name, if another holds it.
+
+    The folder is made if it is missing, and taken away again if the block fails and leaves it empty. The lock is the
+    operating system's, on the file `.lock` in the folder: it ends with the process, however that ends, and a file that
+    a killed process left is in nobody's way. Where the file system has no locks, a warning says so. Within one process
+    a folder is held once, not again inside the block.
+    """
+    folder = _named(folder)
+    path = folder / ".lock"
+    with _made(folder):
+        descriptor = _open_locked(path)
+        try:
+            yield
+        finally:
+            if os.name == "posix" and _is_open_as(descriptor, path):
+                path.unlink()
+            os.close(descriptor)
 
 
 def write_text(path: Name, text: str) -> None:
@@ -175,6 +200,60 @@ def _named(path: Name) -> Path:
 
 def _hidden(path: Path) -> Path:
     return path.with_name(f"{_HIDDEN}{path.name}")
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; those that were missing go again if the block fails and leaves them empty."""
+    missing = list(takewhile(lambda path: not os.path.lexists(path), (folder, *folder.parents)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+def _open_locked(path: Path) -> int:
+    """Open a file with the operating system's lock on it; BlockingIOError where another process has that."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor, path.parent)
+            if _is_open_as(descriptor, path):  # else its last holder removed it before this one had it
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            raise BlockingIOError(
+                f"{folder} is in use by another process: wait until that has ended, or choose another folder"
+            ) from error
+        warnings.warn(f"{folder}: no lock can be had here ({error}); let one process alone use it", stacklevel=2)
+
+
+def _is_open_as(descriptor: int, path: Path) -> bool:
+    """Whether a path still names the file that is open."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _is_stream(path: Path) -> bool:
@@ -250,14 +329,26 @@ def read_text(path: Name) -> str:
     return "".join(read_lines(path))
 
 
-def read_json(path: Name) -> dict[str, Any]:
-    """Return the JSON object in a file; ValueError names the file if it is damaged or holds something else."""
+def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: int = 2**24) -> dict[str, Any]:
+    """Return the JSON object in a file, checked against a schema, see `albert_np.schema`, if one is given.
+
+    Raises ValueError, naming the file and the field, if it is damaged, holds something else, has more than `max_bytes`
+    or is no file but a folder, a device or a pipe; OSError as `open`.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a file; it should hold a JSON object")
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"{path} has more than {max_bytes / 2**20:.0f} MiB, which no such file needs")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object, got a {type(content).__name__}")
+    check(content, schema or {}, path)
     return content
 
 

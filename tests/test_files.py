@@ -18,6 +18,7 @@ import pytest
 from albert_np import files
 from albert_np.files import (
     is_vacant,
+    locked,
     read_fields,
     read_json,
     read_lines,
@@ -318,6 +319,67 @@ def test_a_folder_is_never_seen_half_removed(tmp_path):
     assert names(tmp_path) == []
     with pytest.raises(FileNotFoundError):
         remove_folder(folder)
+
+
+def holding(folder, then):
+    """Start a process that holds a folder, says so, and then does something."""
+    code = f"from albert_np.files import locked\nwith locked({str(folder)!r}):\n print('held', flush=True)\n {then}"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\n"
+    return process
+
+
+def test_a_folder_is_held_by_one_process_at_a_time(tmp_path):
+    folder = tmp_path / "run"
+    with holding(folder, "input()") as process:
+        message = r"run is in use by another process: wait until .* another folder"
+        with pytest.raises(BlockingIOError, match=message), locked(folder):
+            raise AssertionError
+        process.communicate(b"\n")
+    with locked(folder):
+        assert names(folder) == [".lock"]
+    assert names(tmp_path) == ["run"]
+
+
+def test_a_killed_holder_is_in_nobodys_way(tmp_path):
+    with holding(tmp_path, "input()") as process:
+        process.kill()
+    with locked(tmp_path):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_many_processes_hold_a_folder_in_turn(tmp_path):
+    """Each makes the lock's file anew: one that waits for a removed file must not believe that it has the folder."""
+    code = (
+        "import sys, os\nfrom albert_np.files import locked\ndone = 0\nwhile done < 200:\n"
+        "    try:\n        with locked(sys.argv[1]):\n"
+        "            os.close(os.open(sys.argv[2], os.O_CREAT | os.O_EXCL))\n            os.unlink(sys.argv[2])\n"
+        "            done += 1\n    except BlockingIOError:\n        pass"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "run", tmp_path / "inside"]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("writer", [locked, whole_files, whole_folder])
+def test_folders_made_for_a_block_that_fails_go_again(tmp_path, writer):
+    (tmp_path / "kept").mkdir()
+    for folder in (tmp_path / "a" / "b" / "c", tmp_path / "kept" / "a"):
+        with pytest.raises(ValueError, match="no"), writer(folder):
+            raise ValueError("no")
+    assert names(tmp_path) == ["kept"]
+
+
+def test_where_the_file_system_has_no_locks_a_warning_says_so(tmp_path, monkeypatch):
+    fcntl = pytest.importorskip("fcntl")
+
+    def unsupported(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", unsupported)
+    with pytest.warns(UserWarning, match=r"no lock can be had here .*; let one process alone use it"), locked(tmp_path):
+        pass
 
 
 def test_json_comes_back_as_it_was_written(tmp_path):
