@@ -41,7 +41,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
     "--train",
     "train_file",
     type=click.Path(path_type=Path),
-    help="TSV, CSV, JSON lines, CoNLL, SQuAD, RACE; or GLUE's folder, where --eval is not needed.",
+    help="TSV, CSV, JSON lines, CoNLL, SQuAD; or a folder of GLUE, RACE or IMDB, where --eval is not needed.",
 )
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Labelled too; see --held-out.")
 @click.option("--held-out", default=0.1, show_default=True, help="Share of --train to evaluate on without --eval.")
@@ -95,7 +95,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
 def _prepare(options: dict[str, Any]) -> Any:
     import numpy as np
 
-    from albert_np.tasks import KINDS, FineTuningRecipe, glue_files, prepare_finetuning, read_examples, task_settings
+    from albert_np.tasks import FineTuningRecipe, prepare_finetuning, read_examples, task_files, task_settings
 
     needed = {"--task": "task", "--train": "train_file", "--model": "model", "--output": "output"}
     missing = [flag for flag, name in needed.items() if options[name] is None]
@@ -107,9 +107,9 @@ def _prepare(options: dict[str, Any]) -> Any:
         **{name: options[name] for name in ("accumulation", "evaluate_every", "patience", "seed", "threads")}
     )
     columns, train_file, eval_file = _columns(options["columns"]), options["train_file"], options["eval_file"]
-    if train_file.is_dir() and not KINDS[task.kind].reads_folders:
-        files = glue_files(train_file, task.name)
-        train_file, eval_file = files["train"], eval_file or files["eval"]
+    if train_file.is_dir():
+        files = task_files(train_file, task.name)
+        train_file, eval_file = files["train"], eval_file or files.get("eval")
     train = read_examples(train_file, task.kind, columns=columns)
     if eval_file is not None:
         evaluation = read_examples(eval_file, task.kind, columns=columns)

@@ -16,7 +16,7 @@ from albert_np.tasks.fill_mask import Candidate, fill_mask
 from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning
 from albert_np.tasks.kinds import KINDS, FoundAnswer, Prediction, split_words
 from albert_np.tasks.predict import Evaluation, Predictor
-from albert_np.tasks.readers.glue import glue_files
+from albert_np.tasks.readers.glue import glue_files, task_files
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, task_settings
 from albert_np.tasks.settings import NamedTask
@@ -45,5 +45,6 @@ __all__ = [
     "prepare_finetuning",
     "read_examples",
     "split_words",
+    "task_files",
     "task_settings",
 ]

@@ -16,7 +16,7 @@ from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label
 from albert_np.tasks.kinds.texts import at_least
 from albert_np.tasks.metrics import collapse_warning, tagging_metrics
 from albert_np.tasks.readers.conll import read_tagged, tagged_example
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -31,10 +31,11 @@ class Tagging(Kind[TaggedExample]):
     example = TaggedExample
     answer_field = "tags"
     columns = ("words", "tags")
+    names_labels = True
     defaults = own_settings("tagging", metric="f1")
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TaggedExample]:
-        return read_tagged(path, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[TaggedExample]:
+        return read_tagged(path, asked)
 
     def from_json(self, entry: Entry) -> TaggedExample:
         return tagged_example(entry, {role: role for role in self.columns})
