@@ -1,8 +1,10 @@
 """albert-np finetune, evaluate, classify, answer"""
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -242,16 +244,34 @@ def classify(
 @click.option("--context", help="The text to look for the answer in.")
 @click.option("--context-file", type=click.Path(path_type=Path), help="A file with it instead.")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many answers to show.")
+@click.option(
+    "--no-answer-above",
+    type=float,
+    help="How much better than the best answer none must score, to be given: 0, -2.5, inf for never. By default as "
+    "the model's run found; a model from elsewhere always answers.",
+)
 @JSON
 @reports_errors
-def answer(question: str, model: str, context: str | None, context_file: Path | None, top: int, as_json: bool) -> None:
+def answer(
+    question: str,
+    model: str,
+    context: str | None,
+    context_file: Path | None,
+    top: int,
+    no_answer_above: float | None,
+    as_json: bool,
+) -> None:
     """Find the answer to QUESTION in a text, of whatever length it is."""
     from albert_np.tasks import Predictor, QuestionExample
 
+    if no_answer_above is not None and math.isnan(no_answer_above):
+        raise click.BadParameter("nan is no score", param_hint="--no-answer-above")
     if (context is None) == (context_file is None):
         raise click.UsageError("give one of --context and --context-file")
     text = context or "" if context_file is None else read_text(context_file)
     predictor = Predictor.load(model)
+    if no_answer_above is not None:
+        predictor.task = replace(predictor.task, no_answer_above=no_answer_above)
     prediction = predictor.answer(question, text)
     prediction = prediction._replace(candidates=(prediction.candidates or [])[:top])
     if as_json:
