@@ -150,6 +150,7 @@ export class Explorer {
     this.pointAt(null, null);
     this.stage.show(this.stop);
     this.track.show(this.stop);
+    this.track.fitNames();
     this.ladder.show(this.stop);
     this.source.show(this.stop);
     this.showPanel();
@@ -311,21 +312,21 @@ export class Explorer {
 
   /** What an op is called: by the weight it uses where that says more than its kind. */
   stopName(stop) {
-    const r = this.data.stops[stop].rows[0];
-    const row = this.data.rows[r];
-    const kind = row.kind.replace(/_backward$/, "");
-    const param = parameterOfRow(this.data, r);
-    const name = `${param === null ? "" : this.data.params[param].name} ${this.data.stops[stop].label}`;
+    const { label, rows } = this.data.stops[stop];
+    const row = this.data.rows[rows[0]];
+    const [kind, part = ""] = label.replace("_backward", "").split(":");
     if (kind === "linear") {
+      const param = parameterOfRow(this.data, rows[0]);
+      const name = `${param === null ? "" : this.data.params[param].name} ${part}`;
       const found = LINEAR_NAMES.find(([pattern]) => pattern.test(name));
       return t(found ? `op.linear.${found[1]}` : "op.linear");
     }
     if (kind === "embedding") {
-      const table = ["word", "token_type", "position"].find((prefix) => name.includes(`${prefix}_embeddings`));
+      const table = ["word", "token_type", "position"].find((prefix) => part.startsWith(prefix));
       return t(table ? `op.embedding.${table}` : "op.embedding");
     }
     if (kind === "activation") return pieceText(String(row.attrs?.name ?? t("op.activation")));
-    return t(`op.${kind}`, { n: kind === "copy" ? row.out.length : row.in.length, f: row.attrs?.f ?? "" });
+    return t(`op.${kind}`, { n: row.kind === "copy" ? row.out.length : row.in.length, f: row.attrs?.f ?? "" });
   }
 
   stopTitle(stop) {
@@ -341,7 +342,8 @@ export class Explorer {
         if (slot >= 0) return slotName(data, r, side, slot);
       }
     }
-    return data.values[id].name;
+    const made = wiring(data).producer[id];
+    return data.values[id].name || (made ? slotName(data, made.row, "out", made.slot) : String(id));
   }
 
   labelOf(id, axis, i) {
@@ -446,8 +448,7 @@ export class Explorer {
   }
 
   functionOf(row) {
-    const source = typeof row.code === "number" ? row.code : row.code?.source;
-    return this.data.sources[source]?.function;
+    return this.data.sources[row.code]?.function;
   }
 
   followLink() {
