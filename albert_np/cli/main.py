@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -13,7 +14,17 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "figure_option", "figures_table", "main", "print_json", "reports_errors", "results"]
+__all__ = [
+    "console",
+    "figure_option",
+    "figures_table",
+    "file_option",
+    "main",
+    "print_json",
+    "remark",
+    "reports_errors",
+    "results",
+]
 
 console = Console(stderr=True, highlight=False)  # progress and remarks; results go to standard output
 
@@ -21,6 +32,11 @@ console = Console(stderr=True, highlight=False)  # progress and remarks; results
 def print_json(value: Any) -> None:
     """Print one JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def remark(text: str) -> None:
+    """Show what the user should know beside the results, markup of other people's texts as it stands."""
+    console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def results(width: int = 120) -> Console:
@@ -36,15 +52,22 @@ def figures_table(*headers: str) -> Table:
     return table
 
 
-def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the option --figure FILE, whose folder must exist; text: its help."""
+def file_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return an option for a file to write, which must not be a folder but lie in one; text: its help."""
 
     def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None and path.is_dir():
+            raise click.BadParameter(f"{path} is a folder")
         if path is not None and not path.parent.is_dir():
             raise click.BadParameter(f"there is no folder {path.parent}")
         return path
 
-    return click.option("--figure", type=click.Path(path_type=Path), callback=in_a_folder, help=text)
+    return click.option(name, type=click.Path(path_type=Path), callback=in_a_folder, help=text)
+
+
+def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --figure FILE; text: its help."""
+    return file_option("--figure", text)
 
 
 def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +77,7 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from albert_np.training import CheckpointError, NonFiniteError, TrainingInterrupted
 
-        warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", style="yellow")
+        warnings.showwarning = lambda message, *_, **__: remark(f"warning: {_as_typed(str(message))}")
         try:
             return command(*args, **kwargs)
         except (CheckpointError, NonFiniteError, TrainingInterrupted) as error:
@@ -73,8 +96,18 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _fail(error: object, status: int) -> None:
-    click.echo(f"albert-np: {error}", err=True)
+    click.echo(f"albert-np: {_as_typed(str(error))}", err=True)
     sys.exit(status)
+
+
+def _as_typed(message: str) -> str:
+    """Name arguments of functions, such as `batch_size=0`, as the options that gave them: `--batch-size 0`."""
+    context = click.get_current_context(silent=True)
+    options = context.command.params if context else ()
+    names = {option.name: option.opts[-1] for option in options if option.param_type_name == "option"}
+    return re.sub(
+        r"(?<![\w'\"])(\w+)=", lambda found: f"{names[found[1]]} " if found[1] in names else found[0], message
+    )
 
 
 class _Lazy(click.Group):

@@ -114,7 +114,7 @@ WRONG = {
         ["finetune", "--task", "cola", "--train", "DATA", "--model", "MODEL", "--output", "x", "--columns", "text"],
         "write role=column",
     ),
-    "settings on resuming": (["finetune", "--resume", "MODEL", "--steps", "3"], "do not give steps"),
+    "settings on resuming": (["finetune", "--resume", "MODEL", "--steps", "3"], "do not give --steps"),
     "a run that is none": (["finetune", "--resume", "MODEL"], "holds no fine-tuning run"),
     "no demo without the quickstart": (["finetune", "--demo", "--model", "nowhere"], "albert-np quickstart"),
     "a model without a head": (["classify", "text", "--model", "MODEL"], "fine-tune it first"),

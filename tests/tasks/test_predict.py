@@ -121,7 +121,7 @@ def test_the_kind_of_a_model_from_elsewhere_is_told_by_class_and_config(start, t
     with pytest.raises(ValueError, match="kind of task is multilabel, not tagging"):
         Predictor.load(tmp_path / "c", threads=1).tag(["a cat"])
     (tmp_path / "d" / "task.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"task\.json is damaged"):
+    with pytest.raises(ValueError, match=r"task\.json: task is missing"):
         Predictor.load(tmp_path / "d")
 
 

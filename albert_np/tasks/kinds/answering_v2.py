@@ -54,6 +54,7 @@ class AnsweringV2(QuestionKind):
     name = "answering-v2"
     model = AlbertForQuestionAnsweringV2
     defaults = own_settings("answering-v2", metric="best_f1", **LENGTHS)
+    measures = ("exact_match", "f1", "best_exact_match", "best_f1")
 
     def tuned(self, task: NamedTask, metrics: Metrics) -> NamedTask:
         """Refuse from the threshold on that was best, if questions may be refused at all."""
@@ -94,6 +95,11 @@ class AnsweringV2(QuestionKind):
         none = FoundAnswer("", 0, 0, refusal, refused)
         is_refused = task.no_answer_above is not None and refusal > task.no_answer_above
         return [none, *answers] if is_refused else [*answers, none]
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        if task.no_answer_above is None:
+            return None
+        return f'"no answer" scores {_refusal(prediction):.3f} and is given above {task.no_answer_above:.3f}'
 
     def measure(
         self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask

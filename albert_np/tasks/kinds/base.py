@@ -123,7 +123,8 @@ class Kind(ABC, Generic[E]):
     name: as in `NamedTask.kind`. model: the class that is trained. problem_type: what its config says, if anything.
     example: the named tuple of its examples, and answer_field: which of its fields holds the right answer.
     columns: which columns of a file may be named. reads_folders: whether `read` takes a folder too. defaults: the
-    settings for data of one's own.
+    settings for data of one's own. measures: those of its metrics by which the best checkpoint may be told, the larger
+    the better. bound: which setting says how much is read of an example.
     """
 
     name: str
@@ -134,6 +135,8 @@ class Kind(ABC, Generic[E]):
     columns: tuple[str, ...] = ()
     reads_folders: bool = False
     defaults: NamedTask
+    measures: tuple[str, ...]
+    bound: str = "max_seq_length"
 
     @abstractmethod
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[E]:
@@ -181,6 +184,10 @@ class Kind(ABC, Generic[E]):
         """Return a task with what an evaluation decides of its settings."""
         return task
 
+    def untold(self, task: NamedTask) -> NamedTask:
+        """Return the task of a model that was trained elsewhere and does not say how."""
+        return task
+
     def features(
         self, task: NamedTask, labels: Sequence[str], tokenizer: AlbertTokenizer, examples: Sequence[E]
     ) -> list[Feature]:
@@ -202,6 +209,16 @@ class Kind(ABC, Generic[E]):
         first: int,
     ) -> Iterator[Feature]:
         """Yield the features of some examples. numbers: of the labels. first: the number of the first example."""
+
+    def cut(
+        self, task: NamedTask, tokenizer: AlbertTokenizer, examples: Sequence[E], features: Sequence[Feature]
+    ) -> int:
+        """Return of how many examples something was cut off: those that one more token would be read of."""
+        longest = task.max_seq_length
+        full = sorted({feature.example for feature in features if feature.input_ids.shape[-1] == longest})
+        bare = [examples[i]._replace(**{self.answer_field: None}) for i in full]
+        longer = self.features(replace(task, max_seq_length=longest + 1), (), tokenizer, bare)
+        return sum(feature.input_ids.shape[-1] > longest for feature in longer)
 
     def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         """Stack features to a batch, the arguments of a model call; without targets there are no labels in it."""
@@ -245,6 +262,14 @@ class Kind(ABC, Generic[E]):
     @abstractmethod
     def shown(self, example: E, prediction: Prediction) -> str:
         """Return a prediction as a person reads it: a line, or a line for each choice or answer."""
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        """Return how a threshold decided what is said, if one did."""
+        return None
+
+    def submission(self, examples: Sequence[E], predictions: Sequence[Prediction]) -> str:
+        """Return a file of answers as the servers of GLUE or SQuAD take it; ValueError if they take no such."""
+        raise ValueError(f"there is no form of submission for {self.name}")
 
 
 def row(example: int, ids: Sequence[int], types: Sequence[int], target: Any, places: Ints | None = None) -> Feature:

@@ -28,6 +28,7 @@ class Choice(Kind[ChoiceExample]):
     columns = ("context", "question", "choices", "label")
     reads_folders = True
     defaults = own_settings("choice", metric="accuracy")
+    measures = ("accuracy",)
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[ChoiceExample]:
         return read_choices(path, columns, labelled, on_bad)

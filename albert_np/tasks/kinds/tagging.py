@@ -31,6 +31,7 @@ class Tagging(Kind[TaggedExample]):
     answer_field = "tags"
     columns = ("words", "tags")
     defaults = own_settings("tagging", metric="f1")
+    measures = ("f1", "precision", "recall", "accuracy")
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TaggedExample]:
         return read_tagged(path, columns, labelled, on_bad)
@@ -78,6 +79,15 @@ class Tagging(Kind[TaggedExample]):
                     target[token] = label_number(numbers, tags[word], first + at)
             where = np.array(places, np.int64).reshape(-1, 2)
             yield row(first + at, ids, encoded["token_type_ids"][window], target, where)
+
+    def cut(
+        self,
+        task: NamedTask,
+        tokenizer: AlbertTokenizer,
+        examples: Sequence[TaggedExample],
+        features: Sequence[Feature],
+    ) -> int:
+        return 0  # a long sentence has several windows
 
     def decode(self, task: NamedTask, labels: Sequence[str], example: TaggedExample, windows: Windows) -> Prediction:
         """A word that becomes no token, such as a lone accent, is tagged O."""
