@@ -2,19 +2,17 @@
 
 import json
 import math
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from albert_np.cli.main import console, file_option, print_json, remark, reports_errors
+from albert_np.cli.main import console, file_option, input_lines, print_json, remark, reports_errors, results, say
 from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar, typed_options
 from albert_np.files import read_text, whole_file
 
@@ -158,7 +156,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
     if as_json:
         print_json({"output": str(run.output), "step": best["step"], **run.evaluation.metrics})
     else:
-        click.echo(f"best after update {best['step']}: {_metrics(run.evaluation.metrics)}\nmodel: {run.output}")
+        say(f"best after update {best['step']}: {_metrics(run.evaluation.metrics)}\nmodel: {run.output}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:
@@ -227,9 +225,9 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
     table.add_row("bag of words, logistic regression", f"{result.bag_of_words:.1%}")
     table.add_row("this model, from random weights", f"{result.random_start:.1%}")
     table.add_row("this model, pretrained", f"{result.pretrained:.1%}")
-    Console(highlight=False).print(table)
+    results().print(table)
     error = (result.pretrained * (1 - result.pretrained) / result.eval_size) ** 0.5
-    click.echo(
+    say(
         f"{result.train_size:,} sentences to learn from, {result.eval_size:,} of other modules to evaluate on: "
         f"standard error {error:.1%}"
     )
@@ -266,21 +264,22 @@ def evaluate(
     with nullcontext() if predictions is None else whole_file(predictions) as file:
         result = predictor.evaluate(examples)
         if file is not None:
-            lines = (line + "\n" for line in _prediction_lines(examples, result.predictions))
+            records = _with_ids(examples, result.predictions)
+            lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
             file.write_text("".join(lines), encoding="utf-8", newline="\n")
     if as_json:
         counts = {"examples": len(examples), "skipped": skipped} if skip_bad_rows else {"examples": len(examples)}
         print_json({**counts, **result.metrics})
     else:
-        click.echo(f"{len(examples):,} examples: {_metrics(result.metrics)}")
+        say(f"{len(examples):,} examples: {_metrics(result.metrics)}")
     if warning := predictor.collapse_warning(result.predictions):
         remark(f"warning: {warning}")
 
 
-def _prediction_lines(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterable[str]:
-    """Yield each prediction as JSON, with the id of its example: its own, or its place from 0."""
+def _with_ids(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield each prediction with the id of its example: its own, or its place from 0."""
     for place, (example, prediction) in enumerate(zip(examples, predictions, strict=True)):
-        yield json.dumps({"id": getattr(example, "id", place), **prediction.to_dict()}, ensure_ascii=False)
+        yield {"id": getattr(example, "id", place), **prediction.to_dict()}
 
 
 @click.command()
@@ -311,11 +310,11 @@ def classify(texts: Sequence[str], model: str, **options: Any) -> None:
         raise click.UsageError("--file stands in place of TEXT, --pair, --choice and --question")
     elif options["skip_bad_rows"]:
         _refuse(["submission"], "needs an answer to every row; do not give --skip-bad-rows")
-    names = ("label_threshold", "no_answer_above", "always_answer")
-    predictor = _predictor(model, **{name: options[name] for name in names})
+    thresholds = ("label_threshold", "no_answer_above", "always_answer")
+    predictor = _predictor(model, **{name: options[name] for name in thresholds})
     if options["file"] is None:
-        names = ("pair", "choices", "question", "as_json")
-        _classify_texts(predictor, texts, **{name: options[name] for name in names})
+        asked = ("pair", "choices", "question", "as_json")
+        _classify_texts(predictor, texts, **{name: options[name] for name in asked})
     else:
         _classify_file(predictor, options)
 
@@ -331,10 +330,10 @@ def _classify_file(predictor: Any, options: dict[str, Any]) -> None:
         if file is not None:
             file.write_text(kind.submission(examples, predictions), encoding="utf-8", newline="\n")
     if submission is not None:
-        click.echo(f"{submission}: {len(examples):,} answers")
+        say(f"{submission}: {len(examples):,} answers")
         return
-    for line in _prediction_lines(examples, predictions):
-        click.echo(line)
+    for record in _with_ids(examples, predictions):
+        print_json(record, indent=None)
 
 
 def _classify_texts(
@@ -347,18 +346,18 @@ def _classify_texts(
         _refuse(["choices", "question"], f"is for models of multiple choice, and this one is for {kind.name}")
     elif len(choices) < 2:
         raise click.UsageError("a model of multiple choice needs at least two --choice, or --file")
-    texts = texts or [line.rstrip("\n") for line in sys.stdin]
+    texts = texts or list(input_lines())
     if (pair is not None or choices) and len(texts) != 1:
         raise click.UsageError(f"--pair and --choice go with one TEXT, got {len(texts)}")
     if choices:
         _refuse(["pair"], "does not go with --choice")
     asked = [ChoiceExample(texts[0], question, tuple(choices))] if choices else kind.from_texts(texts, pair)
-    results = predictor.predict(asked)
+    predictions = predictor.predict(asked)
     if as_json:
-        print_json([result.to_dict() for result in results])
+        print_json([prediction.to_dict() for prediction in predictions])
         return
-    for example, result in zip(asked, results, strict=True):
-        click.echo(kind.shown(example, result))
+    for example, prediction in zip(asked, predictions, strict=True):
+        say(kind.shown(example, prediction))
 
 
 @click.command()
@@ -396,4 +395,4 @@ def answer(
     if as_json:
         print_json([candidate._asdict() for candidate in prediction.candidates or []])
         return
-    click.echo(predictor.kind.shown(QuestionExample("1", question, text), prediction))
+    say(predictor.kind.shown(QuestionExample("1", question, text), prediction))

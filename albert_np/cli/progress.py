@@ -25,7 +25,7 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
     columns = (
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
@@ -65,5 +65,5 @@ def says_how_to_resume(command: str, output: Path) -> Iterator[None]:
     try:
         yield
     except TrainingInterrupted:
-        console.print(f"resume with: albert-np {command} --resume {output}", soft_wrap=True, markup=False)
+        console.print(f"resume with: albert-np {command} --resume {output}", soft_wrap=True)
         raise

@@ -125,6 +125,8 @@ def prepare_finetuning(
     kind = KINDS[task.kind]
     for name, examples in (("train", train), ("evaluation", evaluation)):
         check_examples(name, examples, kind)
+        if not examples:
+            raise ValueError(f"{name} is empty: it must hold examples")
     checkpoint = open_checkpoint(find_model(model))
     tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
     if len(tokenizer) > checkpoint.config.vocab_size:

@@ -100,6 +100,9 @@ class Predictor:
         """Return the tags of each sentence: of its words, or, of a string, of what `split_words` makes of it."""
         if isinstance(sentences, str):
             raise TypeError(f"sentences must be a list of sentences, got one: write [{sentences[:20]!r}]")
+        for i, sentence in enumerate(sentences):
+            if not isinstance(sentence, str):
+                _check_texts(f"sentences[{i}]", sentence)
         words = [split_words(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
         return self.predict([TaggedExample(tuple(each)) for each in words])
 
@@ -188,7 +191,7 @@ class Predictor:
         return [found[i] for i in range(len(features))], loss / max(1, weights)
 
 
-def check_examples(name: str, examples: Sequence[Example], kind: Kind[Any]) -> None:
+def check_examples(name: str, examples: Any, kind: Kind[Any]) -> None:
     """Raise TypeError unless these are examples, in a list; ValueError for one of another kind of task."""
     if isinstance(examples, str | bytes) or not isinstance(examples, Sequence):
         raise TypeError(f"{name} must be a list of {kind.example.__name__}, got a {type(examples).__name__}")

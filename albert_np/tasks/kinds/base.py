@@ -216,7 +216,7 @@ class Kind(ABC, Generic[E]):
         """Return of how many examples something was cut off: those that one more token would be read of."""
         longest = task.max_seq_length
         full = sorted({feature.example for feature in features if feature.input_ids.shape[-1] == longest})
-        bare = [examples[i]._replace(**{self.answer_field: None}) for i in full]
+        bare: Any = [examples[i]._replace(**{self.answer_field: None}) for i in full]  # type: ignore[arg-type]
         longer = self.features(replace(task, max_seq_length=longest + 1), (), tokenizer, bare)
         return sum(feature.input_ids.shape[-1] > longest for feature in longer)
 
