@@ -11,8 +11,7 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -36,7 +35,7 @@ from albert_np.schema import Schema, check, flag, number, one_of, optional, text
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
-from albert_np.tasks.predict import Evaluation, Predictor, check_examples, label_list, save_task, warn_of_cut
+from albert_np.tasks.predict import Evaluation, Predictor, check_examples, label_list, save_task
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, check_task, named_task
 from albert_np.tasks.settings import COUNT, NamedTask, check_settings, settings_from
@@ -136,6 +135,9 @@ def prepare_finetuning(
     positions = checkpoint.config.max_position_embeddings
     if task.max_seq_length > positions and not _is_own_length(task):
         raise ValueError(f"max_seq_length={task.max_seq_length}: {model} can read {positions} tokens at most")
+    train, evaluation = kind.checked(train), kind.checked(evaluation)
+    for examples in (train, evaluation):
+        kind.references(examples)
     task = kind.suited(kind.fitted(task, positions), train)
     contents = {
         "task": asdict(task),
@@ -152,27 +154,16 @@ def prepare_finetuning(
         tokenizer.save_pretrained(hidden)
         write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
-        with _names_examples(hidden / "data"):
-            run.check()
+        run.check()
+    for part, features in (("training", run.data.features), ("evaluation", run.eval_features)):
+        if warning := kind.cut_warning(task, features, positions):
+            warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
-    warn_of_cut(kind, task, positions, tokenizer, run.train_examples, run.data.features)
     return run
 
 
 def _is_own_length(task: NamedTask) -> bool:
     return task.name in TASKS and task.max_seq_length == TASKS[task.name].max_seq_length
-
-
-@contextmanager
-def _names_examples(data: Path) -> Iterator[None]:
-    """Let an error about a line of a run's data name the example that was given."""
-    try:
-        yield
-    except ValueError as error:
-        message = str(error)
-        for part, name in (("train", "train"), ("eval", "evaluation")):
-            message = message.replace(f"{data / part}.jsonl, line ", f"{name}, example ")
-        raise ValueError(message) from error
 
 
 class FineTuningRun:

@@ -23,7 +23,7 @@ from albert_np.tasks.settings import NamedTask, settings_from
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics
 
-__all__ = ["Evaluation", "Predictor", "check_examples", "label_list", "save_task", "warn_of_cut"]
+__all__ = ["Evaluation", "Predictor", "check_examples", "label_list", "save_task"]
 
 TASK_FILE = "task.json"
 TOKENS = 8192  # that a thread is given at a time
@@ -72,8 +72,8 @@ class Predictor:
 
         task_name: whose lengths and metrics to use where the folder has no task.json; by default those of the kind
         that the model's class tells. no_answer_above: the score above which a question is said to have no answer,
-        `math.inf` for never; by default what the folder says, and where it has no task.json, never for models whose
-        [CLS] stands for no answer, which may not have been trained for it, and 0 for the SQuAD 2 head. Raises
+        `math.inf` for never. By default it is what task.json says; without one, a model with the plain head of question
+        answering always gives an answer: whether it was trained with questions that have none, nothing tells. Raises
         ValueError for a model without a head of fine-tuning, or of another kind.
         """
         checkpoint = open_checkpoint(find_model(source))
@@ -125,7 +125,8 @@ class Predictor:
     def _told_features(self, examples: Sequence[Example]) -> list[Feature]:
         features = self.features(examples)
         positions = self._replicas.model.config.max_position_embeddings
-        warn_of_cut(self.kind, self.task, positions, self.tokenizer, examples, features, stacklevel=4)
+        if warning := self.kind.cut_warning(self.task, features, positions):
+            warnings.warn(warning, stacklevel=4)
         return features
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
@@ -147,12 +148,12 @@ class Predictor:
         check_examples("examples", examples, self.kind)
         if not examples:
             raise ValueError("examples is empty: there is nothing to evaluate on")
-        asked = self.kind.references(examples)
+        asked, task = self.kind.references(examples), self.kind.reporting(self.task, self.labels)
         if features is None:
             features = self._told_features(examples)
         outputs, loss = self._outputs(features)
         predictions = self._decode(examples, features, outputs)
-        return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, self.task)}, predictions)
+        return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, task)}, predictions)
 
     def collapse_warning(self, predictions: Sequence[Prediction]) -> str | None:
         """Return a warning if all predictions are the same, or nearly all; else None."""
@@ -204,27 +205,6 @@ def check_examples(name: str, examples: Any, kind: Kind[Any]) -> None:
         raise TypeError(f"{name}[{i}] must be a {kind.example.__name__}, got a {type(example).__name__}")
 
 
-def warn_of_cut(
-    kind: Kind[Any],
-    task: NamedTask,
-    positions: int,
-    tokenizer: AlbertTokenizer,
-    examples: Sequence[Example],
-    features: Sequence[Feature],
-    stacklevel: int = 3,
-) -> None:
-    """Warn if some examples were cut, with their share and what would read more of them."""
-    count = kind.cut(task, tokenizer, examples, features)
-    if not count:
-        return
-    longest = getattr(task, kind.bound)
-    more = ""
-    if kind.bound == "max_seq_length":
-        more = f"; this model can read {positions}" if positions > longest else "; a model of more positions reads more"
-    shares = f"{count:,} of {len(examples):,} examples ({count / len(examples):.1%})"
-    warnings.warn(f"{shares} are longer than {kind.bound}={longest} and were cut{more}", stacklevel=stacklevel)
-
-
 def _check_texts(name: str, texts: Sequence[str]) -> None:
     if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
         raise TypeError(f"{name} must be a list of texts, got {texts!r:.40}; of one text, a list of one")
@@ -252,6 +232,7 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
     kind = _kind_of(checkpoint)
     path = checkpoint.source / TASK_FILE
     task = named_task(name or kind.name)
+    task = KINDS[task.kind].suited(task, ())
     if path.is_file():
         saved = read_json(path)
         check(saved, {"task": {}, "refuses": optional(flag())}, path)
@@ -259,8 +240,6 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
         if saved.get("refuses") is False:  # as version 0.1 says that every question has an answer
             own = replace(own, no_answer_above=None)
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)
-    else:
-        task = kind.untold(task)
     check_task(task)
     if task.kind != kind.name:
         raise ValueError(f"{checkpoint.source} is a model for {kind.name}, and {task.name} is {task.kind}")
