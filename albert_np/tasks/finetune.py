@@ -35,7 +35,7 @@ from albert_np.schema import Schema, check, flag, number, one_of, optional, text
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
-from albert_np.tasks.predict import Evaluation, Predictor, check_examples, label_list, save_task
+from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, check_task, named_task
 from albert_np.tasks.settings import COUNT, NamedTask, check_settings, settings_from
@@ -113,8 +113,9 @@ def prepare_finetuning(
     or anything else that `open_checkpoint` opens, with its tokenizer; with `from_scratch`, its configuration alone.
     Warns of texts that are cut.
 
-    Raises FileExistsError unless `output` is a new or empty folder; TypeError for examples that are none; ValueError if
-    task, examples and model do not fit, or for a `max_seq_length` other than the task's own that the model cannot read.
+    Raises FileExistsError unless `output` is a new or empty folder; TypeError for examples that are no list; ValueError
+    if task, examples and model do not fit, or for a `max_seq_length` other than the task's own that the model cannot
+    read.
     """
     output = Path(output)
     if not is_vacant(output):
@@ -123,7 +124,7 @@ def prepare_finetuning(
     check_task(task)
     kind = KINDS[task.kind]
     for name, examples in (("train", train), ("evaluation", evaluation)):
-        check_examples(name, examples, kind)
+        check_list(name, examples, kind)
         if not examples:
             raise ValueError(f"{name} is empty: it must hold examples")
     checkpoint = open_checkpoint(find_model(model))

@@ -50,7 +50,7 @@ SETTINGS: dict[str, Schema] = {
     "classifier_dropout": number(0, 1),
     "steps": optional(COUNT),
     "warmup_steps": optional(whole(0, 10**9)),
-    "max_seq_length": whole(4, 10**9),
+    "max_seq_length": whole(3, 10**9),
     "doc_stride": optional(COUNT),
     "max_query_length": optional(COUNT),
     "max_answer_length": optional(COUNT),

@@ -135,7 +135,9 @@ def test_the_kind_of_a_model_from_elsewhere_is_told_by_class_and_config(start, t
         assert predictor.task.max_seq_length == 32
     with pytest.raises(ValueError, match="is a model for classification, and squad1 is answering"):
         Predictor.load(tmp_path / "d", "squad1")
-    with pytest.raises(ValueError, match="kind of task is multilabel, not tagging"):
+    with pytest.raises(
+        ValueError, match="example 1 is a TaggedExample; the kind of task is multilabel, of TextExample"
+    ):
         Predictor.load(tmp_path / "c", threads=1).tag(["a cat"])
     (tmp_path / "d" / "task.json").write_text("{}")
     with pytest.raises(ValueError, match=r"task\.json: task is missing"):
@@ -245,7 +247,7 @@ def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
         (lambda: classifier.classify(["a", None]), r"texts\[1\] must be a text, got NoneType"),
         (lambda: classifier.classify(["a"], "b"), "pairs must be a list of texts, got 'b'"),
         (lambda: classifier.predict("hello"), "examples must be a list of TextExample, got a str"),
-        (lambda: classifier.predict(TextExample("hello")), r"examples\[0\] must be a TextExample, got a str"),
+        (lambda: classifier.predict(TextExample("hello")), "must be a list of TextExample, got a TextExample"),
         (lambda: classifier.evaluate("hello"), "examples must be a list"),
         (lambda: tagger.tag("the cat"), r"sentences must be a list of sentences, got one: write \['the cat'\]"),
         (lambda: tagger.tag([["the", 3]]), r"sentences\[0\]\[1\] must be a text, got int"),

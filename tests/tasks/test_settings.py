@@ -20,7 +20,7 @@ def test_a_learning_rate_of_0_is_0_and_none_is_what_suits_the_model():
 WRONG = {
     "batch_size": (0, -1, 1.5, True, "8", 2**31, None),
     "learning_rate": (-1e-5, float("nan"), float("inf"), "fast"),
-    "max_seq_length": (3, 10**10),
+    "max_seq_length": (2, 10**10),
     "dropout": (-0.1, 1.1, float("nan")),
     "classifier_dropout": (None, 2),
     "warmup_steps": (-1, 0.5),
