@@ -14,7 +14,7 @@ from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
-from albert_np.tasks.kinds import KINDS, Feature, Kind, Prediction, split_words
+from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
 from albert_np.tasks.kinds.base import Output
 from albert_np.tasks.recipes import named_task
 from albert_np.tasks.settings import NamedTask
@@ -86,6 +86,10 @@ class Predictor:
         """Return the tags of each sentence: of its words, or, of a string, of what `split_words` makes of it."""
         words = [split_words(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
         return self.predict([TaggedExample(tuple(each)) for each in words])
+
+    def entities(self, text: str) -> list[Entity]:
+        """Return the spans that the tags of a text's words mark, in order, and the characters at which they stand."""
+        return entities(text, self.tag([text])[0], self.labels)
 
     def answer(self, question: str, context: str) -> Prediction:
         """Return what the context, of whatever length, answers to a question; "" if it is said to have no answer."""
