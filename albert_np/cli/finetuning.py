@@ -96,7 +96,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
     "--train",
     "train_file",
     type=click.Path(path_type=Path),
-    help="TSV, CSV, JSON lines, CoNLL, SQuAD, RACE; or GLUE's folder, where --eval is not needed.",
+    help="TSV, CSV, JSON lines, CoNLL, SQuAD; or a folder of GLUE, RACE or IMDB, where --eval is not needed.",
 )
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Labelled too; see --held-out.")
 @click.option(
@@ -160,7 +160,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
 
 
 def _prepare(options: dict[str, Any]) -> Any:
-    from albert_np.tasks import KINDS, FineTuningRecipe, glue_files, prepare_finetuning, task_settings
+    from albert_np.tasks import FineTuningRecipe, prepare_finetuning, task_files, task_settings
 
     needed = {"--task": "task", "--train": "train_file", "--model": "model", "--output": "output"}
     missing = [flag for flag, name in needed.items() if options[name] is None]
@@ -173,9 +173,9 @@ def _prepare(options: dict[str, Any]) -> Any:
     names = "accumulation evaluate_every patience seed threads freeze_trunk".split()
     recipe = FineTuningRecipe(**{name: options[name] for name in names})
     train_file, eval_file = options["train_file"], options["eval_file"]
-    if train_file.is_dir() and not KINDS[task.kind].reads_folders:
-        files = glue_files(train_file, task.name)
-        train_file, eval_file = files["train"], eval_file or files["eval"]
+    if train_file.is_dir():
+        files = task_files(train_file, task.name)
+        train_file, eval_file = files["train"], eval_file or files.get("eval")
     columns, skip = options["columns"], options["skip_bad_rows"]
     train, _ = _read(train_file, task.kind, columns, skip)
     if eval_file is None:

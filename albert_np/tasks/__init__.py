@@ -15,9 +15,9 @@ from albert_np.tasks.examples import Answer, ChoiceExample, Example, QuestionExa
 from albert_np.tasks.fill_mask import Candidate, fill_mask
 from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning
 from albert_np.tasks.held_out import HeldOut, hold_out
-from albert_np.tasks.kinds import KINDS, FoundAnswer, Prediction, split_words
+from albert_np.tasks.kinds import KINDS, Entity, FoundAnswer, Prediction, split_words
 from albert_np.tasks.predict import Evaluation, Predictor
-from albert_np.tasks.readers.glue import glue_files
+from albert_np.tasks.readers.glue import glue_files, task_files
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, task_settings
 from albert_np.tasks.settings import NamedTask
@@ -28,6 +28,7 @@ __all__ = [
     "Answer",
     "Candidate",
     "ChoiceExample",
+    "Entity",
     "Evaluation",
     "Example",
     "FineTuningRecipe",
@@ -48,5 +49,6 @@ __all__ = [
     "prepare_finetuning",
     "read_examples",
     "split_words",
+    "task_files",
     "task_settings",
 ]

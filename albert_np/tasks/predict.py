@@ -16,7 +16,7 @@ from albert_np.model import AlbertBase, class_of
 from albert_np.schema import check, flag, optional
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
-from albert_np.tasks.kinds import KINDS, Feature, Kind, Prediction, split_words
+from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
 from albert_np.tasks.kinds.base import Output
 from albert_np.tasks.recipes import check_task, named_task
 from albert_np.tasks.settings import NamedTask, settings_from
@@ -105,6 +105,10 @@ class Predictor:
                 _check_texts(f"sentences[{i}]", sentence)
         words = [split_words(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
         return self.predict([TaggedExample(tuple(each)) for each in words])
+
+    def entities(self, text: str) -> list[Entity]:
+        """Return the spans that the tags of a text's words mark, in order, and the characters at which they stand."""
+        return entities(text, self.tag([text])[0], self.labels)
 
     def answer(self, question: str, context: str) -> Prediction:
         """Return what the context, of whatever length, answers to a question; "" if it is said to have no answer."""

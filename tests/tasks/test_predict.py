@@ -30,6 +30,7 @@ from albert_np.tasks import (
     demo,
     split_words,
 )
+from albert_np.tasks.kinds import Prediction, entities
 from albert_np.tasks.kinds.answering import best_answers
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
@@ -110,6 +111,28 @@ def test_every_word_of_a_long_sentence_gets_a_tag(start, tmp_path):
     assert prediction.answer[1] == "O"  # a lone accent becomes no token
     short = predictor.tag(["the old dog, don't!"])[0]
     assert len(short.answer) == len(split_words("the old dog, don't!")) == 6
+
+
+def test_entities_stand_where_the_characters_say(start, tmp_path):
+    names = {0: "O", 1: "B-x", 2: "I-x", 3: "S-y"}
+    folder = saved(AlbertForTokenClassification, start, tmp_path, num_labels=4, id2label=names)
+    predictor = Predictor.load(folder, threads=1)
+    text = "The  U.S. dog, red cat: Zoe\u0301!"
+    words = split_words(text)
+    assert words == ["The", "U.S.", "dog", ",", "red", "cat", ":", "Zoe\u0301", "!"]
+    tags = ["O", "B-x", "I-x", "O", "I-x", "B-x", "O", "S-y", "O"]
+    found = entities(text, Prediction(tags, [0.5, 1.0, 0.5, 1, 1, 0.25, 1, 0.125, 1]), predictor.labels)
+    assert [entity[:4] for entity in found] == [
+        ("U.S. dog", "x", 5, 13),
+        ("red", "x", 15, 18),
+        ("cat", "x", 19, 22),
+        ("Zoe\u0301", "y", 24, 28),
+    ]
+    assert [entity.probability for entity in found] == [0.75, 1, 0.25, 0.125]
+    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+    assert predictor.entities(text) == entities(text, predictor.tag([text])[0], predictor.labels)
+    assert [e.type for e in entities("I go", Prediction(["S", "V"], [1.0, 1.0]), ("S", "V"))] == ["S", "V"]
+    assert predictor.entities("") == []
 
 
 def test_choices_need_not_be_equally_many(start, tmp_path):

@@ -16,7 +16,7 @@ from albert_np.model import AlbertBase, AlbertForQuestionAnswering
 from albert_np.tasks.examples import QuestionExample
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Prediction, Windows, row, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.readers.squad import own_id, question_example, read_questions
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
@@ -61,8 +61,8 @@ class QuestionKind(Kind[QuestionExample]):
     answer_field = "answers"
     bound = "max_query_length"
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
-        return read_questions(path, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[QuestionExample]:
+        return read_questions(path, asked)
 
     def from_json(self, entry: Entry) -> QuestionExample:
         return question_example(entry)

@@ -13,7 +13,7 @@ from albert_np.model import AlbertBase, AlbertForSequenceClassification
 from albert_np.tasks.examples import TextExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, cut_rows, label_number, ranked, row, softmax
 from albert_np.tasks.metrics import classification_metrics, multilabel_metrics, regression_metrics
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts, text_example
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
@@ -29,10 +29,12 @@ class TextKind(Kind[TextExample]):
     model = AlbertForSequenceClassification
     example = TextExample
     columns = ("text", "text_pair", "label")
+    names_labels = True
+    reads_folders = True
     read_label: ClassVar[Any]  # (value, where) → label
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TextExample]:
-        return read_texts(path, type(self).read_label, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[TextExample]:
+        return read_texts(path, type(self).read_label, asked)
 
     def from_json(self, entry: Entry) -> TextExample:
         return text_example(entry, {role: role for role in self.columns if role in entry.fields}, type(self).read_label)
@@ -154,6 +156,7 @@ class Regression(TextKind):
 
     name = "regression"
     problem_type = "regression"
+    names_labels = False
     defaults = own_settings("regression", metric="pearson")
     measures = ("pearson", "spearman")
     read_label = staticmethod(number)
