@@ -126,7 +126,7 @@ class Kind(ABC, Generic[E]):
     example: the named tuple of its examples, and answer_field: which of its fields holds the right answer.
     columns: which columns of a file may be named. names_labels: whether its labels have names. reads_folders: whether
     `read` takes a folder too. bound: the setting beyond which an example is cut. defaults: the settings for data of
-    one's own.
+    one's own. measures: those of its metrics by which the best checkpoint may be told, the larger the better.
     """
 
     name: str
@@ -139,6 +139,7 @@ class Kind(ABC, Generic[E]):
     reads_folders: bool = False
     bound: str = "max_seq_length"
     defaults: NamedTask
+    measures: tuple[str, ...]
 
     @abstractmethod
     def read(self, path: Path, asked: Asked) -> Iterator[E]:
@@ -287,6 +288,14 @@ class Kind(ABC, Generic[E]):
     @abstractmethod
     def shown(self, example: E, prediction: Prediction) -> str:
         """Return a prediction as a person reads it: a line, or a line for each choice or answer."""
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        """Return how a threshold decided what is said, if one did."""
+        return None
+
+    def submission(self, examples: Sequence[E], predictions: Sequence[Prediction]) -> str:
+        """Return a file of answers as the servers of GLUE or SQuAD take it; ValueError if they take no such."""
+        raise ValueError(f"there is no form of submission for {self.name}")
 
 
 def row(

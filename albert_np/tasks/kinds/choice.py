@@ -28,6 +28,7 @@ class Choice(Kind[ChoiceExample]):
     columns = ("context", "question", "choices", "label")
     reads_folders = True
     defaults = own_settings("choice", metric="accuracy")
+    measures = ("accuracy",)
 
     def read(self, path: Path, asked: Asked) -> Iterator[ChoiceExample]:
         return read_choices(path, asked)

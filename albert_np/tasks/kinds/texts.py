@@ -65,6 +65,10 @@ class TextKind(Kind[TextExample]):
             target = None if example.label is None else self.target(example.label, numbers, at)
             yield row(at, ids, types, target, cut=cut)
 
+    def submission(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        lines = (f"{place}\t{prediction.answer}\n" for place, prediction in enumerate(predictions))
+        return "index\tprediction\n" + "".join(lines)
+
     @abstractmethod
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> Any:
         """Return what the loss takes of a label."""
@@ -81,6 +85,7 @@ class Classification(TextKind):
     name = "classification"
     problem_type = "single_label_classification"
     defaults = own_settings("classification", metric="accuracy")
+    measures = ("accuracy", "f1", "matthews")
     read_label = staticmethod(class_name)
 
     def label_names(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
@@ -119,6 +124,7 @@ class MultiLabel(TextKind):
     name = "multilabel"
     problem_type = "multi_label_classification"
     defaults = own_settings("multilabel", metric="micro_f1")
+    measures = ("micro_f1", "macro_f1", "subset_accuracy")
     read_label = staticmethod(label_list)
 
     def label_names(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
@@ -133,8 +139,13 @@ class MultiLabel(TextKind):
     def decode(self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (L,)
         probabilities = 0.5 * (1 + np.tanh(logits.astype(np.float64) / 2))  # the logistic function, without overflow
-        holding = tuple(name for name, share in zip(labels, probabilities, strict=True) if share >= 0.5)
+        holding = tuple(
+            name for name, share in zip(labels, probabilities, strict=True) if share >= task.label_threshold
+        )
         return Prediction(holding, ranked(labels, probabilities))
+
+    def submission(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        return Kind.submission(self, examples, predictions)  # GLUE has no such task
 
     def metrics(self, answers: Sequence[Any], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
         return multilabel_metrics(answers, references)
@@ -147,6 +158,7 @@ class Regression(TextKind):
     problem_type = "regression"
     names_labels = False
     defaults = own_settings("regression", metric="pearson")
+    measures = ("pearson", "spearman")
     read_label = staticmethod(number)
 
     def num_labels(self, labels: Sequence[str]) -> int:
