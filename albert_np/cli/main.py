@@ -100,8 +100,9 @@ def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any
     """Return the option --figure FILE, whose folder must exist; text: its help."""
 
     def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
-        if path is not None and not path.parent.is_dir():
-            raise click.BadParameter(printable(f"there is no folder {path.parent}"))
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            problem = f"{path} is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+            raise click.BadParameter(printable(problem))
         return path
 
     return click.option("--figure", type=click.Path(path_type=Path), callback=in_a_folder, help=text)
@@ -158,6 +159,15 @@ def _fail(message: str, status: int) -> None:
     sys.exit(status)
 
 
+class _GivenPath(click.Path):
+    """A path that is not empty: "" would be the working folder, and is what a shell makes of an unset variable."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _Lazy(click.Group):
     """A group that imports a command's module only when the command is asked for."""
 
@@ -193,6 +203,9 @@ class _Lazy(click.Group):
             return None
         module = __import__(f"albert_np.cli.{self.COMMANDS[name]}", fromlist=["*"])
         command: click.Command = getattr(module, name.replace("-", "_"))
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Path):
+                parameter.type = _GivenPath(path_type=Path)
         return command
 
 
