@@ -17,6 +17,7 @@ from pathlib import Path
 
 from albert_np import files
 from albert_np.checkpoints.huggingface import CONFIG_FILE
+from albert_np.schema import text, whole
 
 __all__ = [
     "MANIFEST",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+_MANIFEST = {"files": {...: {"bytes": whole(), "sha256": text(64)}}}
 
 
 class CheckpointError(ValueError):
@@ -128,10 +130,10 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
             "state; start a new run from their weights."
         )
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["files"]
-        return {name: {"bytes": entry["bytes"], "sha256": entry["sha256"]} for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error!r}") from error
+        entries: dict[str, dict[str, object]] = files.read_json(path, _MANIFEST)["files"]
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
+    return entries
 
 
 def _sha256(path: Path) -> str:

@@ -102,6 +102,9 @@ def prepare_finetuning(
         )
     task = named_task(task) if isinstance(task, str) else task
     kind = KINDS[task.kind]
+    train, evaluation = kind.checked(train), kind.checked(evaluation)
+    for examples in (train, evaluation):
+        kind.references(examples)
     task = kind.suited(kind.fitted(task, checkpoint.config.max_position_embeddings), train)
     contents = {
         "task": asdict(task),
@@ -119,6 +122,9 @@ def prepare_finetuning(
         write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
         run.check()
+    for part, features in (("training", run.data.features), ("evaluation", run.eval_features)):
+        if warning := kind.cut_warning(task, features, checkpoint.config.max_position_embeddings):
+            warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run
 

@@ -64,7 +64,9 @@ class Predictor:
         """Load what `albert-np finetune` made, or any model of fine-tuning that `open_checkpoint` opens.
 
         task_name: whose lengths and metrics to use where the folder has no task.json; by default those of the kind
-        that the model's class tells. Raises ValueError for a model without a head of fine-tuning, or of another kind.
+        that the model's class tells. Without task.json, a model with the plain head of question answering always gives
+        an answer: whether it was trained with questions that have none, nothing tells. `no_answer_above` of
+        `predictor.task` changes that. Raises ValueError for a model without a head of fine-tuning, or of another kind.
         """
         checkpoint = open_checkpoint(find_model(source))
         task = _task_of(checkpoint, task_name)
@@ -112,11 +114,11 @@ class Predictor:
         features: those of the examples, if they are there already. Raises ValueError for an example without its answer
         or with a label that the model does not know.
         """
-        asked = self.kind.references(examples)
+        asked, task = self.kind.references(examples), self.kind.reporting(self.task, self.labels)
         features = features or self.features(examples)
         outputs, loss = self._outputs(features)
         predictions = self._decode(examples, features, outputs)
-        return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, self.task)}, predictions)
+        return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, task)}, predictions)
 
     def collapse_warning(self, predictions: Sequence[Prediction]) -> str | None:
         """Return a warning if all predictions are the same, or nearly all; else None."""
@@ -170,6 +172,7 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
     kind = _kind_of(checkpoint)
     path = checkpoint.source / TASK_FILE
     task = named_task(name or kind.name)
+    task = KINDS[task.kind].suited(task, ())
     if path.is_file():
         try:
             saved = read_json(path)

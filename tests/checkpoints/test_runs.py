@@ -156,8 +156,8 @@ def damage_manifest_strange(folder):
         (damage_cut, r"b\.bin has 999 bytes, not 1000"),
         (damage_remove, r"b\.bin is missing"),
         (damage_manifest_missing, r"manifest\.json is missing.*no optimizer state"),
-        (damage_manifest_cut, r"manifest\.json is damaged"),
-        (damage_manifest_strange, r"manifest\.json is damaged"),
+        (damage_manifest_cut, r"manifest\.json is not valid JSON"),
+        (damage_manifest_strange, r"manifest\.json: files is a list; allowed is an object"),
     ],
 )
 def test_damage_is_named_and_the_one_before_is_chosen(tmp_path, damage, named):

@@ -70,6 +70,22 @@ def test_the_best_spans_are_those_of_brute_force(start, tmp_path):
     assert refusing[0][:4] == ("", 0, 0, 18)
 
 
+def test_a_model_that_nothing_is_told_of_gives_an_answer(start, tmp_path):
+    folder = saved(AlbertForQuestionAnswering, start, tmp_path)
+    model = AlbertForQuestionAnswering.from_pretrained(folder)
+    model.params["qa_outputs.weight"][...] = 0  # it likes all tokens alike, and so [CLS]
+    model.save_pretrained(folder)
+    for name in (None, "squad1"):
+        predictor = Predictor.load(folder, name, threads=1)
+        assert predictor.task.no_answer_above is None
+        prediction = predictor.answer("the animal", "a red dog near the old house")
+        assert all(found.text for found in prediction.candidates)
+    predictor.task = dataclasses.replace(predictor.task, no_answer_above=-1.0)
+    assert predictor.answer("the animal", "a red dog near the old house").answer == ""
+    (folder / "task.json").write_text(json.dumps({"task": vars(TASKS["squad1"])}))  # trained with questions without
+    assert Predictor.load(folder, threads=1).task.no_answer_above == 0.0
+
+
 def test_what_stands_beside_a_text_does_not_change_its_prediction(start, tmp_path):
     predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path, num_labels=3), threads=2)
     texts = ["cat", "the old dog sees a red house near the car", "lamp " * 20]

@@ -202,6 +202,19 @@ def test_several_labels_stand_between_bars_or_in_a_json_list(write):
             r"line 2: the label 'score' must be a finite number, got 'high'",
         ),
         ("regression", "a.tsv", "text\tscore\na\tnan\n", r"must be a finite number, got 'nan'"),
+        (
+            "classification",
+            "a.tsv",
+            "text\tlabel\na\tnan\n",
+            r"line 2: the label 'label' must be the name of one class",
+        ),
+        ("classification", "a.jsonl", '{"text": "a", "label": NaN}', r"must be the name of one class, got nan"),
+        (
+            "classification",
+            "snli.tsv",
+            "gold_label\tsentence1\tsentence2\nneutral\ta\tb\n-\ta\tb\n",
+            r"line 3: the label 'gold_label' is '-': those who labelled it did not agree",
+        ),
         ("multilabel", "a.jsonl", '{"text": "a", "labels": [["x"]]}', r"must hold names with \| between them"),
         ("multilabel", "a.tsv", "text\tlabels\na\t[x\n", r"line 2: the label 'labels': not JSON"),
         ("tagging", "a.conll", "Ann B-per\nsang\n", r"line 2: has 1 columns, the lines before it have 2"),
@@ -236,6 +249,11 @@ def test_bad_rows_can_be_collected_instead(write):
     examples = read_examples(path, "classification", on_bad=errors.append)
     assert [example.text for example in examples] == ["a", "f"]
     assert [str(error).partition(": ")[0][-6:] for error in errors] == ["line 3", "line 4"]
+
+
+def test_a_class_may_be_called_minus(write):
+    path = write("a.tsv", "text\tlabel\na\t-\nb\t+\n")
+    assert [example.label for example in read_examples(path, "classification")] == ["-", "+"]
 
 
 def test_a_wrong_call_is_refused_before_reading(tmp_path):

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,10 +11,10 @@ import numpy as np
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertBase, AlbertForSequenceClassification
 from albert_np.tasks.examples import TextExample
-from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, ranked, row, softmax
+from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, cut_rows, label_number, ranked, row, softmax
 from albert_np.tasks.metrics import classification_metrics, multilabel_metrics, regression_metrics
-from albert_np.tasks.readers.files import OnBad
-from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts
+from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts, text_example
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -32,6 +33,9 @@ class TextKind(Kind[TextExample]):
 
     def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TextExample]:
         return read_texts(path, type(self).read_label, columns, labelled, on_bad)
+
+    def from_json(self, entry: Entry) -> TextExample:
+        return text_example(entry, {role: role for role in self.columns if role in entry.fields}, type(self).read_label)
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TextExample]:
         return [TextExample(text, pair) for text in texts]
@@ -52,15 +56,12 @@ class TextKind(Kind[TextExample]):
         seconds = [example.text_pair for example in examples]
         if None in seconds and any(seconds):
             raise ValueError(f"example {first + seconds.index(None) + 1} has no text_pair, and others have one")
-        encoded = tokenizer(
-            [example.text for example in examples],
-            [text for text in seconds if text is not None] if any(seconds) else None,
-            truncation=True,
-            max_length=task.max_seq_length,
-        )
-        for at, example in enumerate(examples, start=first):
+        texts = [example.text for example in examples]
+        pairs = [text for text in seconds if text is not None] if any(seconds) else None
+        rows = cut_rows(tokenizer, texts, pairs, task.max_seq_length)
+        for at, (example, (ids, types, cut)) in enumerate(zip(examples, rows, strict=True), start=first):
             target = None if example.label is None else self.target(example.label, numbers, at)
-            yield row(at, encoded["input_ids"][at - first], encoded["token_type_ids"][at - first], target)
+            yield row(at, ids, types, target, cut=cut)
 
     @abstractmethod
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> Any:
@@ -82,6 +83,21 @@ class Classification(TextKind):
 
     def label_names(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
         return at_least(2, {str(example.label) for example in examples})
+
+    def suited(self, task: NamedTask, examples: Sequence[TextExample]) -> NamedTask:
+        return self.reporting(task, self.label_names(examples)) if examples else task
+
+    def reporting(self, task: NamedTask, labels: Sequence[str]) -> NamedTask:
+        """The class whose F1 is reported goes by the name that the data has for it: "equivalent" is the "1" of MRPC."""
+        if task.positive_label in (None, *labels):
+            return task
+        affirmed = [name for name in labels if set(labels) == {name, f"not_{name}"}]
+        if not affirmed:
+            raise ValueError(
+                f"positive_label={task.positive_label!r}, the class whose F1 {task.name} reports, must be one of "
+                f"{', '.join(map(repr, labels))}"
+            )
+        return replace(task, positive_label=affirmed[0])
 
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> int:
         return label_number(numbers, label, example)

@@ -11,7 +11,7 @@ from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries,
 from albert_np.tasks.readers.tables import named_rows, read_table
 from albert_np.tasks.readers.texts import required_text
 
-__all__ = ["read_choices"]
+__all__ = ["choice_example", "read_choices"]
 
 NAMES = {
     "context": ("context", "article"),
@@ -34,7 +34,7 @@ def read_choices(path: Path, columns: Mapping[str, str], labelled: bool, on_bad:
         files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
         entries = (entry for file in files for entry in json_entries(file, on_bad))
     questions = chain.from_iterable(_questions(entry, on_bad) for entry in entries)
-    return converted(questions, lambda entry: _example(entry, columns, labelled), on_bad)
+    return converted(questions, lambda entry: choice_example(entry, columns, labelled), on_bad)
 
 
 def _questions(entry: Entry, on_bad: OnBad) -> Iterable[Entry]:
@@ -57,7 +57,8 @@ def _questions(entry: Entry, on_bad: OnBad) -> Iterable[Entry]:
     ]
 
 
-def _example(entry: Entry, columns: Mapping[str, str], labelled: bool) -> ChoiceExample:
+def choice_example(entry: Entry, columns: Mapping[str, str], labelled: bool = True) -> ChoiceExample:
+    """Return the question of a row or a JSON object; columns: under which names, if not under those known."""
     names = {role: _name(entry, role, columns) for role in NAMES}
     asked = names["question"] in entry.fields or "question" in columns
     question = required_text(entry, names["question"]) if asked else None

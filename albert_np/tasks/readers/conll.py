@@ -8,7 +8,7 @@ from albert_np.tasks.examples import TaggedExample
 from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, read_lines, suffix
 from albert_np.tasks.readers.tables import Row
 
-__all__ = ["read_tagged"]
+__all__ = ["read_tagged", "tagged_example"]
 
 WORDS = ("words", "tokens")
 TAGS = ("tags", "ner_tags", "labels")
@@ -18,7 +18,7 @@ def read_tagged(path: Path, columns: Mapping[str, str], labelled: bool, on_bad: 
     """Yield the sentences of a CoNLL file, or of a JSON file that lists words and tags."""
     if suffix(path) in (".json", ".jsonl"):
         entries = json_entries(path, on_bad)
-        return converted(entries, lambda entry: _from_json(entry, columns, labelled), on_bad)
+        return converted(entries, lambda entry: tagged_example(entry, columns, labelled), on_bad)
     word, tag = _position(columns, "words", 0), _position(columns, "tags", -1)
     return converted(_sentences(path), lambda rows: _from_rows(rows, word, tag if labelled else None), on_bad)
 
@@ -57,7 +57,8 @@ def _from_rows(rows: list[Row], word: int, tag: int | None) -> TaggedExample:
     return TaggedExample(words, None if tag is None else tuple(row.cells[tag] for row in rows))
 
 
-def _from_json(entry: Entry, columns: Mapping[str, str], labelled: bool) -> TaggedExample:
+def tagged_example(entry: Entry, columns: Mapping[str, str], labelled: bool = True) -> TaggedExample:
+    """Return the words and tags of a JSON object; columns: under which names, if not under those known."""
     words = _strings(entry, columns.get("words"), WORDS)
     if not labelled:
         return TaggedExample(words)

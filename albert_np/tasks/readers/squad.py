@@ -9,7 +9,7 @@ from albert_np.tasks.examples import Answer, QuestionExample
 from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries
 from albert_np.tasks.readers.texts import required_text
 
-__all__ = ["read_questions"]
+__all__ = ["own_id", "question_example", "read_questions"]
 
 
 def read_questions(path: Path, labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
@@ -18,8 +18,13 @@ def read_questions(path: Path, labelled: bool, on_bad: OnBad) -> Iterator[Questi
     The latter is Hugging Face's form: id, question, context, answers {text: […], answer_start: […]}.
     """
     seen: set[str] = set()
+
+    def question(entry: Entry) -> QuestionExample:
+        own_id(entry.fields.get("id"), entry.where, seen)
+        return question_example(entry, labelled)
+
     entries = chain.from_iterable(_flat(path, entry) for entry in json_entries(path, on_bad))
-    return converted(entries, lambda entry: _question(entry, labelled, seen), on_bad)
+    return converted(entries, question, on_bad)
 
 
 def _flat(path: Path, entry: Entry) -> Iterable[Entry]:
@@ -40,15 +45,18 @@ def _objects(parent: dict[str, Any], name: str, where: str) -> list[dict[str, An
     return children
 
 
-def _question(entry: Entry, labelled: bool, seen: set[str]) -> QuestionExample:
-    given = entry.fields.get("id")
-    identity = str(given)
-    if given in (None, "") or identity in seen:
-        raise ValueError(f"{entry.where}: each question needs an id of its own, got {given!r}")
-    seen.add(identity)
+def own_id(given: Any, where: str, seen: set[str]) -> None:
+    """Note a question's id among those seen; ValueError if it is missing or another question has it."""
+    if given in (None, "") or str(given) in seen:
+        raise ValueError(f"{where}: each question needs an id of its own, got {given!r}")
+    seen.add(str(given))
+
+
+def question_example(entry: Entry, labelled: bool = True) -> QuestionExample:
+    """Return the question of a JSON object; labelled: with its answers."""
     question, context = required_text(entry, "question"), required_text(entry, "context")
     answers = _answers(entry.fields, context, entry.where) if labelled else None
-    return QuestionExample(identity, question, context, answers)
+    return QuestionExample(str(entry.fields.get("id")), question, context, answers)
 
 
 def _answers(fields: dict[str, Any], context: str, where: str) -> tuple[Answer, ...]:

@@ -12,7 +12,7 @@ from albert_np.tasks.examples import TextExample
 from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, suffix
 from albert_np.tasks.readers.tables import Row, named_rows, read_table
 
-__all__ = ["class_name", "label_list", "number", "read_texts", "required_text"]
+__all__ = ["class_name", "label_list", "number", "read_texts", "required_text", "text_example"]
 
 Label = str | tuple[str, ...] | float
 ReadLabel = Callable[[Any, str], Label]
@@ -48,7 +48,7 @@ def read_texts(
         entries = chain([first], entries)
     else:
         entries, chosen = _table(path, columns, labelled, on_bad)
-    return converted(entries, lambda entry: _example(entry, chosen, read_label), on_bad)
+    return converted(entries, lambda entry: text_example(entry, chosen, read_label), on_bad)
 
 
 def _table(
@@ -126,7 +126,8 @@ def _unclear(role: str, known: Sequence[str], names: Sequence[str], where: str) 
     )
 
 
-def _example(entry: Entry, chosen: Mapping[str, str], read_label: ReadLabel) -> TextExample:
+def text_example(entry: Entry, chosen: Mapping[str, str], read_label: ReadLabel) -> TextExample:
+    """Return the example of a row; chosen: role → column."""
     return TextExample(
         required_text(entry, chosen["text"]),
         required_text(entry, chosen["text_pair"]) if "text_pair" in chosen else None,
@@ -143,13 +144,16 @@ def required_text(entry: Entry, name: str) -> str:
 
 
 def _label(entry: Entry, name: str, read_label: ReadLabel) -> Label:
-    return read_label(entry.fields.get(name), f"{entry.where}: the label {name!r}")
+    value, where = entry.fields.get(name), f"{entry.where}: the label {name!r}"
+    if value == "-" and name.lower() == "gold_label":
+        raise ValueError(f"{where} is '-': those who labelled it did not agree (SNLI); leave such rows out")
+    return read_label(value, where)
 
 
 def class_name(value: Any, where: str) -> str:
-    """Return a label as the name of a class, which numbers are too."""
+    """Return a label as the name of a class, which numbers are too; NaN, as number or written out, is none."""
     value = _present(value, where)
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list) or str(value) in ("nan", "NaN"):
         raise ValueError(f"{where} must be the name of one class, got {value!r}")
     return str(value)
 
