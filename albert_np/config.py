@@ -145,8 +145,8 @@ class AlbertConfig:
         self.extra = dict(self.extra)
         for values in (self.__dict__, self.extra):
             values |= {name: value.item() for name, value in values.items() if isinstance(value, np.generic)}
-        if self.extra.pop("model_type", self.model_type) != self.model_type:
-            raise ValueError("model_type must be 'albert'")
+        if (given := self.extra.pop("model_type", self.model_type)) != self.model_type:
+            raise ValueError(f"model_type={given!r}: must be {self.model_type!r}")
         self._settle_labels()
         if self.sharing not in SHARING:
             raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")

@@ -186,7 +186,11 @@ class AlbertBase:
         """
         size = self.config.vocab_size if vocab_size is None else vocab_size
         if pad_to_multiple_of is not None:
-            if isinstance(pad_to_multiple_of, bool) or pad_to_multiple_of != int(pad_to_multiple_of) or size < 1:
+            if (
+                not isinstance(pad_to_multiple_of, int)
+                or isinstance(pad_to_multiple_of, bool)
+                or pad_to_multiple_of < 1
+            ):
                 raise ValueError(f"pad_to_multiple_of={pad_to_multiple_of!r}: must be a whole number of at least 1")
             size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):

@@ -87,7 +87,8 @@ def as_array(name: str, value: Any, backend: Backend) -> Array:
 
     ValueError for rows of different lengths, the batch that was not padded.
     """
-    if isinstance(value, backend.array_type):
+    is_array = isinstance(value, backend.array_type)
+    if is_array and value.dtype != object:
         return value
     if isinstance(value, Mapping):
         raise TypeError(f"{name} is a {type(value).__name__}: its arrays are given by their names, model(**batch)")

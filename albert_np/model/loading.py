@@ -86,6 +86,7 @@ def check_weights(
         "of another shape (ignore_mismatched_sizes=True makes them anew)": [] if ignore_mismatched_sizes else wrong,
     }
     if any(problems.values()):
+        problems["unexpected"] = unknown  # all of them: one may be what is missing, under another name
         listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
         raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {listed}")
     remarks = {
@@ -130,17 +131,16 @@ def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict
     if any(wrong.values()):
         listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in wrong.items() if names)
         raise ValueError(f"these arrays are not the model's: {listed}")
-    stored: dict[str, Any] = {}
-    for name, array in arrays.items():
-        if name not in known:
-            continue
-        other = stored.setdefault(layout.ties.get(name, name), array)
-        if other is not array and not bool((other == array).all()):
-            raise ValueError(
-                f"{name} differs from {layout.ties.get(name, name)}, to which it is tied: by `sharing`, or, for the "
-                "decoder, unless config.json says tie_word_embeddings=false"
-            )
-    return stored
+    given: dict[str, str] = {}  # stored name → the name that its numbers came under
+    for name in filter(known.__contains__, arrays):
+        stored = layout.ties.get(name, name)
+        first = given.setdefault(stored, name)
+        if first != name and not bool((arrays[first] == arrays[name]).all()):
+            alias = name if name != stored else first
+            is_decoder = alias.startswith("predictions.")
+            why = "the config ties it, unless tie_word_embeddings=False" if is_decoder else "sharing ties it"
+            raise ValueError(f"{alias} differs from {stored}, to which {why}")
+    return {stored: arrays[name] for stored, name in given.items()}
 
 
 def initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generator) -> None:

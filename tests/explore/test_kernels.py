@@ -350,7 +350,7 @@ def test_copies_are_the_same_numbers(modules):
 @pytest.mark.parametrize("dtype", "f16 f32 f64 i32 u8".split())
 def test_arrays_of_every_type_are_read(modules, dtype):
     made = Pass()
-    x = np.array([0, 1, 200, 3], float) if dtype in ("i32", "u8") else np.array([1.5, -2.0**-20, 60000, 0])
+    x = np.array([0, 1, 200, 3], float) if dtype in ("i32", "u8") else np.array([1.5, -(2.0**-20), 60000, 0])
     if dtype == "f16":
         x = x.astype(np.float16).astype(float)
     made.row("elementwise", [made.const(x, dtype=dtype)], -x, f="negative")
