@@ -193,6 +193,7 @@ class _Lazy(click.Group):
         "classify": "finetuning",
         "answer": "finetuning",
         "fill-mask": "using",
+        "embed": "using",
         "tokenize": "using",
         "convert": "using",
         "info": "using",
