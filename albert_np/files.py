@@ -10,6 +10,7 @@ that could happen, they hold the folder with `locked`.
 
 import errno
 import gzip
+import io
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from albert_np.schema import check
 
 __all__ = [
     "NO_ROOM",
+    "given",
     "is_vacant",
     "locked",
     "read_fields",
@@ -207,9 +209,18 @@ def remove_leftovers(folder: Name) -> None:
             path.unlink()
 
 
+def given(path: Name) -> Path:
+    """Return a path; TypeError if it is none, ValueError if it is "", which would be the working folder."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a path must be text or a Path, got {str(path)[:80]} ({type(path).__name__})")
+    if not os.fspath(path):
+        raise ValueError("the path is empty; the working folder is '.'")
+    return Path(path)
+
+
 def _named(path: Name) -> Path:
     """Return a path as it was given, as errors should show it, unless that ends in no name: "." does."""
-    return Path(path) if Path(path).name not in ("", "..") else Path(os.path.abspath(path))
+    return given(path) if given(path).name not in ("", "..") else Path(os.path.abspath(path))
 
 
 def _hidden(path: Path) -> Path:
@@ -358,14 +369,19 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def read_text(path: Name) -> str:
-    """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB."""
-    parts, size = [], 0
+    """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB.
+
+    Packed, it may have 100 times as much as its file, or else 16 MiB: no text packs better.
+    """
+    longest, packed = _LONGEST_TEXT, Path(path).suffix.lower() == ".gz"
+    if packed and os.path.exists(path):
+        longest = min(longest, max(2**24, 100 * os.path.getsize(path)))
+    text = io.StringIO(newline="")  # a list of lines would take several times the memory of short ones
     for line in read_lines(path):
-        parts.append(line)
-        size += len(line)
-        if size > _LONGEST_TEXT:
-            raise ValueError(f"{path} has more than {_LONGEST_TEXT >> 20} MiB of text; cut it up")
-    return "".join(parts)
+        if text.tell() + len(line) > longest:
+            raise ValueError(f"{path} has more than {longest >> 20} MiB of text; cut it up")
+        text.write(line)
+    return text.getvalue()
 
 
 _TELLTALES = {

@@ -182,6 +182,15 @@ def _as_typed(message: str) -> str:
     )
 
 
+class _GivenPath(click.Path):
+    """A path that is not empty: "" would be the working folder, and is what a shell makes of an unset variable."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class _Lazy(click.Group):
     """A group that imports a command's module only when the command is asked for."""
 
@@ -193,6 +202,7 @@ class _Lazy(click.Group):
         "classify": "finetuning",
         "answer": "finetuning",
         "fill-mask": "using",
+        "embed": "using",
         "tokenize": "using",
         "convert": "using",
         "info": "using",
@@ -217,6 +227,9 @@ class _Lazy(click.Group):
             return None
         module = __import__(f"albert_np.cli.{self.COMMANDS[name]}", fromlist=["*"])
         command: click.Command = getattr(module, name.replace("-", "_"))
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Path):
+                parameter.type = _GivenPath(path_type=Path)
         return command
 
 
