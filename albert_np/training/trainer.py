@@ -96,7 +96,7 @@ class Trainer(Generic[M]):
     checkpoint_every: int = 500
     checkpoint_seconds: float = math.inf
     keep: int = 2
-    save_files: Callable[[Path], None] | None = None
+    save_files: Callable[[Path], object] | None = None
     on_step: Callable[[Record], None] | None = None
 
     def __post_init__(self) -> None:
