@@ -5,6 +5,7 @@ saves it. `HasSpecialTokens` shows an `AddedVocabulary` in this way.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
@@ -29,7 +30,7 @@ class Role(Generic[Value]):
             return self  # type: ignore[return-value]  # the class's attribute, as documentation tools ask for it
         token = owner.added.roles[self._role]
         value: Any = token if self._role == self._name else owner.added.ids[token]
-        return value  # type: ignore[no-any-return]
+        return value
 
     def __set__(self, owner: "HasSpecialTokens", value: Value) -> None:
         if value is None:
@@ -59,6 +60,7 @@ ELSEWHERE = {
     "apply_chat_template": "ALBERT holds no conversations",
     "backend_tokenizer": "the vocabulary is `model`, a SentencePieceModel",
     "chat_template": "ALBERT holds no conversations",
+    "model_input_names": "ask a call for return_token_type_ids=False and the like",
     "prepare_seq2seq_batch": "ALBERT writes no texts",
     "push_to_hub": "use save_pretrained, and huggingface_hub for the folder",
     "sp_model": "the vocabulary is `model`, a SentencePieceModel",
@@ -104,7 +106,8 @@ class HasSpecialTokens:
         raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("_") or name == "added" or hasattr(type(self), name):
+        known = getattr(type(self), name, None)
+        if name.startswith("_") or name == "added" or (known is not None and getattr(known, "fset", 0) is not None):
             super().__setattr__(name, value)
         elif name in self.added.roles:
             self.add_special_tokens({name: value})
@@ -116,13 +119,15 @@ class HasSpecialTokens:
         """Add tokens that are found in text as they are written and never split; return how many ids are new.
 
         new_tokens: a token or several, as strings or as `AddedToken`. special_tokens: whether `decode` may leave
-        them out. A token that is in the vocabulary keeps its id. With lower-casing on, a string that is not special is
-        looked for in lower case, and kept so. Raises TypeError for what is no token.
+        them out; they are listed as `additional_special_tokens`. A token that is in the vocabulary keeps its id. With
+        lower-casing on, a string that is not special is looked for in lower case, and kept so. Raises TypeError for
+        what is no token.
         """
-        tokens = [new_tokens] if isinstance(new_tokens, (str, AddedToken)) else _tokens("new_tokens", new_tokens)
-        before = len(self.added)
-        lowered = self.do_lower_case
-        self.added = self.added.with_tokens([token for token in tokens if token != ""], special_tokens, lowered)
+        given = [new_tokens] if isinstance(new_tokens, (str, AddedToken)) else new_tokens
+        tokens = [token for token in _tokens("new_tokens", given) if token != ""]
+        before, known = len(self.added), {*self.added.all_special}
+        added = self.added.with_tokens(tokens, special_tokens, self.do_lower_case)
+        self.added = replace(added, additional=(*added.additional, *(t for t in added.all_special if t not in known)))
         return len(self.added) - before
 
     def add_special_tokens(

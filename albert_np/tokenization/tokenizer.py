@@ -71,7 +71,6 @@ class AlbertTokenizer(HasSpecialTokens):
     or ValueError, naming the argument, for an option that is not allowed.
     """
 
-    model_input_names = ("input_ids", "token_type_ids", "attention_mask")
     is_fast = True  # as Hugging Face means it: encodings know offsets and words
     pad_token_type_id = 0
 
@@ -188,6 +187,11 @@ class AlbertTokenizer(HasSpecialTokens):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_encoder": None}
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """The columns that a call returns unless it is asked for others."""
+        return ["input_ids", "token_type_ids", "attention_mask"]
 
     @property
     def vocab_size(self) -> int:

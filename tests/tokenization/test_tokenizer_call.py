@@ -4,12 +4,14 @@ import copy
 import json
 import math
 import pickle
+import time
 
 import numpy as np
 import pytest
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines
 
 from albert_np.tokenization import AlbertTokenizer
+from albert_np.tokenization.arguments import DEFAULTS
 from albert_np.tokenization.batch import Limits, fast_shares, slow_shares, windows
 
 CALLS = json.loads((REFERENCE / "calls.json").read_text(encoding="utf-8"))
@@ -59,6 +61,44 @@ def test_token_type_ids_come_back_unless_refused(tokenizer):
 def test_a_list_of_pairs_is_a_batch_of_pairs(tokenizer):
     pairs = [("A cat", "the lamp"), ("one", "two")]
     assert tokenizer(pairs) == tokenizer(["A cat", "one"], ["the lamp", "two"])
+
+
+def test_a_batch_may_mix_texts_and_pairs(tokenizer):
+    batch = ["A cat", ("the lamp", "went out in the harbour"), "one", ("", "two")]
+    for options in ({}, {"truncation": True, "max_length": 8}, {"truncation": "only_first", "max_length": 40}):
+        alone = [tokenizer(*([entry] if isinstance(entry, str) else entry), **options) for entry in batch]
+        assert tokenizer.pad(alone) == tokenizer(batch, padding=True, **options), options
+    with pytest.raises(ValueError, match="needs a second text to cut"):
+        tokenizer(["the lamp went out", ("a", "b")], truncation="only_second", max_length=5)
+
+
+def test_words_may_come_in_pairs(tokenizer):
+    first, second = ["A", "very", "old", "cat"], ["the", "lamp"]
+    expected = tokenizer(first, second, is_split_into_words=True)
+    batch = tokenizer([(first, second), first, [second, first]], is_split_into_words=True)
+    assert [batch.input_ids[0], batch.token_type_ids[0]] == [expected.input_ids, expected.token_type_ids]
+    assert batch.input_ids[1] == tokenizer(first, is_split_into_words=True).input_ids
+    assert batch.word_ids(0) == expected.word_ids()
+    assert batch.input_ids[2] == tokenizer(second, first, is_split_into_words=True).input_ids
+
+
+def test_none_stands_for_the_default_of_every_option(tokenizer):
+    texts = ["A cat", "the lamp went out"]
+    assert tokenizer(texts, **dict.fromkeys(DEFAULTS)) == tokenizer(texts)
+    for name in DEFAULTS:
+        options = {"padding": True} if name != "padding" else {}
+        assert tokenizer(texts, **{**options, name: None}) == tokenizer(texts, **options), name
+    encoding = tokenizer("A cat")
+    assert tokenizer.pad(encoding, None, None, None, None, None) == tokenizer.pad(encoding)
+
+
+def test_a_row_of_special_tokens_alone_needs_no_more_room(tokenizer):
+    specials = tokenizer.build_inputs_with_special_tokens([])
+    assert tokenizer("", truncation=True, max_length=2).input_ids == specials
+    assert tokenizer(["", ""], ["", ""], truncation=True, max_length=3).input_ids == [[*specials, specials[1]]] * 2
+    for text, length in (("a", 2), ("", 1)):
+        with pytest.raises(ValueError, match=f"max_length={length} leaves no room beside 2 special tokens"):
+            tokenizer(text, truncation=True, max_length=length)
 
 
 def test_arrays_equal_the_padded_lists(tokenizer):
@@ -326,3 +366,16 @@ def test_padding_to_a_length_that_is_not_set_is_refused(tokenizer):
 def test_pad_refuses_what_is_no_encoding(tokenizer, bad):
     with pytest.raises(ValueError, match="encoded_inputs"):
         tokenizer.pad(bad)
+
+
+@pytest.mark.parametrize("text", ["''", "``a", "a  ", "é", "[MASK] ", "ﬁ,2,"])
+def test_offsets_of_long_texts_are_found_in_linear_time(tokenizer, text):
+    """Eight times the text must take much less than 64 times as long."""
+
+    def seconds(times):
+        start = time.process_time()
+        tokenizer(text * times, return_offsets_mapping=True, add_special_tokens=False)
+        return time.process_time() - start
+
+    seconds(100)
+    assert min(seconds(32000) for _ in range(2)) < 30 * max(min(seconds(4000) for _ in range(3)), 0.002)
