@@ -4,24 +4,33 @@
 written is flushed to disk and only then renamed, which file systems do at one stroke. So a name never shows half of
 what was to be written, whenever a process is killed or the power is cut. If the block raises anything, what it wrote
 is removed, what was there before stays, and the error names the final path. The hidden name of a path is always the
-same: the next writer clears what a killed one left, and two must not write to the same path at the same time.
+same: the next writer clears what a killed one left, and two must not write to the same path at the same time: where
+that could happen, they hold the folder with `locked`.
 """
 
 import errno
 import gzip
 import json
 import os
+import re
 import shutil
 import struct
+import sys
+import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
+
+from albert_np.schema import check
 
 __all__ = [
     "NO_ROOM",
+    "given",
     "is_vacant",
+    "locked",
     "read_fields",
     "read_json",
     "read_lines",
@@ -29,6 +38,7 @@ __all__ = [
     "read_varint",
     "remove_folder",
     "remove_leftovers",
+    "telltale",
     "whole_file",
     "whole_files",
     "whole_folder",
@@ -41,6 +51,8 @@ Name = str | os.PathLike[str]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 _UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)  # of folders, on some systems of files
+_HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # a lock is held; the last two on Windows
+_LONGEST_LINE, _LONGEST_TEXT = 2**26, 2**28  # bytes, characters; a few kilobytes of gzip can stand for gigabytes
 _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
 
 
@@ -61,7 +73,10 @@ def whole_file(path: Name) -> Iterator[Path]:
     hidden = _hidden(path)
     try:
         hidden.write_bytes(b"")
+        allowed = hidden.stat().st_mode & 0o666
         yield hidden
+        if hidden.stat().st_mode & 0o666 != allowed:
+            hidden.chmod(allowed)
         _flush(hidden)
         os.replace(hidden, path)
         _flush(path.parent)
@@ -73,36 +88,40 @@ def whole_file(path: Name) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files(folder: Name, seal: str | None = None) -> Iterator[Path]:
+def whole_files(folder: Name, seal: str | None = None, obsolete: re.Pattern[str] | None = None) -> Iterator[Path]:
     """Yield an empty hidden folder; at the end of the block the files in it move into `folder`, each at one stroke.
 
     `folder` is made if it is missing; other files in it stay. FileExistsError if it is no folder. seal: name of a
     file without which the others are not read as one. If the block has written it, it is taken out of `folder` before
     the first file is replaced, and the new one comes last, so that a half-replaced set is never taken for a whole one.
+    obsolete: whole names of files to be removed, unless the block has written them, before the seal comes.
     """
     folder = _named(folder)
     hidden = folder / f"{_HIDDEN}files"
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir()
-        yield hidden
-        _flush_all(hidden)
-        names = sorted((path.name for path in hidden.iterdir()), key=lambda name: (name == seal, name))
-        if seal in names:
-            (folder / seal).unlink(missing_ok=True)
-        for name in names:
-            os.replace(hidden / name, folder / name)
-        hidden.rmdir()
-        _flush(folder)
-    except BaseException as error:
-        shutil.rmtree(hidden, ignore_errors=True)
-        if is_new:
-            with suppress(OSError):
-                folder.rmdir()
-        _name_finally(error, hidden, folder)
-        raise
+    with _made(folder):
+        try:
+            shutil.rmtree(hidden, ignore_errors=True)
+            hidden.mkdir()
+            yield hidden
+            _finish_all(hidden)
+            names = {path.name for path in hidden.iterdir()}
+            if seal in names:
+                (folder / seal).unlink(missing_ok=True)
+                _flush(folder)
+            for name in sorted(names - {seal}):
+                os.replace(hidden / name, folder / name)
+            for path in folder.iterdir() if obsolete else ():
+                if obsolete and obsolete.fullmatch(path.name) and path.name not in names:
+                    path.unlink()
+            if seal in names:
+                _flush(folder)
+                os.replace(hidden / seal, folder / seal)
+            hidden.rmdir()
+            _flush(folder)
+        except BaseException as error:
+            shutil.rmtree(hidden, ignore_errors=True)
+            _name_finally(error, hidden, folder)
+            raise
 
 
 @contextmanager
@@ -117,20 +136,41 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
     if not is_vacant(folder) and not (replace and folder.is_dir()):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
     hidden = _hidden(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(hidden, ignore_errors=True)
-        hidden.mkdir()
-        yield hidden
-        _flush_all(hidden)
-        if folder.exists():
-            remove_folder(folder)
-        hidden.rename(folder)
-        _flush(folder.parent)
-    except BaseException as error:
-        shutil.rmtree(hidden, ignore_errors=True)
-        _name_finally(error, hidden, folder)
-        raise
+    with _made(folder.parent):
+        try:
+            shutil.rmtree(hidden, ignore_errors=True)
+            hidden.mkdir()
+            yield hidden
+            _finish_all(hidden)
+            if folder.exists():
+                remove_folder(folder)
+            hidden.rename(folder)
+            _flush(folder.parent)
+        except BaseException as error:
+            shutil.rmtree(hidden, ignore_errors=True)
+            _name_finally(error, hidden, folder)
+            raise
+
+
+@contextmanager
+def locked(folder: Name) -> Iterator[None]:
+    """Hold a folder for this process; raise BlockingIOError at once, with the folder's name, if another holds it.
+
+    The folder is made if it is missing, and taken away again if the block fails and leaves it empty. The lock is the
+    operating system's, on the file `.lock` in the folder: it ends with the process, however that ends, and a file that
+    a killed process left is in nobody's way. Where the file system has no locks, a warning says so. Within one process
+    a folder is held once, not again inside the block.
+    """
+    folder = _named(folder)
+    path = folder / ".lock"
+    with _made(folder):
+        descriptor = _open_locked(path)
+        try:
+            yield
+        finally:
+            if os.name == "posix" and _is_open_as(descriptor, path):
+                path.unlink()
+            os.close(descriptor)
 
 
 def write_text(path: Name, text: str) -> None:
@@ -168,13 +208,76 @@ def remove_leftovers(folder: Name) -> None:
             path.unlink()
 
 
+def given(path: Name) -> Path:
+    """Return a path; TypeError if it is none, ValueError if it is "", which would be the working folder."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a path must be text or a Path, got {str(path)[:80]} ({type(path).__name__})")
+    if not os.fspath(path):
+        raise ValueError("the path is empty; the working folder is '.'")
+    return Path(path)
+
+
 def _named(path: Name) -> Path:
     """Return a path as it was given, as errors should show it, unless that ends in no name: "." does."""
-    return Path(path) if Path(path).name not in ("", "..") else Path(os.path.abspath(path))
+    return given(path) if given(path).name not in ("", "..") else Path(os.path.abspath(path))
 
 
 def _hidden(path: Path) -> Path:
     return path.with_name(f"{_HIDDEN}{path.name}")
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and its parents; those that were missing go again if the block fails and leaves them empty."""
+    missing = list(takewhile(lambda path: not os.path.lexists(path), (folder, *folder.parents)))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in missing:
+                path.rmdir()
+        raise
+
+
+def _open_locked(path: Path) -> int:
+    """Open a file with the operating system's lock on it; BlockingIOError where another process has that."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            _lock(descriptor, path.parent)
+            if _is_open_as(descriptor, path):  # else its last holder removed it before this one had it
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, folder: Path) -> None:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _HELD:
+            raise BlockingIOError(
+                f"{folder} is in use by another process: wait until that has ended, or choose another folder"
+            ) from error
+        warnings.warn(f"{folder}: no lock can be had here ({error}); let one process alone use it", stacklevel=2)
+
+
+def _is_open_as(descriptor: int, path: Path) -> bool:
+    """Whether a path still names the file that is open."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _is_stream(path: Path) -> bool:
@@ -201,8 +304,15 @@ def _flush(path: Path) -> None:
             raise
 
 
-def _flush_all(folder: Path) -> None:
+def _finish_all(folder: Path) -> None:
+    """Give what was written in a hidden folder the permissions of new files, and wait until it is on disk.
+
+    Some libraries write files that their owner alone may read.
+    """
+    allowed = folder.stat().st_mode & 0o666
     for path in (*folder.rglob("*"), folder):
+        if path.is_file() and path.stat().st_mode & 0o666 != allowed:
+            path.chmod(allowed)
         _flush(path)
 
 
@@ -226,38 +336,90 @@ def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
 def read_lines(path: Name) -> Iterator[str]:
     """Yield the lines of a UTF-8 text one at a time, each with its \\n, without a byte order mark.
 
-    A file whose name ends in `.gz` is unpacked on the way. Raises ValueError, naming the file, if it is damaged gzip
-    or, with the line, not UTF-8; OSError as `open`.
+    A file whose name ends in `.gz` is unpacked on the way. Raises ValueError, naming the file, if it is damaged gzip,
+    a named pipe or a device, or, with the line, if that is not UTF-8 or has more than 64 MiB; OSError as `open`.
     """
     path = Path(path)
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
-    with opener(path, "rb") as file:
-        try:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            raise ValueError(
-                f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
-                "convert the file to UTF-8"
-            ) from error
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+    number = 0
+    try:
+        with _opened(path) as file:
+            while data := file.readline(_LONGEST_LINE + 1):
+                number += 1
+                if len(data) > _LONGEST_LINE:
+                    raise ValueError(f"{path}, line {number}: it has more than {_LONGEST_LINE >> 20} MiB; cut it up")
+                yield data.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ValueError(
+            f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
+            f"convert the file to UTF-8{telltale(error.object) if number == 1 else ''}"
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """Open a text, packed or not; a pipe or a device only where it is open already, as /dev/stdin and /dev/fd/3 are."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        whole = Path(os.path.abspath(path))
+        if whole != Path("/dev/stdin") and not whole.is_relative_to("/dev/fd") and not whole.is_relative_to("/proc"):
+            raise ValueError(f"{path} is a pipe or a device, not a file; standard input is /dev/stdin")
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def read_text(path: Name) -> str:
-    """Return a whole text; reads and raises as `read_lines`."""
-    return "".join(read_lines(path))
+    """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB."""
+    parts, size = [], 0
+    for line in read_lines(path):
+        parts.append(line)
+        size += len(line)
+        if size > _LONGEST_TEXT:
+            raise ValueError(f"{path} has more than {_LONGEST_TEXT >> 20} MiB of text; cut it up")
+    return "".join(parts)
 
 
-def read_json(path: Name) -> dict[str, Any]:
-    """Return the JSON object in a file; ValueError names the file if it is damaged or holds something else."""
+_TELLTALES = {
+    b"version https://git-lfs.github.com/": "a pointer of Git's large-file storage: `git lfs pull` fetches the file",
+    b"\x1f\x8b": "packed with gzip: unpack it",
+    b"PK\3\4": "a zip archive, as torch.save writes them",
+    b"\x80\x02": "a pickle, as older versions of torch.save write them",
+    b"\x89HDF\r\n": "an HDF5 file, as Keras writes them",
+    b"<!doctype html": "a web page: the download was answered by an error or a login",
+    b"<html": "a web page: the download was answered by an error or a login",
+    b"<?xml": "an XML document: the download was answered by an error",
+}
+
+
+def telltale(start: bytes) -> str:
+    """Return what the first bytes of a file that cannot be read say of it, as the end of an error; often ""."""
+    if not start:
+        return " (it is empty)"
+    if not start[:512].strip(b"\0"):
+        return " (it begins with nothing but zeros: its download or copying was cut off)"
+    plain = start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((f" (it is {what})" for sign, what in _TELLTALES.items() if plain.startswith(sign.lower())), "")
+
+
+def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: int = 2**24) -> dict[str, Any]:
+    """Return the JSON object in a file, checked against a schema, see `albert_np.schema`, if one is given.
+
+    Raises ValueError, naming the file and the field, if it is damaged, holds something else, has more than `max_bytes`
+    or is no file but a folder, a device or a pipe; OSError as `open`.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a file; it should hold a JSON object")
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"{path} has more than {max_bytes / 2**20:.0f} MiB, which no such file needs")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        raise ValueError(f"{path} is not valid JSON: {error}{telltale(data)}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object, got a {type(content).__name__}")
+    check(content, schema or {}, path)
     return content
 
 

@@ -13,9 +13,10 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from albert_np.backend import backend_of
-from albert_np.checkpoints import latest_checkpoint, remove_leftovers, save_checkpoint
+from albert_np.checkpoints import latest_checkpoint, read_safetensors, remove_leftovers, save_checkpoint
 from albert_np.execution import Model, Replicas, split
 from albert_np.files import read_json
+from albert_np.schema import anything, check, whole
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
@@ -27,6 +28,7 @@ __all__ = ["Data", "Trainer", "TrainerState"]
 M = TypeVar("M", bound=Model)
 Settings = dict[str, Any]  # a JSON object
 
+_SAVED: dict[str, Any] = {"state": [anything()], "random_state": {"state": {}}, "settings": {}}
 _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
 
@@ -148,13 +150,18 @@ class Trainer(Generic[M]):
         folder = latest_checkpoint(self.output)
         if folder is None:
             raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
-        saved = read_json(folder / "trainer.json")
+        path = folder / "trainer.json"
+        saved = read_json(path, _SAVED)
         _check_settings(saved["settings"], self._settings())
         remove_leftovers(self.output)
         self._load_arrays(folder)
-        self.model.rng.bit_generator.state = saved["random_state"]
-        step, position, tokens, seconds = saved["state"]
-        self.state = TrainerState(step, _as_position(self.data.first_position, position), tokens, seconds)
+        try:
+            self.model.rng.bit_generator.state = saved["random_state"]
+            step, position, tokens, seconds = saved["state"]
+            self.state = TrainerState(step, _as_position(self.data.first_position, position), tokens, seconds)
+            check(step, whole(), "step")
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error!r}") from error
         self._logged = self.state
         self._log.cut_back(step)
         records = read_metrics(self._log.path) if self._log.path.exists() else []
@@ -206,6 +213,7 @@ class Trainer(Generic[M]):
             for batch in batches:
                 for tallies in self._replicas.map(pass_through, split(batch._asdict(), self.threads)):
                     totals = add(totals, tallies)
+        self.optimizer.forget_frozen()
         grad_norm = clip_by_global_norm(self.model.grads, self.max_grad_norm)
         self._require_finite("the gradient norm", grad_norm, self.model)
         return totals, grad_norm
@@ -264,12 +272,14 @@ class Trainer(Generic[M]):
         (folder / "trainer.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
 
     def _load_arrays(self, folder: Path) -> None:
-        from safetensors.numpy import load_file
-
         flat = self.model.params.flat
         load = type(self.model).from_pretrained
         loaded = load(folder, dtype=flat.dtype.name, backend=backend_of(flat).name)
-        self.optimizer.load_state_dict(load_file(folder / "optimizer.safetensors"))
+        path = folder / "optimizer.safetensors"
+        try:
+            self.optimizer.load_state_dict(read_safetensors(path))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} does not fit: {error}") from error
         flat[...] = loaded.params.flat
 
     def _settings(self) -> Settings:

@@ -1,5 +1,6 @@
 """The trainer: accumulation, the log, evaluation, refused settings, NaN; on a small real model."""
 
+import hashlib
 import json
 import math
 import os
@@ -302,6 +303,43 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
     make_trainer(tmp_path).train(1)
     with pytest.raises(FileExistsError, match="already holds a run"):
         make_trainer(tmp_path).train(2)
+
+
+DAMAGES = {
+    "a list": ("trainer.json", lambda saved: [], "must hold a JSON object"),
+    "no state": ("trainer.json", lambda saved: saved | {"state": None}, "state is null; allowed is a list"),
+    "a step that is text": (
+        "trainer.json",
+        lambda saved: saved | {"state": ["1", *saved["state"][1:]]},
+        "is damaged: ",
+    ),
+    "too few parts": ("trainer.json", lambda saved: saved | {"state": [1]}, "is damaged: "),
+    "another generator": (
+        "trainer.json",
+        lambda saved: saved | {"random_state": {"bit_generator": "MT19937", "state": {}}},
+        "is damaged: ",
+    ),
+    "numbers beyond the generator's": (
+        "trainer.json",
+        lambda saved: saved | {"random_state": saved["random_state"] | {"state": {"state": -1, "inc": 10**50}}},
+        "is damaged: ",
+    ),
+    "no safetensors": ("optimizer.safetensors", None, "cannot be read as safetensors"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGES)
+def test_a_damaged_state_is_named_with_its_file(case, tmp_path):
+    name, change, message = DAMAGES[case]
+    make_trainer(tmp_path).train(2)
+    folder = latest_checkpoint(tmp_path)
+    path = folder / name
+    path.write_text("x" if change is None else json.dumps(change(json.loads(path.read_text()))))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(ValueError, match=rf"{re.escape(name)}.* {message}"):
+        make_trainer(tmp_path).resume()
 
 
 def test_there_must_be_something_to_resume(tmp_path):
