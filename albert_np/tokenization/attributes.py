@@ -6,7 +6,7 @@ saves it. `HasSpecialTokens` shows an `AddedVocabulary` in this way.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 
@@ -26,11 +26,10 @@ class Role(Generic[Value]):
         self._role = name.removesuffix("_id")
 
     def __get__(self, owner: "HasSpecialTokens", kind: type | None = None) -> Value:
-        if owner is None:
-            return self  # type: ignore[return-value]  # the class's attribute, as documentation tools ask for it
+        if owner is None:  # the class's attribute, as documentation tools ask for it
+            return cast(Value, self)
         token = owner.added.roles[self._role]
-        value: Any = token if self._role == self._name else owner.added.ids[token]
-        return value
+        return cast(Value, token if self._role == self._name else owner.added.ids[token])
 
     def __set__(self, owner: "HasSpecialTokens", value: Value) -> None:
         if value is None:
@@ -49,8 +48,7 @@ class Option(Generic[Setting]):
         self._name = name
 
     def __get__(self, owner: Any, kind: type | None = None) -> Setting:
-        value: Setting = self if owner is None else vars(owner)[self._name]  # type: ignore[assignment]  # see Role
-        return value
+        return cast(Setting, self if owner is None else vars(owner)[self._name])
 
     def __set__(self, owner: Any, value: Setting) -> None:
         vars(owner)[self._name] = self._check(self._name, value)
