@@ -300,18 +300,21 @@ def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
                 setattr(error, name, final(getattr(error, name)))
 
 
-def read_lines(path: Name) -> Iterator[str]:
+def read_lines(path: Name, longest: int | None = None) -> Iterator[str]:
     """Yield the lines of a UTF-8 text one at a time, each with its \\n, without a byte order mark.
 
-    A file whose name ends in `.gz` is unpacked on the way. Raises ValueError, naming the file, if it is damaged gzip
-    or, with the line, not UTF-8; OSError as `open`.
+    A file whose name ends in `.gz` is unpacked on the way. longest: bytes; a longer line comes in pieces of no more,
+    each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip or,
+    with the line, not UTF-8; OSError as `open`.
     """
     path = Path(path)
     opener = gzip.open if path.suffix.lower() == ".gz" else open
+    number = 1
     with opener(path, "rb") as file:
         try:
-            for number, line in enumerate(file, start=1):
-                yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            for piece in file if longest is None else _pieces(file, longest):
+                yield piece.decode("utf-8-sig" if number == 1 else "utf-8")
+                number += piece.endswith(b"\n")
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             raise ValueError(
@@ -320,6 +323,22 @@ def read_lines(path: Name) -> Iterator[str]:
             ) from error
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+
+
+def _pieces(file: Any, longest: int) -> Iterator[bytes]:
+    """Yield the lines of a binary file, a long one in pieces, cut behind white space or else between characters."""
+    rest = b""
+    while True:
+        piece = rest + file.readline(longest - len(rest))
+        rest = b""
+        if len(piece) == longest and not piece.endswith(b"\n"):
+            end = piece.rfind(b"\r", 0, -1) + 1 or piece.rfind(b" ") + 1  # not between \r and \n
+            if end == 0:  # a character's first byte is not 10xxxxxx
+                end = next((i for i in range(longest - 1, longest - 4, -1) if piece[i] & 0xC0 != 0x80), longest)
+            piece, rest = piece[:end], piece[end:]
+        if not piece:
+            return
+        yield piece
 
 
 def read_text(path: Name) -> str:
