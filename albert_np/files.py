@@ -17,11 +17,13 @@ import struct
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+
+from albert_np.schema import check
 
 __all__ = [
     "NO_ROOM",
@@ -346,14 +348,26 @@ def read_text(path: Name) -> str:
     return "".join(read_lines(path))
 
 
-def read_json(path: Name) -> dict[str, Any]:
-    """Return the JSON object in a file; ValueError names the file if it is damaged or holds something else."""
+def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: int = 2**24) -> dict[str, Any]:
+    """Return the JSON object in a file, checked against a schema, see `albert_np.schema`, if one is given.
+
+    Raises ValueError, naming the file and the field, if it is damaged, holds something else, has more than `max_bytes`
+    or is no file but a folder, a device or a pipe; OSError as `open`.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a file; it should hold a JSON object")
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"{path} has more than {max_bytes / 2**20:.0f} MiB, which no such file needs")
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object, got a {type(content).__name__}")
+    check(content, schema or {}, path)
     return content
 
 

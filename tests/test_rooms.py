@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "albert_np"
 
 # A room may import itself and the rooms in the lines above its own; rooms in one line know nothing of each other.
 ORDER = [
+    "schema",
     "files",
     "config backend",
     "params",
@@ -30,6 +31,7 @@ ORDER = [
     "plots",
     "course bench",
     "cli",
+    "__main__",
 ]
 LEVELS = {room: level for level, line in enumerate(ORDER) for room in line.split()}
 HEAVY = "matplotlib click rich torch transformers scipy sklearn sentencepiece threadpoolctl safetensors cupy".split()

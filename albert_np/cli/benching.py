@@ -243,7 +243,8 @@ def _print_found(found: dict[str, Any]) -> None:
 
 
 def _print_comparison(out: Console, comparison: dict[str, Any]) -> None:
-    out.print(f"\n[bold]{comparison['title']}[/]\n{comparison['description']}")
+    out.print(f"\n{comparison['title']}", style="bold")
+    out.print(comparison["description"])
     table = figures_table("", "median", "quartiles", f"{comparison['unit']}/s", "ratio")
     for row in comparison["contenders"]:
         low, high = map(_duration, row["quartiles"])
@@ -251,7 +252,7 @@ def _print_comparison(out: Console, comparison: dict[str, Any]) -> None:
         table.add_row(row["contender"], *figures)
     out.print(table)
     for reason in comparison["skipped"]:
-        out.print(f"not measured: {reason}", markup=False)
+        out.print(f"not measured: {reason}")
 
 
 def _duration(seconds: float) -> str:
@@ -260,8 +261,9 @@ def _duration(seconds: float) -> str:
 
 def _print_memory(out: Console, memory: dict[str, Any]) -> None:
     B, T = memory["shape"]
+    out.print(f"\nmemory {B}x{T}", style="bold")
     out.print(
-        f"\n[bold]memory {B}x{T}[/]\nOf a pretraining step in a fresh process, MiB: resident once weights and batch "
+        "Of a pretraining step in a fresh process, MiB: resident once weights and batch "
         "exist; the peak above that, gradients included. "
         f"And growth from the {SMALL_STEPS // 10}th to the {SMALL_STEPS}th of small steps."
     )
@@ -272,11 +274,12 @@ def _print_memory(out: Console, memory: dict[str, Any]) -> None:
     out.print(table)
     for row in memory["contenders"]:
         if "skipped" in row:
-            out.print(f"not measured: {row['skipped']}", markup=False)
+            out.print(f"not measured: {row['skipped']}")
 
 
 def _print_growth(out: Console, rows: list[dict[str, Any]]) -> None:
-    out.print("\n[bold]growth[/]\nForward pass of AlbertModel: microseconds a token, sequences of one length.")
+    out.print("\ngrowth", style="bold")
+    out.print("Forward pass of AlbertModel: microseconds a token, sequences of one length.")
     batches = sorted({row["batch"] for row in rows})
     table = figures_table("tokens", *(f"batch {batch}" for batch in batches))
     times = {(row["length"], row["batch"]): f"{row['microseconds_per_token']:,.0f}" for row in rows}

@@ -1,7 +1,6 @@
 """albert-np finetune, evaluate, classify, answer"""
 
 import json
-import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -9,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from albert_np.cli.main import console, print_json, reports_errors
+from albert_np.cli.main import console, input_lines, print_json, reports_errors, results, say
 from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar
 from albert_np.files import read_text, whole_file
 
@@ -89,7 +87,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
     if as_json:
         print_json({"output": str(run.output), "step": best["step"], **run.evaluation.metrics})
     else:
-        click.echo(f"best after update {best['step']}: {_metrics(run.evaluation.metrics)}\nmodel: {run.output}")
+        say(f"best after update {best['step']}: {_metrics(run.evaluation.metrics)}\nmodel: {run.output}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:
@@ -150,9 +148,9 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
     table.add_row("bag of words, logistic regression", f"{result.bag_of_words:.1%}")
     table.add_row("this model, from random weights", f"{result.random_start:.1%}")
     table.add_row("this model, pretrained", f"{result.pretrained:.1%}")
-    Console(highlight=False).print(table)
+    results().print(table)
     error = (result.pretrained * (1 - result.pretrained) / result.eval_size) ** 0.5
-    click.echo(
+    say(
         f"{result.train_size:,} sentences to learn from, {result.eval_size:,} of other modules to evaluate on: "
         f"standard error {error:.1%}"
     )
@@ -183,7 +181,7 @@ def evaluate(
     if as_json:
         print_json({"examples": len(examples), **result.metrics})
     else:
-        click.echo(f"{len(examples):,} examples: {_metrics(result.metrics)}")
+        say(f"{len(examples):,} examples: {_metrics(result.metrics)}")
     if warning := predictor.collapse_warning(result.predictions):
         console.print(f"warning: {warning}", style="yellow")
 
@@ -223,19 +221,19 @@ def classify(
         examples = read_examples(file, predictor.task.kind, columns=_columns(columns), labelled=False)
         predictor.progress = partial(track, description="predicting", console=console, transient=True)
         for prediction in predictor.predict(examples):
-            click.echo(json.dumps(prediction.to_dict(), ensure_ascii=False))
+            print_json(prediction.to_dict(), indent=None)
         return
-    texts = texts or [line.rstrip("\n") for line in sys.stdin]
+    texts = texts or list(input_lines())
     if (pair is not None or choices) and len(texts) != 1:
         raise click.UsageError(f"--pair and --choice go with one TEXT, got {len(texts)}")
     kind = predictor.kind
     asked = [ChoiceExample(texts[0], question, tuple(choices))] if choices else kind.from_texts(texts, pair)
-    results = predictor.predict(asked)
+    predictions = predictor.predict(asked)
     if as_json:
-        print_json([result.to_dict() for result in results])
+        print_json([prediction.to_dict() for prediction in predictions])
         return
-    for example, result in zip(asked, results, strict=True):
-        click.echo(kind.shown(example, result))
+    for example, prediction in zip(asked, predictions, strict=True):
+        say(kind.shown(example, prediction))
 
 
 @click.command()
@@ -259,4 +257,4 @@ def answer(question: str, model: str, context: str | None, context_file: Path | 
     if as_json:
         print_json([candidate._asdict() for candidate in prediction.candidates or []])
         return
-    click.echo(predictor.kind.shown(QuestionExample("1", question, text), prediction))
+    say(predictor.kind.shown(QuestionExample("1", question, text), prediction))

@@ -1,31 +1,91 @@
-"""The commands and what they have in common: how errors end, where JSON goes."""
+"""The commands and what they have in common: what is printed, how errors end, where JSON goes.
 
+What is printed may hold the user's text: a label, a path, the name of a tensor. It is never read as markup, control
+characters in it are written out, such as \\x1b, and so is what a stream's encoding does not have.
+"""
+
+import errno
 import functools
+import io
 import json
+import math
 import os
+import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-__all__ = ["console", "figure_option", "figures_table", "main", "print_json", "reports_errors", "results"]
+from albert_np.schema import is_unicode
 
-console = Console(stderr=True, highlight=False)  # progress and remarks; results go to standard output
+__all__ = [
+    "console",
+    "figure_option",
+    "figures_table",
+    "input_lines",
+    "main",
+    "print_json",
+    "printable",
+    "reports_errors",
+    "results",
+    "say",
+]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and ends of lines
+_WRONG_CALL = (ValueError, TypeError, ImportError, OverflowError)
+_WRONG_PATH = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
+_WRONG_NAME = (errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EROFS)
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+def printable(text: str) -> str:
+    """Return a text whose control characters are written out, since a terminal would obey them."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+class _PlainConsole(Console):
+    """A console that shows every text as it is; what is to have a style gets it as one."""
+
+    def __init__(self, **options: Any):
+        super().__init__(highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(printable(text), **options)
+
+
+console: Console = _PlainConsole(stderr=True)  # progress and remarks; results go to standard output
+
+
+def say(text: str) -> None:
+    """Print a line on standard output."""
+    click.echo(printable(text), file=sys.stdout)  # without `file`, click takes UTF-8 for ASCII
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Print one JSON document on standard output, in ASCII unless the stream is UTF-8; indent=None: on one line."""
+    is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
+    click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), file=sys.stdout)
 
 
 def results(width: int = 120) -> Console:
     """Return a console on standard output; of a fixed width where no terminal has one, so that no table is cut."""
-    return Console(width=None if sys.stdout.isatty() else width, highlight=False)
+    return _PlainConsole(width=None if sys.stdout.isatty() else width)
+
+
+def input_lines() -> Iterator[str]:
+    """Yield the lines of standard input; ValueError names the first one that is not in the encoding it should have."""
+    encoding = sys.stdin.encoding or "utf-8"
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.decode(encoding).rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"standard input, line {number}: byte {error.start + 1} is not {encoding}") from error
 
 
 def figures_table(*headers: str) -> Table:
@@ -41,7 +101,7 @@ def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 
     def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
         if path is not None and not path.parent.is_dir():
-            raise click.BadParameter(f"there is no folder {path.parent}")
+            raise click.BadParameter(printable(f"there is no folder {path.parent}"))
         return path
 
     return click.option("--figure", type=click.Path(path_type=Path), callback=in_a_folder, help=text)
@@ -54,26 +114,47 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from albert_np.training import CheckpointError, NonFiniteError, TrainingInterrupted
 
-        warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", style="yellow")
-        try:
-            return command(*args, **kwargs)
-        except (CheckpointError, NonFiniteError, TrainingInterrupted) as error:
-            _fail(error, 1)
-        except (ValueError, TypeError, FileNotFoundError, FileExistsError, IsADirectoryError, ImportError) as error:
-            _fail(error, 2)
-        except BrokenPipeError:  # whoever read our output has seen enough
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-            sys.exit(1)
-        except OSError as error:
-            _fail(error, 1)
-        except KeyboardInterrupt:
-            _fail("interrupted", 1)
+        _check_parameters(click.get_current_context())
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", style="yellow")
+            try:
+                return command(*args, **kwargs)
+            except (CheckpointError, NonFiniteError, TrainingInterrupted) as error:
+                _fail(str(error), 1)
+            except _WRONG_CALL as error:
+                _fail(str(error) or type(error).__name__, 2)
+            except BrokenPipeError:  # whoever read our output has seen enough
+                sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+                sys.exit(1)
+            except OSError as error:
+                _fail(_of_system(error), 2 if isinstance(error, _WRONG_PATH) or error.errno in _WRONG_NAME else 1)
+            except MemoryError as error:
+                _fail(f"not enough memory: {error}", 1)
+            except KeyboardInterrupt:
+                _fail("interrupted", 1)
 
     return wrapped
 
 
-def _fail(error: object, status: int) -> None:
-    click.echo(f"albert-np: {error}", err=True)
+def _check_parameters(context: click.Context) -> None:
+    """Raise BadParameter for a number that is none, or infinite, and for text that is no Unicode."""
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        for each in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(each, float) and not math.isfinite(each):
+                raise click.BadParameter(f"{each} is not a finite number", context, parameter)
+            if isinstance(each, str) and not is_unicode(each) and not os.path.lexists(each):
+                raise click.BadParameter(f"{each!a} is not Unicode: give it in UTF-8", context, parameter)
+
+
+def _of_system(error: OSError) -> str:
+    """Return the message of a system's error, the path first and no number."""
+    return f"{error.filename}: {error.strerror}" if error.filename is not None and error.strerror else str(error)
+
+
+def _fail(message: str, status: int) -> None:
+    """Print one line and end."""
+    click.echo(printable(f"albert-np: {' '.join(message.splitlines())}"), file=sys.stderr)
     sys.exit(status)
 
 
@@ -97,6 +178,12 @@ class _Lazy(click.Group):
         "bench": "benching",
         "profile": "benching",
     }
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.COMMANDS)

@@ -25,7 +25,7 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
     columns = (
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}"),
+        TextColumn("{task.fields[figures]}", markup=False),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=not console.is_terminal) as progress:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from albert_np.cli.main import console, figures_table, print_json, reports_errors, results
+from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.files import whole_file
 
 
@@ -28,12 +28,12 @@ def notebooks(folder: Path, no_open: bool) -> None:
     from albert_np.course import copy_notebooks
 
     first, *others = copy_notebooks(folder)
-    click.echo(f"{1 + len(others)} notebooks in {folder}; the first is {first.name}, and README.md shows the way")
+    say(f"{1 + len(others)} notebooks in {folder}; the first is {first.name}, and README.md shows the way")
     command = f"jupyter lab {shlex.quote(str(folder))}"
     if importlib.util.find_spec("jupyterlab") is None:
-        click.echo(f"to open them: pip install 'albert-np[notebooks]' && {command}")
+        say(f"to open them: pip install 'albert-np[notebooks]' && {command}")
     elif no_open:
-        click.echo(f"to open them: {command}")
+        say(f"to open them: {command}")
     else:  # in the place of this process, so that Ctrl-C is JupyterLab's alone
         os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", str(folder)])
 
@@ -56,7 +56,7 @@ def experiment(
         if steps or seeds or output or kept or as_json:
             raise click.UsageError(f"which experiment? There are {', '.join(EXPERIMENTS)}")
         for known, about in EXPERIMENTS.items():
-            click.echo(f"{known:<12}{about.question} ({len(about.variants)} models)")
+            say(f"{known:<12}{about.question} ({len(about.variants)} models)")
         return
     if kept and (steps or seeds):
         raise click.UsageError("--kept trains nothing: do not give --steps or --seeds with it")
@@ -77,7 +77,12 @@ def experiment(
 def _run(name: str, steps: int | None, seeds: int | None) -> dict[str, Any]:
     from albert_np.study.experiments import STEPS, run_experiment
 
-    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.description}", markup=False),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from albert_np.cli.main import console, figures_table, print_json, reports_errors, results
+from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import percent, resume_takes_no_other_option, says_how_to_resume, training_bar
 
 
@@ -85,19 +85,19 @@ def _print_summary(summary: Any, output: Path) -> None:
     out.print(table)
     out.print("\nfill in the blanks:")
     for text, untrained, trained in summary.blanks:
-        out.print(f"  {text}", markup=False)
+        out.print(f"  {text}")
         for label, blank in (("before", untrained), ("after", trained)):
             answers = ", ".join(f"{c.token.removeprefix('▁')} {c.probability:.0%}" for c in blank[:4])
-            out.print(f"    {label:<7} {answers}", markup=False)
+            out.print(f"    {label:<7} {answers}")
     out.print(f"\nrun folder: {output}   loss curves: {output / 'loss.png'}", soft_wrap=True)
-    out.print("next:", markup=False)
+    out.print("next:")
     for command in (
         f'albert-np fill-mask "raise an [MASK] if it fails." --model {output}',
         f"albert-np info {output}",
         "albert-np verify",
         "albert-np pretrain --corpus YOUR.txt --output runs/yours",
     ):
-        out.print(f"  {command}", markup=False, soft_wrap=True)
+        out.print(f"  {command}", soft_wrap=True)
 
 
 @click.command()
@@ -169,10 +169,10 @@ def pretrain(resume: Path | None, **options: Any) -> None:
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)
-    click.echo(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
+    say(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
     last = run.metrics()[-1].get("evaluation")
     if last:
-        click.echo(f"held-out: {_held_out(last)}")
+        say(f"held-out: {_held_out(last)}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:

@@ -1,12 +1,11 @@
 """albert-np fill-mask, tokenize, info, convert"""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from albert_np.cli.main import figure_option, print_json, reports_errors
+from albert_np.cli.main import figure_option, input_lines, print_json, reports_errors, say
 
 
 @click.command("fill-mask")
@@ -34,9 +33,9 @@ def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
         return
     for i, blank in enumerate(blanks, 1):
         if len(blanks) > 1:
-            click.echo(f"[MASK] {i}")
+            say(f"[MASK] {i}")
         for candidate in blank:
-            click.echo(f"{candidate.probability:7.1%}  {candidate.token:<15} {candidate.text}")
+            say(f"{candidate.probability:7.1%}  {candidate.token:<15} {candidate.text}")
 
 
 @click.command()
@@ -51,7 +50,7 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
     from albert_np.tokenization import AlbertTokenizer
 
     tokenizer = AlbertTokenizer(model) if model.is_file() else AlbertTokenizer.from_pretrained(find_model(model))
-    lines = [text] if text is not None else [line.rstrip("\n") for line in sys.stdin]
+    lines = [text] if text is not None else list(input_lines())
     encodings = [dict(tokenizer(line, pair)) for line in lines]
     for encoding in encodings:
         encoding["tokens"] = tokenizer.convert_ids_to_tokens(encoding["input_ids"])
@@ -60,7 +59,7 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
         return
     for encoding in encodings:
         pairs = zip(encoding["tokens"], encoding["input_ids"], strict=True)
-        click.echo(" ".join(f"{token}:{token_id}" for token, token_id in pairs))
+        say(" ".join(f"{token}:{token_id}" for token, token_id in pairs))
 
 
 @click.command()
@@ -114,36 +113,34 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool, f
 
 def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
     alone, stored = figures["without_sharing"], figures["stored"]
-    click.echo(
+    say(
         f"{what}: {config.num_hidden_layers} layers in {config.num_hidden_groups} group(s), "
         f"hidden {config.hidden_size}, embedding {config.embedding_size}, "
         f"{config.num_attention_heads} heads, {config.hidden_act}"
     )
     if stored:
-        click.echo(f"  {stored['kind']} checkpoint, {stored['tensors']} tensors, read as {stored['class']}")
+        say(f"  {stored['kind']} checkpoint, {stored['tensors']} tensors, read as {stored['class']}")
     for remark in (*(stored["remarks"] if stored else ()), *figures["doubts"]):
-        click.echo(f"  note: {remark}")
+        say(f"  note: {remark}")
     if config.hidden_size == 2048 and config.num_attention_heads == 16:
-        click.echo("  note: 16 heads as in the released configurations; the paper says 32, and the weights fit both")
-    click.echo("\nparameters")
+        say("  note: 16 heads as in the released configurations; the paper says 32, and the weights fit both")
+    say("\nparameters")
     for part, count in figures["parameters"].items():
-        click.echo(f"  {part:<34}{count:>14,}")
-    click.echo(f"  {'backbone (embeddings to pooler)':<34}{figures['backbone_parameters']:>14,}")
-    click.echo(f"  {'with both pretraining heads':<34}{figures['pretraining_parameters']:>14,}")
+        say(f"  {part:<34}{count:>14,}")
+    say(f"  {'backbone (embeddings to pooler)':<34}{figures['backbone_parameters']:>14,}")
+    say(f"  {'with both pretraining heads':<34}{figures['pretraining_parameters']:>14,}")
     word = figures["word_embedding_parameters"]
-    click.echo(f"\nword embeddings: V·E + E·H = {word['factorised']:,}, where V·H would be {word['V x H']:,}")
-    click.echo(f"\nat {figures['positions']} positions, float32{'':<9}{'this model':>14}{'nothing shared':>18}")
+    say(f"\nword embeddings: V·E + E·H = {word['factorised']:,}, where V·H would be {word['V x H']:,}")
+    say(f"\nat {figures['positions']} positions, float32{'':<9}{'this model':>14}{'nothing shared':>18}")
     rows = [
         ("weights, MB", figures["weight_bytes_float32"] / 1e6, 4 * alone["backbone_parameters"] / 1e6),
         ("activations of one sequence, MB", *(f["activation_bytes_per_sequence"] / 1e6 for f in (figures, alone))),
         ("forward MFLOP a token", *(f["flops_per_token"] / 1e6 for f in (figures, alone))),
     ]
     for name, shared, unshared in rows:
-        click.echo(f"  {name:<34}{shared:>12,.1f}{unshared:>18,.1f}")
-    click.echo(f"  {'weights, gradients, moments, MB':<34}{figures['training_bytes_float32'] / 1e6:>12,.1f}")
-    click.echo(
-        "\nSharing saves weights. It saves no computation and no activation memory: every step is still computed."
-    )
+        say(f"  {name:<34}{shared:>12,.1f}{unshared:>18,.1f}")
+    say(f"  {'weights, gradients, moments, MB':<34}{figures['training_bytes_float32'] / 1e6:>12,.1f}")
+    say("\nSharing saves weights. It saves no computation and no activation memory: every step is still computed.")
 
 
 @click.command()
@@ -176,4 +173,4 @@ def convert(
 
     limit = None if max_shard_mb is None else max_shard_mb * 1_000_000
     model = write(source, target, class_name=class_name, dtype=dtype, max_shard_bytes=limit, config_path=config)
-    click.echo(f"{target}: {type(model).__name__}, {model.layout.size:,} parameters, {dtype}")
+    say(f"{target}: {type(model).__name__}, {model.layout.size:,} parameters, {dtype}")

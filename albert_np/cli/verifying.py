@@ -7,8 +7,9 @@ from typing import Any
 import click
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
-from albert_np.cli.main import console, print_json, reports_errors, results
+from albert_np.cli.main import console, print_json, reports_errors, results, say
 from albert_np.gradcheck import Comparison
 
 Section = tuple[str, list[Comparison]]
@@ -57,7 +58,7 @@ def verify(against: str, dtype: str, preset: str | None, show_all: bool, seed: i
         _print_table(sections, show_all)
         count = sum(len(rows) for _, rows in sections)
         verdict = "all within tolerance" if not failed else f"{failed} OUT OF TOLERANCE"
-        click.echo(f"{len(sections)} cases, {count} comparisons: {verdict}")
+        say(f"{len(sections)} cases, {count} comparisons: {verdict}")
     sys.exit(1 if failed else 0)
 
 
@@ -95,9 +96,9 @@ def _print_table(sections: list[Section], show_all: bool) -> None:
     for name, rows in sections:
         worst = max(rows, key=lambda row: row.max_rel / row.tolerance)
         for row in rows if show_all else [r for r in rows if not r.ok] or [worst]:
-            where = str(list(row.index)).replace("[", r"\[")
-            verdict = "[green]ok[/]" if row.ok else "[red]WRONG[/]"
+            where = str(list(row.index))
+            verdict = Text("ok", style="green") if row.ok else Text("WRONG", style="red")
             label = row.name if show_all or not row.ok else f"{len(rows)}, worst: {row.name}"
             figures = (f"{row.max_abs:.1e}", f"{row.max_rel:.1e}", where, f"{row.got:.8g}", f"{row.expected:.8g}")
-            table.add_row(name, label.replace("[", r"\["), *figures, verdict)
+            table.add_row(name, label, *figures, verdict)
     results(200).print(table)
