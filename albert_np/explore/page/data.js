@@ -1,0 +1,111 @@
+// What the page carries, and how its rows, values and stops hang together.
+
+const BYTES = { f64: 8, f32: 4, f16: 2, i32: 4, u8: 1 };
+const READERS = {
+  f64: (view, at) => view.getFloat64(at, true),
+  f32: (view, at) => view.getFloat32(at, true),
+  f16: (view, at) => halfToDouble(view.getUint16(at, true)),
+  i32: (view, at) => view.getInt32(at, true),
+  u8: (view, at) => view.getUint8(at),
+};
+
+/** A number of 16 bits (1 sign, 5 exponent, 10 fraction) as a double. */
+function halfToDouble(bits) {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** Unpack the arrays (base64 of raw deflate) into `data.bytes`. */
+export async function inflate(data, base64) {
+  const packed = Uint8Array.from(atob(base64.trim()), (character) => character.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  data.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
+  return data;
+}
+
+/** Array i of `data.arrays` as doubles, whatever it is stored as; read once and kept in `data.decoded`. */
+export function arrayOf(data, i) {
+  data.decoded ??= [];
+  if (!data.decoded[i]) {
+    const { dtype, offset, length } = data.arrays[i];
+    const view = new DataView(data.bytes.buffer, data.bytes.byteOffset + offset, length);
+    const [read, size] = [READERS[dtype], BYTES[dtype]];
+    data.decoded[i] = Float64Array.from({ length: length / size }, (_, k) => read(view, k * size));
+  }
+  return data.decoded[i];
+}
+
+/** A flat index as one index an axis. */
+export function unravel(flat, shape) {
+  const index = new Array(shape.length);
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    index[axis] = flat % shape[axis];
+    flat = Math.floor(flat / shape[axis]);
+  }
+  return index;
+}
+
+/** Who makes each value, whose gradient a value is, and which stop a row belongs to: worked out once. */
+export function wiring(data) {
+  if (data.wiring) return data.wiring;
+  const producer = [];
+  const gradientOf = [];
+  const contribution = [];
+  const stopOfRow = [];
+  data.rows.forEach((row, r) => row.out.forEach((id, slot) => (producer[id] = { row: r, slot })));
+  data.values.forEach((value, id) => value.grad != null && (gradientOf[value.grad] ??= id));
+  data.params.forEach((param, p) =>
+    param.grad?.contributions.forEach((id, k) => (contribution[id] = { param: p, k })),
+  );
+  data.stops.forEach((stop, s) => stop.rows.forEach((row) => (stopOfRow[row] = s)));
+  data.wiring = { producer, gradientOf, contribution, stopOfRow };
+  return data.wiring;
+}
+
+/** The stop at which a value is made; where views made it, the stop of what they look at. Null for what is given. */
+export function stopOfValue(data, id) {
+  const { producer, stopOfRow } = wiring(data);
+  for (let made = producer[id]; made; made = producer[data.rows[made.row].in[0]]) {
+    if (stopOfRow[made.row] !== undefined) return stopOfRow[made.row];
+  }
+  return null;
+}
+
+/** The values that a stop starts from and those that it makes, each once. */
+export function valuesOfStop(data, stop) {
+  const rows = stop.rows.map((r) => data.rows[r]);
+  const outs = [...new Set(rows.flatMap((row) => row.out))];
+  const ins = [...new Set(rows.flatMap((row) => row.in))].filter((id) => id != null && !outs.includes(id));
+  return { ins, outs };
+}
+
+/** The parameter that a row uses (or whose use its mirror is), or null. */
+export function parameterOfRow(data, r) {
+  const row = data.rows[r];
+  const own = row.in.find((id) => id != null && data.values[id].param !== undefined);
+  if (own !== undefined) return data.values[own].param;
+  return row.phase === "backward" && row.mirror != null ? parameterOfRow(data, row.mirror) : null;
+}
+
+/** The value of token ids from which the words are looked up, followed back to what is given; null without one. */
+export function wordIds(data) {
+  const { producer } = wiring(data);
+  const row = data.rows.find(
+    (candidate) => candidate.kind === "embedding" && /word_embeddings/.test(paramName(data, candidate.in[1])),
+  );
+  if (!row) return null;
+  let id = row.in[0];
+  while (producer[id] && ["view", "copy"].includes(data.rows[producer[id].row].kind)) id = data.rows[producer[id].row].in[0];
+  const places = data.tokens.reduce((sum, sequence) => sum + sequence.length, 0);
+  return data.values[id].shape.reduce((size, length) => size * length, 1) === places ? id : null;
+}
+
+/** The parameter's name behind a value, or "". */
+export function paramName(data, id) {
+  const param = id == null ? undefined : data.values[id].param;
+  return param === undefined ? "" : data.params[param].name;
+}

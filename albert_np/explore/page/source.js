@@ -1,0 +1,104 @@
+// The lines of code behind an op: its own, and those of who called it.
+
+import { el } from "./dom.js";
+import { t } from "./i18n.js";
+
+const WORDS = /\b(?:def|return|if|else|elif|for|in|is|not|and|or|None|True|False|lambda|with|raise|class|import|from|as|while|yield)\b/;
+const TOKENS = /(#.*$)|("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|([A-Za-z_]\w*)/g;
+
+/** A line of Python with keywords, strings and comments told apart. */
+function tinted(line, inText) {
+  if (inText) return [el("span", { class: "code-text" }, line)];
+  const parts = [];
+  let at = 0;
+  for (const match of line.matchAll(TOKENS)) {
+    const kind = match[1] ? "code-text" : match[2] ? "code-string" : WORDS.test(match[3]) ? "code-word" : null;
+    if (!kind) continue;
+    parts.push(line.slice(at, match.index), el("span", { class: kind }, match[0]));
+    at = match.index + match[0].length;
+  }
+  return [...parts, line.slice(at)];
+}
+
+/** Which lines are inside a docstring: [true, …]. */
+function docstringLines(lines) {
+  let inside = false;
+  return lines.map((line) => {
+    const quotes = line.split('"""').length - 1;
+    const text = inside || quotes > 0;
+    if (quotes % 2) inside = !inside;
+    return text;
+  });
+}
+
+/** Lines `from` to `to` of a source as a list, those of `marked` in colour; a long docstring is folded to its first line. */
+function listing(source, from, to, marked, folded) {
+  const texts = docstringLines(source.lines);
+  const items = [];
+  for (let number = from; number <= to; number++) {
+    const at = number - source.first;
+    const line = source.lines[at];
+    if (line === undefined) continue;
+    if (folded && texts[at] && at > 0 && texts[at - 1]) {
+      if (!texts[at + 1]) items.at(-1)?.append(el("span", { class: "code-text" }, " …"));
+      continue;
+    }
+    const here = marked && number >= marked[0] && number <= marked[1];
+    items.push(el("li", { class: here ? "here" : null }, el("span", { class: "line-number" }, String(number)), el("code", {}, tinted(line, texts[at]))));
+  }
+  return el("ol", { class: "code" }, items);
+}
+
+/** The equation's number, as a link to the notebook that derives it where the page knows its address. */
+function equationOf(data, equation) {
+  if (!equation) return null;
+  const text = t("source.equation", { number: equation.number, notebook: equation.notebook });
+  const pattern = data.links?.notebooks;
+  if (!pattern || !/^https?:/.test(pattern)) return el("span", { class: "equation" }, text);
+  return el("a", { class: "equation", href: pattern.replaceAll("{notebook}", equation.notebook), rel: "noreferrer" }, text);
+}
+
+export class SourcePane {
+  constructor(app) {
+    this.app = app;
+    this.unfolded = false;
+    this.element = el("section", { class: "source", tabindex: "0" });
+  }
+
+  show(stop) {
+    const { data } = this.app;
+    this.element.setAttribute("aria-label", t("source.label"));
+    const rows = data.stops[stop].rows.map((r) => data.rows[r]).filter((row) => row.code != null);
+    const row = rows[0];
+    if (!row) {
+      this.element.replaceChildren(el("p", { class: "soft" }, t("source.none")));
+      return;
+    }
+    const code = typeof row.code === "number" ? { source: row.code, body: row.body } : row.code;
+    const parts = [this.heading(data.sources[code.source] ?? code, row.equation), this.own(data.sources[code.source] ?? code, code.body)];
+    const caller = row.caller && data.sources[row.caller.source];
+    if (caller) {
+      const { line } = row.caller;
+      parts.push(el("h3", {}, el("span", { class: "soft" }, `${t("source.caller")} `), caller.function, el("span", { class: "soft" }, ` ${caller.file}`)));
+      parts.push(listing(caller, line - 2, line + 2, [line, line], false));
+    }
+    this.element.replaceChildren(...parts);
+    this.element.scrollTop = 0;
+  }
+
+  heading(source, equation) {
+    const fold = el("button", { type: "button", class: "quiet", "aria-pressed": String(this.unfolded), onclick: () => this.toggle() }, t("source.whole"));
+    return el("h3", {}, source.function, el("span", { class: "soft" }, ` ${source.file}`), equationOf(this.app.data, equation), fold);
+  }
+
+  own(source, body) {
+    const last = source.first + source.lines.length - 1;
+    return listing(source, source.first, last, body, !this.unfolded);
+  }
+
+  toggle() {
+    this.unfolded = !this.unfolded;
+    this.show(this.app.stop);
+    this.element.querySelector("button")?.focus();
+  }
+}
