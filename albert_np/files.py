@@ -12,6 +12,7 @@ import errno
 import gzip
 import json
 import os
+import re
 import shutil
 import struct
 import sys
@@ -21,12 +22,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from albert_np.schema import check
 
 __all__ = [
     "NO_ROOM",
+    "given",
     "is_vacant",
     "locked",
     "read_fields",
@@ -36,6 +38,7 @@ __all__ = [
     "read_varint",
     "remove_folder",
     "remove_leftovers",
+    "telltale",
     "whole_file",
     "whole_files",
     "whole_folder",
@@ -49,6 +52,7 @@ Name = str | os.PathLike[str]
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 _UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)  # of folders, on some systems of files
 _HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # a lock is held; the last two on Windows
+_LONGEST_LINE, _LONGEST_TEXT = 2**26, 2**28  # bytes, characters; a few kilobytes of gzip can stand for gigabytes
 _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
 
 
@@ -69,7 +73,10 @@ def whole_file(path: Name) -> Iterator[Path]:
     hidden = _hidden(path)
     try:
         hidden.write_bytes(b"")
+        allowed = hidden.stat().st_mode & 0o666
         yield hidden
+        if hidden.stat().st_mode & 0o666 != allowed:
+            hidden.chmod(allowed)
         _flush(hidden)
         os.replace(hidden, path)
         _flush(path.parent)
@@ -81,12 +88,13 @@ def whole_file(path: Name) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_files(folder: Name, seal: str | None = None) -> Iterator[Path]:
+def whole_files(folder: Name, seal: str | None = None, obsolete: re.Pattern[str] | None = None) -> Iterator[Path]:
     """Yield an empty hidden folder; at the end of the block the files in it move into `folder`, each at one stroke.
 
     `folder` is made if it is missing; other files in it stay. FileExistsError if it is no folder. seal: name of a
     file without which the others are not read as one. If the block has written it, it is taken out of `folder` before
     the first file is replaced, and the new one comes last, so that a half-replaced set is never taken for a whole one.
+    obsolete: whole names of files to be removed, unless the block has written them, before the seal comes.
     """
     folder = _named(folder)
     hidden = folder / f"{_HIDDEN}files"
@@ -95,12 +103,19 @@ def whole_files(folder: Name, seal: str | None = None) -> Iterator[Path]:
             shutil.rmtree(hidden, ignore_errors=True)
             hidden.mkdir()
             yield hidden
-            _flush_all(hidden)
-            names = sorted((path.name for path in hidden.iterdir()), key=lambda name: (name == seal, name))
+            _finish_all(hidden)
+            names = {path.name for path in hidden.iterdir()}
             if seal in names:
                 (folder / seal).unlink(missing_ok=True)
-            for name in names:
+                _flush(folder)
+            for name in sorted(names - {seal}):
                 os.replace(hidden / name, folder / name)
+            for path in folder.iterdir() if obsolete else ():
+                if obsolete and obsolete.fullmatch(path.name) and path.name not in names:
+                    path.unlink()
+            if seal in names:
+                _flush(folder)
+                os.replace(hidden / seal, folder / seal)
             hidden.rmdir()
             _flush(folder)
         except BaseException as error:
@@ -126,7 +141,7 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(hidden, ignore_errors=True)
             hidden.mkdir()
             yield hidden
-            _flush_all(hidden)
+            _finish_all(hidden)
             if folder.exists():
                 remove_folder(folder)
             hidden.rename(folder)
@@ -193,9 +208,18 @@ def remove_leftovers(folder: Name) -> None:
             path.unlink()
 
 
+def given(path: Name) -> Path:
+    """Return a path; TypeError if it is none, ValueError if it is "", which would be the working folder."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a path must be text or a Path, got {str(path)[:80]} ({type(path).__name__})")
+    if not os.fspath(path):
+        raise ValueError("the path is empty; the working folder is '.'")
+    return Path(path)
+
+
 def _named(path: Name) -> Path:
     """Return a path as it was given, as errors should show it, unless that ends in no name: "." does."""
-    return Path(path) if Path(path).name not in ("", "..") else Path(os.path.abspath(path))
+    return given(path) if given(path).name not in ("", "..") else Path(os.path.abspath(path))
 
 
 def _hidden(path: Path) -> Path:
@@ -280,8 +304,15 @@ def _flush(path: Path) -> None:
             raise
 
 
-def _flush_all(folder: Path) -> None:
+def _finish_all(folder: Path) -> None:
+    """Give what was written in a hidden folder the permissions of new files, and wait until it is on disk.
+
+    Some libraries write files that their owner alone may read.
+    """
+    allowed = folder.stat().st_mode & 0o666
     for path in (*folder.rglob("*"), folder):
+        if path.is_file() and path.stat().st_mode & 0o666 != allowed:
+            path.chmod(allowed)
         _flush(path)
 
 
@@ -306,28 +337,46 @@ def read_lines(path: Name, longest: int | None = None) -> Iterator[str]:
     """Yield the lines of a UTF-8 text one at a time, each with its \\n, without a byte order mark.
 
     A file whose name ends in `.gz` is unpacked on the way. longest: bytes; a longer line comes in pieces of no more,
-    each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip or,
-    with the line, not UTF-8; OSError as `open`.
+    each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip, a named
+    pipe or a device, or, with the line, if that is not UTF-8 or, without `longest`, has more than 64 MiB; OSError as
+    `open`.
     """
     path = Path(path)
-    opener = gzip.open if path.suffix.lower() == ".gz" else open
     number = 1
-    with opener(path, "rb") as file:
-        try:
-            for piece in file if longest is None else _pieces(file, longest):
-                yield piece.decode("utf-8-sig" if number == 1 else "utf-8")
-                number += piece.endswith(b"\n")
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start]
-            raise ValueError(
-                f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
-                "convert the file to UTF-8"
-            ) from error
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise ValueError(f"{path} is not a whole gzip file: {error}") from error
+    try:
+        with _opened(path) as file:
+            for data in _whole_lines(file, path) if longest is None else _pieces(file, longest):
+                yield data.decode("utf-8-sig" if number == 1 else "utf-8")
+                number += data.endswith(b"\n")
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise ValueError(
+            f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
+            f"convert the file to UTF-8{telltale(error.object) if number == 1 else ''}"
+        ) from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a whole gzip file: {error}") from error
 
 
-def _pieces(file: Any, longest: int) -> Iterator[bytes]:
+def _opened(path: Path) -> IO[bytes]:
+    """Open a text, packed or not; a pipe or a device only where it is open already, as /dev/stdin and /dev/fd/3 are."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        whole = Path(os.path.abspath(path))
+        if whole != Path("/dev/stdin") and not whole.is_relative_to("/dev/fd") and not whole.is_relative_to("/proc"):
+            raise ValueError(f"{path} is a pipe or a device, not a file; standard input is /dev/stdin")
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _whole_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    number = 0
+    while data := file.readline(_LONGEST_LINE + 1):
+        number += 1
+        if len(data) > _LONGEST_LINE:
+            raise ValueError(f"{path}, line {number}: it has more than {_LONGEST_LINE >> 20} MiB; cut it up")
+        yield data
+
+
+def _pieces(file: IO[bytes], longest: int) -> Iterator[bytes]:
     """Yield the lines of a binary file, a long one in pieces, cut behind white space or else between characters."""
     rest = b""
     while True:
@@ -344,8 +393,36 @@ def _pieces(file: Any, longest: int) -> Iterator[bytes]:
 
 
 def read_text(path: Name) -> str:
-    """Return a whole text; reads and raises as `read_lines`."""
-    return "".join(read_lines(path))
+    """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB."""
+    parts, size = [], 0
+    for line in read_lines(path):
+        parts.append(line)
+        size += len(line)
+        if size > _LONGEST_TEXT:
+            raise ValueError(f"{path} has more than {_LONGEST_TEXT >> 20} MiB of text; cut it up")
+    return "".join(parts)
+
+
+_TELLTALES = {
+    b"version https://git-lfs.github.com/": "a pointer of Git's large-file storage: `git lfs pull` fetches the file",
+    b"\x1f\x8b": "packed with gzip: unpack it",
+    b"PK\3\4": "a zip archive, as torch.save writes them",
+    b"\x80\x02": "a pickle, as older versions of torch.save write them",
+    b"\x89HDF\r\n": "an HDF5 file, as Keras writes them",
+    b"<!doctype html": "a web page: the download was answered by an error or a login",
+    b"<html": "a web page: the download was answered by an error or a login",
+    b"<?xml": "an XML document: the download was answered by an error",
+}
+
+
+def telltale(start: bytes) -> str:
+    """Return what the first bytes of a file that cannot be read say of it, as the end of an error; often ""."""
+    if not start:
+        return " (it is empty)"
+    if not start[:512].strip(b"\0"):
+        return " (it begins with nothing but zeros: its download or copying was cut off)"
+    plain = start[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return next((f" (it is {what})" for sign, what in _TELLTALES.items() if plain.startswith(sign.lower())), "")
 
 
 def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: int = 2**24) -> dict[str, Any]:
@@ -364,7 +441,7 @@ def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: in
     try:
         content = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not valid JSON: {error}") from error
+        raise ValueError(f"{path} is not valid JSON: {error}{telltale(data)}") from error
     if not isinstance(content, dict):
         raise ValueError(f"{path} must hold a JSON object, got a {type(content).__name__}")
     check(content, schema or {}, path)

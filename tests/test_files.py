@@ -27,6 +27,7 @@ from albert_np.files import (
     read_varint,
     remove_folder,
     remove_leftovers,
+    telltale,
     whole_file,
     whole_files,
     whole_folder,
@@ -310,6 +311,109 @@ def test_files_move_into_a_folder_beside_others_the_seal_last(tmp_path, monkeypa
         "part-1": "after",
         "part-2": "after",
     }
+
+
+def test_an_empty_path_is_not_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for writer in (whole_file, whole_files, whole_folder):
+        with pytest.raises(ValueError, match=r"the path is empty; the working folder is '\.'"), writer(""):
+            pass
+        with pytest.raises(TypeError, match=r"a path must be text or a Path, got 5 \(int\)"), writer(5):
+            pass
+    assert names(tmp_path) == []
+
+
+def test_obsolete_files_go_before_the_seal_comes(tmp_path, monkeypatch):
+    for name in ("kept", "old-1", "old-2", "seal"):
+        (tmp_path / name).write_text("before")
+    replace, seen = os.replace, {}
+
+    def note(source, target):
+        seen[target.name] = {path.name for path in tmp_path.iterdir()} - {".partial-files"}
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", note)
+    with whole_files(tmp_path, seal="seal", obsolete=re.compile(r"old-\d")) as hidden:
+        for name in ("seal", "new", "old-2"):
+            (hidden / name).write_text("after")
+    assert seen == {"new": {"kept", "old-1", "old-2"}, "old-2": {"kept", "new", "old-1", "old-2"}} | {
+        "seal": {"kept", "new", "old-2"}
+    }
+    assert names(tmp_path) == ["kept", "new", "old-2", "seal"]
+
+
+@posix
+def test_what_libraries_write_for_the_owner_alone_gets_the_permissions_of_new_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        for writer, path in ((whole_folder, tmp_path / "a" / "x"), (whole_files, tmp_path / "b" / "x")):
+            with writer(path.parent) as hidden:
+                (hidden / "x").touch(0o600)
+        with whole_file(tmp_path / "c") as hidden:
+            hidden.unlink()
+            hidden.touch(0o600)
+    finally:
+        os.umask(before)
+    modes = [path.stat().st_mode & 0o777 for path in (tmp_path / "a" / "x", tmp_path / "b" / "x", tmp_path / "c")]
+    assert modes == [0o640] * 3
+
+
+@posix
+def test_pipes_and_devices_are_refused_unless_they_are_open(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero", "/dev/tty"):
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))} is (a pipe or a device, )?not a file"):
+            read_text(path)
+        with pytest.raises(ValueError, match="is not a file"):
+            read_json(path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from albert_np.files import read_text; print(read_text('/dev/stdin'))"],
+        input="text",
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "text\n"
+
+
+def test_a_few_kilobytes_that_stand_for_a_gigabyte_are_not_believed(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_LONGEST_LINE", 2**16)
+    monkeypatch.setattr(files, "_LONGEST_TEXT", 2**17)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"a\n" + bytes(2**17)))
+    with pytest.raises(ValueError, match=r"a\.txt\.gz, line 2: it has more than 0 MiB; cut it up"):
+        list(read_lines(path))
+    path.write_bytes(gzip.compress(b"a\n" * 2**17))
+    assert sum(1 for _ in read_lines(path)) == 2**17
+    with pytest.raises(ValueError, match="has more than 0 MiB of text"):
+        read_text(path)
+
+
+TELLTALES = {
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 47\n", "git lfs pull"),
+    "a page": (b"\n<!DOCTYPE html><html><title>404</title>", "a web page"),
+    "a page without a doctype": (b"\xef\xbb\xbf<HTML>", "a web page"),
+    "an error of a store": (b'<?xml version="1.0"?><Error><Code>AccessDenied</Code>', "an XML document"),
+    "packed": (gzip.compress(b"{}"), "packed with gzip"),
+    "an archive": (b"PK\3\4\0\0", "a zip archive"),
+    "an old pickle": (b"\x80\x02}q", "a pickle"),
+    "Keras": (b"\x89HDF\r\n\x1a\n", "HDF5"),
+    "nothing": (b"", "it is empty"),
+    "zeros": (bytes(4096), "nothing but zeros"),
+}
+
+
+@pytest.mark.parametrize("case", TELLTALES)
+def test_what_a_file_is_in_truth_is_told_from_its_first_bytes(case, tmp_path):
+    content, message = TELLTALES[case]
+    assert message in telltale(content)
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.json is not valid JSON: .*{message}"):
+        read_json(path)
+
+
+def test_first_bytes_that_tell_nothing_add_nothing():
+    assert telltale(b"{") == telltale(b"\x00\x01") == ""
 
 
 def test_a_folder_is_never_seen_half_removed(tmp_path):

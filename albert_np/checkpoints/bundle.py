@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_np.checkpoints.bfloat16 import widen
-from albert_np.files import read_fields, read_varint
+from albert_np.files import read_fields, read_varint, telltale
 
 __all__ = ["Entry", "list_bundle", "read_tensors"]
 
@@ -73,11 +73,12 @@ def list_bundle(prefix: str | Path) -> dict[str, Entry]:
     Raises FileNotFoundError if there is no such file; ValueError, naming it, if it is damaged, or in a form that
     TensorFlow does not write on today's machines: compressed, or for big-endian numbers.
     """
-    path = Path(f"{prefix}.index")
+    path, data = Path(f"{prefix}.index"), b""
     try:
         if path.stat().st_size > _MAX_INDEX:
             raise ValueError(f"it has {path.stat().st_size} bytes; at most {_MAX_INDEX} are read")
-        table = _table(path.read_bytes())
+        data = path.read_bytes()
+        table = _table(data)
         header = _message(table.pop(b"", b""))
         if _number(header, _BIG_ENDIAN):
             raise ValueError("its numbers are big-endian")
@@ -85,7 +86,7 @@ def list_bundle(prefix: str | Path) -> dict[str, Entry]:
         names = [key for key in table if not key.startswith(b"\0")]
         return {key.decode(): _entry(f"{prefix}", _number(header, _SHARDS), table[key]) for key in names}
     except ValueError as error:
-        raise ValueError(f"{path} cannot be read as a TensorFlow checkpoint: {error}") from error
+        raise ValueError(f"{path} cannot be read as a TensorFlow checkpoint: {error}{telltale(data)}") from error
 
 
 def _table(data: bytes) -> dict[bytes, bytes]:
@@ -179,6 +180,8 @@ def read_tensors(entries: Mapping[str, Entry]) -> dict[str, np.ndarray]:
     places = sorted((entry.shard, entry.offset, entry.size, name) for name, entry in entries.items())
     for shard, group in groupby(places, key=lambda place: place[0]):
         try:
+            if Path(shard).exists() and not Path(shard).is_file():
+                raise ValueError("it is not a file")
             data, end = np.asarray(np.memmap(shard, np.uint8, "r")), 0
             for _, begin, size, name in group:
                 if begin < end:

@@ -11,6 +11,7 @@ from albert_np.checkpoints.safetensors_files import itemsize, read_safetensors, 
 from albert_np.checkpoints.torch_files import read_torch_file
 from albert_np.config import AlbertConfig
 from albert_np.files import read_json, whole_files, write_json
+from albert_np.schema import text
 
 __all__ = ["CONFIG_FILE", "Checkpoint", "read_config", "read_folder", "read_weights", "write_folder"]
 
@@ -51,7 +52,9 @@ def read_config(folder: str | Path) -> AlbertConfig:
     """Read `folder`/config.json; FileNotFoundError names what is missing."""
     path = _existing(folder) / CONFIG_FILE
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} holds no {CONFIG_FILE}")
+        halfway = list(path.parent.glob(".partial-*"))
+        hint = "; a model was being written there when its process was killed: save it again" if halfway else ""
+        raise FileNotFoundError(f"{folder} holds no {CONFIG_FILE}{hint}")
     return AlbertConfig.from_json_file(path)
 
 
@@ -70,9 +73,12 @@ def read_weights(folder: str | Path) -> Weights:
 
 
 def _existing(folder: str | Path) -> Path:
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder")
-    return Path(folder)
+    path = Path(folder)
+    if path.is_dir():
+        return path
+    if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".pt", ".pth", ".ckpt"):
+        raise NotADirectoryError(f"{folder} is one file of a model; give the folder that it is in")
+    raise FileNotFoundError(f"{folder} is not a folder")
 
 
 def _hint(folder: Path) -> str:
@@ -87,6 +93,7 @@ def _hint(folder: Path) -> str:
 def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> Weights:
     current: Weights = {}
     for name, array in weights.items():
+        _check_prefix(name, source)
         if name.endswith(_BUFFERS):
             continue
         if old := _LAYER_NORM.fullmatch(name):
@@ -95,6 +102,19 @@ def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> Weig
             raise ValueError(f"{source} holds {name} twice, under its old and its new name")
         current[name] = array
     return current
+
+
+def _check_prefix(name: str, source: Path) -> None:
+    """Raise ValueError if the name of the word embeddings tells that a model was saved from within something else."""
+    prefix, found, _ = name.partition("embeddings.word_embeddings.weight")
+    prefix = prefix.removesuffix("albert.")
+    if not found or not prefix:
+        return
+    makers = {"module.": ", as torch.nn.DataParallel saves them", "_orig_mod.": ", as torch.compile saves them"}
+    raise ValueError(
+        f"the names of the tensors in {source} begin with {prefix[:80]!r}{makers.get(prefix, '')}: save "
+        "the ALBERT inside with its save_pretrained, or under names that begin with 'albert.' or 'embeddings.'"
+    )
 
 
 def _read_shards(index: Path, read: Callable[[Path], Weights]) -> Weights:
@@ -119,12 +139,12 @@ def _read_shards(index: Path, read: Callable[[Path], Weights]) -> Weights:
 
 
 def _read_index(index: Path) -> dict[str, str]:
-    files = read_json(index).get("weight_map")
-    if not isinstance(files, dict) or not files:
-        raise ValueError(f"{index} holds no weight_map of names and files")
+    files: dict[str, str] = read_json(index, {"weight_map": {...: text()}})["weight_map"]
+    if not files:
+        raise ValueError(f"{index}: weight_map names no tensor")
     for file in files.values():
-        if not isinstance(file, str) or not re.fullmatch(r"[\w.-]+\.(safetensors|bin)", file):
-            raise ValueError(f"{index} lists {str(file)[:80]!r}: only the name of a weights file beside it is allowed")
+        if not re.fullmatch(r"[\w.-]+\.(safetensors|bin)", file):
+            raise ValueError(f"{index} lists {file[:80]!r}: only the name of a weights file beside it is allowed")
     return files
 
 
@@ -140,25 +160,23 @@ def write_folder(
 
     dtype: "float64", "float32", "float16" or "bfloat16"; that of the weights by default. max_shard_bytes: cut the
     weights into files of at most that size, and write an index. Files appear only when all are written whole; those of
-    an earlier layout go. ValueError, naming the tensor, if a number is too large for `dtype`.
+    an earlier layout go. A folder is without its config.json while they are replaced, so that one that was left halfway
+    is never read as a model. ValueError, naming the tensor, if a number is too large for `dtype`.
     """
-    if max_shard_bytes is not None and max_shard_bytes < 1:
-        raise ValueError(f"max_shard_bytes={max_shard_bytes}: must be at least 1, or None for one file")
+    if max_shard_bytes is not None and (type(max_shard_bytes) is not int or max_shard_bytes < 1):
+        raise ValueError(f"max_shard_bytes={max_shard_bytes!r}: must be a whole number of at least 1, or None")
+    if not weights:
+        raise ValueError("weights are empty: there is nothing to write")
     dtype = dtype or next(iter(weights.values())).dtype.name
     values = {**config.to_dict(), "architectures": [architecture], "dtype": dtype}
     values.pop("torch_dtype", None)  # the old spelling of dtype
     size = itemsize(dtype) * sum(array.size for array in weights.values())
-    # Without its index, a half-replaced set of files cannot be read as one model.
-    with whole_files(folder, seal=INDEX_FILE) as hidden:
+    with whole_files(folder, CONFIG_FILE, _WRITTEN) as hidden:
         if max_shard_bytes is None or size <= max_shard_bytes:
             write_safetensors(hidden / WEIGHTS_FILE, weights, dtype)
         else:
             _write_shards(hidden, weights, dtype, max_shard_bytes)
         write_json(hidden / CONFIG_FILE, values)
-        new = {path.name for path in hidden.iterdir()}
-    for path in Path(folder).iterdir():
-        if _WRITTEN.fullmatch(path.name) and path.name not in new:
-            path.unlink()
 
 
 def _write_shards(folder: Path, weights: Mapping[str, np.ndarray], dtype: str, max_bytes: int) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from albert_np import files
 from albert_np.checkpoints.huggingface import CONFIG_FILE
+from albert_np.schema import text, whole
 
 __all__ = [
     "MANIFEST",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+_MANIFEST = {"files": {...: {"bytes": whole(), "sha256": text(64)}}}
 
 
 class CheckpointError(ValueError):
@@ -46,6 +48,9 @@ def save_checkpoint(
     Raises OSError (ENOSPC) that names the folder and the space needed if the disk holds less than
     `expected_bytes` or turns out to be full, and whatever `write` raises.
     """
+    for name, value, least in (("step", step, 0), ("keep", keep, 1)):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name}={value!r}: must be a whole number of at least {least}")
     folder = Path(run) / "checkpoints" / f"step-{step:08d}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -95,7 +100,7 @@ def remove_leftovers(run: str | Path) -> None:
 
 def find_model(source: str | Path) -> str | Path:
     """Return what `open_checkpoint` reads: the latest checkpoint of an unfinished run, or `source` itself."""
-    path = Path(source)
+    path = files.given(source)
     if path.is_dir() and not (path / CONFIG_FILE).is_file():
         return latest_checkpoint(path) or source
     return source
@@ -128,10 +133,10 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
             "state; start a new run from their weights."
         )
     try:
-        entries = json.loads(path.read_text(encoding="utf-8"))["files"]
-        return {name: {"bytes": entry["bytes"], "sha256": entry["sha256"]} for name, entry in entries.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error!r}") from error
+        entries: dict[str, dict[str, object]] = files.read_json(path, _MANIFEST)["files"]
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
+    return entries
 
 
 def _sha256(path: Path) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from albert_np.checkpoints.bfloat16 import narrow, widen
+from albert_np.files import telltale
 
 __all__ = ["itemsize", "read_safetensors", "write_safetensors"]
 
 _WRITTEN = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+_MAX_HEADER = 2**20  # bytes; the largest ALBERT with nothing shared needs a twentieth
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -38,10 +40,15 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
     """
     from safetensors import SafetensorError, safe_open
 
+    begin = b""
     try:
+        with open(path, "rb") as file:
+            begin = file.read(512)
+        start = 8 + int.from_bytes(begin[:8], "little")
+        if 8 + _MAX_HEADER < start <= Path(path).stat().st_size:
+            raise ValueError(f"its header has {start - 8} bytes; at most {_MAX_HEADER} are read")
         with safe_open(path, framework="np"):
             data = np.asarray(np.memmap(path, np.uint8, "r"))
-        start = 8 + int.from_bytes(data[:8].tobytes(), "little")
         header = json.loads(data[8:start].tobytes())
         layout = (header.pop("__metadata__", None) or {}).get("format")
         if layout in ("tf", "flax"):
@@ -50,7 +57,8 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
             )
         return {name: _array(data[start:], name, entry) for name, entry in header.items()}
     except (SafetensorError, ValueError, TypeError) as error:  # TypeError: the library allows lists for objects
-        raise ValueError(f"{path} cannot be read as safetensors: {error}") from error
+        problem = str(error).partition("\n")[0][:300]  # the library quotes whatever it finds
+        raise ValueError(f"{path} cannot be read as safetensors: {problem}{telltale(begin)}") from error
 
 
 def _array(data: np.ndarray, name: str, entry: dict[str, Any]) -> np.ndarray:
@@ -90,6 +98,8 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, np.ndarray], dtype:
 
 def _converted(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     """Return `array` as it is stored: little-endian, bfloat16 as uint16."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is of type {array.dtype}: only real numbers can be written")
     with np.errstate(over="ignore"):
         stored = narrow(array) if dtype == "bfloat16" else array.astype(_DTYPES[_WRITTEN[dtype]], copy=False)
     if stored.itemsize < array.itemsize:

@@ -16,6 +16,7 @@ import numpy as np
 
 from albert_np.checkpoints.bfloat16 import widen
 from albert_np.checkpoints.pickles import Storage, Tensor, read_pickle
+from albert_np.files import telltale
 
 __all__ = ["read_torch_file"]
 
@@ -33,15 +34,17 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
     Raises ValueError, naming the file, if it is damaged, was written in an order of bytes other than little-endian, or
     holds anything but named tensors.
     """
+    start = b""
     try:
+        with open(path, "rb") as file:
+            start = file.read(512)
         data = np.asarray(np.memmap(path, np.uint8, "r"))
-        start = data[:16].tobytes()
         if start.startswith(_ZIP_ENTRY):
             root, blocks = _open_zip(path, data)
         elif start.startswith(_BEFORE_1_6):
             root, blocks = _open_before_1_6(data)
         else:
-            raise ValueError("torch.save did not write it")
+            raise ValueError(f"torch.save did not write it{telltale(start)}")
         return _arrays(root, blocks)
     except (ValueError, zipfile.BadZipFile, NotImplementedError, OverflowError, struct.error) as error:
         raise ValueError(f"{path} cannot be read as a PyTorch file: {error}") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from albert_np.tasks.examples import Example, TextExample
 from albert_np.tasks.kinds import KINDS
@@ -22,7 +23,8 @@ def majority_baseline(
     known, asked = measured.references(train), measured.references(evaluation)
     if not known:
         raise ValueError("train holds no example")
-    return measured.metrics(measured.majority(known, asked), asked, _settings(kind, positive_label))
+    settings = _settings(kind, positive_label, [*known, *asked])
+    return measured.metrics(measured.majority(known, asked), asked, settings)
 
 
 def bag_of_words_baseline(
@@ -44,12 +46,13 @@ def bag_of_words_baseline(
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+")
     model = make_pipeline(words, LogisticRegression(C=10, max_iter=1000))
     predictions = model.fit(_texts(train), known).predict(_texts(evaluation))
-    return kind.metrics(predictions.tolist(), asked, _settings(kind.name, positive_label))
+    return kind.metrics(predictions.tolist(), asked, _settings(kind.name, positive_label, [*known, *asked]))
 
 
 def _texts(examples: Iterable[TextExample]) -> list[str]:
     return [" ".join(filter(None, (example.text, example.text_pair))) for example in examples]
 
 
-def _settings(kind: str, positive_label: str | None) -> NamedTask:
-    return replace(KINDS[kind].defaults, positive_label=positive_label)
+def _settings(kind: str, positive_label: str | None, answers: Sequence[Any]) -> NamedTask:
+    settings = replace(KINDS[kind].defaults, positive_label=positive_label)
+    return settings if positive_label is None else KINDS[kind].reporting(settings, sorted(set(answers)))

@@ -14,6 +14,7 @@ from albert_np.tasks.examples import Answer
 __all__ = [
     "answering_metrics",
     "answering_scores",
+    "are_places",
     "choice_metrics",
     "classification_metrics",
     "collapse_warning",
@@ -31,11 +32,12 @@ def classification_metrics(predictions: Values, references: Values, positive_lab
 
     f1 is that of `positive_label` if one is given, as MRPC and QQP report it, else the mean of all classes' (macro).
     matthews is the correlation of CoLA, for any number of classes; 0 if either side has one class only.
-    Raises ValueError if there is nothing to compare or the lengths differ, as all functions here.
+    Raises ValueError if there is nothing to compare or the lengths differ, as all functions here, and for NaN.
     """
     from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-    _pairs(predictions, references)
+    if any(value != value for pair in _pairs(predictions, references) for value in pair):
+        raise ValueError("predictions and references must be classes, and NaN is none")
     asked = None if positive_label is None else [positive_label]
     constant = len(set(predictions)) == 1 or len(set(references)) == 1
     return {
@@ -70,6 +72,8 @@ def multilabel_metrics(predictions: Values, references: Values) -> dict[str, flo
 
 
 def _holding(labels: Iterable[Any]) -> set[Any]:
+    if isinstance(labels, str):
+        raise ValueError(f"the labels of an example must be a list or tuple of names, got the string {labels!r}")
     return set(np.flatnonzero(labels).tolist() if isinstance(labels, np.ndarray) else labels)
 
 
@@ -95,15 +99,16 @@ def regression_metrics(predictions: Values, references: Values) -> dict[str, flo
 def tagging_metrics(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, float]:
     """Return precision, recall and f1 of the spans that the tags mark, and accuracy of the tags themselves.
 
-    predictions, references: the tags of each sentence, equally many. A span counts only if its type and both its ends
-    are right, as in the CoNLL shared tasks. Written here in a few lines, as the package seqeval is not maintained
-    any more.
+    predictions, references: the tags of each sentence, equally many, in any scheme that `entity_spans` reads. A span
+    counts only if its type and both its ends are right, as in the CoNLL shared tasks. Written here in a few lines, as
+    the package seqeval is not maintained any more.
     """
     pairs = _pairs(predictions, references)
     tags = [tag for prediction, reference in pairs for tag in _pairs(prediction, reference)]
+    bare = are_places(tag for pair in tags for tag in pair)
     right = predicted = actual = 0
     for prediction, reference in pairs:
-        found, there = entity_spans(prediction), entity_spans(reference)
+        found, there = entity_spans(prediction, bare), entity_spans(reference, bare)
         right, predicted, actual = right + len(found & there), predicted + len(found), actual + len(there)
     return {
         "precision": right / predicted if predicted else 0.0,
@@ -113,23 +118,40 @@ def tagging_metrics(predictions: Sequence[Sequence[str]], references: Sequence[S
     }
 
 
-def entity_spans(tags: Sequence[str]) -> set[tuple[str, int, int]]:
-    """Return the spans that BIO tags mark, as (type, first word, word after the last).
+# Where a tag stands in its span: O outside; I and M in it; B at its beginning; E and L at its end; S, U and W alone.
+_PLACES = frozenset("OIMBELSUW")
+_BEGIN, _END = frozenset("BSUW"), frozenset("ELSUW")
 
-    As conlleval reads them: B- always begins a span, and I- begins one where it does not continue a span of its type.
-    A tag that is neither O, B nor I is a span of one word, so that f1 of plain tags (parts of speech) is accuracy.
+
+def are_places(tags: Iterable[str]) -> bool:
+    """Whether plain tags are all letters that say where in a span a word stands; among "V" and "PREP", "S" is none."""
+    return all("-" in tag or tag in _PLACES for tag in tags)
+
+
+def entity_spans(tags: Sequence[str], bare: bool = True) -> set[tuple[str, int, int]]:
+    """Return the spans that tags mark, as (type, first word, word after the last).
+
+    The letter before the hyphen says where in a span a word stands, in any of the schemes IOB (I, B), IOE (I, E),
+    IOBES (S alone), BILOU (L last, U alone) and BMES (M in it; or W alone). As conlleval reads them: B, S, U and W
+    always begin a span, I, M, E and L begin one where they do not continue a span of their type; after E, L, S, U and W
+    none goes on. Any other tag is a span of one word, so that f1 of plain tags (parts of speech) is accuracy.
+
+    bare: whether a letter without hyphen and type is read so too, see `are_places`.
     """
     spans: set[tuple[str, int, int]] = set()
     start, kind = 0, None  # of the span that is open; None if none is
     for place, tag in enumerate([*tags, "O"]):
-        prefix, _, name = tag.partition("-")
-        if kind is not None and not (prefix == "I" and name == kind):
+        prefix, hyphen, name = tag.partition("-")
+        if tag != "O" and (prefix not in _PLACES or not (hyphen or bare)):
+            prefix, name = "S", tag
+        if kind is not None and (prefix == "O" or prefix in _BEGIN or name != kind):
             spans.add((kind, start, place))
             kind = None
-        if prefix in ("B", "I") and kind is None:
+        if prefix != "O" and kind is None:
             start, kind = place, name
-        elif prefix not in ("O", "B", "I"):
-            spans.add((tag, place, place + 1))
+        if prefix in _END and kind is not None:
+            spans.add((kind, start, place + 1))
+            kind = None
     return spans
 
 

@@ -24,6 +24,13 @@ def test_a_folder_is_read_as_the_class_it_was_saved_from(name, tmp_path):
         assert (other.params.flat == model.params.flat).all()
 
 
+def test_a_config_elsewhere_goes_with_tensorflows_checkpoints_alone(tmp_path):
+    randomize(AlbertForPreTraining(small_config())).save_pretrained(tmp_path / "a")
+    with pytest.raises(ValueError, match=r"config_path='.*config\.json' goes with a TensorFlow checkpoint"):
+        convert(tmp_path / "a", tmp_path / "b", config_path=tmp_path / "a" / "config.json")
+    assert not (tmp_path / "b").exists()
+
+
 def test_heads_tell_the_class_where_the_config_does_not(tmp_path):
     tell = {"AlbertForTokenClassification", "AlbertForMultipleChoice"}  # a classifier, as for sequences
     for name, cls in CLASSES.items():

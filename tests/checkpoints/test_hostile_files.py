@@ -63,6 +63,8 @@ def safetensors(encoded, numbers=bytes(8), length=None):
     return struct.pack("<Q", len(encoded) if length is None else length) + encoded + numbers
 
 
+LONG = header(a=entry(0, 8, (2,)), __metadata__={"x": "y" * 2**20})
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 47000000\n"
 TWICE = b'{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}'
 SAFETENSORS = {
     "empty": b"",
@@ -89,6 +91,9 @@ SAFETENSORS = {
     "an unknown type": safetensors(header(a=entry(0, 8, (1,), "F128"))),
     "a type that NumPy has not": safetensors(header(a=entry(0, 8, (8,), "F8_E4M3"))),
     "one name twice": safetensors(TWICE),
+    "a header beyond all sense": safetensors(LONG),
+    "a pointer": POINTER,
+    "a web page": b"<!DOCTYPE html><html>",
     "a list for an entry": safetensors(header(a=["F32", [2], [0, 8]])),
     "an object for a type": safetensors(header(a=entry(0, 8, (2,), {"F32": None}))),
 }
@@ -113,10 +118,10 @@ INDEXES = {
     "no text": (b"\xff\xfe", "is not valid JSON"),
     "deep nesting": (DEEP.encode(), "is not valid JSON"),
     "a list": (b"[]", "must hold a JSON object, got a list"),
-    "no map": (b"{}", "holds no weight_map"),
-    "a list for a map": (b'{"weight_map": ["part.safetensors"]}', "holds no weight_map"),
-    "a number for a file": ({"x": 7}, BESIDE),
-    "a list for a file": ({"x": ["part.safetensors"]}, BESIDE),
+    "no map": (b"{}", "weight_map is missing"),
+    "a list for a map": (b'{"weight_map": ["part.safetensors"]}', "weight_map is a list; allowed is an object"),
+    "a number for a file": ({"x": 7}, r"weight_map\['x'\] is 7; allowed is text"),
+    "a list for a file": ({"x": ["part.safetensors"]}, r"weight_map\['x'\] is a list; allowed is text"),
     "a folder above": ({"x": "../part.safetensors"}, BESIDE),
     "an absolute path": ({"x": "/part.safetensors"}, BESIDE),
     "a folder below": ({"x": "folder/part.safetensors"}, BESIDE),
@@ -128,7 +133,7 @@ INDEXES = {
     "another kind of file": ({"x": "part.safetensors", "y": "config.json"}, BESIDE),
     "a very long name": ({"x": "/" * 10**6}, BESIDE),
     "a tensor that is not there": ({"x": "part.safetensors", "y": "part.safetensors"}, "disagree .*: y$"),
-    "no tensors": ({}, "holds no weight_map"),
+    "no tensors": ({}, "weight_map names no tensor"),
     "the wrong names": ({"z": "part.safetensors"}, "disagree .*: x, z$"),
 }
 

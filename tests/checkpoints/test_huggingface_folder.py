@@ -1,6 +1,8 @@
+import functools
 import json
 import mmap
 import os
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from safetensors.numpy import load_file, save_file
 from toys.torch import plain_dict, storage, tensor, write_zip
 
 from albert_np.checkpoints import huggingface
-from albert_np.checkpoints.huggingface import read_weights, write_folder
+from albert_np.checkpoints.huggingface import read_config, read_folder, read_weights, write_folder
 from albert_np.gradcheck import randomize, small_config
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertForSequenceClassification, AlbertModel
 
@@ -183,9 +185,16 @@ def test_types_and_sizes_that_cannot_be_written_are_refused(tmp_path):
     folder = tmp_path / "new"
     with pytest.raises(ValueError, match=r"dtype='int8': allowed are float64, float32, float16, bfloat16"):
         write_folder(folder, small_config(), "X", some_weights(), "int8")
-    with pytest.raises(ValueError, match=r"max_shard_bytes=0: must be at least 1"):
+    with pytest.raises(ValueError, match=r"max_shard_bytes=0: must be a whole number of at least 1"):
         write_folder(folder, small_config(), "X", some_weights(), max_shard_bytes=0)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("weights", [{}, {"a": np.ones(2, complex)}, {"a": np.array(["x"])}])
+def test_what_are_no_weights_is_refused_with_nothing_written(weights, tmp_path):
+    with pytest.raises(ValueError, match=r"weights are empty|a is of type .*: only real numbers can be written"):
+        write_folder(tmp_path / "out", small_config(), "X", weights, "float32")
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_hold_at_most_what_was_asked_and_the_index_adds_up(tmp_path):
@@ -210,6 +219,69 @@ def test_files_of_an_earlier_layout_go(first, then, tmp_path):
     listed = set(json.loads(index.read_text())["weight_map"].values()) if index.exists() else {"model.safetensors"}
     assert {path.name for path in tmp_path.glob("*.safetensors")} == listed
     assert not list(tmp_path.glob(".*"))
+
+
+class Killed(BaseException):
+    """What nothing handles."""
+
+
+@pytest.mark.parametrize("first, then", [(None, None), (60, None), (None, 60), (60, 40)])
+def test_a_save_over_another_model_that_is_killed_never_leaves_a_mixture(first, then, tmp_path, monkeypatch):
+    operations = [(os, "replace"), (os, "unlink"), (os, "rmdir")]
+    originals = {name: getattr(module, name) for module, name in operations}
+    old, new = (
+        (small_config(layer_norm_eps=eps), {name: w + eps for name, w in some_weights().items()}) for eps in (0.5, 0.25)
+    )
+    seen = set()
+    for last in range(20):
+        folder, left = tmp_path / str(last), iter(range(last))
+
+        def step(name, *arguments, left=left, **options):
+            if next(left, None) is None:
+                raise Killed
+            return originals[name](*arguments, **options)
+
+        write_folder(folder, old[0], "X", old[1], max_shard_bytes=first)
+        with monkeypatch.context() as patch:
+            for module, name in operations:
+                patch.setattr(module, name, functools.partial(step, name))
+            with suppress(Killed):
+                write_folder(folder, new[0], "X", new[1], max_shard_bytes=then)
+        if not (folder / "config.json").exists():
+            with pytest.raises(FileNotFoundError, match=r"holds no config\.json"):
+                read_folder(folder)
+            seen.add("nothing")
+        else:
+            _, _, config, weights, _ = read_folder(folder)
+            right = old if config.layer_norm_eps == 0.5 else new
+            assert {n: w.tolist() for n, w in weights.items()} == {n: w.tolist() for n, w in right[1].items()}
+            seen.add(config.layer_norm_eps)
+    assert seen == {"nothing", 0.5, 0.25}
+    write_folder(folder, old[0], "X", old[1], max_shard_bytes=first)
+    assert not list(folder.glob(".*"))
+
+
+def test_a_folder_whose_writer_was_killed_says_so(tmp_path):
+    (tmp_path / ".partial-files").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"holds no config\.json; a model was being written there when"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "prefix, maker", [("module.", "DataParallel"), ("_orig_mod.", "compile"), ("bert.", "save the")]
+)
+@pytest.mark.parametrize("trunk", ["albert.", ""])
+def test_names_saved_from_within_something_else_are_told_by_their_beginning(prefix, maker, trunk, tmp_path):
+    weights = {f"{prefix}{trunk}embeddings.word_embeddings.weight": np.zeros((2, 2), np.float32)}
+    write_folder(tmp_path, small_config(), "X", weights)
+    with pytest.raises(ValueError, match=rf"model\.safetensors begin with '{prefix}'.*{maker}"):
+        read_weights(tmp_path)
+
+
+def test_one_file_of_a_model_is_not_its_folder(folder):
+    for name in ("model.safetensors", "config.json"):
+        with pytest.raises(NotADirectoryError, match=rf"{name} is one file of a model; give the folder"):
+            read_weights(folder / name)
 
 
 def test_files_are_readable_by_those_whom_the_umask_allows(tmp_path):

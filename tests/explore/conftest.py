@@ -30,6 +30,27 @@ def page(browser):
 
     `page.requests` are the addresses that the tab asked for, `page.troubles` its errors and warnings so far.
     """
+    yield from _tab(browser)
+
+
+@pytest.fixture(scope="module")
+def modules(browser):
+    """A tab, the same in a whole module, that can `import` the page's modules as they are: `import("/engine.js")`."""
+
+    def answer(route):
+        path = PAGE / route.request.url.removeprefix(ORIGIN)
+        if path.is_file():
+            route.fulfill(body=path.read_bytes(), content_type="text/javascript")
+        else:
+            route.fulfill(body="<!doctype html><title>modules</title>", content_type="text/html")
+
+    for page in _tab(browser):
+        page.route(f"{ORIGIN}**", answer)
+        page.goto(ORIGIN)
+        yield page
+
+
+def _tab(browser):
     context = browser.new_context(viewport={"width": 1280, "height": 720})
     page = context.new_page()
     page.requests, page.troubles = [], []
@@ -39,19 +60,3 @@ def page(browser):
     yield page
     context.close()
     assert not page.troubles
-
-
-@pytest.fixture
-def modules(page):
-    """A tab that can `import` the modules of the page as they are written: `await import("/engine.js")`."""
-
-    def answer(route):
-        path = PAGE / route.request.url.removeprefix(ORIGIN)
-        if path.is_file():
-            route.fulfill(body=path.read_bytes(), content_type="text/javascript")
-        else:
-            route.fulfill(body="<!doctype html><title>modules</title>", content_type="text/html")
-
-    page.route(f"{ORIGIN}**", answer)
-    page.goto(ORIGIN)
-    return page

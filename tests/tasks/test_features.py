@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 from toys.tasks import examples
 
-from albert_np.tasks import KINDS, TASKS, Answer, ChoiceExample, QuestionExample, TaggedExample, TextExample
+from albert_np.tasks import (
+    KINDS,
+    TASKS,
+    Answer,
+    ChoiceExample,
+    QuestionExample,
+    TaggedExample,
+    TextExample,
+    majority_baseline,
+    prepare_finetuning,
+    split_words,
+)
 from albert_np.tasks.batches import FineTuningData, Position, batches_by_length
 from albert_np.tokenization import AlbertTokenizer
 
@@ -194,3 +205,176 @@ def test_the_squad_2_head_is_told_where_an_answer_may_be_and_whether_there_is_on
     assert 0 < batch.is_impossible.sum() < len(features)
     unasked = features_of("answering-v2", [e._replace(answers=None) for e in asked], tokenizer, 24)
     assert KINDS["answering-v2"].collate(unasked, tokenizer.pad_token_id)._fields[-1] == "p_mask"
+
+
+CONTEXT = "the cat sees a dog"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "expected"),
+    [
+        ("classification", TextExample("a", label=np.int64(3)), "3"),
+        ("classification", TextExample("a", label=np.str_("x ")), "x"),
+        ("classification", TextExample("a", label=np.bool_(True)), "True"),
+        ("multilabel", TextExample("a", label="joy"), ("joy",)),
+        ("multilabel", TextExample("a", label=["joy", "awe"]), ("joy", "awe")),
+        ("multilabel", TextExample("a", label=np.array(["joy", "awe"])), ("joy", "awe")),
+        ("regression", TextExample("a", label=np.float32(0.5)), 0.5),
+        ("regression", TextExample("a", label=3), 3.0),
+        ("tagging", TaggedExample(["a", "b"], np.array(["O", "B-x"])), ("O", "B-x")),
+        ("answering", QuestionExample("1", "who?", CONTEXT, [Answer("cat", np.int64(4))]), (Answer("cat", 4),)),
+        ("choice", ChoiceExample("a", None, ["x", "y"], np.int64(1)), 1),
+    ],
+)
+def test_examples_made_by_hand_may_hold_what_a_file_would(kind, given, expected):
+    (found,) = KINDS[kind].references([given])
+    assert found == expected
+    assert type(found) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "message"),
+    [
+        ("classification", TextExample("a", label=float("nan")), "the label 'label' must be the name of one class"),
+        ("classification", TextExample("a", label=np.float32("nan")), "must be the name of one class, got nan"),
+        ("classification", TextExample("a", label=("x", "y")), "must be the name of one class"),
+        ("multilabel", TextExample("a", label=(float("nan"),)), "a list of names"),
+        ("regression", TextExample("a", label=float("nan")), "must be a finite number, got nan"),
+        ("regression", TextExample("a", label="high"), "must be a finite number, got 'high'"),
+        ("regression", TextExample(" ", label=1.0), "'text' must be a text that is not empty"),
+        ("tagging", TaggedExample(("a", "b"), ("O",)), "has 2 words and 1 tags"),
+        ("answering", QuestionExample("1", "who?", CONTEXT, (Answer("cat", 5),)), "at answer_start=5"),
+        ("answering", QuestionExample("0", "who?", CONTEXT, ()), "each question needs an id of its own, got '0'"),
+        ("choice", ChoiceExample("a", None, ("x", "y"), 2), "'label' must lie in 0 to 1"),
+        ("choice", TextExample("a", label="x"), "is a TextExample; the kind of task is choice, of ChoiceExample"),
+    ],
+)
+def test_a_bad_example_made_by_hand_is_named_by_its_place(kind, given, message, start, tmp_path):
+    good = {
+        "answering": QuestionExample("0", "who?", CONTEXT, ()),
+        "choice": ChoiceExample("a", None, ("x", "y"), 0),
+        "tagging": TaggedExample(("a",), ("O",)),
+    }.get(kind, TextExample("a", label="1"))
+    with pytest.raises(ValueError, match=f"^example 2:? .*{message}"):
+        prepare_finetuning(tmp_path / "run", kind, [good, given], [good], start)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_class_whose_f1_counts_goes_by_the_datas_name_for_it(start, tmp_path):
+    mrpc, kind = TASKS["mrpc"], KINDS["classification"]
+    made = [TextExample("a", "b", label) for label in ("equivalent", "not_equivalent")]
+    assert kind.suited(mrpc, made).positive_label == "equivalent"
+    assert kind.suited(mrpc, [e._replace(label=str(i)) for i, e in enumerate(made)]).positive_label == "1"
+    assert kind.suited(replace(mrpc, positive_label="not_equivalent"), made).positive_label == "not_equivalent"
+    assert kind.suited(TASKS["cola"], made).positive_label is None
+    run = prepare_finetuning(tmp_path / "run", replace(mrpc, steps=1, warmup_steps=0), made, made, start)
+    assert run.task.positive_label == "equivalent"
+    strange = [e._replace(label=label) for e, label in zip(made, ("yes", "no"), strict=True)]
+    with pytest.raises(
+        ValueError, match="positive_label='1', the class whose F1 mrpc reports, must be one of 'no', 'yes'"
+    ):
+        prepare_finetuning(tmp_path / "other", "mrpc", strange, strange, start)
+    with pytest.raises(ValueError, match=r"positive_label='spam'.* must be one of 'no', 'yes'"):
+        majority_baseline("classification", strange, strange, "spam")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("हिन्दी भाषा है।", ["हिन्दी", "भाषा", "है", "।"]),
+        ("Zoe\u0308, ne\u0301e Weiß", ["Zoe\u0308", ",", "ne\u0301e", "Weiß"]),  # decomposed
+        ("ٱلْعَرَبِيَّةُ لُغَةٌ", ["ٱلْعَرَبِيَّةُ", "لُغَةٌ"]),
+        ("שָׁלוֹם", ["שָׁלוֹם"]),
+        ("می\u200cخواهم", ["می\u200cخواهم"]),
+        ("the U.S. and e.g. J.R.R. Tolkien.", ["the", "U.S.", "and", "e.g.", "J.R.R.", "Tolkien", "."]),
+        ("I saw A. Bee at U.S.A", ["I", "saw", "A", ".", "Bee", "at", "U.S.A"]),
+        ("3.14, 1,000.5 at 10:30. v2.0.1", ["3.14", ",", "1,000.5", "at", "10:30", ".", "v2.0.1"]),
+        ("$3.50 is 5%.", ["$", "3.50", "is", "5", "%", "."]),
+        ("(don't re-do it’s)", ["(", "don't", "re-do", "it’s", ")"]),
+        ("👍🏽 👩\u200d👧 🇩🇪🇫🇷 ❤\ufe0f!", ["👍🏽", "👩\u200d👧", "🇩🇪", "🇫🇷", "❤\ufe0f", "!"]),
+        ("a\x00b\u200bc\u0301 \u0301", ["a", "b", "c\u0301", "\u0301"]),
+        ("", []),
+    ],
+)
+def test_words_keep_their_marks_their_dots_and_their_digits(text, words):
+    assert split_words(text) == words
+
+
+def test_a_word_without_a_token_gets_a_label_that_there_is(tokenizer):
+    kind = KINDS["tagging"]
+    example = TaggedExample(("cat", "\u0301", "dog"))
+    (window,) = kind.features(TASKS["tagging"], ("N", "V"), tokenizer, [example])
+    logits = np.zeros((len(window.input_ids), 2))
+    logits[:, 1] = 9
+    prediction = kind.decode(TASKS["tagging"], ("N", "V"), example, [(window, (logits,))])
+    assert prediction.answer == ["V", "N", "V"]
+    assert prediction.probabilities[1] == 0
+
+
+@pytest.mark.parametrize("kind", ["answering", "answering-v2"])
+@pytest.mark.parametrize("length", [5, 6, 7, 12])
+def test_windows_of_the_shortest_models_move_on(kind, length, tokenizer):
+    asked = QuestionExample("1", "the old cat?", "the dog sees a house near the red car", (Answer("dog", 4),))
+    features = features_of(kind, [asked], tokenizer, length)
+    assert max(len(feature.input_ids) for feature in features) <= length
+    shown = {tuple(place) for feature in features for place in feature.places.tolist() if place[1]}
+    assert (4, 7) in {(start, end) for start, end in shown} or len(shown) > 5
+    assert max(end for _, end in shown) == len(asked.context)
+
+
+@pytest.mark.parametrize("kind", ["answering", "answering-v2"])
+def test_windows_that_cannot_move_on_are_refused(kind, tokenizer):
+    asked = [QuestionExample("1", "who?", "the dog sees a house near the red car", ())]
+    for length in (1, 2, 3, 4):
+        with pytest.raises(ValueError, match=rf"max_seq_length={length}, .* must be at least 5"):
+            KINDS[kind].fitted(TASKS[kind], length)
+    for name, value in (("doc_stride", 0), ("doc_stride", -1), ("max_query_length", -3)):
+        with pytest.raises(ValueError, match=f"{name} is {value}; allowed is a whole number from 1"):
+            features_of(kind, asked, tokenizer, 16, **{name: value})
+    with pytest.raises(ValueError, match=r"doc_stride=None.* must be at least 1"):
+        features_of(kind, asked, tokenizer, 16, doc_stride=None)
+    with pytest.raises(ValueError, match="max_seq_length=8 leaves a context no room"):
+        features_of(kind, asked, tokenizer, 8, max_query_length=5)
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging", "choice"])
+@pytest.mark.parametrize("length", [4, 5])
+def test_the_shortest_models_read_something(kind, length, tokenizer):
+    for feature in features_of(kind, examples(kind, 9), tokenizer, length):
+        assert 3 <= feature.input_ids.shape[-1] <= length
+
+
+@pytest.mark.parametrize("kind", ["classification", "regression", "choice", "answering", "tagging"])
+def test_what_is_cut_is_counted(kind, tokenizer):
+    made = examples(kind, 6)
+    if kind.startswith("answering"):
+        made[0] = made[0]._replace(question="the cat " * 9)
+    task = KINDS[kind].fitted(TASKS[kind], 32)
+    short = replace(task, **{KINDS[kind].bound: 5})
+    whole = KINDS[kind].features(task, KINDS[kind].label_names(made), tokenizer, made)
+    cut = KINDS[kind].features(short, KINDS[kind].label_names(made), tokenizer, made)
+    assert KINDS[kind].cut_warning(replace(task, max_query_length=32), whole[2:], 32) is None
+    warning = KINDS[kind].cut_warning(short, cut, 32)
+    if kind == "tagging":  # a long sentence goes on in further windows
+        assert warning is None
+    elif kind == "answering":
+        assert cut[0].cut == len(tokenizer(made[0].question)["input_ids"]) - 2 - 5
+        lost = len(tokenizer("the animal", add_special_tokens=False)["input_ids"]) - 5
+        assert [feature.cut for feature in cut[1:]] == [lost] * 5
+        assert warning.startswith("6 of 6 examples (100%) are cut to max_query_length=5 tokens and lose ")
+    else:
+        tokens = [int(feature.attention_mask.sum()) for feature in whole]
+        assert [feature.cut for feature in cut] == [
+            n - int(f.attention_mask.sum()) for n, f in zip(tokens, cut, strict=True)
+        ]
+        assert warning.startswith("6 of 6 examples (100%) are cut to max_seq_length=5 tokens and lose ")
+        assert warning.endswith("; a larger max_seq_length shows more")
+        assert KINDS[kind].cut_warning(short, cut, 5).endswith("which is all that the model can read")
+
+
+def test_a_run_says_how_many_texts_are_cut(start, tmp_path):
+    made = [TextExample("the cat " * count, label=label) for count in (2, 40) for label in "xy"]
+    with pytest.warns(
+        UserWarning, match=r"of the training examples, 2 of 4 examples \(50%\) are cut to max_seq_length=32"
+    ):
+        prepare_finetuning(tmp_path / "run", "classification", made, made[:2], start)

@@ -245,7 +245,7 @@ def test_baselines_need_answers():
     unlabelled = [*SPAM, TextExample("x")]
     assert KINDS["classification"].references(SPAM[:1]) == ["spam"]
     for call in (bag_of_words_baseline, lambda *sets: majority_baseline("classification", *sets)):
-        with pytest.raises(ValueError, match=f"example {len(SPAM)} has no label"):
+        with pytest.raises(ValueError, match=f"example {len(unlabelled)} has no label"):
             call(unlabelled, SPAM)
         with pytest.raises(ValueError, match="train "):
             call([], SPAM)
@@ -362,3 +362,52 @@ def test_what_another_threshold_would_bring_is_measured():
     assert measured["has_answer_f1"] == 0.5
     assert measured["best_exact_match"] == measured["best_f1"] == 1.0
     assert measured["best_threshold"] == 2.0
+
+
+SCHEMES = {  # of a span of three words, of two, of one
+    "IOB": ("B I I", "B I", "B"),
+    "IOE": ("I I E", "I E", "E"),
+    "IOBES": ("B I E", "B E", "S"),
+    "BILOU": ("B I L", "B L", "U"),
+    "BMES": ("B M E", "B E", "S"),
+    "BMEWO": ("B M E", "B E", "W"),
+}
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("named", [True, False])
+def test_spans_are_the_same_in_every_scheme(scheme, named):
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        tags, spans = [], set()
+        for _ in range(rng.integers(1, 6)):
+            kind, length = str(rng.choice(["per", "loc"])), int(rng.integers(0, 4))
+            if length:
+                spans.add((kind if named else "", len(tags), len(tags) + length))
+            places = SCHEMES[scheme][3 - length].split() if length else ["O"]
+            tags += [place if place == "O" or not named else f"{place}-{kind}" for place in places]
+        assert entity_spans(tags) == spans
+
+
+def test_tags_out_of_order_mark_what_conlleval_sees():
+    assert entity_spans("B-per E-loc".split()) == {("per", 0, 1), ("loc", 1, 2)}
+    assert entity_spans("E-per I-per I-per S-per L-per".split()) == {
+        *(("per", 0, 1), ("per", 1, 3), ("per", 3, 4), ("per", 4, 5))
+    }
+    right, half = [["B-per", "I-per", "E-per", "O", "S-loc"]], [["B-per", "E-per", "O", "O", "S-loc"]]
+    assert tagging_metrics(right, right)["f1"] == 1.0
+    assert tagging_metrics(half, right)["f1"] == 0.5
+
+
+def test_a_letter_among_parts_of_speech_is_one_of_them():
+    right, given = [["S", "V", "E", "B"]], [["E", "V", "S", "B"]]
+    scores = tagging_metrics(given, right)
+    assert scores["f1"] == scores["accuracy"] == 0.5
+    assert tagging_metrics([["B", "E", "S"]], [["B", "E", "O"]])["f1"] == pytest.approx(2 / 3)  # of one type, unnamed
+
+
+def test_what_is_no_label_is_refused_by_name():
+    with pytest.raises(ValueError, match="list or tuple of names, got the string 'joy'"):
+        multilabel_metrics([("joy",)], ["joy"])
+    with pytest.raises(ValueError, match="NaN is none"):
+        classification_metrics(np.array([1.0, np.nan]), np.array([1.0, 0.0]))

@@ -1,52 +1,11 @@
 // What the page carries, and how its rows, values and stops hang together.
 
-const BYTES = { f64: 8, f32: 4, f16: 2, i32: 4, u8: 1 };
-const READERS = {
-  f64: (view, at) => view.getFloat64(at, true),
-  f32: (view, at) => view.getFloat32(at, true),
-  f16: (view, at) => halfToDouble(view.getUint16(at, true)),
-  i32: (view, at) => view.getInt32(at, true),
-  u8: (view, at) => view.getUint8(at),
-};
-
-/** A number of 16 bits (1 sign, 5 exponent, 10 fraction) as a double. */
-function halfToDouble(bits) {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? NaN : sign * Infinity;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 /** Unpack the arrays (base64 of raw deflate) into `data.bytes`. */
 export async function inflate(data, base64) {
   const packed = Uint8Array.from(atob(base64.trim()), (character) => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
   data.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   return data;
-}
-
-/** Array i of `data.arrays` as doubles, whatever it is stored as; read once and kept in `data.decoded`. */
-export function arrayOf(data, i) {
-  data.decoded ??= [];
-  if (!data.decoded[i]) {
-    const { dtype, offset, length } = data.arrays[i];
-    const view = new DataView(data.bytes.buffer, data.bytes.byteOffset + offset, length);
-    const [read, size] = [READERS[dtype], BYTES[dtype]];
-    data.decoded[i] = Float64Array.from({ length: length / size }, (_, k) => read(view, k * size));
-  }
-  return data.decoded[i];
-}
-
-/** A flat index as one index an axis. */
-export function unravel(flat, shape) {
-  const index = new Array(shape.length);
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    index[axis] = flat % shape[axis];
-    flat = Math.floor(flat / shape[axis]);
-  }
-  return index;
 }
 
 /** Who makes each value, whose gradient a value is, and which stop a row belongs to: worked out once. */

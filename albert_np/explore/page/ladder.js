@@ -6,7 +6,7 @@ import { t } from "./i18n.js";
 import { thumbnail } from "./matrix.js";
 import { blockName, blocksOf } from "./track.js";
 
-const THUMB = [60, 14];
+const THUMB = [44, 14];
 
 export class Ladder {
   constructor(app) {

@@ -1,12 +1,12 @@
 // One array as a picture: cells in colour, with their numbers where these fit, labels beside the rows.
 
+import { unravel } from "./arrays.js";
 import { colourTable, inkOn, placeInTable, scaleOf } from "./colours.js";
-import { unravel } from "./data.js";
 import { el, exponentOf, figures, pieceText, powerOfTen } from "./dom.js";
 import { axisLabel } from "./explain.js";
 import { t } from "./i18n.js";
 
-const NAMED_AXES = ["T", "S", "R", "V"];
+const NAMED_AXES = ["T", "S", "R", "V", "asked", "real", "wanted"];
 const MONOSPACE = 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
 const GAP = 8;
 
@@ -64,8 +64,8 @@ export function layoutOf({ rows, columns, count, gutter, caption }, width, heigh
     const lineCount = Math.ceil(count / layout.perLine);
     return {
       ...layout, panelWidth, panelHeight,
-      width: gutter + layout.perLine * panelWidth + (layout.perLine - 1) * GAP + 1,
-      height: lineCount * (panelHeight + caption) + (lineCount - 1) * 4 + 1,
+      width: gutter + layout.perLine * panelWidth + (layout.perLine - 1) * GAP + 2,
+      height: lineCount * (panelHeight + caption) + (lineCount - 1) * 4 + 2,
     };
   }
 }
@@ -186,7 +186,7 @@ export class MatrixView {
     const { value, name } = this;
     const shape = `(${value.shape.join(", ")})`;
     const left = this.rowAt ? ` · ${t("matrix.rows", { shown: this.rows, all: this.allRows })}` : "";
-    const power = this.numbers && this.format.power ? ` ×${powerOfTen(this.format.power)}` : "";
+    const power = this.numbers && this.format.power ? el("span", { class: "factor" }, `×${powerOfTen(this.format.power)}`) : null;
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.body = el(
       "div",
@@ -195,7 +195,7 @@ export class MatrixView {
     );
     this.element = el(
       "figure", { class: "matrix" },
-      el("figcaption", {}, el("b", {}, name), ` ${shape}${left}`, el("span", { class: "scale" }, (this.plain ? "" : scaleText(this.scale)) + power)),
+      el("figcaption", {}, el("b", {}, name), `${shape}${left}`, power, el("span", { class: "scale" }, this.plain ? "" : scaleText(this.scale))),
       this.body,
     );
     this.size();
@@ -270,7 +270,7 @@ export class MatrixView {
   originOf(panel) {
     const { perLine, panelWidth, panelHeight } = this.layout;
     const line = Math.floor(panel / perLine);
-    return [this.gutter + (panel % perLine) * (panelWidth + GAP), line * (panelHeight + this.caption + 4) + this.caption];
+    return [this.gutter + 1 + (panel % perLine) * (panelWidth + GAP), 1 + line * (panelHeight + this.caption + 4) + this.caption];
   }
 
   rectangleOf(index) {
@@ -374,7 +374,7 @@ export class MatrixView {
     for (let row = 0; row < this.rows; row++) {
       for (let column = 0; column < this.columns; column++) {
         const number = this.array[this.indexOf(panel, row, column)];
-        context.fillStyle = this.plain ? this.ink.text : inkOn(table, placeInTable(number, this.scale));
+        context.fillStyle = this.plain ? this.ink.text : number === 0 ? this.ink.soft : inkOn(table, placeInTable(number, this.scale));
         context.fillText(this.format.text(number), x + (column + 0.5) * cellWidth, y + (row + 0.55) * cellHeight, cellWidth - 2);
       }
     }
@@ -394,8 +394,10 @@ export class MatrixView {
   }
 }
 
-/** A frame around cells that stands out on any colour: a line with a rim of paper. */
-function outline(context, [x, y, width, height], colour, paper, weight = 1.5) {
+/** A frame around cells that stands out on any colour, however small they are: a line with a rim of paper. */
+function outline(context, [left, top, wide, high], colour, paper, weight = 1.5) {
+  const [width, height] = [Math.max(4, wide), Math.max(4, high)];
+  const [x, y] = [left - (width - wide) / 2, top - (height - high) / 2];
   context.strokeStyle = paper;
   context.lineWidth = weight + 2;
   context.strokeRect(x - 1, y - 1, width + 2, height + 2);

@@ -31,7 +31,7 @@ function docstringLines(lines) {
   });
 }
 
-/** Lines `from` to `to` of a source as a list, those of `marked` in colour; a long docstring is folded to its first line. */
+/** Lines `from` to `to` of a source as a list, line `marked` in colour; a long docstring is folded to its first line. */
 function listing(source, from, to, marked, folded) {
   const texts = docstringLines(source.lines);
   const items = [];
@@ -43,8 +43,7 @@ function listing(source, from, to, marked, folded) {
       if (!texts[at + 1]) items.at(-1)?.append(el("span", { class: "code-text" }, " …"));
       continue;
     }
-    const here = marked && number >= marked[0] && number <= marked[1];
-    items.push(el("li", { class: here ? "here" : null }, el("span", { class: "line-number" }, String(number)), el("code", {}, tinted(line, texts[at]))));
+    items.push(el("li", { class: number === marked ? "here" : null }, el("span", { class: "line-number" }, String(number)), el("code", {}, tinted(line, texts[at]))));
   }
   return el("ol", { class: "code" }, items);
 }
@@ -74,16 +73,18 @@ export class SourcePane {
       this.element.replaceChildren(el("p", { class: "soft" }, t("source.none")));
       return;
     }
-    const code = typeof row.code === "number" ? { source: row.code, body: row.body } : row.code;
-    const parts = [this.heading(data.sources[code.source] ?? code, row.equation), this.own(data.sources[code.source] ?? code, code.body)];
+    const source = data.sources[row.code];
+    const parts = [this.heading(source, row.equation), this.own(source, row.line)];
     const caller = row.caller && data.sources[row.caller.source];
     if (caller) {
       const { line } = row.caller;
       parts.push(el("h3", {}, el("span", { class: "soft" }, `${t("source.caller")} `), caller.function, el("span", { class: "soft" }, ` ${caller.file}`)));
-      parts.push(listing(caller, line - 2, line + 2, [line, line], false));
+      parts.push(listing(caller, line - 2, line + 2, line, false));
     }
     this.element.replaceChildren(...parts);
-    this.element.scrollTop = 0;
+    const here = this.element.querySelector(".code .here");
+    const low = here && here.offsetTop + here.offsetHeight - this.element.clientHeight;
+    this.element.scrollTop = row.line !== undefined && low > 0 ? low + 2 * here.offsetHeight : 0;
   }
 
   heading(source, equation) {
@@ -91,9 +92,9 @@ export class SourcePane {
     return el("h3", {}, source.function, el("span", { class: "soft" }, ` ${source.file}`), equationOf(this.app.data, equation), fold);
   }
 
-  own(source, body) {
+  own(source, line) {
     const last = source.first + source.lines.length - 1;
-    return listing(source, source.first, last, body, !this.unfolded);
+    return listing(source, source.first, last, line, !this.unfolded);
   }
 
   toggle() {

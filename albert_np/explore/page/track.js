@@ -72,6 +72,13 @@ export class Track {
     );
   }
 
+  /** A name that does not fit over its block is left out: the ladder has it too. */
+  fitNames() {
+    for (const name of this.element.querySelectorAll(".track-name")) {
+      name.style.visibility = name.scrollWidth > name.clientWidth + 1 ? "hidden" : "";
+    }
+  }
+
   cell(stop) {
     if (stop === null) return el("i", { class: "none" });
     const differs = this.app.differing.has(stop);

@@ -1,5 +1,6 @@
 """Questions about a context: the answer is a span of it, or there is none."""
 
+import json
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,8 +16,8 @@ from albert_np.model import AlbertBase, AlbertForQuestionAnswering
 from albert_np.tasks.examples import QuestionExample
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Prediction, Windows, row, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics
-from albert_np.tasks.readers.files import OnBad
-from albert_np.tasks.readers.squad import read_questions
+from albert_np.tasks.readers.files import Asked, Entry
+from albert_np.tasks.readers.squad import own_id, question_example, read_questions
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch
@@ -58,9 +59,22 @@ class QuestionKind(Kind[QuestionExample]):
 
     example = QuestionExample
     answer_field = "answers"
+    bound = "max_query_length"
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
-        return read_questions(path, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[QuestionExample]:
+        return read_questions(path, asked)
+
+    def from_json(self, entry: Entry) -> QuestionExample:
+        return question_example(entry)
+
+    def checked(self, examples: Sequence[QuestionExample]) -> list[QuestionExample]:
+        """As of every kind; those with answers must also have an id each, as in a file."""
+        found = super().checked(examples)
+        seen: set[str] = set()
+        for number, example in enumerate(found, start=1):
+            if example.answers is not None:
+                own_id(example.id, f"example {number}", seen)
+        return found
 
     def to_json(self, example: QuestionExample) -> dict[str, Any]:
         record = super().to_json(example)
@@ -69,13 +83,19 @@ class QuestionKind(Kind[QuestionExample]):
         return record
 
     def fitted(self, task: NamedTask, positions: int) -> NamedTask:
+        """Leave a question at most a third; windows overlap by half of what is left for the context, or more."""
         length = min(task.max_seq_length, positions)
         query = min(task.max_query_length or length, length // 3)
-        stride = min(task.doc_stride or length, (length - query - 3) // 2)
+        room = length - query - 3
+        if room < 1:
+            raise ValueError(
+                f"max_seq_length={length}, of a model of {positions} positions, must be at least 5 for questions"
+            )
+        stride = max(1, room // 2) if task.doc_stride is None else min(task.doc_stride, max(1, room // 2))
         return replace(task, max_seq_length=length, max_query_length=query, doc_stride=stride)
 
     def suited(self, task: NamedTask, examples: Sequence[QuestionExample]) -> NamedTask:
-        """Where every question of training has an answer, the model is not asked whether there is one."""
+        """Where no question of training is known to have no answer, the model is not asked whether there is one."""
         return task if any(example.answers == () for example in examples) else replace(task, no_answer_above=None)
 
     def rows(
@@ -86,7 +106,7 @@ class QuestionKind(Kind[QuestionExample]):
         examples: Sequence[QuestionExample],
         first: int,
     ) -> Iterator[Feature]:
-        assert task.doc_stride is not None
+        stride = _stride(task)
         texts = list(dict.fromkeys(example.context for example in examples))  # several questions are about one
         encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
         contexts = dict(zip(texts, zip(encoded["input_ids"], encoded["offset_mapping"], strict=True), strict=True))
@@ -96,13 +116,14 @@ class QuestionKind(Kind[QuestionExample]):
             ids, places = contexts[example.context]
             offsets = np.array(places, np.int64).reshape(-1, 2)
             query = [cls, *queries[at][: task.max_query_length], sep]
+            cut = len(queries[at]) - (len(query) - 2)
             answer = None if example.answers is None else _answer_tokens(example, offsets)
-            for start, stop in _windows(len(ids), task.max_seq_length - len(query) - 1, task.doc_stride):
+            for start, stop in _windows(len(ids), task.max_seq_length - len(query) - 1, stride):
                 window = [*query, *ids[start:stop], sep]
                 types = [0] * len(query) + [1] * (stop - start + 1)
                 where = np.zeros((len(window), 2), np.int64)
                 where[len(query) : -1] = offsets[start:stop]
-                yield row(first + at, window, types, _shifted(answer, start, stop, len(query)), where)
+                yield row(first + at, window, types, _shifted(answer, start, stop, len(query)), where, cut)
 
     def decode(
         self,
@@ -124,6 +145,10 @@ class QuestionKind(Kind[QuestionExample]):
     def metrics(self, answers: Sequence[Any], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
         return answering_metrics(answers, references)
 
+    def submission(self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction]) -> str:
+        answers = {example.id: prediction.answer for example, prediction in zip(examples, predictions, strict=True)}
+        return json.dumps(answers, ensure_ascii=False) + "\n"
+
     def majority(self, known: Sequence[Any], asked: Sequence[Any]) -> list[Any]:
         """That there is no answer."""
         return [""] * len(asked)
@@ -142,6 +167,7 @@ class Answering(QuestionKind):
     name = "answering"
     model = AlbertForQuestionAnswering
     defaults = own_settings("answering", metric="f1", **LENGTHS)
+    measures = ("exact_match", "f1")
 
     def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         inputs, targets = stacked_inputs(features, pad_id), [feature.target for feature in features]
@@ -152,6 +178,16 @@ class Answering(QuestionKind):
 
     def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         return best_answers(context, windows, task.max_answer_length or task.max_seq_length, task.no_answer_above)
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        """The score of "no answer" is given without the threshold, by how much it beats the best span."""
+        none = [found.score for found in prediction.candidates or () if not found.text]
+        spans = [found.score for found in prediction.candidates or () if found.text]
+        if not task.no_answer_above or not none or not spans:
+            return None
+        threshold = task.no_answer_above
+        margin = none[0] + threshold - spans[0]
+        return f'"no answer" scores {margin:.3f} more than the best answer and is given above {threshold:.3f}'
 
 
 def best_answers(
@@ -214,6 +250,21 @@ def _best_spans(
     for i in best[np.isfinite(flat[best])].tolist():
         more, first = divmod(i, T)
         yield first, first + more, float(flat[i])
+
+
+def _stride(task: NamedTask) -> int:
+    """Return how far windows move on; ValueError if they would not, or would hold no token of the context."""
+    stride, query = task.doc_stride or 0, task.max_query_length or 0
+    if stride < 1 or query < 1:
+        raise ValueError(
+            f"doc_stride={task.doc_stride} and max_query_length={task.max_query_length} must be at least 1"
+        )
+    if task.max_seq_length < query + 4:
+        raise ValueError(
+            f"max_seq_length={task.max_seq_length} leaves a context no room beside max_query_length={query} and three "
+            "special tokens"
+        )
+    return stride
 
 
 def _windows(length: int, width: int, stride: int) -> Iterator[tuple[int, int]]:

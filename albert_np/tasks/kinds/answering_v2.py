@@ -16,6 +16,7 @@ import numpy.typing as npt
 from albert_np.backend import Array
 from albert_np.heads import top_answers
 from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2
+from albert_np.tasks.examples import QuestionExample
 from albert_np.tasks.kinds.answering import LENGTHS, QuestionKind, best_scores, ranked_answers
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, Windows, stack, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics, answering_scores
@@ -54,6 +55,11 @@ class AnsweringV2(QuestionKind):
     name = "answering-v2"
     model = AlbertForQuestionAnsweringV2
     defaults = own_settings("answering-v2", metric="best_f1", **LENGTHS)
+    measures = ("exact_match", "f1", "best_exact_match", "best_f1")
+
+    def suited(self, task: NamedTask, examples: Sequence[QuestionExample]) -> NamedTask:
+        """Without examples of training, the head itself says that some had no answer: it has weights for that."""
+        return super().suited(task, examples) if examples else task
 
     def tuned(self, task: NamedTask, metrics: Metrics) -> NamedTask:
         """Refuse from the threshold on that was best, if questions may be refused at all."""
@@ -94,6 +100,11 @@ class AnsweringV2(QuestionKind):
         none = FoundAnswer("", 0, 0, refusal, refused)
         is_refused = task.no_answer_above is not None and refusal > task.no_answer_above
         return [none, *answers] if is_refused else [*answers, none]
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        if task.no_answer_above is None:
+            return None
+        return f'"no answer" scores {_refusal(prediction):.3f} and is given above {task.no_answer_above:.3f}'
 
     def measure(
         self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask

@@ -16,7 +16,7 @@ from albert_np.model import AlbertBase
 from albert_np.ops import IGNORE_INDEX, softmax_forward
 from albert_np.tasks.examples import Example
 from albert_np.tasks.metrics import collapse_warning
-from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
@@ -31,6 +31,7 @@ __all__ = [
     "Prediction",
     "Unlabelled",
     "Windows",
+    "cut_rows",
     "label_number",
     "ranked",
     "row",
@@ -50,7 +51,7 @@ class Feature(NamedTuple):
     """What the model reads of an example; a long one has several. Of a choice all arrays are (C, T), else (T,).
 
     example: which one. target: what the model should say, None if unknown. places: where its tokens are in the
-    example. What the two hold is a matter of the kind.
+    example. What the two hold is a matter of the kind. cut: how many of the example's tokens did not fit.
     """
 
     example: int
@@ -59,6 +60,7 @@ class Feature(NamedTuple):
     attention_mask: Ints
     target: Any = None
     places: Ints | None = None
+    cut: int = 0
 
 
 Windows = Sequence[tuple[Feature, Output]]  # the features of one example, and what the model says of each
@@ -122,8 +124,9 @@ class Kind(ABC, Generic[E]):
 
     name: as in `NamedTask.kind`. model: the class that is trained. problem_type: what its config says, if anything.
     example: the named tuple of its examples, and answer_field: which of its fields holds the right answer.
-    columns: which columns of a file may be named. reads_folders: whether `read` takes a folder too. defaults: the
-    settings for data of one's own.
+    columns: which columns of a file may be named. names_labels: whether its labels have names. reads_folders: whether
+    `read` takes a folder too. bound: the setting beyond which an example is cut. defaults: the settings for data of
+    one's own. measures: those of its metrics by which the best checkpoint may be told, the larger the better.
     """
 
     name: str
@@ -132,26 +135,49 @@ class Kind(ABC, Generic[E]):
     example: type[Example]
     answer_field: str = "label"
     columns: tuple[str, ...] = ()
+    names_labels: bool = False
     reads_folders: bool = False
+    bound: str = "max_seq_length"
     defaults: NamedTask
+    measures: tuple[str, ...]
 
     @abstractmethod
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[E]:
+    def read(self, path: Path, asked: Asked) -> Iterator[E]:
         """Yield the examples of a file; see `read_examples`."""
 
     def to_json(self, example: E) -> dict[str, Any]:
         """Return an example as the JSON object that `read` reads as the same example."""
         return {name: value for name, value in example._asdict().items() if value is not None}
 
+    @abstractmethod
+    def from_json(self, entry: Entry) -> E:
+        """Return the example that a JSON object of `to_json` holds; ValueError says where it is bad."""
+
+    def checked(self, examples: Sequence[E]) -> list[E]:
+        """Return examples made by hand as `read` would give them: labels of classes are strings, NumPy's are Python's.
+
+        Raises ValueError, with the example's place from 1, for one of another kind, and for one with an answer that no
+        file may hold either, such as a label NaN or an empty text.
+        """
+        return [self._checked(f"example {number}", example) for number, example in enumerate(examples, start=1)]
+
+    def _checked(self, where: str, example: E) -> E:
+        if not isinstance(example, self.example):
+            given = type(example).__name__
+            raise ValueError(f"{where} is a {given}; the kind of task is {self.name}, of {self.example.__name__}")
+        if getattr(example, self.answer_field) is None:
+            return example
+        return self.from_json(Entry(where, _plain(self.to_json(example))))
+
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[E]:
         """Return examples without answers of bare texts, or of one text and its pair; ValueError if they need more."""
         raise ValueError(f"this model's kind of task is {self.name}, which needs more than a text")
 
     def references(self, examples: Sequence[E]) -> list[Any]:
-        """Return what the metrics compare with, the right answers; ValueError if an example has none."""
-        found = [getattr(example, self.answer_field) for example in examples]
+        """Return what the metrics compare with; ValueError for an example, numbered from 1, without its answer."""
+        found = [getattr(example, self.answer_field) for example in self.checked(examples)]
         if None in found:
-            raise ValueError(f"example {found.index(None)} has no {self.answer_field} to compare with")
+            raise ValueError(f"example {found.index(None) + 1} has no {self.answer_field} to compare with")
         return found
 
     def label_names(self, examples: Sequence[E]) -> tuple[str, ...]:
@@ -174,7 +200,11 @@ class Kind(ABC, Generic[E]):
         return replace(task, max_seq_length=min(task.max_seq_length, positions))
 
     def suited(self, task: NamedTask, examples: Sequence[E]) -> NamedTask:
-        """Return a task with what the training examples decide of its settings."""
+        """Return a task with what the training examples decide of its settings; none where they are not known."""
+        return task
+
+    def reporting(self, task: NamedTask, labels: Sequence[str]) -> NamedTask:
+        """Return a task whose metrics are of labels that there are; ValueError if they cannot be."""
         return task
 
     def tuned(self, task: NamedTask, metrics: Metrics) -> NamedTask:
@@ -186,6 +216,7 @@ class Kind(ABC, Generic[E]):
     ) -> list[Feature]:
         """Return the features of all examples, in order; ValueError for a label that is not among `labels`."""
         numbers = {name: number for number, name in enumerate(labels)}
+        examples = self.checked(examples)
         return [
             feature
             for first in range(0, len(examples), CHUNK)
@@ -238,6 +269,18 @@ class Kind(ABC, Generic[E]):
         """Return one and the same answer for all of `asked`: the most frequent of `known`."""
         return [Counter(known).most_common(1)[0][0]] * len(asked)
 
+    def cut_warning(self, task: NamedTask, features: Sequence[Feature], positions: int) -> str | None:
+        """Return a warning if examples were cut, how many and by how much, else None; positions: of the model."""
+        cut = {feature.example: feature.cut for feature in features if feature.cut}
+        if not cut:
+            return None
+        count, longest = len({feature.example for feature in features}), getattr(task, self.bound)
+        more = f"a larger {self.bound} shows more" if longest < positions else "which is all that the model can read"
+        return (
+            f"{len(cut):,} of {count:,} examples ({len(cut) / count:.0%}) are cut to {self.bound}={longest} tokens and "
+            f"lose {sum(cut.values()) / len(cut):.0f} each on average; {more}"
+        )
+
     def collapse_warning(self, predictions: Sequence[Prediction]) -> str | None:
         """Return a warning if all predictions are the same, or nearly all; else None."""
         return collapse_warning([prediction.answer for prediction in predictions])
@@ -246,11 +289,44 @@ class Kind(ABC, Generic[E]):
     def shown(self, example: E, prediction: Prediction) -> str:
         """Return a prediction as a person reads it: a line, or a line for each choice or answer."""
 
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        """Return how a threshold decided what is said, if one did."""
+        return None
 
-def row(example: int, ids: Sequence[int], types: Sequence[int], target: Any, places: Ints | None = None) -> Feature:
+    def submission(self, examples: Sequence[E], predictions: Sequence[Prediction]) -> str:
+        """Return a file of answers as the servers of GLUE or SQuAD take it; ValueError if they take no such."""
+        raise ValueError(f"there is no form of submission for {self.name}")
+
+
+def row(
+    example: int, ids: Sequence[int], types: Sequence[int], target: Any, places: Ints | None = None, cut: int = 0
+) -> Feature:
     """Return a feature without padding."""
     array = np.array(ids, np.int64)
-    return Feature(example, array, np.array(types, np.int64), np.ones_like(array), target, places)
+    return Feature(example, array, np.array(types, np.int64), np.ones_like(array), target, places, cut)
+
+
+class CutRow(NamedTuple):
+    """Ids and types of a text or pair, as many as fit, and how many tokens do not."""
+
+    ids: list[int]
+    types: list[int]
+    cut: int
+
+
+def cut_rows(
+    tokenizer: AlbertTokenizer, texts: Sequence[str], pairs: Sequence[str] | None, longest: int
+) -> list[CutRow]:
+    """Return the rows of texts, or of pairs, of at most `longest` tokens; of a pair the longer text is cut first."""
+    whole = tokenizer(texts, pairs, truncation=False, max_length=longest)
+    rows = [CutRow(*both, 0) for both in zip(whole["input_ids"], whole["token_type_ids"], strict=True)]
+    long = [i for i, each in enumerate(rows) if len(each.ids) > longest]
+    if long:
+        seconds = None if pairs is None else [pairs[i] for i in long]
+        kept = tokenizer([texts[i] for i in long], seconds, truncation=True, max_length=longest)
+        for i, ids, types in zip(long, kept["input_ids"], kept["token_type_ids"], strict=True):
+            rows[i] = CutRow(ids, types, len(rows[i].ids) - len(ids))
+    return rows
 
 
 def label_number(numbers: Mapping[str, int], name: str, example: int) -> int:
@@ -278,6 +354,15 @@ def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
     for filled, array in zip(stacked, arrays, strict=True):
         filled[..., : array.shape[-1]] = array
     return stacked
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON would make of a value: lists of tuples and arrays, Python's numbers of NumPy's."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, tuple | list) else value
 
 
 def softmax(logits: Floats) -> npt.NDArray[np.float64]:

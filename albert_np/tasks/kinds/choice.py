@@ -9,10 +9,10 @@ import numpy as np
 
 from albert_np.model import AlbertForMultipleChoice
 from albert_np.tasks.examples import ChoiceExample
-from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, softmax
+from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, cut_rows, row, softmax, stacked_inputs
 from albert_np.tasks.metrics import choice_metrics
-from albert_np.tasks.readers.choices import read_choices
-from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.readers.choices import choice_example, read_choices
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -28,9 +28,13 @@ class Choice(Kind[ChoiceExample]):
     columns = ("context", "question", "choices", "label")
     reads_folders = True
     defaults = own_settings("choice", metric="accuracy")
+    measures = ("accuracy",)
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[ChoiceExample]:
-        return read_choices(path, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[ChoiceExample]:
+        return read_choices(path, asked)
+
+    def from_json(self, entry: Entry) -> ChoiceExample:
+        return choice_example(entry, {})
 
     def rows(
         self,
@@ -41,18 +45,14 @@ class Choice(Kind[ChoiceExample]):
         first: int,
     ) -> Iterator[Feature]:
         """A block a question: each choice is a pair of context and question + choice, the longer one cut first."""
-        encoded = tokenizer(
-            [example.context for example in examples for _ in example.choices],
-            [f"{example.question or ''} {choice}".strip() for example in examples for choice in example.choices],
-            truncation=True,
-            max_length=task.max_seq_length,
-        )
+        contexts = [example.context for example in examples for _ in example.choices]
+        choices = [f"{example.question or ''} {choice}".strip() for example in examples for choice in example.choices]
+        rows = cut_rows(tokenizer, contexts, choices, task.max_seq_length)
         bounds = np.cumsum([0, *(len(example.choices) for example in examples)]).tolist()
         for at, (start, stop) in enumerate(pairwise(bounds)):
-            block = {name: column[start:stop] for name, column in encoded.items()}
-            padded = tokenizer.pad(block, return_tensors="np")
-            arrays = padded["input_ids"], padded["token_type_ids"], padded["attention_mask"]
-            yield Feature(first + at, *arrays, examples[at].label)
+            block = [row(first + at, ids, types, None) for ids, types, _ in rows[start:stop]]
+            cut = sum(each.cut for each in rows[start:stop])
+            yield Feature(first + at, *stacked_inputs(block, tokenizer.pad_token_id), examples[at].label, cut=cut)
 
     def decode(self, task: NamedTask, labels: Sequence[str], example: ChoiceExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (C,)

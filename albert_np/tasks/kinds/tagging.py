@@ -1,10 +1,11 @@
 """A tag for every word of a sentence."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,13 +14,23 @@ from albert_np.ops import IGNORE_INDEX
 from albert_np.tasks.examples import TaggedExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, row, softmax
 from albert_np.tasks.kinds.texts import at_least
-from albert_np.tasks.metrics import collapse_warning, tagging_metrics
-from albert_np.tasks.readers.conll import read_tagged
-from albert_np.tasks.readers.files import OnBad
+from albert_np.tasks.metrics import are_places, collapse_warning, entity_spans, tagging_metrics
+from albert_np.tasks.readers.conll import read_tagged, tagged_example
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
-__all__ = ["Tagging", "split_words"]
+__all__ = ["Entity", "Tagging", "entities", "split_words", "word_places"]
+
+
+class Entity(NamedTuple):
+    """A span that tags mark in a text, `text[start:end]`, and the mean probability of its words' tags."""
+
+    text: str
+    type: str
+    start: int
+    end: int
+    probability: float
 
 
 class Tagging(Kind[TaggedExample]):
@@ -30,10 +41,15 @@ class Tagging(Kind[TaggedExample]):
     example = TaggedExample
     answer_field = "tags"
     columns = ("words", "tags")
+    names_labels = True
     defaults = own_settings("tagging", metric="f1")
+    measures = ("f1", "precision", "recall", "accuracy")
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TaggedExample]:
-        return read_tagged(path, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[TaggedExample]:
+        return read_tagged(path, asked)
+
+    def from_json(self, entry: Entry) -> TaggedExample:
+        return tagged_example(entry, {role: role for role in self.columns})
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TaggedExample]:
         if pair is not None:
@@ -80,8 +96,9 @@ class Tagging(Kind[TaggedExample]):
             yield row(first + at, ids, encoded["token_type_ids"][window], target, where)
 
     def decode(self, task: NamedTask, labels: Sequence[str], example: TaggedExample, windows: Windows) -> Prediction:
-        """A word that becomes no token, such as a lone accent, is tagged O."""
-        tags, probabilities = ["O"] * len(example.words), [1.0] * len(example.words)
+        """A word that becomes no token, such as a lone accent, gets O, or the first label if none is called so."""
+        unread = "O" if "O" in labels else labels[0]
+        tags, probabilities = [unread] * len(example.words), [0.0] * len(example.words)
         for window, (logits,) in windows:  # (T, L)
             assert window.places is not None
             for word, token in window.places.tolist():
@@ -104,6 +121,50 @@ class Tagging(Kind[TaggedExample]):
         return " ".join(f"{word}/{tag}" for word, tag in zip(example.words, prediction.answer, strict=True))
 
 
+# Of a text as `_shape` gives it: initials with their dots, a word or number, a flag of two letters, any other sign.
+_WORD = re.compile(
+    r"(?<![LN])(?:LM*\.){2,}(?:LM*(?![LN]))?|[LN][LNM]*(?:(?<=N)[.,:]N+|[-'’][LN][LNM]*)*|FF|\SM*(?:J\SM*)*"
+)
+
+
+def entities(text: str, prediction: Prediction, labels: Sequence[str]) -> list[Entity]:
+    """Return the spans that the tags of a text's words mark, in order.
+
+    prediction: for the words that `split_words` makes of the text. labels: those of the model, see `are_places`.
+    """
+    places, shares = word_places(text), prediction.probabilities
+    assert isinstance(shares, list)
+    spans = sorted(entity_spans(prediction.answer, are_places(labels)), key=lambda span: span[1])
+    return [
+        Entity(text[start:end], kind, start, end, float(np.mean(shares[first:last])))
+        for kind, first, last in spans
+        for start, end in [(places[first][0], places[last - 1][1])]
+    ]
+
+
 def split_words(text: str) -> list[str]:
-    """Return the words and the punctuation marks of a text, as treebanks part them, only more simply."""
-    return re.findall(r"\w+(?:[-'’]\w+)*|[^\w\s]", text)
+    """Return the words and the punctuation marks of a text, as treebanks part them, only more simply.
+
+    A letter keeps the marks on it, in every script; "3.14", "1,000", "10:30" and "U.S." are one word each, and so are
+    words with hyphens and apostrophes in them. Scripts without spaces are parted at punctuation alone.
+    """
+    return [text[start:end] for start, end in word_places(text)]
+
+
+def word_places(text: str) -> list[tuple[int, int]]:
+    """Return the first character and the one after the last of each word that `split_words` finds."""
+    return [match.span() for match in _WORD.finditer("".join(map(_shape, text)))]
+
+
+def _shape(character: str) -> str:
+    """Return what matters of a character to `_WORD`, in one: letter, mark, number, joiner, half a flag, or itself."""
+    category = unicodedata.category(character)
+    if character == "\u200d":
+        return "J"
+    if category[0] == "M" or "\U0001f3fb" <= character <= "\U0001f3ff" or (category == "Cf" and character != "\u200b"):
+        return "M"  # Cf: such as the zero-width non-joiner in Persian; above, the colours of skin
+    if category[0] in "LN" or character == "_":
+        return "N" if category == "Nd" else "L"
+    if "\U0001f1e6" <= character <= "\U0001f1ff":
+        return "F"
+    return " " if category[0] in "ZC" else character

@@ -1,0 +1,109 @@
+// Proofs: a number is moved, the pass runs again, and the slope of the loss is compared with what backward says.
+import { lossOf, replay } from "./engine.js";
+
+/** What to prove for a value on screen: itself, or what it is the gradient of; null where nothing can be.
+ *
+ * {value}: a number of the forward pass; {param, row}: a parameter in one use, the row that read it.
+ */
+export function targetOf(data, id) {
+  for (const [param, { grad }] of data.params.entries()) {
+    const use = (grad?.contributions ?? []).indexOf(id);
+    if (use >= 0) return { param, row: grad.rows[use] };
+  }
+  const { param, grad } = data.values[id];
+  if (param != null) return { param };
+  if (grad != null) return { value: id };
+  const primal = data.values.findIndex((value) => value.grad === id);
+  return primal >= 0 ? { value: primal } : null;
+}
+
+/** Prove one number's gradient by central differences, extrapolated to a step of zero (Ridders).
+ *
+ * `target`: {value}, {param} in all its uses, or {param, row} in the use of one row, forward or backward; `index` in the
+ * flat array. Returns the slope that `backward` says, the `slope` that differences give, `error` (how sure that one is),
+ * `noise` (what rounding alone could make of it), the `digits` in which both agree, a `verdict` ("agree"; "zero": both are
+ * below the noise; "differ"), the `step` that was best, `points` [{delta, loss}] of the curve, and a `note` or null.
+ */
+export function prove(data, values, target, index) {
+  const { backward, override, array } = locate(data, values, target, index);
+  const start = array[index];
+  const points = [{ delta: 0, loss: lossOf(data, values) }];
+  const lossAt = (delta) => {
+    const overrides = [{ ...override, index, set: start + delta }];
+    const loss = lossOf(data, replay(data, { overrides, base: values, phase: "forward" }));
+    points.push({ delta, loss });
+    return loss;
+  };
+  const widest = 2 * stepScale(array, start);
+  const found = extrapolate(lossAt, start, widest);
+  for (const share of [-0.75, 0.75]) lossAt(share * widest); // so that the curve is round where it is wide
+  points.sort((a, b) => a.delta - b.delta);
+  return { backward, ...found, ...judge(backward, found), points, start, note: noteOf(data, override) };
+}
+
+/** Where a number is read, and what the backward pass says of it. */
+function locate(data, values, { value, param, row }, index) {
+  if (param == null) {
+    const { grad } = data.values[value];
+    return { backward: grad == null ? null : values[grad][index], override: { value }, array: values[value] };
+  }
+  const { value: id, grad } = data.params[param];
+  const shares = (grad?.contributions ?? []).map((share) => values[share][index]);
+  if (row == null) {
+    return { backward: shares.reduce((sum, share) => sum + share, 0), override: { value: id }, array: values[id] };
+  }
+  const use = grad.rows.findIndex((backwardRow) => backwardRow === row || data.rows[backwardRow].mirror === row);
+  if (use < 0) throw new Error(`row ${row} does not use ${data.params[param].name}`);
+  const forwardRow = data.rows[row].phase === "forward" ? row : data.rows[row].mirror;
+  return { backward: shares[use], override: { row: forwardRow, slot: data.rows[forwardRow].in.indexOf(id) }, array: values[id] };
+}
+
+/** A step at which the loss bends, but not beyond recognition: of the size of the numbers beside it. */
+function stepScale(array, start) {
+  const ordinary = (x) => x !== 0 && Math.abs(x) < 1e6; // a mask's −10³⁰ says nothing of the others
+  const apart = Math.ceil(array.length / 4096);
+  const sizes = array.filter((x, i) => i % apart === 0 && ordinary(x)).map(Math.abs).sort();
+  const median = sizes.length ? sizes[sizes.length >> 1] : 1;
+  return Math.max(median, ordinary(start) ? Math.abs(start) / 8 : 0);
+}
+
+const HALVINGS = 10;
+
+/** Differences of steps halved again and again; of each, its powers of the step are eliminated one after the other. */
+function extrapolate(lossAt, start, widest) {
+  const best = { slope: NaN, error: Infinity, noise: 0, step: widest };
+  let [previous, size] = [[], 0];
+  for (let k = 0; k < HALVINGS; k++) {
+    const step = widest * 2 ** -k;
+    const [right, left] = [lossAt(step), lossAt(-step)];
+    size = Math.max(size, Math.abs(right), Math.abs(left));
+    const tableau = [(right - left) / (start + step - (start - step) || 2 * step)];
+    for (let j = 1; j <= k; j++) tableau.push(tableau[j - 1] + (tableau[j - 1] - previous[j - 1]) / (4 ** j - 1));
+    const noise = (NOISE * size) / step;
+    for (let j = 1; j <= k; j++) {
+      const error = Math.max(Math.abs(tableau[j] - tableau[j - 1]), Math.abs(tableau[j] - previous[j - 1]), noise);
+      if (error <= best.error) Object.assign(best, { slope: tableau[j], error, noise, step });
+    }
+    if (best.error < noise) break; // smaller steps only drown in rounding
+    previous = tableau;
+  }
+  return best;
+}
+
+const NOISE = 8 * Number.EPSILON; // of a loss, relative: what its many roundings add up to
+
+function judge(backward, { slope, error, noise }) {
+  if (backward === null) return { digits: null, verdict: null };
+  const off = Math.abs(backward - slope);
+  const size = Math.max(Math.abs(backward), Math.abs(slope));
+  const digits = off === 0 ? 15 : Math.max(0, Math.min(15, Math.floor(-Math.log10(off / size))));
+  if (size <= 4 * noise) return { digits: 0, verdict: "zero" };
+  return { digits, verdict: digits >= 6 || off <= 3 * Math.max(error, noise) ? "agree" : "differ" };
+}
+
+/** A proof that runs through an op whose forward differs from the reference says so. */
+function noteOf(data, { row, value }) {
+  const first = row ?? data.rows.findIndex(({ in: inputs, out }) => inputs.includes(value) || out.includes(value));
+  const differs = data.rows.some((each, i) => i >= first && each.phase === "forward" && each.differs);
+  return differs ? "note.through_differing_op" : null;
+}
