@@ -6,7 +6,8 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -118,7 +119,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
-        self._folder: os.stat_result | None = None  # the run folder, once there is a run in it
+        self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def train(self, total_steps: int) -> None:
         """Train until `total_steps` updates have been made, those before a resumption included, or `stop_early` holds.
@@ -134,7 +135,7 @@ class Trainer(Generic[M]):
         if self.checkpoint is None:
             self._begin()
         self._saved_at = time.monotonic()
-        with deferred_interrupts() as interrupts:
+        with self._holding_folder(), deferred_interrupts() as interrupts:
             while not self._is_over(total_steps):
                 record = self._update()
                 self._report(record, is_last=self.state.step == total_steps)
@@ -152,10 +153,11 @@ class Trainer(Generic[M]):
         """
         folder = latest_checkpoint(self.output)
         if folder is None:
+            self._require_no_run()
             raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
         saved = _read_state(folder / STATE_FILE, self.data.first_position)
         _check_settings(saved["settings"], self._settings())
-        _compare_versions(saved["versions"] or {})
+        _compare_versions(saved.get("versions") or {})
         remove_leftovers(self.output)
         self._load_arrays(folder)
         try:
@@ -167,25 +169,39 @@ class Trainer(Generic[M]):
         records = read_metrics(self._log.path) if self._log.path.exists() else []
         self.evaluations = [record for record in records if "evaluation" in record]
         self.checkpoint = folder
-        self._folder = os.stat(self.output)
         return self.state.step
 
     def _begin(self) -> None:
-        if self._log.path.exists() or any((self.output / "checkpoints").glob("step-*")):
-            if latest_checkpoint(self.output) is None:
-                raise CheckpointError(
-                    f"{self.output} holds a run without any whole checkpoint: it cannot be resumed; start a new one in "
-                    "another folder"
-                )
-            raise FileExistsError(f"{self.output} already holds a run: resume it or choose another folder")
+        self._require_no_run()
         remove_leftovers(self.output)
         self._save()
-        self._folder = os.stat(self.output)
+
+    def _require_no_run(self) -> None:
+        if not self._log.path.exists() and not any((self.output / "checkpoints").glob("step-*")):
+            return
+        if latest_checkpoint(self.output) is None:
+            raise CheckpointError(
+                f"{self.output} holds a run but no whole checkpoint: start a new one in another folder"
+            )
+        raise FileExistsError(f"{self.output} already holds a run: resume it or choose another folder")
+
+    @contextmanager
+    def _holding_folder(self) -> Iterator[None]:
+        """Keep the run folder open, so that no other one is taken for it; systems but POSIX let nobody delete it."""
+        if os.name != "posix":
+            yield
+            return
+        self._folder = os.open(self.output, os.O_RDONLY)
+        try:
+            yield
+        finally:
+            os.close(self._folder)
+            self._folder = None
 
     def _check_folder(self) -> None:
         """Raise FileNotFoundError if the run folder is no longer there, or another one: a part of it would be made."""
         try:
-            is_there = self._folder is None or os.path.samestat(self._folder, os.stat(self.output))
+            is_there = self._folder is None or os.path.samestat(os.fstat(self._folder), os.stat(self.output))
         except FileNotFoundError:
             is_there = False
         if not is_there:
