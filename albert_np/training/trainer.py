@@ -16,7 +16,13 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from albert_np.backend import backend_of
-from albert_np.checkpoints import CheckpointError, latest_checkpoint, remove_leftovers, save_checkpoint
+from albert_np.checkpoints import (
+    CheckpointError,
+    latest_checkpoint,
+    read_safetensors,
+    remove_leftovers,
+    save_checkpoint,
+)
 from albert_np.execution import Model, Replicas, split
 from albert_np.files import read_json
 from albert_np.schema import anything, check, number, optional, text, whole
@@ -32,6 +38,12 @@ M = TypeVar("M", bound=Model)
 Settings = dict[str, Any]  # a JSON object
 STATE_FILE = "trainer.json"
 
+_SAVED: dict[str, Any] = {
+    "state": [anything()],
+    "random_state": {"state": {}},
+    "settings": {},
+    "versions": optional({...: text(1000)}),
+}
 _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
 
@@ -309,16 +321,13 @@ class Trainer(Generic[M]):
         (folder / STATE_FILE).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
 
     def _load_arrays(self, folder: Path) -> None:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
         flat = self.model.params.flat
         load = type(self.model).from_pretrained
         loaded = load(folder, dtype=flat.dtype.name, backend=backend_of(flat).name)
         path = folder / "optimizer.safetensors"
         try:
-            self.optimizer.load_state_dict(load_file(path))
-        except (ValueError, SafetensorError) as error:
+            self.optimizer.load_state_dict(read_safetensors(path))
+        except (OSError, ValueError) as error:
             raise CheckpointError(f"{path} is not the state of this optimizer: {error}") from error
         flat[...] = loaded.params.flat
 
@@ -370,14 +379,8 @@ def _flat_settings(settings: Settings, prefix: str = "") -> Settings:
 
 def _read_state(path: Path, first_position: Any) -> dict[str, Any]:
     """Return trainer.json, its state as a `TrainerState`; CheckpointError names file and field if it is damaged."""
-    schema = {
-        "state": [anything()],
-        "random_state": {...: anything()},
-        "settings": {...: anything()},
-        "versions": optional({...: text(1000)}),
-    }
     try:
-        saved = read_json(path, schema)
+        saved = read_json(path, _SAVED)
         state = dict(zip(TrainerState._fields, saved["state"], strict=True))
         check(state, {"step": whole(), "tokens": whole(), "seconds": number(0)}, path)
         saved["state"] = TrainerState(**state)._replace(position=_as_position(first_position, state["position"]))

@@ -278,6 +278,13 @@ def test_names_saved_from_within_something_else_are_told_by_their_beginning(pref
         read_weights(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31m", "a\nb", "a" * 201, "\u2028"])
+def test_a_name_that_no_tensor_has_is_refused(name, tmp_path):
+    write_folder(tmp_path, small_config(), "X", {name: np.zeros(2)})
+    with pytest.raises(ValueError, match=r"\.safetensors holds a tensor named '[!-~]+'…: allowed are 200 characters"):
+        read_weights(tmp_path)
+
+
 def test_one_file_of_a_model_is_not_its_folder(folder):
     for name in ("model.safetensors", "config.json"):
         with pytest.raises(NotADirectoryError, match=rf"{name} is one file of a model; give the folder"):

@@ -334,16 +334,22 @@ def test_a_folder_deleted_during_training_is_not_made_again(tmp_path, replaced, 
     assert not replaced or list(run.iterdir()) == []
 
 
-def rewrite(folder, change):
-    """Change trainer.json of a checkpoint, and the manifest with it."""
-    path = folder / "trainer.json"
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
+def rewrite(folder, name, change):
+    """Change a file of a checkpoint, and the manifest with it."""
+    path = folder / name
+    path.write_bytes(change(path.read_bytes()))
     manifest = json.loads((folder / "manifest.json").read_text())
-    data = path.read_bytes()
-    manifest["files"]["trainer.json"] = {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     (folder / "manifest.json").write_text(json.dumps(manifest))
+
+
+def rewrite_state(folder, change):
+    def changed(data):
+        content = json.loads(data)
+        change(content)
+        return json.dumps(content).encode()
+
+    rewrite(folder, "trainer.json", changed)
 
 
 DAMAGED = {
@@ -353,8 +359,9 @@ DAMAGED = {
     "a negative place": (lambda c: c["state"].__setitem__(1, [0, -1]), "state: a position holds -1; allowed"),
     "no place": (lambda c: c["state"].__setitem__(1, 7), "state: "),
     "endless seconds": (lambda c: c["state"].__setitem__(3, math.inf), "seconds is inf; allowed"),
-    "no random state": (lambda c: c.update(random_state={}), "random_state is none"),
+    "no random state": (lambda c: c.update(random_state={}), "random_state.state is missing"),
     "another generator": (lambda c: c["random_state"].update(bit_generator="MT19937"), "random_state is none"),
+    "numbers beyond the generator's": (lambda c: c["random_state"]["state"].update(inc=10**50), "random_state is none"),
     "settings that are none": (lambda c: c.update(settings=[]), "settings is a list; allowed is an object"),
     "versions that are none": (lambda c: c.update(versions={"numpy": 2}), "versions.*numpy.* is 2; allowed"),
 }
@@ -364,18 +371,33 @@ DAMAGED = {
 def test_a_damaged_state_is_named_by_file_and_field(tmp_path, damage):
     make_trainer(tmp_path).train(3)
     change, message = DAMAGED[damage]
-    rewrite(latest_checkpoint(tmp_path), change)
+    rewrite_state(latest_checkpoint(tmp_path), change)
     with pytest.raises(CheckpointError, match=rf"trainer\.json: {message}"):
+        make_trainer(tmp_path).resume()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("trainer.json", b"[]", "must hold a JSON object"),
+        ("trainer.json", b"\xff", "is not valid JSON"),
+        ("optimizer.safetensors", b"x", "is not the state of this optimizer: .* cannot be read as safetensors"),
+    ],
+)
+def test_a_damaged_file_of_the_state_is_named(tmp_path, name, data, message):
+    make_trainer(tmp_path).train(3)
+    rewrite(latest_checkpoint(tmp_path), name, lambda _: data)
+    with pytest.raises(CheckpointError, match=rf"{re.escape(name)} {message}"):
         make_trainer(tmp_path).resume()
 
 
 def test_other_versions_on_resumption_are_said(tmp_path):
     make_trainer(tmp_path).train(3)
     make_trainer(tmp_path).resume()  # the same: no warning
-    rewrite(latest_checkpoint(tmp_path), lambda content: content["versions"].update(blas="openblas 0.3 Zen"))
+    rewrite_state(latest_checkpoint(tmp_path), lambda content: content["versions"].update(blas="openblas 0.3 Zen"))
     with pytest.warns(UserWarning, match=r"the run was made with blas openblas 0\.3 Zen, now .*: its last bits may"):
         make_trainer(tmp_path).resume()
-    rewrite(latest_checkpoint(tmp_path), lambda content: content.pop("versions"))
+    rewrite_state(latest_checkpoint(tmp_path), lambda content: content.pop("versions"))
     make_trainer(tmp_path).resume()
 
 
