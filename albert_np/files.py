@@ -10,6 +10,7 @@ that could happen, they hold the folder with `locked`.
 
 import errno
 import gzip
+import io
 import json
 import os
 import re
@@ -393,14 +394,19 @@ def _pieces(file: IO[bytes], longest: int) -> Iterator[bytes]:
 
 
 def read_text(path: Name) -> str:
-    """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB."""
-    parts, size = [], 0
+    """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB.
+
+    Packed, it may have 100 times as much as its file, or else 16 MiB: no text packs better.
+    """
+    longest, packed = _LONGEST_TEXT, Path(path).suffix.lower() == ".gz"
+    if packed and os.path.exists(path):
+        longest = min(longest, max(2**24, 100 * os.path.getsize(path)))
+    text = io.StringIO(newline="")  # a list of lines would take several times the memory of short ones
     for line in read_lines(path):
-        parts.append(line)
-        size += len(line)
-        if size > _LONGEST_TEXT:
-            raise ValueError(f"{path} has more than {_LONGEST_TEXT >> 20} MiB of text; cut it up")
-    return "".join(parts)
+        if text.tell() + len(line) > longest:
+            raise ValueError(f"{path} has more than {longest >> 20} MiB of text; cut it up")
+        text.write(line)
+    return text.getvalue()
 
 
 _TELLTALES = {
