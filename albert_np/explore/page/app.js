@@ -4,7 +4,8 @@ import { ravel, unravel } from "./arrays.js";
 import { inflate, parameterOfRow, stopOfValue, valuesOfStop, wiring } from "./data.js";
 import { el, figures, pieceText } from "./dom.js";
 import { lossOf, replay, verify } from "./engine.js";
-import { axisLabel, slotName } from "./explain.js";
+import { axisLabel, placeText } from "./explain.js";
+import { slotName } from "./formulas.js";
 import { setLanguage, t } from "./i18n.js";
 import { Ladder } from "./ladder.js";
 import { NumberPanel } from "./number.js";
@@ -83,8 +84,8 @@ export class Explorer {
     this.panelButtons = PANELS.map((name, i) => el("button", { type: "button", onclick: () => this.choosePanel(name), title: String(i + 1) }, t(`panel.${name}`)));
     const aside = el("div", { class: "aside" }, el("div", { class: "panel" }, el("div", { class: "panel-buttons" }, this.panelButtons), this.panelBody), this.source.element);
     root.replaceChildren(this.header(), this.track.element, el("div", { class: "middle" }, this.ladder.element, this.stage.element, aside), this.footer(), this.tip, this.live, this.help());
-    this.width = root.clientWidth;
-    this.height = root.clientHeight;
+    [this.width, this.height] = [root.clientWidth, root.clientHeight];
+    this.track.fitNames();
   }
 
   header() {
@@ -133,10 +134,17 @@ export class Explorer {
   }
 
   resized() {
-    if (Math.abs(this.root.clientWidth - this.width) < 2 && Math.abs(this.root.clientHeight - this.height) < 2) return;
-    this.width = this.root.clientWidth;
-    this.height = this.root.clientHeight;
+    const { clientWidth, clientHeight } = this.root;
+    const taller = this.scrolls() && Math.abs(clientHeight - this.height) >= 2;
+    if (clientWidth === this.width && !taller) return;
+    [this.width, this.height] = [clientWidth, clientHeight];
+    this.track.fitNames();
     this.go(this.stop, { open: this.opened, silent: true });
+  }
+
+  /** Whether the parts scroll each by itself; on a narrow screen the whole page does, and is as tall as it is. */
+  scrolls() {
+    return getComputedStyle(this.root).overflowY === "hidden";
   }
 
   // Walking
@@ -147,15 +155,23 @@ export class Explorer {
     this.stop = Math.max(0, Math.min(this.data.stops.length - 1, stop));
     this.opened = open ?? this.largestOf(this.stop);
     if (panel) this.panel = panel;
-    this.pointAt(null, null);
-    this.stage.show(this.stop);
-    this.track.show(this.stop);
-    this.track.fitNames();
-    this.ladder.show(this.stop);
-    this.source.show(this.stop);
-    this.showPanel();
-    this.showState();
+    this.holdFocus(this.stage.element, () => {
+      this.pointAt(null, null);
+      this.stage.show(this.stop);
+      this.track.show(this.stop);
+      this.ladder.show(this.stop);
+      this.source.show(this.stop);
+      this.showPanel();
+      this.showState();
+    });
     if (!silent) this.writeLink();
+  }
+
+  /** What has the keyboard may go as the page is drawn anew; then `heir` takes it, so that it is never lost. */
+  holdFocus(heir, draw) {
+    const held = this.root.contains(document.activeElement);
+    draw();
+    if (held && !this.root.contains(document.activeElement)) heir.focus({ preventScroll: true });
   }
 
   /** The number of largest magnitude that a stop makes; a gradient of a weight tells most, where there is one. */
@@ -191,6 +207,10 @@ export class Explorer {
   }
 
   showPanel() {
+    this.holdFocus(this.panelBody, () => this.drawPanel());
+  }
+
+  drawPanel() {
     this.panelButtons.forEach((button, i) => button.setAttribute("aria-pressed", String(PANELS[i] === this.panel)));
     const part = this[this.panel];
     const factors = this.number.show(this.opened);
@@ -351,8 +371,7 @@ export class Explorer {
   }
 
   indexText(id, index) {
-    const { shape } = this.data.values[id];
-    return unravel(index, shape).map((i, axis) => (shape[axis] === 1 && axis < shape.length - 1 ? null : pieceText(this.labelOf(id, axis, i)))).filter((text) => text !== null).join(", ");
+    return placeText(this.data, id, index);
   }
 
   /** How a value is coloured: gradients by square root, probabilities from 0 to 1, ids and labels not at all. */
@@ -437,7 +456,7 @@ export class Explorer {
   /** `#163/412/0,5,11`: stop, value, index. Or `#softmax_backward`: the first stop of that function or kind. */
   readLink(hash) {
     const { data } = this;
-    const [place, value, at] = decodeURIComponent(hash.slice(1)).split("/");
+    const [place, value, at] = hash.slice(1).split("/");
     const named = (stop) => stop.rows.some((r) => data.rows[r].kind === place || this.functionOf(data.rows[r]) === place);
     const stop = /^\d+$/.test(place) ? Number(place) - 1 : data.stops.findIndex(named);
     if (!(stop >= 0 && stop < data.stops.length)) return null;
@@ -479,13 +498,7 @@ export class Explorer {
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     event.preventDefault();
-    this.keepFocus(act);
-  }
-
-  /** What held the keyboard may be gone after an act: a matrix of the last stop. Then the stage takes it. */
-  keepFocus(act) {
     act();
-    if (!this.root.contains(document.activeElement) || document.activeElement === this.root) this.stage.element.focus({ preventScroll: true });
   }
 
   /** Arrows walk through the tokens, Enter opens one. */

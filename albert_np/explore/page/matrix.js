@@ -3,7 +3,7 @@
 import { unravel } from "./arrays.js";
 import { colourTable, inkOn, placeInTable, scaleOf } from "./colours.js";
 import { el, exponentOf, figures, pieceText, powerOfTen } from "./dom.js";
-import { axisLabel } from "./explain.js";
+import { axisLabel, placeText } from "./explain.js";
 import { t } from "./i18n.js";
 
 const NAMED_AXES = ["T", "S", "R", "V", "asked", "real", "wanted"];
@@ -149,17 +149,16 @@ export class MatrixView {
     ink.font = `${unit}px ${MONOSPACE}`;
     const rowAxis = value.axes.at(-2);
     this.named = value.shape.length > 1 && NAMED_AXES.includes(rowAxis) && this.rows <= 64;
-    this.labels = this.named
-      ? Array.from({ length: this.rows }, (_, row) => pieceText(this.labelOf(value.shape.length - 2, this.rowAt ? this.rowAt[row] : row), 10))
-      : [];
-    const gutter = Math.min(unit * 6.5, this.labels.reduce((most, label) => Math.max(most, ink.measureText(label).width + 6), 0));
+    this.labels = Array.from({ length: this.count }, (_, panel) => this.labelsOf(panel));
+    const widest = this.labels.flat().reduce((most, label) => Math.max(most, ink.measureText(label).width + 6), 0);
+    const gutter = Math.min(unit * 6.5, widest);
     const caption = this.count > 1 ? unit * 1.5 : 0;
     const room = { rows: this.rows, columns: this.columns, count: this.count, gutter, caption };
     let numbers = null;
     this.format = cellFormat(this.array, this.scale.largest);
     if (this.rows * this.columns * this.count <= 640 && this.columns <= 24 && this.rows <= 24) {
-      const widest = this.array.reduce((most, x) => Math.max(most, this.format.text(x).length), 1);
-      numbers = { width: Math.ceil(Math.max(2.6, widest * 0.61 + 0.7) * unit), height: Math.ceil(unit * 1.65) };
+      const longest = this.array.reduce((most, x) => Math.max(most, this.format.text(x).length), 1);
+      numbers = { width: Math.ceil(Math.max(2.6, longest * 0.61 + 0.7) * unit), height: Math.ceil(unit * 1.65) };
       if (gutter + this.columns * numbers.width > this.wholeWidth) numbers = null;
     }
     this.numbers = numbers;
@@ -168,18 +167,19 @@ export class MatrixView {
     this.layout = layoutOf(room, numbers ? this.wholeWidth : this.width, this.height, numbers);
   }
 
-  /** The text of place i on an axis. */
-  labelOf(axis, i) {
-    return String(axisLabel(this.data, this.id, axis, i));
+  /** The names of a panel's rows. Panels of other sequences have other tokens. */
+  labelsOf(panel) {
+    if (!this.named) return [];
+    const { shape } = this.value;
+    const lead = unravel(panel, shape.slice(0, -2));
+    return Array.from({ length: this.rows }, (_, shown) => {
+      const row = this.rowAt ? this.rowAt[shown] : shown;
+      return pieceText(String(axisLabel(this.data, this.id, shape.length - 2, row, [...lead, row, 0])), 10);
+    });
   }
 
-  /** The index in words: "head 0, ·the, 11". An axis of one sequence is left out. */
   indexText(index) {
-    const { shape } = this.value;
-    return unravel(index, shape)
-      .map((i, axis) => (shape.length > 1 && shape[axis] === 1 && axis < shape.length - 1 ? null : pieceText(this.labelOf(axis, i))))
-      .filter((text) => text !== null)
-      .join(", ");
+    return placeText(this.data, this.id, index);
   }
 
   build() {
@@ -339,27 +339,27 @@ export class MatrixView {
     context.strokeRect(x - 0.5, y - 0.5, panelWidth + 1, panelHeight + 1);
     context.textBaseline = "middle";
     if (this.caption) this.drawCaption(context, panel, x, y);
-    if (panel % this.layout.perLine === 0) this.drawLabels(context, y);
+    if (panel % this.layout.perLine === 0) this.drawLabels(context, panel, y);
     if (this.numbers) this.drawNumbers(context, panel, x, y, table);
   }
 
   drawCaption(context, panel, x, y) {
     const { shape } = this.value;
     const lead = unravel(panel, shape.slice(0, -2));
-    const text = lead.map((i, axis) => (shape[axis] === 1 ? null : this.labelOf(axis, i))).filter(Boolean).join(" · ");
+    const text = lead.map((i, axis) => (shape[axis] === 1 ? null : String(axisLabel(this.data, this.id, axis, i)))).filter(Boolean).join(" · ");
     context.font = `${this.unit}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.fillStyle = this.ink.soft;
     context.fillText(text, x + this.layout.panelWidth / 2, y - this.caption / 2, this.layout.panelWidth);
   }
 
-  drawLabels(context, y) {
+  drawLabels(context, panel, y) {
     if (!this.named) return;
     const { cellHeight, skipY } = this.layout;
     const size = Math.min(this.unit, cellHeight);
     const bold = new Set([this.chosen, this.pointed].filter((index) => index != null).map((index) => this.cellOf(index)[1]));
     context.textAlign = "right";
-    this.labels.forEach((label, row) => {
+    this.labels[panel].forEach((label, row) => {
       if (size < 9 && !bold.has(row)) return; // no room for a name beside each row
       context.font = `${bold.has(row) ? "700 " : ""}${Math.max(size, 9)}px ${MONOSPACE}`;
       context.fillStyle = bold.has(row) ? this.ink.text : this.ink.soft;

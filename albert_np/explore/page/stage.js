@@ -2,8 +2,7 @@
 
 import { valuesOfStop } from "./data.js";
 import { el, mathOf } from "./dom.js";
-import { slotName } from "./explain.js";
-import { formulaOf } from "./formulas.js";
+import { formulaOf, slotName } from "./formulas.js";
 import { t } from "./i18n.js";
 import { MatrixView } from "./matrix.js";
 
@@ -44,10 +43,10 @@ export class Stage {
   roomFor(head, { ins, outs }) {
     const width = Math.max(240, this.element.clientWidth - 2 * PADDING);
     const lines = [ins, outs].map((ids) => this.linesOf(ids, width));
-    const height = this.element.clientHeight - head.offsetHeight - 3 * PADDING;
+    const height = this.app.scrolls() ? this.element.clientHeight - head.offsetHeight - 3 * PADDING : Infinity;
     const total = lines[0].length + lines[1].length;
     const unit = this.app.unit;
-    const budget = Math.max(90, Math.min(260, height / Math.max(2, total) - 2.4 * unit));
+    const budget = Math.max(90, Math.min(250, height / Math.max(2, total) - 2.4 * unit));
     return { width, budget, lines };
   }
 
