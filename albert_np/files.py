@@ -28,6 +28,7 @@ from albert_np.schema import check
 
 __all__ = [
     "NO_ROOM",
+    "given",
     "is_vacant",
     "locked",
     "read_fields",
@@ -207,9 +208,18 @@ def remove_leftovers(folder: Name) -> None:
             path.unlink()
 
 
+def given(path: Name) -> Path:
+    """Return a path; TypeError if it is none, ValueError if it is "", which would be the working folder."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"a path must be text or a Path, got {str(path)[:80]} ({type(path).__name__})")
+    if not os.fspath(path):
+        raise ValueError("the path is empty; the working folder is '.'")
+    return Path(path)
+
+
 def _named(path: Name) -> Path:
     """Return a path as it was given, as errors should show it, unless that ends in no name: "." does."""
-    return Path(path) if Path(path).name not in ("", "..") else Path(os.path.abspath(path))
+    return given(path) if given(path).name not in ("", "..") else Path(os.path.abspath(path))
 
 
 def _hidden(path: Path) -> Path:

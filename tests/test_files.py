@@ -312,6 +312,16 @@ def test_files_move_into_a_folder_beside_others_the_seal_last(tmp_path, monkeypa
     }
 
 
+def test_an_empty_path_is_not_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for writer in (whole_file, whole_files, whole_folder):
+        with pytest.raises(ValueError, match=r"the path is empty; the working folder is '\.'"), writer(""):
+            pass
+        with pytest.raises(TypeError, match=r"a path must be text or a Path, got 5 \(int\)"), writer(5):
+            pass
+    assert names(tmp_path) == []
+
+
 def test_obsolete_files_go_before_the_seal_comes(tmp_path, monkeypatch):
     for name in ("kept", "old-1", "old-2", "seal"):
         (tmp_path / name).write_text("before")

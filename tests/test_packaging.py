@@ -42,7 +42,9 @@ def test_every_third_party_import_of_the_package_is_declared():
     assert not undeclared(paths, declared)
 
 
-@pytest.mark.parametrize("folder, extras", [("notebooks", ["notebooks", "torch"]), ("tests", ["test", "torch", "hub"])])
+@pytest.mark.parametrize(
+    "folder, extras", [("notebooks", ["notebooks", "torch"]), ("tests", ["test", "torch", "hub", "onnx"])]
+)
 def test_every_third_party_import_beside_the_package_is_declared(folder, extras):
     declared = names_of(PROJECT["dependencies"]) | names_of(each for extra in extras for each in EXTRAS[extra])
     paths = [path for path in (ROOT / folder).rglob("*.py") if not path.name.startswith("make_")]

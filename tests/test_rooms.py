@@ -23,7 +23,7 @@ ORDER = [
     "checkpoints",
     "tokenization",
     "model",
-    "gradcheck",
+    "gradcheck export",
     "training",
     "pretraining",
     "tasks",
@@ -35,6 +35,7 @@ ORDER = [
 ]
 LEVELS = {room: level for level, line in enumerate(ORDER) for room in line.split()}
 HEAVY = "matplotlib click rich torch transformers scipy sklearn sentencepiece threadpoolctl safetensors cupy".split()
+HEAVY += "onnx onnxruntime".split()
 
 
 def sources(package):

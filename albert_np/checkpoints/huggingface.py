@@ -163,8 +163,10 @@ def write_folder(
     an earlier layout go. A folder is without its config.json while they are replaced, so that one that was left halfway
     is never read as a model. ValueError, naming the tensor, if a number is too large for `dtype`.
     """
-    if max_shard_bytes is not None and max_shard_bytes < 1:
-        raise ValueError(f"max_shard_bytes={max_shard_bytes}: must be at least 1, or None for one file")
+    if max_shard_bytes is not None and (type(max_shard_bytes) is not int or max_shard_bytes < 1):
+        raise ValueError(f"max_shard_bytes={max_shard_bytes!r}: must be a whole number of at least 1, or None")
+    if not weights:
+        raise ValueError("weights are empty: there is nothing to write")
     dtype = dtype or next(iter(weights.values())).dtype.name
     values = {**config.to_dict(), "architectures": [architecture], "dtype": dtype}
     values.pop("torch_dtype", None)  # the old spelling of dtype

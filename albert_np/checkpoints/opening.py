@@ -5,6 +5,7 @@ from pathlib import Path
 from albert_np.checkpoints.hub import resolve
 from albert_np.checkpoints.huggingface import CONFIG_FILE, Checkpoint, read_folder
 from albert_np.checkpoints.tensorflow import find_tensorflow, read_tensorflow
+from albert_np.files import given
 
 __all__ = ["open_checkpoint"]
 
@@ -19,7 +20,7 @@ def open_checkpoint(
     TensorFlow checkpoint, where it does not lie beside it; ValueError with any other. Raises what `hub.resolve`,
     `read_folder` and `read_tensorflow` raise.
     """
-    if not (Path(source) / CONFIG_FILE).is_file() and find_tensorflow(source) is not None:
+    if not (given(source) / CONFIG_FILE).is_file() and find_tensorflow(source) is not None:
         return read_tensorflow(source, config_path)
     if config_path is not None:
         raise ValueError(f"config_path={str(config_path)!r} goes with a TensorFlow checkpoint, and {source} is none")

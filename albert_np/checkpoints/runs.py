@@ -48,6 +48,9 @@ def save_checkpoint(
     Raises OSError (ENOSPC) that names the folder and the space needed if the disk holds less than
     `expected_bytes` or turns out to be full, and whatever `write` raises.
     """
+    for name, value, least in (("step", step, 0), ("keep", keep, 1)):
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name}={value!r}: must be a whole number of at least {least}")
     folder = Path(run) / "checkpoints" / f"step-{step:08d}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -97,7 +100,7 @@ def remove_leftovers(run: str | Path) -> None:
 
 def find_model(source: str | Path) -> str | Path:
     """Return what `open_checkpoint` reads: the latest checkpoint of an unfinished run, or `source` itself."""
-    path = Path(source)
+    path = files.given(source)
     if path.is_dir() and not (path / CONFIG_FILE).is_file():
         return latest_checkpoint(path) or source
     return source

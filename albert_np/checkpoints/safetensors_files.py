@@ -57,7 +57,8 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
             )
         return {name: _array(data[start:], name, entry) for name, entry in header.items()}
     except (SafetensorError, ValueError, TypeError) as error:  # TypeError: the library allows lists for objects
-        raise ValueError(f"{path} cannot be read as safetensors: {error}{telltale(begin)}") from error
+        problem = str(error).partition("\n")[0][:300]  # the library quotes whatever it finds
+        raise ValueError(f"{path} cannot be read as safetensors: {problem}{telltale(begin)}") from error
 
 
 def _array(data: np.ndarray, name: str, entry: dict[str, Any]) -> np.ndarray:
@@ -97,6 +98,8 @@ def write_safetensors(path: str | Path, arrays: Mapping[str, np.ndarray], dtype:
 
 def _converted(name: str, array: np.ndarray, dtype: str) -> np.ndarray:
     """Return `array` as it is stored: little-endian, bfloat16 as uint16."""
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} is of type {array.dtype}: only real numbers can be written")
     with np.errstate(over="ignore"):
         stored = narrow(array) if dtype == "bfloat16" else array.astype(_DTYPES[_WRITTEN[dtype]], copy=False)
     if stored.itemsize < array.itemsize:

@@ -81,6 +81,8 @@ def bench(figure: Path | None, as_json: bool, **options: Any) -> None:
     """
     from albert_np.bench import DisagreementError
 
+    if not options["work"]:
+        raise click.UsageError(f"--work names nothing to measure; allowed are {', '.join(WORK)}")
     if figure and not {"forward", "step", "tokenize"} & {*options["work"]}:
         raise click.UsageError("--figure draws comparisons: --work needs forward, step or tokenize")
     if options["backend"] != "numpy" and "memory" in options["work"]:
@@ -150,10 +152,6 @@ def _measure(options: dict[str, Any]) -> dict[str, Any]:
     from albert_np.bench import machine, measure_growth, measure_memory, model_class
 
     load = getattr(os, "getloadavg", lambda: (0.0,))()[0]  # of the last minute
-    if load > 0.5:
-        console.print(
-            f"warning: the machine is busy (load {load:.1f}); times will be too long, and unequally", style="yellow"
-        )
     found: dict[str, Any] = {"load_before": load, "comparisons": list(_comparisons(options))}
     if "tokenize" in options["work"]:
         found["comparisons"].append(_tokenizers(options))
@@ -168,6 +166,10 @@ def _measure(options: dict[str, Any]) -> dict[str, Any]:
         model = _load(model_class("forward"), options)
         lengths = [length for length in LENGTHS if length <= model.config.max_position_embeddings]
         found["growth"] = measure_growth(model, lengths, BATCHES, options["threads"], options["repeats"])
+    if load > 0.5:
+        console.print(
+            f"warning: the machine was busy (load {load:.1f}); times are too long, and unequally", style="yellow"
+        )
     return {"settings": _settings(options), "machine": machine(), **found}
 
 

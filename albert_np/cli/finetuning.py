@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,20 +12,76 @@ import click
 from rich.progress import track
 from rich.table import Table
 
-from albert_np.cli.main import console, input_lines, print_json, reports_errors, results, say
-from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.cli.main import console, file_option, input_lines, print_json, remark, reports_errors, results, say
+from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar, typed_options
 from albert_np.files import read_text, whole_file
+
+LISTED = 10  # rows that were skipped, by name
 
 MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 COLUMNS = click.option("--columns", help="Which column holds what, such as text=body,label=stars or label=0,text=1.")
+SKIP = click.option("--skip-bad-rows", is_flag=True, help="Leave out what cannot be read, and say what.")
+LABEL_THRESHOLD = click.option(
+    "--label-threshold", type=click.FloatRange(0, 1), help="Probability from which on one of several labels holds."
+)
+NO_ANSWER_ABOVE = click.option(
+    "--no-answer-above", type=float, help="Score from which on a question has no answer; by default the model's own."
+)
+ALWAYS_ANSWER = click.option("--always-answer", is_flag=True, help="Never say that a question has no answer.")
 
 
 def _columns(value: str | None) -> dict[str, str]:
-    pairs = [part.partition("=") for part in (value or "").split(",") if part]
+    pairs = [[word.strip() for word in part.partition("=")] for part in (value or "").split(",") if part.strip()]
     if not all(role and column for role, _, column in pairs):
         raise click.BadParameter(f"{value!r}: write role=column, with commas between", param_hint="--columns")
-    return {role.strip(): column.strip() for role, _, column in pairs}
+    columns = {role: column for role, _, column in pairs}
+    if len(columns) < len(pairs):
+        raise click.BadParameter(f"{value!r}: gives a role twice", param_hint="--columns")
+    return columns
+
+
+def _read(path: Path, kind: str, columns: str | None, skip: bool, labelled: bool = True) -> tuple[list[Any], int]:
+    """Return the examples of a file, and how many rows were skipped; each of these is named, up to a few."""
+    from albert_np.tasks import read_examples
+
+    bad: list[ValueError] = []
+    skipping: Any = {"on_bad": bad.append} if skip else {}
+    try:
+        examples = read_examples(path, kind, columns=_columns(columns), labelled=labelled, **skipping)
+    finally:
+        for error in bad[:LISTED]:
+            remark(f"skipped: {error}")
+        if bad:
+            remark(f"{path}: {len(bad):,} rows were skipped")
+    return examples, len(bad)
+
+
+def _refuse(options: Iterable[str], why: str) -> None:
+    """Raise UsageError for the options of these names that were given."""
+    if given := typed_options(options):
+        raise click.UsageError(f"{', '.join(given)}: {why}")
+
+
+def _predictor(model: str, task: str | None = None, **thresholds: Any) -> Any:
+    """Load a model with the thresholds that were given, which must be of its kind of task."""
+    from dataclasses import replace
+
+    from albert_np.tasks import Predictor
+
+    if thresholds.get("always_answer"):
+        _refuse(["no_answer_above"], "does not go with --always-answer")
+        thresholds["no_answer_above"] = math.inf
+    predictor = Predictor.load(model, task, no_answer_above=thresholds.get("no_answer_above"))
+    if thresholds.get("label_threshold") is not None:
+        predictor.task = replace(predictor.task, label_threshold=thresholds["label_threshold"])
+    for names, fits in (
+        (["label_threshold"], ("multilabel",)),
+        (["no_answer_above", "always_answer"], ("answering", "answering-v2")),
+    ):
+        if predictor.task.kind not in fits:
+            _refuse(names, f"for {' and '.join(fits)} alone, and the model is for {predictor.task.kind}")
+    return predictor
 
 
 def _metrics(metrics: dict[str, Any]) -> str:
@@ -41,27 +96,38 @@ def _metrics(metrics: dict[str, Any]) -> str:
     "--train",
     "train_file",
     type=click.Path(path_type=Path),
-    help="TSV, CSV, JSON lines, CoNLL, SQuAD, RACE; or GLUE's folder, where --eval is not needed.",
+    help="TSV, CSV, JSON lines, CoNLL, SQuAD; or a folder of GLUE, RACE or IMDB, where --eval is not needed.",
 )
 @click.option("--eval", "eval_file", type=click.Path(path_type=Path), help="Labelled too; see --held-out.")
-@click.option("--held-out", default=0.1, show_default=True, help="Share of --train to evaluate on without --eval.")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    default=0.1,
+    show_default=True,
+    help="Share of --train to evaluate on without --eval.",
+)
 @click.option("--model", help="What to start from: a run, a folder, a checkpoint, a name on the hub.")
 @click.option("--from-scratch", is_flag=True, help="Random weights, of the same configuration.")
 @click.option("--output", type=click.Path(path_type=Path), help="The run folder to make.")
 @click.option("--resume", type=click.Path(path_type=Path), help="A run folder to go on with; takes no other option.")
 @click.option("--demo", is_flag=True, help="A task made of what lies on your disk, from the quickstart's run.")
 @COLUMNS
+@SKIP
 @click.option("--steps", type=click.IntRange(min=1), help="Updates.")
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Instead of --steps.")
-@click.option("--learning-rate", type=float, help="By default the task's, or what suits a model so wide.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0), help="By default the task's, or what suits a model so wide."
+)
 @click.option("--batch-size", type=click.IntRange(min=1))
-@click.option("--accumulation", default=1, show_default=True, help="Batches to an update.")
+@click.option("--accumulation", type=click.IntRange(min=1), default=1, show_default=True, help="Batches to an update.")
 @click.option("--max-seq-length", type=click.IntRange(min=4), help="Tokens.")
 @click.option("--warmup-steps", type=click.IntRange(min=0))
 @click.option("--dropout", type=click.FloatRange(0, 1), help="Of hidden states and attention.")
+@click.option("--freeze-trunk", is_flag=True, help="Train the head alone.")
+@LABEL_THRESHOLD
 @click.option("--evaluate-every", type=click.IntRange(min=1), help="Updates; ten times in all by default.")
 @click.option("--patience", type=click.IntRange(min=1), help="Stop after so many evaluations without a better one.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), help="All processors by default; results depend on it.")
 @JSON
 @reports_errors
@@ -79,6 +145,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
     from albert_np.tasks import FineTuningRun
 
     if demo:
+        _refuse({*options, "resume"} - {"model", "output", "seed"}, "--demo takes --model, --output and --seed alone")
         _demo(options["model"] or "runs/quickstart", options["output"] or Path("runs/demo"), options["seed"], as_json)
         return
     if resume is not None:
@@ -93,36 +160,44 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
 
 
 def _prepare(options: dict[str, Any]) -> Any:
-    import numpy as np
-
-    from albert_np.tasks import KINDS, FineTuningRecipe, glue_files, prepare_finetuning, read_examples, task_settings
+    from albert_np.tasks import FineTuningRecipe, prepare_finetuning, task_files, task_settings
 
     needed = {"--task": "task", "--train": "train_file", "--model": "model", "--output": "output"}
     missing = [flag for flag, name in needed.items() if options[name] is None]
     if missing:
         raise click.UsageError(f"give {', '.join(missing)}; or --resume, or --demo")
-    names = "steps epochs learning_rate batch_size max_seq_length warmup_steps dropout".split()
+    names = "steps epochs learning_rate batch_size max_seq_length warmup_steps dropout label_threshold".split()
     task = task_settings(options["task"], **{name: options[name] for name in names})
-    recipe = FineTuningRecipe(
-        **{name: options[name] for name in ("accumulation", "evaluate_every", "patience", "seed", "threads")}
-    )
-    columns, train_file, eval_file = _columns(options["columns"]), options["train_file"], options["eval_file"]
-    if train_file.is_dir() and not KINDS[task.kind].reads_folders:
-        files = glue_files(train_file, task.name)
-        train_file, eval_file = files["train"], eval_file or files["eval"]
-    train = read_examples(train_file, task.kind, columns=columns)
-    if eval_file is not None:
-        evaluation = read_examples(eval_file, task.kind, columns=columns)
+    if task.kind != "multilabel":
+        _refuse(["label_threshold"], f"is for multilabel, and the task is {task.kind}")
+    names = "accumulation evaluate_every patience seed threads freeze_trunk".split()
+    recipe = FineTuningRecipe(**{name: options[name] for name in names})
+    train_file, eval_file = options["train_file"], options["eval_file"]
+    if train_file.is_dir():
+        files = task_files(train_file, task.name)
+        train_file, eval_file = files["train"], eval_file or files.get("eval")
+    columns, skip = options["columns"], options["skip_bad_rows"]
+    train, _ = _read(train_file, task.kind, columns, skip)
+    if eval_file is None:
+        train, evaluation = _held_out(train, options["held_out"], options["seed"])
     else:
-        count = round(options["held_out"] * len(train))
-        if not 0 < count < len(train):
-            raise ValueError(f"held_out={options['held_out']} leaves {count} of {len(train)} examples to evaluate on")
-        order = np.random.default_rng(options["seed"]).permutation(len(train))
-        train, evaluation = [train[i] for i in order[count:]], [train[i] for i in order[:count]]
+        _refuse(["held_out"], "there is a file to evaluate on")
+        evaluation, _ = _read(eval_file, task.kind, columns, skip)
     scratch = options["from_scratch"]
     return prepare_finetuning(
         options["output"], task, train, evaluation, options["model"], from_scratch=scratch, recipe=recipe
     )
+
+
+def _held_out(examples: list[Any], share: float, seed: int) -> tuple[list[Any], list[Any]]:
+    from albert_np.tasks import hold_out
+
+    train, evaluation, absent = hold_out(examples, share, seed)
+    console.print(f"{len(evaluation):,} of {len(examples):,} examples are held out, to evaluate on")
+    if absent:
+        more = f" and {len(absent) - LISTED} more" if len(absent) > LISTED else ""
+        remark(f"none of them has the label {', '.join(map(repr, absent[:LISTED]))}{more}")
+    return train, evaluation
 
 
 def _train(run: Any, title: str) -> Any:
@@ -163,29 +238,48 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
 @click.option("--data", required=True, type=click.Path(path_type=Path), help="A labelled file.")
 @click.option("--task", help="Whose metrics and lengths to use, where the model's folder does not say.")
 @COLUMNS
-@click.option("--predictions", type=click.Path(path_type=Path), help="Write them there, as JSON lines.")
+@SKIP
+@LABEL_THRESHOLD
+@NO_ANSWER_ABOVE
+@ALWAYS_ANSWER
+@file_option("--predictions", "Write them there, as JSON lines.")
 @JSON
 @reports_errors
 def evaluate(
-    model: str, data: Path, task: str | None, columns: str | None, predictions: Path | None, as_json: bool
+    model: str,
+    data: Path,
+    task: str | None,
+    columns: str | None,
+    skip_bad_rows: bool,
+    predictions: Path | None,
+    as_json: bool,
+    **thresholds: Any,
 ) -> None:
     """Measure a fine-tuned model on labelled data, by its task's metrics."""
-    from albert_np.tasks import Predictor, read_examples
-
-    predictor = Predictor.load(model, task)
-    examples = read_examples(data, predictor.task.kind, columns=_columns(columns))
+    if predictions is not None and predictions.exists() and predictions.samefile(data):
+        raise click.UsageError(f"--predictions {predictions} would replace --data")
+    predictor = _predictor(model, task, **thresholds)
+    examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows)
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
     with nullcontext() if predictions is None else whole_file(predictions) as file:
         result = predictor.evaluate(examples)
         if file is not None:
-            lines = (json.dumps(prediction.to_dict(), ensure_ascii=False) + "\n" for prediction in result.predictions)
+            records = _with_ids(examples, result.predictions)
+            lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
             file.write_text("".join(lines), encoding="utf-8", newline="\n")
     if as_json:
-        print_json({"examples": len(examples), **result.metrics})
+        counts = {"examples": len(examples), "skipped": skipped} if skip_bad_rows else {"examples": len(examples)}
+        print_json({**counts, **result.metrics})
     else:
         say(f"{len(examples):,} examples: {_metrics(result.metrics)}")
     if warning := predictor.collapse_warning(result.predictions):
-        console.print(f"warning: {warning}", style="yellow")
+        remark(f"warning: {warning}")
+
+
+def _with_ids(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """Yield each prediction with the id of its example: its own, or its place from 0."""
+    for place, (example, prediction) in enumerate(zip(examples, predictions, strict=True)):
+        yield {"id": getattr(example, "id", place), **prediction.to_dict()}
 
 
 @click.command()
@@ -198,37 +292,65 @@ def evaluate(
 @click.option("--question", help="Of a multiple choice.")
 @click.option("--file", type=click.Path(path_type=Path), help="Examples without labels, in the formats of finetune.")
 @COLUMNS
+@SKIP
+@file_option("--submission", "Write the answers to --file there, as GLUE's or SQuAD's servers take them.")
+@LABEL_THRESHOLD
+@NO_ANSWER_ABOVE
+@ALWAYS_ANSWER
 @JSON
 @reports_errors
-def classify(
-    texts: Sequence[str],
-    model: str,
-    pair: str | None,
-    choices: Sequence[str],
-    question: str | None,
-    file: Path | None,
-    columns: str | None,
-    as_json: bool,
-) -> None:
+def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     """Say what each TEXT is: its class, labels, number, the tags of its words, or which choice fits.
 
     Without TEXT, each line of standard input. Of a file, print JSON lines.
     """
-    from albert_np.tasks import ChoiceExample, Predictor, read_examples
+    if options["file"] is None:
+        _refuse(["columns", "skip_bad_rows", "submission"], "goes with --file")
+    elif texts or typed_options(["pair", "choices", "question"]):
+        raise click.UsageError("--file stands in place of TEXT, --pair, --choice and --question")
+    elif options["skip_bad_rows"]:
+        _refuse(["submission"], "needs an answer to every row; do not give --skip-bad-rows")
+    thresholds = ("label_threshold", "no_answer_above", "always_answer")
+    predictor = _predictor(model, **{name: options[name] for name in thresholds})
+    if options["file"] is None:
+        asked = ("pair", "choices", "question", "as_json")
+        _classify_texts(predictor, texts, **{name: options[name] for name in asked})
+    else:
+        _classify_file(predictor, options)
 
-    if file is not None and (texts or pair or choices):
-        raise click.UsageError("--file stands in place of TEXT, --pair and --choice")
-    predictor = Predictor.load(model)
-    if file is not None:
-        examples = read_examples(file, predictor.task.kind, columns=_columns(columns), labelled=False)
-        predictor.progress = partial(track, description="predicting", console=console, transient=True)
-        for prediction in predictor.predict(examples):
-            print_json(prediction.to_dict(), indent=None)
+
+def _classify_file(predictor: Any, options: dict[str, Any]) -> None:
+    submission, kind = options["submission"], predictor.kind
+    if submission is not None:
+        kind.submission([], [])  # raises if there is no such form
+    examples, _ = _read(options["file"], kind.name, options["columns"], options["skip_bad_rows"], labelled=False)
+    predictor.progress = partial(track, description="predicting", console=console, transient=True)
+    with nullcontext() if submission is None else whole_file(submission) as file:
+        predictions = predictor.predict(examples)
+        if file is not None:
+            file.write_text(kind.submission(examples, predictions), encoding="utf-8", newline="\n")
+    if submission is not None:
+        say(f"{submission}: {len(examples):,} answers")
         return
+    for record in _with_ids(examples, predictions):
+        print_json(record, indent=None)
+
+
+def _classify_texts(
+    predictor: Any, texts: Sequence[str], pair: str | None, choices: Sequence[str], question: str | None, as_json: bool
+) -> None:
+    from albert_np.tasks import ChoiceExample
+
+    kind = predictor.kind
+    if kind.example is not ChoiceExample:
+        _refuse(["choices", "question"], f"is for models of multiple choice, and this one is for {kind.name}")
+    elif len(choices) < 2:
+        raise click.UsageError("a model of multiple choice needs at least two --choice, or --file")
     texts = texts or list(input_lines())
     if (pair is not None or choices) and len(texts) != 1:
         raise click.UsageError(f"--pair and --choice go with one TEXT, got {len(texts)}")
-    kind = predictor.kind
+    if choices:
+        _refuse(["pair"], "does not go with --choice")
     asked = [ChoiceExample(texts[0], question, tuple(choices))] if choices else kind.from_texts(texts, pair)
     predictions = predictor.predict(asked)
     if as_json:
@@ -244,12 +366,8 @@ def classify(
 @click.option("--context", help="The text to look for the answer in.")
 @click.option("--context-file", type=click.Path(path_type=Path), help="A file with it instead.")
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many answers to show.")
-@click.option(
-    "--no-answer-above",
-    type=float,
-    help="How much better than the best answer none must score, to be given: 0, -2.5, inf for never. By default as "
-    "the model's run found; a model from elsewhere always answers.",
-)
+@NO_ANSWER_ABOVE
+@ALWAYS_ANSWER
 @JSON
 @reports_errors
 def answer(
@@ -258,21 +376,21 @@ def answer(
     context: str | None,
     context_file: Path | None,
     top: int,
-    no_answer_above: float | None,
     as_json: bool,
+    **thresholds: Any,
 ) -> None:
     """Find the answer to QUESTION in a text, of whatever length it is."""
-    from albert_np.tasks import Predictor, QuestionExample
+    from albert_np.tasks import QuestionExample
 
-    if no_answer_above is not None and math.isnan(no_answer_above):
-        raise click.BadParameter("nan is no score", param_hint="--no-answer-above")
     if (context is None) == (context_file is None):
         raise click.UsageError("give one of --context and --context-file")
-    text = context or "" if context_file is None else read_text(context_file)
-    predictor = Predictor.load(model)
-    if no_answer_above is not None:
-        predictor.task = replace(predictor.task, no_answer_above=no_answer_above)
+    text = read_text(context_file) if context is None and context_file is not None else context or ""
+    if not text.strip():
+        raise ValueError(f"{context_file or '--context'} holds no text")
+    predictor = _predictor(model, **thresholds)
     prediction = predictor.answer(question, text)
+    if why := predictor.kind.why(predictor.task, prediction):
+        remark(f"{why} (--no-answer-above)")
     prediction = prediction._replace(candidates=(prediction.candidates or [])[:top])
     if as_json:
         print_json([candidate._asdict() for candidate in prediction.candidates or []])

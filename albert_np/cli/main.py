@@ -28,10 +28,12 @@ __all__ = [
     "console",
     "figure_option",
     "figures_table",
+    "file_option",
     "input_lines",
     "main",
     "print_json",
     "printable",
+    "remark",
     "reports_errors",
     "results",
     "say",
@@ -73,6 +75,11 @@ def print_json(value: Any, indent: int | None = 2) -> None:
     click.echo(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text), file=sys.stdout)
 
 
+def remark(text: str) -> None:
+    """Show what the user should know beside the results."""
+    console.print(text, style="yellow", soft_wrap=True)
+
+
 def results(width: int = 120) -> Console:
     """Return a console on standard output; of a fixed width where no terminal has one, so that no table is cut."""
     return _PlainConsole(width=None if sys.stdout.isatty() else width)
@@ -96,15 +103,22 @@ def figures_table(*headers: str) -> Table:
     return table
 
 
-def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the option --figure FILE, whose folder must exist; text: its help."""
+def file_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return an option for a file to write, which must not be a folder but lie in one; text: its help."""
 
     def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
+        if path is not None and path.is_dir():
+            raise click.BadParameter(printable(f"{path} is a folder"))
         if path is not None and not path.parent.is_dir():
             raise click.BadParameter(printable(f"there is no folder {path.parent}"))
         return path
 
-    return click.option("--figure", type=click.Path(path_type=Path), callback=in_a_folder, help=text)
+    return click.option(name, type=click.Path(path_type=Path), callback=in_a_folder, help=text)
+
+
+def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --figure FILE; text: its help."""
+    return file_option("--figure", text)
 
 
 def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,7 +130,7 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
         _check_parameters(click.get_current_context())
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: console.print(f"warning: {message}", style="yellow")
+            warnings.showwarning = lambda message, *_, **__: remark(f"warning: {_as_typed(str(message))}")
             try:
                 return command(*args, **kwargs)
             except (CheckpointError, NonFiniteError, TrainingInterrupted) as error:
@@ -154,8 +168,27 @@ def _of_system(error: OSError) -> str:
 
 def _fail(message: str, status: int) -> None:
     """Print one line and end."""
-    click.echo(printable(f"albert-np: {' '.join(message.splitlines())}"), file=sys.stderr)
+    click.echo(printable(f"albert-np: {' '.join(_as_typed(message).splitlines())}"), file=sys.stderr)
     sys.exit(status)
+
+
+def _as_typed(message: str) -> str:
+    """Name arguments of functions, such as `batch_size=0`, as the options that gave them: `--batch-size 0`."""
+    context = click.get_current_context(silent=True)
+    options = context.command.params if context else ()
+    names = {option.name: option.opts[-1] for option in options if option.param_type_name == "option"}
+    return re.sub(
+        r"(?<![\w'\"])(\w+)=", lambda found: f"{names[found[1]]} " if found[1] in names else found[0], message
+    )
+
+
+class _GivenPath(click.Path):
+    """A path that is not empty: "" would be the working folder, and is what a shell makes of an unset variable."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class _Lazy(click.Group):
@@ -193,6 +226,9 @@ class _Lazy(click.Group):
             return None
         module = __import__(f"albert_np.cli.{self.COMMANDS[name]}", fromlist=["*"])
         command: click.Command = getattr(module, name.replace("-", "_"))
+        for parameter in command.params:
+            if isinstance(parameter.type, click.Path):
+                parameter.type = _GivenPath(path_type=Path)
         return command
 
 

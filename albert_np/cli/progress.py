@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from albert_np.cli.main import console
 
-__all__ = ["percent", "resume_takes_no_other_option", "says_how_to_resume", "training_bar"]
+__all__ = ["percent", "resume_takes_no_other_option", "says_how_to_resume", "training_bar", "typed_options"]
 
 Describe = Callable[[dict[str, Any]], str]
 
@@ -44,11 +44,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
+def typed_options(names: Iterable[str]) -> list[str]:
+    """Return the options that were given on the command line, as they are typed."""
+    context = click.get_current_context()
+    options = {option.name: option.opts[-1] for option in context.command.params if option.name in names}
+    return [flag for name, flag in options.items() if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+
+
 def resume_takes_no_other_option(options: Iterable[str]) -> None:
     """Raise UsageError that lists the options which were given beside --resume."""
-    source = click.get_current_context().get_parameter_source
-    given = [name for name in options if source(name) is ParameterSource.COMMANDLINE]
-    if given:
+    if given := typed_options(options):
         raise click.UsageError(f"--resume takes all settings from the run; do not give {', '.join(given)}")
 
 

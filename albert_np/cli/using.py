@@ -160,7 +160,7 @@ def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
 def convert(
     source: str, target: Path, dtype: str, class_name: str | None, config: Path | None, max_shard_mb: int | None
 ) -> None:
-    """Write a model of any kind as a Hugging Face folder TO, its tokenizer with it.
+    """Write a model of any kind as a Hugging Face folder TO, its tokenizer with it, or as one ONNX file TO.onnx.
 
     FROM: a Hugging Face folder (safetensors or PyTorch's format), a TensorFlow checkpoint as Google released it (its
     folder, or the path before .index), a TF-Hub module, or a name on the model hub.
@@ -168,9 +168,35 @@ def convert(
     \b
     albert-np convert albert_base/model.ckpt-best albert-base
     albert-np convert albert/albert-base-v2 half --dtype float16
+    albert-np convert runs/mails mails.onnx
     """
     from albert_np.model import convert as write
 
+    if target.suffix == ".onnx":
+        if dtype != "float32" or max_shard_mb is not None:
+            raise click.UsageError("an ONNX file is one file of float32: it takes no --dtype and no --max-shard-mb")
+        _export(source, target, class_name, config)
+        return
     limit = None if max_shard_mb is None else max_shard_mb * 1_000_000
     model = write(source, target, class_name=class_name, dtype=dtype, max_shard_bytes=limit, config_path=config)
     say(f"{target}: {type(model).__name__}, {model.layout.size:,} parameters, {dtype}")
+
+
+def _export(source: str, target: Path, class_name: str | None, config: Path | None) -> None:
+    from albert_np.checkpoints import open_checkpoint
+    from albert_np.export import export_onnx, onnx_difference
+    from albert_np.model import class_of, model_classes
+
+    if target.exists():
+        raise FileExistsError(f"{target} already exists")
+    if class_name is not None and class_name not in model_classes():
+        raise ValueError(f"--class {class_name}: allowed are {', '.join(sorted(model_classes()))}")
+    checkpoint = open_checkpoint(source, config_path=config)
+    cls = class_of(checkpoint) if class_name is None else model_classes()[class_name]
+    model = cls.from_checkpoint(checkpoint)
+    size = export_onnx(model, target)
+    say(f"{target}: {cls.__name__}, {model.layout.size:,} parameters, {size / 1e6:,.1f} MB")
+    try:
+        say(f"ONNX Runtime's outputs differ from the model's by at most {onnx_difference(model, target):.1e}")
+    except ImportError as error:
+        say(f"not compared with the model: {error}")

@@ -34,7 +34,9 @@ Section = tuple[str, list[Comparison]]
     "--preset", help="Compare one released size, such as base-v2, instead of the small cases; with torch only."
 )
 @click.option("--all", "show_all", is_flag=True, help="List every tensor, not only the worst of each case.")
-@click.option("--seed", default=0, show_default=True, help="Of inputs and upstream gradients.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of inputs and upstream gradients."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the comparisons as JSON.")
 @reports_errors
 def verify(against: str, dtype: str, preset: str | None, show_all: bool, seed: int, as_json: bool) -> None:

@@ -14,9 +14,10 @@ from albert_np.tasks.baselines import bag_of_words_baseline, majority_baseline
 from albert_np.tasks.examples import Answer, ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.fill_mask import Candidate, fill_mask
 from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning
-from albert_np.tasks.kinds import KINDS, FoundAnswer, Prediction, split_words
+from albert_np.tasks.held_out import HeldOut, hold_out
+from albert_np.tasks.kinds import KINDS, Entity, FoundAnswer, Prediction, split_words
 from albert_np.tasks.predict import Evaluation, Predictor
-from albert_np.tasks.readers.glue import glue_files
+from albert_np.tasks.readers.glue import glue_files, task_files
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, task_settings
 from albert_np.tasks.settings import NamedTask
@@ -27,11 +28,13 @@ __all__ = [
     "Answer",
     "Candidate",
     "ChoiceExample",
+    "Entity",
     "Evaluation",
     "Example",
     "FineTuningRecipe",
     "FineTuningRun",
     "FoundAnswer",
+    "HeldOut",
     "NamedTask",
     "Prediction",
     "Predictor",
@@ -41,9 +44,11 @@ __all__ = [
     "bag_of_words_baseline",
     "fill_mask",
     "glue_files",
+    "hold_out",
     "majority_baseline",
     "prepare_finetuning",
     "read_examples",
     "split_words",
+    "task_files",
     "task_settings",
 ]

@@ -29,21 +29,41 @@ from albert_np.checkpoints import (
 )
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
-from albert_np.files import is_vacant, read_json, whole_files, whole_folder, write_json
+from albert_np.files import is_vacant, locked, read_json, whole_files, whole_folder, write_json
 from albert_np.model import class_of
+from albert_np.schema import Schema, check, flag, number, one_of, optional, text, whole
 from albert_np.tasks.batches import FineTuningData, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
-from albert_np.tasks.predict import Evaluation, Predictor, label_list, save_task
+from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
 from albert_np.tasks.reading import read_examples
-from albert_np.tasks.recipes import named_task
-from albert_np.tasks.settings import NamedTask
+from albert_np.tasks.recipes import TASKS, check_task, named_task
+from albert_np.tasks.settings import COUNT, NamedTask, check_settings, settings_from
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import AdamW, Record, Trainer, read_metrics, warmup_linear
 
 __all__ = ["FineTuningRecipe", "FineTuningRun", "prepare_finetuning"]
 
 RUN_FILE = "finetuning.json"
+RUN: dict[str, Schema] = {
+    "task": {},
+    "recipe": {},
+    "config": {},
+    "start": text(),
+    "from_scratch": flag(),
+}
+RECIPE: dict[str, Schema] = {
+    "accumulation": COUNT,
+    "weight_decay": number(0),
+    "max_grad_norm": number(0),
+    "evaluate_every": optional(COUNT),
+    "patience": optional(COUNT),
+    "seed": whole(),
+    "dtype": one_of("float32", "float64"),
+    "backend": one_of("numpy", "cupy"),
+    "threads": optional(whole(1, 10**6)),
+    "freeze_trunk": flag(),
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +72,9 @@ class FineTuningRecipe:
 
     accumulation: batches to an update. evaluate_every: updates; None for ten evaluations in all. patience: evaluations
     without a better one after which training ends, None for never. threads: None for all processors; they decide the
-    last bits of every sum.
+    last bits of every sum. freeze_trunk: train the head alone, and leave the pretrained weights as they are.
+
+    Raises ValueError that names the field which is of another type or outside its bounds.
     """
 
     accumulation: int = 1
@@ -64,11 +86,12 @@ class FineTuningRecipe:
     dtype: str = "float32"
     backend: str = "numpy"
     threads: int | None = None
+    freeze_trunk: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("accumulation", "evaluate_every", "patience", "threads"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        check_settings(self, RECIPE, "recipe")
+        if self.max_grad_norm == 0:
+            raise ValueError("max_grad_norm=0: must be more than 0")
         if self.threads is None:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
 
@@ -85,27 +108,38 @@ def prepare_finetuning(
 ) -> "FineTuningRun":
     """Make a run folder, whole or not at all.
 
-    task: a name of `TASKS`, or its settings, see `task_settings`; lengths are cut to what the model can read. train,
-    evaluation: labelled examples; the labels to choose from are those of `train`. model: a run, a folder or anything
-    else that `open_checkpoint` opens, with its tokenizer; with `from_scratch`, its configuration alone.
+    task: a name of `TASKS`, or its settings, see `task_settings`; a task's own lengths are cut to what the model can
+    read. train, evaluation: labelled examples; the labels to choose from are those of `train`. model: a run, a folder
+    or anything else that `open_checkpoint` opens, with its tokenizer; with `from_scratch`, its configuration alone.
+    Warns of texts that are cut.
 
-    Raises FileExistsError unless `output` is a new or empty folder; ValueError if task, examples and model do not fit.
+    Raises FileExistsError unless `output` is a new or empty folder; TypeError for examples that are no list; ValueError
+    if task, examples and model do not fit, or for a `max_seq_length` other than the task's own that the model cannot
+    read.
     """
     output = Path(output)
     if not is_vacant(output):
         raise FileExistsError(f"{output} already exists: resume the run in it or choose another folder")
+    task = named_task(task) if isinstance(task, str) else task
+    check_task(task)
+    kind = KINDS[task.kind]
+    for name, examples in (("train", train), ("evaluation", evaluation)):
+        check_list(name, examples, kind)
+        if not examples:
+            raise ValueError(f"{name} is empty: it must hold examples")
     checkpoint = open_checkpoint(find_model(model))
     tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
     if len(tokenizer) > checkpoint.config.vocab_size:
         raise ValueError(
             f"{model}: its tokenizer has {len(tokenizer)} pieces, the model {checkpoint.config.vocab_size}"
         )
-    task = named_task(task) if isinstance(task, str) else task
-    kind = KINDS[task.kind]
+    positions = checkpoint.config.max_position_embeddings
+    if task.max_seq_length > positions and not _is_own_length(task):
+        raise ValueError(f"max_seq_length={task.max_seq_length}: {model} can read {positions} tokens at most")
     train, evaluation = kind.checked(train), kind.checked(evaluation)
     for examples in (train, evaluation):
         kind.references(examples)
-    task = kind.suited(kind.fitted(task, checkpoint.config.max_position_embeddings), train)
+    task = kind.suited(kind.fitted(task, positions), train)
     contents = {
         "task": asdict(task),
         "recipe": asdict(recipe or FineTuningRecipe()),
@@ -123,10 +157,14 @@ def prepare_finetuning(
         run = FineTuningRun(hidden)
         run.check()
     for part, features in (("training", run.data.features), ("evaluation", run.eval_features)):
-        if warning := kind.cut_warning(task, features, checkpoint.config.max_position_embeddings):
+        if warning := kind.cut_warning(task, features, positions):
             warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run
+
+
+def _is_own_length(task: NamedTask) -> bool:
+    return task.name in TASKS and task.max_seq_length == TASKS[task.name].max_seq_length
 
 
 class FineTuningRun:
@@ -135,19 +173,21 @@ class FineTuningRun:
     evaluation: Evaluation  # of the finished model, as it will answer; there once it is trained
 
     def __init__(self, output: str | Path):
-        """Open `output`; FileNotFoundError if it holds no run, ValueError if its finetuning.json is damaged."""
+        """Open `output`; FileNotFoundError if it holds no run, ValueError, with file and field, if that is damaged."""
         self.output = Path(output)
         path = self.output / RUN_FILE
         if not path.is_file():
             raise FileNotFoundError(f"{self.output} holds no fine-tuning run: it has no {RUN_FILE}")
+        contents = read_json(path)
+        check(contents, RUN, path)
+        self.task = settings_from(NamedTask, contents["task"], path)
+        self.recipe = settings_from(FineTuningRecipe, contents["recipe"], path)
+        self.start, self.from_scratch = contents["start"], contents["from_scratch"]
         try:
-            contents = read_json(path)
-            self.task = NamedTask(**contents["task"])
-            self.recipe = FineTuningRecipe(**contents["recipe"])
+            check_task(self.task)
             self.config = AlbertConfig.from_dict(contents["config"])
-            self.start, self.from_scratch = str(contents["start"]), bool(contents["from_scratch"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error!r}") from error
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
 
     @property
@@ -180,14 +220,15 @@ class FineTuningRun:
         """Updates to make at most."""
         if self.task.steps is not None:
             return self.task.steps
-        return math.ceil((self.task.epochs or 0) * self.data.batches_per_epoch / self.recipe.accumulation)
+        assert self.task.epochs is not None  # one of the two is given
+        return math.ceil(self.task.epochs * self.data.batches_per_epoch / self.recipe.accumulation)
 
     @property
     def schedule(self) -> Callable[[int], float]:
         """The learning rate as a function of the updates made."""
         warmup, peak = self.task.warmup_steps, self.task.learning_rate_for(self.config.hidden_size)
         if warmup is None:
-            warmup = int((self.task.warmup_fraction or 0) * self.steps)
+            warmup = min(int((self.task.warmup_fraction or 0) * self.steps), self.steps - 1)
         return partial(warmup_linear, warmup_steps=warmup, total_steps=self.steps, peak=peak)
 
     def check(self) -> None:
@@ -197,7 +238,9 @@ class FineTuningRun:
             raise ValueError(f"all training examples must have equally many choices, got {sorted(shapes)}")
         if any(feature.target is None for feature in (*self.data.features, *self.eval_features)):
             raise ValueError("all examples must have a label, tags or answers")
-        self.schedule(0)
+        warmup = self.task.warmup_steps
+        if warmup is not None and warmup >= self.steps:
+            raise ValueError(f"warmup_steps={warmup} must be less than the updates of the run, which are {self.steps}")
 
     def start_model(self) -> Any:
         """Return the model that training starts from; its head is new unless it knew the same labels before."""
@@ -211,6 +254,13 @@ class FineTuningRun:
         stored = {name: weight for name, weight in checkpoint.weights.items() if keeps_head or name not in head}
         checkpoint = checkpoint._replace(config=self.config, weights={**head, **stored})
         return cls.from_checkpoint(checkpoint, recipe.dtype, recipe.backend, recipe.seed)
+
+    def _frozen(self) -> list[str]:
+        """Return the names of the parameters that are not trained."""
+        if not self.recipe.freeze_trunk:
+            return []
+        cls = self.kind.model
+        return [name for name in cls.make_layout(self.config).shapes if name not in cls.head_shapes(self.config)]
 
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
@@ -236,7 +286,7 @@ class FineTuningRun:
 
         trainer = Trainer(
             model,
-            AdamW(model.params, model.grads, weight_decay=recipe.weight_decay),
+            AdamW(model.params, model.grads, weight_decay=recipe.weight_decay, frozen=self._frozen()),
             self.schedule,
             self.data,
             self.output,
@@ -261,15 +311,20 @@ class FineTuningRun:
         """Train to the end, leave the model of the best evaluation in the run folder, and return it ready for use.
 
         With `resume`, go on from the latest checkpoint; a run that was killed before its first one starts anew. Warns
-        if the model says the same of everything. Raises what `Trainer.train` and `Trainer.resume` raise.
+        if the model says the same of everything. Raises BlockingIOError while another process trains it, and what
+        `Trainer.train` and `Trainer.resume` raise.
         """
+        with locked(self.output):
+            return self._train(on_step, resume)
+
+    def _train(self, on_step: Callable[[Record], None] | None, resume: bool) -> Predictor:
         trainer = self.trainer(on_step, resume and latest_checkpoint(self.output) is not None)
         trainer.train(self.steps)
         self._publish(self.output / "best" / "checkpoints" / f"step-{self.best()['step']:08d}")
         predictor = Predictor.load(self.output, threads=self.recipe.threads, dtype=self.recipe.dtype)
         self.evaluation = predictor.evaluate(self.eval_examples, self.eval_features)
         if warning := predictor.collapse_warning(self.evaluation.predictions):
-            warnings.warn(warning, stacklevel=2)
+            warnings.warn(warning, stacklevel=3)
         return predictor
 
     def _publish(self, best: Path) -> None:
@@ -280,12 +335,21 @@ class FineTuningRun:
                     shutil.copyfile(path, hidden / path.name)
 
     def best(self) -> Record:
-        """Return the record of the best evaluation so far; ValueError if there was none."""
-        records = [record for record in read_metrics(self.output / "metrics.jsonl") if "evaluation" in record]
+        """Return the record of the best evaluation so far; ValueError if there was none, or the log is damaged."""
+        path = self.output / "metrics.jsonl"
+        records = [record for record in read_metrics(path) if "evaluation" in record]
+        if not records:
+            raise ValueError(f"{path} holds no evaluation")
         return self.best_of(records)
 
     def best_of(self, evaluations: Sequence[Record]) -> Record:
-        """Return the record with the best value of the task's metric; of equals the earliest."""
+        """Return the record with the best value of the task's metric; of equals the earliest.
+
+        Raises ValueError, with file and step, for a record that lacks it.
+        """
+        for record in evaluations:
+            where = f"{self.output / 'metrics.jsonl'}, step {record['step']}, evaluation"
+            check(record["evaluation"], {self.task.metric: number()}, where)
         return max(evaluations, key=lambda record: float(record["evaluation"][self.task.metric]))
 
     def is_out_of_patience(self, evaluations: Sequence[Record]) -> bool:

@@ -14,6 +14,7 @@ from albert_np.tasks.examples import Answer
 __all__ = [
     "answering_metrics",
     "answering_scores",
+    "are_places",
     "choice_metrics",
     "classification_metrics",
     "collapse_warning",
@@ -104,7 +105,7 @@ def tagging_metrics(predictions: Sequence[Sequence[str]], references: Sequence[S
     """
     pairs = _pairs(predictions, references)
     tags = [tag for prediction, reference in pairs for tag in _pairs(prediction, reference)]
-    bare = all("-" in tag or tag in _PLACES for pair in tags for tag in pair)
+    bare = are_places(tag for pair in tags for tag in pair)
     right = predicted = actual = 0
     for prediction, reference in pairs:
         found, there = entity_spans(prediction, bare), entity_spans(reference, bare)
@@ -122,6 +123,11 @@ _PLACES = frozenset("OIMBELSUW")
 _BEGIN, _END = frozenset("BSUW"), frozenset("ELSUW")
 
 
+def are_places(tags: Iterable[str]) -> bool:
+    """Whether plain tags are all letters that say where in a span a word stands; among "V" and "PREP", "S" is none."""
+    return all("-" in tag or tag in _PLACES for tag in tags)
+
+
 def entity_spans(tags: Sequence[str], bare: bool = True) -> set[tuple[str, int, int]]:
     """Return the spans that tags mark, as (type, first word, word after the last).
 
@@ -130,8 +136,7 @@ def entity_spans(tags: Sequence[str], bare: bool = True) -> set[tuple[str, int, 
     always begin a span, I, M, E and L begin one where they do not continue a span of their type; after E, L, S, U and W
     none goes on. Any other tag is a span of one word, so that f1 of plain tags (parts of speech) is accuracy.
 
-    bare: whether a letter without hyphen and type is read so too; `tagging_metrics` does if there are no other plain
-    tags, as "S" among "V" and "PREP" is a part of speech.
+    bare: whether a letter without hyphen and type is read so too, see `are_places`.
     """
     spans: set[tuple[str, int, int]] = set()
     start, kind = 0, None  # of the span that is open; None if none is

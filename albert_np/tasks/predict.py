@@ -1,8 +1,9 @@
 """Using a fine-tuned model: predictions with their probabilities, and evaluation."""
 
+import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
-from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -12,16 +13,17 @@ from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
+from albert_np.schema import check, flag, optional
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
-from albert_np.tasks.kinds import KINDS, Feature, Kind, Prediction, split_words
+from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
 from albert_np.tasks.kinds.base import Output
-from albert_np.tasks.recipes import named_task
-from albert_np.tasks.settings import NamedTask
+from albert_np.tasks.recipes import check_task, named_task
+from albert_np.tasks.settings import NamedTask, settings_from
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics
 
-__all__ = ["Evaluation", "Predictor", "label_list", "save_task"]
+__all__ = ["Evaluation", "Predictor", "check_list", "label_list", "save_task"]
 
 TASK_FILE = "task.json"
 TOKENS = 8192  # that a thread is given at a time
@@ -59,17 +61,25 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, source: str | Path, task_name: str | None = None, threads: int | None = None, dtype: str = "float32"
+        cls,
+        source: str | Path,
+        task_name: str | None = None,
+        threads: int | None = None,
+        dtype: str = "float32",
+        no_answer_above: float | None = None,
     ) -> Self:
         """Load what `albert-np finetune` made, or any model of fine-tuning that `open_checkpoint` opens.
 
         task_name: whose lengths and metrics to use where the folder has no task.json; by default those of the kind
-        that the model's class tells. Without task.json, a model with the plain head of question answering always gives
-        an answer: whether it was trained with questions that have none, nothing tells. `no_answer_above` of
-        `predictor.task` changes that. Raises ValueError for a model without a head of fine-tuning, or of another kind.
+        that the model's class tells. no_answer_above: the score above which a question is said to have no answer,
+        `math.inf` for never. By default it is what task.json says; without one, a model with the plain head of question
+        answering always gives an answer: whether it was trained with questions that have none, nothing tells. Raises
+        ValueError for a model without a head of fine-tuning, or of another kind.
         """
         checkpoint = open_checkpoint(find_model(source))
         task = _task_of(checkpoint, task_name)
+        if no_answer_above is not None:
+            task = replace(task, no_answer_above=None if no_answer_above == math.inf else no_answer_above)
         numbered = {i: f"LABEL_{i}" for i in range(checkpoint.config.num_labels)}  # Hugging Face's for want of names
         if checkpoint.config.id2label == numbered and not (checkpoint.source / TASK_FILE).is_file():
             checkpoint = checkpoint._replace(config=replace(checkpoint.config, id2label=None))
@@ -78,44 +88,73 @@ class Predictor:
 
     def classify(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
         """Return the class, the labels or the number of each text, or pair of texts."""
-        return self.predict(
-            [TextExample(*both) for both in zip(texts, pairs or repeat(None), strict=pairs is not None)]
-        )
+        _check_texts("texts", texts)
+        if pairs is None:
+            return self.predict([TextExample(text) for text in texts])
+        _check_texts("pairs", pairs)
+        if len(pairs) != len(texts):
+            raise ValueError(f"texts and pairs must be equally many, got {len(texts)} and {len(pairs)}")
+        return self.predict([TextExample(*both) for both in zip(texts, pairs, strict=True)])
 
     def tag(self, sentences: Sequence[str | Sequence[str]]) -> list[Prediction]:
         """Return the tags of each sentence: of its words, or, of a string, of what `split_words` makes of it."""
+        if isinstance(sentences, str):
+            raise TypeError(f"sentences must be a list of sentences, got one: write [{sentences[:20]!r}]")
+        for i, sentence in enumerate(sentences):
+            if not isinstance(sentence, str):
+                _check_texts(f"sentences[{i}]", sentence)
         words = [split_words(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
         return self.predict([TaggedExample(tuple(each)) for each in words])
 
+    def entities(self, text: str) -> list[Entity]:
+        """Return the spans that the tags of a text's words mark, in order, and the characters at which they stand."""
+        return entities(text, self.tag([text])[0], self.labels)
+
     def answer(self, question: str, context: str) -> Prediction:
         """Return what the context, of whatever length, answers to a question; "" if it is said to have no answer."""
+        _check_text("question", question)
+        _check_text("context", context)
         return self.predict([QuestionExample("1", question, context)])[0]
 
     def choose(self, choices: Sequence[str], context: str, question: str | None = None) -> Prediction:
         """Return which of the choices fits."""
+        _check_texts("choices", choices)
+        _check_text("context", context)
         return self.predict([ChoiceExample(context, question, tuple(choices))])[0]
 
     def features(self, examples: Sequence[Example]) -> list[Feature]:
         """Return what the model reads of the examples."""
         return self.kind.features(self.task, self.labels, self.tokenizer, examples)
 
-    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
-        """Return a prediction for each example; ValueError for one that the model is not made for."""
-        for example in examples:
-            if not isinstance(example, self.kind.example):
-                fitting = [name for name, kind in KINDS.items() if isinstance(example, kind.example)]
-                raise ValueError(f"this model's kind of task is {self.kind.name}, not {' or '.join(fitting)}")
+    def _told_features(self, examples: Sequence[Example]) -> list[Feature]:
         features = self.features(examples)
+        positions = self._replicas.model.config.max_position_embeddings
+        if warning := self.kind.cut_warning(self.task, features, positions):
+            warnings.warn(warning, stacklevel=4)
+        return features
+
+    def predict(self, examples: Sequence[Example]) -> list[Prediction]:
+        """Return a prediction for each example; warns of those that are cut.
+
+        Raises TypeError for what is no list, ValueError for an example that the model is not made for.
+        """
+        check_list("examples", examples, self.kind)
+        features = self._told_features(examples)
         return self._decode(examples, features, self._outputs(features)[0])
 
     def evaluate(self, examples: Sequence[Example], features: Sequence[Feature] | None = None) -> Evaluation:
         """Return the loss and the metrics of the task on labelled examples, and the predictions.
 
-        features: those of the examples, if they are there already. Raises ValueError for an example without its answer
-        or with a label that the model does not know.
+        features: those of the examples, if they are there already; if not, it warns of examples that are cut. Raises
+        TypeError for what is no list; ValueError for an example without its answer or with a label that the model
+        does not know, or if there is none.
         """
+        check_list("examples", examples, self.kind)
+        if not examples:
+            raise ValueError("examples is empty: there is nothing to evaluate on")
         asked, task = self.kind.references(examples), self.kind.reporting(self.task, self.labels)
-        features = features or self.features(examples)
+        if features is None:
+            features = self._told_features(examples)
         outputs, loss = self._outputs(features)
         predictions = self._decode(examples, features, outputs)
         return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, task)}, predictions)
@@ -157,6 +196,24 @@ class Predictor:
         return [found[i] for i in range(len(features))], loss / max(1, weights)
 
 
+def check_list(name: str, examples: Any, kind: Kind[Any]) -> None:
+    """Raise TypeError unless examples are in a list."""
+    if isinstance(examples, str | bytes | kind.example) or not isinstance(examples, Sequence):
+        raise TypeError(f"{name} must be a list of {kind.example.__name__}, got a {type(examples).__name__}")
+
+
+def _check_texts(name: str, texts: Sequence[str]) -> None:
+    if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
+        raise TypeError(f"{name} must be a list of texts, got {texts!r:.40}; of one text, a list of one")
+    for i, text in enumerate(texts):
+        _check_text(f"{name}[{i}]", text)
+
+
+def _check_text(name: str, text: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{name} must be a text, got {type(text).__name__}")
+
+
 def save_task(task: NamedTask, folder: Path) -> None:
     """Write task.json, which `Predictor.load` reads."""
     write_json(folder / TASK_FILE, {"task": asdict(task)})
@@ -174,14 +231,13 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
     task = named_task(name or kind.name)
     task = KINDS[task.kind].suited(task, ())
     if path.is_file():
-        try:
-            saved = read_json(path)
-            own = NamedTask(**saved["task"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error!r}") from error
+        saved = read_json(path)
+        check(saved, {"task": {}, "refuses": optional(flag())}, path)
+        own = settings_from(NamedTask, saved["task"], path)
         if saved.get("refuses") is False:  # as version 0.1 says that every question has an answer
             own = replace(own, no_answer_above=None)
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)
+    check_task(task)
     if task.kind != kind.name:
         raise ValueError(f"{checkpoint.source} is a model for {kind.name}, and {task.name} is {task.kind}")
     return kind.fitted(task, checkpoint.config.max_position_embeddings)

@@ -6,7 +6,7 @@ from typing import Any
 from albert_np.tasks.kinds import KINDS
 from albert_np.tasks.settings import NamedTask
 
-__all__ = ["TASKS", "named_task", "task_settings"]
+__all__ = ["TASKS", "check_task", "named_task", "task_settings"]
 
 # Lan et al. (2019), Table 14, in the order of its columns: learning rate, batch size, dropout of ALBERT and of the
 # classifier, steps, warm-up, sequence length. The metrics and SQuAD's other lengths are google-research/albert's, whose
@@ -42,13 +42,25 @@ def task_settings(
 ) -> NamedTask:
     """Return a task of `TASKS` with some settings changed; None changes nothing.
 
-    The warm-up keeps its share of all updates unless it is given. Raises ValueError for an unknown name, or if both
-    steps and epochs are given.
+    The warm-up keeps its share of all updates unless it is given. Raises ValueError for an unknown name, a value out of
+    its bounds, a metric that tasks of this kind do not have, or if both steps and epochs are given; TypeError for a
+    setting that there is not.
     """
     task = replace(named_task(name), **{field: value for field, value in changes.items() if value is not None})
+    check_task(task)
     if steps is not None and epochs is not None:
         raise ValueError(f"steps={steps} and epochs={epochs}: give one of them")
     if steps is not None or epochs is not None:
         share = task.warmup_steps / task.steps if task.steps and task.warmup_steps is not None else task.warmup_fraction
         task = replace(task, steps=steps, epochs=epochs, warmup_steps=None, warmup_fraction=share)
     return task if warmup_steps is None else replace(task, warmup_steps=warmup_steps)
+
+
+def check_task(task: NamedTask) -> None:
+    """Raise ValueError if there is no such kind of task, or its answers are not measured by the task's metric."""
+    if task.kind not in KINDS:
+        raise ValueError(f"kind={task.kind!r}: allowed are {', '.join(KINDS)}")
+    if task.metric not in KINDS[task.kind].measures:
+        raise ValueError(
+            f"metric={task.metric!r}: {task.kind} is judged by one of {', '.join(KINDS[task.kind].measures)}"
+        )

@@ -20,7 +20,7 @@ and `optimization.py` for ε = 1e-6 outside the root, for the excluded names, an
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -46,10 +46,12 @@ class AdamW:
     w ← (1 - ηλ) w, is the same as decaying within u. Without bias correction it is google-research/albert's
     `AdamWeightDecayOptimizer`, and torch has no counterpart.
 
+    frozen: names of parameters that stay as they are, weight decay included.
+
     A deep copy has params, grads and moments of its own, and belongs to no model; copied together,
     `copy.deepcopy((model, optimizer))`, the two belong together as before. Pickling is alike.
 
-    Raises ValueError for a constant out of its range or for stores of different layouts.
+    Raises ValueError for a constant out of its range, an unknown name or stores of different layouts.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class AdamW:
         epsilon: float = 1e-6,
         weight_decay: float = 0.01,
         bias_correction: bool = True,
+        frozen: Collection[str] = (),
     ):
         for name, beta in (("beta1", beta1), ("beta2", beta2)):
             if not 0 <= beta < 1:
@@ -72,8 +75,11 @@ class AdamW:
             raise ValueError(f"weight_decay={weight_decay} must be finite and not negative")
         if params.layout.shapes != grads.layout.shapes or params.flat.dtype != grads.flat.dtype:
             raise ValueError("params and grads must have the same names, shapes and dtype")
+        if unknown := sorted(set(frozen) - set(params)):
+            raise ValueError(f"frozen: {unknown[0]!r} is no parameter")
         self.params = params
         self.grads = grads
+        self.frozen = frozenset(frozen)
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
@@ -108,6 +114,8 @@ class AdamW:
             raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
         self.steps += 1
         for name in self.params:
+            if name in self.frozen:
+                continue
             w = self.params[name].reshape(-1)
             u = self._u[: w.size]
             self._direction(name, u)
@@ -147,10 +155,16 @@ class AdamW:
     def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
         return 1.0
 
+    def forget_frozen(self) -> None:
+        """Set the gradients of frozen parameters to 0, so that they do not count in the global norm."""
+        for name in self.frozen:
+            self.grads[name][...] = 0
+
     def settings(self) -> dict[str, Any]:
         """Return the constants that decide the updates, as JSON can hold them."""
         constants = ("beta1", "beta2", "epsilon", "weight_decay", "bias_correction")
-        return {"name": type(self).__name__} | {name: getattr(self, name) for name in constants}
+        frozen = {"frozen": sorted(self.frozen)} if self.frozen else {}
+        return {"name": type(self).__name__} | {name: getattr(self, name) for name in constants} | frozen
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return `steps` () int64 and `first_moment`, `second_moment` (P,) as NumPy arrays.

@@ -206,6 +206,7 @@ class Trainer(Generic[M]):
             for batch in batches:
                 for tallies in self._replicas.map(pass_through, split(batch._asdict(), self.threads)):
                     totals = add(totals, tallies)
+        self.optimizer.forget_frozen()
         grad_norm = clip_by_global_norm(self.model.grads, self.max_grad_norm)
         self._require_finite("the gradient norm", grad_norm, self.model)
         return totals, grad_norm

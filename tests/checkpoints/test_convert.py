@@ -26,9 +26,7 @@ def test_a_folder_is_read_as_the_class_it_was_saved_from(name, tmp_path):
 
 def test_a_config_elsewhere_goes_with_tensorflows_checkpoints_alone(tmp_path):
     randomize(AlbertForPreTraining(small_config())).save_pretrained(tmp_path / "a")
-    with pytest.raises(
-        ValueError, match=r"config_path='.*config\.json' goes with a TensorFlow checkpoint, and .* is none"
-    ):
+    with pytest.raises(ValueError, match=r"config_path='.*config\.json' goes with a TensorFlow checkpoint"):
         convert(tmp_path / "a", tmp_path / "b", config_path=tmp_path / "a" / "config.json")
     assert not (tmp_path / "b").exists()
 

@@ -185,9 +185,16 @@ def test_types_and_sizes_that_cannot_be_written_are_refused(tmp_path):
     folder = tmp_path / "new"
     with pytest.raises(ValueError, match=r"dtype='int8': allowed are float64, float32, float16, bfloat16"):
         write_folder(folder, small_config(), "X", some_weights(), "int8")
-    with pytest.raises(ValueError, match=r"max_shard_bytes=0: must be at least 1"):
+    with pytest.raises(ValueError, match=r"max_shard_bytes=0: must be a whole number of at least 1"):
         write_folder(folder, small_config(), "X", some_weights(), max_shard_bytes=0)
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("weights", [{}, {"a": np.ones(2, complex)}, {"a": np.array(["x"])}])
+def test_what_are_no_weights_is_refused_with_nothing_written(weights, tmp_path):
+    with pytest.raises(ValueError, match=r"weights are empty|a is of type .*: only real numbers can be written"):
+        write_folder(tmp_path / "out", small_config(), "X", weights, "float32")
+    assert not list(tmp_path.iterdir())
 
 
 def test_files_hold_at_most_what_was_asked_and_the_index_adds_up(tmp_path):

@@ -185,7 +185,7 @@ WRONG = {
     "no output": (["pretrain", "--corpus", "x"], 2, "give --output, or --resume"),
     "a corpus that is not there": (["pretrain", "--corpus", "gone.txt", "--output", "x"], 2, "gone.txt"),
     "a run that is there": (["pretrain", "--corpus", "CORPUS", "--output", "RUN"], 2, "already holds a run"),
-    "settings on resuming": (["pretrain", "--resume", "RUN", "--steps", "9"], 2, "do not give steps"),
+    "settings on resuming": (["pretrain", "--resume", "RUN", "--steps", "9"], 2, "do not give --steps"),
     "nothing to resume": (["pretrain", "--resume", "nowhere"], 2, "nowhere holds no run"),
     "a vocabulary too large": (
         ["pretrain", "--corpus", "CORPUS", "--output", "x", "--vocab-size", "5000", "--layout", "lines"],

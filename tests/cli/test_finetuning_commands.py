@@ -7,6 +7,11 @@ import sys
 import pytest
 from toys.tasks import examples, model_folder
 
+from albert_np.model import AlbertForQuestionAnswering
+from albert_np.tokenization import AlbertTokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+
 OPTIONS = "--steps 300 --batch-size 16 --learning-rate 8e-3 --threads 1".split()
 
 
@@ -103,6 +108,60 @@ def test_a_tagger_and_an_answerer(place):
     assert "(no answer)" in refused
 
 
+def test_rows_that_cannot_be_read_are_skipped_counted_and_listed(place):
+    good = (place / "data.tsv").read_text()
+    (place / "bad.tsv").write_text(good + "one cell\nthing\tthe red car\tand more\n")
+    start = ("--task", "classification", "--model", place / "model", "--output", place / "skipping", "--steps", "3")
+    refused = run("finetune", "--train", place / "bad.tsv", *start)
+    assert refused.returncode == 2
+    assert "line 202: has 1 cells" in refused.stderr
+    made = run("finetune", "--train", place / "bad.tsv", *start, "--skip-bad-rows")
+    assert made.returncode == 0, made.stderr
+    assert "skipped:" in made.stderr
+    assert "line 202: has 1 cells" in made.stderr
+    assert "2 rows were skipped" in made.stderr
+    assert "20 of 200 examples are held out" in made.stderr
+    measured = ("evaluate", "--model", place / "skipping", "--data", place / "bad.tsv", "--skip-bad-rows", "--json")
+    shown = json.loads(done(*measured))
+    assert (shown["examples"], shown["skipped"]) == (200, 2)
+    lines = done("classify", "--model", place / "skipping", "--file", place / "bad.tsv", "--skip-bad-rows")
+    assert [json.loads(line)["id"] for line in lines.splitlines()] == list(range(200))
+    written = done(
+        "classify", "--model", place / "skipping", "--file", place / "data.tsv", "--submission", place / "sub"
+    )
+    assert "200 answers" in written
+    assert (place / "sub").read_text().splitlines()[:1] == ["index\tprediction"]
+    assert len((place / "sub").read_text().splitlines()) == 201
+
+
+def test_labels_that_are_not_held_out_are_said(place):
+    rare = (place / "data.tsv").read_text() + "rare\tthe old red lamp\n"
+    (place / "rare.tsv").write_text(rare)
+    start = ("--task", "classification", "--model", place / "model", "--output", place / "rare", "--steps", "2")
+    made = run("finetune", "--train", place / "rare.tsv", *start, "--freeze-trunk", "--learning-rate", "0")
+    assert made.returncode == 0, made.stderr
+    assert "none of them has the label 'rare'" in made.stderr
+    run_file = json.loads((place / "rare" / "finetuning.json").read_text())
+    assert run_file["recipe"]["freeze_trunk"] is True
+    records = [json.loads(line) for line in (place / "rare" / "metrics.jsonl").read_text().splitlines()]
+    assert all(record["learning_rate"] == 0 for record in records)
+
+
+def test_the_threshold_for_no_answer_is_said_and_can_be_given(place):
+    AlbertForQuestionAnswering.from_pretrained(place / "model", seed=3).save_pretrained(place / "plain")
+    AlbertTokenizer.from_pretrained(place / "model").save_pretrained(place / "plain")
+    asked = ("answer", "the animal", "--context", "a dog", "--model", place / "plain")
+    assert "(no answer)" not in done(*asked)
+    assert "(no answer)" in done(*asked, "--no-answer-above", "-99").splitlines()[0]
+    said = run(*asked, "--no-answer-above", "99")
+    assert "no answer" not in said.stdout.splitlines()[0]
+    assert "and is given above 99.000 (--no-answer-above)" in said.stderr
+    assert "(no answer)" not in done(*asked, "--always-answer")
+    (place / "squad.jsonl").write_text(json.dumps({"id": "q7", "question": "what?", "context": "the old dog"}) + "\n")
+    done("classify", "--model", place / "plain", "--file", place / "squad.jsonl", "--submission", place / "squad.json")
+    assert json.loads((place / "squad.json").read_text()).keys() == {"q7"}
+
+
 WRONG = {
     "nothing": (["finetune"], "give --task, --train, --model, --output"),
     "an unknown task": (
@@ -114,7 +173,7 @@ WRONG = {
         ["finetune", "--task", "cola", "--train", "DATA", "--model", "MODEL", "--output", "x", "--columns", "text"],
         "write role=column",
     ),
-    "settings on resuming": (["finetune", "--resume", "MODEL", "--steps", "3"], "do not give steps"),
+    "settings on resuming": (["finetune", "--resume", "MODEL", "--steps", "3"], "do not give --steps"),
     "a run that is none": (["finetune", "--resume", "MODEL"], "holds no fine-tuning run"),
     "no demo without the quickstart": (["finetune", "--demo", "--model", "nowhere"], "albert-np quickstart"),
     "a model without a head": (["classify", "text", "--model", "MODEL"], "fine-tune it first"),

@@ -1,13 +1,26 @@
 import dataclasses
 import json
+import subprocess
+import sys
+import warnings
 
 import numpy as np
 import pytest
 from toys.tasks import examples
 
 from albert_np.checkpoints import open_checkpoint
+from albert_np.files import locked
 from albert_np.model import class_of
-from albert_np.tasks import KINDS, FineTuningRecipe, FineTuningRun, Predictor, prepare_finetuning, task_settings
+from albert_np.tasks import (
+    KINDS,
+    FineTuningRecipe,
+    FineTuningRun,
+    Predictor,
+    TaggedExample,
+    TextExample,
+    prepare_finetuning,
+    task_settings,
+)
 from albert_np.training.metrics import read_metrics
 
 RECIPE = FineTuningRecipe(threads=1)
@@ -167,3 +180,153 @@ def test_a_model_of_questions_that_all_have_answers_is_not_asked_whether_there_i
 def test_a_model_without_a_head_answers_nothing(start):
     with pytest.raises(ValueError, match="fine-tune it first"):
         Predictor.load(start)
+
+
+def test_cut_texts_are_counted_and_said(start, tmp_path):
+    train, short = (
+        examples("classification", 6),
+        [TextExample("cat", label="animal"), TextExample("car", label="thing")],
+    )
+    long = [example._replace(text=" ".join([example.text] * 8)) for example in train[:2]]  # 48 words
+    task = task_settings("classification", steps=2)
+    for name, made, length, message in (
+        ("a", [*long, *train[2:]], None, r"2 of 6 examples \(33%\) are cut to max_seq_length=32"),
+        ("b", train, 6, r"6 of 6 examples .* max_seq_length=6 .* a larger max_seq_length shows more"),
+    ):
+        asked = task if length is None else dataclasses.replace(task, max_seq_length=length)
+        with pytest.warns(UserWarning, match=message):
+            run = prepare_finetuning(tmp_path / name, asked, made, short, start, recipe=RECIPE)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepare_finetuning(tmp_path / "c", task, train, short, start, recipe=RECIPE)
+    assert Predictor(run.start_model(), run.tokenizer, run.task, 1).predict(short[:0]) == []
+    with pytest.warns(UserWarning, match="2 of 2 examples"):
+        Predictor(run.start_model(), run.tokenizer, run.task, 1).classify([long[0].text, long[1].text])
+
+
+@pytest.mark.parametrize("kind", ["tagging", "answering", "choice"])
+def test_only_what_is_not_read_in_windows_is_cut(kind, start, tmp_path):
+    made = examples(kind, 8)
+    if kind == "tagging":
+        made = [TaggedExample(example.words * 8, example.tags * 8) for example in made]
+    elif kind == "answering":
+        made = [example._replace(context=f"{example.context} " + "red " * 60) for example in made]
+        made[0] = made[0]._replace(question="the " * 40)
+    else:
+        made[0] = made[0]._replace(context="old " * 40)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        prepare_finetuning(tmp_path / "run", kind, made, made, start, recipe=RECIPE)
+    said = [str(warning.message) for warning in caught]
+    bound = "max_query_length=10" if kind == "answering" else "max_seq_length=32"
+    assert len(said) == 2 * (kind != "tagging")  # of training and of evaluation
+    assert all(f"1 of 8 examples (12%) are cut to {bound}" in text for text in said)
+
+
+def test_what_cannot_be_trained_is_refused_by_name_and_nothing_is_left(start, tmp_path):
+    made = examples("classification", 20)
+    for changes, message in (
+        ({"max_seq_length": 40}, "max_seq_length=40: .* can read 32 tokens at most"),
+        ({"warmup_steps": 60}, "warmup_steps=60 must be less than the updates of the run, which are 60"),
+        ({"kind": "spam"}, "kind='spam': allowed are classification"),
+        ({"metric": "loss"}, "metric='loss': classification is judged by"),
+    ):
+        task = dataclasses.replace(task_settings("classification", steps=60), **changes)
+        with pytest.raises(ValueError, match=message):
+            prepare_finetuning(tmp_path / "run", task, made, made, start)
+    for train, error, message in (
+        ("hello", TypeError, "train must be a list of TextExample, got a str"),
+        (made[0], TypeError, "train must be a list of TextExample, got a TextExample"),
+        (["hello"], ValueError, "example 1 is a str; the kind of task is classification"),
+        ([], ValueError, "train is empty"),
+        ([*made, TextExample(" ", label="animal")], ValueError, "example 21"),
+    ):
+        with pytest.raises(error, match=message):
+            prepare_finetuning(tmp_path / "run", "classification", train, made, start)
+    with pytest.raises(ValueError, match="evaluation is empty"):
+        prepare_finetuning(tmp_path / "run", "classification", made, [], start)
+    assert not list(tmp_path.iterdir())
+
+
+DAMAGE = {
+    "no object": (lambda run: [], r"finetuning\.json must hold a JSON object"),
+    "no task": (lambda run: {**run, "task": None}, r"finetuning\.json: task is null; allowed is an object"),
+    "a task too large": (
+        lambda run: {**run, "task": run["task"] | {"batch_size": 10**12}},
+        r"finetuning\.json: task: batch_size is 1000000000000; allowed is a whole number from 1",
+    ),
+    "an unknown kind": (lambda run: {**run, "task": run["task"] | {"kind": "spam"}}, r"json: kind='spam'"),
+    "a seed": (lambda run: {**run, "recipe": run["recipe"] | {"seed": "x"}}, r"json: recipe: seed is 'x'"),
+    "a config": (
+        lambda run: {**run, "config": run["config"] | {"hidden_size": -3}},
+        r"finetuning\.json: .*hidden_size",
+    ),
+    "a flag": (lambda run: {**run, "from_scratch": "no"}, r"json: from_scratch is 'no'; allowed is true or false"),
+    "no start": (lambda run: {name: run[name] for name in run if name != "start"}, r"json: start is missing"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_run_is_refused_with_file_and_field(name, start, tmp_path):
+    change, message = DAMAGE[name]
+    prepared(tmp_path / "run", start)
+    path = tmp_path / "run" / "finetuning.json"
+    path.write_text(json.dumps(change(json.loads(path.read_text()))))
+    with pytest.raises(ValueError, match=message):
+        FineTuningRun(tmp_path / "run")
+
+
+@COLLAPSED
+def test_a_log_that_lacks_an_evaluation_names_file_and_step(start, tmp_path):
+    run = prepared(tmp_path / "run", start, steps=4)
+    with pytest.raises(FileNotFoundError):
+        run.best()
+    run.train()
+    path = tmp_path / "run" / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"accuracy": 0', '"accuracy": null, "was": 0'))
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, step 1, evaluation: accuracy is null"):
+        run.best()
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, step 1, evaluation: accuracy is null"):
+        run.train(resume=True)
+    path.write_text("")
+    with pytest.raises(ValueError, match="holds no evaluation"):
+        run.best()
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(start, tmp_path):
+    prepared(tmp_path / "run", start, steps=2)
+    code = "import sys; from albert_np.tasks import FineTuningRun; FineTuningRun(sys.argv[1]).train(resume=True)"
+    with locked(tmp_path / "run"):
+        second = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True)
+    assert second.returncode == 1
+    assert "is in use by another process" in second.stderr
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+@COLLAPSED
+def test_a_frozen_trunk_stays_to_the_bit_and_the_run_resumes(start, tmp_path):
+    recipe = dataclasses.replace(RECIPE, freeze_trunk=True, evaluate_every=3)
+    run = prepared(tmp_path / "run", start, recipe=recipe, steps=9)
+
+    class Stop(Exception):
+        pass
+
+    def after(record):
+        if record["step"] == 5:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run.train(after)
+    FineTuningRun(tmp_path / "run").train(resume=True)
+    begun, trained = (
+        run.start_model().params,
+        open_checkpoint(tmp_path / "run" / "checkpoints" / "step-00000009").weights,
+    )
+    heads = run.kind.model.head_shapes(run.config)
+    for name, weight in begun.items():
+        assert np.array_equal(weight, trained[name]) == (name not in heads), name
+    whole = prepared(tmp_path / "whole", start, recipe=recipe, steps=9)
+    whole.train()
+    ours, theirs = (open_checkpoint(tmp_path / name).weights for name in ("run", "whole"))
+    for name, weight in ours.items():
+        np.testing.assert_array_equal(weight, theirs[name])

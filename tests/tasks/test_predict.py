@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import itertools
 import json
+import math
 import pickle
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from albert_np.tasks import (
     demo,
     split_words,
 )
+from albert_np.tasks.kinds import Prediction, entities
 from albert_np.tasks.kinds.answering import best_answers
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
@@ -111,6 +113,28 @@ def test_every_word_of_a_long_sentence_gets_a_tag(start, tmp_path):
     assert len(short.answer) == len(split_words("the old dog, don't!")) == 6
 
 
+def test_entities_stand_where_the_characters_say(start, tmp_path):
+    names = {0: "O", 1: "B-x", 2: "I-x", 3: "S-y"}
+    folder = saved(AlbertForTokenClassification, start, tmp_path, num_labels=4, id2label=names)
+    predictor = Predictor.load(folder, threads=1)
+    text = "The  U.S. dog, red cat: Zoe\u0301!"
+    words = split_words(text)
+    assert words == ["The", "U.S.", "dog", ",", "red", "cat", ":", "Zoe\u0301", "!"]
+    tags = ["O", "B-x", "I-x", "O", "I-x", "B-x", "O", "S-y", "O"]
+    found = entities(text, Prediction(tags, [0.5, 1.0, 0.5, 1, 1, 0.25, 1, 0.125, 1]), predictor.labels)
+    assert [entity[:4] for entity in found] == [
+        ("U.S. dog", "x", 5, 13),
+        ("red", "x", 15, 18),
+        ("cat", "x", 19, 22),
+        ("Zoe\u0301", "y", 24, 28),
+    ]
+    assert [entity.probability for entity in found] == [0.75, 1, 0.25, 0.125]
+    assert all(text[entity.start : entity.end] == entity.text for entity in found)
+    assert predictor.entities(text) == entities(text, predictor.tag([text])[0], predictor.labels)
+    assert [e.type for e in entities("I go", Prediction(["S", "V"], [1.0, 1.0]), ("S", "V"))] == ["S", "V"]
+    assert predictor.entities("") == []
+
+
 def test_choices_need_not_be_equally_many(start, tmp_path):
     predictor = Predictor.load(saved(AlbertForMultipleChoice, start, tmp_path), threads=2)
     made = [ChoiceExample("the old cat", None, tuple("cat dog car lamp".split()[:count])) for count in (2, 4, 3)]
@@ -134,10 +158,12 @@ def test_the_kind_of_a_model_from_elsewhere_is_told_by_class_and_config(start, t
         assert predictor.task.max_seq_length == 32
     with pytest.raises(ValueError, match="is a model for classification, and squad1 is answering"):
         Predictor.load(tmp_path / "d", "squad1")
-    with pytest.raises(ValueError, match="kind of task is multilabel, not tagging"):
+    with pytest.raises(
+        ValueError, match="example 1 is a TaggedExample; the kind of task is multilabel, of TextExample"
+    ):
         Predictor.load(tmp_path / "c", threads=1).tag(["a cat"])
     (tmp_path / "d" / "task.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"task\.json is damaged"):
+    with pytest.raises(ValueError, match=r"task\.json: task is missing"):
         Predictor.load(tmp_path / "d")
 
 
@@ -232,6 +258,98 @@ def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path, 
         logits = theirs(**{name: torch.tensor(value) for name, value in row.items()}).logits[0]
     for number, share in enumerate(logits.softmax(-1).tolist()):
         assert prediction.probabilities[theirs.config.id2label[number]] == pytest.approx(share, rel=1e-4)
+
+
+def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
+    classifier = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path / "a"), threads=1)
+    tagger = Predictor.load(saved(AlbertForTokenClassification, start, tmp_path / "b"), threads=1)
+    chooser = Predictor.load(saved(AlbertForMultipleChoice, start, tmp_path / "c"), threads=1)
+    answerer = Predictor.load(saved(AlbertForQuestionAnswering, start, tmp_path / "d"), threads=1)
+    for call, message in (
+        (lambda: classifier.classify("hello"), "texts must be a list of texts, got 'hello'"),
+        (lambda: classifier.classify(["a", None]), r"texts\[1\] must be a text, got NoneType"),
+        (lambda: classifier.classify(["a"], "b"), "pairs must be a list of texts, got 'b'"),
+        (lambda: classifier.predict("hello"), "examples must be a list of TextExample, got a str"),
+        (lambda: classifier.predict(TextExample("hello")), "must be a list of TextExample, got a TextExample"),
+        (lambda: classifier.evaluate("hello"), "examples must be a list"),
+        (lambda: tagger.tag("the cat"), r"sentences must be a list of sentences, got one: write \['the cat'\]"),
+        (lambda: tagger.tag([["the", 3]]), r"sentences\[0\]\[1\] must be a text, got int"),
+        (lambda: chooser.choose("cat", "the dog"), "choices must be a list of texts, got 'cat'"),
+        (lambda: chooser.choose(["cat"], ["the dog"]), "context must be a text, got list"),
+        (lambda: answerer.answer(["who?"], "the dog"), "question must be a text, got list"),
+        (lambda: answerer.answer("who?", ["the dog"]), "context must be a text, got list"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+    with pytest.raises(ValueError, match="texts and pairs must be equally many, got 2 and 1"):
+        classifier.classify(["a", "b"], ["c"])
+    with pytest.raises(ValueError, match="nothing to evaluate on"):
+        classifier.evaluate([])
+    assert classifier.classify([]) == []
+
+
+def test_a_model_of_questions_from_elsewhere_answers_unless_it_is_told_otherwise(start, tmp_path):
+    folder = saved(AlbertForQuestionAnswering, start, tmp_path)
+    context = "the cat"
+    always = Predictor.load(folder, threads=1)
+    assert always.task.no_answer_above is None
+    assert Predictor.load(folder, "squad1", threads=1).task.no_answer_above is None
+    found = always.answer("who?", context)
+    assert found.answer
+    assert all(candidate.text for candidate in found.candidates)
+    for threshold, answers in ((-1e9, False), (1e9, True), (math.inf, True)):
+        asked = Predictor.load(folder, threads=1, no_answer_above=threshold)
+        assert bool(asked.answer("who?", context).answer) == answers
+        why = asked.kind.why(asked.task, asked.answer("who?", context))
+        assert (why is None) if threshold == math.inf else (f"is given above {threshold:.3f}" in why)
+    with pytest.raises(ValueError, match="no_answer_above is nan"):
+        Predictor.load(folder, no_answer_above=math.nan)
+
+
+def test_several_labels_hold_from_the_threshold_on(start, tmp_path):
+    changes = {"num_labels": 3, "id2label": dict(enumerate("abc")), "problem_type": "multi_label_classification"}
+    predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path, **changes), threads=1)
+    shares = predictor.classify(["the cat"])[0].probabilities
+    for threshold in (0.0, *shares.values(), 1.0):
+        predictor.task = dataclasses.replace(predictor.task, label_threshold=threshold)
+        assert set(predictor.classify(["the cat"])[0].answer) == {
+            n for n, share in shares.items() if share >= threshold
+        }
+
+
+def test_answers_are_written_as_servers_take_them(start, tmp_path):
+    names = {"num_labels": 2, "id2label": {0: "entailment", 1: "not_entailment"}}
+    predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path / "a", **names), threads=1)
+    made = [TextExample("the cat", "a dog"), TextExample("a lamp", "a car")]
+    predictions = predictor.predict(made)
+    lines = predictor.kind.submission(made, predictions).splitlines()
+    assert lines == ["index\tprediction", *(f"{i}\t{found.answer}" for i, found in enumerate(predictions))]
+    predictor = Predictor.load(saved(AlbertForQuestionAnswering, start, tmp_path / "b"), threads=1)
+    made = [QuestionExample("q7", "who?", "the old dog"), QuestionExample("q8", "what?", "a red car")]
+    predictions = predictor.predict(made)
+    assert json.loads(predictor.kind.submission(made, predictions)) == {
+        "q7": predictions[0].answer,
+        "q8": predictions[1].answer,
+    }
+    tagger = Predictor.load(saved(AlbertForTokenClassification, start, tmp_path / "c"), threads=1)
+    with pytest.raises(ValueError, match="no form of submission for tagging"):
+        tagger.kind.submission([], [])
+
+
+def test_a_damaged_task_names_file_and_field(start, tmp_path):
+    folder = saved(AlbertForQuestionAnswering, start, tmp_path)
+    task = dataclasses.asdict(TASKS["squad1"])
+    for content, message in (
+        ([], r"task\.json must hold a JSON object"),
+        ({"task": 3}, r"task\.json: task is 3; allowed is an object"),
+        ({"task": task, "refuses": "no"}, r"task\.json: refuses is 'no'"),
+        ({"task": task | {"max_seq_length": -1}}, r"task\.json: task: max_seq_length is -1"),
+        ({"task": task | {"metric": "bleu"}}, "metric='bleu': answering is judged by"),
+        ({"task": task | {"doc_stride": 0}}, r"task\.json: task: doc_stride is 0"),
+    ):
+        (folder / "task.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match=message):
+            Predictor.load(folder)
 
 
 def modules():

@@ -14,6 +14,7 @@ from albert_np.tasks import (
     TextExample,
     glue_files,
     read_examples,
+    task_files,
 )
 
 
@@ -123,6 +124,41 @@ def test_a_table_whose_first_line_names_no_known_column_is_asked_about(write, na
         read_examples(write(name, content), kind)
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"text": "text", "label": "text"}, "columns: text and label cannot both be 'text'"),
+        ({"text": "-1"}, r"must have one column '-1'; the columns are text, label; positions count from 0"),
+        ({"text": "9"}, r"line 1 names the columns \(text, label\)"),
+        ({"body": "text"}, r"allowed: text, text_pair, label; as in text=body, what is read comes first"),
+    ],
+)
+def test_columns_that_cannot_be_are_refused(write, columns, message):
+    with pytest.raises(ValueError, match=message):
+        read_examples(write("a.csv", "text,label\na,x\nb,y\n"), "classification", columns=columns)
+
+
+def test_words_and_tags_are_two_columns(write):
+    path = write("a.conll", "Ann NNP B-per\nsang VBD O\n")
+    for columns in ({"words": "-1"}, {"tags": "0"}, {"words": "2"}, {"tags": "-3"}):
+        with pytest.raises(ValueError, match="line 1: the words and their tags cannot both be column"):
+            read_examples(path, "tagging", columns=columns)
+
+
+@pytest.mark.parametrize("content", ["text;label\n1,5 or 2;x\nb;y\n", "text\tlabel\n1,5 or 2\tx\nb\ty\n"])
+def test_csv_may_have_semicolons_or_tabs(write, content):
+    assert read_examples(write("a.csv", content), "classification") == [
+        TextExample("1,5 or 2", None, "x"),
+        TextExample("b", None, "y"),
+    ]
+
+
+def test_a_cell_of_csv_may_be_long(write):
+    long = "word, " * 50_000
+    (example,) = read_examples(write("a.csv", f'text,label\n"{long}",x\n'), "classification")
+    assert example.text == long
+
+
 def test_columns_say_whether_the_first_line_is_a_header(write):
     assert read_examples(write("SMS", SMS), "classification", columns={"label": "0", "text": "1"})[:2] == [
         TextExample("message number 0", None, "spam"),
@@ -185,6 +221,38 @@ def test_several_labels_stand_between_bars_or_in_a_json_list(write):
         ("classification", "a.jsonl", '{"text": "a", "label": 1}\n[1]', r"line 2: must be a JSON object, got '\[1\]'"),
         ("classification", "a.json", '[{"text": "a", "label": 1}, {"label": 1}]', r"entry 2: 'text' must be a text"),
         ("classification", "a.json", "[" * 10**5, r"line 1: not JSON"),
+        (
+            "classification",
+            "a.json",
+            '[{"text": "a",\n "label": "x"},\n {"text" "b"}]',
+            r"line 3: not JSON: .* column 10",
+        ),
+        ("classification", "a.json", '{"text": "a",\n"label" 1}', r"line 2: not JSON"),
+        ("classification", "a.jsonl", '{"text"\n{"text": "a", "label": 1}\n', r"line 1: not JSON"),
+        (
+            "classification",
+            "a.jsonl",
+            '{"text": "\\ud800", "label": 1}',
+            r"entry 1: 'text' holds '\\ud800', half a pair",
+        ),
+        ("classification", "a.jsonl", '{"text": "a", "label": "x\\udfff"}', r"entry 1: the label 'label' holds"),
+        ("classification", "a.tsv", "text\tlabel\na\0b\tx\n", r"line 2: 'text' holds a NUL character"),
+        ("classification", "a.csv", 'text,label\n"a"b,x\nc,y\n', r"a\.csv, line 2: not CSV: ',' expected"),
+        ("classification", "a.csv", 'text,label\nb,x\n"a,x\nc,y\n', r"a\.csv, lines 3 to 4: not CSV: unexpected end"),
+        ("classification", "a.csv", "text;label\na;x\nb;x;y\n", r"line 3: has 3 cells, the first row has 2"),
+        ("regression", "a.jsonl", '{"text": "a", "label": 1' + "0" * 400 + "}", r"must be a finite number, got 1000"),
+        ("multilabel", "a.tsv", "text\tlabels\na\t" + "[" * 10**5 + "\n", r"line 2: the label 'labels': not JSON"),
+        ("tagging", "a.conll", "Ann\0\tO\n", r"line 1 holds a NUL"),
+        ("tagging", "a.jsonl", '{"words": ["a\\ud800"], "tags": ["O"]}', r"entry 1: 'words' holds"),
+        ("tagging", "a.jsonl", '{"words": ["a"], "ner_tags": [3]}', r"say what the numbers stand for, as in names="),
+        ("choice", "a.csv", "context,choice0,choice0,label\na,b,c,0\n", r"line 1: two columns are called 'choice0'"),
+        (
+            "choice",
+            "a.csv",
+            "context,choice0,choice1,label\na,b,c," + "9" * 5000 + "\n",
+            r"line 2: 'label' must lie in",
+        ),
+        ("answering", "a.jsonl", '{"id": "\\udcff", "question": "q", "context": "c", "answers": []}', r"the id holds"),
         ("classification", "a.json", "[]", r"holds no example"),
         ("classification", "a.csv", ",\n", r"holds no row"),
         ("classification", "a.tsv", " \n", r"holds no text"),
@@ -251,6 +319,38 @@ def test_bad_rows_can_be_collected_instead(write):
     assert [str(error).partition(": ")[0][-6:] for error in errors] == ["line 3", "line 4"]
 
 
+def collected(path, kind, **options):
+    errors = []
+    examples = read_examples(path, kind, on_bad=errors.append, **options)
+    assert all(type(error) is ValueError and str(path) in str(error) for error in errors)
+    return examples, [str(error).removeprefix(f"{path}, ").partition(":")[0] for error in errors]
+
+
+def test_bad_rows_of_every_format_can_be_collected(write):
+    texts, bad = collected(write("a.csv", 'text,label\na,x\n"b"c,x\nd,y\n"e,y\nf,x\n'), "classification")
+    assert [example.text for example in texts] == ["a", "d"]
+    assert bad == ["line 3", "lines 5 to 6"]
+    texts, bad = collected(
+        write("a.jsonl", '{"text": "a", "label": 1}\n{\n{"text": "b", "label": 2}'), "classification"
+    )
+    assert [example.text for example in texts] == ["a", "b"]
+    assert bad == ["line 2"]
+    sentences, bad = collected(write("a.conll", "Ann\tO\n\nBo\tO\nsang\n\nHm\tO\n"), "tagging")
+    assert [example.words for example in sentences] == [("Ann",), ("Hm",)]
+    assert bad == ["line 4"]
+    content = json.loads(squad(QA))
+    content["data"] += ["x", {"title": "Bo", "paragraphs": [{"context": "c", "qas": None}, content["data"][0]]}]
+    asked, bad = collected(write("a.json", json.dumps(content)), "answering")
+    assert [example.id for example in asked] == ["q1"]
+    assert len(bad) == 3
+    folder = write("race/1.txt", json.dumps(RACE)).parent
+    write("race/2.txt", " ")
+    write("race/3.txt", "{")
+    asked, bad = collected(folder, "choice")
+    assert asked == QUESTIONS
+    assert len(bad) == 2
+
+
 def test_a_class_may_be_called_minus(write):
     path = write("a.tsv", "text\tlabel\na\t-\nb\t+\n")
     assert [example.label for example in read_examples(path, "classification")] == ["-", "+"]
@@ -296,6 +396,87 @@ def test_columns_of_tagged_words_are_positions(write):
         read_examples(path, "tagging", columns={"tags": "upos"})
     with pytest.raises(ValueError, match="line 1: word or tag is missing"):
         read_examples(path, "tagging", columns={"tags": "9"})
+
+
+CONLLU = """# newdoc
+# text = Don't you?
+1-2\tDon't\t_\t_\t_\t_\t_\t_\t_\t_
+1\tDo\tdo\tAUX\tVBP\t_\t0\troot\t_\t_
+2\tn't\tnot\tPART\tRB\t_\t1\tadvmod\t_\t_
+2.1\tsing\tsing\tVERB\tVB\t_\t_\t_\t0:root\t_
+3\tyou\tyou\tPRON\tPRP\t_\t1\tnsubj\t_\t_
+4\t?\t?\tPUNCT\t.\t_\t1\tpunct\t_\t_
+
+# text = # 1
+1\t#\t#\tSYM\t$\t_\t0\troot\t_\t_
+2\t1\t1\tNUM\tCD\t_\t1\tdep\t_\t_
+
+"""
+
+
+def test_conll_u_is_read_as_released(write):
+    path = write("en_ewt-ud-dev.conllu", CONLLU)
+    assert read_examples(path, "tagging") == [
+        TaggedExample(("Do", "n't", "you", "?"), ("AUX", "PART", "PRON", "PUNCT")),
+        TaggedExample(("#", "1"), ("SYM", "NUM")),
+    ]
+    assert read_examples(path, "tagging", columns={"tags": "4"})[1].tags == ("$", "CD")
+    assert read_examples(path, "tagging", labelled=False)[1] == TaggedExample(("#", "1"))
+
+
+def test_numbers_of_labels_may_have_names(write):
+    path = write("a.jsonl", '{"tokens": ["Ann", "Lee", "sang"], "ner_tags": [1, 2, 0]}')
+    names = ("O", "B-per", "I-per")
+    assert read_examples(path, "tagging", names=names) == SENTENCES[:1]
+    path = write("a.tsv", "text\tlabel\na\t1\nb\t0\nc\tbad\n")
+    labels = [example.label for example in read_examples(path, "classification", names=["bad", "good"])]
+    assert labels == ["good", "bad", "bad"]
+    path = write("b.tsv", "text\tlabels\na\t1|0\n")
+    assert read_examples(path, "multilabel", names=["bad", "good"])[0].label == ("good", "bad")
+    with pytest.raises(ValueError, match="line 2: the label 'label' must be a number from 0 to 0 or one of the names"):
+        read_examples(write("a.tsv", "text\tlabel\na\t1\n"), "classification", names=["bad"])
+    with pytest.raises(ValueError, match="the tag must be a number from 0 to 1"):
+        read_examples(write("a.conll", "Ann 3\n"), "tagging", names=["bad", "good"])
+    for wrong in ("bad", ["x", "x"], [0, 1]):
+        with pytest.raises(ValueError, match="must be a list of strings, each once"):
+            read_examples(path, "multilabel", names=wrong)
+    with pytest.raises(ValueError, match="the labels of regression have no names"):
+        read_examples(path, "regression", names=["a"])
+
+
+def test_a_folder_for_each_class_is_read_as_imdb_has_them(write, tmp_path):
+    for name in ("train/pos/0_9", "train/neg/0_1", "train/neg/1_2", "train/unsup/0_0", "test/pos/0_8", "test/neg/0_3"):
+        write(f"imdb/{name}.txt", f"a film, {name}")
+    write("imdb/train/urls_pos.txt", "http")
+    files = task_files(tmp_path / "imdb", "classification")
+    assert {use: path.name for use, path in files.items()} == {"train": "train", "eval": "test"}
+    assert task_files(files["train"], "classification") == {"train": files["train"]}
+    with pytest.warns(UserWarning, match=r"train: left out unsup, 1 texts without a class"):
+        train = read_examples(files["train"], "classification")
+    assert train == [
+        TextExample("a film, train/neg/0_1", None, "neg"),
+        TextExample("a film, train/neg/1_2", None, "neg"),
+        TextExample("a film, train/pos/0_9", None, "pos"),
+    ]
+    assert [e.label for e in read_examples(files["eval"], "classification")] == ["neg", "pos"]
+    assert len(read_examples(files["train"] / "unsup", "classification", labelled=False)) == 1
+    with pytest.raises(ValueError, match=r"one folder of \.txt files for each class; test has folders itself"):
+        read_examples(tmp_path / "imdb", "classification")
+    with pytest.raises(ValueError, match=r"one folder of \.txt files for each class$"):
+        read_examples(files["train"] / "pos", "classification")
+    write("imdb/test/neg/1_1.txt", " ")
+    with pytest.raises(ValueError, match=r"1_1\.txt holds no text"):
+        read_examples(files["eval"], "classification")
+
+
+def test_the_parts_of_a_folder_are_found(write, tmp_path):
+    for part in ("train", "dev", "test"):
+        write(f"RACE/{part}/high/1.txt", json.dumps(RACE))
+    files = task_files(tmp_path / "RACE", "race")
+    assert {use: path.name for use, path in files.items()} == {"train": "train", "eval": "dev"}
+    for name in ("train.tsv", "dev.tsv"):
+        write(f"glue/RTE/{name}", "x")
+    assert task_files(tmp_path / "glue", "rte") == glue_files(tmp_path / "glue", "rte")
 
 
 def test_words_alone_can_be_read(write):

@@ -67,6 +67,7 @@ class Pass:
 
 def fingerprint(x: np.ndarray) -> list[float]:
     flat = np.asarray(x, float).ravel()
+    flat = np.where(np.abs(flat) < 1e29, flat, 0)  # what a mask forbids
     return [float(flat.sum()), float(flat @ np.cos(np.arange(1, flat.size + 1)))]
 
 
@@ -74,12 +75,13 @@ def open_in(tab: Any, made: Pass) -> None:
     """Put a pass into a tab as `data`, with the modules of the page as `page` and the replay as `values`."""
     tab.evaluate(
         """async ([data, blob]) => {
-          const names = ["arrays", "kernels", "engine", "proof"];
+          const names = ["arrays", "kernels", "engine", "proof", "formulas", "explain"];
           window.page = Object.assign({}, ...await Promise.all(names.map((name) => import(`/${name}.js`))));
           window.data = data;
           data.bytes = Uint8Array.from(atob(blob), (character) => character.charCodeAt(0));
           window.values = page.replay(data);
-          window.pack = (x) => btoa(Array.from(new Uint8Array(x.slice().buffer), (b) => String.fromCharCode(b)).join(""));
+          const text = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+          window.pack = (x) => btoa(text(new Uint8Array(x.slice().buffer)));
         }""",
         [made.data, base64.b64encode(bytes(made.blob)).decode()],
     )
@@ -95,3 +97,46 @@ def replayed(tab: Any, made: Pass) -> list[np.ndarray]:
     """Return the arrays of all values as the page computes them, in their shapes."""
     open_in(tab, made)
     return [x.reshape(y.shape) for x, y in zip(arrays_of(tab), made.arrays, strict=True)]
+
+
+def troubles_of_explanations(tab: Any, most: int = 40) -> list[str]:
+    """Open up to so many numbers of every row's outputs in a tab; returns what does not hold of their explanations."""
+    found: list[str] = tab.evaluate(
+        """(most) => {
+          const troubles = [];
+          const near = (a, b, terms) => {
+            const size = terms.reduce((sum, term) => sum + Math.abs(term.value), Math.abs(b));
+            return Object.is(a, b) || Math.abs(a - b) <= 1e-12 * size + 1e-300;
+          };
+          const total = (terms) => terms.reduce((sum, term) => sum + term.value, 0);
+          const wellFormed = (markup) => {
+            const parsed = new DOMParser().parseFromString(markup, "application/xml");
+            return !parsed.querySelector("parsererror") && !/undefined|NaN|\\[object/.test(markup);
+          };
+          data.rows.forEach((row, r) => row.out.forEach((id, slot) => {
+            const array = values[id];
+            for (let i = 0; i < array.length; i += Math.max(1, Math.floor(array.length / most))) {
+              const told = page.explain(data, values, r, slot, i);
+              const say = (what) => troubles.push(`row ${r} ${row.kind} slot ${slot} [${i}]: ${what}`);
+              if (!Object.is(told.total, array[i])) say(`total ${told.total} is not ${array[i]}`);
+              if (told.terms.length && !near(total(told.terms), array[i], told.terms)) {
+                say(`terms add up to ${total(told.terms)}, not ${array[i]}`);
+              }
+              if (!told.terms.length && !told.steps.length && !told.note) say("nothing is said");
+              if (told.note && !/^[A-Z].*[.]$/.test(told.note)) say(`the note is ${told.note}`);
+              if (![told.formula, told.substituted].every(wellFormed)) say(told.formula + told.substituted);
+              const plain = told.terms.flatMap((term) => term.factors).filter(({ name }) => !/[ ()/]/.test(name));
+              for (const { name, id, flat, value } of plain.filter(({ id }) => id !== null)) {
+                if (value !== (name[0] === "−" ? -1 : 1) * values[id][flat]) say(`${name} is not ${value}`);
+              }
+              for (const term of told.terms) {
+                const product = term.factors.reduce((all, factor) => all * factor.value, 1);
+                if (!near(product, term.value, [])) say(`factors of ${term.label}`);
+              }
+            }
+          }));
+          return troubles;
+        }""",
+        most,
+    )
+    return found

@@ -141,6 +141,27 @@ def test_without_a_gradient_only_included_weights_decay(optimizer_class):
     np.testing.assert_array_equal(params["LayerNorm.weight"], before["LayerNorm.weight"])
 
 
+@pytest.mark.parametrize("optimizer_class", [AdamW, LAMB])
+def test_frozen_weights_neither_move_nor_count_and_the_others_do_not_notice(optimizer_class):
+    shapes = {"trunk.weight": (3, 4), "trunk.bias": (4,), "head.weight": (4, 2)}
+    (params, grads), (alone, own) = (random_stores(names) for names in (shapes, {"head.weight": (4, 2)}))
+    before = params.flat.copy()
+    alone["head.weight"], own["head.weight"] = params["head.weight"], grads["head.weight"]
+    optimizer = optimizer_class(params, grads, weight_decay=0.5, frozen=["trunk.weight", "trunk.bias"])
+    other = optimizer_class(alone, own, weight_decay=0.5)
+    for _ in range(3):
+        optimizer.forget_frozen()
+        assert global_norm(grads) == pytest.approx(global_norm(own))
+        optimizer.step(0.1)
+        other.step(0.1)
+    np.testing.assert_array_equal(params.flat[:16], before[:16])
+    np.testing.assert_array_equal(params["head.weight"], alone["head.weight"])
+    assert optimizer.settings()["frozen"] == ["trunk.bias", "trunk.weight"]
+    assert "frozen" not in other.settings()
+    with pytest.raises(ValueError, match="frozen: 'x' is no parameter"):
+        optimizer_class(params, grads, frozen=["x"])
+
+
 def test_blocks_do_not_change_the_result(monkeypatch):
     shapes = {"a.weight": (53, 7), "a.bias": (11,), "b.weight": (3,)}
     results = []

@@ -115,3 +115,9 @@ export function reducedStrides(shape, axes) {
   const strides = stridesOf(shape.map((length, axis) => (reduced.includes(axis) ? 1 : length)));
   return strides.map((stride, axis) => (reduced.includes(axis) ? 0 : stride));
 }
+
+/** Which places of an array of `shape` a reduction over `axes` puts at place `to`. */
+export function reducedPlaces(shape, axes, to) {
+  const places = placesOf(shape, reducedStrides(shape, axes));
+  return [...places.keys()].filter((place) => places[place] === to);
+}

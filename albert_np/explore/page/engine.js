@@ -14,7 +14,7 @@ export function replay(data, { overrides = [], base, phase } = {}) {
   data.rows.forEach((row, i) => {
     if (phase === "forward" && row.phase === "backward") return;
     const moved = pass.atRows.get(i);
-    const reached = !base || moved || row.in.some((id) => id !== null && pass.dirty[id]);
+    const reached = !base || moved || row.in.some((id) => id != null && pass.dirty[id]);
     const outs = reached ? runRow(pass, row, moved ?? []) : row.out.map((id) => base[id]);
     row.out.forEach((id, slot) => settle(pass, id, outs[slot]));
   });
@@ -30,8 +30,8 @@ function startPass(data, overrides, base) {
   const pass = { data, base, values: [], dirty: new Uint8Array(data.values.length), atValues: group("value") };
   pass.atRows = group("row");
   data.values.forEach((value, id) => {
-    const array = value.param !== undefined ? data.params[value.param].array : value.const;
-    if (array !== undefined) settle(pass, id, arrayOf(data, array));
+    const array = value.param == null ? value.const : data.params[value.param].array;
+    if (array != null) settle(pass, id, arrayOf(data, array));
   });
   return pass;
 }
@@ -40,7 +40,8 @@ function startPass(data, overrides, base) {
 function settle(pass, id, array) {
   const moved = pass.atValues.get(id);
   pass.values[id] = moved ? moveNumbers(array, moved) : array;
-  if (pass.base && pass.values[id] !== pass.base[id]) pass.dirty[id] = sameNumbers(pass.values[id], pass.base[id]) ? 0 : 1;
+  const before = pass.base?.[id];
+  if (before && pass.values[id] !== before) pass.dirty[id] = moved || !sameNumbers(pass.values[id], before) ? 1 : 0;
 }
 
 function moveNumbers(array, moves) {
@@ -55,7 +56,7 @@ function sameNumbers(a, b) {
 }
 
 function runRow({ data, values, base }, row, moves) {
-  const read = (from) => row.in.map((id) => (id === null ? null : from[id]));
+  const read = (from) => row.in.map((id) => (id == null ? null : from[id]));
   const inputs = read(values);
   for (const move of moves) inputs[move.slot] = moveNumbers(inputs[move.slot], [move]);
   const outs = computeRow(data, row, inputs);
@@ -72,13 +73,13 @@ function runRow({ data, values, base }, row, moves) {
 function computeRow(data, row, inputs) {
   const kernel = KERNELS[row.kind];
   if (!kernel) throw new Error(`a row of an unknown kind: ${row.kind}`);
-  const shapes = (ids) => ids.map((id) => (id === null ? null : data.values[id].shape));
+  const shapes = (ids) => ids.map((id) => (id == null ? null : data.values[id].shape));
   return kernel(inputs, shapes(row.in), row.attrs ?? {}, shapes(row.out));
 }
 
 /** The scalar that the pass differentiates: its loss, or Σ upstream · output where there is none. */
 export function lossOf(data, values) {
-  if (data.loss !== null && data.loss !== undefined) return values[data.loss][0];
+  if (data.loss != null) return values[data.loss][0];
   let loss = 0;
   for (const { value, upstream } of data.probe ?? []) {
     const weights = arrayOf(data, upstream);
@@ -96,14 +97,17 @@ export function gradsOf(data, values) {
   });
 }
 
-// Fingerprints: Σ x and Σ x cos(i + 1), which Python wrote beside each of its arrays.
+// Fingerprints: Σ x and Σ x cos(i + 1), which Python wrote beside each of its arrays. What a mask forbids counts as 0:
+// beside −10³⁰ no other number would be seen.
 
 let cosines = new Float64Array(0);
+const FORBIDDEN = 1e29;
 
 export function fingerprint(x) {
   if (cosines.length < x.length) cosines = Float64Array.from({ length: x.length }, (_, i) => Math.cos(i + 1));
   let [sum, dot, size] = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {
+    if (Math.abs(x[i]) >= FORBIDDEN) continue;
     sum += x[i];
     dot += x[i] * cosines[i];
     size += Math.abs(x[i]);
@@ -124,9 +128,10 @@ const EQUAL = 1e-9;
 
 /** Compare a replay with what Python recorded: the rows that differ, in the order of the pass.
  *
- * So the first is the op that differs. Properties of the array: `details` [{row, slot, value, difference}]; `params`
- * [{param, difference}], the gradients that differ; `count`, how many arrays were compared; `worst`, the largest
- * difference that counts as equal. Differences are relative to Σ |x| of the array.
+ * So the first is the op that differs. Properties of the array: `details` [{row, slot, value, difference, right}], where
+ * `right` is what the op should have put out, if the page has Python's array beside it; `params` [{param, difference}],
+ * the gradients that differ; `count`, how many arrays were compared; `worst`, the largest difference that counts as
+ * equal. Differences are relative to Σ |x| of the array.
  */
 export function verify(data, values) {
   const [details, params] = [[], []];
@@ -137,12 +142,13 @@ export function verify(data, values) {
     else worst = Math.max(worst, difference);
   };
   data.rows.forEach((row, i) => {
-    const own = row.differs && computeRow(data, row, row.in.map((id) => (id === null ? null : values[id])));
+    const own = row.differs && computeRow(data, row, row.in.map((id) => (id == null ? null : values[id])));
     row.out.forEach((value, slot) => {
       const entry = { row: i, slot, value };
       const python = row.differs?.[slot];
-      if (typeof python === "number") note(gap(own[slot], arrayOf(data, python)), details, entry);
-      else if (data.values[value].print) note(distance(values[value], data.values[value].print), details, entry);
+      if (typeof python === "number") {
+        note(gap(own[slot], arrayOf(data, python)), details, { ...entry, right: own[slot] });
+      } else if (data.values[value].print) note(distance(values[value], data.values[value].print), details, entry);
     });
   });
   const grads = gradsOf(data, values);

@@ -6,20 +6,22 @@ import { broadcastArray, countOf, frontAxes, placesOf, reducedStrides, stridesOf
 
 // Products of matrices. `y` is added to; the last three arguments say where each matrix starts in its array.
 
-/** y (rows, columns) += a (rows, inner) · b (columns, inner)ᵀ: four rows share a pass over b. */
+/** y (rows, columns) += a (rows, inner) · b (columns, inner)ᵀ: four rows share a pass over b, the last ones perhaps twice. */
 function addTimesTransposed(y, a, b, rows, inner, columns, yAt = 0, aAt = 0, bAt = 0) {
-  let r = 0;
-  for (; r + 4 <= rows; r += 4) {
+  if (rows === 1) return addRowTimesTransposed(y, a, b, inner, columns, yAt, aAt, bAt);
+  for (let r = 0; r < rows; r += 4) {
+    const [r1, r2, r3] = [1, 2, 3].map((i) => Math.min(r + i, rows - 1));
     const a0 = aAt + r * inner;
-    const a1 = a0 + inner;
-    const a2 = a1 + inner;
-    const a3 = a2 + inner;
+    const a1 = aAt + r1 * inner;
+    const a2 = aAt + r2 * inner;
+    const a3 = aAt + r3 * inner;
     for (let c = 0; c < columns; c++) {
       const b0 = bAt + c * inner;
-      let s0 = 0;
-      let s1 = 0;
-      let s2 = 0;
-      let s3 = 0;
+      const to = yAt + c;
+      let s0 = y[to + r * columns];
+      let s1 = y[to + r1 * columns];
+      let s2 = y[to + r2 * columns];
+      let s3 = y[to + r3 * columns];
       for (let k = 0; k < inner; k++) {
         const t = b[b0 + k];
         s0 += a[a0 + k] * t;
@@ -27,47 +29,66 @@ function addTimesTransposed(y, a, b, rows, inner, columns, yAt = 0, aAt = 0, bAt
         s2 += a[a2 + k] * t;
         s3 += a[a3 + k] * t;
       }
-      const to = yAt + r * columns + c;
-      y[to] += s0;
-      y[to + columns] += s1;
-      y[to + 2 * columns] += s2;
-      y[to + 3 * columns] += s3;
-    }
-  }
-  for (; r < rows; r++) {
-    const a0 = aAt + r * inner;
-    for (let c = 0; c < columns; c++) {
-      const b0 = bAt + c * inner;
-      let sum = 0;
-      for (let k = 0; k < inner; k++) sum += a[a0 + k] * b[b0 + k];
-      y[yAt + r * columns + c] += sum;
+      y[to + r * columns] = s0;
+      y[to + r1 * columns] = s1;
+      y[to + r2 * columns] = s2;
+      y[to + r3 * columns] = s3;
     }
   }
 }
 
+function addRowTimesTransposed(y, a, b, inner, columns, yAt, aAt, bAt) {
+  for (let c = 0; c < columns; c++) {
+    const b0 = bAt + c * inner;
+    let [even, odd] = [y[yAt + c], 0];
+    for (let k = 0; k + 1 < inner; k += 2) {
+      even += a[aAt + k] * b[b0 + k];
+      odd += a[aAt + k + 1] * b[b0 + k + 1];
+    }
+    if (inner % 2) even += a[aAt + inner - 1] * b[b0 + inner - 1];
+    y[yAt + c] = even + odd;
+  }
+}
+
 /** y (rows, columns) += a · b (inner, columns), where a[r, k] lies at r·aRow + k·aColumn: a (rows, inner) or,
- * turned over, (inner, rows). Four rows of b share a pass over y.
+ * turned over, (inner, rows). Two rows of y share a pass over four of b.
  */
 function addTimes(y, a, b, rows, inner, columns, aRow, aColumn, yAt = 0, aAt = 0, bAt = 0) {
-  for (let r = 0; r < rows; r++) {
-    const to = yAt + r * columns;
+  for (let r = 0; r < rows; r += 2) {
+    const y0 = yAt + r * columns;
+    const second = r + 1 < rows;
+    const y1 = second ? y0 + columns : y0;
+    let from = aAt + r * aRow;
     let k = 0;
-    for (; k + 4 <= inner; k += 4) {
-      const from = aAt + r * aRow + k * aColumn;
+    for (; second && k + 4 <= inner; k += 4, from += 4 * aColumn) {
       const f0 = a[from];
       const f1 = a[from + aColumn];
       const f2 = a[from + 2 * aColumn];
       const f3 = a[from + 3 * aColumn];
+      const g0 = a[from + aRow];
+      const g1 = a[from + aRow + aColumn];
+      const g2 = a[from + aRow + 2 * aColumn];
+      const g3 = a[from + aRow + 3 * aColumn];
       const b0 = bAt + k * columns;
       const b1 = b0 + columns;
       const b2 = b1 + columns;
       const b3 = b2 + columns;
-      for (let c = 0; c < columns; c++) y[to + c] += f0 * b[b0 + c] + f1 * b[b1 + c] + f2 * b[b2 + c] + f3 * b[b3 + c];
+      for (let c = 0; c < columns; c++) {
+        const x0 = b[b0 + c];
+        const x1 = b[b1 + c];
+        const x2 = b[b2 + c];
+        const x3 = b[b3 + c];
+        y[y0 + c] += f0 * x0 + f1 * x1 + f2 * x2 + f3 * x3;
+        y[y1 + c] += g0 * x0 + g1 * x1 + g2 * x2 + g3 * x3;
+      }
     }
-    for (; k < inner; k++) {
-      const f = a[aAt + r * aRow + k * aColumn];
+    for (; k < inner; k++, from += aColumn) {
+      const f = a[from];
       const b0 = bAt + k * columns;
-      for (let c = 0; c < columns; c++) y[to + c] += f * b[b0 + c];
+      for (let c = 0; c < columns; c++) y[y0 + c] += f * b[b0 + c];
+      if (!second) continue;
+      const g = a[from + aRow];
+      for (let c = 0; c < columns; c++) y[y1 + c] += g * b[b0 + c];
     }
   }
 }

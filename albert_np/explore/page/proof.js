@@ -10,10 +10,10 @@ export function targetOf(data, id) {
     const use = (grad?.contributions ?? []).indexOf(id);
     if (use >= 0) return { param, row: grad.rows[use] };
   }
-  const { param } = data.values[id];
-  if (param !== undefined) return { param };
-  if (data.values[id].grad !== undefined) return { value: id };
-  const primal = data.values.findIndex(({ grad }) => grad === id);
+  const { param, grad } = data.values[id];
+  if (param != null) return { param };
+  if (grad != null) return { value: id };
+  const primal = data.values.findIndex((value) => value.grad === id);
   return primal >= 0 ? { value: primal } : null;
 }
 
@@ -27,25 +27,29 @@ export function targetOf(data, id) {
 export function prove(data, values, target, index) {
   const { backward, override, array } = locate(data, values, target, index);
   const start = array[index];
+  const points = [{ delta: 0, loss: lossOf(data, values) }];
   const lossAt = (delta) => {
     const overrides = [{ ...override, index, set: start + delta }];
-    return lossOf(data, replay(data, { overrides, base: values, phase: "forward" }));
+    const loss = lossOf(data, replay(data, { overrides, base: values, phase: "forward" }));
+    points.push({ delta, loss });
+    return loss;
   };
-  const scale = stepScale(array, start);
-  const found = extrapolate(lossAt, start, scale);
-  const points = curve(lossAt, scale, lossOf(data, values));
+  const widest = 2 * stepScale(array, start);
+  const found = extrapolate(lossAt, start, widest);
+  for (const share of [-0.75, 0.75]) lossAt(share * widest); // so that the curve is round where it is wide
+  points.sort((a, b) => a.delta - b.delta);
   return { backward, ...found, ...judge(backward, found), points, start, note: noteOf(data, override) };
 }
 
 /** Where a number is read, and what the backward pass says of it. */
 function locate(data, values, { value, param, row }, index) {
-  if (param === undefined) {
+  if (param == null) {
     const { grad } = data.values[value];
-    return { backward: grad === undefined ? null : values[grad][index], override: { value }, array: values[value] };
+    return { backward: grad == null ? null : values[grad][index], override: { value }, array: values[value] };
   }
   const { value: id, grad } = data.params[param];
   const shares = (grad?.contributions ?? []).map((share) => values[share][index]);
-  if (row === undefined) {
+  if (row == null) {
     return { backward: shares.reduce((sum, share) => sum + share, 0), override: { value: id }, array: values[id] };
   }
   const use = grad.rows.findIndex((backwardRow) => backwardRow === row || data.rows[backwardRow].mirror === row);
@@ -56,29 +60,31 @@ function locate(data, values, { value, param, row }, index) {
 
 /** A step at which the loss bends, but not beyond recognition: of the size of the numbers beside it. */
 function stepScale(array, start) {
-  let squares = 0;
-  for (let i = 0; i < array.length; i++) squares += Number.isFinite(array[i]) ? array[i] ** 2 : 0;
-  return Math.max(Math.sqrt(squares / array.length), Math.abs(start) / 8) || 1;
+  const ordinary = (x) => x !== 0 && Math.abs(x) < 1e6; // a mask's −10³⁰ says nothing of the others
+  const apart = Math.ceil(array.length / 4096);
+  const sizes = array.filter((x, i) => i % apart === 0 && ordinary(x)).map(Math.abs).sort();
+  const median = sizes.length ? sizes[sizes.length >> 1] : 1;
+  return Math.max(median, ordinary(start) ? Math.abs(start) / 8 : 0);
 }
 
-const HALVINGS = 9;
+const HALVINGS = 10;
 
 /** Differences of steps halved again and again; of each, its powers of the step are eliminated one after the other. */
-function extrapolate(lossAt, start, scale) {
-  const best = { slope: NaN, error: Infinity, noise: 0, step: scale };
+function extrapolate(lossAt, start, widest) {
+  const best = { slope: NaN, error: Infinity, noise: 0, step: widest };
   let [previous, size] = [[], 0];
   for (let k = 0; k < HALVINGS; k++) {
-    const step = scale * 2 ** -k;
+    const step = widest * 2 ** -k;
     const [right, left] = [lossAt(step), lossAt(-step)];
     size = Math.max(size, Math.abs(right), Math.abs(left));
-    const tableau = [(right - left) / (start + step - (start - step))];
+    const tableau = [(right - left) / (start + step - (start - step) || 2 * step)];
     for (let j = 1; j <= k; j++) tableau.push(tableau[j - 1] + (tableau[j - 1] - previous[j - 1]) / (4 ** j - 1));
     const noise = (NOISE * size) / step;
     for (let j = 1; j <= k; j++) {
       const error = Math.max(Math.abs(tableau[j] - tableau[j - 1]), Math.abs(tableau[j] - previous[j - 1]), noise);
       if (error <= best.error) Object.assign(best, { slope: tableau[j], error, noise, step });
     }
-    if (k > 2 && best.error < noise) break; // smaller steps only drown in rounding
+    if (best.error < noise) break; // smaller steps only drown in rounding
     previous = tableau;
   }
   return best;
@@ -93,18 +99,6 @@ function judge(backward, { slope, error, noise }) {
   const digits = off === 0 ? 15 : Math.max(0, Math.min(15, Math.floor(-Math.log10(off / size))));
   if (size <= 4 * noise) return { digits: 0, verdict: "zero" };
   return { digits, verdict: digits >= 6 || off <= 3 * Math.max(error, noise) ? "agree" : "differ" };
-}
-
-const CURVE_POINTS = 5; // on each side
-
-function curve(lossAt, scale, loss) {
-  const points = [{ delta: 0, loss }];
-  for (let k = 1; k <= CURVE_POINTS; k++) {
-    const delta = (2 * scale * k) / CURVE_POINTS;
-    points.unshift({ delta: -delta, loss: lossAt(-delta) });
-    points.push({ delta, loss: lossAt(delta) });
-  }
-  return points;
 }
 
 /** A proof that runs through an op whose forward differs from the reference says so. */

@@ -6,10 +6,20 @@ from albert_np.tasks.kinds.answering import Answering
 from albert_np.tasks.kinds.answering_v2 import AnsweringV2
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Kind, Prediction, Unlabelled
 from albert_np.tasks.kinds.choice import Choice
-from albert_np.tasks.kinds.tagging import Tagging, split_words
+from albert_np.tasks.kinds.tagging import Entity, Tagging, entities, split_words
 from albert_np.tasks.kinds.texts import Classification, MultiLabel, Regression
 
-__all__ = ["KINDS", "Feature", "FoundAnswer", "Kind", "Prediction", "Unlabelled", "split_words"]
+__all__ = [
+    "KINDS",
+    "Entity",
+    "Feature",
+    "FoundAnswer",
+    "Kind",
+    "Prediction",
+    "Unlabelled",
+    "entities",
+    "split_words",
+]
 
 KINDS: dict[str, Kind[Any]] = {
     kind.name: kind

@@ -1,5 +1,6 @@
 """Questions about a context: the answer is a span of it, or there is none."""
 
+import json
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from albert_np.model import AlbertBase, AlbertForQuestionAnswering
 from albert_np.tasks.examples import QuestionExample
 from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Prediction, Windows, row, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.readers.squad import own_id, question_example, read_questions
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
@@ -60,8 +61,8 @@ class QuestionKind(Kind[QuestionExample]):
     answer_field = "answers"
     bound = "max_query_length"
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
-        return read_questions(path, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[QuestionExample]:
+        return read_questions(path, asked)
 
     def from_json(self, entry: Entry) -> QuestionExample:
         return question_example(entry)
@@ -144,6 +145,10 @@ class QuestionKind(Kind[QuestionExample]):
     def metrics(self, answers: Sequence[Any], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
         return answering_metrics(answers, references)
 
+    def submission(self, examples: Sequence[QuestionExample], predictions: Sequence[Prediction]) -> str:
+        answers = {example.id: prediction.answer for example, prediction in zip(examples, predictions, strict=True)}
+        return json.dumps(answers, ensure_ascii=False) + "\n"
+
     def majority(self, known: Sequence[Any], asked: Sequence[Any]) -> list[Any]:
         """That there is no answer."""
         return [""] * len(asked)
@@ -162,6 +167,7 @@ class Answering(QuestionKind):
     name = "answering"
     model = AlbertForQuestionAnswering
     defaults = own_settings("answering", metric="f1", **LENGTHS)
+    measures = ("exact_match", "f1")
 
     def collate(self, features: Sequence[Feature], pad_id: int) -> Batch:
         inputs, targets = stacked_inputs(features, pad_id), [feature.target for feature in features]
@@ -172,6 +178,16 @@ class Answering(QuestionKind):
 
     def found(self, task: NamedTask, context: str, windows: Windows) -> list[FoundAnswer]:
         return best_answers(context, windows, task.max_answer_length or task.max_seq_length, task.no_answer_above)
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        """The score of "no answer" is given without the threshold, by how much it beats the best span."""
+        none = [found.score for found in prediction.candidates or () if not found.text]
+        spans = [found.score for found in prediction.candidates or () if found.text]
+        if not task.no_answer_above or not none or not spans:
+            return None
+        threshold = task.no_answer_above
+        margin = none[0] + threshold - spans[0]
+        return f'"no answer" scores {margin:.3f} more than the best answer and is given above {threshold:.3f}'
 
 
 def best_answers(

@@ -55,6 +55,7 @@ class AnsweringV2(QuestionKind):
     name = "answering-v2"
     model = AlbertForQuestionAnsweringV2
     defaults = own_settings("answering-v2", metric="best_f1", **LENGTHS)
+    measures = ("exact_match", "f1", "best_exact_match", "best_f1")
 
     def suited(self, task: NamedTask, examples: Sequence[QuestionExample]) -> NamedTask:
         """Without examples of training, the head itself says that some had no answer: it has weights for that."""
@@ -99,6 +100,11 @@ class AnsweringV2(QuestionKind):
         none = FoundAnswer("", 0, 0, refusal, refused)
         is_refused = task.no_answer_above is not None and refusal > task.no_answer_above
         return [none, *answers] if is_refused else [*answers, none]
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        if task.no_answer_above is None:
+            return None
+        return f'"no answer" scores {_refusal(prediction):.3f} and is given above {task.no_answer_above:.3f}'
 
     def measure(
         self, predictions: Sequence[Prediction], references: Sequence[Any], task: NamedTask

@@ -16,7 +16,7 @@ from albert_np.model import AlbertBase
 from albert_np.ops import IGNORE_INDEX, softmax_forward
 from albert_np.tasks.examples import Example
 from albert_np.tasks.metrics import collapse_warning
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
@@ -124,8 +124,9 @@ class Kind(ABC, Generic[E]):
 
     name: as in `NamedTask.kind`. model: the class that is trained. problem_type: what its config says, if anything.
     example: the named tuple of its examples, and answer_field: which of its fields holds the right answer.
-    columns: which columns of a file may be named. reads_folders: whether `read` takes a folder too. bound: the setting
-    beyond which an example is cut. defaults: the settings for data of one's own.
+    columns: which columns of a file may be named. names_labels: whether its labels have names. reads_folders: whether
+    `read` takes a folder too. bound: the setting beyond which an example is cut. defaults: the settings for data of
+    one's own. measures: those of its metrics by which the best checkpoint may be told, the larger the better.
     """
 
     name: str
@@ -134,12 +135,14 @@ class Kind(ABC, Generic[E]):
     example: type[Example]
     answer_field: str = "label"
     columns: tuple[str, ...] = ()
+    names_labels: bool = False
     reads_folders: bool = False
     bound: str = "max_seq_length"
     defaults: NamedTask
+    measures: tuple[str, ...]
 
     @abstractmethod
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[E]:
+    def read(self, path: Path, asked: Asked) -> Iterator[E]:
         """Yield the examples of a file; see `read_examples`."""
 
     def to_json(self, example: E) -> dict[str, Any]:
@@ -285,6 +288,14 @@ class Kind(ABC, Generic[E]):
     @abstractmethod
     def shown(self, example: E, prediction: Prediction) -> str:
         """Return a prediction as a person reads it: a line, or a line for each choice or answer."""
+
+    def why(self, task: NamedTask, prediction: Prediction) -> str | None:
+        """Return how a threshold decided what is said, if one did."""
+        return None
+
+    def submission(self, examples: Sequence[E], predictions: Sequence[Prediction]) -> str:
+        """Return a file of answers as the servers of GLUE or SQuAD take it; ValueError if they take no such."""
+        raise ValueError(f"there is no form of submission for {self.name}")
 
 
 def row(

@@ -12,7 +12,7 @@ from albert_np.tasks.examples import ChoiceExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, cut_rows, row, softmax, stacked_inputs
 from albert_np.tasks.metrics import choice_metrics
 from albert_np.tasks.readers.choices import choice_example, read_choices
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
@@ -28,9 +28,10 @@ class Choice(Kind[ChoiceExample]):
     columns = ("context", "question", "choices", "label")
     reads_folders = True
     defaults = own_settings("choice", metric="accuracy")
+    measures = ("accuracy",)
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[ChoiceExample]:
-        return read_choices(path, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[ChoiceExample]:
+        return read_choices(path, asked)
 
     def from_json(self, entry: Entry) -> ChoiceExample:
         return choice_example(entry, {})

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,13 +14,23 @@ from albert_np.ops import IGNORE_INDEX
 from albert_np.tasks.examples import TaggedExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, label_number, row, softmax
 from albert_np.tasks.kinds.texts import at_least
-from albert_np.tasks.metrics import collapse_warning, tagging_metrics
+from albert_np.tasks.metrics import are_places, collapse_warning, entity_spans, tagging_metrics
 from albert_np.tasks.readers.conll import read_tagged, tagged_example
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
 
-__all__ = ["Tagging", "split_words", "word_places"]
+__all__ = ["Entity", "Tagging", "entities", "split_words", "word_places"]
+
+
+class Entity(NamedTuple):
+    """A span that tags mark in a text, `text[start:end]`, and the mean probability of its words' tags."""
+
+    text: str
+    type: str
+    start: int
+    end: int
+    probability: float
 
 
 class Tagging(Kind[TaggedExample]):
@@ -31,10 +41,12 @@ class Tagging(Kind[TaggedExample]):
     example = TaggedExample
     answer_field = "tags"
     columns = ("words", "tags")
+    names_labels = True
     defaults = own_settings("tagging", metric="f1")
+    measures = ("f1", "precision", "recall", "accuracy")
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TaggedExample]:
-        return read_tagged(path, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[TaggedExample]:
+        return read_tagged(path, asked)
 
     def from_json(self, entry: Entry) -> TaggedExample:
         return tagged_example(entry, {role: role for role in self.columns})
@@ -113,6 +125,21 @@ class Tagging(Kind[TaggedExample]):
 _WORD = re.compile(
     r"(?<![LN])(?:LM*\.){2,}(?:LM*(?![LN]))?|[LN][LNM]*(?:(?<=N)[.,:]N+|[-'’][LN][LNM]*)*|FF|\SM*(?:J\SM*)*"
 )
+
+
+def entities(text: str, prediction: Prediction, labels: Sequence[str]) -> list[Entity]:
+    """Return the spans that the tags of a text's words mark, in order.
+
+    prediction: for the words that `split_words` makes of the text. labels: those of the model, see `are_places`.
+    """
+    places, shares = word_places(text), prediction.probabilities
+    assert isinstance(shares, list)
+    spans = sorted(entity_spans(prediction.answer, are_places(labels)), key=lambda span: span[1])
+    return [
+        Entity(text[start:end], kind, start, end, float(np.mean(shares[first:last])))
+        for kind, first, last in spans
+        for start, end in [(places[first][0], places[last - 1][1])]
+    ]
 
 
 def split_words(text: str) -> list[str]:

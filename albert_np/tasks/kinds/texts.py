@@ -13,7 +13,7 @@ from albert_np.model import AlbertBase, AlbertForSequenceClassification
 from albert_np.tasks.examples import TextExample
 from albert_np.tasks.kinds.base import Feature, Kind, Prediction, Windows, cut_rows, label_number, ranked, row, softmax
 from albert_np.tasks.metrics import classification_metrics, multilabel_metrics, regression_metrics
-from albert_np.tasks.readers.files import Entry, OnBad
+from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.readers.texts import class_name, label_list, number, read_texts, text_example
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.tokenization import AlbertTokenizer
@@ -29,10 +29,12 @@ class TextKind(Kind[TextExample]):
     model = AlbertForSequenceClassification
     example = TextExample
     columns = ("text", "text_pair", "label")
+    names_labels = True
+    reads_folders = True
     read_label: ClassVar[Any]  # (value, where) → label
 
-    def read(self, path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[TextExample]:
-        return read_texts(path, type(self).read_label, columns, labelled, on_bad)
+    def read(self, path: Path, asked: Asked) -> Iterator[TextExample]:
+        return read_texts(path, type(self).read_label, asked)
 
     def from_json(self, entry: Entry) -> TextExample:
         return text_example(entry, {role: role for role in self.columns if role in entry.fields}, type(self).read_label)
@@ -63,6 +65,10 @@ class TextKind(Kind[TextExample]):
             target = None if example.label is None else self.target(example.label, numbers, at)
             yield row(at, ids, types, target, cut=cut)
 
+    def submission(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        lines = (f"{place}\t{prediction.answer}\n" for place, prediction in enumerate(predictions))
+        return "index\tprediction\n" + "".join(lines)
+
     @abstractmethod
     def target(self, label: Any, numbers: Mapping[str, int], example: int) -> Any:
         """Return what the loss takes of a label."""
@@ -79,6 +85,7 @@ class Classification(TextKind):
     name = "classification"
     problem_type = "single_label_classification"
     defaults = own_settings("classification", metric="accuracy")
+    measures = ("accuracy", "f1", "matthews")
     read_label = staticmethod(class_name)
 
     def label_names(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
@@ -117,6 +124,7 @@ class MultiLabel(TextKind):
     name = "multilabel"
     problem_type = "multi_label_classification"
     defaults = own_settings("multilabel", metric="micro_f1")
+    measures = ("micro_f1", "macro_f1", "subset_accuracy")
     read_label = staticmethod(label_list)
 
     def label_names(self, examples: Sequence[TextExample]) -> tuple[str, ...]:
@@ -131,8 +139,13 @@ class MultiLabel(TextKind):
     def decode(self, task: NamedTask, labels: Sequence[str], example: TextExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (L,)
         probabilities = 0.5 * (1 + np.tanh(logits.astype(np.float64) / 2))  # the logistic function, without overflow
-        holding = tuple(name for name, share in zip(labels, probabilities, strict=True) if share >= 0.5)
+        holding = tuple(
+            name for name, share in zip(labels, probabilities, strict=True) if share >= task.label_threshold
+        )
         return Prediction(holding, ranked(labels, probabilities))
+
+    def submission(self, examples: Sequence[TextExample], predictions: Sequence[Prediction]) -> str:
+        return Kind.submission(self, examples, predictions)  # GLUE has no such task
 
     def metrics(self, answers: Sequence[Any], references: Sequence[Any], task: NamedTask) -> dict[str, float]:
         return multilabel_metrics(answers, references)
@@ -143,7 +156,9 @@ class Regression(TextKind):
 
     name = "regression"
     problem_type = "regression"
+    names_labels = False
     defaults = own_settings("regression", metric="pearson")
+    measures = ("pearson", "spearman")
     read_label = staticmethod(number)
 
     def num_labels(self, labels: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import ChoiceExample
-from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, suffix
+from albert_np.tasks.readers.files import Asked, Entry, OnBad, brief, converted, json_entries, suffix, unicode
 from albert_np.tasks.readers.tables import named_rows, read_table
 from albert_np.tasks.readers.texts import required_text
 
@@ -21,20 +21,34 @@ NAMES = {
 }
 
 
-def read_choices(path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad) -> Iterator[ChoiceExample]:
+def read_choices(path: Path, asked: Asked) -> Iterator[ChoiceExample]:
     """Yield the questions of a file, or of all `.txt` files below a folder, sorted by path, as RACE has them.
 
     JSON objects hold one question (context, question, choices, label), or several about an article, as in RACE
     (article, questions, options, answers). A table's choices stand in columns numbered at the end: choice0, choice1.
     """
+    columns, labelled, on_bad, _ = asked
+    entries: Iterator[Entry]
     if suffix(path) in (".tsv", ".csv"):
-        first, rows = read_table(path)
-        entries = named_rows([cell.strip() for cell in first.cells], rows, on_bad)
+        first, rows = read_table(path, on_bad)
+        header = [cell.strip() for cell in first.cells]
+        if twice := [name for name in header if name and header.count(name) > 1]:
+            raise ValueError(f"{first.where}: two columns are called {brief(twice[0])}")
+        entries = named_rows(header, rows, on_bad)
+    elif path.is_dir():
+        entries = chain.from_iterable(_of_file(file, on_bad) for file in sorted(path.rglob("*.txt")))
     else:
-        files = sorted(path.rglob("*.txt")) if path.is_dir() else [path]
-        entries = (entry for file in files for entry in json_entries(file, on_bad))
+        entries = json_entries(path, on_bad)
     questions = chain.from_iterable(_questions(entry, on_bad) for entry in entries)
     return converted(questions, lambda entry: choice_example(entry, columns, labelled), on_bad)
+
+
+def _of_file(file: Path, on_bad: OnBad) -> Iterator[Entry]:
+    """Yield the objects of one file of many, which is bad itself where it holds no text."""
+    try:
+        yield from json_entries(file, on_bad)
+    except ValueError as error:
+        on_bad(error)
 
 
 def _questions(entry: Entry, on_bad: OnBad) -> Iterable[Entry]:
@@ -81,15 +95,16 @@ def _choices(entry: Entry, name: str) -> tuple[str, ...]:
         places = {int(match[1]): match[0] for match in map(pattern.fullmatch, entry.fields) if match}
         choices = [entry.fields[places[number]] for number in sorted(places)]
     if not isinstance(choices, list) or len(choices) < 2 or not all(isinstance(choice, str) for choice in choices):
-        raise ValueError(f"{entry.where}: {name!r} must be a list of two or more strings, got {choices!r}")
-    return tuple(choices)
+        raise ValueError(f"{entry.where}: {name!r} must be a list of two or more strings, got {brief(choices)}")
+    return tuple(unicode(choice, f"{entry.where}: {name!r}") for choice in choices)
 
 
 def _label(entry: Entry, name: str, choices: int) -> int:
     """Return the place of the right choice, given as a number from 0 or as a letter from A."""
     value = str(entry.fields.get(name)).strip()
-    place = int(value) if value.isdecimal() else ord(value) - ord("A") if re.fullmatch("[A-Z]", value) else -1
+    is_letter, is_number = re.fullmatch("[A-Z]", value), re.fullmatch("[0-9]{1,4}", value)
+    place = ord(value) - ord("A") if is_letter else int(value) if is_number else -1
     if not 0 <= place < choices:
         last = chr(ord("A") + choices - 1)
-        raise ValueError(f"{entry.where}: {name!r} must lie in 0 to {choices - 1} or A to {last}, got {value!r}")
+        raise ValueError(f"{entry.where}: {name!r} must lie in 0 to {choices - 1} or A to {last}, got {brief(value)}")
     return place

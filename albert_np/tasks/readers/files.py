@@ -2,17 +2,39 @@
 
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from albert_np.files import read_text
 
-__all__ = ["Entry", "OnBad", "converted", "json_entries", "read_lines", "some_text", "suffix"]
+__all__ = [
+    "Asked",
+    "Entry",
+    "OnBad",
+    "brief",
+    "converted",
+    "json_entries",
+    "listed",
+    "read_lines",
+    "some_text",
+    "suffix",
+    "unicode",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 OnBad = Callable[[ValueError], None]  # what is done about an item that cannot be read: raise, or note and go on
+
+
+class Asked(NamedTuple):
+    """How a file is to be read; see `read_examples`."""
+
+    columns: Mapping[str, str]
+    labelled: bool
+    on_bad: OnBad
+    names: Sequence[str] | None = None
 
 
 class Entry(NamedTuple):
@@ -52,14 +74,17 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, str]]:
 def json_entries(path: Path, on_bad: OnBad) -> Iterator[Entry]:
     """Yield the objects of a JSON file: of an array, of JSON lines, or the only one.
 
-    A line or entry that is no JSON object is bad. Raises ValueError as `some_text`.
+    A line or entry that is no JSON object is bad. Raises ValueError as `some_text`, and for a damaged array or object.
     """
     text = some_text(path)
     try:
         content = json.loads(text)
-    except (ValueError, RecursionError):  # more than one value: a value a line
+    except (ValueError, RecursionError) as error:
         lines = ((where, line) for where, line in _lines(path, text) if line.strip())
-        yield from converted(lines, lambda item: _object(item[0], _parse(*item)), on_bad)
+        first = list(islice(lines, 2))
+        if not any(_is_object(line) for _, line in first):  # one value, damaged, and not a value a line
+            raise ValueError(f"{path}, line {getattr(error, 'lineno', 1)}: not JSON: {error}") from error
+        yield from converted(chain(first, lines), lambda item: _object(item[0], _parse(*item)), on_bad)
         return
     entries = enumerate(content if isinstance(content, list) else [content], start=1)
     yield from converted(entries, lambda item: _object(f"{path}, entry {item[0]}", item[1]), on_bad)
@@ -72,10 +97,40 @@ def _parse(where: str, line: str) -> Any:
         raise ValueError(f"{where}: not JSON: {error}") from error
 
 
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _object(where: str, value: Any) -> Entry:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: must be a JSON object, got {str(value)[:40]!r}")
     return Entry(where, value)
+
+
+def unicode(text: str, where: str) -> str:
+    """Return a text; ValueError if it holds half a surrogate pair, which JSON can write, or NUL: no text does."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{where} holds {text[error.start]!r}, half a pair of surrogates, which is no text") from error
+    if "\0" in text:
+        raise ValueError(f"{where} holds a NUL character, which is no text")
+    return text
+
+
+def brief(value: Any) -> str:
+    """Return how a value is written in Python, the beginning of it if that is long."""
+    written = repr(value[:80] if isinstance(value, str | list) else value)
+    return written if len(written) <= 80 else f"{written[:77]}…"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names with commas between, the first ones if there are many."""
+    shown = ", ".join(name if name.isprintable() and len(name) <= 80 else brief(name) for name in names[:20])
+    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20:,} more"
 
 
 def converted(items: Iterable[Item], convert: Callable[[Item], Result], on_bad: OnBad) -> Iterator[Result]:

@@ -1,9 +1,9 @@
-"""Where the files of a GLUE task lie."""
+"""Where the files of a task lie in a folder: GLUE's, or one with parts to train with and to evaluate on."""
 
 import os
 from pathlib import Path
 
-__all__ = ["glue_files"]
+__all__ = ["glue_files", "task_files"]
 
 FOLDERS = {
     "cola": "CoLA",
@@ -43,3 +43,18 @@ def glue_files(folder: str | os.PathLike[str], task_name: str) -> dict[str, Path
         if not named[use].is_file():
             raise FileNotFoundError(f"{task_name} needs {named[use]}, which is not there")
     return {use: path for use, path in named.items() if path.is_file()}
+
+
+def task_files(folder: str | os.PathLike[str], task_name: str) -> dict[str, Path]:
+    """Return where the data of any task lie in a folder: "train" and, if there are some to evaluate on, "eval".
+
+    Of GLUE's tasks as `glue_files`. Of others, the folder `train` and the first of `dev`, `validation` and `test` in
+    it, as RACE and IMDB have them; if these are not there, the folder itself is "train".
+    """
+    if task_name in FOLDERS:
+        return glue_files(folder, task_name)
+    root = Path(folder)
+    asked = [root / name for name in ("dev", "validation", "test") if (root / name).is_dir()]
+    if not asked or not (root / "train").is_dir():
+        return {"train": root}
+    return {"train": root / "train", "eval": asked[0]}

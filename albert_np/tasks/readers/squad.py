@@ -1,18 +1,18 @@
 """Questions about a context: SQuAD 1.1 and 2.0, nested as released or one object a question → `QuestionExample`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import Answer, QuestionExample
-from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries
+from albert_np.tasks.readers.files import Asked, Entry, OnBad, brief, converted, json_entries, unicode
 from albert_np.tasks.readers.texts import required_text
 
 __all__ = ["own_id", "question_example", "read_questions"]
 
 
-def read_questions(path: Path, labelled: bool, on_bad: OnBad) -> Iterator[QuestionExample]:
+def read_questions(path: Path, asked: Asked) -> Iterator[QuestionExample]:
     """Yield the questions of a file in SQuAD's JSON (data → paragraphs → qas), or of one object a question.
 
     The latter is Hugging Face's form: id, question, context, answers {text: […], answer_start: […]}.
@@ -21,34 +21,36 @@ def read_questions(path: Path, labelled: bool, on_bad: OnBad) -> Iterator[Questi
 
     def question(entry: Entry) -> QuestionExample:
         own_id(entry.fields.get("id"), entry.where, seen)
-        return question_example(entry, labelled)
+        return question_example(entry, asked.labelled)
 
-    entries = chain.from_iterable(_flat(path, entry) for entry in json_entries(path, on_bad))
-    return converted(entries, question, on_bad)
+    entries = chain.from_iterable(_flat(path, entry, asked.on_bad) for entry in json_entries(path, asked.on_bad))
+    return converted(entries, question, asked.on_bad)
 
 
-def _flat(path: Path, entry: Entry) -> Iterable[Entry]:
+def _flat(path: Path, entry: Entry, on_bad: OnBad) -> Iterator[Entry]:
+    """Yield the questions of SQuAD's nested form, each with its context."""
     if "data" not in entry.fields:
-        return [entry]
-    return (
-        Entry(f"{path}, question {qa.get('id')!r}", {**qa, "context": paragraph.get("context")})
-        for article in _objects(entry.fields, "data", str(path))
-        for paragraph in _objects(article, "paragraphs", f"{path}, article {article.get('title')!r}")
-        for qa in _objects(paragraph, "qas", f"{path}, article {article.get('title')!r}")
-    )
+        yield entry
+        return
+    for article in _objects(entry.fields, "data", str(path), on_bad):
+        where = f"{path}, article {brief(article.get('title'))}"
+        for paragraph in _objects(article, "paragraphs", where, on_bad):
+            for qa in _objects(paragraph, "qas", where, on_bad):
+                yield Entry(f"{path}, question {brief(qa.get('id'))}", {**qa, "context": paragraph.get("context")})
 
 
-def _objects(parent: dict[str, Any], name: str, where: str) -> list[dict[str, Any]]:
+def _objects(parent: dict[str, Any], name: str, where: str, on_bad: OnBad) -> list[dict[str, Any]]:
     children = parent.get(name)
     if not isinstance(children, list) or not all(isinstance(child, dict) for child in children):
-        raise ValueError(f"{where}: {name!r} must be a list of objects, as in SQuAD's files")
-    return children
+        on_bad(ValueError(f"{where}: {name!r} must be a list of objects, as in SQuAD's files"))
+    return [child for child in children if isinstance(child, dict)] if isinstance(children, list) else []
 
 
 def own_id(given: Any, where: str, seen: set[str]) -> None:
     """Note a question's id among those seen; ValueError if it is missing or another question has it."""
     if given in (None, "") or str(given) in seen:
-        raise ValueError(f"{where}: each question needs an id of its own, got {given!r}")
+        raise ValueError(f"{where}: each question needs an id of its own, got {brief(given)}")
+    unicode(str(given), f"{where}: the id")
     seen.add(str(given))
 
 
@@ -68,7 +70,7 @@ def _answers(fields: dict[str, Any], context: str, where: str) -> tuple[Answer, 
     else:
         texts = starts = None
     if not isinstance(texts, list) or not isinstance(starts, list) or len(texts) != len(starts):
-        raise ValueError(f"{where}: 'answers' must be a list of objects with text and answer_start, got {given!r}")
+        raise ValueError(f"{where}: 'answers' must be a list of objects with text and answer_start, got {brief(given)}")
     if texts and fields.get("is_impossible"):
         raise ValueError(f"{where}: is_impossible, and yet has answers")
     return tuple(_answer(text, start, context, where) for text, start in zip(texts, starts, strict=True))
@@ -76,8 +78,11 @@ def _answers(fields: dict[str, Any], context: str, where: str) -> tuple[Answer, 
 
 def _answer(text: Any, start: Any, context: str, where: str) -> Answer:
     if not isinstance(text, str) or not text.strip() or not isinstance(start, int) or start < 0:
-        raise ValueError(f"{where}: an answer must have a text and an answer_start from 0, got {text!r} at {start!r}")
+        raise ValueError(
+            f"{where}: an answer must have a text and an answer_start from 0, got {brief(text)} at {brief(start)}"
+        )
     there = context[start : start + len(text)]
     if there != text:
-        raise ValueError(f"{where}: at answer_start={start} the context has {there!r}, the answer is {text!r}")
+        found = f"the context has {brief(there)}, the answer is {brief(text)}"
+        raise ValueError(f"{where}: at answer_start={brief(start)} {found}")
     return Answer(text, start)

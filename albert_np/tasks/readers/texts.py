@@ -3,19 +3,30 @@
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from albert_np.tasks.examples import TextExample
-from albert_np.tasks.readers.files import Entry, OnBad, converted, json_entries, suffix
+from albert_np.tasks.readers.files import (
+    Asked,
+    Entry,
+    brief,
+    converted,
+    json_entries,
+    listed,
+    some_text,
+    suffix,
+    unicode,
+)
 from albert_np.tasks.readers.tables import Row, named_rows, read_table
 
-__all__ = ["class_name", "label_list", "number", "read_texts", "required_text", "text_example"]
+__all__ = ["class_name", "label_list", "label_name", "number", "read_texts", "required_text", "text_example"]
 
 Label = str | tuple[str, ...] | float
-ReadLabel = Callable[[Any, str], Label]
+ReadLabel = Callable[[Any, str, Sequence[str] | None], Label]
 
 # Names under which columns are found without being told, in any case: the plain ones and those of GLUE and SNLI.
 TEXTS = (
@@ -28,41 +39,62 @@ TEXTS = (
     ("premise", "hypothesis"),
     ("#1 string", "#2 string"),
 )
+UNLABELLED = "unsup"  # IMDB's folder of texts without a class
 LABELS = ("label", "labels", "gold_label", "score", "quality", "is_duplicate")
 KNOWN = {*chain(*TEXTS), *LABELS}
 
 
-def read_texts(
-    path: Path, read_label: ReadLabel, columns: Mapping[str, str], labelled: bool, on_bad: OnBad
-) -> Iterator[TextExample]:
-    """Yield the examples of a table or JSON file; see `read_examples` for which column holds what.
+def read_texts(path: Path, read_label: ReadLabel, asked: Asked) -> Iterator[TextExample]:
+    """Yield the examples of a table, a JSON file or a folder; see `read_examples` for which column holds what.
 
-    read_label: (value, where it stands) → the label of an example.
+    read_label: (value, where it stands, names of numbered labels) → the label of an example.
     """
-    if suffix(path) in (".json", ".jsonl"):
-        entries = json_entries(path, on_bad)
+    if path.is_dir():
+        entries: Iterator[Entry] = converted(_files(path, asked), lambda file: _file(*file), asked.on_bad)
+        chosen = {"text": "text", "label": "folder"} if asked.labelled else {"text": "text"}
+    elif suffix(path) in (".json", ".jsonl"):
+        entries = json_entries(path, asked.on_bad)
         first = next(entries, None)
         if first is None:
             return iter(())
-        chosen = _choose(list(first.fields), columns, labelled, first.where)
+        chosen = _choose(list(first.fields), asked.columns, asked.labelled, first.where)
         entries = chain([first], entries)
     else:
-        entries, chosen = _table(path, columns, labelled, on_bad)
-    return converted(entries, lambda entry: text_example(entry, chosen, read_label), on_bad)
+        entries, chosen = _table(path, asked)
+    return converted(entries, lambda entry: text_example(entry, chosen, read_label, asked.names), asked.on_bad)
 
 
-def _table(
-    path: Path, columns: Mapping[str, str], labelled: bool, on_bad: OnBad
-) -> tuple[Iterator[Entry], dict[str, str]]:
+def _files(path: Path, asked: Asked) -> list[tuple[Path, str]]:
+    """Return the .txt files of a folder, and the folder within that names the class of each; unlabelled, of all."""
+    folders = sorted(folder for folder in path.iterdir() if folder.is_dir())
+    if not asked.labelled:
+        return [(file, "") for file in sorted(path.rglob("*.txt"))]
+    nested = [folder for folder in folders if any(inner.is_dir() for inner in folder.iterdir())]
+    if nested or not folders:
+        raise ValueError(
+            f"{path}: to be read, a folder must have one folder of .txt files for each class"
+            + (f"; {nested[0].name} has folders itself: name it instead" if nested else "")
+        )
+    files = [(file, folder.name) for folder in folders for file in sorted(folder.glob("*.txt"))]
+    unlabelled = sum(name == UNLABELLED for _, name in files)
+    if unlabelled:
+        warnings.warn(f"{path}: left out {UNLABELLED}, {unlabelled:,} texts without a class", stacklevel=2)
+    return [(file, name) for file, name in files if name != UNLABELLED]
+
+
+def _file(file: Path, folder: str) -> Entry:
+    return Entry(str(file), {"text": some_text(file), "folder": folder})
+
+
+def _table(path: Path, asked: Asked) -> tuple[Iterator[Entry], dict[str, str]]:
     """Return the rows of a table and which column holds what; a table without a header names them "0", "1", …"""
-    first, rows = read_table(path)
+    columns, labelled, on_bad, _ = asked
+    first, rows = read_table(path, on_bad)
     header = [cell.strip() for cell in first.cells]
     is_header = any(name.lower() in KNOWN for name in header)
     by_position = bool(columns) and all(name.isdecimal() for name in columns.values())
     if is_header and by_position:
-        raise ValueError(
-            f"{first.where} names the columns ({', '.join(header)}): give names in columns={dict(columns)}"
-        )
+        raise ValueError(f"{first.where} names the columns ({listed(header)}): give names in columns={dict(columns)}")
     if is_header or (columns and not by_position):
         return named_rows(header, rows, on_bad), _choose(header, columns, labelled, first.where)
     data = [first, *rows]
@@ -75,7 +107,7 @@ def _table(
         chosen = {"text": "3", "label": "1"} if labelled else {"text": "3"}
     else:
         raise ValueError(
-            f"{first.where}: no column has a name known here ({', '.join(header)}); say by columns which is which: by "
+            f"{first.where}: no column has a name known here ({listed(header)}); say by columns which is which: by "
             "name if this line is a header, as in columns={'text': 'body', 'label': 'stars'} or --columns "
             "text=body,label=stars, else by position, as in columns={'text': '1', 'label': '0'} or --columns "
             "text=1,label=0"
@@ -98,7 +130,8 @@ def _choose(names: Sequence[str], columns: Mapping[str, str], labelled: bool, wh
     chosen = {role: name for role, name in columns.items() if labelled or role != "label"}
     for name in chosen.values():
         if names.count(name) != 1:
-            raise ValueError(f"{where}: must have one column {name!r}; the columns are {', '.join(names)}")
+            counted = "; positions count from 0" if re.fullmatch(r"-\d+", name) else ""
+            raise ValueError(f"{where}: must have one column {name!r}; the columns are {listed(names)}{counted}")
     if "text" not in chosen:
         chosen = _known_texts(names, where) | chosen
     if labelled and "label" not in chosen:
@@ -122,16 +155,18 @@ def _known_texts(names: Sequence[str], where: str) -> dict[str, str]:
 def _unclear(role: str, known: Sequence[str], names: Sequence[str], where: str) -> ValueError:
     what = f"each of {', '.join(sorted(known))} could hold" if known else "no column is known to hold"
     return ValueError(
-        f"{where}: {what} the {role}; say which, as in columns={{{role!r}: 'body'}}; the columns are {', '.join(names)}"
+        f"{where}: {what} the {role}; say which, as in columns={{{role!r}: 'body'}}; the columns are {listed(names)}"
     )
 
 
-def text_example(entry: Entry, chosen: Mapping[str, str], read_label: ReadLabel) -> TextExample:
+def text_example(
+    entry: Entry, chosen: Mapping[str, str], read_label: ReadLabel, names: Sequence[str] | None = None
+) -> TextExample:
     """Return the example of a row; chosen: role → column."""
     return TextExample(
         required_text(entry, chosen["text"]),
         required_text(entry, chosen["text_pair"]) if "text_pair" in chosen else None,
-        _label(entry, chosen["label"], read_label) if "label" in chosen else None,
+        _label(entry, chosen["label"], read_label, names) if "label" in chosen else None,
     )
 
 
@@ -139,48 +174,58 @@ def required_text(entry: Entry, name: str) -> str:
     """Return the text under a name. Raises ValueError if it is missing, empty or no string."""
     text = entry.fields.get(name)
     if not isinstance(text, str) or not text.strip():
-        raise ValueError(f"{entry.where}: {name!r} must be a text that is not empty, got {text!r}")
-    return text
+        raise ValueError(f"{entry.where}: {name!r} must be a text that is not empty, got {brief(text)}")
+    return unicode(text, f"{entry.where}: {name!r}")
 
 
-def _label(entry: Entry, name: str, read_label: ReadLabel) -> Label:
+def _label(entry: Entry, name: str, read_label: ReadLabel, names: Sequence[str] | None) -> Label:
     value, where = entry.fields.get(name), f"{entry.where}: the label {name!r}"
     if value == "-" and name.lower() == "gold_label":
         raise ValueError(f"{where} is '-': those who labelled it did not agree (SNLI); leave such rows out")
-    return read_label(value, where)
+    return read_label(value, where, names)
 
 
-def class_name(value: Any, where: str) -> str:
+def class_name(value: Any, where: str, names: Sequence[str] | None = None) -> str:
     """Return a label as the name of a class, which numbers are too; NaN, as number or written out, is none."""
     value = _present(value, where)
     if isinstance(value, dict | list) or str(value) in ("nan", "NaN"):
-        raise ValueError(f"{where} must be the name of one class, got {value!r}")
-    return str(value)
+        raise ValueError(f"{where} must be the name of one class, got {brief(value)}")
+    return label_name(str(value), where, names)
 
 
-def number(value: Any, where: str) -> float:
+def number(value: Any, where: str, names: Sequence[str] | None = None) -> float:
     """Return a label as a finite number."""
     value = _present(value, where)
     try:
         found = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         found = math.nan
     if not math.isfinite(found):
-        raise ValueError(f"{where} must be a finite number, got {value!r}")
+        raise ValueError(f"{where} must be a finite number, got {brief(value)}")
     return found
 
 
-def label_list(value: Any, where: str) -> tuple[str, ...]:
+def label_name(label: str, where: str, names: Sequence[str] | None) -> str:
+    """Return the name of a label that may be given by its number; without names, the label itself."""
+    if names is None or label in names:
+        return unicode(label, where)
+    if not re.fullmatch("[0-9]{1,9}", label) or int(label) >= len(names):
+        raise ValueError(f"{where} must be a number from 0 to {len(names) - 1} or one of the names, got {brief(label)}")
+    return names[int(label)]
+
+
+def label_list(value: Any, where: str, names: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return names of labels in a list, in JSON's notation of one, or in one string with | between; none if empty."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
-        except ValueError as error:
-            raise ValueError(f"{where}: not JSON: {value!r}") from error
-    names = value.split("|") if isinstance(value, str) else value
-    if not isinstance(names, list) or not all(isinstance(name, str | int) for name in names):
-        raise ValueError(f"{where} must hold names with | between them, or a list of names, got {value!r}")
-    return tuple(dict.fromkeys(str(name).strip() for name in names if str(name).strip()))
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{where}: not JSON: {brief(value)}") from error
+    found = value.split("|") if isinstance(value, str) else value
+    if not isinstance(found, list) or not all(isinstance(name, str | int) for name in found):
+        raise ValueError(f"{where} must hold names with | between them, or a list of names, got {brief(value)}")
+    stripped = (str(name).strip() for name in found)
+    return tuple(dict.fromkeys(label_name(name, where, names) for name in stripped if name))
 
 
 def _present(value: Any, where: str) -> Any:
