@@ -1,7 +1,7 @@
 // The explorer: what is open, what the numbers are now, and the parts of the page that show it.
 
 import { ravel, unravel } from "./arrays.js";
-import { inflate, parameterOfRow, stopOfValue, valuesOfStop, wiring } from "./data.js";
+import { inflate, parameterOfRow, stopOfValue, valuesOfStop, wiring, wordIds } from "./data.js";
 import { el, figures, pieceText } from "./dom.js";
 import { lossOf, replay, verify } from "./engine.js";
 import { axisLabel, placeText } from "./explain.js";
@@ -41,6 +41,7 @@ export class Explorer {
     this.opened = null;
     setLanguage(this.language);
     this.base = this.values = replay(data);
+    this.words = wordIds(data);
     this.check();
     this.stop = 0;
     root.classList.add("explore");
@@ -86,6 +87,8 @@ export class Explorer {
     root.replaceChildren(this.header(), this.track.element, el("div", { class: "middle" }, this.ladder.element, this.stage.element, aside), this.footer(), this.tip, this.live, this.help());
     [this.width, this.height] = [root.clientWidth, root.clientHeight];
     this.track.fitNames();
+    this.showStatus();
+    this.showTokens();
   }
 
   header() {
@@ -161,10 +164,17 @@ export class Explorer {
       this.track.show(this.stop);
       this.ladder.show(this.stop);
       this.source.show(this.stop);
-      this.showPanel();
-      this.showState();
+      this.drawPanel();
+      this.showCounter();
     });
+    this.settle();
     if (!silent) this.writeLink();
+  }
+
+  /** What depends on how large things came out, last and at once: each look at the layout makes the browser lay out. */
+  settle() {
+    const follow = [this.ladder.followHere(), this.source.followLine(), this.fitFormulas()];
+    follow.forEach((act) => act());
   }
 
   /** What has the keyboard may go as the page is drawn anew; then `heir` takes it, so that it is never lost. */
@@ -208,6 +218,7 @@ export class Explorer {
 
   showPanel() {
     this.holdFocus(this.panelBody, () => this.drawPanel());
+    this.fitFormulas()();
   }
 
   drawPanel() {
@@ -225,18 +236,25 @@ export class Explorer {
     this.stage.mark(this.opened, factors);
   }
 
+  /** A formula cannot be broken into lines: where it is too long for its place, it gets smaller. Returns how to. */
+  fitFormulas() {
+    const holders = [...this.root.querySelectorAll(".math")];
+    for (const holder of holders) if (holder.style.fontSize) holder.style.fontSize = "";
+    const rooms = holders.map((holder) => (holder.parentElement.clientWidth - 4) / (holder.firstElementChild?.getBoundingClientRect().width || 1));
+    return () => holders.forEach((holder, i) => rooms[i] < 1 && (holder.style.fontSize = `${Math.max(0.6, rooms[i])}em`));
+  }
+
   /** The open number anew, for what unfolds in it. */
   showNumber() {
     this.stage.mark(this.opened, this.number.show(this.opened));
+    this.fitFormulas()();
   }
 
-  showState() {
+  showCounter() {
     const { data, stop } = this;
     const all = data.stops.length;
     const loss = lossOf(data, this.values);
     this.counter.replaceChildren(el("b", {}, t("stop.count", { n: stop + 1, all })), ` · ${t(`phase.${data.stops[stop].phase}`)} · ${t(data.loss == null ? "probe" : "loss", { loss: figures(loss, 5) })}`);
-    this.showStatus();
-    this.showTokens();
   }
 
   showStatus() {
@@ -264,14 +282,14 @@ export class Explorer {
 
   overrideText({ value, index, set }) {
     const { data } = this;
-    if (value === this.whatif.ids && data.vocabulary) return `${pieceText(data.tokens.flat()[index], 12)} → ${pieceText(data.vocabulary[set] ?? String(set), 12)}`;
+    if (value === this.words && data.vocabulary) return `${pieceText(data.tokens.flat()[index], 12)} → ${pieceText(data.vocabulary[set] ?? String(set), 12)}`;
     return `${this.valueName(value)}[${this.indexText(value, index)}] = ${figures(set, 4)}`;
   }
 
   showTokens() {
     const { data } = this;
     const asked = new Map((data.asked ?? []).map((place) => [`${place.sequence}/${place.position}`, place.label]));
-    const swapped = new Map(this.overrides.filter((override) => override.value === this.whatif.ids).map((override) => [override.index, override.set]));
+    const swapped = new Map(this.overrides.filter((override) => override.value === this.words).map((override) => [override.index, override.set]));
     let flat = -1;
     const rows = data.tokens.map((sequence, s) => {
       let second = false;
@@ -303,6 +321,8 @@ export class Explorer {
     setLanguage(this.language);
     this.overrides = overrides;
     this.values = overrides.length ? replay(this.data, { overrides, base: this.base }) : this.base;
+    this.showStatus();
+    this.showTokens();
     if (sliding) {
       cancelAnimationFrame(this.frame);
       this.frame = requestAnimationFrame(() => this.redraw());
@@ -316,7 +336,8 @@ export class Explorer {
     this.stage.show(this.stop);
     this.stage.mark(this.opened, this.number.show(this.opened));
     this.ladder.redraw();
-    this.showState();
+    this.showCounter();
+    this.settle();
   }
 
   // Names
@@ -443,14 +464,18 @@ export class Explorer {
     return `#${this.stop + 1}/${id}/${unravel(index, this.data.values[id].shape).join(",")}`;
   }
 
+  /** Let the address follow, a moment later: a browser bears only so many changes a second. */
   writeLink() {
     if (!this.links) return;
     this.written = this.linkText();
-    try {
-      history.replaceState(null, "", this.written);
-    } catch {
-      this.links = false; // a sandboxed frame has no address of its own
-    }
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => {
+      try {
+        history.replaceState(null, "", this.written);
+      } catch {
+        this.links = false; // a sandboxed frame has no address of its own
+      }
+    }, 200);
   }
 
   /** `#163/412/0,5,11`: stop, value, index. Or `#softmax_backward`: the first stop of that function or kind. */
@@ -471,6 +496,7 @@ export class Explorer {
   }
 
   followLink() {
+    clearTimeout(this.writing);
     if (location.hash === this.written) return;
     const place = this.readLink(location.hash);
     if (place) this.go(place.stop, { open: place.open, silent: true });
@@ -515,7 +541,6 @@ export class Explorer {
   proveOpen() {
     if (this.panel !== "number") this.choosePanel("number");
     this.number.proof?.ask();
-    this.number.proof?.element.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -82,9 +82,13 @@ export class SourcePane {
       parts.push(listing(caller, line - 2, line + 2, line, false));
     }
     this.element.replaceChildren(...parts);
-    const here = this.element.querySelector(".code").querySelector(".here");
+  }
+
+  /** How to bring the op's own line into sight. */
+  followLine() {
+    const here = this.element.querySelector(".code")?.querySelector(".here");
     const low = here ? here.offsetTop + 3 * here.offsetHeight - this.element.clientHeight : 0;
-    this.element.scrollTop = Math.max(0, low);
+    return () => (this.element.scrollTop = Math.max(0, low));
   }
 
   heading(source, equation) {

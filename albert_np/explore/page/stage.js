@@ -28,15 +28,23 @@ export class Stage {
       el("div", { class: "formulas" }, formulas.map((formula) => mathOf(formula))),
       app.differing.has(s) ? el("p", { class: "alarm" }, t("stop.differs")) : null,
     );
-    this.matrices = [];
     this.element.className = `stage is-${stop.phase}`;
     this.element.replaceChildren(head);
-    this.room = this.roomFor(head, valuesOfStop(data, stop));
-    const { ins, outs } = valuesOfStop(data, stop);
-    this.element.append(this.group("ins", ins, stop), this.group("outs", outs, stop));
-    const differing = this.differingArrays(stop);
-    if (differing.length) this.element.append(el("div", { class: "arrays wrong" }, differing));
+    this.fill(stop, head, false);
+    const numbered = this.matrices.some((matrix) => matrix.numbers);
+    if (numbered && app.scrolls() && this.element.scrollHeight > this.element.clientHeight) this.fill(stop, head, true);
     this.element.scrollTop = 0;
+  }
+
+  /** The arrays of a stop below its head; compact: with small numbers, where they would not fit otherwise. */
+  fill(stop, head, compact) {
+    const { ins, outs } = valuesOfStop(this.app.data, stop);
+    this.matrices = [];
+    this.compact = compact;
+    this.room = this.roomFor(head, { ins, outs });
+    const differing = this.differingArrays(stop);
+    const parts = [this.group("ins", ins, stop), this.group("outs", outs, stop), differing.length && el("div", { class: "arrays wrong" }, differing)];
+    this.element.replaceChildren(head, ...parts.filter(Boolean));
   }
 
   /** Room for an array: all of them, if they can be, above the fold. */
@@ -101,7 +109,7 @@ export class Stage {
   matrixOf(id, name, width, array = this.app.values[id]) {
     const { app } = this;
     return new MatrixView(app.data, {
-      id, name, array, width, wholeWidth: this.room.width, height: this.room.budget, unit: app.unit, theme: app.theme, ink: app.ink,
+      id, name, array, width, wholeWidth: this.room.width, height: this.room.budget, unit: this.compact ? 0.9 * app.unit : app.unit, compact: this.compact, theme: app.theme, ink: app.ink,
       used: app.rowsUsed(id), ...app.kindOfValue(id),
       onopen: (index) => app.open(id, index),
       onpoint: (matrix, index, byKeyboard) => app.pointAt(matrix, index, byKeyboard),
