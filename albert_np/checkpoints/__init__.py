@@ -12,6 +12,7 @@ from albert_np.checkpoints.runs import (
     save_checkpoint,
     verify_checkpoint,
 )
+from albert_np.checkpoints.safetensors_files import read_safetensors
 
 __all__ = [
     "CONFIG_FILE",
@@ -21,6 +22,7 @@ __all__ = [
     "find_model",
     "latest_checkpoint",
     "open_checkpoint",
+    "read_safetensors",
     "remove_leftovers",
     "resolve",
     "save_checkpoint",

@@ -28,6 +28,7 @@ _READERS: dict[str, Callable[[Path], Weights]] = {
     "pytorch_model.bin": read_torch_file,
     "pytorch_model.bin.index.json": lambda index: _read_shards(index, read_torch_file),
 }
+_LONGEST_NAME = 200  # characters
 _WRITTEN = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 _LAYER_NORM = re.compile(r"(.*(?:LayerNorm|layer_norm)\.)(gamma|beta)")
 _BUFFERS = (".position_ids", ".token_type_ids")  # constants that older versions stored too
@@ -93,7 +94,7 @@ def _hint(folder: Path) -> str:
 def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> Weights:
     current: Weights = {}
     for name, array in weights.items():
-        _check_prefix(name, source)
+        _check_name(name, source)
         if name.endswith(_BUFFERS):
             continue
         if old := _LAYER_NORM.fullmatch(name):
@@ -104,8 +105,12 @@ def _with_current_names(weights: Mapping[str, np.ndarray], source: Path) -> Weig
     return current
 
 
-def _check_prefix(name: str, source: Path) -> None:
-    """Raise ValueError if the name of the word embeddings tells that a model was saved from within something else."""
+def _check_name(name: str, source: Path) -> None:
+    """Raise ValueError for a name that no tensor has, or that tells that a model was saved from within another."""
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise ValueError(
+            f"{source} holds a tensor named {name[:40]!a}…: allowed are {_LONGEST_NAME} characters that can be printed"
+        )
     prefix, found, _ = name.partition("embeddings.word_embeddings.weight")
     prefix = prefix.removesuffix("albert.")
     if not found or not prefix:

@@ -16,6 +16,7 @@ from albert_np.cli.main import console, file_option, input_lines, print_json, re
 from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar, typed_options
 from albert_np.files import read_text, whole_file
 
+COUNT = click.IntRange(1, 10**9)
 LISTED = 10  # rows that were skipped, by name
 
 MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
@@ -113,22 +114,22 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--demo", is_flag=True, help="A task made of what lies on your disk, from the quickstart's run.")
 @COLUMNS
 @SKIP
-@click.option("--steps", type=click.IntRange(min=1), help="Updates.")
+@click.option("--steps", type=COUNT, help="Updates.")
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Instead of --steps.")
 @click.option(
     "--learning-rate", type=click.FloatRange(min=0), help="By default the task's, or what suits a model so wide."
 )
-@click.option("--batch-size", type=click.IntRange(min=1))
-@click.option("--accumulation", type=click.IntRange(min=1), default=1, show_default=True, help="Batches to an update.")
+@click.option("--batch-size", type=COUNT)
+@click.option("--accumulation", type=COUNT, default=1, show_default=True, help="Batches to an update.")
 @click.option("--max-seq-length", type=click.IntRange(min=4), help="Tokens.")
 @click.option("--warmup-steps", type=click.IntRange(min=0))
 @click.option("--dropout", type=click.FloatRange(0, 1), help="Of hidden states and attention.")
 @click.option("--freeze-trunk", is_flag=True, help="Train the head alone.")
 @LABEL_THRESHOLD
-@click.option("--evaluate-every", type=click.IntRange(min=1), help="Updates; ten times in all by default.")
-@click.option("--patience", type=click.IntRange(min=1), help="Stop after so many evaluations without a better one.")
+@click.option("--evaluate-every", type=COUNT, help="Updates; ten times in all by default.")
+@click.option("--patience", type=COUNT, help="Stop after so many evaluations without a better one.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="All processors by default; results depend on it.")
+@click.option("--threads", type=COUNT, help="All processors by default; results depend on it.")
 @JSON
 @reports_errors
 def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> None:
@@ -294,6 +295,7 @@ def _with_ids(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterator[d
 @COLUMNS
 @SKIP
 @file_option("--submission", "Write the answers to --file there, as GLUE's or SQuAD's servers take them.")
+@click.option("--entities", is_flag=True, help="The spans that a model of tags marks, and where they stand.")
 @LABEL_THRESHOLD
 @NO_ANSWER_ABOVE
 @ALWAYS_ANSWER
@@ -306,15 +308,22 @@ def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     """
     if options["file"] is None:
         _refuse(["columns", "skip_bad_rows", "submission"], "goes with --file")
-    elif texts or typed_options(["pair", "choices", "question"]):
-        raise click.UsageError("--file stands in place of TEXT, --pair, --choice and --question")
+    elif texts or typed_options(["pair", "choices", "question", "entities"]):
+        raise click.UsageError(
+            "--file stands in place of TEXT, --pair, --choice and --question; no --entities of a file"
+        )
     elif options["skip_bad_rows"]:
         _refuse(["submission"], "needs an answer to every row; do not give --skip-bad-rows")
     thresholds = ("label_threshold", "no_answer_above", "always_answer")
     predictor = _predictor(model, **{name: options[name] for name in thresholds})
     if options["file"] is None:
         asked = ("pair", "choices", "question", "as_json")
-        _classify_texts(predictor, texts, **{name: options[name] for name in asked})
+        texts = texts or list(input_lines())
+        if options["entities"]:
+            _refuse(asked[:3], "does not go with --entities")
+            _show_entities(predictor, texts, options["as_json"])
+        else:
+            _classify_texts(predictor, texts, **{name: options[name] for name in asked})
     else:
         _classify_file(predictor, options)
 
@@ -346,7 +355,6 @@ def _classify_texts(
         _refuse(["choices", "question"], f"is for models of multiple choice, and this one is for {kind.name}")
     elif len(choices) < 2:
         raise click.UsageError("a model of multiple choice needs at least two --choice, or --file")
-    texts = texts or list(input_lines())
     if (pair is not None or choices) and len(texts) != 1:
         raise click.UsageError(f"--pair and --choice go with one TEXT, got {len(texts)}")
     if choices:
@@ -358,6 +366,19 @@ def _classify_texts(
         return
     for example, prediction in zip(asked, predictions, strict=True):
         say(kind.shown(example, prediction))
+
+
+def _show_entities(predictor: Any, texts: Sequence[str], as_json: bool) -> None:
+    if predictor.kind.name != "tagging":
+        _refuse(["entities"], f"is for models of tags, and this one is for {predictor.kind.name}")
+    found = [predictor.entities(text) for text in texts]
+    if as_json:
+        print_json([[entity._asdict() for entity in each] for each in found])
+        return
+    for number, each in enumerate(found, 1):
+        for entity in each:
+            line = f"{entity.start}-{entity.end}\t{entity.type}\t{entity.probability:.1%}\t{entity.text}"
+            say(line if len(texts) == 1 else f"{number}\t{line}")
 
 
 @click.command()

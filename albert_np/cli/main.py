@@ -202,6 +202,7 @@ class _Lazy(click.Group):
         "classify": "finetuning",
         "answer": "finetuning",
         "fill-mask": "using",
+        "embed": "using",
         "tokenize": "using",
         "convert": "using",
         "info": "using",

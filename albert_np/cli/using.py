@@ -1,33 +1,39 @@
-"""albert-np fill-mask, tokenize, info, convert"""
+"""albert-np fill-mask, embed, tokenize, info, convert"""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.progress import track
 
-from albert_np.cli.main import figure_option, input_lines, print_json, reports_errors, say
+from albert_np.cli.main import console, figure_option, file_option, input_lines, print_json, reports_errors, say
 
 
 @click.command("fill-mask")
 @click.argument("text")
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="A run, checkpoint or model folder.")
 @click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many answers to show for each [MASK]."
+    "--top",
+    "top_k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many answers to show for each [MASK].",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 @reports_errors
-def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
+def fill_mask(text: str, model: Path, top_k: int, as_json: bool) -> None:
     """Say what stands at each [MASK] of TEXT.
 
     Example: albert-np fill-mask "return a [MASK] of strings." --model runs/quickstart
     """
-    from albert_np.checkpoints import find_model
-    from albert_np.model import AlbertForMaskedLM
     from albert_np.tasks.fill_mask import fill_mask as answers
-    from albert_np.tokenization import AlbertTokenizer
+    from albert_np.tasks.fill_mask import load_masked_lm
 
-    folder = find_model(model)
-    blanks = answers(AlbertForMaskedLM.from_pretrained(folder), AlbertTokenizer.from_pretrained(folder), text, top)
+    blanks = answers(*load_masked_lm(model), text, top_k)
     if as_json:
         print_json([[candidate._asdict() for candidate in blank] for blank in blanks])
         return
@@ -36,6 +42,60 @@ def fill_mask(text: str, model: Path, top: int, as_json: bool) -> None:
             say(f"[MASK] {i}")
         for candidate in blank:
             say(f"{candidate.probability:7.1%}  {candidate.token:<15} {candidate.text}")
+
+
+@click.command()
+@click.argument("texts", metavar="[TEXT]…", nargs=-1)
+@click.option("--model", required=True, help="A run, a folder, a TensorFlow checkpoint or a name on the hub.")
+@click.option("--file", type=click.Path(path_type=Path), help="A file with a text a line instead.")
+@click.option(
+    "--pooling",
+    type=click.Choice(["mean", "cls"]),
+    default="mean",
+    show_default=True,
+    help="The mean of the last hidden states of all tokens, or that of [CLS].",
+)
+@file_option("--output", "Write them there, as one array of NumPy's (.npy), a row a text.")
+@click.option("--threads", type=click.IntRange(min=1), help="All processors by default.")
+@reports_errors
+def embed(
+    texts: Sequence[str], model: str, file: Path | None, pooling: str, output: Path | None, threads: int | None
+) -> None:
+    """Give each TEXT a vector, as JSON lines or as an array of NumPy's.
+
+    Without TEXT, each line of --file or of standard input.
+
+    \b
+    albert-np embed "the cat sat" "a dog ran" --model albert/albert-base-v2
+    albert-np embed --file lines.txt --model runs/quickstart --output lines.npy
+    """
+    import numpy as np
+
+    from albert_np.files import read_lines, whole_file
+    from albert_np.tasks import embed as vectors_of
+    from albert_np.tasks import load_encoder
+
+    if file is not None and texts:
+        raise click.UsageError("--file stands in place of TEXT")
+    if output is not None and output.suffix != ".npy":
+        raise click.BadParameter(f"{output} does not end in .npy", param_hint="--output")
+    if file is not None:
+        texts = [line.rstrip("\r\n") for line in read_lines(file)]
+    texts = list(texts or (input_lines() if file is None else ()))
+    if not texts:
+        raise ValueError(f"{file or 'standard input'} holds no text")
+    encoder, tokenizer = load_encoder(model)
+    progress = partial(track, description="embedding", console=console, transient=True)
+    with nullcontext() if output is None else whole_file(output) as hidden:
+        vectors = vectors_of(encoder, tokenizer, texts, pooling, threads=threads, progress=progress)
+        if hidden is not None:
+            with hidden.open("wb") as opened:
+                np.save(opened, vectors)
+    if output is not None:
+        say(f"{output}: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers")
+        return
+    for text, vector in zip(texts, vectors.tolist(), strict=True):
+        print_json({"text": text, "embedding": vector}, indent=None)
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""What a trained model is used for: filling blanks, and the tasks that it is fine-tuned for.
+"""What a trained model is used for: filling blanks, embedding texts, and the tasks that it is fine-tuned for.
 
     from albert_np.tasks import Predictor, prepare_finetuning, read_examples
 
@@ -11,8 +11,9 @@ in one object each, see `kinds`.
 """
 
 from albert_np.tasks.baselines import bag_of_words_baseline, majority_baseline
+from albert_np.tasks.embed import embed, load_encoder
 from albert_np.tasks.examples import Answer, ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
-from albert_np.tasks.fill_mask import Candidate, fill_mask
+from albert_np.tasks.fill_mask import Candidate, fill_mask, load_masked_lm
 from albert_np.tasks.finetune import FineTuningRecipe, FineTuningRun, prepare_finetuning
 from albert_np.tasks.held_out import HeldOut, hold_out
 from albert_np.tasks.kinds import KINDS, Entity, FoundAnswer, Prediction, split_words
@@ -42,9 +43,12 @@ __all__ = [
     "TaggedExample",
     "TextExample",
     "bag_of_words_baseline",
+    "embed",
     "fill_mask",
     "glue_files",
     "hold_out",
+    "load_encoder",
+    "load_masked_lm",
     "majority_baseline",
     "prepare_finetuning",
     "read_examples",

@@ -1,15 +1,17 @@
 """Fill in the blanks: what a masked language model expects at each [MASK]."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
+from albert_np.checkpoints import find_model, open_checkpoint
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, class_of
 from albert_np.ops import softmax_forward
 from albert_np.tokenization import AlbertTokenizer
 
-__all__ = ["Candidate", "fill_mask"]
+__all__ = ["Candidate", "fill_mask", "load_masked_lm"]
 
 
 class Candidate(NamedTuple):
@@ -21,14 +23,28 @@ class Candidate(NamedTuple):
     text: str
 
 
+def load_masked_lm(source: str | Path) -> tuple[AlbertForMaskedLM, AlbertTokenizer]:
+    """Load a masked language model and its tokenizer; ValueError for a model without such a head, which would guess."""
+    checkpoint = open_checkpoint(find_model(source))
+    if not any(name.startswith("predictions.") for name in checkpoint.weights):
+        kind = class_of(checkpoint).__name__
+        raise ValueError(f"{source} holds an {kind}, which has no head that fills blanks")
+    return AlbertForMaskedLM.from_checkpoint(checkpoint), AlbertTokenizer.from_pretrained(checkpoint.source)
+
+
 def fill_mask(
     model: AlbertForMaskedLM | AlbertForPreTraining, tokenizer: AlbertTokenizer, text: str, top_k: int = 5
 ) -> list[list[Candidate]]:
     """Return, for each [MASK] of `text`, the `top_k` most probable tokens, most probable first.
 
-    The model is put into eval mode. With several blanks each is filled alone, the others stay [MASK]. ValueError if the
-    text has no [MASK] or more tokens than the model has positions.
+    The model is put into eval mode. With several blanks each is filled alone, the others stay [MASK]. TypeError for a
+    model without such a head and for what is no text; ValueError if the text has no [MASK] or more tokens than the
+    model has positions.
     """
+    if not isinstance(model, AlbertForMaskedLM | AlbertForPreTraining):
+        raise TypeError(f"model is an {type(model).__name__}, which has no head that fills blanks")
+    if not isinstance(text, str):
+        raise TypeError(f"text must be one text, got {type(text).__name__}")
     ids = np.asarray(tokenizer(text, return_tensors="np")["input_ids"])  # (1, T)
     limit = model.config.max_position_embeddings
     blanks = np.flatnonzero(ids[0] == tokenizer.mask_token_id)
