@@ -209,11 +209,14 @@ class _Flow:
 
     def readers(self, gradient: int, kinds: tuple[str, ...]) -> list[Row]:
         """Return the rows of these kinds that read a gradient, or a copy of it."""
-        source = self.before_copies(gradient)
+        source = self._whole(self.before_copies(gradient))
         return [
-            row for row in self.backwards
-            if row.kind in kinds and any(self.before_copies(i) == source for i in row.inputs)
-        ]  # fmt: skip
+            row
+            for row in self.backwards
+            if row.kind in kinds
+            and source in [self._whole(self.before_copies(i)) for i in row.inputs]
+            and not (row.kind == "view" and self._whole(row.out[0]) == source)
+        ]
 
     def _reshaped(self, value: int, shape: tuple[int, ...] | None) -> int | None:
         """Return the value, or what it was reshaped into, of that shape, or at least of as many numbers."""

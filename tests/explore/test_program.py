@@ -138,9 +138,9 @@ def test_the_walk_back_mirrors_the_walk_there(name, skip):
     ]
     assert walked == sorted(walked, reverse=True)
     unmatched = [stop for stop in stops if stop["mirror"] is None]
-    plain = name != "AlbertForQuestionAnsweringV2"  # whose sums and products go back in other pieces than they came
-    upstream = {"label": "add", "block": ["trunk"]}  # of a bare model: what the reader of its output sends back
-    assert all(stop["block"] == ["loss"] or upstream.items() <= stop.items() for stop in unmatched if plain), unmatched
+    # SQuAD 2's sums and products go back in other pieces than they came; a bare model's output is read by nobody.
+    plain = name not in ("AlbertForQuestionAnsweringV2", "AlbertModel")
+    assert all(stop["block"] == ["loss"] for stop in unmatched if plain), unmatched
     assert not explored.differs
     for stop in stops:
         if stop["label"].startswith(
