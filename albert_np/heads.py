@@ -17,7 +17,6 @@ from albert_np.layers import dense_backward, dense_forward, norm_backward, norm_
 from albert_np.params import Scope, Shapes
 
 __all__ = [
-    "MLM_TIES",
     "TopAnswers",
     "answer_class_backward",
     "answer_class_forward",
@@ -33,6 +32,7 @@ __all__ = [
     "mlm_loss_backward",
     "mlm_loss_forward",
     "mlm_shapes",
+    "mlm_ties",
     "sop_shapes",
     "span_backward",
     "span_forward",
@@ -45,22 +45,29 @@ __all__ = [
     "top_answers",
 ]
 
-MLM_TIES = {  # alias → the stored name that it shares its numbers with
-    "predictions.decoder.weight": "albert.embeddings.word_embeddings.weight",
-    "predictions.decoder.bias": "predictions.bias",
-}
+
+def mlm_ties(config: AlbertConfig) -> dict[str, str]:
+    """Return alias → the stored name that it shares its numbers with: the decoder is the word embeddings.
+
+    With `tie_word_embeddings=False` the decoder has a weight of its own, and the two names of its bias are left.
+    """
+    ties = {"predictions.decoder.bias": "predictions.bias"}
+    if config.tie_word_embeddings:
+        ties["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
+    return ties
 
 
 def mlm_shapes(config: AlbertConfig) -> Shapes:
-    """Return name → shape of what the MLM head stores; its decoder is the word embeddings (`MLM_TIES`)."""
+    """Return name → shape of what the MLM head stores, and `mlm_ties` does not."""
     V, E, H = config.vocab_size, config.embedding_size, config.hidden_size
-    return {
+    shapes: Shapes = {
         "predictions.dense.weight": (E, H),
         "predictions.dense.bias": (E,),
         "predictions.LayerNorm.weight": (E,),
         "predictions.LayerNorm.bias": (E,),
         "predictions.bias": (V,),
     }
+    return shapes if config.tie_word_embeddings else {**shapes, "predictions.decoder.weight": (V, E)}
 
 
 class MLMCache(NamedTuple):
@@ -152,7 +159,7 @@ def classifier_forward(
 
     Derivation: notebook 12, eq. 12.3.
     """
-    dropped, dropout = ops.dropout_forward(x, config.classifier_dropout_prob, rng)
+    dropped, dropout = ops.dropout_forward(x, config.head_dropout_prob, rng)
     logits, classifier = dense_forward(dropped, p.scope("classifier."))
     return logits, ClassifierCache(dropout, classifier)
 
@@ -324,7 +331,7 @@ def answer_class_forward(
     features = array_module(x).concatenate([expected_start, x[:, 0]], axis=-1)  # (B, 2H)
     inner, dense_0 = dense_forward(features, p.scope("dense_0."))  # (B, H)
     activated, tanh = ops.tanh_forward(inner)
-    dropped, dropout = ops.dropout_forward(activated, config.classifier_dropout_prob, rng)
+    dropped, dropout = ops.dropout_forward(activated, config.head_dropout_prob, rng)
     logits, dense_1 = dense_forward(dropped, p.scope("dense_1."))  # (B, 1)
     return logits[:, 0], AnswerClassCache(x, softmax, dense_0, tanh, dropout, dense_1)
 

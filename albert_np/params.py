@@ -19,7 +19,8 @@ class Layout:
     """Where each parameter lies in the arena; weights, gradients and optimizer moments share one layout.
 
     shapes: name → shape, in arena order. ties: alias → stored name of the same shape; both names reach one array.
-    spans: name → names that lie next to each other, read as one array stacked along the first axis.
+    spans: name → names that lie next to each other, read as one array stacked along the first axis. names: all names
+    of single parameters, stored and tied.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class Layout:
     ):
         self.shapes = dict(shapes)
         self.ties = dict(ties or {})
+        self.names = (*self.shapes, *self.ties)
         self.slots: dict[str, tuple[int, tuple[int, ...]]] = {}  # name → offset, shape
         offset = 0
         for name, shape in self.shapes.items():

@@ -1,3 +1,4 @@
+import copy
 import json
 import math
 from dataclasses import replace
@@ -73,6 +74,20 @@ def test_defaults_are_xxlarge_and_version_2_has_no_dropout():
         ("pad_token_id", 30000, r"pad_token_id=30000: must be None or in \[0, 30000\)"),
         ("pad_token_id", True, "pad_token_id=True"),
         ("ffn_output_dropout", "no", "ffn_output_dropout='no': must be True or False"),
+        ("tie_word_embeddings", 0, "tie_word_embeddings=0: must be True or False"),
+        ("output_attentions", None, "output_attentions=None: must be True or False"),
+        ("bos_token_id", "x", "bos_token_id='x': must be None or a whole number of at least 0"),
+        ("eos_token_id", -1, "eos_token_id=-1"),
+        ("eos_token_id", True, "eos_token_id=True"),
+        ("num_labels", False, "num_labels=False: must be a whole number"),
+        ("num_hidden_layers", 10**8, "num_hidden_layers=100000000: must be at most 10000"),
+        ("num_labels", 2**31, "num_labels=2147483648: must be at most 1000000"),
+        ("layer_norm_eps", 10**400, "layer_norm_eps=10+: must be a finite number"),
+        ("id2label", {0: "a", 1: "a"}, "id2label=.* must give each label a number and a name of its own"),
+        ("label2id", {"a": 0, "b": 0}, "label2id=.* must give each label a number and a name of its own"),
+        ("label2id", ["a"], "label2id=.* must map the names of the labels to their numbers"),
+        ("position_embedding_type", "relative_key", "position_embedding_type='relative_key'"),
+        ("model_type", "bert", "model_type='bert': must be 'albert'"),
     ],
 )
 def test_bad_fields_are_refused_by_name_value_and_what_is_allowed(field, value, message):
@@ -147,8 +162,11 @@ def test_a_config_that_is_not_alberts_is_refused(tmp_path):
 
 
 def test_labels_are_counted_by_their_names():
-    assert AlbertConfig(id2label={"0": "ham", "1": "spam", "2": "eggs"}).num_labels == 3
-    assert AlbertConfig().num_labels == 2
+    named = AlbertConfig(id2label={"0": "ham", "1": "spam", "2": "eggs"})
+    assert named.num_labels == 3
+    assert named.label2id == {"ham": 0, "spam": 1, "eggs": 2}
+    assert AlbertConfig(label2id=named.label2id) == named
+    assert AlbertConfig().id2label == {0: "LABEL_0", 1: "LABEL_1"}
     values = AlbertConfig(num_labels=3).to_dict()
     assert values["id2label"] == {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}
     assert values["label2id"]["LABEL_2"] == 2
@@ -173,3 +191,66 @@ def test_what_weights_cannot_contradict_is_doubted():
     assert layers.startswith("num_hidden_layers=12: the released models of this size have 24")
     (act,) = AlbertConfig.preset("base-v1").doubts()
     assert "gelu_new" in act
+
+
+def test_number_and_names_of_labels_follow_each_other():
+    config = AlbertConfig()
+    config.num_labels = 3
+    assert config.id2label == {0: "LABEL_0", 1: "LABEL_1", 2: "LABEL_2"}
+    config.id2label = {"0": "ham", "1": "spam"}
+    assert (config.num_labels, config.label2id) == (2, {"ham": 0, "spam": 1})
+    config.label2id = {"no": 1, "yes": 0}
+    assert config.id2label == {0: "yes", 1: "no"}
+    with pytest.raises(ValueError, match="num_labels='x'"):
+        config.num_labels = "x"
+    assert config.num_labels == 2
+    assert replace(AlbertConfig(num_labels=3), num_labels=5).id2label[4] == "LABEL_4"
+    with pytest.raises(ValueError, match="contradicts id2label"):
+        AlbertConfig(id2label={0: "no", 1: "yes"}, label2id={"no": 1, "yes": 0})
+    assert AlbertConfig(id2label={0: "no", 1: "yes"}, label2id={"LABEL_0": 0, "LABEL_1": 1}).id2label[1] == "yes"
+
+
+def test_unknown_keywords_are_kept_and_mistyped_fields_refused():
+    config = AlbertConfig(use_cache=True, hidden_size=128)
+    config.summary_type = "first"
+    assert (config.use_cache, config.summary_type) == (True, "first")
+    assert config.to_dict().items() >= {"use_cache": True, "summary_type": "first", "model_type": "albert"}.items()
+    assert AlbertConfig(**config.to_dict()) == config
+    assert copy.deepcopy(config).use_cache is True
+    with pytest.raises(TypeError, match="no field hiden_size; is hidden_size meant"):
+        AlbertConfig(hiden_size=128)
+    with pytest.raises(TypeError, match="no field num_label; is num_labels meant"):
+        config.num_label = 3
+    with pytest.raises(AttributeError, match="AlbertConfig has no attribute 'nothing'"):
+        _ = config.nothing
+
+
+def test_a_config_is_saved_and_read_by_hugging_faces_names(tmp_path):
+    config = AlbertConfig.preset("base-v2", num_labels=3, tie_word_embeddings=False, output_hidden_states=True)
+    config.save_pretrained(tmp_path / "folder")
+    assert AlbertConfig.from_pretrained(tmp_path / "folder") == config
+    assert AlbertConfig.from_pretrained(tmp_path / "folder" / "config.json", num_labels=5).id2label[4] == "LABEL_4"
+    names = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
+    assert AlbertConfig.from_pretrained(tmp_path / "folder", **names).num_labels == 2
+    assert AlbertConfig.from_dict(json.loads(config.to_json_string())) == config
+    with pytest.raises(TypeError, match="cache_dir='x': neither an argument nor a field of AlbertConfig"):
+        AlbertConfig.from_pretrained(tmp_path / "folder", cache_dir="x")
+    with pytest.raises(FileNotFoundError, match=r"AlbertModel\.from_pretrained\('albert-base-v2'\)\.config"):
+        AlbertConfig.from_pretrained("albert-base-v2")
+    (tmp_path / "folder" / "config.json").write_text('{"hidden_size": "768"}')
+    with pytest.raises(ValueError, match=r"config\.json: hidden_size='768': must be a whole number"):
+        AlbertConfig.from_pretrained(tmp_path / "folder")
+
+
+def test_a_classifier_without_dropout_of_its_own_drops_as_hidden_states_do():
+    config = AlbertConfig(classifier_dropout_prob=None, hidden_dropout_prob=0.25)
+    assert config.head_dropout_prob == 0.25
+    assert AlbertConfig().head_dropout_prob == 0.1
+    assert AlbertConfig.from_dict(config.to_dict()) == config
+
+
+def test_fields_set_afterwards_are_checked_by_the_model():
+    config = AlbertConfig.preset("base-v2", num_hidden_layers=1, vocab_size=50)
+    config.hidden_act = "gleu"
+    with pytest.raises(ValueError, match="hidden_act='gleu'"):
+        AlbertModel(config)

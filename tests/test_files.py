@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -385,6 +386,10 @@ def test_a_few_kilobytes_that_stand_for_a_gigabyte_are_not_believed(tmp_path, mo
     assert sum(1 for _ in read_lines(path)) == 2**17
     with pytest.raises(ValueError, match="has more than 0 MiB of text"):
         read_text(path)
+    monkeypatch.undo()
+    path.write_bytes(gzip.compress(b"the same line\n" * 2**21))
+    with pytest.raises(ValueError, match=r"a\.txt\.gz has more than 16 MiB of text"):
+        read_text(path)
 
 
 TELLTALES = {
@@ -522,6 +527,18 @@ def test_a_text_is_read_without_mark_and_unpacked(tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(data) if name.lower().endswith("gz") else data)
     assert list(read_lines(tmp_path / name)) == ["Ünï\r\n", "\n", "  last without end"]
     assert read_text(tmp_path / name) == text
+
+
+@pytest.mark.parametrize("alphabet", ["ab \n", "é😀中", "a\r\n"])
+def test_a_long_line_comes_in_pieces_of_whole_characters(tmp_path, alphabet):
+    text = "".join(random.Random(0).choices(alphabet, k=500))
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
+    for longest in (4, 5, 7, 64, 10_000):
+        pieces = list(read_lines(tmp_path / "a.txt", longest))
+        assert "".join(pieces) == text
+        assert all(0 < len(piece.encode()) <= longest for piece in pieces)
+        assert all(piece[-1].isspace() or not re.search(r"\s", piece[:-1]) for piece in pieces[:-1])
+        assert not any(a.endswith("\r") and b.startswith("\n") for a, b in pairwise(pieces))
 
 
 def test_damaged_text_is_named_with_the_line(tmp_path):

@@ -7,8 +7,9 @@ BLAS itself has no threads of its own meanwhile: two layers of threads would onl
 
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,68 @@ def split(batch: Mapping[str, Array], parts: int) -> list[dict[str, Array]]:
     return [{name: array[start:stop] for name, array in batch.items()} for start, stop in pairwise([*bounds, size])]
 
 
+class _BlasThreads:
+    """How many threads the BLAS has, which is one number for the whole process.
+
+    Where limits overlap in time, set by threads that do not know of each other, the smallest counts; when the last one
+    ends, the BLAS has what it had before the first. One thread does all the setting: threadpoolctl lets a limit be
+    changed by none but the thread that has set it.
+    """
+
+    def __init__(self) -> None:
+        self._setter = ThreadPoolExecutor(1)
+        self._limits: list[int] = []
+        self._libraries: Any = None
+        self._first: Any = None  # remembers what was there before
+
+    def find_libraries(self) -> None:
+        """Look for the libraries that are loaded by now; without it there are none."""
+        from threadpoolctl import ThreadpoolController
+
+        self._libraries = ThreadpoolController().select(user_api="blas")
+
+    @contextmanager
+    def limited(self, threads: int) -> Iterator[None]:
+        """Hold the BLAS to so many threads within the block, at least 1."""
+        self._setter.submit(self._begin, threads).result()
+        try:
+            yield
+        finally:
+            self._setter.submit(self._end, threads).result()
+
+    def _begin(self, threads: int) -> None:
+        if not self._limits:
+            self._first = self._libraries.limit(limits=threads)
+            self._first.__enter__()
+        elif threads < min(self._limits):
+            self._libraries.limit(limits=threads)
+        self._limits.append(threads)
+
+    def _end(self, threads: int) -> None:
+        self._limits.remove(threads)
+        if not self._limits:
+            self._first.__exit__(None, None, None)
+        elif threads < min(self._limits):
+            self._libraries.limit(limits=min(self._limits))
+
+    def start_anew(self) -> None:
+        """In the child of a fork, which has none of its parent's threads, end what limits they had set."""
+        self._setter = ThreadPoolExecutor(1)
+        if self._limits:
+            self._limits = []
+            self._first.__exit__(None, None, None)
+
+
+_blas = _BlasThreads()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_blas.start_anew)
+
+
 class Replicas:
     """A model and copies of it that share its weights: together, one for each thread.
 
-    The result of a pass is the same for the same number of threads, to the bit. Another number adds the parts up in
-    another order, and draws other dropout masks.
+    Copies and threads are made when there are parts for them. The result of a pass is the same for the same number of
+    threads, to the bit. Another number adds the parts up in another order, and draws other dropout masks.
     """
 
     def __init__(self, model: Model, threads: int):
@@ -88,15 +146,13 @@ class Replicas:
             raise ValueError(f"threads={threads} must be at least 1")
         self.model = model
         self.threads = threads
-        self._copies = [model.replica() for _ in range(threads - 1)]
+        self._copies: list[Model] = []
         self._start_threads()
 
     def _start_threads(self) -> None:
-        from threadpoolctl import ThreadpoolController
-
         self._process = os.getpid()
         self._pool = ThreadPoolExecutor(self.threads)
-        self._libraries = ThreadpoolController().select(user_api="blas")
+        _blas.find_libraries()
 
     def __getstate__(self) -> dict[str, Any]:
         return {"model": self.model, "threads": self.threads, "_copies": self._copies}
@@ -117,13 +173,15 @@ class Replicas:
             raise ValueError(f"{len(parts)} parts are too many for {self.threads} threads")
         if self._process != os.getpid():  # a fork copies the pool, but not its threads
             self._start_threads()
+        while len(self._copies) < len(parts) - 1:
+            self._copies.append(self.model.replica())
         copies = self._copies[: len(parts) - 1]
         for copy in copies:
             copy.training, copy.recompute = self.model.training, self.model.recompute
             copy.rng = np.random.default_rng(int(self.model.rng.integers(2**63)))
             if gradients:
                 copy.zero_grad()
-        with self._libraries.limit(limits=max(1, self.threads // len(parts))):
+        with _blas.limited(max(1, min(self.threads, os.cpu_count() or 1) // len(parts))):
             results = list(self._pool.map(work, [self.model, *copies], parts))
         for copy in copies if gradients else ():
             self.model.grads.flat += copy.grads.flat

@@ -7,7 +7,7 @@ softmax or LayerNorm backward pass.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -43,7 +43,7 @@ class Comparison:
 
     max_rel is the largest difference divided by the largest expected magnitude: a relative error of the array, not of
     each number, so that entries that are zero but for rounding do not count as wrong. index is where the largest
-    difference is.
+    difference is. remark: what may explain it.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Comparison:
     got: float
     expected: float
     tolerance: float
+    remark: str = ""
 
     @property
     def ok(self) -> bool:
@@ -64,6 +65,7 @@ class Comparison:
         return (
             f"{verdict}: {self.name}: relative error {self.max_rel:.1e} (allowed {self.tolerance:.0e}), "
             f"worst at {where}: got {self.got:.10g}, expected {self.expected:.10g}"
+            + (f"; {self.remark}" if self.remark else "")
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -106,20 +108,27 @@ def check_gradients(
     inputs: the differentiable arguments by name, float64 arrays, in the order in which `backward` returns their
     gradients (one array, or a tuple). fixed: the other arguments. samples: coordinates tried in each input (all, if it
     has no more). Returns one comparison an input, and one along a random direction through all of them at once.
-    TypeError for inputs that are not float64; ValueError if the number or a shape of the gradients is wrong.
+    At a kink, such as relu's at 0, there is no one slope; a comparison that fails there says so. TypeError for inputs
+    that are not float64; ValueError if the number or a shape of the gradients is wrong, or a `return` is missing.
     """
     fixed = fixed or {}
     for name, x in inputs.items():
         if x.dtype != np.float64:
             raise TypeError(f"finite differences need float64, but {name} is {x.dtype}")
     values = {name: x.copy() for name, x in inputs.items()}
-    y, cache = forward(**values, **fixed)
+    result = forward(**values, **fixed)
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise ValueError(f"forward must return y and cache, not {_described(result)}")
+    y, cache = result
     upstream = _random_like(y, np.random.default_rng(seed))
     gradients = backward(upstream, cache)
     gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    named = dict(zip(values, gradients, strict=False))
+    for name, gradient in named.items():
+        if not hasattr(gradient, "shape"):
+            raise ValueError(f"backward must return the gradient of {name}, not {_described(gradient)}")
     if len(gradients) != len(values):
         raise ValueError(f"backward returned {len(gradients)} gradients for {len(values)} inputs ({', '.join(values)})")
-    named = dict(zip(values, gradients, strict=True))
     return _check(values, named, lambda: [forward(**values, **fixed)[0]], [upstream], samples, seed, tolerance)
 
 
@@ -244,15 +253,15 @@ def _check(
     noise = 4 * np.finfo(np.float64).eps * size / STEP  # of a difference, by the rounding of its terms
     floor = noise / tolerance
 
-    def slope(move: Callable[[float], None]) -> float:
-        """Return (f(+h) - f(-h)) / 2h, the difference taken output by output, where it cancels least."""
-        move(STEP)
+    def slope(move: Callable[[float], None], high: float = STEP, low: float = -STEP) -> float:
+        """Return (f(high) - f(low)) / (high - low), the difference taken output by output, where it cancels least."""
+        move(high)
         above = [y.copy() for y in run()]  # an output may be a view of the input that moves
-        move(-2 * STEP)
+        move(low - high)
         below = [y.copy() for y in run()]
-        move(STEP)
+        move(-low)
         pairs = zip(upstreams, above, below, strict=True)
-        return sum(float((dy * (a - b)).sum()) for dy, a, b in pairs) / (2 * STEP)
+        return sum(float((dy * (a - b)).sum()) for dy, a, b in pairs) / (high - low)
 
     rows = []
     for name, value in values.items():
@@ -265,15 +274,37 @@ def _check(
         value[...] = before
         got = np.array([float(gradient[i]) for i in where])
         row = compare(name, got, expected, tolerance, floor)
-        rows.append(Comparison(**{**asdict(row), "index": where[row.index[0]] if where else ()}))
+        index = where[row.index[0]] if where else ()
+        remark = "" if row.ok else _kink(partial(slope, partial(_add_at, value, index)), row)
+        value[...] = before
+        rows.append(replace(row, index=index, remark=remark))
     rows.append(_check_direction(values, gradients, slope, rng, tolerance, floor))
     return rows
+
+
+def _kink(slope: Callable[[float, float], float], row: Comparison) -> str:
+    """Return what there is to say of a function whose slopes on both sides of a point differ, or ""."""
+    left, right = slope(0.0, -STEP), slope(STEP, 0.0)
+    least, most = sorted((left, right))
+    if most - least <= 1e-3 * max(abs(least), abs(most)):  # a smooth function's differ by about STEP
+        return ""
+    here = "; the gradient lies between them" if least - 1e-6 <= row.got <= most + 1e-6 else ""
+    return (
+        f"a kink: the slope is {left:.6g} to the left of this place and {right:.6g} to the right{here}: "
+        "check at inputs that are not on it"
+    )
+
+
+def _described(result: Any) -> str:
+    if result is None:
+        return "None: is a `return` missing?"
+    return f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
 
 
 def _check_direction(
     values: Mapping[str, Array],
     gradients: Mapping[str, Array],
-    slope: Callable[[Callable[[float], None]], float],
+    slope: Callable[..., float],
     rng: np.random.Generator,
     tolerance: float,
     floor: float,

@@ -5,8 +5,6 @@ Semantics: Hugging Face's `AlbertForQuestionAnswering`; `run_squad_v2.py` of goo
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern
@@ -35,8 +33,15 @@ from albert_np.heads import (
 )
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, check_targets, refuse, refuse_skipped
-from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output, looked_at
+from albert_np.model.inputs import (
+    as_array,
+    check_denominator,
+    check_integers,
+    check_targets,
+    refuse,
+    refuse_skipped,
+)
+from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output
 from albert_np.params import Shapes
 
 __all__ = ["AlbertForQuestionAnswering", "AlbertForQuestionAnsweringV2"]
@@ -71,8 +76,8 @@ class AlbertForQuestionAnswering(AlbertBase):
         inputs_embeds: Any = None,
         start_positions: Any = None,
         end_positions: Any = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
@@ -86,11 +91,12 @@ class AlbertForQuestionAnswering(AlbertBase):
         of starts and of ends that count: with that of a whole batch, the losses and gradients of its parts add up.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        denominator = check_denominator("denominator", denominator)
         labelled = start_positions is not None and end_positions is not None
         if labelled:
             starts = self._clipped_positions("start_positions", start_positions, inputs.pattern)
             ends = self._clipped_positions("end_positions", end_positions, inputs.pattern)
-        y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         start_logits, end_logits, head = span_forward(y, inputs.pattern, self.params.scope(""))
         loss, loss_cache = None, None
         if labelled:
@@ -99,7 +105,7 @@ class AlbertForQuestionAnswering(AlbertBase):
         return QuestionAnsweringOutput(
             y,
             None,
-            *looked_at(albert, output_hidden_states, output_attentions),
+            *looked,
             loss=loss,
             start_logits=start_logits,
             end_logits=end_logits,
@@ -108,12 +114,7 @@ class AlbertForQuestionAnswering(AlbertBase):
     def _clipped_positions(self, name: str, positions: Any, pattern: Pattern) -> Array:
         """Return positions as labels (B,) from 0 to T, where T is ignored."""
         B, T = pattern.batch, pattern.positions
-        positions = positions if isinstance(positions, self.backend.array_type) else np.asarray(positions)
-        if positions.dtype.kind not in "iu":
-            raise TypeError(f"{name} must hold integers, got {positions.dtype}")
-        if positions.ndim == 2 and positions.shape[1] == 1:
-            positions = positions[:, 0]
-        labels = check_labels(name, positions.clip(0, T), (B,), self.backend, T, "positions", ignore_index=T)
+        labels = check_integers(name, positions, (B,), self.backend).clip(0, T)
         refuse_skipped(name, labels[:, None] == self.backend.xp.arange(T), pattern)
         return labels
 
@@ -123,6 +124,7 @@ class AlbertForQuestionAnswering(AlbertBase):
         Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
         cache: QuestionAnsweringCache = self._last_pass()
+        loss = self._upstream_of_loss(loss)
         if loss is None and start_logits is None and end_logits is None:
             loss = 1.0
         shape = cache.albert.sequence_output.shape[:2]
@@ -169,8 +171,8 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         start_positions: Any = None,
         end_positions: Any = None,
         is_impossible: Any = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
@@ -186,13 +188,14 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         add up to the whole's.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
+        denominator = check_denominator("denominator", denominator)
         B, T = inputs.pattern.batch, inputs.pattern.positions
         allowed = self._allowed(p_mask, attention_mask, (B, T))
         starts = self._allowed_positions("start_positions", start_positions, allowed)
         ends_given = self._allowed_positions("end_positions", end_positions, allowed)
         labels = (starts, ends_given, self._impossible(is_impossible, B))
         rng, p = self._dropout_rng(), self.params
-        y, _, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         start_logits, start_cache = start_logits_forward(y, allowed, p.scope("start_logits."))
         cls_logits, class_cache = answer_class_forward(y, start_logits, p.scope("answer_class."), self.config, rng)
         ends, end_cache = self._ends(y, start_logits, starts, allowed)
@@ -203,7 +206,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         return QuestionAnsweringV2Output(
             y,
             None,
-            *looked_at(albert, output_hidden_states, output_attentions),
+            *looked,
             loss=loss,
             start_logits=start_logits,
             cls_logits=cls_logits,
@@ -219,6 +222,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         cls_logits (B,). Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
         cache: QuestionAnsweringV2Cache = self._last_pass()
+        loss = self._upstream_of_loss(loss)
         if loss is None and start_logits is None and end_logits is None and cls_logits is None:
             loss = 1.0
         g, (B, T, _) = self.grads, cache.albert.sequence_output.shape
@@ -254,8 +258,11 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
             p_mask = check_targets("p_mask", p_mask, shape, self.backend, self.dtype)
             refuse("p_mask", p_mask, (p_mask != 0) & (p_mask != 1), "1 (no answer here) and 0")
             return p_mask == 0
-        if attention_mask is not None and np.ndim(attention_mask) == 2:
-            return check_targets("attention_mask", attention_mask, shape, self.backend, self.dtype) != 0
+        if attention_mask is not None:
+            mask = as_array("attention_mask", attention_mask, self.backend)
+            if mask.ndim == 2:
+                mask = check_targets("attention_mask", mask, (len(mask), shape[1]), self.backend, self.dtype)
+                return self.backend.xp.broadcast_to(mask != 0, shape)
         return self.backend.xp.ones(shape, dtype=bool)
 
     def _impossible(self, is_impossible: Any, batch: int) -> Array | None:
@@ -269,13 +276,8 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
     def _allowed_positions(self, name: str, positions: Any, allowed: Array) -> Array | None:
         if positions is None:
             return None
-        if not isinstance(positions, self.backend.array_type):
-            positions = self.backend.from_numpy(np.asarray(positions))
         B, T = allowed.shape
-        if positions.dtype.kind not in "iu":
-            raise TypeError(f"{name} must hold integers, got {positions.dtype}")
-        if positions.shape != (B,):
-            raise ValueError(f"{name} must have shape {(B,)}, got {tuple(positions.shape)}")
+        positions = check_integers(name, positions, (B,), self.backend)
         inside = (positions >= 0) & (positions < T)
         bad = ~(inside & allowed[self.backend.xp.arange(B), positions.clip(0, T - 1)])
         if bool(bad.any()):

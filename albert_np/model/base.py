@@ -6,11 +6,14 @@ tuples). `out = model(…)`, then `model.backward()` adds d loss / d parameter i
 """
 
 import copy
+import functools
+import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -18,13 +21,62 @@ from albert_np.backend import Array, Backend, backend_of, get_backend
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
-from albert_np.model.inputs import check_inputs
-from albert_np.model.loading import check_weights, fill, initialize, register_class
+from albert_np.model.inputs import as_array, check_inputs
+from albert_np.model.loading import check_state, check_weights, fill, initialize, register_class, resized
+from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
 
 __all__ = ["RECOMPUTE", "AlbertBase", "require"]
 
 RECOMPUTE = ("none", "layer")
+
+
+# What Hugging Face's models have under these names, and where it is here.
+_ELSEWHERE = {
+    "cuda": 'model.to("cupy")',
+    "cpu": 'model.to("numpy")',
+    "device": "model.backend",
+    "float": 'from_pretrained(…, dtype="float32")',
+    "double": 'from_pretrained(…, dtype="float64")',
+    "half": 'save_pretrained(…, dtype="float16"); a model computes in float32 or float64',
+    "bfloat16": 'save_pretrained(…, dtype="bfloat16"); a model computes in float32 or float64',
+    "albert": 'model.params.scope("albert.")',
+    "base_model": 'model.params.scope("albert.")',
+    "get_output_embeddings": 'model.params["predictions.decoder.weight"]',
+    "set_input_embeddings": "model.get_input_embeddings().weight[...] = …",
+    "modules": "model.params",
+    "named_modules": "model.params",
+    "tie_weights": "config.tie_word_embeddings, before the model is made",
+    "gradient_checkpointing_enable": 'model.recompute = "layer"',
+    "gradient_checkpointing_disable": 'model.recompute = "none"',
+}
+
+
+class Embeddings(NamedTuple):
+    """The table of word embeddings, `weight` (V, E), a view of the model's; called with ids (…), it gives (…, E)."""
+
+    weight: Array
+
+    def __call__(self, input_ids: Any) -> Array:
+        return self.weight[input_ids]
+
+
+def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
+    """Return a backward pass that refuses to run beside another one of the same model: they would lose gradients."""
+
+    @functools.wraps(backward)
+    def guarded(self: "AlbertBase", *args: Any, **kwargs: Any) -> Array:
+        if self.__dict__.setdefault("_going_back", get_ident()) != get_ident():
+            raise RuntimeError(f"another thread is in a backward pass of this model: {_REPLICAS}")
+        try:
+            return backward(self, *args, **kwargs)
+        finally:
+            self.__dict__.pop("_going_back", None)
+
+    return guarded
+
+
+_REPLICAS = "give each thread a model.replica() of its own, and add up their grads"
 
 
 class AlbertBase:
@@ -35,12 +87,13 @@ class AlbertBase:
 
     prefix: ClassVar[str] = "albert."  # of the trunk's names; heads stand beside it
     has_pooler: ClassVar[bool] = True
-    ties: ClassVar[Mapping[str, str]] = {}
     forward: Callable[..., Any]
     backward: Callable[..., Array]
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        if "backward" in cls.__dict__:
+            cls.backward = _by_one_thread(cls.__dict__["backward"])
         if not cls.__name__.startswith("_"):
             register_class(cls)
 
@@ -51,6 +104,7 @@ class AlbertBase:
         """
         if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
+        config.check()
         self.config = config
         self.dtype = np.dtype(dtype)
         self.training = True
@@ -68,6 +122,11 @@ class AlbertBase:
         return {}
 
     @classmethod
+    def head_ties(cls, config: AlbertConfig) -> Mapping[str, str]:
+        """Return alias → name of stored parameters that the heads share."""
+        return {}
+
+    @classmethod
     def make_layout(cls, config: AlbertConfig) -> Layout:
         """Return where each parameter lies in the arena: the trunk's, then the heads'."""
 
@@ -77,7 +136,7 @@ class AlbertBase:
         ties = {cls.prefix + alias: cls.prefix + name for alias, name in albert_ties(config).items()}
         spans = {cls.prefix + span: [cls.prefix + n for n in names] for span, names in albert_spans(config).items()}
         shapes = prefixed(albert_shapes(config, cls.has_pooler)) | cls.head_shapes(config)
-        return Layout(shapes, {**ties, **cls.ties}, spans)
+        return Layout(shapes, {**ties, **cls.head_ties(config)}, spans)
 
     @classmethod
     def parameter_shapes(cls, config: AlbertConfig) -> Shapes:
@@ -87,7 +146,16 @@ class AlbertBase:
     def _place(self, flat: Array) -> None:
         self.params = ParamStore(self.layout, flat)
         self.grads = self.params.zeros_like()
-        self.cache: Any = None
+        self.cache = None
+
+    @property
+    def cache(self) -> Any:
+        """What the last forward pass kept for `backward`, None if nothing; `backward` wants it from its own thread."""
+        return self._cache
+
+    @cache.setter
+    def cache(self, cache: Any) -> None:
+        self._cache, self._thread = cache, get_ident()
 
     @property
     def backend(self) -> Backend:
@@ -95,27 +163,46 @@ class AlbertBase:
         return backend_of(self.params.flat)
 
     def to(self, backend: str) -> Self:
-        """Move the weights to another backend; gradients start again at zero. Returns the model."""
-        self._place(get_backend(backend).from_numpy(self.backend.to_numpy(self.params.flat)))
+        """Move the weights to another backend; there, gradients start again at zero. Returns the model.
+
+        "cpu" and "cuda" stand for "numpy" and "cupy".
+        """
+        name = str(backend).partition(":")[0]
+        device = get_backend({"cpu": "numpy", "cuda": "cupy"}.get(name, name))
+        if device is not self.backend:
+            self._place(device.from_numpy(self.backend.to_numpy(self.params.flat)))
         return self
 
-    def resize_token_embeddings(self, vocab_size: int) -> Self:
-        """Make room for `vocab_size` pieces: new rows are initialised as in a new model, or the last ones cut off.
+    def resize_token_embeddings(
+        self, vocab_size: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
+    ) -> Self:
+        """Make room for `vocab_size` pieces, or cut the last ones off.
 
-        Gradients start again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns
-        the model; ValueError where a special token that the configuration names would be cut off.
+        vocab_size: the present one by default; pad_to_multiple_of: rounds it up. New rows are drawn around the mean of
+        the old ones, with a billionth of their covariance, as in Hugging Face since 4.46, so that new pieces are
+        neither likelier nor less likely than the others; with mean_resizing=False, as in a new model. Gradients start
+        again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns the model;
+        ValueError where a special token that the configuration names would be cut off.
         """
+        size = self.config.vocab_size if vocab_size is None else vocab_size
+        if pad_to_multiple_of is not None:
+            if (
+                not isinstance(pad_to_multiple_of, int)
+                or isinstance(pad_to_multiple_of, bool)
+                or pad_to_multiple_of < 1
+            ):
+                raise ValueError(f"pad_to_multiple_of={pad_to_multiple_of!r}: must be a whole number of at least 1")
+            size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
-            if (getattr(self.config, name) or 0) >= vocab_size:
-                raise ValueError(f"vocab_size={vocab_size} would cut off {name}={getattr(self.config, name)}")
-        config = replace(self.config, vocab_size=vocab_size)
-        resized = type(self)(config, dtype=self.dtype, seed=int(self.rng.integers(2**63)))
+            if (getattr(self.config, name) or 0) >= size:
+                raise ValueError(f"vocab_size={size} would cut off {name}={getattr(self.config, name)}")
+        config = replace(self.config, vocab_size=size)
+        new = type(self)(config, dtype=self.dtype, seed=int(self.rng.integers(2**63)))
         old = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
         for name, weight in old.items():
-            rows = min(len(weight), len(resized.params[name]))
-            resized.params[name][:rows] = weight[:rows]
-        self.config, self.layout = config, resized.layout
-        self._place(self.backend.from_numpy(resized.params.flat))
+            new.params[name] = resized(weight, new.params[name], new.rng if mean_resizing else None)
+        self.config, self.layout = config, new.layout
+        self._place(self.backend.from_numpy(new.params.flat))
         return self
 
     def replica(self) -> Self:
@@ -126,11 +213,50 @@ class AlbertBase:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "cache": None}  # a copy, or what is pickled, starts without a forward pass
+        state = {**self.__dict__, "_cache": None}  # a copy, or what is pickled, starts without a forward pass
+        state.pop("_going_back", None)
+        return state
 
-    def train(self) -> Self:
-        """Switch dropout on. Returns the model."""
-        self.training = True
+    if not TYPE_CHECKING:  # type checkers know all attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            hint = f"; here that is {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return name → array of every parameter, views of the model's, tied ones under each of their names."""
+        return {name: self.params[name] for name in self.layout.names}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Copy numbers into the parameters; of tied names, one is enough.
+
+        ValueError, before anything is written, lists what has another shape, differs from what it is tied to, and, if
+        `strict`, is missing or unexpected.
+        """
+        arrays = {name: as_array(name, value, self.backend) for name, value in state.items()}
+        for name, array in check_state(self.layout, arrays, strict).items():
+            is_own = isinstance(array, self.backend.array_type)
+            self.params[name] = array if is_own else self.backend.from_numpy(array)
+
+    def parameters(self) -> Iterator[Array]:
+        """Go over the arrays of `params`, tied ones once."""
+        return iter(self.params.values())
+
+    def named_parameters(self) -> Iterator[tuple[str, Array]]:
+        """Go over names and arrays of `params`, tied ones once."""
+        return iter(self.params.items())
+
+    def num_parameters(self) -> int:
+        """Return how many numbers the parameters hold, tied ones counted once."""
+        return self.layout.size
+
+    def get_input_embeddings(self) -> Embeddings:
+        """Return the table of word embeddings."""
+        return Embeddings(self.params[f"{self.prefix}embeddings.word_embeddings.weight"])
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch dropout on, or with False off. Returns the model."""
+        self.training = bool(mode)
         return self
 
     def eval(self) -> Self:
@@ -174,26 +300,46 @@ class AlbertBase:
         return self.backend.generator(int(self.rng.integers(2**63))) if self.training else None
 
     def _trunk(
-        self, inputs: AlbertInputs, rng: Any | None, grad: bool, hidden_states: bool, attentions: bool
-    ) -> tuple[Array, Array | None, AlbertCache]:
+        self, inputs: AlbertInputs, rng: Any | None, grad: bool, hidden_states: bool | None, attentions: bool | None
+    ) -> tuple[Array, Array | None, Looked, AlbertCache]:
+        """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
+        hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
+        attentions = self.config.output_attentions if attentions is None else bool(attentions)
         self.cache = None  # frees the last pass's memory before this one needs it
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
             keep = "caches"
-        return albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)
+        y, pooled, cache = albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)
+        return y, pooled, looked_at(cache, hidden_states, attentions), cache
 
     def _last_pass(self) -> Any:
         if self.cache is None:
             raise RuntimeError("backward needs a forward pass before it, one made with grad=True")
+        if self._thread != get_ident():
+            raise RuntimeError(f"the last forward pass of this model was made by another thread: {_REPLICAS}")
         return self.cache
+
+    def _upstream_of_loss(self, value: Any) -> float | None:
+        """Return the upstream gradient of a loss, a number; None if it is None."""
+        if value is None:
+            return None
+        array = as_array("the gradient of loss", value, self.backend)
+        if array.dtype.kind not in "iuf":
+            raise TypeError(f"the gradient of loss must be a number, got {value!r}")
+        if array.ndim:
+            raise ValueError(f"the gradient of loss must be a number without axes, got shape {tuple(array.shape)}")
+        return float(array)
 
     def _upstream(self, name: str, value: Any, shape: tuple[int, ...]) -> Array:
         """Return an upstream gradient as an array of the model's backend and dtype; zeros where none is given."""
         if value is None:
             return self.backend.xp.zeros(shape, dtype=self.dtype)
-        value = value if isinstance(value, self.backend.array_type) else self.backend.from_numpy(np.asarray(value))
+        value = as_array(f"the gradient of {name}", value, self.backend)
+        if value.dtype.kind not in "iuf":
+            raise TypeError(f"the gradient of {name} must hold real numbers, got {value.dtype}")
         if value.shape != shape:
             raise ValueError(f"the gradient of {name} must have shape {shape}, got {tuple(value.shape)}")
+        value = value if isinstance(value, self.backend.array_type) else self.backend.from_numpy(value)
         return value.astype(self.dtype, copy=False)
 
     def _trunk_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
@@ -203,44 +349,81 @@ class AlbertBase:
 
     @classmethod
     def from_pretrained(
-        cls, source: str | Path, dtype: Any = "float32", backend: str = "numpy", seed: int = 0, **changes: Any
+        cls,
+        source: str | Path,
+        dtype: Any = "float32",
+        backend: str = "numpy",
+        seed: int = 0,
+        *,
+        revision: str | None = None,
+        ignore_mismatched_sizes: bool = False,
+        **changes: Any,
     ) -> Self:
         """Load a model, in eval mode, from all that `checkpoints.open_checkpoint` opens.
 
-        source: a Hugging Face folder, a TensorFlow checkpoint, or a name on the model hub. changes: fields of the
-        config to set otherwise, such as num_labels=3. Weights of a head that the source lacks are initialised from
-        `seed`, with a warning that names them; another warns of values that the weights cannot contradict.
-        ValueError lists the names and shapes in which config and weights disagree.
+        source: a Hugging Face folder, a TensorFlow checkpoint, or a name on the model hub, of which `revision` picks a
+        branch, tag or commit. changes: fields of the config to set otherwise, such as num_labels=3. Weights that the
+        source lacks, of a head or a pooler, are initialised from `seed`; so are those of another shape, if
+        `ignore_mismatched_sizes` allows it. A warning names them, and what no class of model has; another warns of
+        values that the weights cannot contradict. ValueError lists the names and shapes in which config and weights
+        disagree otherwise.
         """
-        return cls.from_checkpoint(open_checkpoint(source), dtype, backend, seed, **changes)
+        checkpoint = open_checkpoint(source, revision)
+        return cls.from_checkpoint(
+            checkpoint, dtype, backend, seed, ignore_mismatched_sizes=ignore_mismatched_sizes, **changes
+        )
 
     @classmethod
     def from_checkpoint(
-        cls, checkpoint: Checkpoint, dtype: Any = "float32", backend: str = "numpy", seed: int = 0, **changes: Any
+        cls,
+        checkpoint: Checkpoint,
+        dtype: Any = "float32",
+        backend: str = "numpy",
+        seed: int = 0,
+        *,
+        ignore_mismatched_sizes: bool = False,
+        **changes: Any,
     ) -> Self:
         """Load an opened checkpoint; everything else as in `from_pretrained`."""
-        if "num_labels" in changes:
-            changes = {"id2label": None, **changes}
-        config = replace(checkpoint.config, **changes)
-        new = check_weights(cls, config, checkpoint)  # before anything of the config's sizes is made
+        config = checkpoint.config.changed(**changes)
+        remarks = check_weights(
+            cls, config, checkpoint, ignore_mismatched_sizes
+        )  # before anything of its sizes is made
         model = cls(config, dtype=dtype, backend="numpy", seed=seed)
         fill(model, checkpoint)
-        if new:
-            warnings.warn(f"not in {checkpoint.source}, so newly initialised: {', '.join(new)}", stacklevel=3)
-        for remark in (*checkpoint.remarks, *config.doubts()):
-            warnings.warn(f"{checkpoint.source}: {remark}", stacklevel=3)
+        for remark in (*remarks, *(f"{checkpoint.source}: {each}" for each in (*checkpoint.remarks, *config.doubts()))):
+            warnings.warn(remark, stacklevel=3)
         return model.to(backend).eval()
 
-    def save_pretrained(self, folder: str | Path, dtype: str | None = None, max_shard_bytes: int | None = None) -> None:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        dtype: str | None = None,
+        max_shard_bytes: int | None = None,
+        max_shard_size: int | str | None = None,
+    ) -> None:
         """Write config.json and model.safetensors as Hugging Face reads them; what `sharing` ties is written out.
 
         dtype: "float64", "float32", "float16" or "bfloat16", the model's own by default. max_shard_bytes: cut the
-        weights into files of that size at most, with an index.
+        weights into files of that size at most, with an index; max_shard_size says the same as in "200MB".
         """
+        if max_shard_size is not None:
+            max_shard_bytes = _bytes(max_shard_size)
         host = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
-        aliases = [alias for alias in self.layout.ties if alias not in self.ties]
+        tied = self.head_ties(self.config) if self.config.tie_word_embeddings else {}
+        aliases = [alias for alias in self.layout.ties if alias not in tied]
         weights = {name: host[name] for name in [*host, *aliases]}
         write_folder(folder, self.config, type(self).__name__, weights, dtype, max_shard_bytes)
+
+
+_UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def _bytes(size: int | str) -> int:
+    match = re.fullmatch(r"(\d+) ?([KMG]i?B)?", str(size), re.IGNORECASE)
+    if match is None:
+        raise ValueError(f"max_shard_size={size!r}: must be a number of bytes, or one with KB, MB, GB, KiB, MiB or GiB")
+    return int(match[1]) * _UNITS[(match[2] or "").upper()]
 
 
 def _is_allowed(dtype: Any) -> bool:

@@ -6,8 +6,6 @@ Semantics: Hugging Face's `AlbertForSequenceClassification`, `…TokenClassifica
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from albert_np import ops
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
@@ -15,8 +13,15 @@ from albert_np.execution import Pattern
 from albert_np.heads import ClassifierCache, classifier_backward, classifier_forward, classifier_shapes
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, check_targets, refuse, refuse_skipped
-from albert_np.model.outputs import ClassifierOutput, looked_at
+from albert_np.model.inputs import (
+    as_array,
+    check_denominator,
+    check_labels,
+    check_targets,
+    refuse,
+    refuse_skipped,
+)
+from albert_np.model.outputs import ClassifierOutput
 from albert_np.params import Shapes
 
 __all__ = ["AlbertForMultipleChoice", "AlbertForSequenceClassification", "AlbertForTokenClassification"]
@@ -51,8 +56,8 @@ class _Classifier(AlbertBase):
         position_ids: Any = None,
         inputs_embeds: Any = None,
         labels: Any = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
@@ -62,9 +67,10 @@ class _Classifier(AlbertBase):
         `denominator` divides the summed loss instead of the number of its terms: with that of a whole batch, the
         losses and gradients of its parts add up to the whole's.
         """
+        denominator = check_denominator("denominator", denominator)
         arrays, shape = self._arrange(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         inputs, rng = self._inputs(*arrays, skip_padding), self._dropout_rng()
-        y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head = classifier_forward(y if pooled is None else pooled, self.params.scope(""), self.config, rng)
         logits = logits.reshape(shape or logits.shape)
         loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, denominator, inputs.pattern)
@@ -72,7 +78,7 @@ class _Classifier(AlbertBase):
         return ClassifierOutput(
             y,
             pooled,
-            *looked_at(albert, output_hidden_states, output_attentions),
+            *looked,
             loss=loss,
             logits=logits,
         )
@@ -84,6 +90,7 @@ class _Classifier(AlbertBase):
         embeddings looked up, or of `inputs_embeds`, (…, T, E).
         """
         cache: HeadCache = self._last_pass()
+        loss = self._upstream_of_loss(loss)
         if loss is None and logits is None:
             loss = 1.0
         dlogits = self._upstream("logits", logits, cache.shape)
@@ -120,12 +127,10 @@ class AlbertForSequenceClassification(_Classifier):
     """
 
     def _loss(self, logits: Array, labels: Any, denominator: float | None, pattern: Pattern) -> tuple[Array, Loss]:
-        labels = labels if isinstance(labels, self.backend.array_type) else np.asarray(labels)
-        kind = self.config.problem_type or self._problem_type(labels)
+        labels = as_array("labels", labels, self.backend)
+        kind = self.config.problem_type or self._problem_type(labels, logits.shape)
         if kind == "single_label_classification":
             return super()._loss(logits, labels, denominator, pattern)
-        if logits.shape[1] == 1:
-            labels = labels.reshape(-1, 1)  # (B,) is as good as (B, 1)
         targets = check_targets("labels", labels, logits.shape, self.backend, self.dtype)
         if kind == "regression":
             loss, squared = ops.mean_squared_error_forward(logits, targets, denominator)
@@ -134,10 +139,17 @@ class AlbertForSequenceClassification(_Classifier):
         loss, binary = ops.binary_cross_entropy_forward(logits, targets, denominator)
         return loss, Loss(ops.binary_cross_entropy_backward, binary)
 
-    def _problem_type(self, labels: Array) -> str:
+    def _problem_type(self, labels: Array, shape: tuple[int, ...]) -> str:
         if self.config.num_labels == 1:
             return "regression"
-        return "single_label_classification" if labels.dtype.kind in "iu" else "multi_label_classification"
+        if labels.dtype.kind in "iu":
+            return "single_label_classification"
+        if labels.size == shape[0]:
+            raise TypeError(
+                f"labels must be integers, the class of each example, or numbers of shape {shape}, one for each label; "
+                f"got {labels.dtype} of shape {tuple(labels.shape)}"
+            )
+        return "multi_label_classification"
 
 
 class AlbertForTokenClassification(_Classifier):
@@ -161,7 +173,7 @@ class AlbertForMultipleChoice(_Classifier):
             if value is None:
                 flat.append(None)
                 continue
-            array: Any = value if isinstance(value, self.backend.array_type) else np.asarray(value)
+            array = as_array(name, value, self.backend)
             axes = 4 if name == "inputs_embeds" else 3
             if array.ndim != axes:
                 raise ValueError(f"{name} must have {axes} axes, (B, C, T…), got shape {tuple(array.shape)}")

@@ -1,5 +1,7 @@
 """What a model call accepts, checked and brought to the model's device before any work starts."""
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,16 @@ from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
 from albert_np.ops import IGNORE_INDEX
 
-__all__ = ["check_inputs", "check_labels", "check_targets", "refuse", "refuse_skipped"]
+__all__ = [
+    "as_array",
+    "check_denominator",
+    "check_inputs",
+    "check_integers",
+    "check_labels",
+    "check_targets",
+    "refuse",
+    "refuse_skipped",
+]
 
 
 def check_inputs(
@@ -47,9 +58,8 @@ def check_inputs(
     if position_ids is None:
         position_ids = np.arange(T)[None]
     token_type_ids = _grid("token_type_ids", token_type_ids, (B, T), backend, config.type_vocab_size, "type_vocab_size")
-    token_type_ids = backend.xp.broadcast_to(token_type_ids, (B, T))
     limit = "max_position_embeddings"
-    position_ids = _grid("position_ids", position_ids, (B, T), backend, config.max_position_embeddings, limit)
+    position_ids = _grid("position_ids", position_ids, (B, T), backend, config.max_position_embeddings, limit, (1, T))
     pattern = _pattern(attention_mask, (B, T), config.num_attention_heads, backend, dtype, skip_padding)
     return AlbertInputs(
         None if input_ids is None else pattern.pack(input_ids),
@@ -65,11 +75,70 @@ def _pattern(
 ) -> Pattern:
     if attention_mask is None or not skip_padding:
         return dense_pattern(*shape, _additive_mask(attention_mask, shape, heads, backend, dtype))
-    on_device = isinstance(attention_mask, backend.array_type)
-    mask = backend.to_numpy(attention_mask) if on_device else np.asarray(attention_mask)
-    if mask.shape != shape:
+    mask = as_array("attention_mask", attention_mask, backend)
+    mask = backend.to_numpy(mask) if isinstance(mask, backend.array_type) else mask
+    if mask.shape not in (shape, (1, shape[1])):
         raise ValueError(f"with skip_padding, attention_mask must have shape {shape}, got {mask.shape}")
-    return packed_pattern(mask, backend)
+    return packed_pattern(np.broadcast_to(mask, shape), backend)
+
+
+def as_array(name: str, value: Any, backend: Backend) -> Array:
+    """Return an array of the backend as it is, and anything else as NumPy's; TypeError or ValueError says what it is.
+
+    ValueError for rows of different lengths, the batch that was not padded.
+    """
+    is_array = isinstance(value, backend.array_type)
+    if is_array and value.dtype != object:
+        return value
+    if isinstance(value, Mapping):
+        raise TypeError(f"{name} is a {type(value).__name__}: its arrays are given by their names, model(**batch)")
+    try:
+        array = np.asarray(value)
+    except (RuntimeError, TypeError) as error:  # a PyTorch tensor that requires a gradient, an array of another library
+        raise TypeError(f"{name} is a {type(value).__name__} that NumPy does not read: {error}") from error
+    except ValueError as error:
+        if "inhomogeneous" not in str(error):
+            raise ValueError(f"{name}: {error}") from error
+        array = np.empty(0, dtype=object)
+    if array.dtype == object:
+        raise ValueError(f"{name} must be a grid of numbers, but {_unevenness(value)}")
+    return array
+
+
+def _on_device(value: Array, backend: Backend) -> Array:
+    return value if isinstance(value, backend.array_type) else backend.from_numpy(value)
+
+
+def _unevenness(rows: Any) -> str:
+    try:
+        lengths = {len(row) for row in rows}
+    except TypeError:
+        return "holds something else"
+    if len(lengths) < 2:
+        return "its rows hold something else"
+    return (
+        f"its rows have {min(lengths)} to {max(lengths)} numbers: a batch is padded to one length, as by "
+        "tokenizer(texts, padding=True)"
+    )
+
+
+def check_denominator(name: str, value: Any) -> float | None:
+    """Return what a summed loss is divided by, or None; ValueError unless it is a finite number above 0."""
+    if value is None:
+        return None
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name}={value!r}: must be a finite number above 0, or None")
+    return value
+
+
+def check_integers(name: str, value: Any, shape: tuple[int, ...], backend: Backend) -> Array:
+    """Return integers of the given shape, but for axes of length 1, on the model's device."""
+    value = as_array(name, value, backend)
+    if value.dtype.kind not in "iu":
+        raise TypeError(f"{name} must hold integers, got {value.dtype}")
+    value = _shaped(name, value, shape)
+    return _on_device(value, backend)
 
 
 def check_labels(
@@ -81,20 +150,17 @@ def check_labels(
     limit: str,
     ignore_index: int = IGNORE_INDEX,
 ) -> Array:
-    """Return integer labels of the given shape, each in [0, classes) or `ignore_index`."""
-    labels = _integers(name, labels, backend, classes, limit, ignore_index)
-    if labels.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {labels.shape}")
-    return labels
+    """Return integer labels of the given shape, but for axes of length 1, each in [0, classes) or `ignore_index`."""
+    return _shaped(name, _integers(name, labels, backend, classes, limit, ignore_index), shape)
 
 
 def check_targets(name: str, targets: Any, shape: tuple[int, ...], backend: Backend, dtype: Any) -> Array:
-    """Return finite numbers of the given shape, in the model's dtype: what is to be predicted, or a mask."""
-    targets = targets if isinstance(targets, backend.array_type) else backend.from_numpy(np.asarray(targets))
+    """Return finite numbers in the model's dtype, shaped as by `check_labels`: what is to be predicted, or a mask."""
+    targets = as_array(name, targets, backend)
     if targets.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, got {targets.dtype}")
-    if targets.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {tuple(targets.shape)}")
+    targets = _shaped(name, targets, shape)
+    targets = _on_device(targets, backend)
     refuse(name, targets, ~backend.xp.isfinite(targets), "finite numbers, not NaN or infinity")
     return targets.astype(dtype)
 
@@ -116,17 +182,37 @@ def refuse_skipped(name: str, asked: Array, pattern: Pattern) -> None:
             raise ValueError(f"{name} asks for something at {where}, in padding that skip_padding leaves out")
 
 
-def _grid(name: str, value: Any, shape: tuple[int, int], backend: Backend, upper: int, limit: str) -> Array:
+def _shaped(name: str, value: Array, shape: tuple[int, ...]) -> Array:
+    """Return (B, 1) or (1, B) as (B,), and the like; ValueError if more than axes of length 1 is different."""
+    if [n for n in value.shape if n != 1] != [n for n in shape if n != 1]:
+        raise ValueError(f"{name} must have shape {shape}, got {tuple(value.shape)}")
+    return value.reshape(shape)
+
+
+def _grid(
+    name: str,
+    value: Any,
+    shape: tuple[int, int],
+    backend: Backend,
+    upper: int,
+    limit: str,
+    kept: tuple[int, int] | None = None,
+) -> Array:
+    """Return integers that broadcast to `shape` in that shape, or in `kept` if that is how they come."""
     value = _integers(name, value, backend, upper, limit)
-    if value.shape not in (shape, (1, shape[1])):
-        raise ValueError(f"{name} must have shape {shape} or {(1, shape[1])}, got {value.shape}")
-    return value
+    given = (1,) * (2 - value.ndim) + tuple(value.shape)
+    if len(given) > 2 or any(n not in (1, want) for n, want in zip(given, shape, strict=True)):
+        raise ValueError(f"{name} must have shape {shape}, or broadcast to it, got {tuple(value.shape)}")
+    value = value.reshape(given)
+    return value if given == kept else backend.xp.broadcast_to(value, shape)
 
 
 def _integers(
     name: str, value: Any, backend: Backend, upper: int, limit: str, ignore_index: int | None = None
 ) -> Array:
-    value = value if isinstance(value, backend.array_type) else np.asarray(value)
+    value = as_array(name, value, backend)
+    if value.dtype.kind in "US":
+        raise TypeError(f"{name} holds text: ids come from a tokenizer, as in model(**tokenizer(texts, padding=True))")
     if value.dtype.kind not in "iu" and value.size:
         raise TypeError(f"{name} must hold integers, got {value.dtype}")
     bad = (value < 0) | (value >= upper)
@@ -134,14 +220,14 @@ def _integers(
         bad &= value != ignore_index
     allowed = f"0 to {upper - 1} ({limit}={upper})" + ("" if ignore_index is None else f" or {ignore_index}")
     refuse(name, value, bad, allowed)
-    return value if isinstance(value, backend.array_type) else backend.from_numpy(value)
+    return _on_device(value, backend)
 
 
 def _floats(name: str, value: Any, backend: Backend, dtype: Any) -> Array:
-    value = value if isinstance(value, backend.array_type) else backend.from_numpy(np.asarray(value))
+    value = as_array(name, value, backend)
     if value.dtype.kind != "f":
         raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
-    return value.astype(dtype, copy=False)
+    return _on_device(value, backend).astype(dtype, copy=False)
 
 
 def _additive_mask(
@@ -149,28 +235,29 @@ def _additive_mask(
 ) -> Array | None:
     """Return what is added to the scores, or None where nothing is masked.
 
-    A 2-D mask (B, T) of 1 (attend) and 0 (padding) becomes (1 - mask) · min, (B, 1, 1, T), with min the dtype's
-    lowest number, as Hugging Face does it: a row without any 1 attends evenly. A 4-D mask is added as it is if it
-    holds floats; booleans and integers in it mean attend or not.
+    A mask (B, T), or (1, T) for all sequences, of 1 (attend) and 0 (padding) becomes (1 - mask) · min, (B, 1, 1, T),
+    with min the dtype's lowest number, as Hugging Face does it: a row without any 1 attends evenly. (B, T, T) says it
+    for each token. A 4-D mask is added as it is if it holds floats; booleans and integers in it mean attend or not.
     """
     if attention_mask is None:
         return None
-    if not isinstance(attention_mask, backend.array_type):
-        attention_mask = backend.from_numpy(np.asarray(attention_mask))
-    B, T = shape
-    if attention_mask.ndim == 4:
-        want = (B, heads, T, T)
-        if not all(attention_mask.shape[i] in (1, want[i]) for i in range(4)):
-            raise ValueError(f"a 4-D attention_mask must broadcast to {want}, got {tuple(attention_mask.shape)}")
-        if attention_mask.dtype.kind == "f":
-            return attention_mask.astype(dtype, copy=False)
-    elif attention_mask.shape != shape:
-        raise ValueError(f"attention_mask must have shape {shape} or four axes, got {tuple(attention_mask.shape)}")
-    else:
-        attention_mask = attention_mask[:, None, None, :]
-    if attention_mask.dtype.kind not in "biuf":
-        raise TypeError(f"attention_mask must hold numbers, got {attention_mask.dtype}")
-    attend = attention_mask.astype(dtype)
+    mask = as_array("attention_mask", attention_mask, backend)
+    if mask.dtype.kind not in "biuf":
+        raise TypeError(f"attention_mask must hold numbers, got {mask.dtype}")
+    (B, T), given = shape, tuple(mask.shape)
+    wanted = {2: (B, T), 3: (B, T, T), 4: (B, heads, T, T)}.get(mask.ndim, ())
+    free = {2: (0,), 3: (0,), 4: (0, 1, 2, 3)}.get(mask.ndim, ())  # the axes that may be 1
+    if not wanted or any(n != wanted[i] and (n != 1 or i not in free) for i, n in enumerate(given)):
+        raise ValueError(
+            f"attention_mask must have shape {shape} or (1, {T}), {(B, T, T)}, or four axes that broadcast to "
+            f"{(B, heads, T, T)}, got {given}"
+        )
+    mask = _on_device(mask, backend)
+    if mask.ndim == 4 and mask.dtype.kind == "f":
+        mask = mask.astype(dtype, copy=False)
+        refuse("attention_mask", mask, ~(mask < math.inf), "numbers to add to the scores, not NaN or infinity")
+        return mask
+    attend = mask.reshape({2: (-1, 1, 1, T), 3: (-1, 1, T, T), 4: given}[mask.ndim]).astype(dtype)
     if bool((attend == 1).all()):
         return None
     outside = ~((attend >= 0) & (attend <= 1))  # NaN too

@@ -7,12 +7,21 @@ import numpy as np
 
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
-from albert_np.params import ParamStore
+from albert_np.params import Layout, ParamStore
 
 if TYPE_CHECKING:
     from albert_np.model.base import AlbertBase
 
-__all__ = ["check_weights", "class_of", "fill", "initialize", "model_classes", "register_class"]
+__all__ = [
+    "check_state",
+    "check_weights",
+    "class_of",
+    "fill",
+    "initialize",
+    "model_classes",
+    "register_class",
+    "resized",
+]
 
 _classes: "dict[str, type[AlbertBase]]" = {}  # in the order of their definition
 
@@ -38,7 +47,7 @@ def class_of(checkpoint: Checkpoint) -> "type[AlbertBase]":
             return _classes[name]
 
     def fit(cls: "type[AlbertBase]") -> int:
-        ties = {name: alias for alias, name in cls.ties.items()}
+        ties = {name: alias for alias, name in cls.head_ties(checkpoint.config).items()}
         return sum(
             1 if name in checkpoint.weights or ties.get(name) in checkpoint.weights else -1
             for name in cls.head_shapes(checkpoint.config)
@@ -47,15 +56,21 @@ def class_of(checkpoint: Checkpoint) -> "type[AlbertBase]":
     return max(_classes.values(), key=fit)
 
 
-def check_weights(cls: "type[AlbertBase]", config: AlbertConfig, checkpoint: Checkpoint) -> list[str]:
-    """Return the names that a checkpoint lacks and may lack; ValueError if config and weights do not fit."""
+def check_weights(
+    cls: "type[AlbertBase]", config: AlbertConfig, checkpoint: Checkpoint, ignore_mismatched_sizes: bool = False
+) -> list[str]:
+    """Return what is to be said of weights that do not come from a checkpoint, or go nowhere.
+
+    A checkpoint may lack heads and poolers, and hold what no model has beside the trunk; if `ignore_mismatched_sizes`,
+    arrays may have another shape. ValueError if config and weights do not fit otherwise.
+    """
     if config.num_hidden_groups * config.inner_group_num > len(checkpoint.weights):
         raise ValueError(
             f"the weights in {checkpoint.source} do not fit its config.json: {len(checkpoint.weights)} arrays for "
             f"{config.num_hidden_groups} groups of {config.inner_group_num} layers"
         )
     layout = cls.make_layout(config)
-    slots = layout.slots
+    slots = {name: layout.slots[name] for name in layout.names}
     named = {_own_name(cls, name): array for name, array in checkpoint.weights.items()}
     others = _other_heads(config)
     unknown = sorted(n for n in named if n not in slots and not n.removeprefix("albert.").startswith(others))
@@ -67,27 +82,65 @@ def check_weights(cls: "type[AlbertBase]", config: AlbertConfig, checkpoint: Che
     heads = cls.head_shapes(config)
     problems = {
         "missing": [n for n in missing if n not in heads and "pooler." not in n],
-        "unexpected": unknown,
-        "of another shape": wrong,
+        "unexpected": [n for n in unknown if _is_of_trunk(n)],
+        "of another shape (ignore_mismatched_sizes=True makes them anew)": [] if ignore_mismatched_sizes else wrong,
     }
     if any(problems.values()):
+        problems["unexpected"] = unknown  # all of them: one may be what is missing, under another name
         listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
         raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {listed}")
-    return missing
+    remarks = {
+        f"not in {checkpoint.source}, so newly initialised": missing,
+        f"of another shape in {checkpoint.source}, so newly initialised": wrong,
+        f"in {checkpoint.source}, but in no model, so not used": unknown,
+    }
+    return [f"{what}: {', '.join(names)}" for what, names in remarks.items() if names]
 
 
 def fill(model: "AlbertBase", checkpoint: Checkpoint) -> None:
-    """Copy the weights that the model has; ValueError where two that are tied differ."""
-    filled: set[str] = set()
-    for given, array in checkpoint.weights.items():
-        name = _own_name(type(model), given)
-        if name not in model.layout.slots:
-            continue
-        stored = model.layout.ties.get(name, name)
-        if stored in filled and not np.array_equal(model.params[stored], array.astype(model.dtype)):
-            raise ValueError(f"{checkpoint.source}: {name} differs from {stored}, to which sharing ties it")
-        model.params[stored] = array
-        filled.add(stored)
+    """Copy the weights that the model has, in its shapes; ValueError where two that are tied differ."""
+    slots = {name: model.layout.slots[name] for name in model.layout.names}
+    named = {_own_name(type(model), name): array for name, array in checkpoint.weights.items()}
+    fitting = {name: array for name, array in named.items() if name in slots and array.shape == slots[name][1]}
+    if not model.config.tie_word_embeddings and "predictions.decoder.bias" in fitting:
+        fitting.pop("predictions.bias", None)  # stored, but read by nobody, where Hugging Face does not tie them
+    try:
+        stored = check_state(model.layout, fitting, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint.source}: {error}") from error
+    for name, array in stored.items():
+        model.params[name] = array
+
+
+def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict[str, Any]:
+    """Return stored name → array; ValueError where shapes differ, or arrays that are tied, or, if `strict`, the names.
+
+    Other names than the layout's are left out unless `strict`.
+    """
+    known = set(layout.names)
+    found = {layout.ties.get(name, name) for name in arrays}
+    wrong = {
+        "missing": [name for name in layout.shapes if name not in found] if strict else [],
+        "unexpected": [name for name in arrays if name not in known] if strict else [],
+        "of another shape": [
+            f"{name} {tuple(array.shape)} (expected {layout.slots[name][1]})"
+            for name, array in arrays.items()
+            if name in known and tuple(array.shape) != layout.slots[name][1]
+        ],
+    }
+    if any(wrong.values()):
+        listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in wrong.items() if names)
+        raise ValueError(f"these arrays are not the model's: {listed}")
+    given: dict[str, str] = {}  # stored name → the name that its numbers came under
+    for name in filter(known.__contains__, arrays):
+        stored = layout.ties.get(name, name)
+        first = given.setdefault(stored, name)
+        if first != name and not bool((arrays[first] == arrays[name]).all()):
+            alias = name if name != stored else first
+            is_decoder = alias.startswith("predictions.")
+            why = "the config ties it, unless tie_word_embeddings=False" if is_decoder else "sharing ties it"
+            raise ValueError(f"{alias} differs from {stored}, to which {why}")
+    return {stored: arrays[name] for stored, name in given.items()}
 
 
 def initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generator) -> None:
@@ -103,11 +156,37 @@ def initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generato
             weight[config.pad_token_id] = 0
 
 
+def resized(old: np.ndarray, new: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    """Return the rows of `old` in the shape of `new`: cut, or followed by rows drawn around their mean.
+
+    With an `rng` further rows are the mean of the old ones and a deviation, that of embeddings (V, E) with a billionth
+    of the rows' covariance, that of a bias (V,) with a billionth of its standard deviation; else they are `new`'s.
+    Semantics: Hugging Face's `resize_token_embeddings`.
+    """
+    rows = min(len(old), len(new))
+    result = new.copy()
+    result[:rows] = old[:rows]
+    if rng is None or rows == len(new):
+        return result
+    mean = old.mean(axis=0, dtype=np.float64)
+    if old.ndim == 1:
+        scale = 1e-9 * old.std(ddof=1, dtype=np.float64) if rows > 1 else 0.0
+        result[rows:] = mean + scale * rng.standard_normal(len(new) - rows)
+        return result
+    centered = old - mean
+    variances, axes = np.linalg.eigh(centered.T @ centered / rows)
+    scales = np.sqrt(1e-9 * variances.clip(min=0))  # along the axes of the covariance, (E,)
+    result[rows:] = mean + (rng.standard_normal((len(new) - rows, len(scales))) * scales) @ axes.T
+    return result
+
+
 def _own_name(cls: "type[AlbertBase]", name: str) -> str:
     """Return the name that a tensor of a bare `AlbertModel` or of a model with a head has in this class."""
-    bare = name.removeprefix("albert.")
-    is_trunk = bare.startswith(("embeddings.", "encoder.", "pooler."))
-    return cls.prefix + bare if is_trunk else name
+    return cls.prefix + name.removeprefix("albert.") if _is_of_trunk(name) else name
+
+
+def _is_of_trunk(name: str) -> bool:
+    return name.removeprefix("albert.").startswith(("embeddings.", "encoder.", "pooler."))
 
 
 def _other_heads(config: AlbertConfig) -> tuple[str, ...]:

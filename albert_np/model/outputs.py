@@ -1,9 +1,9 @@
 """What a model call returns: Hugging Face's field names and shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from albert_np.backend import Array
 from albert_np.layers import AlbertCache
@@ -27,12 +27,50 @@ class AlbertModelOutput:
     last_hidden_state (B, T, H); pooler_output (B, H), or None in classes without a pooler; hidden_states, L·inner + 1
     arrays (B, T, H), of which the first is the projected embeddings; attentions, L·inner arrays (B, N, T, T), after
     dropout. The last two are None unless asked for.
+
+    What Hugging Face's output of the class holds is also read by its name, `out["logits"]`, or by its number among
+    what is not None, `out[0]`, `out[:2]`: there the loss comes first, if there is one, then the answers of the head.
+    `keys()` gives the names. Iteration gives the arrays, so that `loss, logits = out` unpacks them; over Hugging
+    Face's it gives the names.
     """
+
+    _names: ClassVar[tuple[str, ...]] = ("last_hidden_state", "pooler_output")
 
     last_hidden_state: Array
     pooler_output: Array | None
     hidden_states: tuple[Array, ...] | None
     attentions: tuple[Array, ...] | None
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the names of what is not None, in Hugging Face's order."""
+        names = (*self._names, "hidden_states", "attentions")
+        return tuple(name for name in names if name in _LATE or getattr(self, name) is not None)
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """Return what `keys()` names."""
+        return self[:]  # type: ignore[no-any-return]
+
+    def items(self) -> tuple[tuple[str, Any], ...]:
+        """Return name and value of what `keys()` names."""
+        return tuple(zip(self.keys(), self.to_tuple(), strict=True))
+
+    def __getitem__(self, key: str | int | slice) -> Any:
+        names = self.keys()
+        if isinstance(key, str):
+            if key not in names:
+                raise KeyError(f"{key}: this output has {', '.join(names)}")
+            return getattr(self, key)
+        chosen = names[key]  # names before arrays: logits that nobody asks for are not computed
+        return getattr(self, chosen) if isinstance(chosen, str) else tuple(getattr(self, name) for name in chosen)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.to_tuple())
+
+    def __len__(self) -> int:
+        return len(self.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
 
 
 @dataclass
@@ -42,6 +80,8 @@ class AlbertForPreTrainingOutput(AlbertModelOutput):
     sop_logits (B, 2); mlm_loss, sop_loss and their sum, loss, without axes, each None without its labels;
     prediction_logits (B, T, V), computed when they are first read, with the weights of that moment.
     """
+
+    _names: ClassVar[tuple[str, ...]] = ("loss", "prediction_logits", "sop_logits")
 
     sop_logits: Array
     loss: Array | None
@@ -85,6 +125,8 @@ class MaskedLMOutput(AlbertModelOutput):
     that moment.
     """
 
+    _names: ClassVar[tuple[str, ...]] = ("loss", "logits")
+
     loss: Array | None
     _read_logits: Callable[[], Array] | None = field(repr=False)
 
@@ -101,6 +143,8 @@ class ClassifierOutput(AlbertModelOutput):
     """What `AlbertModelOutput` holds, and: logits, (B, num_labels), of tokens (B, T, num_labels), of choices (B, C);
     loss without axes, or None without labels."""
 
+    _names: ClassVar[tuple[str, ...]] = ("loss", "logits")
+
     loss: Array | None
     logits: Array
 
@@ -108,6 +152,8 @@ class ClassifierOutput(AlbertModelOutput):
 @dataclass
 class QuestionAnsweringOutput(AlbertModelOutput):
     """What `AlbertModelOutput` holds, and: start_logits and end_logits (B, T); loss without axes, or None."""
+
+    _names: ClassVar[tuple[str, ...]] = ("loss", "start_logits", "end_logits")
 
     loss: Array | None
     start_logits: Array
@@ -123,6 +169,17 @@ class QuestionAnsweringV2Output(AlbertModelOutput):
     them: the fields of `TopAnswers`. What does not belong to the call is None.
     """
 
+    _names: ClassVar[tuple[str, ...]] = (
+        "loss",
+        "start_logits",
+        "end_logits",
+        "cls_logits",
+        "start_top_log_probs",
+        "start_top_index",
+        "end_top_log_probs",
+        "end_top_index",
+    )
+
     loss: Array | None
     start_logits: Array
     cls_logits: Array
@@ -132,6 +189,8 @@ class QuestionAnsweringV2Output(AlbertModelOutput):
     end_top_log_probs: Array | None = None
     end_top_index: Array | None = None
 
+
+_LATE = ("prediction_logits", "logits")  # may be computed only when they are read; never None
 
 Looked = tuple[tuple[Array, ...] | None, tuple[Array, ...] | None]
 

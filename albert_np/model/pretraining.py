@@ -7,7 +7,6 @@ from albert_np import ops
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
 from albert_np.heads import (
-    MLM_TIES,
     ClassifierCache,
     MLMLossCache,
     classifier_backward,
@@ -17,16 +16,16 @@ from albert_np.heads import (
     mlm_loss_backward,
     mlm_loss_forward,
     mlm_shapes,
+    mlm_ties,
     sop_shapes,
 )
 from albert_np.layers import AlbertCache, AlbertInputs
 from albert_np.model.base import AlbertBase, require
-from albert_np.model.inputs import check_labels, refuse_skipped
+from albert_np.model.inputs import check_denominator, check_labels, refuse_skipped
 from albert_np.model.outputs import (
     AlbertForPreTrainingOutput,
     AlbertModelOutput,
     MaskedLMOutput,
-    looked_at,
 )
 from albert_np.params import Shapes
 
@@ -45,8 +44,8 @@ class AlbertModel(AlbertBase):
         token_type_ids: Any = None,
         position_ids: Any = None,
         inputs_embeds: Any = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
     ) -> AlbertModelOutput:
@@ -60,9 +59,11 @@ class AlbertModel(AlbertBase):
         fit.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        y, pooled, cache = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        y, pooled, looked, cache = self._trunk(
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        )
         self.cache = cache if grad else None
-        return AlbertModelOutput(y, pooled, *looked_at(cache, output_hidden_states, output_attentions))
+        return AlbertModelOutput(y, pooled, *looked)
 
     def backward(self, *, last_hidden_state: Any = None, pooler_output: Any = None) -> Array:
         """Add the gradients for the given upstream gradients, (B, T, H) and (B, H), into `grads`.
@@ -88,8 +89,6 @@ class PreTrainingCache(NamedTuple):
 class AlbertForPreTraining(AlbertBase):
     """ALBERT with both pretraining heads; loss = MLM cross-entropy + SOP cross-entropy."""
 
-    ties = MLM_TIES
-
     def __init__(self, config: AlbertConfig, dtype: Any = "float32", backend: str = "numpy", seed: int = 0):
         if config.num_labels != 2:
             raise ValueError(f"num_labels={config.num_labels}: sentence order prediction has 2 (in order, swapped)")
@@ -98,6 +97,10 @@ class AlbertForPreTraining(AlbertBase):
     @classmethod
     def head_shapes(cls, config: AlbertConfig) -> Shapes:
         return mlm_shapes(config) | sop_shapes(config)
+
+    @classmethod
+    def head_ties(cls, config: AlbertConfig) -> dict[str, str]:
+        return mlm_ties(config)
 
     def forward(
         self,
@@ -108,8 +111,8 @@ class AlbertForPreTraining(AlbertBase):
         inputs_embeds: Any = None,
         labels: Any = None,
         sentence_order_label: Any = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
         mlm_denominator: float | None = None,
@@ -129,11 +132,13 @@ class AlbertForPreTraining(AlbertBase):
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
+        mlm_denominator = check_denominator("mlm_denominator", mlm_denominator)
+        sop_denominator = check_denominator("sop_denominator", sop_denominator)
         order, B = sentence_order_label, inputs.pattern.batch
         if order is not None:
             order = check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels")
         rng, p = self._dropout_rng(), self.params
-        y, pooled, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
         if labels is not None:
             mlm_loss, mlm = mlm_loss_forward(y, labels, p.scope("predictions."), self.config, mlm_denominator)
@@ -144,7 +149,7 @@ class AlbertForPreTraining(AlbertBase):
         return AlbertForPreTrainingOutput(
             y,
             pooled,
-            *looked_at(albert, output_hidden_states, output_attentions),
+            *looked,
             sop_logits=sop_logits,
             loss=None if mlm_loss is None or sop_loss is None else mlm_loss + sop_loss,
             mlm_loss=mlm_loss,
@@ -169,6 +174,7 @@ class AlbertForPreTraining(AlbertBase):
         embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
         cache: PreTrainingCache = self._last_pass()
+        loss = self._upstream_of_loss(loss)
         if all(d is None for d in (loss, prediction_logits, sop_logits, last_hidden_state, pooler_output)):
             loss = 1.0
         B, T, H = cache.albert.sequence_output.shape
@@ -194,12 +200,15 @@ class MaskedLMCache(NamedTuple):
 class AlbertForMaskedLM(AlbertBase):
     """ALBERT with the masked language model head; without a pooler, as in Hugging Face."""
 
-    ties = MLM_TIES
     has_pooler = False
 
     @classmethod
     def head_shapes(cls, config: AlbertConfig) -> Shapes:
         return mlm_shapes(config)
+
+    @classmethod
+    def head_ties(cls, config: AlbertConfig) -> dict[str, str]:
+        return mlm_ties(config)
 
     def forward(
         self,
@@ -209,8 +218,8 @@ class AlbertForMaskedLM(AlbertBase):
         position_ids: Any = None,
         inputs_embeds: Any = None,
         labels: Any = None,
-        output_attentions: bool = False,
-        output_hidden_states: bool = False,
+        output_attentions: bool | None = None,
+        output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
     ) -> MaskedLMOutput:
@@ -221,7 +230,7 @@ class AlbertForMaskedLM(AlbertBase):
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
-        y, _, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
         loss, mlm = None, None
         if labels is not None:
             loss, mlm = mlm_loss_forward(y, labels, self.params.scope("predictions."), self.config)
@@ -229,7 +238,7 @@ class AlbertForMaskedLM(AlbertBase):
         return MaskedLMOutput(
             y,
             None,
-            *looked_at(albert, output_hidden_states, output_attentions),
+            *looked,
             loss=loss,
             _read_logits=partial(_all_logits, self, y),
         )
@@ -237,6 +246,7 @@ class AlbertForMaskedLM(AlbertBase):
     def backward(self, loss: float | None = None, *, logits: Any = None, last_hidden_state: Any = None) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients; see `AlbertForPreTraining.backward`."""
         cache: MaskedLMCache = self._last_pass()
+        loss = self._upstream_of_loss(loss)
         if loss is None and logits is None and last_hidden_state is None:
             loss = 1.0
         if loss is not None:

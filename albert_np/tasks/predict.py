@@ -80,11 +80,13 @@ class Predictor:
         task = _task_of(checkpoint, task_name)
         if no_answer_above is not None:
             task = replace(task, no_answer_above=None if no_answer_above == math.inf else no_answer_above)
-        numbered = {i: f"LABEL_{i}" for i in range(checkpoint.config.num_labels)}  # Hugging Face's for want of names
-        if checkpoint.config.id2label == numbered and not (checkpoint.source / TASK_FILE).is_file():
-            checkpoint = checkpoint._replace(config=replace(checkpoint.config, id2label=None))
         model = KINDS[task.kind].model.from_checkpoint(checkpoint, dtype)
-        return cls(model, AlbertTokenizer.from_pretrained(checkpoint.source), task, threads)
+        predictor = cls(model, AlbertTokenizer.from_pretrained(checkpoint.source), task, threads)
+        numbers = tuple(map(str, range(model.config.num_labels)))
+        unnamed = tuple(f"LABEL_{number}" for number in numbers)  # what a config has for want of names
+        if predictor.labels == unnamed and not (checkpoint.source / TASK_FILE).is_file():
+            predictor.labels = numbers
+        return predictor
 
     def classify(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
         """Return the class, the labels or the number of each text, or pair of texts."""
@@ -220,8 +222,8 @@ def save_task(task: NamedTask, folder: Path) -> None:
 
 
 def label_list(config: AlbertConfig) -> tuple[str, ...]:
-    """Return the names of a model's labels; those without names go by their numbers."""
-    return tuple(config.id2label[i] if config.id2label else str(i) for i in range(config.num_labels))
+    """Return the names of a model's labels, in the order of their numbers."""
+    return tuple(name for _, name in sorted((config.id2label or {}).items()))
 
 
 def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:

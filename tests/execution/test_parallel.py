@@ -1,11 +1,13 @@
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.execution.replicas import Replicas, _blas, available_threads, split
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 
@@ -84,15 +86,105 @@ def test_split_is_even_and_loses_nothing():
     assert len(split({"x": np.arange(2)}, 5)) == 2
 
 
-def test_the_blas_has_the_threads_that_are_left():
-    def blas_threads(*_):
-        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+def in_thread(work):
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
 
+
+def blas_threads(*_):
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_the_blas_has_the_threads_that_are_left():
     before = blas_threads()
     replicas = Replicas(AlbertForPreTraining(small_config()), 2)
     assert set(replicas.map(blas_threads, [1, 2])[0]) == {1}
-    assert set(replicas.map(blas_threads, [1])[0]) == {2}
+    assert set(replicas.map(blas_threads, [1])[0]) == {min(2, os.cpu_count())}
     assert blas_threads() == before
+
+
+def test_limits_that_overlap_end_with_what_was_there_before():
+    """Each took what another had set for what the BLAS had of its own, and left that behind for good."""
+    before = blas_threads()
+    model = AlbertForPreTraining(small_config())
+    started, ended = threading.Barrier(4), threading.Barrier(4)
+
+    def work(model, part):
+        started.wait(20)
+        found = blas_threads()
+        ended.wait(20)
+        return found
+
+    runs = [Replicas(model, 2) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda each: each.map(work, [1, 2]), runs))
+    assert {number for run in found for numbers in run for number in numbers} == {1}
+    assert blas_threads() == before
+    first, second = _blas.limited(2), _blas.limited(1)
+    first.__enter__()
+    assert set(blas_threads()) == {2}
+    in_thread(second.__enter__)
+    assert set(blas_threads()) == {1}
+    first.__exit__(None, None, None)
+    assert set(blas_threads()) == {1}
+    in_thread(lambda: second.__exit__(None, None, None))
+    assert blas_threads() == before
+
+
+def test_copies_are_made_for_parts_that_there_are():
+    """100,000 threads for a batch of five took a minute, and memory for as many models."""
+    model = randomize(AlbertForPreTraining(small_config())).eval()
+    replicas = Replicas(model, 100_000)
+    batch, counts = batch_and_counts(model.config)
+    parts = split(batch, replicas.threads)
+    assert len(parts) == 5
+    found = sum(replicas.map(lambda copy, part: float(copy(**part, **counts).loss), parts))
+    assert found == pytest.approx(float(model(**batch, **counts).loss))
+    assert len(replicas._copies) == 4
+
+
+def test_one_model_in_several_threads_is_refused_where_it_gave_wrong_gradients():
+    model = AlbertForPreTraining(small_config())
+    batch, _ = batch_and_counts(model.config)
+    model(**batch)
+    in_thread(lambda: model(**batch))  # takes the place of the pass above
+    with pytest.raises(RuntimeError, match=r"made by another thread: give each thread a model\.replica\(\)"):
+        model.backward()
+    assert not model.grads.flat.any()
+    model(**batch)
+    in_thread(lambda: model(**batch, grad=False))
+    with pytest.raises(RuntimeError, match="needs a forward pass"):
+        model.backward()
+
+
+def test_two_backward_passes_of_one_model_at_once_are_refused(monkeypatch):
+    model = AlbertForPreTraining(small_config())
+    batch, _ = batch_and_counts(model.config)
+    inside, go_on = threading.Event(), threading.Event()
+    last_pass = model._last_pass
+
+    def slow():
+        inside.set()
+        assert go_on.wait(20)
+        return last_pass()
+
+    def first():
+        model(**batch)
+        model.backward()
+
+    monkeypatch.setattr(model, "_last_pass", slow, raising=False)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(first)
+        assert inside.wait(20)
+        with pytest.raises(RuntimeError, match="another thread is in a backward pass of this model"):
+            model.backward()
+        go_on.set()
+        running.result()
+    once = model.grads.flat.copy()
+    model.zero_grad()
+    model(**batch)
+    model.backward()
+    np.testing.assert_array_equal(model.grads.flat, once)
 
 
 def test_split_is_even_in_real_tokens():
@@ -126,16 +218,18 @@ def test_bad_thread_counts_are_refused():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # Python 3.12 warns of forks beside threads
-def test_threads_used_before_a_fork_work_in_the_child():
-    replicas = Replicas(randomize(AlbertForPreTraining(small_config())).eval(), 2)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_used_before_a_fork_work_in_the_child(threads):
+    replicas = Replicas(randomize(AlbertForPreTraining(small_config())).eval(), threads)
     batch, counts = batch_and_counts(replicas.model.config)
 
     def work(model, part):
         return float(model(**part, **counts, grad=False).loss)
 
-    expected = replicas.map(work, split(batch, 2), gradients=False)
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # it used to wait forever
-        os._exit(0 if replicas.map(work, split(batch, 2), gradients=False) == expected else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    expected = replicas.map(work, split(batch, threads), gradients=False)
+    with _blas.limited(1):  # as if another thread were in a pass meanwhile
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # it used to wait forever
+            os._exit(0 if replicas.map(work, split(batch, threads), gradients=False) == expected else 1)
+        assert os.waitpid(child, 0)[1] == 0

@@ -243,3 +243,32 @@ def test_encoder_forward_keeps_one_cache_for_each_step():
 
 def test_an_output_that_is_a_view_of_its_input_is_checked_rightly():
     assert_gradients(lambda x: (x.T, None), lambda dy, _: dy.T, {"x": np.arange(6.0).reshape(2, 3)})
+
+
+def test_a_forgotten_return_is_told():
+    x = {"x": np.ones((2, 3))}
+    square = lambda x: (x * x, x)  # noqa: E731
+    for forward, backward, message in (
+        (lambda x: None, lambda dy, cache: dy, r"forward must return y and cache, not None: is a `return` missing\?"),
+        (lambda x: x * x, lambda dy, cache: dy, "forward must return y and cache, not a ndarray"),
+        (lambda x: (x, x, x), lambda dy, cache: dy, "forward must return y and cache, not 3 values"),
+        (square, lambda dy, cache: None, r"backward must return the gradient of x, not None: is a `return` missing\?"),
+        (square, lambda dy, cache: (None, dy), "backward must return the gradient of x, not None"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            check_gradients(forward, backward, x)
+
+
+def test_a_kink_is_told_from_a_mistake():
+    x = np.array([-1.0, 0.0, 2.0])
+    relu = ops.relu_forward, ops.relu_backward
+    single, along = check_gradients(*relu, {"x": x})
+    assert not single.ok
+    assert single.index == (1,)
+    assert "a kink: the slope is 0 to the left" in str(single).replace("-0 ", "0 ")
+    assert "the gradient lies between them: check at inputs that are not on it" in str(single)
+    assert all(row.ok for row in check_gradients(*relu, {"x": x + 0.1}))
+    wrong = check_gradients(ops.tanh_forward, lambda dy, cache: dy, {"x": x})
+    assert not any(row.ok or row.remark for row in wrong)
+    assert single.to_dict()["remark"] == single.remark
+    assert not along.remark

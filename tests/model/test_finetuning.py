@@ -141,7 +141,7 @@ def test_a_pretrained_trunk_gets_a_new_head_with_a_warning(tmp_path):
     [
         (AlbertForSequenceClassification, {"num_labels": 3}, [0, 3], ValueError, r"labels\[1\] is 3.*num_labels=3"),
         (AlbertForSequenceClassification, {"num_labels": 3}, [[0.5, 2, 0]] * 2, ValueError, "0 to 1 in a multi-label"),
-        (AlbertForSequenceClassification, {"num_labels": 3}, [0.5, 2], ValueError, r"must have shape \(2, 3\)"),
+        (AlbertForSequenceClassification, {"num_labels": 3}, [0.5, 2], TypeError, r"or numbers of shape \(2, 3\)"),
         (
             AlbertForSequenceClassification,
             {"num_labels": 1},

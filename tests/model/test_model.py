@@ -203,6 +203,28 @@ def test_initial_weights_follow_hugging_faces_rules():
         ({"input_ids": IDS, "attention_mask": 7 * MASK}, ValueError, "1 .attend., 0 .padding."),
         ({"input_ids": IDS, "attention_mask": np.ones((2, 2, 4, 4))}, ValueError, r"broadcast to \(2, 3, 4, 4\)"),
         ({"input_ids": IDS, "attention_mask": np.full((2, 4), "x")}, TypeError, "must hold numbers"),
+        ({"input_ids": IDS, "attention_mask": np.full((2, 4), np.nan)}, ValueError, r"attention_mask.* is nan"),
+        ({"input_ids": IDS, "attention_mask": np.full((1, 1, 4, 4), np.nan)}, ValueError, r"is nan: allowed are numb"),
+        ({"input_ids": IDS, "attention_mask": [[1], [1]]}, ValueError, r"\(2, 4\) or \(1, 4\), \(2, 4, 4\), or four"),
+        ({"input_ids": IDS, "attention_mask": [1, 1, 1, 1]}, ValueError, r"got \(4,\)"),
+        (
+            {"input_ids": [[2, 5, 3], [2, 3]]},
+            ValueError,
+            r"rows have 2 to 3 numbers: .*tokenizer\(texts, padding=True\)",
+        ),
+        ({"input_ids": np.array([[2, 5], [2]], dtype=object)}, ValueError, "input_ids must be a grid of numbers"),
+        (
+            {"input_ids": [[2, None]]},
+            ValueError,
+            "input_ids must be a grid of numbers, but its rows hold something else",
+        ),
+        ({"input_ids": {"input_ids": IDS}}, TypeError, r"input_ids is a dict: .*model\(\*\*batch\)"),
+        ({"input_ids": "hello"}, TypeError, "input_ids holds text: ids come from a tokenizer"),
+        (
+            {"input_ids": IDS, "position_ids": [[0, 1]]},
+            ValueError,
+            r"position_ids must have shape \(2, 4\), or broadcast",
+        ),
         ({"inputs_embeds": np.zeros((2, 4, 12))}, ValueError, r"embedding_size=6\), got \(2, 4, 12\)"),
         ({"inputs_embeds": np.zeros((2, 4, 6), int)}, TypeError, "floating-point"),
     ],
@@ -223,9 +245,60 @@ def test_bad_labels_and_upstream_gradients_get_one_clear_error():
     model(IDS)
     with pytest.raises(ValueError, match="backward from loss: the last forward pass did not compute it"):
         model.backward()
-    with pytest.raises(ValueError, match=r"gradient of sop_logits must have shape \(2, 2\), got \(2, 3\)"):
-        model.backward(sop_logits=np.ones((2, 3)))
+    for upstream, error, message in (
+        ({"sop_logits": np.ones((2, 3))}, ValueError, r"gradient of sop_logits must have shape \(2, 2\), got \(2, 3\)"),
+        ({"sop_logits": 1.0}, ValueError, r"gradient of sop_logits must have shape \(2, 2\), got \(\)"),
+        ({"sop_logits": np.ones((2, 2)) * 1j}, TypeError, "gradient of sop_logits must hold real numbers, got complex"),
+        ({"sop_logits": "x"}, TypeError, "gradient of sop_logits must hold real numbers"),
+        ({"loss": np.ones(3)}, ValueError, r"gradient of loss must be a number without axes, got shape \(3,\)"),
+        ({"loss": "x"}, TypeError, "gradient of loss must be a number, got 'x'"),
+        ({"loss": 1j}, TypeError, "gradient of loss must be a number, got 1j"),
+    ):
+        with pytest.raises(error, match=message):
+            model.backward(**upstream)
     assert not model.grads.flat.any()
+
+
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf, True, "4"])
+def test_a_denominator_that_divides_nothing_is_refused(value):
+    model = small_model(AlbertForPreTraining)
+    for name in ("mlm_denominator", "sop_denominator"):
+        with pytest.raises(ValueError, match=f"{name}=.*: must be a finite number above 0, or None"):
+            model(IDS, labels=IDS, sentence_order_label=[0, 1], **{name: value})
+    batch = {"labels": IDS, "sentence_order_label": [0, 1]}
+    whole = float(model(IDS, **batch, mlm_denominator=8, sop_denominator=2).loss)
+    assert float(model(IDS, **batch, mlm_denominator=np.float64(8), sop_denominator=np.int32(2)).loss) == whole
+
+
+def test_a_tensor_that_needs_detach_is_refused_by_the_arguments_name(torch):
+    model = small_model()
+    embeds = torch.zeros(2, 4, 6, requires_grad=True)
+    with pytest.raises(TypeError, match=r"inputs_embeds is a Tensor that NumPy does not read: .*detach\(\)"):
+        model(inputs_embeds=embeds)
+    assert model(inputs_embeds=embeds.detach()).last_hidden_state.shape == (2, 4, 12)
+
+
+def test_what_hugging_face_broadcasts_is_broadcast():
+    model = small_model(AlbertForPreTraining)
+    mask, types = np.array([1, 1, 1, 0]), np.array([0, 0, 1, 1])
+    labels = {"labels": IDS, "sentence_order_label": np.array([0, 1])}
+    whole = model(IDS, np.tile(mask, (2, 1)), np.tile(types, (2, 1)), **labels)
+    model.zero_grad()
+    model.backward()
+    gradients = model.grads.flat.copy()
+    square = np.broadcast_to(mask, (2, 4, 4))
+    for given in (mask[None], square, square[:1], square[:, None].astype(bool)):
+        order = labels["sentence_order_label"][:, None]
+        out = model(IDS, given, types, **{**labels, "sentence_order_label": order})
+        np.testing.assert_array_equal(out.loss, whole.loss)
+        model.zero_grad()
+        model.backward()
+        np.testing.assert_allclose(model.grads.flat, gradients, rtol=1e-12, atol=1e-14)
+    one = model(IDS, mask[None], position_ids=[3, 2, 1, 0], token_type_ids=[[1], [0]], grad=False)
+    other = model(IDS, mask[None], position_ids=[[3, 2, 1, 0]] * 2, token_type_ids=[[1] * 4, [0] * 4], grad=False)
+    np.testing.assert_array_equal(one.last_hidden_state, other.last_hidden_state)
+    packed = model(IDS, mask[None], types, skip_padding=True, grad=False)
+    np.testing.assert_allclose(packed.sop_logits, whole.sop_logits, rtol=1e-12)
 
 
 def test_bad_constructor_arguments_get_one_clear_error():

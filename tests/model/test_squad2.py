@@ -262,7 +262,7 @@ def test_saved_models_load_again_and_a_pretrained_trunk_gets_a_new_head(tmp_path
         ({"start_positions": [3, 6]}, ValueError, r"start_positions\[1\] is 6: allowed are 0 to 5"),
         ({"end_positions": [-1, 0]}, ValueError, r"end_positions\[0\] is -1: allowed are 0 to 5"),
         ({"start_positions": [3, 1]}, ValueError, r"start_positions\[1\] is 1: .*except where p_mask forbids"),
-        ({"end_positions": [[3], [0]]}, ValueError, r"end_positions must have shape \(2,\), got \(2, 1\)"),
+        ({"end_positions": [3, 0, 0]}, ValueError, r"end_positions must have shape \(2,\), got \(3,\)"),
         ({"start_positions": [0.5, 0]}, TypeError, "start_positions must hold integers"),
         ({"is_impossible": [0, 2]}, ValueError, r"is_impossible\[1\] is 2.0: allowed are 1"),
         ({"is_impossible": [0]}, ValueError, r"is_impossible must have shape \(2,\)"),

@@ -16,7 +16,7 @@ from albert_np.model import AlbertBase
 from albert_np.ops import IGNORE_INDEX, softmax_forward
 from albert_np.tasks.examples import Example
 from albert_np.tasks.metrics import collapse_warning
-from albert_np.tasks.readers.files import Asked, Entry
+from albert_np.tasks.readers.files import Asked, Entry, brief, listed
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
@@ -332,9 +332,8 @@ def cut_rows(
 def label_number(numbers: Mapping[str, int], name: str, example: int) -> int:
     """Return the number of a label; ValueError, with the example's place from 1, if the model does not know it."""
     if name not in numbers:
-        raise ValueError(
-            f"example {example + 1} has the label {name!r}; the model knows {', '.join(map(repr, numbers))}"
-        )
+        known = listed([repr(each) for each in numbers])
+        raise ValueError(f"example {example + 1} has the label {brief(name)}; the model knows {known}")
     return numbers[name]
 
 

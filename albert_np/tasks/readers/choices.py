@@ -105,6 +105,6 @@ def _label(entry: Entry, name: str, choices: int) -> int:
     is_letter, is_number = re.fullmatch("[A-Z]", value), re.fullmatch("[0-9]{1,4}", value)
     place = ord(value) - ord("A") if is_letter else int(value) if is_number else -1
     if not 0 <= place < choices:
-        last = chr(ord("A") + choices - 1)
+        last = chr(ord("A") + min(choices, 26) - 1)
         raise ValueError(f"{entry.where}: {name!r} must lie in 0 to {choices - 1} or A to {last}, got {brief(value)}")
     return place

@@ -61,7 +61,8 @@ def _from_rows(rows: list[Row], word: int, tag: int | None, names: Sequence[str]
         if len(cells) != width:
             raise ValueError(f"{where}: has {len(cells)} columns, the lines before it have {width}")
         if tag is not None and width < 2:
-            raise ValueError(f"{where}: {cells[0]!r} has no tag; allowed without are only files read as unlabelled")
+            lone = brief(cells[0])
+            raise ValueError(f"{where}: {lone} has no tag; allowed without are only files read as unlabelled")
         if not all(-width <= place < width and cells[place] for place in (word, tag) if place is not None):
             raise ValueError(f"{where}: word or tag is missing in {brief(cells)}")
         if tag is not None and word % width == tag % width:
