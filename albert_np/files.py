@@ -334,21 +334,21 @@ def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
                 setattr(error, name, final(getattr(error, name)))
 
 
-def read_lines(path: Name) -> Iterator[str]:
+def read_lines(path: Name, longest: int | None = None) -> Iterator[str]:
     """Yield the lines of a UTF-8 text one at a time, each with its \\n, without a byte order mark.
 
-    A file whose name ends in `.gz` is unpacked on the way. Raises ValueError, naming the file, if it is damaged gzip,
-    a named pipe or a device, or, with the line, if that is not UTF-8 or has more than 64 MiB; OSError as `open`.
+    A file whose name ends in `.gz` is unpacked on the way. longest: bytes; a longer line comes in pieces of no more,
+    each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip, a named
+    pipe or a device, or, with the line, if that is not UTF-8 or, without `longest`, has more than 64 MiB; OSError as
+    `open`.
     """
     path = Path(path)
-    number = 0
+    number = 1
     try:
         with _opened(path) as file:
-            while data := file.readline(_LONGEST_LINE + 1):
-                number += 1
-                if len(data) > _LONGEST_LINE:
-                    raise ValueError(f"{path}, line {number}: it has more than {_LONGEST_LINE >> 20} MiB; cut it up")
+            for data in _whole_lines(file, path) if longest is None else _pieces(file, longest):
                 yield data.decode("utf-8-sig" if number == 1 else "utf-8")
+                number += data.endswith(b"\n")
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         raise ValueError(
@@ -366,6 +366,31 @@ def _opened(path: Path) -> IO[bytes]:
         if whole != Path("/dev/stdin") and not whole.is_relative_to("/dev/fd") and not whole.is_relative_to("/proc"):
             raise ValueError(f"{path} is a pipe or a device, not a file; standard input is /dev/stdin")
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
+
+
+def _whole_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
+    number = 0
+    while data := file.readline(_LONGEST_LINE + 1):
+        number += 1
+        if len(data) > _LONGEST_LINE:
+            raise ValueError(f"{path}, line {number}: it has more than {_LONGEST_LINE >> 20} MiB; cut it up")
+        yield data
+
+
+def _pieces(file: IO[bytes], longest: int) -> Iterator[bytes]:
+    """Yield the lines of a binary file, a long one in pieces, cut behind white space or else between characters."""
+    rest = b""
+    while True:
+        piece = rest + file.readline(longest - len(rest))
+        rest = b""
+        if len(piece) == longest and not piece.endswith(b"\n"):
+            end = piece.rfind(b"\r", 0, -1) + 1 or piece.rfind(b" ") + 1  # not between \r and \n
+            if end == 0:  # a character's first byte is not 10xxxxxx
+                end = next((i for i in range(longest - 1, longest - 4, -1) if piece[i] & 0xC0 != 0x80), longest)
+            piece, rest = piece[:end], piece[end:]
+        if not piece:
+            return
+        yield piece
 
 
 def read_text(path: Name) -> str:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from contextlib import nullcontext
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -526,6 +527,18 @@ def test_a_text_is_read_without_mark_and_unpacked(tmp_path, name):
     (tmp_path / name).write_bytes(gzip.compress(data) if name.lower().endswith("gz") else data)
     assert list(read_lines(tmp_path / name)) == ["Ünï\r\n", "\n", "  last without end"]
     assert read_text(tmp_path / name) == text
+
+
+@pytest.mark.parametrize("alphabet", ["ab \n", "é😀中", "a\r\n"])
+def test_a_long_line_comes_in_pieces_of_whole_characters(tmp_path, alphabet):
+    text = "".join(random.Random(0).choices(alphabet, k=500))
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8", newline="")
+    for longest in (4, 5, 7, 64, 10_000):
+        pieces = list(read_lines(tmp_path / "a.txt", longest))
+        assert "".join(pieces) == text
+        assert all(0 < len(piece.encode()) <= longest for piece in pieces)
+        assert all(piece[-1].isspace() or not re.search(r"\s", piece[:-1]) for piece in pieces[:-1])
+        assert not any(a.endswith("\r") and b.startswith("\n") for a, b in pairwise(pieces))
 
 
 def test_damaged_text_is_named_with_the_line(tmp_path):

@@ -12,6 +12,8 @@ import click
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import percent, resume_takes_no_other_option, says_how_to_resume, training_bar
 
+COUNT = click.IntRange(min=1)
+
 
 def _figures(record: dict[str, Any]) -> str:
     mlm, sop = percent(record["mlm_accuracy"]), percent(record["sop_accuracy"])
@@ -21,6 +23,10 @@ def _figures(record: dict[str, Any]) -> str:
 def _held_out(metrics: dict[str, Any]) -> str:
     loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
     return f"MLM loss {loss}, accuracy {percent(metrics['mlm_accuracy'])}; SOP {percent(metrics['sop_accuracy'])}"
+
+
+def _report(what: str) -> None:
+    console.print(what, soft_wrap=True)
 
 
 @contextmanager
@@ -47,18 +53,18 @@ def _draw_losses(output: Path) -> None:
 
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True)
-@click.option("--steps", type=click.IntRange(min=1), help="Updates; fewer make it shorter and worse.")
-@click.option("--seed", default=0, show_default=True)
+@click.option("--steps", type=COUNT, help="Updates; fewer make it shorter and worse.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @reports_errors
 def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> None:
     """Pretrain a small ALBERT on the English of Python's own manual: minutes, and nothing to download."""
     from albert_np.study import quickstart as job
 
-    steps = steps or job.STEPS
+    steps = job.STEPS if steps is None else steps
     bar = training_bar(steps, _figures, _held_out)
     with says_how_to_resume("pretrain", output), _draws_losses(output), bar as show:
-        summary = job.quickstart(output, steps, seed, lambda what: console.print(f"{what} …"), show)
+        summary = job.quickstart(output, steps, seed, _report, show)
     if as_json:
         print_json(_as_json(summary))
     else:
@@ -124,19 +130,34 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="The run folder to make.")
 @click.option("--resume", type=click.Path(path_type=Path), help="A run folder to go on with; takes no other option.")
 @click.option("--vocabulary", type=click.Path(path_type=Path), help="A spiece.model to use; else one is learned.")
-@click.option("--vocab-size", default=8000, show_default=True, help="Of a learned vocabulary.")
-@click.option("--held-out", default=0.05, show_default=True, help="Share of the documents kept for evaluation.")
-@click.option("--steps", default=1000, show_default=True, help="Updates of the weights.")
-@click.option("--batch-size", default=32, show_default=True, help="Sequences.")
-@click.option("--max-seq-length", default=128, show_default=True, help="Tokens.")
-@click.option("--accumulation", default=1, show_default=True, help="Batches to an update.")
+@click.option("--vocab-size", type=COUNT, default=8000, show_default=True, help="Of a learned vocabulary.")
+@click.option(
+    "--vocabulary-sample",
+    type=COUNT,
+    default=40_000_000,
+    show_default=True,
+    help="Characters to learn a vocabulary from, a random sample of a longer text; each takes some 25 bytes of memory.",
+)
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.05,
+    show_default=True,
+    help="Share of the documents kept for evaluation; of too few documents, of their sentences.",
+)
+@click.option("--steps", type=COUNT, default=1000, show_default=True, help="Updates of the weights.")
+@click.option("--batch-size", type=COUNT, default=32, show_default=True, help="Sequences.")
+@click.option("--max-seq-length", type=click.IntRange(8), default=128, show_default=True, help="Tokens.")
+@click.option("--accumulation", type=COUNT, default=1, show_default=True, help="Batches to an update.")
 @click.option("--optimizer", type=click.Choice(["lamb", "adamw"]), default="lamb", show_default=True)
-@click.option("--learning-rate", default=5e-3, show_default=True)
-@click.option("--warmup-steps", type=int, help="A tenth of the steps by default.")
+@click.option("--learning-rate", type=click.FloatRange(0), default=5e-3, show_default=True)
+@click.option("--warmup-steps", type=click.IntRange(0), help="A tenth of the steps by default.")
 @click.option("--schedule", type=click.Choice(["linear", "google"]), default="linear", show_default=True)
 @click.option("--google-moments", is_flag=True, help="No bias correction in the optimizer, as Google's code.")
-@click.option("--masked-lm-prob", default=0.15, show_default=True)
-@click.option("--max-ngram", default=3, show_default=True)
+@click.option(
+    "--masked-lm-prob", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.15, show_default=True
+)
+@click.option("--max-ngram", type=click.IntRange(1, 1000), default=3, show_default=True)
 @click.option(
     "--pairs",
     type=click.Choice(["order", "next", "none"]),
@@ -144,11 +165,11 @@ def _print_summary(summary: Any, output: Path) -> None:
     show_default=True,
     help="What is asked of two segments: SOP, BERT's next sentence, or nothing.",
 )
-@click.option("--max-predictions", type=int, help="Cap on masked tokens a sequence; none by default.")
-@click.option("--evaluate-every", default=200, show_default=True)
-@click.option("--checkpoint-every", default=200, show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), help="All processors by default; results depend on it.")
+@click.option("--max-predictions", type=COUNT, help="Cap on masked tokens a sequence; none by default.")
+@click.option("--evaluate-every", type=COUNT, default=200, show_default=True)
+@click.option("--checkpoint-every", type=COUNT, default=200, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 1024), help="All processors by default; results depend on it.")
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @reports_errors
@@ -170,9 +191,9 @@ def pretrain(resume: Path | None, **options: Any) -> None:
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)
     say(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
-    last = run.metrics()[-1].get("evaluation")
-    if last:
-        say(f"held-out: {_held_out(last)}")
+    for record in run.metrics()[-1:]:
+        if record.get("evaluation"):
+            say(f"held-out: {_held_out(record['evaluation'])}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:
@@ -211,8 +232,9 @@ def _prepare(options: dict[str, Any]) -> Any:
         recipe,
         vocabulary=options["vocabulary"],
         vocab_size=options["vocab_size"],
+        vocabulary_sample=options["vocabulary_sample"],
         held_out=options["held_out"],
-        report=lambda what: console.print(f"{what} …"),
+        report=_report,
     )
 
 

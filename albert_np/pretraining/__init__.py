@@ -8,12 +8,15 @@ from albert_np.pretraining.batches import (
     held_out_batches,
 )
 from albert_np.pretraining.corpus import TokenizedCorpus
-from albert_np.pretraining.documents import is_held_out, read_documents, split_sentences, text_source
+from albert_np.pretraining.documents import is_held_out, read_documents, text_source
 from albert_np.pretraining.masks import choose_ngrams, mask_tokens, ngram_probabilities, replace_tokens
 from albert_np.pretraining.objective import PRETRAINING
+from albert_np.pretraining.preparation import Progress, prepare_run
 from albert_np.pretraining.python_docs import module_prose, python_prose, python_prose_source
-from albert_np.pretraining.run import PretrainingRun, Progress, Recipe, prepare_run
+from albert_np.pretraining.recipe import Recipe
+from albert_np.pretraining.run import PretrainingRun
 from albert_np.pretraining.segments import Pair, make_pair, plan_epoch, truncate_pair
+from albert_np.pretraining.sentences import split_sentences
 from albert_np.pretraining.vocabulary import Vocabulary, starts_word
 
 __all__ = [

@@ -11,10 +11,23 @@ from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.masks import mask_tokens, prediction_budget
 from albert_np.pretraining.segments import PAIRS, make_pair, plan_epoch
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, Vocabulary
+from albert_np.schema import Kind, check, number, one_of, optional, whole
 
 __all__ = ["Example", "Position", "PretrainingBatch", "PretrainingData", "held_out_batches"]
 
 _PLAN, _EXAMPLE = 0, 1  # two families of random streams
+
+# What a `PretrainingData` may be made with. The upper bounds are far beyond what anybody uses.
+SETTINGS = {
+    "batch_size": whole(1, 2**24),
+    "max_seq_length": whole(8, 2**20),
+    "masked_lm_prob": Kind("a number above 0 and below 1", lambda value: type(value) is float and 0 < value < 1),
+    "max_predictions_per_seq": optional(whole(1)),
+    "short_seq_prob": number(0, 1),
+    "max_ngram": whole(1, 1000),
+    "pairs": one_of(*PAIRS),
+    "seed": whole(),
+}
 
 
 class Position(NamedTuple):
@@ -72,16 +85,18 @@ class PretrainingData:
         pairs: str = "order",
         seed: int = 0,
     ):
-        check_settings(
-            batch_size=batch_size,
-            max_seq_length=max_seq_length,
-            masked_lm_prob=masked_lm_prob,
-            max_predictions_per_seq=max_predictions_per_seq,
-            short_seq_prob=short_seq_prob,
-            max_ngram=max_ngram,
-            pairs=pairs,
-            seed=seed,
-        )
+        settings = {
+            "batch_size": batch_size,
+            "max_seq_length": max_seq_length,
+            "masked_lm_prob": masked_lm_prob,
+            "max_predictions_per_seq": max_predictions_per_seq,
+            "short_seq_prob": short_seq_prob,
+            "max_ngram": max_ngram,
+            "pairs": pairs,
+            "seed": seed,
+        }
+        settings = plain_numbers(settings)
+        check(settings, SETTINGS, "PretrainingData")
         if max_predictions_per_seq is not None:
             _warn_of_cap(max_predictions_per_seq, masked_lm_prob, max_seq_length)
         if pairs == "next" and corpus.num_documents < 2:
@@ -97,6 +112,7 @@ class PretrainingData:
         self.max_ngram = max_ngram
         self.pairs = pairs
         self.seed = seed
+        self._settings = settings
         self._plans: dict[int, Ints] = {}
 
     @property
@@ -106,37 +122,26 @@ class PretrainingData:
 
     def settings(self) -> dict[str, Any]:
         """All that the stream is a function of, as JSON can hold it; a resumed run must have the same."""
-        return {
-            "corpus": self.corpus.fingerprint,
-            "vocabulary": self.vocabulary.fingerprint,
-            "batch_size": self.batch_size,
-            "max_seq_length": self.max_seq_length,
-            "masked_lm_prob": self.masked_lm_prob,
-            "max_predictions_per_seq": self.max_predictions_per_seq,
-            "short_seq_prob": self.short_seq_prob,
-            "max_ngram": self.max_ngram,
-            "pairs": self.pairs,
-            "seed": self.seed,
-        }
+        fingerprints = {"corpus": self.corpus.fingerprint, "vocabulary": self.vocabulary.fingerprint}
+        return fingerprints | self._settings
 
     def batch_at(self, position: Position) -> tuple[PretrainingBatch, Position]:
         """Return the batch at a position, and the position of the one after it.
 
-        Raises ValueError if there is no such position, or if one epoch has fewer examples than a batch.
+        The batch goes on into the next epoch, and further, until it is full. Raises ValueError if there is no such
+        position.
         """
         epoch, index = position
-        count = self.epoch_size(epoch)
-        if not 0 <= index < count:
-            raise ValueError(f"position {tuple(position)}: epoch {epoch} has the examples 0 to {count - 1}")
-        if self.batch_size > count:
-            raise ValueError(f"batch_size={self.batch_size}, but epoch {epoch} of this corpus has {count} examples")
-        end = index + self.batch_size
-        examples = [self.example(epoch, i) for i in range(index, min(end, count))]
-        following = Position(epoch, end)
-        if end >= count:
-            following = Position(epoch + 1, end - count)
-            examples += [self.example(epoch + 1, i) for i in range(end - count)]
-        return self.collate(examples), following
+        if not 0 <= index < self.epoch_size(epoch):
+            raise ValueError(
+                f"position {tuple(position)}: epoch {epoch} has examples 0 to {self.epoch_size(epoch) - 1}"
+            )
+        examples: list[Example] = []
+        while len(examples) < self.batch_size:
+            end = min(index + self.batch_size - len(examples), self.epoch_size(epoch))
+            examples += [self.example(epoch, i) for i in range(index, end)]
+            epoch, index = (epoch, end) if end < self.epoch_size(epoch) else (epoch + 1, 0)
+        return self.collate(examples), Position(epoch, index)
 
     def batches(self, position: Position | None = None) -> Iterator[tuple[PretrainingBatch, Position]]:
         """The endless stream from a position on: each batch with the position after it."""
@@ -148,6 +153,11 @@ class PretrainingData:
     def epoch_size(self, epoch: int) -> int:
         """How many examples an epoch has; it varies a little, because the short ones fall differently."""
         return len(self._plan(epoch))
+
+    def shown_tokens(self, epoch: int) -> int:
+        """How many of the corpus's tokens an epoch shows; the others are cut off at the ends of examples."""
+        chunks = self.corpus.sentence_starts[self._plan(epoch)]
+        return int(np.minimum(chunks[:, 1] - chunks[:, 0], self.max_seq_length - 3).sum())
 
     def example(self, epoch: int, index: int) -> Example:
         """Example `index` of an epoch: a chunk cut into a pair, between special tokens, with masks."""
@@ -186,7 +196,8 @@ class PretrainingData:
     def _plan(self, epoch: int) -> Ints:
         """The chunks of an epoch in their order; those of two epochs are kept, for batches that hold both."""
         if epoch not in self._plans:
-            _check_at_least(0, epoch=epoch)
+            if epoch < 0:
+                raise ValueError(f"epoch={epoch} must be at least 0")
             rng = np.random.default_rng([self.seed, _PLAN, epoch])
             plan = plan_epoch(self.corpus, self.max_seq_length - 3, self.short_seq_prob, rng)
             self._plans = {**{e: kept for e, kept in self._plans.items() if abs(e - epoch) == 1}, epoch: plan}
@@ -207,46 +218,17 @@ def held_out_batches(
     The last batch may be smaller. `max_examples` keeps the first so many, a random sample of the corpus. `options`
     are those of `PretrainingData`; the same arguments give the same masks every time.
     """
-    _check_at_least(1, batch_size=batch_size)
-    if max_examples is not None:
-        _check_at_least(1, max_examples=max_examples)
+    sizes = plain_numbers({"batch_size": batch_size, "max_examples": max_examples})
+    check(sizes, {"batch_size": SETTINGS["batch_size"], "max_examples": optional(whole(1))}, "held_out_batches")
     data = PretrainingData(corpus, tokenizer, 1, max_seq_length, **options)
     count = data.epoch_size(0) if max_examples is None else min(max_examples, data.epoch_size(0))
     examples = [data.example(0, i) for i in range(count)]
     return [data.collate(examples[start : start + batch_size]) for start in range(0, count, batch_size)]
 
 
-def check_settings(
-    *,
-    batch_size: int,
-    max_seq_length: int,
-    masked_lm_prob: float,
-    max_predictions_per_seq: int | None,
-    short_seq_prob: float,
-    max_ngram: int,
-    pairs: str,
-    seed: int,
-) -> None:
-    """Raise ValueError, or TypeError, that names the first setting of `PretrainingData` which is out of range."""
-    _check_at_least(1, batch_size=batch_size, max_ngram=max_ngram)
-    _check_at_least(8, max_seq_length=max_seq_length)
-    _check_at_least(0, seed=seed)
-    if max_predictions_per_seq is not None:
-        _check_at_least(1, max_predictions_per_seq=max_predictions_per_seq)
-    if not 0 < masked_lm_prob < 1:
-        raise ValueError(f"masked_lm_prob must lie between 0 and 1, both excluded, got {masked_lm_prob}")
-    if not 0 <= short_seq_prob <= 1:
-        raise ValueError(f"short_seq_prob must lie between 0 and 1, got {short_seq_prob}")
-    if pairs not in PAIRS:
-        raise ValueError(f"pairs={pairs!r}: allowed are {', '.join(PAIRS)}")
-
-
-def _check_at_least(lowest: int, **arguments: int) -> None:
-    for name, value in arguments.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name} must be an integer, got {value!r}")
-        if value < lowest:
-            raise ValueError(f"{name} must be at least {lowest}, got {value}")
+def plain_numbers(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with Python's numbers in the place of NumPy's, as JSON can hold them."""
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
 
 
 def _warn_of_cap(max_predictions: int, masked_lm_prob: float, max_seq_length: int) -> None:

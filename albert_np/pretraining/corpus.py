@@ -13,13 +13,16 @@ import numpy as np
 
 from albert_np.files import read_json, whole_folder, write_json
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
+from albert_np.schema import anything, text
 
 __all__ = ["TokenizedCorpus"]
 
 BATCH_SENTENCES = 8192  # tokenized at a time
 
-_ARRAYS = ("ids", "sentence_starts", "document_starts")
+_ARRAYS = {"ids": ("<u2", "<i4"), "sentence_starts": ("<i8",), "document_starts": ("<i8",)}  # name → allowed dtypes
+_HEADER = 128  # bytes of an array's file before the numbers: the length can be written anew in place
 _DESCRIPTION = "corpus.json"
+_SCHEMA = {"vocabulary": text(64), "source": anything(), "fingerprint": text(64)}
 
 Counted = Callable[[int, int], None]  # is told the sentences and tokens done so far
 
@@ -72,7 +75,7 @@ class TokenizedCorpus:
         what the documents raise.
         """
         folder = Path(folder)
-        if folder.exists() and not (folder / _DESCRIPTION).is_file():
+        if folder.exists() and not is_corpus(folder):
             raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
         with whole_folder(folder, replace=True) as hidden:
             _write_arrays(hidden, _encode(documents, tokenizer, progress), _id_dtype(tokenizer))
@@ -86,24 +89,25 @@ class TokenizedCorpus:
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> "TokenizedCorpus":
-        """Open a corpus that `build` made, memory-mapped.
+        """Open a corpus that `build` made, memory-mapped, and compare it with its checksum: one pass over the files.
 
-        Raises FileNotFoundError if there is none and ValueError if it is damaged.
+        Raises FileNotFoundError if there is none and ValueError, naming the file, if it is damaged.
         """
         folder = Path(folder)
-        if not (folder / _DESCRIPTION).is_file():
+        if not is_corpus(folder):
             raise FileNotFoundError(f"{folder} is not a tokenized corpus: it has no {_DESCRIPTION}")
         try:
-            # The plain array view of a memory map reads the same file and is several times faster to slice.
-            arrays = [np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray) for name in _ARRAYS]
-            description = read_json(folder / _DESCRIPTION)
-            corpus = cls(*arrays, **{key: description[key] for key in ("vocabulary", "source", "fingerprint")})
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            raise ValueError(f"the tokenized corpus {folder} is damaged; delete the folder: {error}") from error
-        ends = (corpus.sentence_starts[-1], corpus.document_starts[-1])
-        if ends != (len(corpus.ids), len(corpus.sentence_starts) - 1):
-            raise ValueError(f"the tokenized corpus {folder} is damaged: its arrays disagree; delete the folder")
-        return corpus
+            description = read_json(folder / _DESCRIPTION, _SCHEMA)
+            arrays = [_open_array(folder / f"{name}.npy", dtypes) for name, dtypes in _ARRAYS.items()]
+            if _digest(arrays) != description["fingerprint"]:
+                raise ValueError(f"{folder}: the SHA-256 of its arrays is not the one in {_DESCRIPTION}")
+            for starts, end in ((arrays[1], len(arrays[0])), (arrays[2], len(arrays[1]) - 1)):
+                if starts[0] != 0 or starts[-1] != end or (np.diff(starts) <= 0).any():
+                    raise ValueError(f"{folder}: its arrays disagree")
+        except (ValueError, OSError) as error:
+            raise ValueError(f"the tokenized corpus is damaged and must be made anew: {error}") from error
+        ids, sentence_starts, document_starts = arrays
+        return cls(ids, sentence_starts, document_starts, **{name: description[name] for name in _SCHEMA})
 
     @classmethod
     def cached(
@@ -118,7 +122,7 @@ class TokenizedCorpus:
 
         `documents` is read only in the second case. Arguments and errors as for `build`.
         """
-        if (Path(folder) / _DESCRIPTION).is_file():
+        if is_corpus(Path(folder)):
             try:
                 return cls.open(folder).check(tokenizer, source)
             except ValueError:
@@ -150,6 +154,11 @@ class TokenizedCorpus:
     def num_documents(self) -> int:
         """D."""
         return len(self.document_starts) - 1
+
+
+def is_corpus(folder: Path) -> bool:
+    """Whether a folder says that it is a tokenized corpus."""
+    return (folder / _DESCRIPTION).is_file()
 
 
 class _Encoded(NamedTuple):
@@ -197,8 +206,8 @@ def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]
 def _write_arrays(folder: Path, batches: Iterable[_Encoded], id_dtype: np.dtype[Any]) -> None:
     with (
         _GrowingArray(folder / "ids.npy", id_dtype) as ids,
-        _GrowingArray(folder / "sentence_starts.npy", np.dtype(np.int64)) as sentence_starts,
-        _GrowingArray(folder / "document_starts.npy", np.dtype(np.int64)) as document_starts,
+        _GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")) as sentence_starts,
+        _GrowingArray(folder / "document_starts.npy", np.dtype("<i8")) as document_starts,
     ):
         sentence_starts.append(np.array([0]))
         document_starts.append(np.array([0]))
@@ -222,10 +231,8 @@ class _GrowingArray:
         self.length += len(values)
 
     def _write_header(self) -> None:
-        # NumPy leaves room in the header for the length to grow, so it can be written anew in place.
-        header = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.length,)}
         self._file.seek(0)
-        np.lib.format.write_array_header_1_0(self._file, header)
+        self._file.write(_header(self.dtype, self.length))
 
     def __enter__(self) -> "_GrowingArray":
         return self
@@ -237,8 +244,34 @@ class _GrowingArray:
             self._write_header()
 
 
+def _open_array(path: Path, dtypes: Sequence[str]) -> Ints:
+    """Return a memory-mapped array of one of some dtypes; ValueError, naming the file, if no such was written whole.
+
+    Where `numpy.load` guesses what a file is and believes its header, this takes what `_GrowingArray` writes alone.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path} is missing, or is no file")
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    size = path.stat().st_size
+    for dtype in map(np.dtype, dtypes):
+        length = (size - _HEADER) // dtype.itemsize
+        if length > 0 and size == _HEADER + length * dtype.itemsize and header == _header(dtype, length):
+            # The plain array view of a memory map reads the same file and is several times faster to slice.
+            return np.memmap(path, dtype, "r", _HEADER, (length,)).view(np.ndarray)
+    raise ValueError(f"{path}, of {size} bytes, is not a whole array of type {' or '.join(dtypes)} with one axis")
+
+
+def _header(dtype: np.dtype[Any], length: int) -> bytes:
+    """Return the start of an .npy file of one axis, in format 1.0."""
+    description = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({length},), }}"
+    return (
+        b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + description.ljust(_HEADER - 11).encode() + b"\n"
+    )
+
+
 def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
-    return np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.int32)
+    return np.dtype("<u2" if len(tokenizer) <= 2**16 else "<i4")
 
 
 def _digest(arrays: Iterable[Ints]) -> str:

@@ -1,37 +1,34 @@
 """Text files to documents: the first step of the data's way. A document is a list of sentences."""
 
 import hashlib
+import json
 import os
-import re
+import warnings
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from albert_np.files import read_lines
+from albert_np.pretraining.sentences import LONGEST_SENTENCE, cut_long, split_sentences
 
-__all__ = ["TextLayout", "is_held_out", "read_documents", "split_sentences", "text_source"]
+__all__ = ["TextLayout", "is_held_out", "read_documents", "text_source"]
 
 TextLayout = Literal["lines", "prose"]
 Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
-LONGEST_DOCUMENT = 10_000  # sentences, or lines of one paragraph: a text without blank lines must not fill the memory
-
-# An end mark, any closing quotes or brackets, white space, and then something that can open a sentence.
-_BOUNDARY = re.compile(r"""[.?!]+["'”’)\]]*(?=\s+["'“‘(\[]*[A-Z0-9])|[。！？]+[」』”’）]*""")
-_OPENING = "([\"'“‘"
-# A full stop after one of these ends no sentence: initials (J., U.S., e.g.) and abbreviations.
-_ABBREVIATION = re.compile(
-    r"(?:[A-Z]\.)+|(?:[a-z]\.){2,}"
-    r"|(?:Mr|Mrs|Ms|Dr|Prof|Sr|Jr|St|Mt|Gen|Col|Capt|Lt|Rev|Hon|Vol|Ed|Figs?|Eqs?|Sec|Ch|Refs?|pp|al|cf|vs|viz"
-    r"|approx|resp|ca|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\."
-)
+# A text without blank lines, or without lines, must not fill the memory.
+LONGEST_DOCUMENT = 10_000  # sentences
+LONGEST_PARAGRAPH = 2**20  # characters
+LONGEST_LINE, LONGEST_JSON_LINE = 2**20, 2**26  # bytes
 
 
 def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[str]]:
     """Read text files, one after the other, as a stream of documents.
 
-    paths: one or several UTF-8 text files; those that end in `.gz` are unpacked on the way.
+    paths: one or several UTF-8 text files; those that end in `.gz` are unpacked on the way. Of those named `.jsonl`
+        or `.ndjson`, each line is a JSON object whose "text" is one document or more.
     layout: how sentences and documents are told apart.
 
         "lines": one sentence per line, a blank line ends the document, as in Google's create_pretraining_data.py.
@@ -39,16 +36,19 @@ def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[
             a paragraph are joined and split into sentences by `split_sentences`.
 
     The end of a file ends a document too. Memory holds one document; one of more than 10,000 sentences is continued
-    as the next. No document is empty and no sentence is blank.
+    as the next. Lines end in \\n, \\r\\n or \\r. No document is empty and no sentence is blank. Sentences of more than
+    80 words are cut, see `cut_long`; a warning at the end says how many.
 
     Raises, before anything is read, FileNotFoundError or IsADirectoryError for a path that is no file and ValueError
-    for an empty file; while reading, ValueError with the file and line that is not UTF-8, or the file that is damaged
-    gzip or holds nothing but white space.
+    for an empty file or a pipe; while reading, ValueError with the file and line that is not UTF-8 or not text, or
+    the file that is damaged gzip or holds nothing but white space.
     """
     if layout not in get_args(TextLayout):
         raise ValueError(f"layout must be one of {', '.join(map(repr, get_args(TextLayout)))}, got {layout!r}")
     files = _existing_files(paths)
-    return chain.from_iterable(_file_documents(path, layout) for path in files)
+    counts = Counter[str]()
+    texts = chain.from_iterable(_file_documents(path, layout, counts) for path in files)
+    return chain(texts, _say_what_was_cut(counts))
 
 
 def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, Any]:
@@ -71,28 +71,6 @@ def is_held_out(document: Sequence[str], fraction: float = 0.05) -> bool:
     return int.from_bytes(digest, "big") < fraction * 2**64
 
 
-def split_sentences(text: str) -> list[str]:
-    """Split running English prose into sentences.
-
-    A sentence ends at ``.``, ``?`` or ``!`` (with the quotes and brackets that close after it) where white space
-    and a capital letter or a digit follow, unless the full stop belongs to initials or to a common abbreviation.
-    The Chinese marks ``。！？`` always end one. Runs of white space, line ends too, become one space.
-
-    Returns the sentences in order, none of them empty: together they hold every character of the text that is
-    not white space.
-    """
-    text = " ".join(text.split())
-    sentences, start = [], 0
-    for match in _BOUNDARY.finditer(text):
-        last_word = text[start : match.end()].rpartition(" ")[2].lstrip(_OPENING)
-        if _ABBREVIATION.fullmatch(last_word):
-            continue
-        sentences.append(text[start : match.end()].strip())
-        start = match.end()
-    sentences.append(text[start:].strip())
-    return [sentence for sentence in sentences if sentence]
-
-
 def _existing_files(paths: Paths) -> list[Path]:
     files = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     if not files:
@@ -102,19 +80,73 @@ def _existing_files(paths: Paths) -> list[Path]:
             raise FileNotFoundError(f"there is no file {path}")
         if path.is_dir():
             raise IsADirectoryError(f"{path} is a folder; name the text files in it")
+        if not path.is_file():
+            raise ValueError(f"{path} is a pipe or a device; a text is read more than once: write it to a file first")
         if path.stat().st_size == 0:
             raise ValueError(f"{path} is empty")
     return files
 
 
-def _file_documents(path: Path, layout: TextLayout) -> Iterator[list[str]]:
+def _file_documents(path: Path, layout: TextLayout, counts: Counter[str]) -> Iterator[list[str]]:
     empty = True
     documents = _by_lines if layout == "lines" else _by_paragraphs
-    for document in documents(line.strip() for line in read_lines(path)):
-        empty = False
-        yield document
+    for text in _json_texts(path) if _is_json_lines(path) else [_lines(path)]:
+        for document in documents(line.strip() for line in text):
+            empty = False
+            yield [part for sentence in document for part in _cut(sentence, counts)]
     if empty:
         raise ValueError(f"{path} holds nothing but white space")
+
+
+def _cut(sentence: str, counts: Counter[str]) -> list[str]:
+    parts = cut_long(sentence)
+    counts["sentences"] += 1
+    if len(parts) > 1:
+        counts["cut"] += 1
+        counts["parts"] += len(parts)
+    return parts
+
+
+def _say_what_was_cut(counts: Counter[str]) -> Iterator[list[str]]:
+    """Yield nothing; warn, once all is read, of sentences that were cut."""
+    if counts["cut"]:
+        warnings.warn(
+            f"{counts['cut']:,} of {counts['sentences']:,} sentences have more than {LONGEST_SENTENCE} words, or as "
+            f"much without spaces; they are cut into {counts['parts']:,} parts",
+            stacklevel=2,
+        )
+    yield from ()
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a text, whichever way they end; one of more than a megabyte in pieces."""
+    number = 1
+    for raw in read_lines(path, LONGEST_LINE):
+        if "\0" in raw:
+            raise ValueError(f"{path}, line {number} holds the character NUL: this is no text")
+        yield from raw.removesuffix("\n").removesuffix("\r").split("\r")
+        number += raw.endswith("\n")
+
+
+def _is_json_lines(path: Path) -> bool:
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith((".jsonl", ".ndjson"))
+
+
+def _json_texts(path: Path) -> Iterator[list[str]]:
+    """The lines of each text of a file of JSON objects, one a line."""
+    for number, line in enumerate(read_lines(path, LONGEST_JSON_LINE), 1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            text = entry["text"]
+            text.encode()
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(
+                f'{path}, line {number} is not a JSON object with a "text" of Unicode characters: {line[:60]!r}'
+            ) from error
+        yield text.splitlines()
 
 
 def _by_lines(lines: Iterable[str]) -> Iterator[list[str]]:
@@ -130,13 +162,18 @@ def _by_lines(lines: Iterable[str]) -> Iterator[list[str]]:
 def _by_paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
     document: list[str] = []
     paragraph: list[str] = []
+    size = 0
     for line in chain(lines, ["", ""]):
         second_blank = not line and not paragraph
         if line:
             paragraph.append(line)
-        if not line or len(paragraph) == LONGEST_DOCUMENT:
+            size += len(line)
+        if not line or size >= LONGEST_PARAGRAPH:
             document += split_sentences(" ".join(paragraph))
-            paragraph = []
-        if document and (second_blank or len(document) >= LONGEST_DOCUMENT):
+            paragraph, size = [], 0
+        while len(document) >= LONGEST_DOCUMENT:
+            yield document[:LONGEST_DOCUMENT]
+            document = document[LONGEST_DOCUMENT:]
+        if document and second_blank:
             yield document
             document = []

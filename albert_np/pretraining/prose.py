@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterator
 
-from albert_np.pretraining.documents import split_sentences
+from albert_np.pretraining.sentences import split_sentences
 
 _BULLET = re.compile(r"\s*(?:[*+•-]|\(?\w{1,2}[.)])\s+(?=\S)")
 _RULER = re.compile(r"([^\w\s.>])\1\1(?:\1|\s)*$")  # ===== under a heading, or the border of a table

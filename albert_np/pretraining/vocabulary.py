@@ -25,7 +25,9 @@ class Tokenizer(Protocol):
     sep_token_id: int
     pad_token_id: int
     mask_token_id: int
-    all_special_ids: list[int]
+
+    @property
+    def all_special_ids(self) -> list[int]: ...
 
     def __len__(self) -> int: ...
 

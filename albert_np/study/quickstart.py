@@ -5,6 +5,7 @@ by experiment for two processors; the README has the figures.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -100,11 +101,15 @@ def quickstart(
 
     Raises what `prepare_run` and `PretrainingRun.train` raise.
     """
-    report("reading Python's manual and docstrings")
-    documents: list[Sequence[str]] = list(python_prose())
+
+    @cache
+    def documents() -> list[Sequence[str]]:
+        report("reading Python's manual and docstrings")
+        return list(python_prose())
+
     run = prepare_run(
         output,
-        lambda: documents,
+        documents,
         python_prose_source(),
         CONFIG,
         recipe(steps, seed),

@@ -1,12 +1,14 @@
 """Text to ids and back: the SentencePiece tokenizer of ALBERT.
 
-In the order of a call: `tokenizer` (the class), `arguments` (what it is given), `encoder` (text → ids) with
-`special_tokens`, `normalization` and `sentencepiece_model`, `batch` (cut, filled up, handed over). Beside the way:
-`folder` (saving and loading), `vocabulary` (learning one), `unigram` (the model in plain Python).
+In the order of a call: `tokenizer` (the class, with its options and special tokens as `attributes`), `arguments`
+(what it is given), `encoder` (text → ids) with `special_tokens`, `normalization` and `sentencepiece_model`, `batch`
+(cut and filled up), `encoding` (what is handed over). Beside the way: `folder` (saving and loading) with `fields` (what
+may stand in the files), `vocabulary` (learning one), `unigram` (the model in plain Python).
 """
 
-from albert_np.tokenization.batch import BatchEncoding, Row
+from albert_np.tokenization.batch import Row
 from albert_np.tokenization.encoder import TokenizedText
+from albert_np.tokenization.encoding import BatchEncoding
 from albert_np.tokenization.normalization import Normalizer
 from albert_np.tokenization.sentencepiece_model import (
     Kind,

@@ -1,47 +1,106 @@
-"""What a tokenizer is given, checked before any work starts: texts, truncation, padding."""
+"""What a tokenizer is given, checked before any work starts: texts, options, truncation, padding."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import index
-from typing import NamedTuple, SupportsIndex
+from typing import Any, NamedTuple, SupportsIndex, TypedDict, cast
+
+import numpy as np
 
 from albert_np.tokenization.batch import Limits, Padding
 from albert_np.tokenization.encoder import Text
+from albert_np.tokenization.special_tokens import is_unicode
 
 TRUNCATIONS = ("do_not_truncate", "longest_first", "longest_first_fast", "only_first", "only_second")
 PADDINGS = ("do_not_pad", "longest", "max_length")
 SIDES = ("right", "left")
 UNBOUNDED = 10**20  # a model_max_length above this is Hugging Face's way to write "none"
 
+Pair = tuple[Text, Text] | list[Text]
+
+
+class CallOptions(TypedDict, total=False):
+    """The options of a call, by name; None stands for the default. `AlbertTokenizer.__call__` says what they do."""
+
+    add_special_tokens: bool | None
+    padding: bool | str | None
+    truncation: bool | str | None
+    max_length: int | None
+    stride: int | None
+    is_split_into_words: bool | None
+    pad_to_multiple_of: int | None
+    padding_side: str | None
+    return_tensors: str | None
+    return_token_type_ids: bool | None
+    return_attention_mask: bool | None
+    return_overflowing_tokens: bool | None
+    return_special_tokens_mask: bool | None
+    return_offsets_mapping: bool | None
+    return_length: bool | None
+
+
+DEFAULTS: CallOptions = {
+    "add_special_tokens": True,
+    "padding": False,
+    "truncation": None,
+    "max_length": None,
+    "stride": 0,
+    "is_split_into_words": False,
+    "pad_to_multiple_of": None,
+    "padding_side": None,
+    "return_tensors": None,
+    "return_token_type_ids": True,
+    "return_attention_mask": True,
+    "return_overflowing_tokens": False,
+    "return_special_tokens_mask": False,
+    "return_offsets_mapping": False,
+    "return_length": False,
+}
+
+
+def read_options(options: CallOptions) -> CallOptions:
+    """Fill in the defaults. Raises TypeError for an option that there is not, and for a flag that is no bool."""
+    given: Mapping[str, Any] = options
+    if unknown := [name for name in given if name not in DEFAULTS]:
+        raise TypeError(f"{unknown[0]!r} is no option of a tokenizer's call; these are: {', '.join(DEFAULTS)}")
+    filled: dict[str, Any] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
+    for name, default in DEFAULTS.items():
+        if isinstance(default, bool) and name != "padding":
+            filled[name] = check_flag(name, filled[name])
+    return cast(CallOptions, filled)
+
 
 class Inputs(NamedTuple):
-    """The texts of a call: first texts, second texts (None without pairs), and whether a batch of them was given."""
+    """The texts of a call: first texts, second texts (None without any pair), and whether a batch of them was given."""
 
     firsts: list[Text]
-    seconds: list[Text] | None
+    seconds: list[Text | None] | None
     batched: bool
 
 
-def read_inputs(text: Text | Sequence[Text], text_pair: Text | Sequence[Text] | None, as_words: bool) -> Inputs:
+def read_inputs(text: Text | Sequence[Text | Pair], text_pair: Text | Sequence[Text] | None, as_words: bool) -> Inputs:
     """Sort out what was given: one text, a batch, pairs; as strings or, with `as_words`, as lists of words.
 
     Raises TypeError or ValueError that says what is allowed.
     """
     firsts, batched = _texts("text", text, as_words)
-    seconds: list[Text] | None = None
+    seconds: list[Text | None] | None = None
     if text_pair is not None:
         seconds, both = _texts("text_pair", text_pair, as_words)
         if batched != both:
             raise TypeError("text and text_pair must both be single texts or both be batches")
         if len(firsts) != len(seconds):
             raise ValueError(f"text has {len(firsts)} entries and text_pair {len(seconds)}; they must be as many")
-    elif batched and not as_words and firsts and not isinstance(firsts[0], str):
-        firsts, seconds = _unzip(firsts)
-    check_texts("text", firsts, as_words)
-    check_texts("text_pair", seconds or [], as_words)
+    elif batched and any(_is_pair(entry, as_words) for entry in firsts):
+        pairs = [entry if _is_pair(entry, as_words) else (entry, None) for entry in firsts]
+        firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    for name, texts in (("text", firsts), ("text_pair", seconds or [])):
+        for i, entry in enumerate(texts):
+            if entry is not None:
+                check_text(f"{name}[{i}]" if batched else name, entry, as_words)
     return Inputs(firsts, seconds, batched)
 
 
-def _texts(name: str, given: Text | Sequence[Text], as_words: bool) -> tuple[list[Text], bool]:
+def _texts(name: str, given: Any, as_words: bool) -> tuple[list[Any], bool]:
     """Return what was given as a list, and whether it was a batch."""
     if isinstance(given, str) and not as_words:
         return [given], False
@@ -52,24 +111,76 @@ def _texts(name: str, given: Text | Sequence[Text], as_words: bool) -> tuple[lis
     return list(given) if batched else [given], batched
 
 
-def _unzip(pairs: Sequence[Text]) -> tuple[list[Text], list[Text]]:
-    """Turn a batch of (text, text) pairs into two batches."""
-    for i, pair in enumerate(pairs):
-        if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-            raise TypeError(f"text[{i}] must be a string or, if all of them are, a pair of strings; got {pair!r}")
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def _is_pair(entry: Any, as_words: bool) -> bool:
+    """Whether an entry of a batch is a pair of texts, not one text."""
+    single = (str,) if not as_words else (list, tuple)
+    return isinstance(entry, (list, tuple)) and len(entry) == 2 and all(isinstance(text, single) for text in entry)
 
 
-def check_texts(name: str, texts: Sequence[Text], as_words: bool = False) -> None:
-    """Raise TypeError unless `texts` are strings or, with `as_words`, lists of words."""
+def check_texts(name: str, texts: Sequence[str]) -> None:
+    """Raise TypeError unless `texts` are strings, ValueError if one is no Unicode."""
     if isinstance(texts, str):
         raise TypeError(f"{name} must be a sequence of strings, not one string")
     for i, text in enumerate(texts):
-        if not as_words:
-            if not isinstance(text, str):
-                raise TypeError(f"{name}[{i}] must be a string, got {type(text).__name__}")
-        elif not isinstance(text, (list, tuple)) or not all(isinstance(word, str) for word in text):
-            raise TypeError(f"{name}[{i}] must be a list of words (is_split_into_words=True), got {text!r}")
+        check_text(f"{name}[{i}]", text)
+
+
+def check_text(place: str, text: Any, as_words: bool = False) -> None:
+    """Raise TypeError unless this is a string or, with `as_words`, a list of strings; ValueError if no Unicode."""
+    if as_words:
+        if not isinstance(text, (list, tuple)) or not all(isinstance(word, str) for word in text):
+            raise TypeError(f"{place} must be a list of words (is_split_into_words=True), got {text!r}")
+        if not is_unicode("".join(text)):
+            for i, word in enumerate(text):
+                check_text(f"{place}[{i}]", word)
+    elif not isinstance(text, str):
+        pair = " or a pair of strings" if isinstance(text, (list, tuple)) else ""
+        raise TypeError(f"{place} must be a string{pair}, got {type(text).__name__}{f' {text!r}' if pair else ''}")
+    elif not is_unicode(text):
+        at = next(i for i, character in enumerate(text) if not is_unicode(character))
+        raise ValueError(
+            f"{place} is no Unicode text: the lone surrogate {text[at]!r} at place {at}; decode the bytes that it came "
+            "from with their encoding, or with errors='replace'"
+        )
+
+
+class Asked(NamedTuple):
+    """What a call asks for: special tokens, columns, how rows are cut and filled up, and windows as rows."""
+
+    special: bool
+    columns: list[str]
+    limits: Limits | None
+    padding: Padding
+    overflowing: bool
+
+
+def read_asked(options: CallOptions, paired: bool, model_max_length: int, sides: tuple[str, str], pad_id: int) -> Asked:
+    """Read the options of a call, filled in by `read_options`; `sides`: where a tokenizer cuts and fills up.
+
+    Raises TypeError or ValueError for what is not allowed.
+    """
+    given: Mapping[str, Any] = options
+    truncation, padding, max_length = given["truncation"], given["padding"], given["max_length"]
+    check_int("max_length", max_length, least=1)
+    if truncation is None and max_length is not None and padding is False:
+        truncation = True
+    length = model_max_length if max_length is None else max_length
+    overflowing = given["return_overflowing_tokens"]
+    limits = read_limits(truncation, length, sides[0], given["stride"], paired, overflowing)
+    side = sides[1] if given["padding_side"] is None else given["padding_side"]
+    fill = read_padding(
+        padding, length, given["pad_to_multiple_of"], side, pad_id, given["return_tensors"], limits is not None
+    )
+    asked = {
+        "input_ids": True,
+        "token_type_ids": given["return_token_type_ids"],
+        "attention_mask": given["return_attention_mask"],
+        "special_tokens_mask": given["return_special_tokens_mask"],
+        "offset_mapping": given["return_offsets_mapping"],
+        "length": given["return_length"],
+        "overflow_to_sample_mapping": overflowing,
+    }
+    return Asked(given["add_special_tokens"], [name for name in asked if asked[name]], limits, fill, overflowing)
 
 
 def read_limits(
@@ -77,7 +188,6 @@ def read_limits(
     max_length: int,
     side: str,
     stride: int,
-    special_count: int,
     paired: bool,
     overflowing: bool,
 ) -> Limits | None:
@@ -93,9 +203,7 @@ def read_limits(
         raise ValueError("truncation='only_second' needs a second text to cut: give text_pair")
     if overflowing and paired and strategy.startswith("longest_first"):
         raise ValueError("overflowing tokens of pairs need truncation='only_first' or 'only_second'")
-    if max_length <= special_count:
-        raise ValueError(f"max_length={max_length} leaves no room beside {special_count} special tokens")
-    return Limits(strategy, max_length, max_length - special_count, side, stride)
+    return Limits(strategy, max_length, side, stride)
 
 
 def read_padding(
@@ -118,8 +226,9 @@ def read_padding(
     if truncated and multiple and strategy != "do_not_pad" and max_length % multiple:
         raise ValueError(f"max_length={max_length} is no multiple of pad_to_multiple_of={multiple}")
     check_choice("padding_side", side, SIDES)
-    if return_tensors is not None:
-        check_choice("return_tensors", return_tensors, ("np",))
+    if return_tensors not in (None, "np"):
+        hint = ": torch.from_numpy makes tensors of arrays" if return_tensors == "pt" else ""
+        raise ValueError(f"return_tensors must be 'np' or None, got {return_tensors!r}{hint}")
     return Padding(strategy, max_length, multiple, side, pad_id, return_tensors == "np")
 
 
@@ -130,6 +239,13 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def check_flag(name: str, value: object) -> bool:
+    """Return a bool. Raises TypeError for anything else: "false" would count as true."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
 def check_int(name: str, value: object, least: int) -> None:
     """Raise TypeError or ValueError unless `value` is None or an integer of at least `least`."""
     if value is None:
@@ -138,3 +254,16 @@ def check_int(name: str, value: object, least: int) -> None:
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if index(value) < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def check_length(name: str, value: int) -> int:
+    """Return a number of tokens, at least 1. Raises TypeError or ValueError for anything else."""
+    check_int(name, value, least=1)
+    if value is None:
+        raise TypeError(f"{name} must be an integer, got None")
+    return index(value)
+
+
+def check_side(name: str, value: str) -> str:
+    """Return "right" or "left". Raises ValueError for anything else."""
+    return check_choice(name, value, SIDES)

@@ -1,7 +1,6 @@
 """From tokenized texts to a batch: cut what is too long, set special tokens around, fill up, hand over.
 
-`make_rows` gives the rows, `COLUMNS` reads their columns, `Padding` fills these up, `BatchEncoding` is what a call
-returns.
+`make_rows` gives the rows, `COLUMNS` reads their columns, `Padding` fills these up.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,34 +19,38 @@ Columns = dict[str, Any]  # name → one list or number for each row
 class Limits(NamedTuple):
     """How rows are held to a length.
 
-    `strategy`: which text is cut; `max_length`: tokens in a row, special ones included; `room`: tokens that are left
-    for texts; `side`: the end that is cut off; `stride`: tokens that neighbouring windows share.
+    `strategy`: which text is cut; `max_length`: tokens in a row, special ones included; `side`: the end that is cut
+    off; `stride`: tokens that neighbouring windows share.
     """
 
     strategy: str
     max_length: int
-    room: int
     side: str
     stride: int
 
 
-def windows(n_first: int, n_second: int | None, limits: Limits) -> Iterator[tuple[slice, slice]]:
-    """Yield what each row keeps of two texts of `n_first` and `n_second` tokens that exceed the room.
+def windows(n_first: int, n_second: int | None, specials: int, limits: Limits) -> Iterator[tuple[slice, slice]]:
+    """Yield what each row keeps of two texts of `n_first` and `n_second` tokens that exceed the room for them.
 
-    The first window is what truncation keeps; the following ones hold the rest, each as wide and sharing
-    `stride` tokens with the one before (Rust tokenizers, `Encoding::truncate`). Raises ValueError if nothing of
-    the text would be left, or nothing beside the stride.
+    The room is what `specials` special tokens leave. The first window is what truncation keeps; the following ones
+    hold the rest, each as wide and sharing `stride` tokens with the one before (Rust tokenizers,
+    `Encoding::truncate`). Raises ValueError if nothing of the text would be left, or nothing beside the stride, or
+    if the text that should be cut is not there.
     """
-    everything = slice(None)
+    everything, room = slice(None), limits.max_length - specials
+    if room <= 0:
+        raise ValueError(f"max_length={limits.max_length} leaves no room beside {specials} special tokens")
+    if n_second is None and limits.strategy == "only_second":
+        raise ValueError("truncation='only_second' needs a second text to cut: give text_pair")
     if n_second is None or limits.strategy == "only_first":
-        for window in _sliding(n_first, limits.room - (n_second or 0), limits):
+        for window in _sliding(n_first, room - (n_second or 0), limits):
             yield window, everything
     elif limits.strategy == "only_second":
-        for window in _sliding(n_second, limits.room - n_first, limits):
+        for window in _sliding(n_second, room - n_first, limits):
             yield everything, window
     else:
         share = fast_shares if limits.strategy == "longest_first_fast" else slow_shares
-        keep_first, keep_second = share(n_first, n_second, limits.room)
+        keep_first, keep_second = share(n_first, n_second, room)
         yield _kept(n_first, keep_first, limits.side), _kept(n_second, keep_second, limits.side)
 
 
@@ -114,7 +117,7 @@ class Row(NamedTuple):
     def input_ids(self) -> list[int]:
         """The ids of the tokens."""
         cls, sep = self.special or (0, 0)
-        return self._around(self.first.ids, self.second.ids if self.second else (), cls, sep)
+        return self.around(self.first.ids, self.second.ids if self.second else (), cls, sep)
 
     def token_type_ids(self) -> list[int]:
         """0 up to and with the first [SEP], then 1; without special tokens 0 throughout (as HF's slow one)."""
@@ -132,24 +135,24 @@ class Row(NamedTuple):
     def offset_mapping(self) -> list[tuple[int, int]]:
         """Start and end of each token in its text; (0, 0) for a special token."""
         second = (self.second.offsets if self.second else None) or ()
-        return self._around(self.first.offsets or (), second, (0, 0), (0, 0))
+        return self.around(self.first.offsets or (), second, (0, 0), (0, 0))
 
     def sequence_ids(self) -> list[int | None]:
         """0 for a token of the first text, 1 of the second, None for a special token."""
         second = [1] * len(self.second.ids) if self.second else []
-        return self._around([0] * len(self.first.ids), second, None, None)
+        return self.around([0] * len(self.first.ids), second, None, None)
 
     def word_ids(self) -> list[int | None]:
         """Which word of its text a token belongs to, None for a special token."""
         second = (self.second.words if self.second else None) or ()
-        return self._around(self.first.words or (), second, None, None)
+        return self.around(self.first.words or (), second, None, None)
 
     def length(self) -> int:
         """How many tokens the row holds, special ones included."""
         texts = len(self.first.ids) + (len(self.second.ids) if self.second else 0)
         return texts + (special_count(self.second is not None) if self.special else 0)
 
-    def _around(self, first: Sequence[Value], second: Sequence[Value], cls: Value, sep: Value) -> list[Value]:
+    def around(self, first: Sequence[Value], second: Sequence[Value], cls: Value, sep: Value) -> list[Value]:
         """Lay out one value for each token, with `cls` and `sep` in the places of the special tokens."""
         if self.special is None:
             return [*first, *second]
@@ -174,7 +177,7 @@ def special_count(paired: bool) -> int:
 
 def make_rows(
     firsts: Sequence[TokenizedText],
-    seconds: Sequence[TokenizedText] | None,
+    seconds: Sequence[TokenizedText | None] | None,
     special: tuple[int, int] | None,
     limits: Limits | None,
     overflowing: bool,
@@ -183,10 +186,11 @@ def make_rows(
     for sample, first in enumerate(firsts):
         second = None if seconds is None else seconds[sample]
         n_first, n_second = len(first.ids), None if second is None else len(second.ids)
-        if limits is None or n_first + (n_second or 0) <= limits.room:
+        specials = special_count(second is not None) if special else 0
+        if limits is None or n_first + (n_second or 0) + specials <= limits.max_length:
             yield Row(sample, first, second, special)
             continue
-        for cut_first, cut_second in windows(n_first, n_second, limits):
+        for cut_first, cut_second in windows(n_first, n_second, specials, limits):
             yield Row(sample, first.cut(cut_first), second and second.cut(cut_second), special)
             if not overflowing:
                 break
@@ -282,55 +286,3 @@ def collect_columns(encodings: Mapping[str, Any] | Sequence[Mapping[str, Any]]) 
 
 def _as_list(row: Any) -> Any:
     return row.tolist() if isinstance(row, (np.ndarray, np.generic)) else row
-
-
-class BatchEncoding(dict[str, Any]):
-    """Columns of a tokenized batch, as items and as attributes: `batch["input_ids"]`, `batch.input_ids`.
-
-    `rows`, which were filled up to `width` on `side`, say where the tokens came from.
-    """
-
-    def __init__(self, columns: Mapping[str, Any], rows: Sequence[Row] = (), width: int = 0, side: str = "right"):
-        super().__init__(columns)
-        self._rows = rows
-        self._width = width
-        self._side = side
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"this encoding has no {name!r}; it has {', '.join(self)}") from None
-
-    def sequence_ids(self, row: int = 0) -> list[int | None]:
-        """Return for each token of a row which text it is from: 0, 1, or None for a special or padding token.
-
-        Raises ValueError for a row that does not exist.
-        """
-        return fill_up(self._row(row).sequence_ids(), self._width, None, self._side)
-
-    def word_ids(self, row: int = 0) -> list[int | None]:
-        """Return for each token of a row the number of its word in its text, None for a special or padding token.
-
-        Raises ValueError for a row that does not exist, or unless the texts were given as words.
-        """
-        source = self._row(row)
-        if source.first.words is None:
-            raise ValueError("word_ids: give the texts as lists of words, with is_split_into_words=True")
-        return fill_up(source.word_ids(), self._width, None, self._side)
-
-    def _row(self, row: int) -> Row:
-        if not 0 <= row < len(self._rows):
-            raise ValueError(f"row={row}: the tokenizer call behind this encoding made {len(self._rows)} rows")
-        return self._rows[row]
-
-    def __repr__(self) -> str:
-        return "\n".join(["BatchEncoding(", *(f"  {name}: {_summary(v)}" for name, v in self.items()), ")"])
-
-
-def _summary(value: Any) -> str:
-    """An array with its type and shape; a list, cut after a few lines."""
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} array of shape {value.shape}\n{value}".replace("\n", "\n    ")
-    text = repr(value)
-    return text if len(text) <= 400 else f"{text[:400]}… ({len(value)} entries)"

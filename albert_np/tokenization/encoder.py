@@ -1,12 +1,11 @@
 """From raw text to token ids and back: split off added tokens, normalise, cut into pieces; join pieces."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeVar, cast
 
 from albert_np.tokenization.normalization import Normalizer, Spans
-from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 from albert_np.tokenization.special_tokens import AddedVocabulary, Part
 
 Text = str | Sequence[str]  # a text, or one that is already cut into words
@@ -20,16 +19,31 @@ class TokenizedText(NamedTuple):
     """One text as tokens, before special tokens are added.
 
     `ids`: token ids. `offsets`: start and end of each token in the text (in its word, if the text came as
-    words). `words`: which word each token belongs to. The last two are None where they were not asked for.
+    words). `words`: which word each token belongs to. These two are None where they were not asked for. `start`: how
+    many tokens of the text were cut off in front.
     """
 
     ids: list[int]
     offsets: Offsets | None = None
     words: list[int] | None = None
+    start: int = 0
 
     def cut(self, window: slice) -> "TokenizedText":
         """The tokens inside `window`."""
-        return TokenizedText(self.ids[window], self.offsets and self.offsets[window], self.words and self.words[window])
+        return TokenizedText(
+            self.ids[window],
+            None if self.offsets is None else self.offsets[window],
+            None if self.words is None else self.words[window],
+            window.indices(len(self.ids))[0],
+        )
+
+
+class LocatedText(NamedTuple):
+    """All that is known of the tokens of one text: as they were spelled there, their places and their words."""
+
+    tokens: list[str]
+    offsets: Offsets
+    words: list[int]
 
 
 class Stretch(NamedTuple):
@@ -43,26 +57,27 @@ class Stretch(NamedTuple):
 class TextEncoder:
     """Text to token ids, the place in the text that every token came from, and ids to text.
 
-    `vocabulary`: token → id, pieces and added tokens.
+    `added` also holds the model. Neither is changed: other tokens or options need another encoder.
     """
 
-    def __init__(self, model: SentencePieceModel, normalizer: Normalizer, added: AddedVocabulary):
-        self.model = model
+    def __init__(self, normalizer: Normalizer, added: AddedVocabulary):
+        self.model = added.model
         self.normalizer = normalizer
         self.added = added
-        self.vocabulary = {**model.piece_ids, **added.ids}
-        self._verbatim = re.compile("|".join(map(re.escape, {*model.reserved, *added.ids})))
+        self.splitter = added.splitter(normalizer.do_lower_case)
+        self._verbatim = re.compile("|".join(map(re.escape, {*self.model.reserved, *added.ids})))
 
     def token_to_id(self, token: str) -> int:
         """The id of an added token or a piece; of anything else, the unknown id."""
-        return self.vocabulary.get(token, self.model.unk_id)
+        token_id = self.added.ids.get(token)
+        return self.model.piece_to_id(token) if token_id is None else token_id
 
     def id_to_token(self, token_id: int) -> str:
         """The added token or piece of an id. Raises ValueError for an id that does not exist."""
         if token_id in self.added.by_id:
             return self.added.by_id[token_id].content
         if not 0 <= token_id < len(self.model):
-            raise ValueError(f"ids: {token_id} is no token id; allowed are 0 to {len(self.vocabulary) - 1}")
+            raise ValueError(f"ids: {token_id} is no token id; allowed are 0 to {len(self.added) - 1}")
         return self.model.pieces[token_id]
 
     def tokenized(self, texts: Sequence[Text], as_words: bool, offsets: bool) -> list[TokenizedText]:
@@ -71,7 +86,7 @@ class TextEncoder:
             return self._tokenized_strings(cast(Sequence[str], texts), offsets)
         words = list(dict.fromkeys(word for text in texts for word in text))  # each of them once
         tokenized = dict(zip(words, self._tokenized_strings(words, offsets), strict=True))
-        return [_join_words([tokenized[word] for word in text]) for text in texts]
+        return [_join_words([tokenized[word] for word in text], offsets) for text in texts]
 
     def _tokenized_strings(self, texts: Sequence[str], offsets: bool) -> list[TokenizedText]:
         if not offsets:
@@ -83,7 +98,7 @@ class TextEncoder:
 
         A text with added tokens goes in as several segments.
         """
-        splitter = self.added.splitter
+        splitter = self.splitter
         for chunk in _chunks(texts):
             lowered = [splitter.lower(text) for text in chunk]
             if not splitter.occurs_in("\n".join(lowered)):
@@ -130,11 +145,30 @@ class TextEncoder:
                     offsets += self._offsets(stretch, own)
                 yield tokens, offsets
 
+    def located_text(self, text: Text, as_words: bool) -> LocatedText:
+        """The tokens of one text with their places and words.
+
+        Words are those that were given or, in a string, what white space sets apart; an added token is a word.
+        """
+        if as_words:
+            each = list(self.located(text))
+            tokens = [token for own, _ in each for token in own]
+            numbers = [number for number, (own, _) in enumerate(each) for _ in own]
+            return LocatedText(tokens, [place for _, places in each for place in places], numbers)
+        (tokens, offsets), words = next(self.located([cast(str, text)])), []
+        number, starts = -1, True
+        for token in tokens:
+            is_added = token in self.added.ids
+            number += starts or is_added or self.model.starts_word(token)
+            words.append(number)
+            starts = is_added or self.model.ends_word(token)
+        return LocatedText(tokens, offsets, words)
+
     def _stretches(self, text: str) -> list[Stretch]:
         """Split one text at added tokens and normalise what lies between them."""
-        lowered, spans = self.added.splitter.lower_with_spans(text)
+        lowered, spans = self.splitter.lower_with_spans(text)
         stretches = []
-        for start, stop, token_id in self.added.splitter.split(lowered):
+        for start, stop, token_id in self.splitter.split(lowered):
             raw, raw_spans = lowered[start:stop], spans.cut(start, stop)
             if token_id is None:
                 raw, raw_spans = self.normalizer.with_spans(raw, raw_spans)
@@ -152,11 +186,8 @@ class TextEncoder:
             return [(spans.starts[0], spans.ends[-1])]
         alignment, blanks = self.model.alignment(text, pieces), self.model.blanks(text)
         offsets = []
-        position = 0
-        for piece in pieces:
-            start = alignment.starts[position]
-            position += len(piece)
-            end = alignment.ends[position - 1]
+        for first, last in self.model.places(pieces):
+            start, end = alignment.starts[first], alignment.ends[last]
             while start < end and text[start] in blanks:
                 start += 1
             while start < end and text[end - 1] in blanks:
@@ -167,41 +198,45 @@ class TextEncoder:
             offsets.append((spans.starts[start], spans.ends[end - 1]))
         return offsets
 
-    def decode(self, ids: Sequence[int]) -> str:
+    def decode(self, ids: Sequence[int], spaces: bool = True) -> str:
         """Join ids to text.
 
         The text before a special token gets a space in front, the text behind it none: `[CLS] hello[SEP]`. Other
-        added tokens stand between spaces. Semantics: Hugging Face transformers 4.57,
+        added tokens stand between `spaces`, or without them. Semantics: Hugging Face transformers 4.57,
         `PreTrainedTokenizer._decode` and `AlbertTokenizer.convert_tokens_to_string`.
         """
         stretches: list[str] = []
+        specials = set(self.added.special_ids)
         for is_plain, run in groupby(ids, key=self.added.plain_ids.__contains__):
             if is_plain:
                 stretches += map(self.id_to_token, run)
-            elif joined := self._join_specials(run):
+            elif joined := self._join(run, specials, self.id_to_token):
                 stretches.append(joined)
-        return " ".join(stretches)
+        return (" " if spaces else "").join(stretches)
 
-    def _join_specials(self, ids: Iterator[int]) -> str:
-        """Join pieces and special tokens, with the spaces of `decode`."""
-        specials = set(self.added.special_ids)
+    def join_tokens(self, tokens: Sequence[str]) -> str:
+        """Join tokens to text, unknown ones as they are spelled; all added ones that are not special as pieces are."""
+        return self._join(tokens, set(self.added.all_special), str)
+
+    def _join(self, items: Iterable[Item], specials: set[Item], spell: Callable[[Item], str]) -> str:
+        """Join pieces and special tokens, as ids or strings, with the spaces of `decode`."""
         text, after_special = "", False
-        pieces: list[int] = []
-        for i in ids:
-            if i not in specials:
-                pieces.append(i)
+        pieces: list[Item] = []
+        for item in items:
+            if item not in specials:
+                pieces.append(item)
                 after_special = False
                 continue
-            text += ("" if after_special else " ") + self.model.decode(pieces) + self.id_to_token(i)
+            text += ("" if after_special else " ") + self.model.decode(pieces) + spell(item)
             pieces, after_special = [], True
         return (text + self.model.decode(pieces)).strip()
 
 
-def _join_words(words: Sequence[TokenizedText]) -> TokenizedText:
+def _join_words(words: Sequence[TokenizedText], offsets: bool) -> TokenizedText:
     """One text from its tokenized words."""
     return TokenizedText(
         [i for word in words for i in word.ids],
-        [offset for word in words for offset in word.offsets or ()],
+        [offset for word in words for offset in word.offsets or ()] if offsets else None,
         [number for number, word in enumerate(words) for _ in word.ids],
     )
 

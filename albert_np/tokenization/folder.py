@@ -9,12 +9,25 @@ read where there is no `spiece.model`, and written for others.
 import base64
 import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from albert_np.checkpoints import resolve
-from albert_np.files import read_json, whole_files
+from albert_np.files import whole_files
+from albert_np.tokenization.attributes import LISTS, ROLES
+from albert_np.tokenization.fields import (
+    OPTIONS,
+    TOKENS,
+    read_fields,
+    read_id,
+    read_listed_tokens,
+    read_normalizer,
+    read_object,
+    read_tokens_by_id,
+    read_unigram,
+)
 from albert_np.tokenization.sentencepiece_model import (
     WORD_START,
     Kind,
@@ -35,16 +48,6 @@ CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 ADDED_TOKENS = "added_tokens.json"
 
-ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
-OPTIONS = (
-    "do_lower_case",
-    "remove_space",
-    "keep_accents",
-    "model_max_length",
-    "padding_side",
-    "truncation_side",
-    "clean_up_tokenization_spaces",
-)
 DIGIT_COMMA_PENALTY = 100.0
 
 
@@ -52,36 +55,57 @@ def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]
     """Return the vocabulary of a folder, and the tokenizer options that its files give.
 
     folder: a path, or a name on the model hub (`checkpoints.resolve`). Raises OSError if there is no such folder or
-    no vocabulary in it, ValueError if a file is damaged or the vocabulary is of another kind.
+    no vocabulary in it, ValueError, which names file and field, if a file is damaged or the vocabulary is of another
+    kind.
     """
     path = resolve(folder)
     if not path.is_dir():
         raise NotADirectoryError(f"folder={str(path)!r} is no folder")
     model, options = _read_vocabulary(path)
-    config = _read_json(path / CONFIG)
-    options |= {name: config[name] for name in OPTIONS if config.get(name) is not None}
-    listed, behind = config.get("added_tokens_decoder"), {}
-    if listed is None:  # older versions wrote special and added tokens to files of their own
-        config |= _read_json(path / SPECIAL_TOKENS)
-        behind = _read_json(path / ADDED_TOKENS)
+    config = read_object(path / CONFIG)
+    options |= read_fields(path / CONFIG, config, OPTIONS)
+    options |= read_fields(path / CONFIG, config, TOKENS)
+    listed = read_fields(path / CONFIG, config, {"added_tokens_decoder": read_tokens_by_id})
+    if listed:
+        added = listed["added_tokens_decoder"]
+    else:  # older versions wrote special and added tokens to files of their own, version 5 to tokenizer.json
+        options |= read_fields(path / SPECIAL_TOKENS, read_object(path / SPECIAL_TOKENS), TOKENS)
+        added = _behind(
+            path / ADDED_TOKENS, {str(options[role]) for role in ROLES if role in options} | _further(options)
+        )
+        added |= options.get("added_tokens") or _added_tokens(path / RUST_VOCABULARY, len(model))
+    contents = {token.content for token in added.values()}
+    for role in ROLES:  # what a list of added tokens says of a token holds for its role too
+        if str(options.get(role)) in contents:
+            options[role] = str(options[role])
     try:
-        roles = {role: _read_token(config[role]) for role in ROLES if config.get(role) is not None}
-        additional = [_read_token(token) for token in config.get("additional_special_tokens") or ()]
-        if listed is not None:
-            added = {int(i): AddedToken.from_json(token) for i, token in listed.items()}
-        else:
-            specials = {str(token) for token in (*roles.values(), *additional)}
-            added = options.get("added_tokens", {}) | {
-                int(i): AddedToken.from_json(content, special=content in specials) for content, i in behind.items()
-            }
-    except (TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"the special tokens in {path} are damaged: {error}") from error
-    return model, {**options, **roles, "additional_special_tokens": additional, "added_tokens": added}
+        AddedVocabulary.with_ids(model, added)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return model, {**options, "added_tokens": added}
 
 
-def _read_token(value: Any) -> str | AddedToken:
-    """A string stays one: the tokenizer gives it the flags that fit its role."""
-    return value if isinstance(value, str) else AddedToken.from_json(value)
+def _further(options: Mapping[str, Any]) -> set[str]:
+    """The tokens of `additional_special_tokens` and `extra_special_tokens`."""
+    lists = [options.get(name, ()) for name in LISTS]
+    return {str(token) for tokens in lists for token in (tokens.values() if isinstance(tokens, dict) else tokens)}
+
+
+def _behind(file: Path, special: Container[str]) -> dict[int, AddedToken]:
+    """The tokens of added_tokens.json, which gives their ids alone; `special` are those that are known to be."""
+    found: dict[int, AddedToken] = {}
+    for content, token_id in read_object(file).items():
+        try:
+            found[read_id(token_id)] = AddedToken.from_json(content, special=content in special)
+        except ValueError as error:
+            raise ValueError(f"{file}, {content!r}: {error}") from error
+    return found
+
+
+def _added_tokens(file: Path, pieces: int) -> dict[int, AddedToken]:
+    """The added tokens of a tokenizer.json, but for pieces that are cut out of text anyway (user-defined symbols)."""
+    found = read_fields(file, read_object(file), {"added_tokens": read_listed_tokens}).get("added_tokens", {})
+    return {i: token for i, token in found.items() if token.special or i >= pieces}
 
 
 def _read_vocabulary(path: Path) -> tuple[SentencePieceModel, dict[str, Any]]:
@@ -93,40 +117,39 @@ def _read_vocabulary(path: Path) -> tuple[SentencePieceModel, dict[str, Any]]:
             f"folder={str(path)!r} holds vocab.txt and no {VOCABULARY}: that is a BertTokenizer vocabulary, "
             "as the Chinese ALBERT models have; AlbertTokenizer cannot read it"
         )
-    if (path / RUST_VOCABULARY).is_file():
-        model, options = read_tokenizer_json(read_json(path / RUST_VOCABULARY))
-        return SentencePieceModel(write_model(model), source=str(path / RUST_VOCABULARY)), options
+    file = path / RUST_VOCABULARY
+    if file.is_file():
+        model, options = read_tokenizer_json(file)
+        return SentencePieceModel(write_model(model), source=str(file)), options
     raise FileNotFoundError(f"folder={str(path)!r} holds neither {VOCABULARY} nor {RUST_VOCABULARY}")
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    """Read a JSON object; a file that is not there counts as empty."""
-    return read_json(file) if file.is_file() else {}
-
-
-def write_folder(
-    folder: str | os.PathLike[str], model: SentencePieceModel, added: AddedVocabulary, options: Mapping[str, Any]
-) -> None:
-    """Write a tokenizer into a folder, which is made if need be: all of its files or none.
+def write_folder(folder: str | os.PathLike[str], added: AddedVocabulary, options: Mapping[str, Any]) -> list[str]:
+    """Write a tokenizer into a folder, which is made if need be: all of its files or none. Return their names.
 
     `options` are those that `OPTIONS` names. Raises NotADirectoryError if `folder` is a file, ValueError if the model
     is no Unigram model.
     """
     if Path(folder).is_file():
         raise NotADirectoryError(f"folder={str(folder)!r} is a file")
-    proto = read_model(model.serialized)
-    contents = _describe(added, options, len(model))
+    proto = read_model(added.model.serialized)
+    contents = _describe(added, options)
     contents[RUST_VOCABULARY] = write_tokenizer_json(proto, added, options["do_lower_case"], options["keep_accents"])
     with whole_files(folder) as hidden:
-        (hidden / VOCABULARY).write_bytes(model.serialized)
+        (hidden / VOCABULARY).write_bytes(added.model.serialized)
         for name, content in contents.items():
             text = json.dumps(content, ensure_ascii=False, indent=None if name == RUST_VOCABULARY else 2)
             (hidden / name).write_text(text + "\n", encoding="utf-8", newline="\n")
+    if ADDED_TOKENS not in contents:  # of a tokenizer that was here before
+        (Path(folder) / ADDED_TOKENS).unlink(missing_ok=True)
+    return [*contents, VOCABULARY]
 
 
-def _describe(added: AddedVocabulary, options: Mapping[str, Any], vocab_size: int) -> dict[str, Any]:
+def _describe(added: AddedVocabulary, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON files (name → content) that hold a tokenizer's special tokens and options."""
-    additional = {"additional_special_tokens": added.additional} if added.additional else {}
+    additional: dict[str, Any] = {"additional_special_tokens": [*added.additional]} if added.additional else {}
+    if named := {role: token for role, token in added.roles.items() if role not in ROLES}:
+        additional["extra_special_tokens"] = named
     flagged = {token.content: token.to_json() for token in added.by_id.values() if token.lstrip or token.rstrip}
     config = {
         "tokenizer_class": "AlbertTokenizer",
@@ -140,50 +163,40 @@ def _describe(added: AddedVocabulary, options: Mapping[str, Any], vocab_size: in
         CONFIG: config,
         SPECIAL_TOKENS: {role: flagged.get(token, token) for role, token in added.roles.items()} | additional,
     }
-    behind = {token.content: i for i, token in added.by_id.items() if i >= vocab_size}
+    behind = {token.content: i for i, token in added.by_id.items() if i >= len(added.model)}
     return {**contents, ADDED_TOKENS: behind} if behind else contents
 
 
-def read_tokenizer_json(content: Mapping[str, Any]) -> tuple[ModelProto, dict[str, Any]]:
+def read_tokenizer_json(file: Path) -> tuple[ModelProto, dict[str, Any]]:
     """Return the Unigram model and the tokenizer options (`do_lower_case`, `keep_accents`, `added_tokens`).
 
-    Raises ValueError if the file does not describe a Unigram model.
+    Raises ValueError, which names file and field, if the file does not describe a Unigram model.
     """
-    model = content.get("model")
-    if not isinstance(model, Mapping) or not isinstance(model.get("vocab"), list) or model.get("unk_id") is None:
-        raise ValueError("tokenizer.json does not describe a Unigram model, which ALBERT's tokenizer is")
-    try:
-        entries = [(str(text), float(score)) for text, score in model["vocab"]]
-        entries[model["unk_id"]]
-        tokens = {int(token["id"]): AddedToken.from_json(token) for token in content.get("added_tokens", ())}
-        steps = _normalizers(content.get("normalizer"))
-        charsmap = base64.b64decode(steps.get("Precompiled", {}).get("precompiled_charsmap") or "")
-    except (TypeError, KeyError, IndexError, AttributeError, ValueError) as error:
-        raise ValueError(f"tokenizer.json is damaged: {error!r}") from error
+    content = read_object(file)
+    found = read_fields(file, content, {"model": read_unigram, "normalizer": read_normalizer})
+    if "model" not in found:
+        raise ValueError(f"{file} holds no model")
+    entries, unk_id, byte_fallback = found["model"]
+    tokens = _added_tokens(file, len(entries))
+    steps, charsmap = found.get("normalizer", ((), b""))
     special = {i for i, token in tokens.items() if token.special}
     lowest = min((score for text, score in entries if not ends_in_digit_comma(text)), default=0.0)
     pieces = []
     for i, (text, score) in enumerate(entries):
         if ends_in_digit_comma(text) and score < lowest - DIGIT_COMMA_PENALTY / 2:
             score += DIGIT_COMMA_PENALTY
-        kind = Kind.UNKNOWN if i == model["unk_id"] else Kind.CONTROL if i in special else Kind.NORMAL
-        if kind == Kind.NORMAL and score == 0.0:  # a trained piece has the logarithm of a probability below 1
+        kind = Kind.UNKNOWN if i == unk_id else Kind.CONTROL if i in special else Kind.NORMAL
+        if kind == Kind.NORMAL and byte_fallback and re.fullmatch("<0x[0-9A-F]{2}>", text):
+            kind = Kind.BYTE
+        elif kind == Kind.NORMAL and score == 0.0:  # a trained piece has the logarithm of a probability below 1
             kind = Kind.USER_DEFINED
         pieces.append(Piece(text, score, kind))
     options = {
         "do_lower_case": "Lowercase" in steps,
         "keep_accents": "StripAccents" not in steps,
-        "added_tokens": {i: t for i, t in tokens.items() if t.special or i >= len(entries)},
+        "added_tokens": tokens,
     }
-    return ModelProto(pieces, charsmap), options
-
-
-def _normalizers(normalizer: Any) -> dict[str, Any]:
-    """The steps of a normalizer by type."""
-    if not isinstance(normalizer, Mapping):
-        return {}
-    steps = normalizer["normalizers"] if normalizer.get("type") == "Sequence" else [normalizer]
-    return {step["type"]: step for step in steps}
+    return ModelProto(pieces, charsmap, byte_fallback), options
 
 
 def write_tokenizer_json(
@@ -207,12 +220,14 @@ def write_tokenizer_json(
         "normalizer": {"type": "Sequence", "normalizers": steps},
         "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
         "post_processor": _template(added.roles["cls_token"], added.roles["sep_token"], added.ids),
-        "decoder": metaspace,
+        "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, metaspace]}
+        if model.byte_fallback
+        else metaspace,
         "model": {
             "type": "Unigram",
             "unk_id": unknown_id(model.pieces),
             "vocab": [[p.text, p.score - DIGIT_COMMA_PENALTY * ends_in_digit_comma(p.text)] for p in model.pieces],
-            "byte_fallback": False,
+            "byte_fallback": model.byte_fallback,
         },
     }
 

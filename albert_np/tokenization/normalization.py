@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -47,17 +48,23 @@ class Spans(NamedTuple):
         )
 
 
+@dataclass(frozen=True)
 class Normalizer:
     """ALBERT's text clean-up: spaces stripped and collapsed, quotes straightened, accents dropped, lower case.
 
     do_lower_case, remove_space, keep_accents: the options of `AlbertTokenizer`; quotes are always straightened.
-    Semantics: Hugging Face transformers 4.57, `AlbertTokenizer.preprocess_text`.
+    Raises TypeError unless they are bools. Semantics: Hugging Face transformers 4.57,
+    `AlbertTokenizer.preprocess_text`.
     """
 
-    def __init__(self, do_lower_case: bool = True, remove_space: bool = True, keep_accents: bool = False):
-        self.do_lower_case = do_lower_case
-        self.remove_space = remove_space
-        self.keep_accents = keep_accents
+    do_lower_case: bool = True
+    remove_space: bool = True
+    keep_accents: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} must be True or False, got {value!r}")
 
     def __call__(self, text: str) -> str:
         """Return the cleaned text."""
@@ -113,10 +120,14 @@ def _join_quotes(text: str, spans: Spans, quotes: str) -> tuple[str, Spans]:
     """Replace two typewriter quotes by one straight quote, which spans both."""
     if quotes not in text:
         return text, spans
-    starts, ends = list(spans.starts), list(spans.ends)
-    for match in reversed(list(re.finditer(quotes, text))):
-        del starts[match.start() + 1], ends[match.start()]
-    return text.replace(quotes, '"'), Spans(starts, ends)
+    starts: list[int] = []
+    ends: list[int] = []
+    place = 0
+    for match in re.finditer(quotes, text):
+        starts += spans.starts[place : match.start() + 1]  # the first of the two quotes, not the second
+        ends += [*spans.ends[place : match.start()], spans.ends[match.start() + 1]]
+        place = match.end()
+    return text.replace(quotes, '"'), Spans([*starts, *spans.starts[place:]], [*ends, *spans.ends[place:]])
 
 
 @lru_cache(maxsize=65536)

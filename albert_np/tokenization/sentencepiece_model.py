@@ -17,12 +17,13 @@ from albert_np.files import read_fields, write_fields
 from albert_np.tokenization.normalization import Spans
 
 WORD_START = "▁"  # U+2581: SentencePiece writes the space before a word as part of the piece
+LARGEST_FILE = 2**28  # bytes; the largest vocabularies have a few million
 BATCH_WORTH_THREADS = 64  # below this many texts, starting threads costs more than it saves
 
 # Field numbers of `sentencepiece_model.proto` (google/sentencepiece).
 PIECES, TRAINER_SPEC, NORMALIZER_SPEC = 1, 2, 3  # of ModelProto
 TEXT, SCORE, KIND = 1, 2, 3  # of SentencePiece
-MODEL_TYPE, UNK_ID = 3, 40  # of TrainerSpec
+MODEL_TYPE, SPACE_BEHIND, BYTE_FALLBACK, UNK_ID = 3, 24, 35, 40  # of TrainerSpec
 NAME, CHARSMAP = 1, 2  # of NormalizerSpec
 UNIGRAM = 1  # a MODEL_TYPE
 
@@ -47,10 +48,16 @@ class Piece(NamedTuple):
 
 
 class ModelProto(NamedTuple):
-    """The part of a SentencePiece model that tokenizing needs; `charsmap` is its compiled normalisation table."""
+    """The part of a SentencePiece model that tokenizing needs; `charsmap` is its compiled normalisation table.
+
+    `byte_fallback`: a character that no piece spells is cut into the pieces of its bytes, "<0xE4>" and so on.
+    `space_behind`: the "▁" of a word stands behind it, not in front.
+    """
 
     pieces: list[Piece]
     charsmap: bytes
+    byte_fallback: bool = False
+    space_behind: bool = False
 
 
 def unknown_id(pieces: Sequence[Piece]) -> int:
@@ -63,7 +70,8 @@ def unknown_id(pieces: Sequence[Piece]) -> int:
 
 def read_model(serialized: bytes) -> ModelProto:
     """Parse the bytes of a model file. Raises ValueError if they are damaged or hold no Unigram model."""
-    pieces, charsmap, model_type = [], b"", None
+    pieces, charsmap = [], b""
+    trainer: dict[int, int | bytes] = {}
     try:
         for number, value in read_fields(serialized):
             if number == PIECES and isinstance(value, bytes):
@@ -71,12 +79,12 @@ def read_model(serialized: bytes) -> ModelProto:
             elif number == NORMALIZER_SPEC and isinstance(value, bytes):
                 charsmap = next((v for n, v in read_fields(value) if n == CHARSMAP and isinstance(v, bytes)), b"")
             elif number == TRAINER_SPEC and isinstance(value, bytes):
-                model_type = next((v for n, v in read_fields(value) if n == MODEL_TYPE), model_type)
+                trainer |= dict(read_fields(value))
     except (ValueError, struct.error) as error:
         raise ValueError(f"damaged SentencePiece model: {error}") from error
-    if model_type not in (None, UNIGRAM):
-        raise ValueError(f"this SentencePiece model is not a Unigram model (model_type {model_type!r})")
-    return ModelProto(pieces, charsmap)
+    if trainer.get(MODEL_TYPE, UNIGRAM) != UNIGRAM:
+        raise ValueError(f"this SentencePiece model is not a Unigram model (model_type {trainer[MODEL_TYPE]!r})")
+    return ModelProto(pieces, charsmap, trainer.get(BYTE_FALLBACK) == 1, trainer.get(SPACE_BEHIND) == 1)
 
 
 def _read_piece(message: bytes) -> Piece:
@@ -94,7 +102,8 @@ def _read_piece(message: bytes) -> Piece:
 def write_model(model: ModelProto) -> bytes:
     """Return a model file that the sentencepiece library reads. Raises ValueError without an unknown piece."""
     normalizer = write_fields([(NAME, b"nmt_nfkc"), (CHARSMAP, model.charsmap)])
-    trainer = write_fields([(UNK_ID, unknown_id(model.pieces))])
+    flags = [(SPACE_BEHIND, int(model.space_behind)), (BYTE_FALLBACK, int(model.byte_fallback))]
+    trainer = write_fields([*((number, flag) for number, flag in flags if flag), (UNK_ID, unknown_id(model.pieces))])
     pieces = [
         (PIECES, write_fields([(TEXT, text.encode()), (SCORE, float(score)), (KIND, int(kind))]))
         for text, score, kind in model.pieces
@@ -115,23 +124,35 @@ class SentencePieceModel:
         try:
             self._processor.LoadFromSerializedProto(serialized)
         except (RuntimeError, ValueError, TypeError, OSError) as error:
-            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged): {error}") from error
+            pointer = (
+                ": it is a pointer of Git LFS; fetch the file itself" if serialized.startswith(b"version http") else ""
+            )
+            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged){pointer}: {error}") from error
         self.serialized = serialized
         self.pieces: list[str] = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
         self.unk_id: int = self._processor.unk_id()
+        bytes_of = {piece: int(piece[3:5], 16) for i, piece in enumerate(self.pieces) if self._processor.IsByte(i)}
+        self._bytes: dict[str, int] = bytes_of  # piece → the byte that it stands for; empty without byte fallback
+        self._space_behind = not self._processor.normalize("a").startswith(WORD_START)
         self._is_blank: dict[str, bool] = {}
 
     @classmethod
     def from_file(cls, file: str | os.PathLike[str]) -> "SentencePieceModel":
         """Read a `spiece.model` file. Raises FileNotFoundError, or ValueError if it is something else."""
         path = Path(file)
-        if path.suffix == ".txt":
+        if not path.is_file():
+            raise FileNotFoundError(f"vocab_file={str(path)!r}: there is no such file")
+        if path.name == "vocab.txt":
             raise ValueError(
                 f"vocab_file={str(path)!r} is a word-piece list (BertTokenizer's vocabulary), as the Chinese "
                 "ALBERT models have; AlbertTokenizer needs a SentencePiece model (spiece.model)"
             )
-        if not path.is_file():
-            raise FileNotFoundError(f"vocab_file={str(path)!r}: there is no such file")
+        if path.suffix in (".txt", ".gz", ".json", ".jsonl"):
+            raise ValueError(f"vocab_file={str(path)!r} is no SentencePiece model: that is a file such as spiece.model")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ValueError(
+                f"vocab_file={str(path)!r} has {path.stat().st_size} bytes, more than a vocabulary can have"
+            )
         return cls(path.read_bytes(), source=f"vocab_file={str(path)!r}")
 
     def __len__(self) -> int:
@@ -150,9 +171,9 @@ class SentencePieceModel:
         """The id of a piece; of a string that is no piece, the id of the unknown piece."""
         return self.piece_ids.get(piece, self.unk_id)
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Join pieces to text: ▁ becomes a space, the first one disappears."""
-        text: str = self._processor.decode(list(ids))
+    def decode(self, pieces: Sequence[Any]) -> str:
+        """Join pieces, or their ids, to text: ▁ becomes a space, the first one disappears."""
+        text: str = self._processor.decode(list(pieces)) if pieces else ""
         return text
 
     def normalize(self, text: str) -> str:
@@ -166,6 +187,32 @@ class SentencePieceModel:
             return Spans([0, *range(len(text))], [1, *range(1, len(text) + 1)])
         starts = self._processor.normalize(text, with_offsets=True)[1][:-1]
         return Spans.from_starts(starts, len(text))
+
+    def places(self, pieces: Sequence[str]) -> list[tuple[int, int]]:
+        """Return for each piece the first and the last of the characters that it spells, counted through all pieces.
+
+        Pieces that are bytes of one character all spell that one.
+        """
+        places, position = [], 0
+        rest = 0  # how many bytes of a character are still to come
+        for piece in pieces:
+            byte = self._bytes.get(piece)
+            if byte is None:
+                places.append((position, position + len(piece) - 1))
+                position += len(piece)
+                continue
+            rest = rest - 1 if rest else max(8 - (byte ^ 0xFF).bit_length(), 1) - 1  # UTF-8: 0xxxxxxx, 110xxxxx …
+            places.append((position, position))
+            position += rest == 0
+        return places
+
+    def starts_word(self, piece: str) -> bool:
+        """Whether white space, or the beginning of the text, was in front of a piece."""
+        return not self._space_behind and piece.startswith(WORD_START)
+
+    def ends_word(self, piece: str) -> bool:
+        """Whether white space, or the end of the text, was behind a piece."""
+        return self._space_behind and piece.endswith(WORD_START)
 
     def blanks(self, text: str) -> set[str]:
         """The characters of `text` that leave no trace in pieces when they stand alone: spaces, controls."""

@@ -2,30 +2,43 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from albert_np.tokenization.normalization import Spans, lower_each
+from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 
 
 @dataclass(frozen=True)
 class AddedToken:
     """A token that is found in raw text as it is written, and never split.
 
-    content: the token itself. lstrip, rstrip: swallow the white space on its left, on its right. normalized: with
-    lower-casing on, an ordinary (not `special`) token is looked for in lower case. special: decoding may leave it
-    out. Semantics: Hugging Face `AddedToken`. Raises ValueError if `content` is not a string, or empty.
+    content: the token itself. lstrip, rstrip: swallow the white space on its left, on its right. special: decoding
+    may leave it out. normalized: with lower-casing on, an ordinary (not `special`) token is looked for in lower case;
+    None means that it is, unless it is special. Semantics: Hugging Face `AddedToken`. Raises TypeError or ValueError,
+    naming the field, for what is not allowed: `content` must be text and not empty, the others bools.
     """
 
     content: str
     lstrip: bool = False
     rstrip: bool = False
-    normalized: bool = False
-    special: bool = True
+    normalized: bool | None = None
+    special: bool = False
 
     def __post_init__(self) -> None:
+        if self.normalized is None:
+            object.__setattr__(self, "normalized", not self.special)
         if not isinstance(self.content, str) or not self.content:
             raise ValueError(f"an added token needs a content that is a string and not empty, got {self.content!r}")
+        if not is_unicode(self.content):
+            raise ValueError(
+                f"an added token needs a content that is Unicode, without surrogates; got {self.content!r}"
+            )
+        for name in ("lstrip", "rstrip", "normalized", "special"):
+            if not isinstance(getattr(self, name), bool):
+                value = getattr(self, name)
+                raise TypeError(f"added token {self.content!r}: {name} must be true or false, got {value!r}")
 
     @classmethod
     def from_json(cls, token: "str | Mapping[str, Any] | AddedToken", special: bool = True) -> "AddedToken":
@@ -33,18 +46,17 @@ class AddedToken:
         if isinstance(token, AddedToken):
             return token
         if isinstance(token, str):
-            return cls(token, normalized=not special, special=special)
+            return cls(token, special=special)
         if not isinstance(token, Mapping):
             raise TypeError(f"an added token is a string or an object with 'content', got {token!r}")
-        if token.get("single_word", False):
+        if token.get("single_word", False) is not False:
             raise ValueError(f"added token {token.get('content')!r}: single_word=true is not supported")
-        special = bool(token.get("special", special))
         return cls(
             content=token.get("content", ""),
-            lstrip=bool(token.get("lstrip", False)),
-            rstrip=bool(token.get("rstrip", False)),
-            normalized=bool(token.get("normalized", not special)),
-            special=special,
+            lstrip=token.get("lstrip", False),
+            rstrip=token.get("rstrip", False),
+            normalized=token.get("normalized"),
+            special=token.get("special", special),
         )
 
     def __str__(self) -> str:
@@ -62,45 +74,120 @@ class AddedToken:
         }
 
 
-class AddedVocabulary:
-    """The tokens that are cut out of raw text, and their ids.
+def is_unicode(text: str) -> bool:
+    """Whether a string can be written as UTF-8: a lone surrogate, such as "\\ud800", can not."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
-    `specials` are the special tokens by role ("cls_token" …), `additional` further ones, `added` tokens that
-    come with an id. A token that is a piece has the piece's id; any other gets the next free id behind the
-    pieces. `roles` maps a role to its token, `ids` and `by_id` map tokens to ids and back; `all_special` are the
-    special tokens, `special_ids` their ids in the same order; `plain_ids` are the ids that decoding sets apart with
-    spaces: of ordinary tokens, and of additional special ones behind the pieces. Semantics: Hugging Face
-    transformers 4.57, `PreTrainedTokenizer._add_tokens` and `_decode`.
+
+@dataclass(frozen=True, eq=False)
+class AddedVocabulary:
+    """The tokens that are cut out of raw text, and their ids; it is never changed, `with_…` return another one.
+
+    by_id: id → token. A token that is a piece of `model` has the piece's id; any other gets the next free id behind
+    the pieces. roles: role ("cls_token" …) → token, the special tokens by what they are for. additional: further
+    special tokens that are listed by name. Semantics: Hugging Face transformers 4.57,
+    `PreTrainedTokenizer._add_tokens` and `_decode`; but every token that says it is special is treated as one, as in
+    the fast tokenizer.
     """
 
-    def __init__(
-        self,
-        piece_ids: Mapping[str, int],
-        specials: Mapping[str, AddedToken],
-        additional: Sequence[AddedToken],
-        added: Mapping[int, AddedToken],
-        do_lower_case: bool,
-    ):
-        self.roles = {role: token.content for role, token in specials.items()}
-        self.additional = [token.content for token in additional]
-        self.all_special = list(dict.fromkeys([*self.roles.values(), *self.additional]))
-        by_id = dict(added)
-        self.ids = {token.content: i for i, token in added.items()}
-        taken = {**piece_ids, **self.ids}
-        for token in (*specials.values(), *additional):
-            if token.content not in self.ids:
-                token_id = taken.setdefault(token.content, len(taken))
-                self.ids[token.content] = token_id
-                by_id[token_id] = token
-        self.by_id = dict(sorted(by_id.items()))
-        self.special_ids = [self.ids[content] for content in self.all_special]
-        self.plain_ids = {
-            i
-            for content, i in self.ids.items()
-            if content not in self.all_special or (content in self.additional and i >= len(piece_ids))
+    model: SentencePieceModel
+    by_id: Mapping[int, AddedToken]
+    roles: Mapping[str, str]
+    additional: tuple[str, ...]
+
+    @classmethod
+    def with_ids(cls, model: SentencePieceModel, added: Mapping[int, AddedToken]) -> "AddedVocabulary":
+        """Tokens whose ids are given. Raises ValueError unless those behind the pieces follow without a gap."""
+        behind = [i for i in sorted(added) if i >= len(model)]
+        for free, token_id in enumerate(behind, start=len(model)):
+            if token_id != free:
+                raise ValueError(
+                    f"added_tokens: {added[token_id].content!r} has the id {token_id}, and no token has {free}; ids "
+                    f"behind the {len(model)} pieces must follow one another"
+                )
+        for token_id, token in added.items():
+            known = model.piece_ids.get(token.content, token_id)
+            if token_id < 0 or known != token_id:
+                raise ValueError(
+                    f"added_tokens: {token.content!r} cannot have the id {token_id}"
+                    + (f": it is the piece {known}" if known != token_id else "")
+                )
+        if len({token.content for token in added.values()}) < len(added):
+            raise ValueError("added_tokens: two ids have the same token")
+        return cls(model, dict(sorted(added.items())), {}, ())
+
+    def with_tokens(
+        self, tokens: Iterable[str | AddedToken], special: bool = False, do_lower_case: bool = False
+    ) -> "AddedVocabulary":
+        """These tokens added, each unless it is there; a string is an ordinary token, or a `special` one.
+
+        An `AddedToken` replaces the flags of a token that is there. With `do_lower_case`, an ordinary token that is
+        `normalized` is kept in lower case.
+        """
+        by_id, ids = dict(self.by_id), dict(self.ids)
+        free = max([len(self.model) - 1, *by_id]) + 1
+        for given in tokens:
+            token = AddedToken.from_json(given, special)
+            if isinstance(given, str) and given in ids:
+                known = by_id[ids[given]]
+                token = replace(known, special=True, normalized=False) if special and not known.special else known
+            elif special and not token.special:
+                token = replace(token, special=True)
+            if do_lower_case and token.normalized and not token.special:
+                token = replace(token, content=lower_each(token.content))
+            token_id = ids.get(token.content, self.model.piece_ids.get(token.content, free))
+            free += token_id == free
+            by_id[token_id], ids[token.content] = token, token_id
+        return replace(self, by_id=dict(sorted(by_id.items())))
+
+    def with_roles(self, roles: Mapping[str, str | AddedToken]) -> "AddedVocabulary":
+        """These roles given to these tokens, which are added unless they are there."""
+        added = self.with_tokens(roles.values(), special=True)
+        return replace(added, roles={**self.roles, **{role: str(token) for role, token in roles.items()}})
+
+    def with_additional(self, tokens: Sequence[str | AddedToken]) -> "AddedVocabulary":
+        """These further special tokens instead of those listed so far, which stay in the vocabulary."""
+        listed = tuple(dict.fromkeys(map(str, tokens)))
+        return replace(self.with_tokens(tokens, special=True), additional=listed)
+
+    def __len__(self) -> int:
+        """How many ids there are, those of pieces included."""
+        return max([len(self.model) - 1, *self.by_id]) + 1
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """token → id."""
+        return {token.content: i for i, token in self.by_id.items()}
+
+    @cached_property
+    def all_special(self) -> list[str]:
+        """The tokens that have a role, then those that are listed, then all others that are special."""
+        others = [token.content for token in self.by_id.values() if token.special]
+        return list(dict.fromkeys([*self.roles.values(), *self.additional, *others]))
+
+    @cached_property
+    def special_ids(self) -> list[int]:
+        """The ids of `all_special`, in the same order."""
+        return [self.ids[content] for content in self.all_special]
+
+    @cached_property
+    def plain_ids(self) -> set[int]:
+        """The ids that decoding sets apart with spaces: of tokens without a role, and of listed ones behind pieces."""
+        pieces, listed, with_role = len(self.model), {*self.additional}, {*self.roles.values()}
+        return {
+            i for content, i in self.ids.items() if (i >= pieces if content in listed else content not in with_role)
         }
-        kept_case = [token.content for token in by_id.values() if not token.special and token.normalized]
-        self.splitter = Splitter(self.by_id, [*self.all_special, *kept_case], do_lower_case)
+
+    def splitter(self, do_lower_case: bool) -> "Splitter":
+        """What finds these tokens in text that is put into lower case, or not."""
+        kept = [token.content for token in self.by_id.values() if token.special or not token.normalized]
+        return Splitter(self.by_id, [*self.all_special, *kept], do_lower_case)
 
 
 class Part(NamedTuple):
@@ -115,13 +202,19 @@ class Splitter:
     """Find added tokens in raw text.
 
     `by_id` holds the tokens; `kept` lists those contents that keep their case while the text around them is
-    lowered. Semantics: Hugging Face transformers 4.57, `PreTrainedTokenizer.tokenize`: first the text
-    is lowered, character by character, everywhere but inside special tokens; then it is split at the leftmost,
-    longest tokens. (So `<PAD>` in the text is found as `<pad>`.)
+    lowered; any other is looked for in lower case. Semantics: Hugging Face transformers 4.57,
+    `PreTrainedTokenizer.tokenize`: first the text is lowered, character by character, everywhere but inside special
+    tokens; then it is split at the leftmost, longest tokens. (So `<PAD>` in the text is found as `<pad>`.)
     """
 
     def __init__(self, by_id: Mapping[int, AddedToken], kept: Iterable[str], do_lower_case: bool):
-        self._by_content = {token.content: (token, token_id) for token_id, token in by_id.items()}
+        kept = dict.fromkeys(kept)
+        self._by_content: dict[str, tuple[AddedToken, int]] = {}
+        for token_id, token in by_id.items():
+            content = token.content
+            if do_lower_case and content not in kept:
+                content = lower_each(content)
+            self._by_content.setdefault(content, (token, token_id))
         longest_first = sorted(self._by_content, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, longest_first)))
         self._kept = re.compile("(" + "|".join(map(re.escape, kept)) + ")")

@@ -1,25 +1,37 @@
 """The tokenizer of ALBERT, called as Hugging Face's tokenizers are."""
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.files import whole_files
 from albert_np.tokenization.arguments import (
-    SIDES,
-    check_choice,
+    UNBOUNDED,
+    Asked,
+    CallOptions,
+    Pair,
+    check_flag,
     check_int,
+    check_length,
+    check_side,
+    check_text,
     check_texts,
+    read_asked,
     read_inputs,
-    read_limits,
+    read_options,
     read_padding,
 )
-from albert_np.tokenization.batch import COLUMNS, BatchEncoding, collect_columns, make_rows, special_count
-from albert_np.tokenization.encoder import Text, TextEncoder, clean_up
-from albert_np.tokenization.folder import read_folder, write_folder
+from albert_np.tokenization.attributes import HasSpecialTokens, Option, Token
+from albert_np.tokenization.batch import COLUMNS, Row, collect_columns, make_rows, special_count
+from albert_np.tokenization.encoder import Text, TextEncoder, TokenizedText, clean_up
+from albert_np.tokenization.encoding import BatchEncoding, Source
+from albert_np.tokenization.fields import OPTIONS
+from albert_np.tokenization.folder import VOCABULARY, read_folder, write_folder
 from albert_np.tokenization.normalization import Normalizer
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
@@ -27,7 +39,7 @@ from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 Ids = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
-class AlbertTokenizer:
+class AlbertTokenizer(HasSpecialTokens):
     """Text to ids and back, with the ids of Hugging Face's slow `AlbertTokenizer` (transformers 4.57).
 
     vocab_file: path of a SentencePiece model (`spiece.model`), or one that is already read.
@@ -39,6 +51,10 @@ class AlbertTokenizer:
     model_max_length: the default of `max_length`, in tokens; 512 is the number of positions of the released models.
     padding_side, truncation_side: "right" or "left", the side on which rows are filled up and cut.
     clean_up_tokenization_spaces: the default of `decode`.
+    extra_special_tokens: a list, which is another name for `additional_special_tokens`, or name → token: special
+        tokens with roles of their own, read as `tokenizer.name` and `tokenizer.name_id`.
+
+    Every option can be read as an attribute, and set to another value: that holds from then on and is saved.
 
     Where Hugging Face's slow and fast tokenizers differ, this one follows the slow one:
 
@@ -47,11 +63,27 @@ class AlbertTokenizer:
     - `truncation="longest_first"` rounds as the slow one does, `"longest_first_fast"` as the fast one does;
     - windows over pairs of texts need `only_first` or `only_second`.
 
-    Offsets, words and overflowing windows as rows are known from the fast one.
+    Offsets, words, overflowing windows as rows, and that every token which says it is special is one, are known from
+    the fast one. An added token that is neither special nor normalized is found as it is written; the slow one finds
+    it only without capitals.
 
     Raises FileNotFoundError if there is no `vocab_file`, ValueError if it is not a SentencePiece model, and TypeError
     or ValueError, naming the argument, for an option that is not allowed.
     """
+
+    is_fast = True  # as Hugging Face means it: encodings know offsets and words
+    pad_token_type_id = 0
+
+    do_lower_case = Option(check_flag)
+    remove_space = Option(check_flag)
+    keep_accents = Option(check_flag)
+    model_max_length = Option(check_length)
+    padding_side = Option(check_side)
+    truncation_side = Option(check_side)
+    clean_up_tokenization_spaces = Option(check_flag)
+
+    _encoder: TextEncoder | None = None
+    _warned = False
 
     def __init__(
         self,
@@ -59,54 +91,45 @@ class AlbertTokenizer:
         do_lower_case: bool = True,
         remove_space: bool = True,
         keep_accents: bool = False,
-        bos_token: str | AddedToken = "[CLS]",
-        eos_token: str | AddedToken = "[SEP]",
-        unk_token: str | AddedToken = "<unk>",
-        sep_token: str | AddedToken = "[SEP]",
-        pad_token: str | AddedToken = "<pad>",
-        cls_token: str | AddedToken = "[CLS]",
-        mask_token: str | AddedToken = "[MASK]",
-        additional_special_tokens: Sequence[str | AddedToken] = (),
+        bos_token: Token = "[CLS]",
+        eos_token: Token = "[SEP]",
+        unk_token: Token = "<unk>",
+        sep_token: Token = "[SEP]",
+        pad_token: Token = "<pad>",
+        cls_token: Token = "[CLS]",
+        mask_token: Token = "[MASK]",
+        additional_special_tokens: Sequence[Token] = (),
         added_tokens: Mapping[int, AddedToken] | None = None,
         model_max_length: int = 512,
         padding_side: str = "right",
         truncation_side: str = "right",
         clean_up_tokenization_spaces: bool = False,
+        extra_special_tokens: Sequence[Token] | Mapping[str, Token] = (),
     ):
-        check_int("model_max_length", model_max_length, least=1)
         self.model_max_length = model_max_length
-        self.padding_side = check_choice("padding_side", padding_side, SIDES)
-        self.truncation_side = check_choice("truncation_side", truncation_side, SIDES)
+        self.padding_side = padding_side
+        self.truncation_side = truncation_side
         self.clean_up_tokenization_spaces = clean_up_tokenization_spaces
+        self.do_lower_case = do_lower_case
+        self.remove_space = remove_space
+        self.keep_accents = keep_accents
         model = vocab_file if isinstance(vocab_file, SentencePieceModel) else SentencePieceModel.from_file(vocab_file)
-        specials = {
-            "bos_token": AddedToken.from_json(bos_token),
-            "eos_token": AddedToken.from_json(eos_token),
-            "unk_token": AddedToken.from_json(unk_token),
-            "sep_token": AddedToken.from_json(sep_token),
-            "pad_token": AddedToken.from_json(pad_token),
-            "cls_token": AddedToken.from_json(cls_token),
-            "mask_token": mask_token if isinstance(mask_token, AddedToken) else AddedToken(mask_token, lstrip=True),
+        self.added = AddedVocabulary.with_ids(model, added_tokens or {})
+        if isinstance(mask_token, str) and mask_token not in self.added.ids:
+            mask_token = AddedToken(mask_token, lstrip=True, special=True)
+        roles = {
+            "bos_token": bos_token,
+            "eos_token": eos_token,
+            "unk_token": unk_token,
+            "sep_token": sep_token,
+            "pad_token": pad_token,
+            "cls_token": cls_token,
+            "mask_token": mask_token,
         }
-        additional = [AddedToken.from_json(token) for token in additional_special_tokens]
-        self.model = model
-        self.normalizer = Normalizer(do_lower_case, remove_space, keep_accents)
-        self.added = AddedVocabulary(model.piece_ids, specials, additional, added_tokens or {}, do_lower_case)
-        self.encoder = TextEncoder(model, self.normalizer, self.added)
-        self.bos_token, self.bos_token_id = self._special("bos_token")
-        self.eos_token, self.eos_token_id = self._special("eos_token")
-        self.unk_token, self.unk_token_id = self._special("unk_token")
-        self.sep_token, self.sep_token_id = self._special("sep_token")
-        self.pad_token, self.pad_token_id = self._special("pad_token")
-        self.cls_token, self.cls_token_id = self._special("cls_token")
-        self.mask_token, self.mask_token_id = self._special("mask_token")
-        self.additional_special_tokens = self.added.additional
-        self.all_special_tokens = self.added.all_special
-        self.all_special_ids = self.added.special_ids
-
-    def _special(self, role: str) -> tuple[str, int]:
-        token = self.added.roles[role]
-        return token, self.added.ids[token]
+        self.add_special_tokens(roles)
+        self.add_special_tokens({"additional_special_tokens": additional_special_tokens})
+        if extra_special_tokens:
+            self.add_special_tokens({"extra_special_tokens": extra_special_tokens}, False)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> "AlbertTokenizer":
@@ -120,24 +143,55 @@ class AlbertTokenizer:
         model, saved = read_folder(folder)
         return cls(model, **{**saved, **options})
 
-    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Write a folder that Hugging Face transformers 4.57 and 5 load: all files of the tokenizer, or none.
 
         `spiece.model`, `tokenizer_config.json`, `special_tokens_map.json`, `tokenizer.json` (all that version 5
         reads; without it the digit-comma rule is lost there), and `added_tokens.json` where tokens were added.
-        The folder is made if need be; other files in it stay. Raises NotADirectoryError if it is a file, ValueError
-        if the vocabulary is no Unigram model.
+        The folder is made if need be; other files in it stay. Returns the paths of the files. Raises
+        NotADirectoryError if it is a file, ValueError if the vocabulary is no Unigram model.
         """
-        options = {
-            "do_lower_case": self.normalizer.do_lower_case,
-            "remove_space": self.normalizer.remove_space,
-            "keep_accents": self.normalizer.keep_accents,
-            "model_max_length": self.model_max_length,
-            "padding_side": self.padding_side,
-            "truncation_side": self.truncation_side,
-            "clean_up_tokenization_spaces": self.clean_up_tokenization_spaces,
-        }
-        write_folder(folder, self.model, self.added, options)
+        options = {name: getattr(self, name) for name in OPTIONS}
+        return tuple(str(Path(folder) / name) for name in write_folder(folder, self.added, options))
+
+    def save_vocabulary(self, save_directory: str | os.PathLike[str], filename_prefix: str | None = None) -> tuple[str]:
+        """Write the vocabulary alone, `spiece.model`, into a folder, and return its path."""
+        name = f"{filename_prefix}-{VOCABULARY}" if filename_prefix else VOCABULARY
+        with whole_files(save_directory) as hidden:
+            (hidden / name).write_bytes(self.model.serialized)
+        return (str(Path(save_directory) / name),)
+
+    def __repr__(self) -> str:
+        return (
+            f"AlbertTokenizer(vocab_size={self.vocab_size}, do_lower_case={self.do_lower_case}, "
+            f"keep_accents={self.keep_accents}, model_max_length={self.model_max_length})"
+        )
+
+    @property
+    def model(self) -> SentencePieceModel:
+        """The vocabulary, as it is in `spiece.model`."""
+        return self.added.model
+
+    @property
+    def normalizer(self) -> Normalizer:
+        """What happens to text before it is cut."""
+        return Normalizer(self.do_lower_case, self.remove_space, self.keep_accents)
+
+    @property
+    def encoder(self) -> TextEncoder:
+        """The way from text to ids and back, made anew when a token or an option has changed."""
+        normalizer = self.normalizer
+        if self._encoder is None or self._encoder.added is not self.added or self._encoder.normalizer != normalizer:
+            self._encoder = TextEncoder(normalizer, self.added)
+        return self._encoder
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_encoder": None}
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """The columns that a call returns unless it is asked for others."""
+        return ["input_ids", "token_type_ids", "attention_mask"]
 
     @property
     def vocab_size(self) -> int:
@@ -145,21 +199,32 @@ class AlbertTokenizer:
         return len(self.model)
 
     def __len__(self) -> int:
-        return len(self.encoder.vocabulary)
+        """Number of ids, those of added tokens included: as many embeddings the model needs."""
+        return len(self.added)
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """How many tokens of one text fit in `model_max_length`."""
+        return self.model_max_length - special_count(False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """How many tokens of two texts fit in `model_max_length`."""
+        return self.model_max_length - special_count(True)
 
     def get_vocab(self) -> dict[str, int]:
         """Return token → id, added tokens included."""
-        return dict(self.encoder.vocabulary)
+        return {**self.model.piece_ids, **self.added.ids}
 
-    def __repr__(self) -> str:
-        return (
-            f"AlbertTokenizer(vocab_size={self.vocab_size}, do_lower_case={self.normalizer.do_lower_case}, "
-            f"keep_accents={self.normalizer.keep_accents}, model_max_length={self.model_max_length})"
-        )
+    def tokenize(self, text: str, add_special_tokens: bool = False) -> list[str]:
+        """Cut a text into tokens, without special tokens around it or with them.
 
-    def tokenize(self, text: str) -> list[str]:
-        """Cut a text into tokens, without special tokens around it; a run of unknown characters is one token."""
-        return next(self.encoder.located([text]))[0]
+        A run of unknown characters is one token, as it is spelled. Raises TypeError or ValueError, naming the
+        argument, unless `text` is Unicode text.
+        """
+        check_text("text", text)
+        tokens = next(self.encoder.located([text]))[0]
+        return [self.cls_token, *tokens, self.sep_token] if add_special_tokens else tokens
 
     @overload
     def convert_tokens_to_ids(self, tokens: str) -> int: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str]
@@ -171,23 +236,44 @@ class AlbertTokenizer:
         return to_id(tokens) if isinstance(tokens, str) else [to_id(token) for token in tokens]
 
     @overload
-    def convert_ids_to_tokens(self, ids: int) -> str: ...
+    def convert_ids_to_tokens(self, ids: int, skip_special_tokens: bool = False) -> str: ...
     @overload
-    def convert_ids_to_tokens(self, ids: Ids) -> list[str]: ...
-    def convert_ids_to_tokens(self, ids: int | Ids) -> str | list[str]:
-        """Return the token of an id, or the tokens of several. Raises ValueError for an id that does not exist."""
-        to_token = self.encoder.id_to_token
-        return to_token(int(ids)) if isinstance(ids, (int, np.integer)) else [to_token(int(i)) for i in ids]
+    def convert_ids_to_tokens(self, ids: Ids, skip_special_tokens: bool = False) -> list[str]: ...
+    def convert_ids_to_tokens(self, ids: int | Ids, skip_special_tokens: bool = False) -> str | list[str]:
+        """Return the token of an id, or the tokens of several, those of special ones left out if asked.
 
-    def encode(self, text: Text, text_pair: Text | None = None, **options: Any) -> list[int]:
+        Raises ValueError for an id that does not exist.
+        """
+        to_token = self.encoder.id_to_token
+        if isinstance(ids, (int, np.integer)):
+            return to_token(int(ids))
+        skipped = {*self.added.special_ids} if skip_special_tokens else ()
+        return [to_token(int(i)) for i in ids if i not in skipped]
+
+    def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
+        """Join tokens to text; unknown ones as they are spelled."""
+        return self.encoder.join_tokens(tokens)
+
+    def encode(self, text: Text, text_pair: Text | None = None, **options: Unpack[CallOptions]) -> list[int]:
         """Return only the `input_ids` of one text or one pair; `options` are those of a call."""
         ids: list[int] = self(text, text_pair, **options)["input_ids"]
         return ids
 
+    def encode_plus(self, text: Text, text_pair: Text | None = None, **options: Unpack[CallOptions]) -> BatchEncoding:
+        """One text or one pair, as in a call."""
+        return self(text, text_pair, **options)
+
+    def batch_encode_plus(
+        self, batch_text_or_text_pairs: Sequence[Text | Pair], **options: Unpack[CallOptions]
+    ) -> BatchEncoding:
+        """A batch of texts, pairs, or both, as in a call."""
+        return self(batch_text_or_text_pairs, **options)
+
     def encode_lines(self, lines: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return an int32 array of ids for each line, without special tokens around it.
 
-        This is the fast way through a corpus, on all cores. Raises TypeError if `lines` are not strings.
+        This is the fast way through a corpus, on all cores. Raises TypeError or ValueError, naming the line, if
+        `lines` are not strings, or no Unicode.
         """
         check_texts("lines", lines)
         return [np.array(ids, dtype=np.int32) for ids in self.encoder.ids(lines)]
@@ -196,41 +282,65 @@ class AlbertTokenizer:
         """Return how many special tokens a row holds: two with one text, three with a pair."""
         return special_count(pair)
 
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
+    ) -> list[int]:
+        """Set [CLS] and [SEP] around the ids of one text or two."""
+        return self._row(token_ids_0, token_ids_1).input_ids()
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
+    ) -> list[int]:
+        """Return the `token_type_ids` of the row that `build_inputs_with_special_tokens` makes of these ids."""
+        return self._row(token_ids_0, token_ids_1).token_type_ids()
+
+    def get_special_tokens_mask(
+        self,
+        token_ids_0: Sequence[int],
+        token_ids_1: Sequence[int] | None = None,
+        already_has_special_tokens: bool = False,
+    ) -> list[int]:
+        """Return 1 for special tokens and 0 for others, of the row that `build_inputs_with_special_tokens` makes.
+
+        already_has_special_tokens: `token_ids_0` are such a row; every special token in it counts.
+        """
+        if not already_has_special_tokens:
+            return self._row(token_ids_0, token_ids_1).special_tokens_mask()
+        if token_ids_1 is not None:
+            raise ValueError("get_special_tokens_mask: a row that has special tokens is one list, token_ids_0")
+        special = {*self.added.special_ids}
+        return [int(i in special) for i in token_ids_0]
+
+    def _row(self, first: Sequence[int], second: Sequence[int] | None) -> Row:
+        """The row of one text or two that are given as ids."""
+        special = (self.cls_token_id, self.sep_token_id)
+        return Row(0, TokenizedText([*first]), None if second is None else TokenizedText([*second]), special)
+
     def __call__(
         self,
-        text: Text | Sequence[Text],
+        text: Text | Sequence[Text | Pair],
         text_pair: Text | Sequence[Text] | None = None,
-        *,
-        add_special_tokens: bool = True,
-        padding: bool | str = False,
-        truncation: bool | str | None = None,
-        max_length: int | None = None,
-        stride: int = 0,
-        is_split_into_words: bool = False,
-        pad_to_multiple_of: int | None = None,
-        padding_side: str | None = None,
-        return_tensors: str | None = None,
-        return_token_type_ids: bool = True,
-        return_attention_mask: bool = True,
-        return_overflowing_tokens: bool = False,
-        return_special_tokens_mask: bool = False,
-        return_offsets_mapping: bool = False,
-        return_length: bool = False,
+        **options: Unpack[CallOptions],
     ) -> BatchEncoding:
-        """Tokenize a text, a pair of texts, or a batch of either.
+        """Tokenize a text, a pair of texts, or a batch of texts and pairs.
 
-        text, text_pair: strings, or lists of strings for a batch; `text` may also be a list of pairs.
-        add_special_tokens: rows read [CLS] A [SEP] or [CLS] A [SEP] B [SEP]; without it, they hold the texts alone.
-        padding: False, True or "longest" (to the longest row), "max_length"; rounded up to `pad_to_multiple_of`.
-        truncation: False, True or "longest_first", "longest_first_fast", "only_first", "only_second"; None means
+        text, text_pair: strings, or lists of strings for a batch; entries of `text` may also be pairs of strings.
+
+        The options, each by its name; None means the default:
+
+        add_special_tokens=True: rows read [CLS] A [SEP] or [CLS] A [SEP] B [SEP]; False: they hold the texts alone.
+        padding=False: True or "longest" (to the longest row), "max_length"; rounded up to `pad_to_multiple_of`.
+        truncation=None: False, True or "longest_first", "longest_first_fast", "only_first", "only_second"; None means
             True if `max_length` is given and `padding` is not, else False.
         max_length: tokens in a row, special ones included; `model_max_length` by default.
-        return_overflowing_tokens: the rest of a text that is cut follows in further rows, which overlap by `stride`
-            tokens; `overflow_to_sample_mapping` says which text each row shows.
-        is_split_into_words: a list of words stands for each string, and `word_ids(i)` of the result tells which word
-            each token of row i came from.
-        padding_side: "right" or "left"; by default the side that the tokenizer was made with.
+        return_overflowing_tokens=False: True: the rest of a text that is cut follows in further rows, which overlap by
+            `stride=0` tokens; `overflow_to_sample_mapping` says which text each row shows.
+        is_split_into_words=False: True: a list of words stands for each string, and `word_ids(i)` of the result tells
+            which word each token of row i came from.
+        padding_side: "right" or "left"; by default that of the tokenizer.
         return_tensors: None for lists, "np" for int64 arrays of shape (rows, tokens).
+        return_token_type_ids=True, return_attention_mask=True, return_special_tokens_mask=False,
+            return_offsets_mapping=False, return_length=False: which columns there are.
 
         Returns `input_ids`, `token_type_ids`, `attention_mask`, and what was asked for: `special_tokens_mask`;
         `offset_mapping`, the (start, end) characters of each token in its text (in its word, where words were
@@ -239,50 +349,72 @@ class AlbertTokenizer:
         rows are asked for.
 
         Raises TypeError or ValueError, naming the argument, for what is not allowed, and ValueError if texts cannot be
-        cut as asked.
+        cut as asked. Warns, once, of a row that is longer than `model_max_length`.
         """
-        inputs = read_inputs(text, text_pair, is_split_into_words)
-        paired = inputs.seconds is not None
-        if truncation is None and max_length is not None and padding is False:
-            truncation = True
-        length = self._length(max_length)
-        specials = special_count(paired) if add_special_tokens else 0
-        limits = read_limits(
-            truncation, length, self.truncation_side, stride, specials, paired, return_overflowing_tokens
-        )
-        side = padding_side or self.padding_side
-        fill = read_padding(
-            padding, length, pad_to_multiple_of, side, self.pad_token_id, return_tensors, limits is not None
-        )
-        firsts = self.encoder.tokenized(inputs.firsts, is_split_into_words, return_offsets_mapping)
-        seconds = None
+        filled = read_options(options)
+        as_words, offsets = bool(filled["is_split_into_words"]), bool(filled["return_offsets_mapping"])
+        inputs = read_inputs(text, text_pair, as_words)
+        asked = self._asked(filled, inputs.seconds is not None)
+        encoder = self.encoder
+        firsts = encoder.tokenized(inputs.firsts, as_words, offsets)
+        seconds: list[TokenizedText | None] | None = None
         if inputs.seconds is not None:
-            seconds = self.encoder.tokenized(inputs.seconds, is_split_into_words, return_offsets_mapping)
-        special = (self.cls_token_id, self.sep_token_id) if add_special_tokens else None
-        rows = list(make_rows(firsts, seconds, special, limits, return_overflowing_tokens))
-        asked = {
-            "input_ids": True,
-            "token_type_ids": return_token_type_ids,
-            "attention_mask": return_attention_mask,
-            "special_tokens_mask": return_special_tokens_mask,
-            "offset_mapping": return_offsets_mapping,
-            "length": return_length,
-            "overflow_to_sample_mapping": return_overflowing_tokens,
-        }
-        columns = {name: [COLUMNS[name](row) for row in rows] for name, is_asked in asked.items() if is_asked}
-        columns, width = fill.apply(columns)
-        if not inputs.batched and not return_overflowing_tokens and not fill.as_arrays:
-            columns = {name: values[0] for name, values in columns.items()}
-        return BatchEncoding(columns, rows, width, fill.side)
+            there = iter(encoder.tokenized([text for text in inputs.seconds if text is not None], as_words, offsets))
+            seconds = [None if text is None else next(there) for text in inputs.seconds]
+        names = self.cls_token, self.sep_token, self.pad_token
+        source = Source(encoder, inputs.firsts, inputs.seconds, as_words, names)
+        return self._encoding(firsts, seconds, asked, inputs.batched, source)
 
-    def _length(self, max_length: int | None) -> int:
-        check_int("max_length", max_length, least=1)
-        return self.model_max_length if max_length is None else max_length
+    def prepare_for_model(
+        self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Unpack[CallOptions]
+    ) -> BatchEncoding:
+        """One row of texts that are given as ids, without special tokens; `options` are those of a call."""
+        asked = self._asked(read_options({**options, "return_offsets_mapping": False}), pair_ids is not None)
+        row = self._row(ids, pair_ids)
+        return self._encoding([row.first], [row.second], asked, batched=False)
+
+    def _asked(self, options: CallOptions, paired: bool) -> Asked:
+        """What a call asks for. Raises TypeError or ValueError for what is not allowed."""
+        return read_asked(
+            options,
+            paired,
+            self.model_max_length,
+            (self.truncation_side, self.padding_side),
+            self.pad_token_id,
+        )
+
+    def _encoding(
+        self,
+        firsts: Sequence[TokenizedText],
+        seconds: Sequence[TokenizedText | None] | None,
+        asked: Asked,
+        batched: bool,
+        source: Source | None = None,
+    ) -> BatchEncoding:
+        """From tokenized texts to what a call returns."""
+        special = (self.cls_token_id, self.sep_token_id) if asked.special else None
+        rows = list(make_rows(firsts, seconds, special, asked.limits, asked.overflowing))
+        if asked.limits is None and special and self.model_max_length <= UNBOUNDED:
+            self._warn_of_length(max((row.length() for row in rows), default=0))
+        columns: dict[str, Any] = {name: [COLUMNS[name](row) for row in rows] for name in asked.columns}
+        columns, width = asked.padding.apply(columns)
+        if not batched and not asked.overflowing and not asked.padding.as_arrays:
+            columns = {name: values[0] for name, values in columns.items()}
+        return BatchEncoding(columns, rows, width, asked.padding.side, source)
+
+    def _warn_of_length(self, length: int) -> None:
+        if length > self.model_max_length and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"a row of {length} tokens is longer than model_max_length={self.model_max_length}, and a model may "
+                "not take it: ask for truncation=True (this is said once)",
+                stacklevel=4,
+            )
 
     def pad(
         self,
         encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        padding: bool | str = True,
+        padding: bool | str | None = True,
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
@@ -294,11 +426,13 @@ class AlbertTokenizer:
             `attention_mask`, `special_tokens_mask` and `offset_mapping` are filled up, other columns are passed
             through. An `attention_mask` is made if there is none.
 
-        The other arguments are those of a call. Raises ValueError if there are no `input_ids`, if the columns differ
-        in their number of rows, or for an argument that is not allowed.
+        The other arguments are those of a call, None for the default. Raises ValueError if there are no `input_ids`,
+        if the columns differ in their number of rows, or for an argument that is not allowed.
         """
-        length = self._length(max_length)
-        side = padding_side or self.padding_side
+        check_int("max_length", max_length, least=1)
+        length = self.model_max_length if max_length is None else max_length
+        side = self.padding_side if padding_side is None else padding_side
+        padding = True if padding is None else padding
         fill = read_padding(padding, length, pad_to_multiple_of, side, self.pad_token_id, return_tensors, False)
         columns, batched = collect_columns(encoded_inputs)
         columns.setdefault("attention_mask", [[1] * len(row) for row in columns["input_ids"]])
@@ -312,12 +446,14 @@ class AlbertTokenizer:
         token_ids: int | Ids,
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
     ) -> str:
         """Turn ids back into text.
 
         token_ids: one id, or one row of ids as a list or an array.
         skip_special_tokens: leave out [CLS], [SEP], <pad> and the like.
         clean_up_tokenization_spaces: close up the spaces before punctuation; by default as the tokenizer was made.
+        spaces_between_special_tokens: set added tokens apart with spaces.
 
         Raises ValueError for an id that does not exist, or for several rows of ids.
         """
@@ -327,8 +463,9 @@ class AlbertTokenizer:
         ids: list[int] = array.tolist()
         self.convert_ids_to_tokens(ids)  # refuses what is no id
         if skip_special_tokens:
-            ids = [i for i in ids if i not in self.all_special_ids]
-        text = self.encoder.decode(ids)
+            special = {*self.added.special_ids}
+            ids = [i for i in ids if i not in special]
+        text = self.encoder.decode(ids, spaces_between_special_tokens)
         tidy = clean_up_tokenization_spaces
         return clean_up(text) if (self.clean_up_tokenization_spaces if tidy is None else tidy) else text
 
@@ -337,6 +474,8 @@ class AlbertTokenizer:
         sequences: Sequence[Ids] | npt.NDArray[np.integer[Any]],
         skip_special_tokens: bool = False,
         clean_up_tokenization_spaces: bool | None = None,
+        spaces_between_special_tokens: bool = True,
     ) -> list[str]:
         """Turn every row of ids back into text; the options are those of `decode`."""
-        return [self.decode(row, skip_special_tokens, clean_up_tokenization_spaces) for row in sequences]
+        options = skip_special_tokens, clean_up_tokenization_spaces, spaces_between_special_tokens
+        return [self.decode(row, *options) for row in sequences]

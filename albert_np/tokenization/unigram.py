@@ -16,7 +16,7 @@ import numpy as np
 from albert_np.tokenization.sentencepiece_model import Kind, Piece, SentencePieceModel, read_model, unknown_id
 
 UNKNOWN_PENALTY = 10.0  # an unknown character scores this much less than the rarest piece
-USER_DEFINED_MALUS = 0.1  # keeps one long user-defined symbol ahead of several short ones
+USER_DEFINED_BONUS = 0.1  # for each byte after the first: one long user-defined symbol wins over several short ones
 
 
 class Edge(NamedTuple):
@@ -41,8 +41,7 @@ class Unigram:
         if not normal:
             raise ValueError("pieces must hold one of kind NORMAL, and there is none")
         self.unk_id = unknown_id(pieces)
-        self.unk_score = min(normal) - UNKNOWN_PENALTY
-        self.max_score = max(normal)
+        self.unk_score = float(np.float32(min(normal) - UNKNOWN_PENALTY))
         self.longest = max(len(piece.text) for piece in pieces)
         self.entries = {
             piece.text: (i, self._score(piece))
@@ -56,10 +55,10 @@ class Unigram:
         return cls(read_model(model.serialized).pieces)
 
     def _score(self, piece: Piece) -> float:
-        """A user-defined symbol scores as if each of its bytes were the commonest piece: it always wins."""
+        """The log-probability of a piece; a user-defined symbol is certain, whatever score the file gives it."""
         if piece.kind == Kind.USER_DEFINED:
-            return len(piece.text.encode()) * self.max_score - USER_DEFINED_MALUS
-        return piece.score
+            return float(np.float32(USER_DEFINED_BONUS * (len(piece.text.encode()) - 1)))
+        return float(np.float32(piece.score))
 
     def edges_from(self, text: str, start: int) -> Iterator[Edge]:
         """Yield the pieces that fit at `start`, shortest first; an unknown character gets an edge of its own."""
@@ -77,7 +76,7 @@ class Unigram:
     def best_path(self, text: str) -> list[Edge]:
         """Return the edges of the best segmentation of `text` (Viterbi).
 
-        Sums are rounded to float32, as in the library: that decides between paths of equal score.
+        Scores and sums are rounded to float32, as in the library: that decides between paths of equal score.
 
         Derivation: notebook 06, eq. 6.4 and 6.5.
         """

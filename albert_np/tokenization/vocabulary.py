@@ -4,10 +4,12 @@ import io
 import os
 import random
 import re
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from albert_np.files import whole_file
+from albert_np.schema import is_unicode
 from albert_np.tokenization.arguments import check_int
 from albert_np.tokenization.normalization import Normalizer, lower_each
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
@@ -15,7 +17,7 @@ from albert_np.tokenization.tokenizer import AlbertTokenizer
 
 CONTROL_SYMBOLS = ("[CLS]", "[SEP]", "[MASK]")
 USER_DEFINED_SYMBOLS = ("(", ")", '"', "-", ".", "–", "£", "€")
-MAX_SENTENCE_BYTES = 4192  # SentencePiece leaves longer sentences out, so they are cut between words
+MAX_CHARACTERS = 4192 // 4  # SentencePiece leaves out what has more bytes than 4192, so it is cut
 SAMPLING_SEED = 12345
 TRAINING_THREADS = 16  # part of the result: sums over the threads' shares round differently
 
@@ -28,7 +30,7 @@ def train_vocabulary(
     do_lower_case: bool = True,
     keep_accents: bool = False,
     character_coverage: float = 0.99995,
-    sample_size: int = 10_000_000,
+    max_characters: int = 40_000_000,
 ) -> AlbertTokenizer:
     """Learn a Unigram vocabulary from sentences, write it to `model_file`, and return its tokenizer.
 
@@ -39,7 +41,8 @@ def train_vocabulary(
         that always stand alone, the characters of the text, and the pieces learned.
     do_lower_case, keep_accents: the tokenizer's options, for the clean-up and for the tokenizer that is returned.
     character_coverage: the share of the text, above 0 and at most 1, whose characters become pieces.
-    sample_size: of more sentences than this a random sample is kept in memory.
+    max_characters: of a longer text, a random sample of sentences with at most so many characters is learned from, and
+        a warning says how much that is. Memory: some 25 bytes a character.
 
     The same sentences give the same bytes, on any number of cores. Settings: google-research/albert, README,
     "SentencePiece".
@@ -51,7 +54,7 @@ def train_vocabulary(
     if isinstance(sentences, str):
         raise TypeError("sentences must be an iterable of strings, not one string")
     check_int("vocab_size", vocab_size, least=1)
-    check_int("sample_size", sample_size, least=1)
+    check_int("max_characters", max_characters, least=1)
     if not 0 < character_coverage <= 1:
         raise ValueError(f"character_coverage must be above 0 and at most 1, got {character_coverage}")
     path = Path(model_file)
@@ -59,61 +62,76 @@ def train_vocabulary(
         raise FileNotFoundError(f"model_file={str(path)!r}: there is no folder {str(path.parent)!r}")
     normalizer = Normalizer(do_lower_case, keep_accents=keep_accents)
     with whole_file(path) as hidden:
-        sample = _sample(_cleaned(sentences, normalizer), sample_size)
-        serialized = _train(sample, vocab_size, character_coverage)
+        sample = _sample(_stretches(sentences), max_characters)
+        serialized = _train(sample, normalizer, vocab_size, character_coverage)
         hidden.write_bytes(serialized)
     return AlbertTokenizer(SentencePieceModel(serialized), do_lower_case=do_lower_case, keep_accents=keep_accents)
 
 
-def _sample(sentences: Iterable[str], size: int) -> list[str]:
-    """Keep `size` sentences of a stream, each with the same probability (reservoir sampling).
-
-    SentencePiece could do it, but its draw differs from one process to the next.
-    """
-    rng = random.Random(SAMPLING_SEED)
-    sample: list[str] = []
-    for count, sentence in enumerate(sentences, start=1):
-        if count <= size:
-            sample.append(sentence)
-        elif (place := rng.randrange(count)) < size:
-            sample[place] = sentence
-    return sample
-
-
-def _cleaned(sentences: Iterable[str], normalizer: Normalizer) -> Iterator[str]:
-    """Yield the sentences as the tokenizer would see them, none longer than the trainer accepts."""
+def _stretches(sentences: Iterable[str]) -> Iterator[str]:
+    """Yield the sentences, long ones cut into stretches that the trainer accepts."""
     for i, sentence in enumerate(sentences):
         if not isinstance(sentence, str):
             raise TypeError(f"sentences[{i}] must be a string, got {type(sentence).__name__}")
-        clean = normalizer(lower_each(sentence) if normalizer.do_lower_case else sentence)
-        if len(clean.encode()) <= MAX_SENTENCE_BYTES:
-            yield clean
-        else:
-            yield from _cut(clean)
+        if not is_unicode(sentence):
+            raise ValueError(f"sentences[{i}] is no Unicode, half of a surrogate pair is in it: {sentence[:80]!a}")
+        yield from _cut(sentence)
 
 
 def _cut(sentence: str) -> Iterator[str]:
-    """Cut a long sentence between words into stretches that the trainer accepts."""
-    stretch: list[str] = []
-    size = 0
-    for word in sentence.split(" "):
-        width = len(word.encode()) + 1
-        if stretch and size + width > MAX_SENTENCE_BYTES:
-            yield " ".join(stretch)
-            stretch, size = [], 0
-        stretch.append(word)
-        size += width
-    yield " ".join(stretch)
+    """Cut a sentence into stretches of at most `MAX_CHARACTERS`, between words if it can be."""
+    start = 0
+    while len(sentence) - start > MAX_CHARACTERS:
+        end = sentence.rfind(" ", start + 1, start + MAX_CHARACTERS)
+        end = start + MAX_CHARACTERS if end < 0 else end
+        yield sentence[start:end]
+        start = end
+    yield sentence[start:]
 
 
-def _train(sample: list[str], vocab_size: int, character_coverage: float) -> bytes:
-    """Run the SentencePiece trainer, which uses up the sample, and return the model file it makes."""
+def _sample(sentences: Iterable[str], size: int) -> list[str]:
+    """Keep sentences of a stream with at most `size` characters together, all of them or each with the same chance.
+
+    Each draws a number; those above a limit are left out, and the limit falls by a quarter when too many are kept. The
+    order stays. SentencePiece could sample too, but its draw differs from one process to the next.
+    """
+    rng = random.Random(SAMPLING_SEED)
+    kept: list[tuple[float, str]] = []
+    limit, characters, count, total = 1.0, 0, 0, 0
+    for sentence in sentences:
+        count += 1
+        total += len(sentence)
+        draw = rng.random()
+        if draw >= limit:
+            continue
+        kept.append((draw, sentence))
+        characters += len(sentence)
+        while characters > size and len(kept) > 1:
+            limit *= 0.75
+            kept = [entry for entry in kept if entry[0] < limit]
+            characters = sum(len(sentence) for _, sentence in kept)
+    if len(kept) < count:
+        warnings.warn(
+            f"the vocabulary is learned from a random sample: {len(kept):,} of {count:,} sentences, {characters:,} of "
+            f"{total:,} characters",
+            stacklevel=3,
+        )
+    return [sentence for _, sentence in kept]
+
+
+def _train(sample: list[str], normalizer: Normalizer, vocab_size: int, character_coverage: float) -> bytes:
+    """Run the SentencePiece trainer, which uses up the sample, on what the tokenizer would see; return the model."""
     from sentencepiece import SentencePieceTrainer  # imported late: keeps `import albert_np` light
+
+    def cleaned() -> Iterator[str]:
+        while sample:
+            sentence = sample.pop()
+            yield from _cut(normalizer(lower_each(sentence) if normalizer.do_lower_case else sentence))
 
     model = io.BytesIO()
     try:
         SentencePieceTrainer.train(
-            sentence_iterator=(sample.pop() for _ in range(len(sample))),
+            sentence_iterator=cleaned(),
             model_writer=model,
             model_type="unigram",
             vocab_size=vocab_size,

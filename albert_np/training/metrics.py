@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.files import read_lines, write_text
+from albert_np.schema import check, number, optional, whole
 
 __all__ = ["MetricsLog", "Record", "read_metrics"]
 
 Record = dict[str, Any]  # a JSON object with a step
+_NUMBER = optional(number())
+_RECORD = {"step": whole(1), "evaluation": optional({...: _NUMBER}), ...: _NUMBER}
 
 
 class MetricsLog:
@@ -41,18 +44,17 @@ class MetricsLog:
 def read_metrics(path: str | Path) -> list[Record]:
     """Return the records of a log, leaving out a last line without its end.
 
-    Raises ValueError, naming the line, for any other that is not a record.
+    Raises ValueError, naming line and field, for any other that is not a record.
     """
-    records = []
-    for number, line in enumerate(read_lines(path), 1):
+    records: list[Record] = []
+    for row, line in enumerate(read_lines(path), 1):
         if not line.endswith("\n"):
             break
         try:
             record = json.loads(line)
-        except ValueError:
-            record = None
-        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
-            raise ValueError(f"{path}, line {number} is not a record with a step: {line[:80]!r}")
+        except (ValueError, RecursionError):
+            raise ValueError(f"{path}, line {row} is not a record with a step: {line[:80]!r}") from None
+        check(record, _RECORD, f"{path}, line {row}")
         records.append(record)
     return records
 

@@ -2,9 +2,12 @@
 
 import json
 import math
+import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,10 +16,16 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 import numpy as np
 
 from albert_np.backend import backend_of
-from albert_np.checkpoints import latest_checkpoint, read_safetensors, remove_leftovers, save_checkpoint
+from albert_np.checkpoints import (
+    CheckpointError,
+    latest_checkpoint,
+    read_safetensors,
+    remove_leftovers,
+    save_checkpoint,
+)
 from albert_np.execution import Model, Replicas, split
 from albert_np.files import read_json
-from albert_np.schema import anything, check, whole
+from albert_np.schema import anything, check, number, optional, text, whole
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
@@ -27,8 +36,14 @@ __all__ = ["Data", "Trainer", "TrainerState"]
 
 M = TypeVar("M", bound=Model)
 Settings = dict[str, Any]  # a JSON object
+STATE_FILE = "trainer.json"
 
-_SAVED: dict[str, Any] = {"state": [anything()], "random_state": {"state": {}}, "settings": {}}
+_SAVED: dict[str, Any] = {
+    "state": [anything()],
+    "random_state": {"state": {}},
+    "settings": {},
+    "versions": optional({...: text(1000)}),
+}
 _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
 
@@ -98,13 +113,12 @@ class Trainer(Generic[M]):
     checkpoint_every: int = 500
     checkpoint_seconds: float = math.inf
     keep: int = 2
-    save_files: Callable[[Path], None] | None = None
+    save_files: Callable[[Path], object] | None = None
     on_step: Callable[[Record], None] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("accumulation", "threads", "log_every", "evaluate_every", "checkpoint_every", "keep"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        counts = ("accumulation", "threads", "log_every", "evaluate_every", "checkpoint_every", "keep")
+        check({name: getattr(self, name) for name in counts}, dict.fromkeys(counts, whole(1)), "Trainer")
         if not self.max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={self.max_grad_norm} must be positive")
         if self.optimizer.params is not self.model.params or self.optimizer.grads is not self.model.grads:
@@ -117,6 +131,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
+        self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def train(self, total_steps: int) -> None:
         """Train until `total_steps` updates have been made, those before a resumption included, or `stop_early` holds.
@@ -132,7 +147,7 @@ class Trainer(Generic[M]):
         if self.checkpoint is None:
             self._begin()
         self._saved_at = time.monotonic()
-        with deferred_interrupts() as interrupts:
+        with self._holding_folder(), deferred_interrupts() as interrupts:
             while not self._is_over(total_steps):
                 record = self._update()
                 self._report(record, is_last=self.state.step == total_steps)
@@ -145,35 +160,67 @@ class Trainer(Generic[M]):
     def resume(self) -> int:
         """Load the run's latest checkpoint and return its step; training then goes on as if never stopped.
 
-        Raises FileNotFoundError where there is none, and ValueError that names every setting that differs.
+        Warns of other versions of what computes. Raises FileNotFoundError where there is none, CheckpointError that
+        names file and field where one is damaged, and ValueError that names every setting that differs.
         """
         folder = latest_checkpoint(self.output)
         if folder is None:
+            self._require_no_run()
             raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
-        path = folder / "trainer.json"
-        saved = read_json(path, _SAVED)
+        saved = _read_state(folder / STATE_FILE, self.data.first_position)
         _check_settings(saved["settings"], self._settings())
+        _compare_versions(saved.get("versions") or {})
         remove_leftovers(self.output)
         self._load_arrays(folder)
         try:
             self.model.rng.bit_generator.state = saved["random_state"]
-            step, position, tokens, seconds = saved["state"]
-            self.state = TrainerState(step, _as_position(self.data.first_position, position), tokens, seconds)
-            check(step, whole(), "step")
-        except (KeyError, OverflowError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error!r}") from error
-        self._logged = self.state
-        self._log.cut_back(step)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise CheckpointError(f"{folder / STATE_FILE}: random_state is none: {error!r}") from error
+        self.state = self._logged = saved["state"]
+        self._log.cut_back(self.state.step)
         records = read_metrics(self._log.path) if self._log.path.exists() else []
         self.evaluations = [record for record in records if "evaluation" in record]
         self.checkpoint = folder
         return self.state.step
 
     def _begin(self) -> None:
-        if self._log.path.exists() or any((self.output / "checkpoints").glob("step-*")):
-            raise FileExistsError(f"{self.output} already holds a run: resume it or choose another folder")
+        self._require_no_run()
         remove_leftovers(self.output)
         self._save()
+
+    def _require_no_run(self) -> None:
+        if not self._log.path.exists() and not any((self.output / "checkpoints").glob("step-*")):
+            return
+        if latest_checkpoint(self.output) is None:
+            raise CheckpointError(
+                f"{self.output} holds a run but no whole checkpoint: start a new one in another folder"
+            )
+        raise FileExistsError(f"{self.output} already holds a run: resume it or choose another folder")
+
+    @contextmanager
+    def _holding_folder(self) -> Iterator[None]:
+        """Keep the run folder open, so that no other one is taken for it; systems but POSIX let nobody delete it."""
+        if os.name != "posix":
+            yield
+            return
+        self._folder = os.open(self.output, os.O_RDONLY)
+        try:
+            yield
+        finally:
+            os.close(self._folder)
+            self._folder = None
+
+    def _check_folder(self) -> None:
+        """Raise FileNotFoundError if the run folder is no longer there, or another one: a part of it would be made."""
+        try:
+            is_there = self._folder is None or os.path.samestat(os.fstat(self._folder), os.stat(self.output))
+        except FileNotFoundError:
+            is_there = False
+        if not is_there:
+            raise FileNotFoundError(
+                f"{self.output} was deleted or replaced during training, after {self.state.step} updates; nothing more "
+                "is written there"
+            )
 
     def _update(self) -> Record:
         """Make one update of the weights and return its record."""
@@ -235,6 +282,7 @@ class Trainer(Generic[M]):
             record["evaluation"] = self.evaluate(self.model)
             self.evaluations.append(record)
         if is_last or step % self.log_every == 0 or "evaluation" in record:
+            self._check_folder()
             self._log.append(record)
             self._logged = self.state
         if self.on_step:
@@ -249,6 +297,7 @@ class Trainer(Generic[M]):
 
     def _save(self) -> Path:
         self._require_finite("the norm of the weights", global_norm(self.model.params), self.model)
+        self._check_folder()
         self._log.flush()
         expected_bytes = 3 * self.model.params.flat.nbytes + 2**23  # weights, two moments, small files
         step = self.state.step
@@ -267,9 +316,9 @@ class Trainer(Generic[M]):
             "state": self.state,
             "random_state": self.model.rng.bit_generator.state,
             "settings": self._settings(),
-            "versions": {"python": platform.python_version(), "numpy": np.__version__},
+            "versions": versions(),
         }
-        (folder / "trainer.json").write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
+        (folder / STATE_FILE).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
 
     def _load_arrays(self, folder: Path) -> None:
         flat = self.model.params.flat
@@ -279,7 +328,7 @@ class Trainer(Generic[M]):
         try:
             self.optimizer.load_state_dict(read_safetensors(path))
         except (OSError, ValueError) as error:
-            raise ValueError(f"{path} does not fit: {error}") from error
+            raise CheckpointError(f"{path} is not the state of this optimizer: {error}") from error
         flat[...] = loaded.params.flat
 
     def _settings(self) -> Settings:
@@ -328,8 +377,49 @@ def _flat_settings(settings: Settings, prefix: str = "") -> Settings:
     return flat
 
 
+def _read_state(path: Path, first_position: Any) -> dict[str, Any]:
+    """Return trainer.json, its state as a `TrainerState`; CheckpointError names file and field if it is damaged."""
+    try:
+        saved = read_json(path, _SAVED)
+        state = dict(zip(TrainerState._fields, saved["state"], strict=True))
+        check(state, {"step": whole(), "tokens": whole(), "seconds": number(0)}, path)
+        saved["state"] = TrainerState(**state)._replace(position=_as_position(first_position, state["position"]))
+    except (ValueError, TypeError) as error:
+        named = str(error) if str(path) in str(error) else f"{path}: state: {error}"
+        raise CheckpointError(named) from error
+    return saved
+
+
 def _as_position(first: Any, saved: Any) -> Any:
     """Give a position read from JSON the types of the first one, whose named tuples came back as lists."""
     if not hasattr(first, "_fields"):
+        if type(first) is int and not (type(saved) is int and saved >= 0):
+            raise ValueError(f"a position holds {saved!r}; allowed is a whole number from 0")
         return saved
     return type(first)(*(_as_position(a, b) for a, b in zip(first, saved, strict=True)))
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what computes: they decide the last bits of every sum."""
+    from threadpoolctl import threadpool_info
+
+    blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    names = ("internal_api", "version", "architecture")
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": "; ".join(" ".join(str(pool.get(name)) for name in names) for pool in blas),
+    }
+
+
+def _compare_versions(saved: Mapping[str, str]) -> None:
+    current = versions()
+    changed = [
+        f"{name} {saved[name]}, now {current[name]}"
+        for name in current
+        if saved.get(name, current[name]) != current[name]
+    ]
+    if changed:
+        warnings.warn(
+            f"the run was made with {'; '.join(changed)}: its last bits may come out differently", stacklevel=3
+        )

@@ -1,6 +1,7 @@
 """Batches: pure functions of their position, whole epochs, honest padding, clear errors."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -192,15 +193,18 @@ def test_settings_name_everything_the_stream_depends_on(corpus):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"masked_lm_prob": 0}, "masked_lm_prob must lie between 0 and 1, both excluded, got 0"),
-        ({"masked_lm_prob": 1}, "masked_lm_prob must lie between"),
-        ({"short_seq_prob": 1.5}, "short_seq_prob must lie between 0 and 1, got 1.5"),
-        ({"max_seq_length": 7}, "max_seq_length must be at least 8, got 7"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"max_predictions_per_seq": 0}, "max_predictions_per_seq must be at least 1"),
-        ({"max_ngram": 0}, "max_ngram must be at least 1"),
-        ({"pairs": "sop"}, "pairs='sop': allowed are order, next, none"),
-        ({"seed": -1}, "seed must be at least 0"),
+        ({"masked_lm_prob": 0}, "masked_lm_prob is 0; allowed is a number above 0 and below 1"),
+        ({"masked_lm_prob": 1.0}, "masked_lm_prob is 1.0; allowed"),
+        ({"masked_lm_prob": math.nan}, "masked_lm_prob is nan; allowed"),
+        ({"short_seq_prob": 1.5}, "short_seq_prob is 1.5; allowed is a finite number at least 0 and at most 1"),
+        ({"max_seq_length": 7}, "max_seq_length is 7; allowed is a whole number from 8 "),
+        ({"batch_size": 0}, "batch_size is 0; allowed is a whole number from 1 "),
+        ({"batch_size": 8.0}, r"batch_size is 8\.0; allowed"),
+        ({"batch_size": True}, "batch_size is true; allowed"),
+        ({"max_predictions_per_seq": 0}, "max_predictions_per_seq is 0; allowed"),
+        ({"max_ngram": 0}, "max_ngram is 0; allowed"),
+        ({"pairs": "sop"}, "pairs is 'sop'; allowed is one of 'order', 'next', 'none'"),
+        ({"seed": -1}, "seed is -1; allowed is a whole number from 0 "),
     ],
 )
 def test_arguments_out_of_range_are_named(corpus, options, message):
@@ -208,22 +212,38 @@ def test_arguments_out_of_range_are_named(corpus, options, message):
         make(corpus, **options)
 
 
-def test_a_batch_size_that_is_no_integer_is_named(corpus):
-    with pytest.raises(TypeError, match=r"batch_size must be an integer, got 8\.0"):
-        make(corpus, batch_size=8.0)
+def test_numbers_may_be_numpys(corpus):
+    data = make(corpus, batch_size=np.int64(8), seed=np.uint8(1), masked_lm_prob=np.float64(0.15))
+    assert json.loads(json.dumps(data.settings())) == make(corpus, batch_size=8, seed=1).settings()
 
 
-def test_batches_larger_than_the_corpus_and_positions_outside_it_are_clear_errors(corpus):
-    with pytest.raises(ValueError, match=r"batch_size=10000, but epoch 0 of this corpus has \d+ examples"):
-        make(corpus, batch_size=10_000).batch_at(Position(0, 0))
+def test_an_epoch_counts_the_tokens_that_it_shows(corpus):
+    data = make(corpus, max_seq_length=16)
+    examples = [data.example(0, i) for i in range(data.epoch_size(0))]
+    specials = [data.vocabulary.cls_id, data.vocabulary.sep_id]
+    ids = [np.where(e.labels == -100, e.input_ids, e.labels) for e in examples]
+    assert data.shown_tokens(0) == sum(int((~np.isin(row, specials)).sum()) for row in ids) < corpus.num_tokens
+    assert make(corpus, max_seq_length=10_000).shown_tokens(0) == corpus.num_tokens
+
+
+def test_a_batch_larger_than_an_epoch_goes_on_into_the_next_ones(corpus):
+    one = make(corpus, batch_size=1)
+    sizes = [one.epoch_size(epoch) for epoch in range(3)]
+    batch, following = make(corpus, batch_size=sum(sizes[:2]) + 5).batch_at(Position(0, 3))
+    assert following == Position(2, 8)
+    order = [(0, i) for i in range(3, sizes[0])] + [(1, i) for i in range(sizes[1])] + [(2, i) for i in range(8)]
+    assert rows([batch]) == rows([one.batch_at(Position(*place))[0] for place in order])
+
+
+def test_positions_outside_the_corpus_are_clear_errors(corpus):
     for position, message in (
-        (Position(0, -1), "has the examples 0 to"),
-        (Position(-1, 0), "epoch must be at least 0"),
+        (Position(0, -1), "has examples 0 to"),
+        (Position(-1, 0), "epoch=-1 must be at least 0"),
     ):
         with pytest.raises(ValueError, match=message):
             make(corpus).batch_at(position)
     data = make(corpus)
-    with pytest.raises(ValueError, match="has the examples 0 to"):
+    with pytest.raises(ValueError, match="has examples 0 to"):
         data.batch_at(Position(0, data.epoch_size(0)))
 
 

@@ -1,7 +1,9 @@
 """Tokenized corpora: what they hold, streaming, atomic building, staleness."""
 
-import shutil
+import json
+import os
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -94,20 +96,72 @@ def test_what_a_killed_build_left_is_not_opened_and_not_in_the_way(tmp_path, tok
     assert [path.name for path in tmp_path.iterdir()] == ["corpus"]
 
 
-def test_a_damaged_corpus_is_a_clear_error(tmp_path, tokenizer):
+def test_the_arrays_are_files_of_numpy(tmp_path, tokenizer):
+    corpus = TokenizedCorpus.build(tmp_path / "corpus", random_documents(5), tokenizer)
+    for name in ("ids", "sentence_starts", "document_starts"):
+        np.testing.assert_array_equal(np.load(tmp_path / "corpus" / f"{name}.npy"), getattr(corpus, name))
+        np.save(tmp_path / "again.npy", getattr(corpus, name))
+        assert (tmp_path / "again.npy").read_bytes() == (tmp_path / "corpus" / f"{name}.npy").read_bytes()
+
+
+def pickled(path):
+    np.save(path, np.array([{}], dtype=object), allow_pickle=True)
+
+
+def archive(path):
+    with path.open("wb") as file:
+        np.savez(file, x=np.arange(3))
+
+
+DAMAGES = {
+    "an array is missing": ("sentence_starts.npy", Path.unlink),
+    "an array is cut": ("ids.npy", lambda path: path.write_bytes(path.read_bytes()[:-2])),
+    "an array has no header": ("ids.npy", lambda path: path.write_bytes(b"")),
+    "other ids": ("ids.npy", lambda path: np.save(path, np.load(path)[::-1])),
+    "fewer ids": ("ids.npy", lambda path: np.save(path, np.zeros(3, dtype=np.uint16))),
+    "another dtype": ("ids.npy", lambda path: np.save(path, np.load(path).astype(np.float64))),
+    "two axes": ("ids.npy", lambda path: np.save(path, np.load(path)[None])),
+    "a pickle": ("ids.npy", pickled),
+    "an archive": ("document_starts.npy", archive),
+    "starts that stand still": ("sentence_starts.npy", lambda path: np.save(path, np.load(path) * 0)),
+    "no JSON": ("corpus.json", lambda path: path.write_text("{")),
+    "no object": ("corpus.json", lambda path: path.write_text("[]")),
+    "no fingerprint": ("corpus.json", lambda path: path.write_text('{"vocabulary": "", "source": null}')),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_corpus_is_a_clear_error(tmp_path, tokenizer, damage):
     folder = tmp_path / "corpus"
-    for damage in (
-        lambda: (folder / "sentence_starts.npy").unlink(),
-        lambda: (folder / "ids.npy").write_bytes((folder / "ids.npy").read_bytes()[:-2]),
-        lambda: np.save(folder / "ids.npy", np.zeros(3, dtype=np.uint16)),
-        lambda: (folder / "corpus.json").write_text("{"),
-        lambda: (folder / "corpus.json").write_text("[]"),
-    ):
-        TokenizedCorpus.build(folder, random_documents(5), tokenizer)
-        damage()
-        with pytest.raises(ValueError, match=r"corpus is damaged.*delete the folder"):
-            TokenizedCorpus.open(folder)
-        shutil.rmtree(folder)
+    TokenizedCorpus.build(folder, random_documents(5), tokenizer)
+    name, do = DAMAGES[damage]
+    do(folder / name)
+    with pytest.raises(ValueError, match=r"the tokenized corpus is damaged and must be made anew: .*corpus"):
+        TokenizedCorpus.open(folder)
+
+
+def test_starts_that_do_not_rise_are_refused_whatever_the_checksum_says(tmp_path, tokenizer):
+    folder = tmp_path / "corpus"
+    TokenizedCorpus.build(folder, random_documents(5), tokenizer)
+    starts = np.load(folder / "sentence_starts.npy")
+    starts[1] = 0  # an empty sentence: cutting the text into chunks would never get beyond it
+    np.save(folder / "sentence_starts.npy", starts)
+    arrays = [np.load(folder / f"{name}.npy") for name in ("ids", "sentence_starts", "document_starts")]
+    description = json.loads((folder / "corpus.json").read_text())
+    (folder / "corpus.json").write_text(json.dumps(description | {"fingerprint": corpus_module._digest(arrays)}))
+    with pytest.raises(ValueError, match="its arrays disagree"):
+        TokenizedCorpus.open(folder)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize("name", ["ids.npy", "corpus.json"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, tokenizer, name):
+    folder = tmp_path / "corpus"
+    TokenizedCorpus.build(folder, random_documents(5), tokenizer)
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    with pytest.raises((ValueError, FileNotFoundError), match=name):
+        TokenizedCorpus.open(folder)
 
 
 def test_a_folder_of_something_else_is_not_overwritten(tmp_path, tokenizer):

@@ -1,42 +1,15 @@
 """Text files to documents: layouts, streaming, clear errors, the split into training and held-out."""
 
 import gzip
-import random
+import json
+import os
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from albert_np.pretraining import documents as documents_module
-from albert_np.pretraining import is_held_out, read_documents, split_sentences, text_source
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("One. Two! Three?", ["One.", "Two!", "Three?"]),
-        ("He said “Go.” She went.", ["He said “Go.”", "She went."]),
-        ("Dr. Smith met J. R. Brown in the U.S. Army.", ["Dr. Smith met J. R. Brown in the U.S. Army."]),
-        ("Use a list, e.g. Python's. It works.", ["Use a list, e.g. Python's.", "It works."]),
-        ("It costs 3.14 dollars. Cheap.", ["It costs 3.14 dollars.", "Cheap."]),
-        ("See fig. two (it helps.) Then go on.", ["See fig. two (it helps.)", "Then go on."]),
-        ("What?! 42 is the answer.", ["What?!", "42 is the answer."]),
-        ("no capital. follows here", ["no capital. follows here"]),
-        ("Add two to x. The sum is y. Done.", ["Add two to x.", "The sum is y.", "Done."]),
-        ("他来了。她走了！", ["他来了。", "她走了！"]),
-        ("  spread \n over\tlines.  \n Next one. ", ["spread over lines.", "Next one."]),
-        ("", []),
-    ],
-)
-def test_sentences_end_where_a_reader_would_end_them(text, expected):
-    assert split_sentences(text) == expected
-
-
-def test_splitting_loses_no_character():
-    rng = random.Random(0)
-    for _ in range(500):
-        text = "".join(rng.choice("aB.?! \n(\"')。e.g.Dr. ") for _ in range(60))
-        assert "".join("".join(split_sentences(text)).split()) == "".join(text.split())
+from albert_np.pretraining import is_held_out, read_documents, text_source
 
 
 def test_lines_layout_is_a_sentence_per_line_and_a_blank_line_between_documents(tmp_path):
@@ -130,3 +103,64 @@ def test_held_out_documents_are_chosen_by_their_text_alone():
     assert all(now or not before for now, before in zip(larger, held_out, strict=True))
     with pytest.raises(ValueError, match=r"fraction must lie between 0 and 1, got 5"):
         is_held_out(documents[0], 5)
+
+
+def long_text(words):
+    return " ".join(f"word{i}" for i in range(words))
+
+
+@pytest.mark.parametrize("layout", ["lines", "prose"])
+@pytest.mark.parametrize("name", ["a.txt", "a.jsonl"])
+def test_a_line_of_any_length_is_used_to_the_last_word(tmp_path, monkeypatch, layout, name):
+    monkeypatch.setattr(documents_module, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(documents_module, "LONGEST_PARAGRAPH", 3000)
+    path = tmp_path / name
+    path.write_text(json.dumps({"text": long_text(5000)}) if name == "a.jsonl" else long_text(5000))
+    with pytest.warns(UserWarning, match=r"\d+ of \d+ sentences have more than 80 words, .* cut into [\d,]+ parts"):
+        sentences = [sentence for document in read_documents(path, layout) for sentence in document]
+    assert " ".join(sentences) == long_text(5000)
+    assert max(len(sentence.split()) for sentence in sentences) <= 80
+
+
+@pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])
+@pytest.mark.parametrize("longest", [13, 14, 15, 2**20])
+def test_lines_may_end_in_any_way(tmp_path, monkeypatch, end, longest):
+    monkeypatch.setattr(documents_module, "LONGEST_LINE", longest)
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"One is{end}here. Two{end}{end}{end}Three.{end}".encode())
+    assert list(read_documents(path, "prose")) == [["One is here.", "Two"], ["Three."]]
+    assert list(read_documents(path, "lines")) == [["One is", "here. Two"], ["Three."]]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.JSONL.gz"])
+def test_json_lines_hold_a_text_each(tmp_path, name):
+    entries = [{"text": "One. Two.\n\nThree."}, {"id": 3, "text": " "}, {"text": "Four\n\n\nFive"}]
+    content = "\n".join(map(json.dumps, entries)) + "\n\n"
+    (tmp_path / name).write_bytes(gzip.compress(content.encode()) if name.endswith("gz") else content.encode())
+    assert list(read_documents(tmp_path / name, "prose")) == [["One.", "Two.", "Three."], ["Four"], ["Five"]]
+    assert list(read_documents(tmp_path / name, "lines")) == [["One. Two."], ["Three."], ["Four"], ["Five"]]
+
+
+@pytest.mark.parametrize(
+    "line", ['{"text": 3}', '{"body": "x"}', "[]", "3", "{", '{"text": "\\ud800"}', "[" * 100_000, "9" * 5000]
+)
+def test_a_line_that_is_no_json_text_is_named(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "fine"}\n' + line + "\n")
+    with pytest.raises(ValueError, match=r'a\.jsonl, line 2 is not a JSON object with a "text" of Unicode characters'):
+        list(read_documents(path))
+
+
+def test_what_is_no_text_is_refused(tmp_path):
+    zeros = tmp_path / "zeros.txt.gz"
+    zeros.write_bytes(gzip.compress(b"fine\n" + bytes(10**7)))
+    with pytest.raises(ValueError, match=r"zeros\.txt\.gz, line 2 holds the character NUL"):
+        list(read_documents(zeros))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="devices and pipes of POSIX")
+def test_a_pipe_is_refused_before_it_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(ValueError, match="is a pipe or a device; a text is read more than once"):
+            read_documents(path)

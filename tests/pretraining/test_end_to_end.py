@@ -5,14 +5,11 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from albert_np.config import AlbertConfig
 from albert_np.pretraining import (
     PretrainingData,
-    Recipe,
     TokenizedCorpus,
     Vocabulary,
     is_held_out,
-    prepare_run,
     python_prose,
     read_documents,
     text_source,
@@ -70,12 +67,3 @@ def test_the_released_vocabulary_masks_whole_words(documents, released):
     goes_on = ~vocabulary.starts_word[original[:, 1:]] & ~vocabulary.is_special[original[:, :-1]]
     assert goes_on.any()
     assert np.array_equal(masked[:, 1:][goes_on], masked[:, :-1][goes_on])
-
-
-@pytest.mark.parametrize("held", ["config.json", "model.safetensors", "finetuning.json", "metrics.jsonl"])
-def test_a_folder_with_a_model_or_another_run_is_left_as_it_is(tmp_path, held):
-    (tmp_path / held).write_text("mine")
-    (tmp_path / "spiece.model").write_text("mine too")
-    with pytest.raises(FileExistsError, match=f"already holds {held}, of a model or another run"):
-        prepare_run(tmp_path, lambda: [["one"], ["two"]], None, AlbertConfig(), Recipe(steps=1))
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {held: "mine", "spiece.model": "mine too"}

@@ -30,7 +30,8 @@ def finished(tmp_path_factory):
 
 def test_the_quickstart_goes_through_every_stage(finished):
     output, summary, reported, records = finished
-    assert reported == ["reading Python's manual and docstrings", "learning a vocabulary", "tokenizing", "training"]
+    stages = "counting", "reading", "150 documents of", "learning", "tokenizing", "an epoch has", "training"
+    assert [said.startswith(stage) for said, stage in zip(reported, stages, strict=True)] == [True] * 7
     assert [record["step"] for record in records] == [1, 2, 3, 4, 5]
     assert (output / "model.safetensors").is_file()
     assert len(summary.blanks) == len(job.BLANKS)
@@ -120,42 +121,73 @@ def test_find_model_prefers_the_finished_model(finished, tmp_path):
     assert find_model("owner/name") == "owner/name"
 
 
-def test_recipes_refuse_what_they_do_not_know():
-    with pytest.raises(ValueError, match="optimizer='sgd': allowed are lamb, adamw"):
-        Recipe(10, optimizer="sgd")
-    with pytest.raises(ValueError, match="schedule='cosine': allowed are linear, google"):
-        Recipe(10, schedule="cosine")
-    with pytest.raises(ValueError, match="warmup_steps=10 must lie in"):
-        Recipe(10, warmup_steps=10)
-    with pytest.raises(ValueError, match="steps=0"):
-        Recipe(0)
-
-
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"max_seq_length": 4}, "max_seq_length must be at least 8, got 4"),
-        ({"masked_lm_prob": 1.5}, "masked_lm_prob must lie between 0 and 1"),
-        ({"pairs": "swap"}, "pairs='swap': allowed are order, next, none"),
-        ({"accumulation": 0}, "accumulation=0 must be at least 1"),
-        ({"threads": 0}, "threads=0 must be at least 1"),
-        ({"learning_rate": -1.0}, "learning_rate=-1.0 must be finite and not negative"),
-        ({"max_grad_norm": 0.0}, "max_grad_norm=0.0 must be positive"),
+        ({"steps": 0}, "steps is 0; allowed is a whole number from 1 "),
+        ({"batch_size": 0}, "batch_size is 0; allowed"),
+        ({"batch_size": "32"}, "batch_size is '32'; allowed"),
+        ({"max_seq_length": 4}, "max_seq_length is 4; allowed is a whole number from 8 "),
+        ({"masked_lm_prob": 1.5}, "masked_lm_prob is 1.5; allowed"),
+        ({"pairs": "swap"}, "pairs is 'swap'; allowed is one of 'order', 'next', 'none'"),
+        ({"accumulation": 0}, "accumulation is 0; allowed"),
+        ({"accumulation": 10**9}, "accumulation is 1000000000; allowed is a whole number from 1 to 65536"),
+        ({"optimizer": "sgd"}, "optimizer is 'sgd'; allowed is one of 'lamb', 'adamw'"),
+        ({"schedule": "cosine"}, "schedule is 'cosine'; allowed is one of 'linear', 'google'"),
+        ({"warmup_steps": 10}, "warmup_steps=10 must be below steps=10"),
+        ({"threads": 0}, "threads is 0; allowed"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0; allowed is a finite number at least 0"),
+        ({"learning_rate": math.nan}, "learning_rate is nan; allowed"),
+        ({"weight_decay": math.inf}, "weight_decay is inf; allowed"),
+        ({"max_grad_norm": 0.0}, "max_grad_norm is 0.0; allowed is a number above 0"),
+        ({"max_grad_norm": math.nan}, "max_grad_norm is nan; allowed"),
+        ({"seed": -1}, "seed is -1; allowed"),
+        ({"log_every": True}, "log_every is true; allowed"),
+        ({"dtype": "float16"}, "dtype is 'float16'; allowed is one of 'float32', 'float64'"),
+        ({"bias_correction": 1}, "bias_correction is 1; allowed is true or false"),
+        ({"recompute": "all"}, "recompute is 'all'; allowed is one of"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed_is_refused_before_anything_is_written(setting, message):
-    with pytest.raises(ValueError, match=message):
-        Recipe(10, **setting)
+    with pytest.raises(ValueError, match=f"^the recipe: {message}"):
+        Recipe(**{"steps": 10, **setting})
+
+
+def test_zero_is_a_learning_rate_and_numbers_may_be_numpys():
+    assert Recipe(10, learning_rate=0).learning_rate == 0
+    recipe = Recipe(np.int64(10), learning_rate=np.float32(0.5), seed=np.uint8(3))
+    assert (type(recipe.steps), type(recipe.learning_rate), recipe.seed) == (int, float, 3)
 
 
 def test_a_share_that_leaves_nothing_to_train_on_is_refused_before_anything_is_written(tmp_path):
-    with pytest.raises(ValueError, match=r"held_out=1 must lie in \[0, 1\)"):
+    with pytest.raises(ValueError, match="held_out is 1; allowed is a number from 0 to below 1"):
         prepare_run(tmp_path / "run", list, None, job.CONFIG, Recipe(10, max_seq_length=32), held_out=1)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_run_file_is_refused_by_name(tmp_path):
-    (tmp_path / "run.json").write_text('{"config": {}}')
-    with pytest.raises(ValueError, match=r"run\.json is damaged"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "is not valid JSON"),
+        ('{"config": {}}', "recipe is missing"),
+        ('{"config": [], "recipe": {"steps": 1}}', "config is a list; allowed is an object"),
+        ('{"config": {}, "recipe": {}}', "recipe.steps is missing"),
+        ('{"config": {}, "recipe": {"steps": -1}}', "is damaged: the recipe: steps is -1; allowed"),
+        ('{"config": {}, "recipe": {"steps": 1, "speed": 1}}', "recipe.speed is unknown"),
+        ('{"config": {"hidden_size": "x"}, "recipe": {"steps": 1}}', "is damaged: .*hidden_size"),
+    ],
+)
+def test_a_damaged_run_file_is_refused_by_name(tmp_path, content, message):
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(ValueError, match=rf"run\.json.*{message}"):
         PretrainingRun(tmp_path)
+
+
+def test_a_bad_path_fails_before_any_text_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "python_prose", lambda: pytest.fail("the text was read"))
+    (tmp_path / "file").write_text("x")
+    with pytest.raises((NotADirectoryError, FileExistsError)):
+        job.quickstart(tmp_path / "file" / "run")
+    with pytest.raises(FileExistsError, match="file"):
+        job.quickstart(tmp_path / "file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -24,7 +24,7 @@ def original(tokenizer, request):
         do_lower_case=False,
         mask_token=AddedToken("[M]", rstrip=True),
         additional_special_tokens=["[ENT]"],
-        added_tokens={300: AddedToken("lamp", normalized=True, special=False)},
+        added_tokens={250: AddedToken("lamp", normalized=True, special=False)},
         padding_side="left",
         truncation_side="left",
         model_max_length=64,
@@ -48,10 +48,11 @@ def test_copy_of_a_tokenizer_is_independent_of_the_original(original, way):
     other = WAYS[way](original)
     assert other.model is other.encoder.model is not original.model
     other.padding_side, other.truncation_side, other.model_max_length = "right", "right", 5
-    other.additional_special_tokens.append("[NEW]")
-    other.normalizer.keep_accents = True
+    other.additional_special_tokens = ["[NEW]"]
+    other.keep_accents = True
+    other.do_lower_case = True
+    other.add_tokens(["a", "old cat"])
     other.added.ids.clear()
-    other.encoder.vocabulary.clear()
     assert answers(original) == before
 
 

@@ -137,7 +137,7 @@ def rows_of(n_first, n_second, special, limits, overflowing=False):
 )
 def test_truncated_pairs_fit_and_equal_what_a_loop_leaves(n_first, n_second, max_length, strategy, side, special):
     room = max_length - 3 * special
-    limits = Limits(strategy, max_length, room, side, stride=0)
+    limits = Limits(strategy, max_length, side, stride=0)
     ids = (100, 101) if special else None
     expected = truncated(range(n_first), [-1 - i for i in range(n_second)], room, strategy, side)
     if expected is None:
@@ -153,7 +153,7 @@ def test_truncated_pairs_fit_and_equal_what_a_loop_leaves(n_first, n_second, max
 
 @given(LENGTHS, st.integers(3, 30), st.sampled_from(["longest_first", "longest_first_fast", "only_first"]), SIDES)
 def test_a_truncated_text_fits_and_keeps_its_beginning_or_its_end(length, max_length, strategy, side):
-    (row,) = rows_of(length, None, (100, 101), Limits(strategy, max_length, max_length - 2, side, stride=0))
+    (row,) = rows_of(length, None, (100, 101), Limits(strategy, max_length, side, stride=0))
     kept = min(length, max_length - 2)
     start = 0 if side == "right" else length - kept
     assert row.input_ids() == [100, *range(start, start + kept), 101]
@@ -161,8 +161,8 @@ def test_a_truncated_text_fits_and_keeps_its_beginning_or_its_end(length, max_le
 
 @given(st.integers(0, 60), LENGTHS, st.integers(4, 40), st.integers(0, 6), SIDES, st.booleans())
 def test_windows_fit_and_show_every_token_in_order(length, other, max_length, stride, side, is_first):
-    limits = Limits("only_first" if is_first else "only_second", max_length, max_length - 3, side, stride)
-    keep = limits.room - other
+    limits = Limits("only_first" if is_first else "only_second", max_length, side, stride)
+    keep = max_length - 3 - other
     lengths = (length, other) if is_first else (other, length)
     if length > keep and keep <= stride:
         with pytest.raises(ValueError, match="max_length"):

@@ -105,7 +105,7 @@ def test_live_ids_tokens_and_text_equal_the_slow_tokenizers(options, tmp_path):
 def test_added_tokens_swallow_spaces_on_the_sides_they_say(tokenizer, lstrip, rstrip):
     token = AddedToken("[X]", lstrip=lstrip, rstrip=rstrip)
     added = AlbertTokenizer(tokenizer.model, remove_space=False, additional_special_tokens=[token])
-    stretches = added.added.splitter.split("a  [X]  [X] b")
+    stretches = added.encoder.splitter.split("a  [X]  [X] b")
     expected = {
         (False, False): ["a  ", "[X]", "  ", "[X]", " b"],
         (True, False): ["a", "[X]", "[X]", " b"],
@@ -237,10 +237,18 @@ def test_importing_the_package_does_not_import_sentencepiece():
         ({"truncation_side": None}, "truncation_side must be one of"),
         ({"model_max_length": 0}, "model_max_length must be at least 1, got 0"),
         ({"additional_special_tokens": [""]}, "not empty"),
+        ({"additional_special_tokens": "[X]"}, r"additional_special_tokens must be a list .*, got '\[X\]'"),
+        ({"additional_special_tokens": ["\ud800"]}, "without surrogates"),
+        ({"do_lower_case": "false"}, "do_lower_case must be True or False, got 'false'"),
+        ({"clean_up_tokenization_spaces": 1}, "clean_up_tokenization_spaces must be True or False, got 1"),
+        ({"extra_special_tokens": {"decode": "[X]"}}, "'decode' cannot be the name of a token"),
+        ({"added_tokens": {300: AddedToken("lamp")}}, "'lamp' has the id 300, and no token has 250"),
+        ({"added_tokens": {250: AddedToken("▁the")}}, "'▁the' cannot have the id 250: it is the piece"),
+        ({"added_tokens": {250: AddedToken("a"), 251: AddedToken("a")}}, "(it is the piece|the same token)"),
     ],
 )
 def test_bad_option_is_refused(tokenizer, options, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         AlbertTokenizer(tokenizer.model, **options)
 
 

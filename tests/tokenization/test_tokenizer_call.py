@@ -4,12 +4,14 @@ import copy
 import json
 import math
 import pickle
+import time
 
 import numpy as np
 import pytest
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines
 
 from albert_np.tokenization import AlbertTokenizer
+from albert_np.tokenization.arguments import DEFAULTS
 from albert_np.tokenization.batch import Limits, fast_shares, slow_shares, windows
 
 CALLS = json.loads((REFERENCE / "calls.json").read_text(encoding="utf-8"))
@@ -59,6 +61,44 @@ def test_token_type_ids_come_back_unless_refused(tokenizer):
 def test_a_list_of_pairs_is_a_batch_of_pairs(tokenizer):
     pairs = [("A cat", "the lamp"), ("one", "two")]
     assert tokenizer(pairs) == tokenizer(["A cat", "one"], ["the lamp", "two"])
+
+
+def test_a_batch_may_mix_texts_and_pairs(tokenizer):
+    batch = ["A cat", ("the lamp", "went out in the harbour"), "one", ("", "two")]
+    for options in ({}, {"truncation": True, "max_length": 8}, {"truncation": "only_first", "max_length": 40}):
+        alone = [tokenizer(*([entry] if isinstance(entry, str) else entry), **options) for entry in batch]
+        assert tokenizer.pad(alone) == tokenizer(batch, padding=True, **options), options
+    with pytest.raises(ValueError, match="needs a second text to cut"):
+        tokenizer(["the lamp went out", ("a", "b")], truncation="only_second", max_length=5)
+
+
+def test_words_may_come_in_pairs(tokenizer):
+    first, second = ["A", "very", "old", "cat"], ["the", "lamp"]
+    expected = tokenizer(first, second, is_split_into_words=True)
+    batch = tokenizer([(first, second), first, [second, first]], is_split_into_words=True)
+    assert [batch.input_ids[0], batch.token_type_ids[0]] == [expected.input_ids, expected.token_type_ids]
+    assert batch.input_ids[1] == tokenizer(first, is_split_into_words=True).input_ids
+    assert batch.word_ids(0) == expected.word_ids()
+    assert batch.input_ids[2] == tokenizer(second, first, is_split_into_words=True).input_ids
+
+
+def test_none_stands_for_the_default_of_every_option(tokenizer):
+    texts = ["A cat", "the lamp went out"]
+    assert tokenizer(texts, **dict.fromkeys(DEFAULTS)) == tokenizer(texts)
+    for name in DEFAULTS:
+        options = {"padding": True} if name != "padding" else {}
+        assert tokenizer(texts, **{**options, name: None}) == tokenizer(texts, **options), name
+    encoding = tokenizer("A cat")
+    assert tokenizer.pad(encoding, None, None, None, None, None) == tokenizer.pad(encoding)
+
+
+def test_a_row_of_special_tokens_alone_needs_no_more_room(tokenizer):
+    specials = tokenizer.build_inputs_with_special_tokens([])
+    assert tokenizer("", truncation=True, max_length=2).input_ids == specials
+    assert tokenizer(["", ""], ["", ""], truncation=True, max_length=3).input_ids == [[*specials, specials[1]]] * 2
+    for text, length in (("a", 2), ("", 1)):
+        with pytest.raises(ValueError, match=f"max_length={length} leaves no room beside 2 special tokens"):
+            tokenizer(text, truncation=True, max_length=length)
 
 
 def test_arrays_equal_the_padded_lists(tokenizer):
@@ -118,7 +158,7 @@ def test_windows_cover_the_text_and_overlap_by_the_stride(tokenizer, side):
 @pytest.mark.parametrize("side", ["right", "left"])
 def test_no_window_repeats_what_the_one_before_shows(side):
     for length in range(8, 60):
-        cuts = [first for first, _ in windows(length, None, Limits("only_first", 9, 7, side, 3))]
+        cuts = [first for first, _ in windows(length, None, 2, Limits("only_first", 9, side, 3))]
         rows = [list(range(length))[cut] for cut in cuts]
         assert len(rows) == math.ceil((length - 3) / 4)
         assert sorted({token for row in rows for token in row}) == list(range(length))
@@ -250,8 +290,8 @@ def test_encoding_reads_by_name_and_by_attribute_and_can_be_copied(tokenizer):
 
 
 def test_word_ids_and_sequence_ids_say_when_they_cannot_be_told(tokenizer):
-    with pytest.raises(ValueError, match="is_split_into_words=True"):
-        tokenizer("a").word_ids()
+    with pytest.raises(ValueError, match="this encoding does not know its texts"):
+        pickle.loads(pickle.dumps(tokenizer("a"))).word_ids()
     with pytest.raises(ValueError, match="row=3"):
         tokenizer("a").sequence_ids(3)
 
@@ -260,7 +300,14 @@ LONG = "the lamp went out " * 5
 BAD_CALLS = [
     (TypeError, r"text must be a string or a list of strings, got int", 3, {}),
     (TypeError, r"text\[1\] must be a string, got int", ["a", 3], {}),
-    (TypeError, r"text\[1\] must be a string or, if all of them are, a pair", [("a", "b"), "c"], {}),
+    (TypeError, r"text\[1\] must be a string or a pair of strings, got tuple", ["c", ("a", "b", "c")], {}),
+    (TypeError, r"text\[0\] must be a string or a pair of strings, got tuple", [("a", 3)], {}),
+    (ValueError, r"text is no Unicode text: the lone surrogate '\\ud800' at place 1", "a\ud800", {}),
+    (ValueError, r"text\[1\] is no Unicode text", ["a", "\udfff"], {}),
+    (ValueError, r"text_pair is no Unicode text", "a", {"text_pair": "\ud800"}),
+    (ValueError, r"text\[1\]\[0\] is no Unicode", [["a"], ["\ud800"]], {"is_split_into_words": True}),
+    (TypeError, "return_attention_mask must be True or False, got 'no'", "a", {"return_attention_mask": "no"}),
+    (TypeError, "'text_target' is no option of a tokenizer's call", "a", {"text_target": "b"}),
     (TypeError, r"text must be a list of words", "a b", {"is_split_into_words": True}),
     (TypeError, r"text\[1\] must be a list of words", [["a"], "b"], {"is_split_into_words": True}),
     (TypeError, "both be single texts or both be batches", ["a"], {"text_pair": "b"}),
@@ -272,7 +319,7 @@ BAD_CALLS = [
     (ValueError, "stride must be at least 0, got -1", "a", {"stride": -1}),
     (ValueError, "pad_to_multiple_of must be at least 1", "a", {"pad_to_multiple_of": 0}),
     (ValueError, "padding_side must be one of", "a", {"padding_side": "top"}),
-    (ValueError, "return_tensors must be one of 'np'; got 'pt'", "a", {"return_tensors": "pt"}),
+    (ValueError, "return_tensors must be 'np' or None, got 'pt': torch.from_numpy", "a", {"return_tensors": "pt"}),
     (ValueError, "max_length=2 leaves no room beside 2 special", "a", {"truncation": True, "max_length": 2}),
     (ValueError, "needs a second text", "a", {"truncation": "only_second"}),
     (
@@ -319,3 +366,16 @@ def test_padding_to_a_length_that_is_not_set_is_refused(tokenizer):
 def test_pad_refuses_what_is_no_encoding(tokenizer, bad):
     with pytest.raises(ValueError, match="encoded_inputs"):
         tokenizer.pad(bad)
+
+
+@pytest.mark.parametrize("text", ["''", "``a", "a  ", "é", "[MASK] ", "ﬁ,2,"])
+def test_offsets_of_long_texts_are_found_in_linear_time(tokenizer, text):
+    """Eight times the text must take much less than 64 times as long."""
+
+    def seconds(times):
+        start = time.process_time()
+        tokenizer(text * times, return_offsets_mapping=True, add_special_tokens=False)
+        return time.process_time() - start
+
+    seconds(100)
+    assert min(seconds(32000) for _ in range(2)) < 30 * max(min(seconds(4000) for _ in range(3)), 0.002)

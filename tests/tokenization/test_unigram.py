@@ -1,11 +1,12 @@
 """The readable Unigram against the SentencePiece library, and its lattice."""
 
+import random
 from itertools import pairwise
 
 import pytest
 from toys.texts import PROSE, SPECIAL, random_lines
 
-from albert_np.tokenization import Kind, Piece, Unigram
+from albert_np.tokenization import Kind, ModelProto, Piece, SentencePieceModel, Unigram, write_model
 
 REPEATS = [c * n for c in ("a", "e", "0", "=", "-", "ab", "1,", "\ufffd", "–") for n in (1, 2, 3, 7, 40, 171)]
 LINES = [*PROSE, *SPECIAL, *random_lines(400, seed=12), *REPEATS]
@@ -75,6 +76,25 @@ def test_user_defined_symbol_wins_over_any_piece_and_control_pieces_never_fit():
         Piece("[C]", 0.0, Kind.CONTROL),
     ]
     unigram = Unigram(pieces)
-    assert unigram.entries["–"][1] == pytest.approx(3 * -0.1 - 0.1)
+    assert unigram.entries["–"][1] == pytest.approx(0.2)  # three bytes
     assert "[C]" not in unigram.entries
     assert unigram.pieces("▁[C]")[1] == ("[C]", 0)
+
+
+def test_user_defined_symbols_of_every_length_are_cut_as_the_library_cuts_them():
+    """Whatever the scores: those of user-defined symbols in the file do not count, and ordinary ones may be high."""
+    rng = random.Random(0)
+    for _ in range(60):
+        texts = {"".join(rng.choices("▁abé–", k=rng.randint(1, 4))) for _ in range(9)} - {"▁"}
+        kinds = [Kind.NORMAL, Kind.NORMAL, Kind.USER_DEFINED, Kind.UNUSED]
+        pieces = [
+            Piece(text, -rng.choice([0.01, 0.3, 2, 9]) * rng.random(), rng.choice(kinds)) for text in sorted(texts)
+        ]
+        pieces = [Piece("<unk>", 0.0, Kind.UNKNOWN), Piece("▁", -3.0, Kind.NORMAL), *pieces]
+        model = SentencePieceModel(write_model(ModelProto(pieces, b"")))
+        unigram = Unigram(pieces)
+        for _ in range(10):
+            text = "".join(rng.choices("aabbé– ", k=rng.randint(1, 8)))
+            library = model._processor
+            expected = list(zip(library.encode(text, out_type=str), library.encode(text), strict=True))
+            assert unigram.pieces(model.normalize(text)) == expected, (text, pieces)

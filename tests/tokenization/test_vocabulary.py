@@ -1,6 +1,7 @@
 """Learning a vocabulary."""
 
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from toys.texts import PROSE
 
 from albert_np.tokenization import AlbertTokenizer, Kind, read_model, train_vocabulary
-from albert_np.tokenization.vocabulary import _sample
+from albert_np.tokenization.vocabulary import _cut, _sample
 
 TEXT = [line for line in PROSE[:20] for _ in range(10)]
 FIXED = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "(", ")", '"', "-", ".", "–", "£", "€"]
@@ -59,14 +60,15 @@ def test_same_sentences_give_the_same_bytes_on_one_core_and_on_all(trained, tmp_
         "if hasattr(os, 'sched_setaffinity'): os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
         "from test_vocabulary import TEXT, train_vocabulary\n"
         "train_vocabulary(iter(TEXT), sys.argv[1], vocab_size=200)\n"
-        "train_vocabulary(TEXT, sys.argv[2], vocab_size=90, sample_size=60)"
+        "train_vocabulary(TEXT, sys.argv[2], vocab_size=90, max_characters=4000)"
     )
     files = [str(tmp_path / name) for name in ("one", "sampled")]
     here = Path(__file__).parent
     environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
     subprocess.run([sys.executable, "-c", code, *files], check=True, env=environment)
     assert (tmp_path / "one").read_bytes() == trained.model.serialized
-    again = train_vocabulary(TEXT, tmp_path / "again", vocab_size=90, sample_size=60)
+    with pytest.warns(UserWarning, match=r"a random sample: \d+ of 200 sentences, 3,\d+ of [\d,]+ characters"):
+        again = train_vocabulary(TEXT, tmp_path / "again", vocab_size=90, max_characters=4000)
     assert (tmp_path / "sampled").read_bytes() == again.model.serialized
 
 
@@ -87,13 +89,30 @@ def test_sentences_are_read_once_as_a_stream(tmp_path):
     assert drawn == TEXT
 
 
-def test_sample_is_drawn_from_the_whole_stream_with_equal_chances():
-    sample = [int(sentence) for sentence in _sample(map(str, range(20000)), 2000)]
-    assert len(set(sample)) == 2000
-    assert [sum(part * 5000 <= i < (part + 1) * 5000 for i in sample) for part in range(4)] == pytest.approx(
-        [500] * 4, abs=80
-    )
+def test_a_sample_is_drawn_from_the_whole_stream_with_equal_chances():
+    sentences = [f"{i:05}" for i in range(20_000)]
+    with pytest.warns(UserWarning, match=r"sample: ([\d,]+) of 20,000 sentences, [\d,]+ of 100,000 characters"):
+        sample = _sample(iter(sentences), 10_000)
+    assert 1_400 < len(sample) <= 2_000
+    assert sample == sorted(set(sample))
+    quarters = [sum(part * 5000 <= int(s) < (part + 1) * 5000 for s in sample) / len(sample) for part in range(4)]
+    assert quarters == pytest.approx([0.25] * 4, abs=0.04)
     assert _sample(iter("abc"), 3) == ["a", "b", "c"]
+
+
+def test_text_without_spaces_is_cut_at_characters_and_learned_whole(tmp_path):
+    characters = [chr(0x4E00 + i) for i in range(300)]
+    lines = ["".join(random.Random(i).choices(characters, k=2000)) for i in range(20)]
+    tokenizer = train_vocabulary(lines, tmp_path / "spiece.model", vocab_size=320)
+    assert set(characters) <= set("".join(tokenizer.model.pieces))
+    assert all(tokenizer.unk_token_id not in ids for ids in tokenizer.encode_lines(lines))
+
+
+def test_cutting_loses_nothing():
+    for text in ("a" * 5000, "ab " * 5000, "中" * 3000 + " " + "文" * 30, " " * 3000, "short"):
+        stretches = list(_cut(text))
+        assert "".join(stretches) == text
+        assert all(len(stretch.encode()) <= 4192 for stretch in stretches)
 
 
 def test_long_sentence_is_cut_between_words_and_not_left_out(tmp_path):
@@ -144,7 +163,8 @@ def interrupted():
         (interrupted(), {}, KeyboardInterrupt, None),
         (["a"], {"vocab_size": 0}, ValueError, "vocab_size must be at least 1, got 0"),
         (["a"], {"vocab_size": 1.5}, TypeError, "vocab_size must be an integer"),
-        (["a"], {"sample_size": 0}, ValueError, "sample_size must be at least 1, got 0"),
+        (["a"], {"max_characters": 0}, ValueError, "max_characters must be at least 1, got 0"),
+        (["a", "\ud800"], {}, ValueError, r"sentences\[1\] is no Unicode"),
         (["a"], {"character_coverage": 1.2}, ValueError, "character_coverage must be above 0 and at most 1, got 1.2"),
     ],
 )

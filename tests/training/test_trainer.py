@@ -6,6 +6,7 @@ import math
 import os
 import pickle
 import re
+import shutil
 import signal
 import threading
 from functools import partial
@@ -20,6 +21,7 @@ from albert_np.params import ParamStore
 from albert_np.pretraining import PRETRAINING
 from albert_np.training import (
     AdamW,
+    CheckpointError,
     MetricsLog,
     NonFiniteError,
     TrainingInterrupted,
@@ -305,41 +307,118 @@ def test_a_folder_with_a_run_is_not_overwritten(tmp_path):
         make_trainer(tmp_path).train(2)
 
 
-DAMAGES = {
-    "a list": ("trainer.json", lambda saved: [], "must hold a JSON object"),
-    "no state": ("trainer.json", lambda saved: saved | {"state": None}, "state is null; allowed is a list"),
-    "a step that is text": (
-        "trainer.json",
-        lambda saved: saved | {"state": ["1", *saved["state"][1:]]},
-        "is damaged: ",
-    ),
-    "too few parts": ("trainer.json", lambda saved: saved | {"state": [1]}, "is damaged: "),
-    "another generator": (
-        "trainer.json",
-        lambda saved: saved | {"random_state": {"bit_generator": "MT19937", "state": {}}},
-        "is damaged: ",
-    ),
-    "numbers beyond the generator's": (
-        "trainer.json",
-        lambda saved: saved | {"random_state": saved["random_state"] | {"state": {"state": -1, "inc": 10**50}}},
-        "is damaged: ",
-    ),
-    "no safetensors": ("optimizer.safetensors", None, "cannot be read as safetensors"),
-}
+def test_a_run_without_a_whole_checkpoint_says_so(tmp_path):
+    make_trainer(tmp_path).train(4)
+    for folder in (tmp_path / "checkpoints").iterdir():
+        (folder / "model.safetensors").write_bytes(b"")
+    for act in (lambda trainer: trainer.train(4), lambda trainer: trainer.resume()):
+        with pytest.warns(UserWarning, match="damaged"), pytest.raises(CheckpointError, match="no whole checkpoint"):
+            act(make_trainer(tmp_path))
 
 
-@pytest.mark.parametrize("case", DAMAGES)
-def test_a_damaged_state_is_named_with_its_file(case, tmp_path):
-    name, change, message = DAMAGES[case]
-    make_trainer(tmp_path).train(2)
-    folder = latest_checkpoint(tmp_path)
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("settings", [{"log_every": 1}, {"log_every": 100, "evaluate": None}])
+def test_a_folder_deleted_during_training_is_not_made_again(tmp_path, replaced, settings):
+    run = tmp_path / "run"
+
+    def delete(record):
+        if record["step"] == 2:
+            shutil.rmtree(run)
+            if replaced:
+                (tmp_path / "kept").mkdir()  # so that no other folder gets the number of the deleted one
+                run.mkdir()
+
+    with pytest.raises(FileNotFoundError, match=r"run was deleted or replaced during training, after 3 updates"):
+        make_trainer(run, on_step=delete, **settings).train(6)
+    assert run.exists() == replaced
+    assert not replaced or list(run.iterdir()) == []
+
+
+def rewrite(folder, name, change):
+    """Change a file of a checkpoint, and the manifest with it."""
     path = folder / name
-    path.write_text("x" if change is None else json.dumps(change(json.loads(path.read_text()))))
+    path.write_bytes(change(path.read_bytes()))
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(ValueError, match=rf"{re.escape(name)}.* {message}"):
+
+
+def rewrite_state(folder, change):
+    def changed(data):
+        content = json.loads(data)
+        change(content)
+        return json.dumps(content).encode()
+
+    rewrite(folder, "trainer.json", changed)
+
+
+DAMAGED = {
+    "no state": (lambda c: c.pop("state"), "state is missing"),
+    "a short state": (lambda c: c["state"].pop(), "state: .*shorter"),
+    "a step that is none": (lambda c: c["state"].__setitem__(0, "3"), "step is '3'; allowed is a whole number from 0"),
+    "a negative place": (lambda c: c["state"].__setitem__(1, [0, -1]), "state: a position holds -1; allowed"),
+    "no place": (lambda c: c["state"].__setitem__(1, 7), "state: "),
+    "endless seconds": (lambda c: c["state"].__setitem__(3, math.inf), "seconds is inf; allowed"),
+    "no random state": (lambda c: c.update(random_state={}), "random_state.state is missing"),
+    "another generator": (lambda c: c["random_state"].update(bit_generator="MT19937"), "random_state is none"),
+    "numbers beyond the generator's": (lambda c: c["random_state"]["state"].update(inc=10**50), "random_state is none"),
+    "settings that are none": (lambda c: c.update(settings=[]), "settings is a list; allowed is an object"),
+    "versions that are none": (lambda c: c.update(versions={"numpy": 2}), "versions.*numpy.* is 2; allowed"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_state_is_named_by_file_and_field(tmp_path, damage):
+    make_trainer(tmp_path).train(3)
+    change, message = DAMAGED[damage]
+    rewrite_state(latest_checkpoint(tmp_path), change)
+    with pytest.raises(CheckpointError, match=rf"trainer\.json: {message}"):
         make_trainer(tmp_path).resume()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("trainer.json", b"[]", "must hold a JSON object"),
+        ("trainer.json", b"\xff", "is not valid JSON"),
+        ("optimizer.safetensors", b"x", "is not the state of this optimizer: .* cannot be read as safetensors"),
+    ],
+)
+def test_a_damaged_file_of_the_state_is_named(tmp_path, name, data, message):
+    make_trainer(tmp_path).train(3)
+    rewrite(latest_checkpoint(tmp_path), name, lambda _: data)
+    with pytest.raises(CheckpointError, match=rf"{re.escape(name)} {message}"):
+        make_trainer(tmp_path).resume()
+
+
+def test_other_versions_on_resumption_are_said(tmp_path):
+    make_trainer(tmp_path).train(3)
+    make_trainer(tmp_path).resume()  # the same: no warning
+    rewrite_state(latest_checkpoint(tmp_path), lambda content: content["versions"].update(blas="openblas 0.3 Zen"))
+    with pytest.warns(UserWarning, match=r"the run was made with blas openblas 0\.3 Zen, now .*: its last bits may"):
+        make_trainer(tmp_path).resume()
+    rewrite_state(latest_checkpoint(tmp_path), lambda content: content.pop("versions"))
+    make_trainer(tmp_path).resume()
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"step": 0}', r"line 2: step is 0; allowed"),
+        ('{"step": true}', r"line 2: step is true; allowed"),
+        ('{"loss": 1}', r"line 2: step is missing"),
+        ('{"step": 2, "loss": "x"}', r"line 2: \['loss'\] is 'x'; allowed is"),
+        ('{"step": 2, "evaluation": 3}', r"line 2: evaluation is 3; allowed is an object"),
+        ('{"step": 2, "evaluation": {"f1": []}}', r"line 2: evaluation\['f1'\] is a list; allowed is"),
+        ("[" * 50_000, "line 2 is not a record"),
+        ("x" * 2**21, "line 2 is not a record"),
+    ],
+)
+def test_a_record_that_is_none_is_named_by_line_and_field(tmp_path, line, message):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1, "loss": 0.5, "evaluation": {"f1": null}}\n' + line + '\n{"step": 3}\n')
+    with pytest.raises(ValueError, match=r"metrics\.jsonl, " + message):
+        read_metrics(path)
 
 
 def test_there_must_be_something_to_resume(tmp_path):
@@ -356,7 +435,7 @@ def test_a_schedule_that_ends_too_early_is_refused_at_the_start(tmp_path):
 
 @pytest.mark.parametrize("name", ["accumulation", "threads", "log_every", "evaluate_every", "checkpoint_every", "keep"])
 def test_counts_below_one_are_named(tmp_path, name):
-    with pytest.raises(ValueError, match=f"{name}=0"):
+    with pytest.raises(ValueError, match=f"{name} is 0; allowed is a whole number from 1 "):
         make_trainer(tmp_path, **{name: 0})
     with pytest.raises(ValueError, match="max_grad_norm"):
         make_trainer(tmp_path, max_grad_norm=math.nan)

@@ -1,0 +1,217 @@
+"""The options and special tokens of a tokenizer, as attributes under the names that users of Hugging Face know.
+
+Reading one tells what holds, setting one checks it and makes it hold: the tokenizer works with it from then on, and
+saves it. `HasSpecialTokens` shows an `AddedVocabulary` in this way.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
+
+from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
+
+ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+LISTS = ("additional_special_tokens", "extra_special_tokens")  # one thing in versions 4 and 5 of transformers
+
+Token = str | AddedToken
+Value = TypeVar("Value", str, int)
+Setting = TypeVar("Setting")
+
+
+class Role(Generic[Value]):
+    """The token of one role, such as `pad_token`, or its id, `pad_token_id`: to be read and to be set."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+        self._role = name.removesuffix("_id")
+
+    def __get__(self, owner: "HasSpecialTokens", kind: type | None = None) -> Value:
+        if owner is None:  # the class's attribute, as documentation tools ask for it
+            return cast(Value, self)
+        token = owner.added.roles[self._role]
+        return cast(Value, token if self._role == self._name else owner.added.ids[token])
+
+    def __set__(self, owner: "HasSpecialTokens", value: Value) -> None:
+        if value is None:
+            raise AttributeError(f"{self._name} cannot be None: give the role to another token")
+        token: Any = value if self._role == self._name else owner.convert_ids_to_tokens(value)
+        owner.add_special_tokens({self._role: token})
+
+
+class Option(Generic[Setting]):
+    """An option of a tokenizer; `check(name, value)` returns the value, or raises TypeError or ValueError."""
+
+    def __init__(self, check: Callable[[str, Any], Setting]):
+        self._check = check
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Setting:
+        return cast(Setting, self if owner is None else vars(owner)[self._name])
+
+    def __set__(self, owner: Any, value: Setting) -> None:
+        vars(owner)[self._name] = self._check(self._name, value)
+
+
+ELSEWHERE = {
+    "apply_chat_template": "ALBERT holds no conversations",
+    "backend_tokenizer": "the vocabulary is `model`, a SentencePieceModel",
+    "chat_template": "ALBERT holds no conversations",
+    "model_input_names": "ask a call for return_token_type_ids=False and the like",
+    "prepare_seq2seq_batch": "ALBERT writes no texts",
+    "push_to_hub": "use save_pretrained, and huggingface_hub for the folder",
+    "sp_model": "the vocabulary is `model`, a SentencePieceModel",
+    "special_tokens_map_extended": "use added_tokens_decoder",
+    "all_special_tokens_extended": "use added_tokens_decoder",
+    "train_new_from_iterator": "use albert_np.tokenization.train_vocabulary",
+    "vocab": "use get_vocab()",
+    "vocab_file": "use save_vocabulary(folder)",
+}
+
+
+class HasSpecialTokens:
+    """A tokenizer's special and added tokens, shown as attributes; `added` holds them.
+
+    A role can be given to another token: `tokenizer.pad_token = "[PAD]"`, `tokenizer.pad_token_id = 7`. A token that
+    is not in the vocabulary is added to it: the model then needs as many embeddings as `len(tokenizer)`
+    (`model.resize_token_embeddings`).
+    """
+
+    added: AddedVocabulary
+
+    bos_token, bos_token_id = Role[str](), Role[int]()
+    eos_token, eos_token_id = Role[str](), Role[int]()
+    unk_token, unk_token_id = Role[str](), Role[int]()
+    sep_token, sep_token_id = Role[str](), Role[int]()
+    pad_token, pad_token_id = Role[str](), Role[int]()
+    cls_token, cls_token_id = Role[str](), Role[int]()
+    mask_token, mask_token_id = Role[str](), Role[int]()
+
+    do_lower_case: Option[bool]
+
+    def convert_ids_to_tokens(self, ids: Any) -> Any:
+        """Return the token of an id, or the tokens of several."""
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Any:
+        roles = vars(self)["added"].roles if "added" in vars(self) else {}
+        if name in roles:
+            return roles[name]
+        if name.removesuffix("_id") in roles:
+            return self.added.ids[roles[name.removesuffix("_id")]]
+        hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+        raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = getattr(type(self), name, None)
+        if name.startswith("_") or name == "added" or (known is not None and getattr(known, "fset", 0) is not None):
+            super().__setattr__(name, value)
+        elif name in self.added.roles:
+            self.add_special_tokens({name: value})
+        else:
+            hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            raise AttributeError(f"{type(self).__name__} has no {name!r} that could be set{hint}")
+
+    def add_tokens(self, new_tokens: Token | Sequence[Token], special_tokens: bool = False) -> int:
+        """Add tokens that are found in text as they are written and never split; return how many ids are new.
+
+        new_tokens: a token or several, as strings or as `AddedToken`. special_tokens: whether `decode` may leave
+        them out; they are listed as `additional_special_tokens`. A token that is in the vocabulary keeps its id. With
+        lower-casing on, a string that is not special is looked for in lower case, and kept so. Raises TypeError for
+        what is no token.
+        """
+        given = [new_tokens] if isinstance(new_tokens, (str, AddedToken)) else new_tokens
+        tokens = [token for token in _tokens("new_tokens", given) if token != ""]
+        before, known = len(self.added), {*self.added.all_special}
+        added = self.added.with_tokens(tokens, special_tokens, self.do_lower_case)
+        self.added = replace(added, additional=(*added.additional, *(t for t in added.all_special if t not in known)))
+        return len(self.added) - before
+
+    def add_special_tokens(
+        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
+    ) -> int:
+        """Give roles to tokens, or list further special tokens; return how many ids are new.
+
+        special_tokens_dict: role ("cls_token", "mask_token" …) → token, "additional_special_tokens" (or, as version 5
+        of transformers says, "extra_special_tokens") → list of tokens. These come in place of those that were listed,
+        or behind them with `replace_additional_special_tokens=False`. "extra_special_tokens" may also be name → token,
+        which makes roles of these names. What had a role or was listed before stays a token. Raises ValueError for
+        another name, TypeError for what is no token.
+        """
+        before, added = len(self.added), self.added
+        roles: dict[str, Token] = {}
+        for name, value in special_tokens_dict.items():
+            if name == "extra_special_tokens" and isinstance(value, Mapping):
+                roles |= {self._own_role(role): _tokens(name, [token])[0] for role, token in value.items()}
+            elif name in LISTS:
+                listed = _tokens(name, value)
+                added = added.with_additional(
+                    listed if replace_additional_special_tokens else [*added.additional, *listed]
+                )
+            elif name in added.roles or name in ROLES:
+                roles[name] = _tokens(name, [value])[0]
+            else:
+                allowed = ", ".join(map(repr, [*added.roles, *LISTS]))
+                raise ValueError(f"special_tokens_dict: {name!r} is no role; allowed are {allowed}")
+        self.added = added.with_roles(roles)
+        return len(self.added) - before
+
+    def _own_role(self, name: str) -> str:
+        """The name of a role that ALBERT does not have. Raises ValueError if it is no name, or stands for another."""
+        if not (isinstance(name, str) and name.isidentifier()) or hasattr(type(self), name) or name in ELSEWHERE:
+            raise ValueError(f"extra_special_tokens: {name!r} cannot be the name of a token")
+        return name
+
+    @property
+    def additional_special_tokens(self) -> list[str]:
+        """Special tokens that have no role, as listed; to change them, set the attribute to another list."""
+        return [*self.added.additional]
+
+    @additional_special_tokens.setter
+    def additional_special_tokens(self, tokens: Sequence[Token] | None) -> None:
+        self.add_special_tokens({"additional_special_tokens": tokens or []})
+
+    @property
+    def additional_special_tokens_ids(self) -> list[int]:
+        """The ids of `additional_special_tokens`."""
+        return [self.added.ids[token] for token in self.added.additional]
+
+    @additional_special_tokens_ids.setter
+    def additional_special_tokens_ids(self, ids: Sequence[int]) -> None:
+        self.additional_special_tokens = self.convert_ids_to_tokens(ids)
+
+    @property
+    def special_tokens_map(self) -> dict[str, str | list[str]]:
+        """Role → token, and the list of `additional_special_tokens` if there are any."""
+        listed = {LISTS[0]: self.additional_special_tokens} if self.added.additional else {}
+        return {**self.added.roles, **listed}
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """All special tokens, each once: with a role, listed, or added as special."""
+        return [*self.added.all_special]
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """The ids of `all_special_tokens`."""
+        return [*self.added.special_ids]
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, AddedToken]:
+        """id → token, of all that are found in text as they are written; special ones included."""
+        return {**self.added.by_id}
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """Return token → id, of all that are found in text as they are written; special ones included."""
+        return {**self.added.ids}
+
+
+def _tokens(name: str, given: Any) -> list[Token]:
+    """A list of tokens. Raises TypeError for one string, and for what is no token."""
+    if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
+        raise TypeError(f"{name} must be a list of strings or AddedTokens, got {given!r}")
+    for i, token in enumerate(given):
+        if not isinstance(token, (str, AddedToken)):
+            raise TypeError(f"{name}[{i}] must be a string or an AddedToken, got {token!r}")
+    return list(given)

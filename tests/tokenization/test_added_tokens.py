@@ -1,0 +1,249 @@
+"""Special and added tokens of a tokenizer that is already made: added, set, saved, and read from others' files."""
+
+import json
+
+import pytest
+
+from albert_np.tokenization import AddedToken, AlbertTokenizer
+
+SIZE = 250
+
+
+@pytest.fixture
+def own(tokenizer):
+    """A tokenizer that the test may change."""
+    return AlbertTokenizer(tokenizer.model)
+
+
+def saved_and_loaded(tokenizer, folder):
+    tokenizer.save_pretrained(folder)
+    return AlbertTokenizer.from_pretrained(folder)
+
+
+def test_added_tokens_get_the_next_ids_and_are_cut_out_whole(own, tmp_path):
+    assert own.add_tokens(["wug", "old cat"]) == 2
+    assert own.add_tokens("wug") == 0
+    assert own.add_tokens("") == 0
+    assert (len(own), own.vocab_size) == (SIZE + 2, SIZE)
+    assert own.convert_tokens_to_ids(["wug", "old cat"]) == [SIZE, SIZE + 1]
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert each.tokenize("the WUG, old cat") == ["▁the", "wug", "▁", ",", "old cat"]
+        assert each.decode(each.encode("the wug the")) == "[CLS]the wug the[SEP]"
+        assert each.decode(each.encode("the wug the"), skip_special_tokens=True) == "the wug the"
+        assert each.get_added_vocab()["wug"] == SIZE
+
+
+def test_a_piece_that_is_added_keeps_its_id(own):
+    piece = own.convert_ids_to_tokens(40)
+    assert own.add_tokens([piece]) == 0
+    assert own.added_tokens_decoder[40] == AddedToken(piece)
+
+
+def test_special_tokens_are_listed_kept_as_written_and_left_out_of_decoded_text(own, tmp_path):
+    assert own.add_tokens(["[A]", AddedToken("[B]", special=True)], special_tokens=True) == 2
+    assert own.add_special_tokens({"additional_special_tokens": ["[C]"]}, replace_additional_special_tokens=False) == 1
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert each.additional_special_tokens == ["[A]", "[B]", "[C]"]
+        assert each.additional_special_tokens_ids == [SIZE, SIZE + 1, SIZE + 2]
+        ids = each("[A] the [B] [C]", add_special_tokens=False).input_ids
+        assert [i for i in ids if i >= SIZE] == each.additional_special_tokens_ids
+        assert each.decode(ids, skip_special_tokens=True) == "the"
+        assert SIZE not in each.encode("[a]")
+    assert own.add_special_tokens({"additional_special_tokens": ["[D]"]}) == 1
+    assert own.additional_special_tokens == ["[D]"]
+    assert own.tokenize("[A]") == ["[A]"]
+
+
+def test_a_token_that_says_it_is_special_is_one_without_being_listed(tokenizer):
+    own = AlbertTokenizer(tokenizer.model, added_tokens={SIZE: AddedToken("[X]", special=True)})
+    assert own.additional_special_tokens == []
+    assert own.all_special_tokens[-1] == "[X]"
+    ids = own.encode("[X] the", add_special_tokens=False)
+    assert ids[0] == SIZE
+    assert own.decode(ids, skip_special_tokens=True) == "the"
+
+
+def test_a_token_that_is_not_normalized_is_found_as_it_is_written_and_others_in_lower_case(tokenizer):
+    tokens = {SIZE: AddedToken("Wug", normalized=False), SIZE + 1: AddedToken("Fep")}
+    own = AlbertTokenizer(tokenizer.model, added_tokens=tokens)
+    ids = own.encode("Wug wug Fep fep FEP", add_special_tokens=False)
+    assert [i for i in ids if i >= SIZE] == [SIZE, SIZE + 1, SIZE + 1, SIZE + 1]
+
+
+@pytest.mark.parametrize("role", ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token"])
+def test_a_role_that_is_given_to_another_token_holds_everywhere_and_is_saved(own, role, tmp_path):
+    setattr(own, role, "[NEW]")
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert (getattr(each, role), getattr(each, f"{role}_id")) == ("[NEW]", SIZE)
+        assert each.special_tokens_map[role] == "[NEW]"
+        assert each.tokenize("the [NEW]") == ["▁the", "[NEW]"]
+        row = each("the", padding="max_length", max_length=6).input_ids
+        expected = {"cls_token": [0], "sep_token": [row.index(SIZE)] if SIZE in row else [], "pad_token": [3, 4, 5]}
+        assert [i for i, token in enumerate(row) if token == SIZE] == expected.get(role, [])
+
+
+def test_a_role_can_be_given_by_id(own):
+    own.pad_token_id = own.sep_token_id
+    assert own.pad_token == "[SEP]"
+    assert own("a", padding="max_length", max_length=5).input_ids[-2:] == [own.sep_token_id] * 2
+    own.additional_special_tokens_ids = [40]
+    assert own.additional_special_tokens == [own.convert_ids_to_tokens(40)]
+
+
+def test_a_mask_token_set_later_is_one_token(own):
+    assert own.add_special_tokens({"mask_token": AddedToken("[BLANK]", lstrip=True)}) == 1
+    assert own.tokenize("the   [BLANK] the") == ["▁the", "[BLANK]", "▁the"]
+
+
+def test_options_set_later_hold_everywhere_and_are_saved(own, tokenizer, tmp_path):
+    options = {"do_lower_case": False, "keep_accents": True, "remove_space": False, "model_max_length": 9}
+    options |= {"padding_side": "left", "truncation_side": "left", "clean_up_tokenization_spaces": True}
+    for name, value in options.items():
+        setattr(own, name, value)
+    other = AlbertTokenizer(tokenizer.model, **options)
+    text = "The CAFÉ  [MASK] <PAD> the lamp went out, again"
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert each(text, truncation=True) == other(text, truncation=True)
+        assert each.tokenize(text) == other.tokenize(text) != tokenizer.tokenize(text)
+        assert {name: getattr(each, name) for name in options} == options
+
+
+@pytest.mark.parametrize(
+    "name, value, error, message",
+    [
+        ("pad_token", None, AttributeError, "pad_token cannot be None: give the role to another token"),
+        ("pad_token", 5, TypeError, "pad_token"),
+        ("mask_token_id", 999, ValueError, "999 is no token id"),
+        ("do_lower_case", "false", TypeError, "do_lower_case must be True or False, got 'false'"),
+        ("model_max_length", 0, ValueError, "model_max_length must be at least 1"),
+        ("padding_side", "up", ValueError, "padding_side must be one of"),
+        ("additional_special_tokens", "[X]", TypeError, "must be a list"),
+        ("vocab_size", 5, AttributeError, "no 'vocab_size' that could be set"),
+        ("model_input_names", ["input_ids"], AttributeError, "ask a call for return_token_type_ids=False"),
+        ("split_special_tokens", True, AttributeError, "no 'split_special_tokens' that could be set"),
+    ],
+)
+def test_what_cannot_be_set_is_refused_and_changes_nothing(own, tokenizer, name, value, error, message):
+    with pytest.raises(error, match=message):
+        setattr(own, name, value)
+    assert own("The [MASK]", padding="max_length", max_length=9) == tokenizer(
+        "The [MASK]", padding="max_length", max_length=9
+    )
+    assert own.get_added_vocab() == tokenizer.get_added_vocab()
+
+
+@pytest.mark.parametrize(
+    "given, error",
+    [({"pad": "[X]"}, ValueError), ({"additional_special_tokens": "[X]"}, TypeError), ({"cls_token": 3}, TypeError)],
+)
+def test_what_are_no_special_tokens_is_refused(own, given, error):
+    with pytest.raises(error, match=r"special_tokens|cls_token"):
+        own.add_special_tokens({"mask_token": "[NEW]", **given})
+    assert len(own) == SIZE
+
+
+@pytest.mark.parametrize("bad", [5, [5], {"a": 1}, None])
+def test_what_are_no_tokens_is_refused(own, bad):
+    with pytest.raises(TypeError, match="new_tokens"):
+        own.add_tokens(bad)
+
+
+def test_an_unknown_attribute_says_what_there_is_instead(own):
+    with pytest.raises(AttributeError, match="no 'sp_model': the vocabulary is `model`"):
+        _ = own.sp_model
+    with pytest.raises(AttributeError, match="no 'image_token'"):
+        _ = own.image_token
+
+
+def test_named_extra_tokens_are_roles_of_their_own(tokenizer, tmp_path):
+    own = AlbertTokenizer(tokenizer.model, extra_special_tokens={"image_token": "<image>"})
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert (each.image_token, each.image_token_id) == ("<image>", SIZE)
+        assert each.tokenize("<image> the") == ["<image>", "▁the"]
+        each.image_token = "<picture>"
+        assert (each.image_token_id, len(each)) == (SIZE + 1, SIZE + 2)
+
+
+def folder_of_version_5(tokenizer, folder, keep_model):
+    """What transformers 5 writes: added tokens in tokenizer.json, the lists of special ones in the configuration."""
+    tokenizer.save_pretrained(folder)
+    content = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    flags = {"single_word": False, "lstrip": False, "rstrip": False}
+    content["added_tokens"] += [
+        {"id": SIZE, "content": "[E1]", **flags, "normalized": False, "special": True},
+        {"id": SIZE + 1, "content": "Wug", **flags, "normalized": True, "special": False},
+        {"id": SIZE + 2, "content": "[S]", **flags, "normalized": False, "special": True},
+    ]
+    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    del config["added_tokens_decoder"]
+    config["extra_special_tokens"] = ["[E1]"]
+    for name in ["special_tokens_map.json"] + ["spiece.model"] * (not keep_model):
+        (folder / name).unlink()
+    (folder / "tokenizer.json").write_text(json.dumps(content), encoding="utf-8")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.mark.parametrize("keep_model", [True, False])
+def test_a_folder_of_version_5_keeps_its_special_tokens(tokenizer, keep_model, tmp_path):
+    folder_of_version_5(tokenizer, tmp_path, keep_model)
+    loaded = AlbertTokenizer.from_pretrained(tmp_path)
+    assert loaded.additional_special_tokens == ["[E1]"]
+    ids = loaded.encode("[E1] the WUG [S]", add_special_tokens=False)
+    assert [i for i in ids if i >= SIZE] == [SIZE, SIZE + 1, SIZE + 2]
+    assert loaded.decode(ids, skip_special_tokens=True) == "the Wug"
+    assert loaded.added_tokens_decoder[4].lstrip
+
+
+def test_a_token_of_a_list_that_has_an_id_in_no_file_gets_the_next_one(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    config["additional_special_tokens"] = [{"content": "[X]", "lstrip": True}, "[Y]"]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    loaded = AlbertTokenizer.from_pretrained(tmp_path)
+    assert loaded.convert_tokens_to_ids(["[X]", "[Y]"]) == [SIZE, SIZE + 1]
+    assert loaded.tokenize("the  [X]") == ["▁the", "[X]"]
+
+
+def test_saving_over_a_folder_leaves_no_added_tokens_of_the_one_before(own, tokenizer, tmp_path):
+    own.add_tokens(["wug"])
+    own.save_pretrained(tmp_path)
+    assert (tmp_path / "added_tokens.json").exists()
+    paths = tokenizer.save_pretrained(tmp_path)
+    assert sorted(paths) == sorted(str(path) for path in tmp_path.iterdir())
+    assert len(AlbertTokenizer.from_pretrained(tmp_path)) == SIZE
+
+
+def test_an_encoding_tells_its_tokens_as_they_were_when_it_was_made(own):
+    encoding = own("the wug")
+    tokens = encoding.input_ids
+    own.add_tokens(["the wug"])
+    assert own.convert_tokens_to_ids(encoding.tokens()) == tokens
+
+
+@pytest.mark.parametrize("which", ["lstrip", "rstrip", "normalized", "special"])
+def test_a_flag_of_an_added_token_is_a_bool(which):
+    with pytest.raises(TypeError, match=f"{which} must be true or false, got 'yes'"):
+        AddedToken("a", **{which: "yes"})
+
+
+def test_an_added_token_is_an_ordinary_one_unless_it_says_otherwise():
+    assert AddedToken("a") == AddedToken("a", normalized=True, special=False)
+    assert AddedToken("a", special=True) == AddedToken("a", normalized=False, special=True)
+
+
+def test_live_tokens_added_here_are_tokens_in_transformers(own, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs transformers to load the folder")
+    own.add_tokens(["wug"])
+    own.add_special_tokens({"additional_special_tokens": ["[E1]"], "mask_token": "[BLANK]"})
+    own.save_pretrained(tmp_path / "ours")
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "ours")
+    theirs.add_tokens(["fep"])
+    theirs.save_pretrained(tmp_path / "theirs")
+    again = AlbertTokenizer.from_pretrained(tmp_path / "theirs")
+    for line in ("the wug WUG [E1] [e1] [BLANK] fep", "[E1][BLANK]wug"):
+        ids = theirs(line)["input_ids"]
+        assert again(line)["input_ids"] == ids
+        assert (
+            again.decode(ids, skip_special_tokens=True).split()
+            == theirs.decode(ids, skip_special_tokens=True).replace("wug", " wug ").replace("fep", " fep ").split()
+        )
