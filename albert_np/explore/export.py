@@ -187,8 +187,6 @@ def _block(row: Row, program: Program, steps: dict[int, int]) -> list[str]:
         row = mirror
     if row.call is None:
         return []
-    if row.kind.removesuffix("_backward") in ("cross_entropy", "binary_cross_entropy", "mean_squared_error"):
-        return ["loss"]
     way = "backward" if row.backward else "forward"
     layer = row.call.within(f"layer_{way}")
     if layer is not None:
@@ -201,7 +199,7 @@ def _block(row: Row, program: Program, steps: dict[int, int]) -> list[str]:
         return ["SOP head" if classifier.prefix.startswith("sop") else "classifier"]
     if row.call.within(f"encoder_{way}"):
         return ["mapping"]
-    return ["loss"] if row.kind in ("add", "elementwise") and not row.backward else ["trunk"]
+    return ["trunk"] if row.backward or row.kind in ("copy", "view", "scatter", "put") else ["loss"]
 
 
 def _part(row: Row, way: str) -> list[str]:

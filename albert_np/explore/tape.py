@@ -317,7 +317,7 @@ class Tape:
             return
         call.returned = result
         for name, x in dict(frame.f_locals).items():
-            if isinstance(x, TapeArray) and x.value is not None and name not in call.arguments:
+            if isinstance(x, TapeArray) and x.value is not None and call.arguments.get(name) != Number(x.value):
                 self.values[x.value].name = name
 
     def _write_pair(self, name: str, call: Call, result: Any) -> None:
