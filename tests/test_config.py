@@ -130,6 +130,8 @@ def test_numpy_numbers_become_pythons():
 def test_unknown_presets_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'tiny' is unknown; known are base-v1"):
         AlbertConfig.preset("tiny")
+    with pytest.raises(TypeError, match="num_layers=3: neither an argument nor a field of AlbertConfig"):
+        AlbertConfig.preset("base-v2", num_layers=3)
 
 
 def test_group_of_cuts_the_layers_into_even_runs():

@@ -104,6 +104,10 @@ class AlbertBase:
         """
         if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
+        if not isinstance(config, AlbertConfig):
+            raise TypeError(
+                f"config must be an albert_np.AlbertConfig, got one of {type(config).__module__}.{type(config).__qualname__}"
+            )
         config.check()
         self.config = config
         self.dtype = np.dtype(dtype)
