@@ -105,9 +105,8 @@ class AlbertBase:
         if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
         if not isinstance(config, AlbertConfig):
-            raise TypeError(
-                f"config must be an albert_np.AlbertConfig, got one of {type(config).__module__}.{type(config).__qualname__}"
-            )
+            given = f"{type(config).__module__}.{type(config).__qualname__}"
+            raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
         config.check()
         self.config = config
         self.dtype = np.dtype(dtype)
