@@ -280,6 +280,26 @@ def test_a_damaged_run_is_refused_with_file_and_field(name, start, tmp_path):
 
 
 @COLLAPSED
+def test_a_run_whose_sizes_are_not_its_models_is_refused_before_anything_is_made(start, tmp_path):
+    run = prepared(tmp_path / "run", start, steps=2)
+    path = tmp_path / "run" / "finetuning.json"
+    right = path.read_text()
+    for scratch in (False, True):
+        contents = json.loads(right)
+        contents |= {"config": contents["config"] | {"vocab_size": 10**8}, "from_scratch": scratch}
+        path.write_text(json.dumps(contents))
+        with pytest.raises(
+            ValueError, match=r"finetuning\.json: config\.vocab_size is 100000000, and that of .* is 59"
+        ):
+            FineTuningRun(tmp_path / "run").train(resume=True)
+    path.write_text(right)
+    run.train()
+    path.write_text(json.dumps(contents | {"from_scratch": False}))
+    with pytest.raises(ValueError, match=r"config\.vocab_size is 100000000, and that of .*step-00000002 is 59"):
+        FineTuningRun(tmp_path / "run").train(resume=True)
+
+
+@COLLAPSED
 def test_a_log_that_lacks_an_evaluation_names_file_and_step(start, tmp_path):
     run = prepared(tmp_path / "run", start, steps=4)
     with pytest.raises(FileNotFoundError):
