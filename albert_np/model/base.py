@@ -104,8 +104,9 @@ class AlbertBase:
         """
         if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
-        if not isinstance(config, AlbertConfig):
-            given = f"{type(config).__module__}.{type(config).__qualname__}"
+        kind: type = type(config)
+        if not issubclass(kind, AlbertConfig):
+            given = f"{kind.__module__}.{kind.__qualname__}"
             raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
         config.check()
         self.config = config
