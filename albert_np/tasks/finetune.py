@@ -23,13 +23,12 @@ from albert_np.checkpoints import (
     find_model,
     latest_checkpoint,
     open_checkpoint,
-    remove_leftovers,
     save_checkpoint,
     verify_checkpoint,
 )
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
-from albert_np.files import is_vacant, locked, read_json, whole_files, whole_folder, write_json
+from albert_np.files import is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, check, flag, number, one_of, optional, text, whole
 from albert_np.tasks.batches import FineTuningData, objective
@@ -37,7 +36,7 @@ from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
 from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
 from albert_np.tasks.reading import read_examples
-from albert_np.tasks.recipes import TASKS, check_task, named_task
+from albert_np.tasks.recipes import TASKS, check_task, named_task, task_from
 from albert_np.tasks.settings import COUNT, NamedTask, check_settings, settings_from
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import AdamW, Record, Trainer, read_metrics, warmup_linear
@@ -52,6 +51,10 @@ RUN: dict[str, Schema] = {
     "start": text(),
     "from_scratch": flag(),
 }
+SIZES = (
+    "vocab_size embedding_size hidden_size num_hidden_layers num_hidden_groups num_attention_heads intermediate_size "
+    "inner_group_num max_position_embeddings type_vocab_size"
+).split()
 RECIPE: dict[str, Schema] = {
     "accumulation": COUNT,
     "weight_decay": number(0),
@@ -180,11 +183,10 @@ class FineTuningRun:
             raise FileNotFoundError(f"{self.output} holds no fine-tuning run: it has no {RUN_FILE}")
         contents = read_json(path)
         check(contents, RUN, path)
-        self.task = settings_from(NamedTask, contents["task"], path)
+        self.task = task_from(contents["task"], path)
         self.recipe = settings_from(FineTuningRecipe, contents["recipe"], path)
         self.start, self.from_scratch = contents["start"], contents["from_scratch"]
         try:
-            check_task(self.task)
             self.config = AlbertConfig.from_dict(contents["config"])
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
@@ -245,15 +247,24 @@ class FineTuningRun:
     def start_model(self) -> Any:
         """Return the model that training starts from; its head is new unless it knew the same labels before."""
         cls, recipe = self.kind.model, self.recipe
+        checkpoint = open_checkpoint(find_model(self.start))
+        self._check_config(checkpoint.config, self.start)
         fresh = cls(self.config, recipe.dtype, seed=recipe.seed)
         if self.from_scratch:
             return fresh.to(recipe.backend)
-        checkpoint = open_checkpoint(find_model(self.start))
         keeps_head = class_of(checkpoint) is cls and checkpoint.config.id2label == self.config.id2label
         head = {name: fresh.params[name] for name in cls.head_shapes(self.config)}
         stored = {name: weight for name, weight in checkpoint.weights.items() if keeps_head or name not in head}
         checkpoint = checkpoint._replace(config=self.config, weights={**head, **stored})
         return cls.from_checkpoint(checkpoint, recipe.dtype, recipe.backend, recipe.seed)
+
+    def _check_config(self, other: AlbertConfig, source: str | Path) -> None:
+        """Raise ValueError if this run's model is of other sizes than one that it starts or goes on from."""
+        for name in SIZES:
+            own, theirs = getattr(self.config, name), getattr(other, name)
+            if own != theirs:
+                path = self.output / RUN_FILE
+                raise ValueError(f"{path}: config.{name} is {own}, and that of {source} is {theirs}")
 
     def _frozen(self) -> list[str]:
         """Return the names of the parameters that are not trained."""
@@ -265,6 +276,9 @@ class FineTuningRun:
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
+        assert recipe.threads is not None  # its default is a number by now
+        if resume and (saved := latest_checkpoint(self.output)) is not None:
+            self._check_config(AlbertConfig.from_json_file(saved / CONFIG_FILE), saved)
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
         model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
         predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
@@ -293,7 +307,7 @@ class FineTuningRun:
             objective=objective(self.kind),
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
-            threads=recipe.threads or 1,
+            threads=recipe.threads,
             evaluate=lambda _: predictor.evaluate(self.eval_examples, self.eval_features).metrics,
             evaluate_every=every,
             stop_early=self.is_out_of_patience,
@@ -303,7 +317,6 @@ class FineTuningRun:
             on_step=after_step,
         )
         if resume:
-            remove_leftovers(self.output / "best")
             trainer.resume()
         return trainer
 
@@ -315,6 +328,10 @@ class FineTuningRun:
         `Trainer.train` and `Trainer.resume` raise.
         """
         with locked(self.output):
+            if not (self.output / RUN_FILE).is_file():
+                raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
+            for folder in (self.output, self.output / "best" / "checkpoints"):
+                remove_leftovers(folder)
             return self._train(on_step, resume)
 
     def _train(self, on_step: Callable[[Record], None] | None, resume: bool) -> Predictor:
