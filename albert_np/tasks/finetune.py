@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,8 +30,8 @@ from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
 from albert_np.files import is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
-from albert_np.schema import Schema, check, flag, number, one_of, optional, text, whole
-from albert_np.tasks.batches import FineTuningData, objective
+from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
+from albert_np.tasks.batches import FineTuningData, class_weights_for, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
 from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
@@ -66,6 +66,8 @@ RECIPE: dict[str, Schema] = {
     "backend": one_of("numpy", "cupy"),
     "threads": optional(whole(1, 10**6)),
     "freeze_trunk": flag(),
+    "label_smoothing": number(0, 1),
+    "class_weights": anything(),
 }
 
 
@@ -76,6 +78,9 @@ class FineTuningRecipe:
     accumulation: batches to an update. evaluate_every: updates; None for ten evaluations in all. patience: evaluations
     without a better one after which training ends, None for never. threads: None for all processors; they decide the
     last bits of every sum. freeze_trunk: train the head alone, and leave the pretrained weights as they are.
+    label_smoothing: the share of a label that all labels share out. class_weights: label → how much it counts in the
+    loss, 1 if it is not named, or "balanced", see `class_weights_for`; both for classification and tagging, and for
+    training alone: the loss of an evaluation is without.
 
     Raises ValueError that names the field which is of another type or outside its bounds.
     """
@@ -90,6 +95,8 @@ class FineTuningRecipe:
     backend: str = "numpy"
     threads: int | None = None
     freeze_trunk: bool = False
+    label_smoothing: float = 0.0
+    class_weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         check_settings(self, RECIPE, "recipe")
@@ -240,9 +247,16 @@ class FineTuningRun:
             raise ValueError(f"all training examples must have equally many choices, got {sorted(shapes)}")
         if any(feature.target is None for feature in (*self.data.features, *self.eval_features)):
             raise ValueError("all examples must have a label, tags or answers")
+        if (self.recipe.label_smoothing or self.recipe.class_weights) and not self.kind.weighs_labels:
+            raise ValueError(f"label_smoothing and class_weights are for single labels; the task is {self.task.kind}")
+        self._class_weights()
         warmup = self.task.warmup_steps
         if warmup is not None and warmup >= self.steps:
             raise ValueError(f"warmup_steps={warmup} must be less than the updates of the run, which are {self.steps}")
+
+    def _class_weights(self) -> Any:
+        given = self.recipe.class_weights
+        return None if given is None else class_weights_for(given, label_list(self.config), self.data.features)
 
     def start_model(self) -> Any:
         """Return the model that training starts from; its head is new unless it knew the same labels before."""
@@ -304,7 +318,7 @@ class FineTuningRun:
             self.schedule,
             self.data,
             self.output,
-            objective=objective(self.kind),
+            objective=objective(self.kind, self._class_weights(), recipe.label_smoothing),
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads,
