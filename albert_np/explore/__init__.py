@@ -4,10 +4,21 @@ import sys
 import types
 from typing import Any
 
+from albert_np.explore.engine import replay
 from albert_np.explore.explorer import Exploration, explore, explore_sentence, explore_toy
 from albert_np.explore.sentence import sentence_batch
+from albert_np.explore.tape import Tape, TapeArray
 
-__all__ = ["Exploration", "explore", "explore_sentence", "explore_toy", "sentence_batch"]
+__all__ = [
+    "Exploration",
+    "Tape",
+    "TapeArray",
+    "explore",
+    "explore_sentence",
+    "explore_toy",
+    "replay",
+    "sentence_batch",
+]
 
 
 class _Room(types.ModuleType):

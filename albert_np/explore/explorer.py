@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from albert_np.checkpoints import find_model, open_checkpoint
 from albert_np.explore.export import Arrays
 from albert_np.explore.model_pass import model_pass
 from albert_np.explore.page import build_page
 from albert_np.explore.pair_pass import Claim, pair_pass
+from albert_np.explore.rows import Program
 from albert_np.explore.sentence import sentence_batch
 from albert_np.explore.toy import make_toy
 from albert_np.files import whole_file
@@ -22,11 +25,23 @@ __all__ = ["Exploration", "explore", "explore_sentence", "explore_toy"]
 class Exploration:
     """A recorded pass. In a notebook it shows itself; `save` writes the page."""
 
-    def __init__(self, data: dict[str, Any], arrays: Arrays, title: str, claims: Sequence[Claim] = ()):
+    def __init__(
+        self, data: dict[str, Any], arrays: Arrays, program: Program, title: str, claims: Sequence[Claim] = ()
+    ):
         self.data = data
         self.arrays = arrays
+        self.program = program
         self.title = title
         self.claims = list(claims)
+
+    def contributions(self, name: str) -> list[np.ndarray]:
+        """Return what was added to the gradient of a parameter, in the order of the backward pass.
+
+        KeyError names the parameters that have a gradient; query, key and value of a layer are one, query_key_value.
+        """
+        if name not in self.program.gradients:
+            raise KeyError(f"{name!r} is not one of {', '.join(self.program.gradients)}")
+        return [self.program.values[value].array for value in self.program.gradients[name]]
 
     @property
     def html(self) -> str:
@@ -86,15 +101,15 @@ def explore(
     """
     if inputs is not None:
         forward, backward = _pair(model, batch)
-        data, arrays, claims = pair_pass(forward, backward, inputs)
-        return Exploration(data, arrays, title or f"{forward.__name__}, {backward.__name__}", claims)
+        data, arrays, program, claims = pair_pass(forward, backward, inputs)
+        return Exploration(data, arrays, program, title or f"{forward.__name__}, {backward.__name__}", claims)
     if not hasattr(model, "params") or not isinstance(batch, Mapping):
         raise TypeError(
             "explore takes a model and its batch, a mapping of arguments by name, or a forward function, a backward "
             f"function and their inputs; got {type(model).__name__} and {type(batch).__name__}"
         )
-    data, arrays = model_pass(model, batch, tokens, vocabulary)
-    return Exploration(data, arrays, title or type(model).__name__)
+    data, arrays, program = model_pass(model, batch, tokens, vocabulary)
+    return Exploration(data, arrays, program, title or type(model).__name__)
 
 
 def explore_sentence(source: str | Path, text: str, second: str | None = None) -> Exploration:

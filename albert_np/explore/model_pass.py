@@ -21,8 +21,8 @@ VOCABULARY = 10_000  # pieces that a page names
 
 def model_pass(
     model: Any, batch: Mapping[str, Any], tokens: Sequence[Sequence[str]] | None, vocabulary: Sequence[str] | None
-) -> tuple[dict[str, Any], Arrays]:
-    """Run `model(**batch)` and its backward pass in float64 and return the page's data and its numbers.
+) -> tuple[dict[str, Any], Arrays, Program]:
+    """Run `model(**batch)` and its backward pass in float64; return the page's data, its numbers, and the program.
 
     tokens: the text at each position, B lists of T; by default the ids. vocabulary: the text of each id. ValueError for
     a model of more than LARGEST parameters, and where no loss comes out; a bare `AlbertModel` goes back from random
@@ -66,7 +66,7 @@ def model_pass(
         "places": axes.places,
         "arrays": arrays.table,
     }
-    return data, arrays
+    return data, arrays, program
 
 
 def _on_tape(model: Any) -> Any:

@@ -35,8 +35,9 @@ class Claim(NamedTuple):
 
 def pair_pass(
     forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any]
-) -> tuple[dict[str, Any], Arrays, list[Claim]]:
-    """Run `y, cache = forward(*inputs)` and `backward(dy, cache)` with a random dy, and return the page's data.
+) -> tuple[dict[str, Any], Arrays, Program, list[Claim]]:
+    """Run `y, cache = forward(*inputs)` and `backward(dy, cache)` with a random dy; return the page's data and numbers,
+    the program, and the claims.
 
     inputs: in order, or by name; floating-point arrays are differentiated, anything else is passed on. Every local
     variable `dNAME` of the backward function is a claim about the forward function's `NAME`, and the arrays that it
@@ -93,7 +94,7 @@ def pair_pass(
         ],
         "arrays": arrays.table,
     }
-    return data, arrays, claims
+    return data, arrays, program, claims
 
 
 def _argument(tape: Tape, name: str, x: Any) -> Any:

@@ -317,7 +317,9 @@ class Tape:
             return
         call.returned = result
         for name, x in dict(frame.f_locals).items():
-            if isinstance(x, TapeArray) and x.value is not None and call.arguments.get(name) != Number(x.value):
+            given = call.arguments.get(name)
+            is_given = given is x or (isinstance(given, Number) and given.value == getattr(x, "value", None))
+            if isinstance(x, TapeArray) and x.value is not None and not is_given:
                 self.values[x.value].name = name
 
     def _write_pair(self, name: str, call: Call, result: Any) -> None:

@@ -36,6 +36,7 @@ from albert_np.course.figures.softmax import (
 from albert_np.course.figures.speed import error_figure, floor_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure
 from albert_np.course.figures.tying import arriving_figure, row_lengths_figure, two_paths_figure
+from albert_np.course.figures.walk import walk_figure
 
 __all__ = [
     "ablation_figure",
@@ -89,5 +90,6 @@ __all__ = [
     "two_paths_figure",
     "unbroadcast_figure",
     "upstream_figure",
+    "walk_figure",
     "weights_figure",
 ]
