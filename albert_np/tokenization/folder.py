@@ -27,6 +27,7 @@ from albert_np.tokenization.fields import (
     read_object,
     read_tokens_by_id,
     read_unigram,
+    read_words,
 )
 from albert_np.tokenization.sentencepiece_model import (
     WORD_START,
@@ -134,6 +135,8 @@ def write_folder(folder: str | os.PathLike[str], added: AddedVocabulary, options
         raise NotADirectoryError(f"folder={str(folder)!r} is a file")
     proto = read_model(added.model.serialized)
     contents = _describe(added, options)
+    if proto.byte_fallback or proto.space_behind:  # version 5 takes a pipeline of its own for "AlbertTokenizer"
+        contents[CONFIG]["tokenizer_class"] = "PreTrainedTokenizerFast"
     contents[RUST_VOCABULARY] = write_tokenizer_json(proto, added, options["do_lower_case"], options["keep_accents"])
     with whole_files(folder) as hidden:
         (hidden / VOCABULARY).write_bytes(added.model.serialized)
@@ -173,7 +176,9 @@ def read_tokenizer_json(file: Path) -> tuple[ModelProto, dict[str, Any]]:
     Raises ValueError, which names file and field, if the file does not describe a Unigram model.
     """
     content = read_object(file)
-    found = read_fields(file, content, {"model": read_unigram, "normalizer": read_normalizer})
+    found = read_fields(
+        file, content, {"model": read_unigram, "normalizer": read_normalizer, "pre_tokenizer": read_words}
+    )
     if "model" not in found:
         raise ValueError(f"{file} holds no model")
     entries, unk_id, byte_fallback = found["model"]
@@ -196,7 +201,28 @@ def read_tokenizer_json(file: Path) -> tuple[ModelProto, dict[str, Any]]:
         "keep_accents": "StripAccents" not in steps,
         "added_tokens": tokens,
     }
-    return ModelProto(pieces, charsmap, byte_fallback), options
+    return ModelProto(pieces, charsmap, byte_fallback, found.get("pre_tokenizer", False)), options
+
+
+# The steps of a pipeline for vocabularies with the "▁" of a word in front of it, and for those with it behind.
+METASPACE = {"type": "Metaspace", "replacement": WORD_START, "prepend_scheme": "always", "split": True}
+WORDS = {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, METASPACE]}
+SPACE_BEHIND_STEPS = [
+    {"type": "Strip", "strip_left": True, "strip_right": True},
+    {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": WORD_START},
+    {"type": "Replace", "pattern": {"Regex": "(?<=.)$"}, "content": WORD_START},
+]
+SPACE_BEHIND_WORDS = {
+    "type": "Split",
+    "pattern": {"String": WORD_START},
+    "behavior": "MergedWithPrevious",
+    "invert": False,
+}
+SPACE_BEHIND_JOINED = [
+    {"type": "Replace", "pattern": {"String": WORD_START}, "content": " "},
+    {"type": "Fuse"},
+    {"type": "Replace", "pattern": {"Regex": " $"}, "content": ""},
+]
 
 
 def write_tokenizer_json(
@@ -211,18 +237,19 @@ def write_tokenizer_json(
     if model.charsmap:
         charsmap = base64.b64encode(model.charsmap).decode()
         steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
-    metaspace = {"type": "Metaspace", "replacement": WORD_START, "prepend_scheme": "always", "split": True}
+    steps += SPACE_BEHIND_STEPS if model.space_behind else []
+    words = SPACE_BEHIND_WORDS if model.space_behind else WORDS
+    joined = [{"type": "ByteFallback"}] if model.byte_fallback else []
+    joined += SPACE_BEHIND_JOINED if model.space_behind else [METASPACE]
     return {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [{"id": i, **token.to_json()} for i, token in added.by_id.items()],
         "normalizer": {"type": "Sequence", "normalizers": steps},
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
+        "pre_tokenizer": words,
         "post_processor": _template(added.roles["cls_token"], added.roles["sep_token"], added.ids),
-        "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, metaspace]}
-        if model.byte_fallback
-        else metaspace,
+        "decoder": {"type": "Sequence", "decoders": joined} if len(joined) > 1 else joined[0],
         "model": {
             "type": "Unigram",
             "unk_id": unknown_id(model.pieces),
