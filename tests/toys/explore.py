@@ -99,7 +99,7 @@ def replayed(tab: Any, made: Pass) -> list[np.ndarray]:
     return [x.reshape(y.shape) for x, y in zip(arrays_of(tab), made.arrays, strict=True)]
 
 
-def troubles_of_explanations(tab: Any, most: int = 40) -> list[str]:
+def troubles_of_explanations(tab: Any, most: int = 12) -> list[str]:
     """Open up to so many numbers of every row's outputs in a tab; returns what does not hold of their explanations."""
     found: list[str] = tab.evaluate(
         """(most) => {

@@ -1,10 +1,11 @@
 // The explorer: what is open, what the numbers are now, and the parts of the page that show it.
 
 import { ravel, unravel } from "./arrays.js";
-import { inflate, parameterOfRow, stopOfValue, valuesOfStop, wiring } from "./data.js";
+import { inflate, parameterOfRow, stopOfValue, valuesOfStop, wiring, wordIds } from "./data.js";
 import { el, figures, pieceText } from "./dom.js";
 import { lossOf, replay, verify } from "./engine.js";
-import { axisLabel, slotName } from "./explain.js";
+import { axisLabel, placeText } from "./explain.js";
+import { slotName } from "./formulas.js";
 import { setLanguage, t } from "./i18n.js";
 import { Ladder } from "./ladder.js";
 import { NumberPanel } from "./number.js";
@@ -40,6 +41,7 @@ export class Explorer {
     this.opened = null;
     setLanguage(this.language);
     this.base = this.values = replay(data);
+    this.words = wordIds(data);
     this.check();
     this.stop = 0;
     root.classList.add("explore");
@@ -83,8 +85,10 @@ export class Explorer {
     this.panelButtons = PANELS.map((name, i) => el("button", { type: "button", onclick: () => this.choosePanel(name), title: String(i + 1) }, t(`panel.${name}`)));
     const aside = el("div", { class: "aside" }, el("div", { class: "panel" }, el("div", { class: "panel-buttons" }, this.panelButtons), this.panelBody), this.source.element);
     root.replaceChildren(this.header(), this.track.element, el("div", { class: "middle" }, this.ladder.element, this.stage.element, aside), this.footer(), this.tip, this.live, this.help());
-    this.width = root.clientWidth;
-    this.height = root.clientHeight;
+    [this.width, this.height] = [root.clientWidth, root.clientHeight];
+    this.track.fitNames();
+    this.showStatus();
+    this.showTokens();
   }
 
   header() {
@@ -133,10 +137,17 @@ export class Explorer {
   }
 
   resized() {
-    if (Math.abs(this.root.clientWidth - this.width) < 2 && Math.abs(this.root.clientHeight - this.height) < 2) return;
-    this.width = this.root.clientWidth;
-    this.height = this.root.clientHeight;
+    const { clientWidth, clientHeight } = this.root;
+    const taller = this.scrolls() && Math.abs(clientHeight - this.height) >= 2;
+    if (clientWidth === this.width && !taller) return;
+    [this.width, this.height] = [clientWidth, clientHeight];
+    this.track.fitNames();
     this.go(this.stop, { open: this.opened, silent: true });
+  }
+
+  /** Whether the parts scroll each by itself; on a narrow screen the whole page does, and is as tall as it is. */
+  scrolls() {
+    return getComputedStyle(this.root).overflowY === "hidden";
   }
 
   // Walking
@@ -147,15 +158,30 @@ export class Explorer {
     this.stop = Math.max(0, Math.min(this.data.stops.length - 1, stop));
     this.opened = open ?? this.largestOf(this.stop);
     if (panel) this.panel = panel;
-    this.pointAt(null, null);
-    this.stage.show(this.stop);
-    this.track.show(this.stop);
-    this.track.fitNames();
-    this.ladder.show(this.stop);
-    this.source.show(this.stop);
-    this.showPanel();
-    this.showState();
+    this.holdFocus(this.stage.element, () => {
+      this.pointAt(null, null);
+      this.stage.show(this.stop);
+      this.track.show(this.stop);
+      this.ladder.show(this.stop);
+      this.source.show(this.stop);
+      this.drawPanel();
+      this.showCounter();
+    });
+    this.settle();
     if (!silent) this.writeLink();
+  }
+
+  /** What depends on how large things came out, last and at once: each look at the layout makes the browser lay out. */
+  settle() {
+    const follow = [this.ladder.followHere(), this.source.followLine(), this.fitFormulas()];
+    follow.forEach((act) => act());
+  }
+
+  /** What has the keyboard may go as the page is drawn anew; then `heir` takes it, so that it is never lost. */
+  holdFocus(heir, draw) {
+    const held = this.root.contains(document.activeElement);
+    draw();
+    if (held && !this.root.contains(document.activeElement)) heir.focus({ preventScroll: true });
   }
 
   /** The number of largest magnitude that a stop makes; a gradient of a weight tells most, where there is one. */
@@ -191,6 +217,11 @@ export class Explorer {
   }
 
   showPanel() {
+    this.holdFocus(this.panelBody, () => this.drawPanel());
+    this.fitFormulas()();
+  }
+
+  drawPanel() {
     this.panelButtons.forEach((button, i) => button.setAttribute("aria-pressed", String(PANELS[i] === this.panel)));
     const part = this[this.panel];
     const factors = this.number.show(this.opened);
@@ -205,18 +236,25 @@ export class Explorer {
     this.stage.mark(this.opened, factors);
   }
 
+  /** A formula cannot be broken into lines: where it is too long for its place, it gets smaller. Returns how to. */
+  fitFormulas() {
+    const holders = [...this.root.querySelectorAll(".math")];
+    for (const holder of holders) if (holder.style.fontSize) holder.style.fontSize = "";
+    const rooms = holders.map((holder) => (holder.parentElement.clientWidth - 4) / (holder.firstElementChild?.getBoundingClientRect().width || 1));
+    return () => holders.forEach((holder, i) => rooms[i] < 1 && (holder.style.fontSize = `${Math.max(0.6, rooms[i])}em`));
+  }
+
   /** The open number anew, for what unfolds in it. */
   showNumber() {
     this.stage.mark(this.opened, this.number.show(this.opened));
+    this.fitFormulas()();
   }
 
-  showState() {
+  showCounter() {
     const { data, stop } = this;
     const all = data.stops.length;
     const loss = lossOf(data, this.values);
     this.counter.replaceChildren(el("b", {}, t("stop.count", { n: stop + 1, all })), ` · ${t(`phase.${data.stops[stop].phase}`)} · ${t(data.loss == null ? "probe" : "loss", { loss: figures(loss, 5) })}`);
-    this.showStatus();
-    this.showTokens();
   }
 
   showStatus() {
@@ -244,14 +282,14 @@ export class Explorer {
 
   overrideText({ value, index, set }) {
     const { data } = this;
-    if (value === this.whatif.ids && data.vocabulary) return `${pieceText(data.tokens.flat()[index], 12)} → ${pieceText(data.vocabulary[set] ?? String(set), 12)}`;
+    if (value === this.words && data.vocabulary) return `${pieceText(data.tokens.flat()[index], 12)} → ${pieceText(data.vocabulary[set] ?? String(set), 12)}`;
     return `${this.valueName(value)}[${this.indexText(value, index)}] = ${figures(set, 4)}`;
   }
 
   showTokens() {
     const { data } = this;
     const asked = new Map((data.asked ?? []).map((place) => [`${place.sequence}/${place.position}`, place.label]));
-    const swapped = new Map(this.overrides.filter((override) => override.value === this.whatif.ids).map((override) => [override.index, override.set]));
+    const swapped = new Map(this.overrides.filter((override) => override.value === this.words).map((override) => [override.index, override.set]));
     let flat = -1;
     const rows = data.tokens.map((sequence, s) => {
       let second = false;
@@ -283,6 +321,8 @@ export class Explorer {
     setLanguage(this.language);
     this.overrides = overrides;
     this.values = overrides.length ? replay(this.data, { overrides, base: this.base }) : this.base;
+    this.showStatus();
+    this.showTokens();
     if (sliding) {
       cancelAnimationFrame(this.frame);
       this.frame = requestAnimationFrame(() => this.redraw());
@@ -296,7 +336,8 @@ export class Explorer {
     this.stage.show(this.stop);
     this.stage.mark(this.opened, this.number.show(this.opened));
     this.ladder.redraw();
-    this.showState();
+    this.showCounter();
+    this.settle();
   }
 
   // Names
@@ -351,8 +392,7 @@ export class Explorer {
   }
 
   indexText(id, index) {
-    const { shape } = this.data.values[id];
-    return unravel(index, shape).map((i, axis) => (shape[axis] === 1 && axis < shape.length - 1 ? null : pieceText(this.labelOf(id, axis, i)))).filter((text) => text !== null).join(", ");
+    return placeText(this.data, id, index);
   }
 
   /** How a value is coloured: gradients by square root, probabilities from 0 to 1, ids and labels not at all. */
@@ -424,20 +464,24 @@ export class Explorer {
     return `#${this.stop + 1}/${id}/${unravel(index, this.data.values[id].shape).join(",")}`;
   }
 
+  /** Let the address follow, a moment later: a browser bears only so many changes a second. */
   writeLink() {
     if (!this.links) return;
     this.written = this.linkText();
-    try {
-      history.replaceState(null, "", this.written);
-    } catch {
-      this.links = false; // a sandboxed frame has no address of its own
-    }
+    clearTimeout(this.writing);
+    this.writing = setTimeout(() => {
+      try {
+        history.replaceState(null, "", this.written);
+      } catch {
+        this.links = false; // a sandboxed frame has no address of its own
+      }
+    }, 200);
   }
 
   /** `#163/412/0,5,11`: stop, value, index. Or `#softmax_backward`: the first stop of that function or kind. */
   readLink(hash) {
     const { data } = this;
-    const [place, value, at] = decodeURIComponent(hash.slice(1)).split("/");
+    const [place, value, at] = hash.slice(1).split("/");
     const named = (stop) => stop.rows.some((r) => data.rows[r].kind === place || this.functionOf(data.rows[r]) === place);
     const stop = /^\d+$/.test(place) ? Number(place) - 1 : data.stops.findIndex(named);
     if (!(stop >= 0 && stop < data.stops.length)) return null;
@@ -452,6 +496,7 @@ export class Explorer {
   }
 
   followLink() {
+    clearTimeout(this.writing);
     if (location.hash === this.written) return;
     const place = this.readLink(location.hash);
     if (place) this.go(place.stop, { open: place.open, silent: true });
@@ -479,13 +524,7 @@ export class Explorer {
     const act = acts[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!act) return;
     event.preventDefault();
-    this.keepFocus(act);
-  }
-
-  /** What held the keyboard may be gone after an act: a matrix of the last stop. Then the stage takes it. */
-  keepFocus(act) {
     act();
-    if (!this.root.contains(document.activeElement) || document.activeElement === this.root) this.stage.element.focus({ preventScroll: true });
   }
 
   /** Arrows walk through the tokens, Enter opens one. */
@@ -502,7 +541,6 @@ export class Explorer {
   proveOpen() {
     if (this.panel !== "number") this.choosePanel("number");
     this.number.proof?.ask();
-    this.number.proof?.element.scrollIntoView({ block: "nearest" });
   }
 }
 

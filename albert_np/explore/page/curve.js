@@ -61,6 +61,7 @@ export class ProofPanel {
         found.note ? el("p", { class: "soft" }, t(found.note)) : null,
       ),
     );
+    this.element.scrollIntoView({ block: "nearest" });
   }
 }
 

@@ -101,13 +101,13 @@ export function gradsOf(data, values) {
 // beside −10³⁰ no other number would be seen.
 
 let cosines = new Float64Array(0);
-const FORBIDDEN = 1e29;
+const MASKED = 1e29;
 
 export function fingerprint(x) {
   if (cosines.length < x.length) cosines = Float64Array.from({ length: x.length }, (_, i) => Math.cos(i + 1));
   let [sum, dot, size] = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {
-    if (Math.abs(x[i]) >= FORBIDDEN) continue;
+    if (Math.abs(x[i]) >= MASKED) continue;
     sum += x[i];
     dot += x[i] * cosines[i];
     size += Math.abs(x[i]);
@@ -115,12 +115,12 @@ export function fingerprint(x) {
   return { sum, dot, size };
 }
 
-/** How far an array is from Python's fingerprint, relative to Σ |x|; what rounding may do counts as 0. */
+/** How far an array is from Python's fingerprint: relative to Σ |x|, what rounding may do counting as 0, and as it is. */
 function distance(x, [sum, dot]) {
   const own = fingerprint(x);
-  const off = Math.max(Math.abs(own.sum - sum), Math.abs(own.dot - dot));
-  if (off <= ROUNDING) return 0;
-  return Number.isNaN(off) ? (Number.isNaN(sum) && Number.isNaN(own.sum) ? 0 : Infinity) : off / own.size;
+  const apart = (a, b) => (Object.is(a, b) ? 0 : Math.abs(a - b));
+  const off = Math.max(apart(own.sum, sum), apart(own.dot, dot));
+  return { difference: off <= ROUNDING ? 0 : Number.isNaN(off) ? Infinity : off / own.size, exact: off / (1 + own.size) };
 }
 
 const ROUNDING = 1e-12;
@@ -130,16 +130,16 @@ const EQUAL = 1e-9;
  *
  * So the first is the op that differs. Properties of the array: `details` [{row, slot, value, difference, right}], where
  * `right` is what the op should have put out, if the page has Python's array beside it; `params` [{param, difference}],
- * the gradients that differ; `count`, how many arrays were compared; `worst`, the largest difference that counts as
- * equal. Differences are relative to Σ |x| of the array.
+ * the gradients that differ; `count`, how many arrays were compared; `worst`, the largest difference among equal ones, of
+ * 1 + Σ |x|. Differences are relative to Σ |x| of the array.
  */
 export function verify(data, values) {
   const [details, params] = [[], []];
   let [count, worst] = [0, 0];
-  const note = (difference, list, entry) => {
+  const note = ({ difference, exact }, list, entry) => {
     count++;
     if (difference > EQUAL) list.push({ ...entry, difference });
-    else worst = Math.max(worst, difference);
+    else worst = Math.max(worst, exact);
   };
   data.rows.forEach((row, i) => {
     const own = row.differs && computeRow(data, row, row.in.map((id) => (id == null ? null : values[id])));
@@ -166,5 +166,5 @@ function gap(a, b) {
     off = Math.max(off, Math.abs(a[i] - b[i]));
     size = Math.max(size, Math.abs(a[i]));
   }
-  return Math.max(off / size || Infinity, 2 * EQUAL);
+  return { difference: Math.max(off / size || Infinity, 2 * EQUAL) };
 }

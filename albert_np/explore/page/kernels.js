@@ -6,33 +6,60 @@ import { broadcastArray, countOf, frontAxes, placesOf, reducedStrides, stridesOf
 
 // Products of matrices. `y` is added to; the last three arguments say where each matrix starts in its array.
 
-/** y (rows, columns) += a (rows, inner) · b (columns, inner)ᵀ: four rows share a pass over b, the last ones perhaps twice. */
+/** y (rows, columns) += a (rows, inner) · b (columns, inner)ᵀ, in tiles of four rows and two columns.
+ *
+ * At the edges a tile has rows or columns twice, which then are written twice, with the same numbers.
+ */
 function addTimesTransposed(y, a, b, rows, inner, columns, yAt = 0, aAt = 0, bAt = 0) {
   if (rows === 1) return addRowTimesTransposed(y, a, b, inner, columns, yAt, aAt, bAt);
   for (let r = 0; r < rows; r += 4) {
-    const [r1, r2, r3] = [1, 2, 3].map((i) => Math.min(r + i, rows - 1));
+    const r1 = Math.min(r + 1, rows - 1);
+    const r2 = Math.min(r + 2, rows - 1);
+    const r3 = Math.min(r + 3, rows - 1);
     const a0 = aAt + r * inner;
     const a1 = aAt + r1 * inner;
     const a2 = aAt + r2 * inner;
     const a3 = aAt + r3 * inner;
-    for (let c = 0; c < columns; c++) {
+    for (let c = 0; c < columns; c += 2) {
+      const c1 = Math.min(c + 1, columns - 1);
       const b0 = bAt + c * inner;
-      const to = yAt + c;
-      let s0 = y[to + r * columns];
-      let s1 = y[to + r1 * columns];
-      let s2 = y[to + r2 * columns];
-      let s3 = y[to + r3 * columns];
+      const b1 = bAt + c1 * inner;
+      let s0 = 0, s1 = 0, s2 = 0, s3 = 0; // of the first column
+      let t0 = 0, t1 = 0, t2 = 0, t3 = 0; // of the second
       for (let k = 0; k < inner; k++) {
-        const t = b[b0 + k];
-        s0 += a[a0 + k] * t;
-        s1 += a[a1 + k] * t;
-        s2 += a[a2 + k] * t;
-        s3 += a[a3 + k] * t;
+        const g0 = b[b0 + k];
+        const g1 = b[b1 + k];
+        const f0 = a[a0 + k];
+        const f1 = a[a1 + k];
+        const f2 = a[a2 + k];
+        const f3 = a[a3 + k];
+        s0 += f0 * g0;
+        s1 += f1 * g0;
+        s2 += f2 * g0;
+        s3 += f3 * g0;
+        t0 += f0 * g1;
+        t1 += f1 * g1;
+        t2 += f2 * g1;
+        t3 += f3 * g1;
       }
-      y[to + r * columns] = s0;
-      y[to + r1 * columns] = s1;
-      y[to + r2 * columns] = s2;
-      y[to + r3 * columns] = s3;
+      const left = yAt + c;
+      const right = yAt + c1;
+      s0 += y[left + r * columns]; // all read before any is written
+      s1 += y[left + r1 * columns];
+      s2 += y[left + r2 * columns];
+      s3 += y[left + r3 * columns];
+      t0 += y[right + r * columns];
+      t1 += y[right + r1 * columns];
+      t2 += y[right + r2 * columns];
+      t3 += y[right + r3 * columns];
+      y[left + r * columns] = s0;
+      y[left + r1 * columns] = s1;
+      y[left + r2 * columns] = s2;
+      y[left + r3 * columns] = s3;
+      y[right + r * columns] = t0;
+      y[right + r1 * columns] = t1;
+      y[right + r2 * columns] = t2;
+      y[right + r3 * columns] = t3;
     }
   }
 }

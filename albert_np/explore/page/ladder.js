@@ -89,8 +89,15 @@ export class Ladder {
     here.classList.add("here");
     here.setAttribute("aria-current", "step");
     if (!this.element.contains(document.activeElement)) this.rove(here);
+  }
+
+  /** How to bring the place where one stands into sight. */
+  followHere() {
+    const here = this.element.querySelector(".here");
+    if (!here) return () => {};
     const [box, frame] = [here.getBoundingClientRect(), this.element.getBoundingClientRect()];
-    if (box.top < frame.top || box.bottom > frame.bottom) this.element.scrollTop += box.top - frame.top - frame.height / 2;
+    const hidden = box.top < frame.top || box.bottom > frame.bottom;
+    return () => hidden && (this.element.scrollTop += box.top - frame.top - frame.height / 2);
   }
 
   /** One stop for the Tab key: the button last used. */

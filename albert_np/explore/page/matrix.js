@@ -3,12 +3,13 @@
 import { unravel } from "./arrays.js";
 import { colourTable, inkOn, placeInTable, scaleOf } from "./colours.js";
 import { el, exponentOf, figures, pieceText, powerOfTen } from "./dom.js";
-import { axisLabel } from "./explain.js";
+import { axisLabel, placeText } from "./explain.js";
 import { t } from "./i18n.js";
 
 const NAMED_AXES = ["T", "S", "R", "V", "asked", "real", "wanted"];
 const MONOSPACE = 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace';
 const GAP = 8;
+let ruler = null; // a context to measure texts with
 
 /** An array's last two axes are rows and columns; each index of the axes before them is a panel. */
 function panelsOf(shape) {
@@ -31,13 +32,14 @@ export function rowsInUse(value, array, used) {
 }
 
 /** How small numbers are written in cells: one power of ten and one number of decimals for the whole array. */
-function cellFormat(array, largest) {
-  if (array.every(Number.isInteger)) return { power: 0, text: (x) => String(x).replace("-", "−") };
+function cellFormat(array, largest, fewer) {
+  const minus = (text) => text.replace("-", "−");
+  if (array.every(Number.isInteger)) return { power: 0, text: (x) => (Math.abs(x) < 1e6 ? minus(String(x)) : x > 0 ? "∞" : "−∞") };
   const exponent = exponentOf(largest);
   const power = exponent < -1 || exponent > 2 ? exponent : 0;
-  const decimals = power || exponent < 1 ? 2 : exponent === 1 ? 1 : 0;
+  const decimals = Math.max(0, (power || exponent < 1 ? 2 : exponent === 1 ? 1 : 0) - fewer);
   const factor = 10 ** -power;
-  return { power, text: (x) => (x === 0 ? "0" : (x * factor).toFixed(decimals).replace("-", "−")) };
+  return { power, text: (x) => (x === 0 ? "0" : Math.abs(x) > 1e29 ? (x > 0 ? "∞" : "−∞") : minus((x * factor).toFixed(decimals))) };
 }
 
 /** Sizes of cells so that an array fits into width × height: {cellWidth, cellHeight, binned columns and rows, perLine …}. */
@@ -124,7 +126,7 @@ export function scaleText(scale) {
 /**
  * The picture of a value, to look at, point at and walk through by keyboard.
  * Options: id, name, array, gradient, probabilities, width and height (room, in px), used (rows of a table in use),
- * theme, unit (px of small text), onopen(index), onpoint(index | null, rectangle), onleave().
+ * theme, ink, unit (px of small text), compact, onopen(index), onpoint(index | null, rectangle), onleave().
  */
 export class MatrixView {
   constructor(data, options) {
@@ -145,41 +147,48 @@ export class MatrixView {
 
   arrange() {
     const { value, unit } = this;
-    const ink = (this.measure = new OffscreenCanvas(1, 1).getContext("2d"));
+    const ink = (ruler ??= new OffscreenCanvas(1, 1).getContext("2d"));
     ink.font = `${unit}px ${MONOSPACE}`;
     const rowAxis = value.axes.at(-2);
     this.named = value.shape.length > 1 && NAMED_AXES.includes(rowAxis) && this.rows <= 64;
-    this.labels = this.named
-      ? Array.from({ length: this.rows }, (_, row) => pieceText(this.labelOf(value.shape.length - 2, this.rowAt ? this.rowAt[row] : row), 10))
-      : [];
-    const gutter = Math.min(unit * 6.5, this.labels.reduce((most, label) => Math.max(most, ink.measureText(label).width + 6), 0));
+    this.labels = Array.from({ length: this.count }, (_, panel) => this.labelsOf(panel));
+    const widest = this.labels.flat().reduce((most, label) => Math.max(most, ink.measureText(label).width + 6), 0);
+    const gutter = Math.min(unit * 6.5, widest);
     const caption = this.count > 1 ? unit * 1.5 : 0;
     const room = { rows: this.rows, columns: this.columns, count: this.count, gutter, caption };
-    let numbers = null;
-    this.format = cellFormat(this.array, this.scale.largest);
-    if (this.rows * this.columns * this.count <= 640 && this.columns <= 24 && this.rows <= 24) {
-      const widest = this.array.reduce((most, x) => Math.max(most, this.format.text(x).length), 1);
-      numbers = { width: Math.ceil(Math.max(2.6, widest * 0.61 + 0.7) * unit), height: Math.ceil(unit * 1.65) };
-      if (gutter + this.columns * numbers.width > this.wholeWidth) numbers = null;
-    }
+    const numbers = this.numbersIn(gutter);
     this.numbers = numbers;
     this.gutter = gutter;
     this.caption = caption;
     this.layout = layoutOf(room, numbers ? this.wholeWidth : this.width, this.height, numbers);
   }
 
-  /** The text of place i on an axis. */
-  labelOf(axis, i) {
-    return String(axisLabel(this.data, this.id, axis, i));
+  /** The size of cells with their numbers in them; null where these do not fit, even with a decimal less. */
+  numbersIn(gutter) {
+    const { unit } = this;
+    if (this.array.length > 640 || this.columns > 24 || this.rows > 24) return null;
+    for (const [fewer, rim] of [[0, 0.6], [0, 0.25], [1, 0.4]]) {
+      this.format = cellFormat(this.array, this.scale.largest, fewer);
+      const longest = this.array.reduce((most, x) => Math.max(most, this.format.text(x).length), 1);
+      const numbers = { width: Math.ceil(Math.max(2.6, longest * 0.61 + rim) * unit), height: Math.ceil(unit * (this.compact ? 1.35 : 1.65)) };
+      if (gutter + this.columns * numbers.width + 2 <= this.wholeWidth) return numbers;
+    }
+    return null;
   }
 
-  /** The index in words: "head 0, ·the, 11". An axis of one sequence is left out. */
-  indexText(index) {
+  /** The names of a panel's rows. Panels of other sequences have other tokens. */
+  labelsOf(panel) {
+    if (!this.named) return [];
     const { shape } = this.value;
-    return unravel(index, shape)
-      .map((i, axis) => (shape.length > 1 && shape[axis] === 1 && axis < shape.length - 1 ? null : pieceText(this.labelOf(axis, i))))
-      .filter((text) => text !== null)
-      .join(", ");
+    const lead = unravel(panel, shape.slice(0, -2));
+    return Array.from({ length: this.rows }, (_, shown) => {
+      const row = this.rowAt ? this.rowAt[shown] : shown;
+      return pieceText(String(axisLabel(this.data, this.id, shape.length - 2, row, [...lead, row, 0])), 10);
+    });
+  }
+
+  indexText(index) {
+    return placeText(this.data, this.id, index);
   }
 
   build() {
@@ -339,27 +348,27 @@ export class MatrixView {
     context.strokeRect(x - 0.5, y - 0.5, panelWidth + 1, panelHeight + 1);
     context.textBaseline = "middle";
     if (this.caption) this.drawCaption(context, panel, x, y);
-    if (panel % this.layout.perLine === 0) this.drawLabels(context, y);
+    if (panel % this.layout.perLine === 0) this.drawLabels(context, panel, y);
     if (this.numbers) this.drawNumbers(context, panel, x, y, table);
   }
 
   drawCaption(context, panel, x, y) {
     const { shape } = this.value;
     const lead = unravel(panel, shape.slice(0, -2));
-    const text = lead.map((i, axis) => (shape[axis] === 1 ? null : this.labelOf(axis, i))).filter(Boolean).join(" · ");
+    const text = lead.map((i, axis) => (shape[axis] === 1 ? null : String(axisLabel(this.data, this.id, axis, i)))).filter(Boolean).join(" · ");
     context.font = `${this.unit}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.fillStyle = this.ink.soft;
     context.fillText(text, x + this.layout.panelWidth / 2, y - this.caption / 2, this.layout.panelWidth);
   }
 
-  drawLabels(context, y) {
+  drawLabels(context, panel, y) {
     if (!this.named) return;
     const { cellHeight, skipY } = this.layout;
     const size = Math.min(this.unit, cellHeight);
     const bold = new Set([this.chosen, this.pointed].filter((index) => index != null).map((index) => this.cellOf(index)[1]));
     context.textAlign = "right";
-    this.labels.forEach((label, row) => {
+    this.labels[panel].forEach((label, row) => {
       if (size < 9 && !bold.has(row)) return; // no room for a name beside each row
       context.font = `${bold.has(row) ? "700 " : ""}${Math.max(size, 9)}px ${MONOSPACE}`;
       context.fillStyle = bold.has(row) ? this.ink.text : this.ink.soft;

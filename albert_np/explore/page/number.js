@@ -6,7 +6,7 @@ import { explain, explainParam } from "./explain.js";
 import { t } from "./i18n.js";
 import { proofOf } from "./curve.js";
 
-const FEW = 6;
+const FEW = 5;
 
 /** What explain.js says of a number: of a parameter its contributions, of anything made its terms, of what is given null. */
 export function explanationOf(app, { id, index }) {
@@ -66,12 +66,14 @@ export class NumberPanel {
 
   body(open, told) {
     if (!told) return [];
+    const { steps = [], terms = [], sums = [] } = told;
     const parts = [];
-    const formula = [told.formula, told.substituted].filter(Boolean);
-    if (formula.length) parts.push(el("div", { class: "formulas small" }, formula.map((markup) => mathOf(markup))));
-    if (told.steps?.length) parts.push(this.steps(told.steps));
-    if (told.terms?.length) parts.push(this.terms(told.terms, told.total ?? this.app.values[open.id][open.index], true));
-    for (const sum of told.sums ?? []) {
+    const here = this.app.data.stops[this.app.stop].rows.includes(wiring(this.app.data).producer[open.id]?.row);
+    const formulas = [here ? null : told.formula, told.substituted].filter(Boolean);
+    if (formulas.length) parts.push(el("div", { class: "formulas small" }, formulas.map((markup) => mathOf(markup))));
+    if (steps.length) parts.push(this.steps(steps));
+    if (terms.length > 1 || (terms.length && !steps.length)) parts.push(this.terms(terms, told.total ?? this.app.values[open.id][open.index], true));
+    for (const sum of sums) {
       parts.push(el("details", { class: "inner-sum" }, el("summary", {}, labelText(sum.label), ` = ${figures(sum.total, 5)}`), this.terms(sum.terms, sum.total, false)));
     }
     if (told.note) parts.push(el("p", { class: "soft" }, told.note));
@@ -79,8 +81,8 @@ export class NumberPanel {
   }
 
   steps(steps) {
-    const line = ({ label, value, id, flat }, i) =>
-      el("tr", { class: i === steps.length - 1 ? "sum" : null }, el("th", { scope: "row" }, labelText(label)), el("td", {}, id == null ? figures(value, 7) : this.app.numberLink(id, flat, figures(value, 7))));
+    const line = ({ label, value, id, flat }) =>
+      el("tr", {}, el("th", { scope: "row" }, labelText(label)), el("td", {}, id == null ? figures(value, 7) : this.app.numberLink(id, flat, figures(value, 7))));
     return el("table", { class: "steps" }, el("tbody", {}, steps.map(line)));
   }
 
@@ -92,24 +94,24 @@ export class NumberPanel {
     const largest = Math.abs(sorted[0]?.value ?? 0) || 1;
     const left = rest.reduce((sum, term) => sum + term.value, 0);
     const body = el("tbody", {}, shown.map((term) => this.term(term, largest)));
-    if (rest.length) body.append(el("tr", { class: "rest" }, el("th", { scope: "row", colspan: "2" }, t("number.rest", { n: rest.length })), el("td", {}, figures(left, 4)), barCell(left, largest)));
+    const long = foldable && sorted.length > FEW + 1;
+    const fold = (text) => el("button", { type: "button", class: "link fold", onclick: () => this.unfold() }, text);
+    if (rest.length) body.append(el("tr", { class: "rest" }, el("th", { scope: "row", colspan: "2" }, long ? fold(t("number.rest", { n: rest.length })) : t("number.rest", { n: rest.length })), el("td", {}, figures(left, 4)), barCell(left, largest)));
+    else if (long) body.append(el("tr", {}, el("th", { scope: "row", colspan: "4" }, fold(t("number.fewer")))));
     body.append(el("tr", { class: "sum" }, el("th", { scope: "row", colspan: "2" }, t("number.sum")), el("td", {}, figures(total, 7)), el("td", {})));
-    const table = el("table", { class: "terms" }, body);
-    if (!foldable || sorted.length <= FEW + 1) return table;
-    const fold = el("button", { type: "button", class: "link", onclick: () => this.unfold() }, this.whole ? t("number.fewer") : t("number.all", { n: sorted.length }));
-    return el("div", {}, table, fold);
+    return el("table", { class: "terms" }, body);
   }
 
   unfold() {
     this.whole = !this.whole;
     this.app.showNumber();
-    this.element.querySelector(".terms + .link")?.focus();
+    this.element.querySelector(".fold")?.focus();
   }
 
   term(term, largest) {
     const factors = (term.factors ?? []).flatMap((factor, i) => [i ? " × " : null, this.factor(factor)]);
     const label = term.id != null ? this.app.numberLink(term.id, term.flat, labelText(term.label)) : labelText(term.label ?? "");
-    return el("tr", {}, el("th", { scope: "row" }, label), el("td", { class: "factors" }, factors), el("td", {}, figures(term.value, 4)), barCell(term.value, largest));
+    return el("tr", {}, el("th", { scope: "row", title: labelText(term.label ?? "") }, label), el("td", { class: "factors" }, factors), el("td", {}, figures(term.value, 4)), barCell(term.value, largest));
   }
 
   factor(factor) {

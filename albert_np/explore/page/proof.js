@@ -27,18 +27,18 @@ export function targetOf(data, id) {
 export function prove(data, values, target, index) {
   const { backward, override, array } = locate(data, values, target, index);
   const start = array[index];
-  const points = [{ delta: 0, loss: lossOf(data, values) }];
+  const points = new Map([[0, lossOf(data, values)]]);
   const lossAt = (delta) => {
-    const overrides = [{ ...override, index, set: start + delta }];
-    const loss = lossOf(data, replay(data, { overrides, base: values, phase: "forward" }));
-    points.push({ delta, loss });
-    return loss;
+    if (!points.has(delta)) {
+      const overrides = [{ ...override, index, set: start + delta }];
+      points.set(delta, lossOf(data, replay(data, { overrides, base: values, phase: "forward" })));
+    }
+    return points.get(delta);
   };
-  const widest = 2 * stepScale(array, start);
-  const found = extrapolate(lossAt, start, widest);
-  for (const share of [-0.75, 0.75]) lossAt(share * widest); // so that the curve is round where it is wide
-  points.sort((a, b) => a.delta - b.delta);
-  return { backward, ...found, ...judge(backward, found), points, start, note: noteOf(data, override) };
+  const found = extrapolate(differencesOf(lossAt, start), 2 * stepScale(array, start));
+  for (const share of [-0.75, 0.75]) lossAt(share * found.widest); // so that the curve is round where it is wide
+  const curve = [...points].map(([delta, loss]) => ({ delta, loss })).sort((one, other) => one.delta - other.delta);
+  return { backward, ...found, ...judge(backward, found), points: curve, start, note: noteOf(data, override) };
 }
 
 /** Where a number is read, and what the backward pass says of it. */
@@ -67,30 +67,50 @@ function stepScale(array, start) {
   return Math.max(median, ordinary(start) ? Math.abs(start) / 8 : 0);
 }
 
-const HALVINGS = 10;
+const NOISE = 8 * Number.EPSILON; // of a loss, relative: what its many roundings add up to
+
+/** step → the slope across it, and what rounding alone could make of that. */
+function differencesOf(lossAt, start) {
+  return (step) => {
+    const [right, left] = [lossAt(step), lossAt(-step)];
+    const moved = start + step - (start - step) || 2 * step;
+    return { slope: (right - left) / moved, noise: (2 * NOISE * Math.max(Math.abs(right), Math.abs(left))) / moved };
+  };
+}
+
+const [HALVINGS, WIDENINGS] = [10, 5];
+const ENOUGH = 1e-10; // of a slope: ten digits convince anybody
 
 /** Differences of steps halved again and again; of each, its powers of the step are eliminated one after the other. */
-function extrapolate(lossAt, start, widest) {
-  const best = { slope: NaN, error: Infinity, noise: 0, step: widest };
-  let [previous, size] = [[], 0];
+function extrapolate(differences, start) {
+  const widest = widen(differences, start);
+  const best = { slope: NaN, error: Infinity, noise: 0, step: widest, widest };
+  let previous = [];
   for (let k = 0; k < HALVINGS; k++) {
     const step = widest * 2 ** -k;
-    const [right, left] = [lossAt(step), lossAt(-step)];
-    size = Math.max(size, Math.abs(right), Math.abs(left));
-    const tableau = [(right - left) / (start + step - (start - step) || 2 * step)];
+    const { slope, noise } = differences(step);
+    const tableau = [slope];
     for (let j = 1; j <= k; j++) tableau.push(tableau[j - 1] + (tableau[j - 1] - previous[j - 1]) / (4 ** j - 1));
-    const noise = (NOISE * size) / step;
     for (let j = 1; j <= k; j++) {
       const error = Math.max(Math.abs(tableau[j] - tableau[j - 1]), Math.abs(tableau[j] - previous[j - 1]), noise);
       if (error <= best.error) Object.assign(best, { slope: tableau[j], error, noise, step });
     }
-    if (best.error < noise) break; // smaller steps only drown in rounding
+    if (best.error < noise || best.error < ENOUGH * Math.abs(best.slope)) break; // smaller steps drown in rounding
     previous = tableau;
   }
   return best;
 }
 
-const NOISE = 8 * Number.EPSILON; // of a loss, relative: what its many roundings add up to
+/** A step so wide that the loss bends across it: as long as rounding hides the bend, a wider one is surer. */
+function widen(differences, step) {
+  for (let k = 0; k < WIDENINGS; k++) {
+    const [wide, narrow] = [differences(step), differences(step / 2)];
+    const bend = Math.abs(wide.slope - narrow.slope);
+    if (bend > 8 * narrow.noise || (wide.slope === 0 && narrow.slope === 0) || Number.isNaN(bend)) break;
+    step *= 8;
+  }
+  return step;
+}
 
 function judge(backward, { slope, error, noise }) {
   if (backward === null) return { digits: null, verdict: null };

@@ -82,9 +82,13 @@ export class SourcePane {
       parts.push(listing(caller, line - 2, line + 2, line, false));
     }
     this.element.replaceChildren(...parts);
-    const here = this.element.querySelector(".code .here");
-    const low = here && here.offsetTop + here.offsetHeight - this.element.clientHeight;
-    this.element.scrollTop = row.line !== undefined && low > 0 ? low + 2 * here.offsetHeight : 0;
+  }
+
+  /** How to bring the op's own line into sight. */
+  followLine() {
+    const here = this.element.querySelector(".code")?.querySelector(".here");
+    const low = here ? here.offsetTop + 3 * here.offsetHeight - this.element.clientHeight : 0;
+    return () => (this.element.scrollTop = Math.max(0, low));
   }
 
   heading(source, equation) {

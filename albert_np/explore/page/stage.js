@@ -2,8 +2,7 @@
 
 import { valuesOfStop } from "./data.js";
 import { el, mathOf } from "./dom.js";
-import { slotName } from "./explain.js";
-import { formulaOf } from "./formulas.js";
+import { formulaOf, slotName } from "./formulas.js";
 import { t } from "./i18n.js";
 import { MatrixView } from "./matrix.js";
 
@@ -29,25 +28,33 @@ export class Stage {
       el("div", { class: "formulas" }, formulas.map((formula) => mathOf(formula))),
       app.differing.has(s) ? el("p", { class: "alarm" }, t("stop.differs")) : null,
     );
-    this.matrices = [];
     this.element.className = `stage is-${stop.phase}`;
     this.element.replaceChildren(head);
-    this.room = this.roomFor(head, valuesOfStop(data, stop));
-    const { ins, outs } = valuesOfStop(data, stop);
-    this.element.append(this.group("ins", ins, stop), this.group("outs", outs, stop));
-    const differing = this.differingArrays(stop);
-    if (differing.length) this.element.append(el("div", { class: "arrays wrong" }, differing));
+    this.fill(stop, head, false);
+    const numbered = this.matrices.some((matrix) => matrix.numbers);
+    if (numbered && app.scrolls() && this.element.scrollHeight > this.element.clientHeight) this.fill(stop, head, true);
     this.element.scrollTop = 0;
+  }
+
+  /** The arrays of a stop below its head; compact: with small numbers, where they would not fit otherwise. */
+  fill(stop, head, compact) {
+    const { ins, outs } = valuesOfStop(this.app.data, stop);
+    this.matrices = [];
+    this.compact = compact;
+    this.room = this.roomFor(head, { ins, outs });
+    const differing = this.differingArrays(stop);
+    const parts = [this.group("ins", ins, stop), this.group("outs", outs, stop), differing.length && el("div", { class: "arrays wrong" }, differing)];
+    this.element.replaceChildren(head, ...parts.filter(Boolean));
   }
 
   /** Room for an array: all of them, if they can be, above the fold. */
   roomFor(head, { ins, outs }) {
     const width = Math.max(240, this.element.clientWidth - 2 * PADDING);
     const lines = [ins, outs].map((ids) => this.linesOf(ids, width));
-    const height = this.element.clientHeight - head.offsetHeight - 3 * PADDING;
+    const height = this.app.scrolls() ? this.element.clientHeight - head.offsetHeight - 3 * PADDING : Infinity;
     const total = lines[0].length + lines[1].length;
     const unit = this.app.unit;
-    const budget = Math.max(90, Math.min(260, height / Math.max(2, total) - 2.4 * unit));
+    const budget = Math.max(90, Math.min(250, height / Math.max(2, total) - 2.4 * unit));
     return { width, budget, lines };
   }
 
@@ -102,7 +109,7 @@ export class Stage {
   matrixOf(id, name, width, array = this.app.values[id]) {
     const { app } = this;
     return new MatrixView(app.data, {
-      id, name, array, width, wholeWidth: this.room.width, height: this.room.budget, unit: app.unit, theme: app.theme, ink: app.ink,
+      id, name, array, width, wholeWidth: this.room.width, height: this.room.budget, unit: this.compact ? 0.9 * app.unit : app.unit, compact: this.compact, theme: app.theme, ink: app.ink,
       used: app.rowsUsed(id), ...app.kindOfValue(id),
       onopen: (index) => app.open(id, index),
       onpoint: (matrix, index, byKeyboard) => app.pointAt(matrix, index, byKeyboard),

@@ -1,6 +1,5 @@
 // What if: another token, or one number moved. Everything runs again; first order says beforehand what will come.
 
-import { wordIds } from "./data.js";
 import { curveOf } from "./curve.js";
 import { el, figures, pieceText } from "./dom.js";
 import { gradsOf, lossOf } from "./engine.js";
@@ -34,9 +33,8 @@ export class WhatIfPanel {
   tokenForm() {
     const { app } = this;
     const { data } = app;
-    this.ids = wordIds(data);
     const title = el("h3", {}, t("whatif.token"));
-    if (this.ids === null || !data.vocabulary) return el("div", {}, title, el("p", { class: "soft" }, t("whatif.noTokens")));
+    if (app.words === null || !data.vocabulary) return el("div", {}, title, el("p", { class: "soft" }, t("whatif.noTokens")));
     const places = data.tokens.flat().map((token, i) => el("option", { value: String(i) }, `${i} ${pieceText(token)}`));
     const select = el("select", { "aria-label": t("whatif.place"), onchange: () => (this.place = Number(select.value)) }, places);
     select.value = String(this.place);
@@ -74,8 +72,8 @@ export class WhatIfPanel {
   }
 
   swap(id) {
-    const others = this.app.overrides.filter((override) => !(override.value === this.ids && override.index === this.place));
-    this.app.override([...others, { value: this.ids, index: this.place, set: id }]);
+    const others = this.app.overrides.filter((override) => !(override.value === this.app.words && override.index === this.place));
+    this.app.override([...others, { value: this.app.words, index: this.place, set: id }]);
   }
 
   /** The open number on a slider. */
