@@ -284,7 +284,7 @@ class AlbertConfig:
         try:
             return cls.from_dict(values)
         except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {str(error)[:400]}") from error  # which quotes whatever the file holds
 
     @classmethod
     def from_pretrained(cls, source: str | Path, **changes: Any) -> "AlbertConfig":
@@ -400,7 +400,7 @@ def _label_names(field_name: str, given: Any) -> dict[int, str]:
     """Return number → name, from such a mapping or from pairs; JSON knows the numbers as strings."""
     try:
         names = {int(number): str(name) for number, name in getattr(given, "items", lambda: given)()}
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{field_name}={given!r} must map the numbers of the labels to their names") from error
     if len(set(names.values())) < len(given):
         raise ValueError(f"{field_name}={given!r} must give each label a number and a name of its own")

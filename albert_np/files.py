@@ -130,12 +130,11 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
     """Yield an empty hidden folder that becomes `folder`, with all that is in it, at the end of the block.
 
     Missing parents are made. With `replace`, a folder of that name is replaced, which takes two renames: between
-    them there is none. Raises FileExistsError, before the block runs, if there is anything but an empty folder and
-    `replace` does not allow it, or if it is no folder.
+    them there is none. Raises FileExistsError, before the block runs and again after it, if there is anything but an
+    empty folder and `replace` does not allow it, or if it is no folder.
     """
     folder = _named(folder)
-    if not is_vacant(folder) and not (replace and folder.is_dir()):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
+    _check_vacant(folder, replace)
     hidden = _hidden(folder)
     with _made(folder.parent):
         try:
@@ -143,6 +142,7 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
             hidden.mkdir()
             yield hidden
             _finish_all(hidden)
+            _check_vacant(folder, replace)  # another process may have made it meanwhile
             if folder.exists():
                 remove_folder(folder)
             hidden.rename(folder)
@@ -151,6 +151,11 @@ def whole_folder(folder: Name, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(hidden, ignore_errors=True)
             _name_finally(error, hidden, folder)
             raise
+
+
+def _check_vacant(folder: Path, replace: bool) -> None:
+    if not is_vacant(folder) and not (replace and folder.is_dir()):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(folder))
 
 
 @contextmanager

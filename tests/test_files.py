@@ -282,6 +282,18 @@ def test_only_an_empty_folder_gives_way_to_a_new_one(tmp_path):
     assert names(tmp_path) == ["empty", "empty/a", "file", "full", "full/b"]
 
 
+def test_a_folder_that_came_meanwhile_is_left_alone(tmp_path):
+    def write():
+        with whole_folder(tmp_path / "folder") as hidden:
+            (hidden / "file").write_text("late")
+            (tmp_path / "folder").mkdir()
+            (tmp_path / "folder" / "other").write_text("early")
+
+    with pytest.raises(FileExistsError, match="folder"):
+        write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder", "other"]
+
+
 def test_a_folder_named_from_within_is_written_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with whole_files(".") as hidden:

@@ -147,7 +147,8 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
 
     if demo:
         _refuse({*options, "resume"} - {"model", "output", "seed"}, "--demo takes --model, --output and --seed alone")
-        _demo(options["model"] or "runs/quickstart", options["output"] or Path("runs/demo"), options["seed"], as_json)
+        model = "runs/quickstart" if options["model"] is None else options["model"]
+        _demo(model, options["output"] or Path("runs/demo"), options["seed"], as_json)
         return
     if resume is not None:
         resume_takes_no_other_option(options)

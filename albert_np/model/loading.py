@@ -1,6 +1,6 @@
 """From a checkpoint to a model: which class, whether config and weights fit, and every weight in its place."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.params import Layout, ParamStore
+from albert_np.schema import check, optional, text
 
 if TYPE_CHECKING:
     from albert_np.model.base import AlbertBase
@@ -23,6 +24,7 @@ __all__ = [
     "resized",
 ]
 
+_SHOWN = 20  # names in a message
 _classes: "dict[str, type[AlbertBase]]" = {}  # in the order of their definition
 
 
@@ -42,6 +44,7 @@ def class_of(checkpoint: Checkpoint) -> "type[AlbertBase]":
     Told by heads it is the class of which most tensors are there and fewest are missing, and of equals the one defined
     first: a `classifier` alone could be of three classes.
     """
+    check(checkpoint.config.extra, {"architectures": optional([text()])}, f"the config of {checkpoint.source}")
     for name in checkpoint.config.extra.get("architectures") or ():
         if name in _classes:
             return _classes[name]
@@ -87,14 +90,20 @@ def check_weights(
     }
     if any(problems.values()):
         problems["unexpected"] = unknown  # all of them: one may be what is missing, under another name
-        listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in problems.items() if names)
+        listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in problems.items() if names)
         raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {listed}")
     remarks = {
         f"not in {checkpoint.source}, so newly initialised": missing,
         f"of another shape in {checkpoint.source}, so newly initialised": wrong,
         f"in {checkpoint.source}, but in no model, so not used": unknown,
     }
-    return [f"{what}: {', '.join(names)}" for what, names in remarks.items() if names]
+    return [f"{what}: {_listed(names)}" for what, names in remarks.items() if names]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def fill(model: "AlbertBase", checkpoint: Checkpoint) -> None:

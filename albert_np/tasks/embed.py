@@ -65,7 +65,8 @@ def embed(
             stacklevel=2,
         )
     features = [row(i, each.ids, each.types, None) for i, each in enumerate(rows)]
-    threads = threads or (available_threads() if model.backend.name == "numpy" else 1)
+    if threads is None:
+        threads = available_threads() if model.backend.name == "numpy" else 1
     replicas = Replicas(model.replica().eval(), threads)
 
     def pass_through(model: AlbertModel, part: dict[str, Any]) -> Any:

@@ -23,13 +23,12 @@ from albert_np.checkpoints import (
     find_model,
     latest_checkpoint,
     open_checkpoint,
-    remove_leftovers,
     save_checkpoint,
     verify_checkpoint,
 )
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
-from albert_np.files import is_vacant, locked, read_json, whole_files, whole_folder, write_json
+from albert_np.files import is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, check, flag, number, one_of, optional, text, whole
 from albert_np.tasks.batches import FineTuningData, objective
@@ -265,6 +264,7 @@ class FineTuningRun:
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
+        assert recipe.threads is not None  # its default is a number by now
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
         model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
         predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
@@ -293,7 +293,7 @@ class FineTuningRun:
             objective=objective(self.kind),
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
-            threads=recipe.threads or 1,
+            threads=recipe.threads,
             evaluate=lambda _: predictor.evaluate(self.eval_examples, self.eval_features).metrics,
             evaluate_every=every,
             stop_early=self.is_out_of_patience,
@@ -303,7 +303,6 @@ class FineTuningRun:
             on_step=after_step,
         )
         if resume:
-            remove_leftovers(self.output / "best")
             trainer.resume()
         return trainer
 
@@ -315,6 +314,10 @@ class FineTuningRun:
         `Trainer.train` and `Trainer.resume` raise.
         """
         with locked(self.output):
+            if not (self.output / RUN_FILE).is_file():
+                raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
+            for folder in (self.output, self.output / "best" / "checkpoints"):
+                remove_leftovers(folder)
             return self._train(on_step, resume)
 
     def _train(self, on_step: Callable[[Record], None] | None, resume: bool) -> Predictor:

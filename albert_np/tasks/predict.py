@@ -48,7 +48,8 @@ class Predictor:
         self.task = task
         self.labels = label_list(model.config)
         self.progress: Callable[[list[list[int]]], Iterable[list[int]]] | None = None
-        threads = threads or (available_threads() if model.backend.name == "numpy" else 1)
+        if threads is None:
+            threads = available_threads() if model.backend.name == "numpy" else 1
         self._replicas = Replicas(model.replica().eval(), threads)  # shares the weights and nothing else
 
     def __getstate__(self) -> dict[str, Any]:

@@ -89,10 +89,12 @@ KINDS = {
     "safetensors": (save, "model.safetensors", mutated),
     "a header": (save, "model.safetensors", mutated_header),
     "an index": (lambda folder: save(folder, max_shard_bytes=2000), "model.safetensors.index.json", mutated_json),
+    "a config": (save, "config.json", mutated_json),
     "PyTorch's": (lambda folder: with_torch_file(folder, False), "pytorch_model.bin", mutated),
     "PyTorch's of old": (lambda folder: with_torch_file(folder, True), "pytorch_model.bin", mutated),
     "TensorFlow's index": (lambda folder: shutil.copytree(TENSORFLOW, folder), "*.index", mutated),
     "TensorFlow's data": (lambda folder: shutil.copytree(TENSORFLOW, folder), "*.data-*", mutated),
+    "Google's config": (lambda folder: shutil.copytree(TENSORFLOW, folder), "albert_config.json", mutated_json),
     "a manifest": (with_manifest, "checkpoints/*/manifest.json", mutated_json),
 }
 

@@ -77,6 +77,7 @@ CALLS = [(name, encoding) for name in QUICK for encoding in ("cp1252", "latin-1"
 CALLS += [(name, "ascii") for name in SLOW]
 
 
+@pytest.mark.filterwarnings("default")  # commands print them
 @pytest.mark.parametrize("name, encoding", CALLS)
 def test_every_command_prints_on_every_stream(name, encoding, place, tmp_path, monkeypatch):
     from albert_np import gradcheck

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 import warnings
@@ -88,10 +89,12 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(kind, start, tmp_path):
 
     with pytest.raises(Stop):
         parts.train(after)
-    leftover = tmp_path / "parts" / "best" / "checkpoints" / ".partial-step-00000099"  # of a process that was killed
-    leftover.mkdir()
+    folders = ("best/checkpoints", "checkpoints", ".")  # each with something of a process that was killed
+    leftovers = [tmp_path / "parts" / folder / ".partial-old-step-00000099" for folder in folders]
+    for leftover in leftovers:
+        leftover.mkdir()
     FineTuningRun(tmp_path / "parts").train(resume=True)
-    assert not leftover.exists()
+    assert not any(leftover.exists() for leftover in leftovers)
     logs = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("whole", "parts")]
     for one, other in zip(*logs, strict=True):
         assert one["loss"] == other["loss"]
@@ -301,6 +304,11 @@ def test_a_run_is_trained_by_one_process_at_a_time(start, tmp_path):
     assert second.returncode == 1
     assert "is in use by another process" in second.stderr
     assert not (tmp_path / "run" / "checkpoints").exists()
+    run = FineTuningRun(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(FileNotFoundError, match=r"holds no run any more: it has no finetuning\.json"):
+        run.train(resume=True)
+    assert not (tmp_path / "run").exists()
 
 
 @COLLAPSED
