@@ -152,7 +152,9 @@ def stories(count: int, seed: int = 0) -> list[list[str]]:
     words = ["".join(rng.choices(syllables, k=rng.choice((1, 2, 2, 3)))) for _ in range(1500)]
 
     def sentence() -> str:
-        drawn = [rng.choice(common) if rng.random() < 0.2 else words[int(1500 * rng.random() ** 1.5)] for _ in range(16)]
+        drawn = [
+            rng.choice(common) if rng.random() < 0.2 else words[int(1500 * rng.random() ** 1.5)] for _ in range(16)
+        ]
         return " ".join(drawn[: rng.randint(5, 16)]).capitalize() + "."
 
     return [[sentence() for _ in range(rng.randint(10, 40))] for _ in range(count)]
