@@ -28,7 +28,7 @@ ORDER = [
     "pretraining",
     "tasks",
     "study",
-    "plots",
+    "explore plots",
     "course bench",
     "cli",
     "__main__",

@@ -207,6 +207,7 @@ class _Lazy(click.Group):
         "convert": "using",
         "info": "using",
         "verify": "verifying",
+        "explore": "exploring",
         "notebooks": "teaching",
         "experiment": "teaching",
         "bench": "benching",

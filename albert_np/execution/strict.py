@@ -3,6 +3,7 @@
 Code that runs on them follows its arrays everywhere. `backend.register(strict_backend())` makes them a backend.
 """
 
+import operator as operators
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import numpy as np
 
 from albert_np.backend import Backend, get_backend
 
-__all__ = ["Operation", "StrictArray", "recorded", "strict_backend"]
+__all__ = ["Operation", "StrictArray", "boxed_backend", "recorded", "strict_backend"]
 
 
 class Operation(NamedTuple):
@@ -30,12 +31,46 @@ class StrictArray:
     It holds a NumPy array, on which its own module (`strict_backend().xp`) and its operators compute.
     """
 
-    __array_ufunc__ = None  # NumPy's functions raise TypeError, its operators leave the work to ours
+    __array_ufunc__: Any = None  # NumPy's functions raise TypeError, its operators leave the work to ours
     __hash__ = None  # type: ignore[assignment]
     log: ClassVar[list[Operation] | None] = None
 
     def __init__(self, inner: Any):
         self.inner = inner
+
+    @classmethod
+    def compute(
+        cls, name: str, function: Callable[..., Any], operands: Any, options: Any = None, in_place: bool = False
+    ) -> Any:
+        """Apply a function of NumPy's: whatever is done to these arrays passes through here.
+
+        With in_place, NumPy's function has changed the first operand, and that is what comes back.
+        """
+        plain = [cls.unwrapped(value) for value in operands]
+        result = function(*plain, **{key: cls.unwrapped(value) for key, value in (options or {}).items()})
+        _note(name, plain, result)
+        return operands[0] if in_place else cls.wrapped(result)
+
+    @classmethod
+    def unwrapped(cls, value: Any) -> Any:
+        """Return what NumPy is to be given in place of `value`."""
+        if isinstance(value, StrictArray):
+            return value.inner
+        if isinstance(value, np.ndarray):
+            raise TypeError("a NumPy array met a strict array")
+        return type(value)(map(cls.unwrapped, value)) if isinstance(value, tuple | list) else value
+
+    @classmethod
+    def wrapped(cls, value: Any) -> Any:
+        """Return what NumPy gave, its arrays and scalars as arrays of this class."""
+        if isinstance(value, np.ndarray | np.generic):
+            return cls(np.asarray(value))
+        return type(value)(map(cls.wrapped, value)) if isinstance(value, tuple | list) else value
+
+    @classmethod
+    def lifted(cls, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function of NumPy's as one of these arrays."""
+        return lambda *args, **kwargs: cls.compute(name, function, args, kwargs)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise TypeError("a strict array does not turn into a NumPy array by itself")
@@ -44,13 +79,17 @@ class StrictArray:
         if name.startswith("__"):  # __array_interface__ would let NumPy read it
             raise AttributeError(name)
         attribute = getattr(self.inner, name)
-        return _lifted(name, attribute, self) if callable(attribute) else _wrapped(attribute)
+        if callable(attribute):
+            return lambda *args, **kwargs: self.compute(name, getattr(np.ndarray, name), (self, *args), kwargs)
+        return (
+            self.compute(name, lambda x: getattr(x, name), (self,)) if isinstance(attribute, np.ndarray) else attribute
+        )
 
     def __getitem__(self, index: Any) -> Any:
-        return _wrapped(self.inner[_unwrapped(index)])
+        return self.compute("getitem", lambda x, index: x[index], (self, index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.inner[_unwrapped(index)] = _unwrapped(value)
+        self.compute("setitem", np.ndarray.__setitem__, (self, index, value))
 
     def __len__(self) -> int:
         return len(self.inner)
@@ -65,38 +104,12 @@ class StrictArray:
         return float(self.inner)
 
     def __repr__(self) -> str:
-        return f"StrictArray of {self.inner.dtype}, shape {self.inner.shape}"
-
-
-def _unwrapped(value: Any) -> Any:
-    if isinstance(value, StrictArray):
-        return value.inner
-    if isinstance(value, np.ndarray):
-        raise TypeError("a NumPy array met a strict array")
-    return type(value)(map(_unwrapped, value)) if isinstance(value, tuple | list) else value
-
-
-def _wrapped(value: Any) -> Any:
-    if isinstance(value, np.ndarray | np.generic):
-        return StrictArray(np.asarray(value))
-    return type(value)(map(_wrapped, value)) if isinstance(value, tuple | list) else value
-
-
-def _lifted(name: str, function: Callable[..., Any], owner: StrictArray | None = None) -> Callable[..., Any]:
-    """Return a function of NumPy's, or a method of `owner`'s array, as one of strict arrays."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        plain = [_unwrapped(value) for value in args]
-        result = function(*plain, **{key: _unwrapped(value) for key, value in kwargs.items()})
-        _note(name, plain if owner is None else [owner.inner, *plain], result)
-        return _wrapped(result)
-
-    return call
+        return f"{type(self).__name__} of {self.inner.dtype}, shape {self.inner.shape}"
 
 
 def _note(name: str, operands: list[Any], result: Any) -> None:
-    """Write an operation down; a view of an operand moves and computes nothing."""
-    if StrictArray.log is None or not isinstance(result, np.ndarray | np.generic):
+    """Write an operation down; a view of an operand moves and computes nothing, and rows picked are not counted."""
+    if StrictArray.log is None or not isinstance(result, np.ndarray | np.generic) or name == "getitem":
         return
     arrays = list({id(x): x for x in operands if isinstance(x, np.ndarray)}.values())  # x * x reads x once
     if any(result is not x and np.shares_memory(result, x) for x in arrays):
@@ -108,21 +121,20 @@ def _note(name: str, operands: list[Any], result: Any) -> None:
 
 
 def _add_operators() -> None:
-    binary = "add sub mul truediv floordiv mod pow matmul and or xor".split()
-    names = {f"__{prefix}{name}__": name for name in binary for prefix in ("", "r", "i")}
-    names |= {f"__{name}__": name for name in "lt le gt ge eq ne neg abs invert".split()}
-    for method, name in names.items():
-        in_place = method.startswith("__i") and name != "invert"
-
-        def operator(
-            self: StrictArray, *others: Any, method: str = method, name: str = name, keep: Any = in_place
-        ) -> Any:
-            plain = [_unwrapped(value) for value in others]
-            result = getattr(self.inner, method)(*plain)
-            _note(name, [self.inner, *plain], result)
-            return self if keep else _wrapped(result)
+    def add(method: str, name: str, function: Any, reverse: bool = False, in_place: bool = False) -> None:
+        def operator(self: StrictArray, *others: Any) -> Any:
+            operands = (*others, self) if reverse else (self, *others)
+            return self.compute(name, function, operands, in_place=in_place)
 
         setattr(StrictArray, method, operator)
+
+    for name in "add sub mul truediv floordiv mod pow matmul and or xor".split():
+        function = getattr(operators, f"__{name}__")
+        add(f"__{name}__", name, function)
+        add(f"__r{name}__", name, function, reverse=True)
+        add(f"__i{name}__", name, getattr(operators, f"__i{name}__"), in_place=True)
+    for name in "lt le gt ge eq ne neg abs invert".split():
+        add(f"__{name}__", name, getattr(operators, f"__{name}__"))
 
 
 _add_operators()
@@ -131,53 +143,62 @@ _MISSING = {"errstate", "vectorize", "frompyfunc", "nditer", "asarray", "array",
 
 
 class _Module(types.ModuleType):
-    """NumPy's functions on strict arrays, without those that would let a NumPy array in."""
+    """NumPy's functions on boxed arrays, without those that would let a NumPy array in."""
+
+    def __init__(self, name: str, array_type: type[StrictArray]):
+        super().__init__(name)
+        self.__array_type = array_type
 
     def __getattr__(self, name: str) -> Any:
         if name in _MISSING:
-            raise AttributeError(f"strict arrays have no {name}")
+            raise AttributeError(f"{self.__name__} arrays have no {name}")
         attribute = getattr(np, name)
         is_function = callable(attribute) and not isinstance(attribute, type)
-        return _lifted(name, attribute) if is_function else attribute
+        return self.__array_type.lifted(name, attribute) if is_function else attribute
 
 
 class _Generator:
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, array_type: type[StrictArray]):
         self._rng = np.random.default_rng(seed)
+        self._array_type = array_type
 
     def integers(self, high: int) -> int:
         return int(self._rng.integers(high))
 
     def random(self, shape: Any, dtype: Any) -> StrictArray:
-        return StrictArray(self._rng.random(shape, dtype=dtype))
+        return self._array_type(self._rng.random(shape, dtype=dtype))
 
 
-def _from_numpy(x: np.ndarray) -> StrictArray:
-    result = np.array(x)
-    _note("from_numpy", [], result)
-    return StrictArray(result)
+def boxed_backend(name: str, array_type: type[StrictArray]) -> Backend:
+    """Return arrays of `StrictArray`'s kind as a backend; `backend.register` makes it known."""
+    numpy = get_backend("numpy")
 
+    def from_numpy(x: np.ndarray) -> StrictArray:
+        result = np.array(x)
+        _note("from_numpy", [], result)
+        return array_type(result)
 
-def _to_numpy(x: StrictArray) -> np.ndarray:
-    result: np.ndarray = x.inner.copy()
-    _note("to_numpy", [], result)
-    return result
+    def to_numpy(x: StrictArray) -> np.ndarray:
+        result: np.ndarray = x.inner.copy()
+        _note("to_numpy", [], result)
+        return result
+
+    return Backend(
+        name=name,
+        xp=_Module(name, array_type),
+        array_type=array_type,
+        from_numpy=from_numpy,
+        to_numpy=to_numpy,
+        erf=array_type.lifted("erf", numpy.erf),
+        scatter_add=array_type.lifted("scatter_add", numpy.scatter_add),
+        generator=lambda seed: _Generator(seed, array_type),
+        synchronize=lambda: None,
+    )
 
 
 def strict_backend() -> Backend:
-    """Return strict arrays as the backend "strict"; `backend.register` makes it known."""
-    numpy = get_backend("numpy")
-    return Backend(
-        name="strict",
-        xp=_Module("strict"),
-        array_type=StrictArray,
-        from_numpy=_from_numpy,
-        to_numpy=_to_numpy,
-        erf=_lifted("erf", numpy.erf),
-        scatter_add=_lifted("scatter_add", numpy.scatter_add),
-        generator=_Generator,
-        synchronize=lambda: None,
-    )
+    """Return strict arrays as the backend "strict"."""
+    return boxed_backend("strict", StrictArray)
 
 
 @contextmanager

@@ -1,0 +1,347 @@
+"""The tape of one pass: an array library whose arrays write down what is done to them, and by whom.
+
+The model runs on tape arrays as it runs on NumPy's or CuPy's. What one of the pairs of `ops` does is one step of the
+tape, with its inputs and outputs; what stands between them (a sum, a slice, a transposition) is a step each. Functions
+are followed by the interpreter's profiling hook, which is given back as it was found.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from albert_np import heads, layers, model, ops
+from albert_np.backend import register
+from albert_np.execution.strict import StrictArray, boxed_backend
+from albert_np.params import ParamStore, Scope
+
+__all__ = ["Call", "Step", "Tape", "TapeArray", "Value"]
+
+
+class TapeArray(StrictArray):
+    """An array that tells the running tape what is done to it; NumPy's functions and arrays are welcome."""
+
+    tape: ClassVar["Tape | None"] = None
+    value: int | None = None  # its number on the tape, of what it holds now
+    parent: "tuple[TapeArray, Callable[..., Any]] | None" = None  # what it is a view of, and how it was taken
+
+    @classmethod
+    def compute(
+        cls, name: str, function: Callable[..., Any], operands: Any, options: Any = None, in_place: bool = False
+    ) -> Any:
+        tape = cls.tape
+        if tape is None or tape.inside_pair:
+            return super().compute(name, function, operands, options, in_place)
+        changes = in_place or name == "setitem"
+        if changes:
+            tape.hold(operands[0])
+        result = super().compute(name, function, operands, options, in_place)
+        tape.write(Done(name, function, operands, options or {}, _arrays(operands[0] if changes else result), changes))
+        return result
+
+    @classmethod
+    def unwrapped(cls, value: Any) -> Any:
+        if isinstance(value, np.ndarray):
+            return value
+        return super().unwrapped(value)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
+        target = options.pop("out", (None,))[0]
+        if method == "__call__":
+            name, function = ufunc.__name__, ufunc
+        elif method == "reduce":
+            names = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
+            name, function = names.get(ufunc.__name__, ufunc.__name__), ufunc.reduce
+        else:
+            return NotImplemented
+        result = self.compute(name, function, operands, options)
+        if target is None:
+            return result
+        target[...] = result
+        return target
+
+    def __array_function__(self, function: Any, _types: Any, operands: Any, options: Any) -> Any:
+        return self.compute(function.__name__, function, operands, options)
+
+
+register(boxed_backend("tape", TapeArray))
+
+
+@dataclass(eq=False)
+class Call:
+    """One call of a function that is followed."""
+
+    code: CodeType
+    parent: "Call | None"
+    line: int  # of the parent, where it was made
+    arguments: dict[str, Any]  # by name; an array by its number on the tape, see `Tape.number`
+    order: int  # how many calls were made before it
+    returned: Any = None
+
+    @property
+    def function(self) -> str:
+        return self.code.co_name
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the parameters, or of their gradients, that it was given."""
+        scopes = [value for value in self.arguments.values() if isinstance(value, Scope)]
+        return scopes[0]._prefix if scopes else ""
+
+    def within(self, function: str) -> "Call | None":
+        """Return the innermost call of that name that it is, or lies, in."""
+        call: Call | None = self
+        while call is not None and call.function != function:
+            call = call.parent
+        return call
+
+
+@dataclass
+class Value:
+    """What an array held at one moment."""
+
+    array: np.ndarray
+    live: bool  # it depends on parameters or on upstream gradients
+    name: str = ""  # of a local variable that held it
+    param: str | None = None
+
+
+class Done(NamedTuple):
+    """One function of NumPy's that has just run on tape arrays."""
+
+    name: str
+    function: Callable[..., Any]
+    operands: Any
+    options: dict[str, Any]
+    results: list[TapeArray]
+    changed: bool  # the first operand, which is the result then
+
+
+class Number(NamedTuple):
+    """An array among the arguments of a call or the operands of a step, by its number on the tape."""
+
+    value: int
+
+
+class Step(NamedTuple):
+    """Something done to arrays: a pair's call (`pair` is set), or one function of NumPy's."""
+
+    name: str  # linear_forward, …, or add, reshape, getitem, …
+    operands: tuple[Any, ...]
+    options: dict[str, Any]
+    results: tuple[int, ...]
+    function: Callable[..., Any] | None
+    call: Call | None
+    line: int  # of the call's function
+    cache: Any = None  # of a pair's call: what forward returned, or backward was given
+
+
+class Contribution(NamedTuple):
+    """`value`, added to the gradient of the parameter `name` (or put in its place)."""
+
+    name: str
+    value: int
+    call: Call | None
+    line: int
+
+
+PAIRS = (
+    "embedding linear layer_norm activation tanh softmax dropout cross_entropy binary_cross_entropy mean_squared_error"
+).split()
+_FOLLOWED = (Path(ops.__file__), Path(layers.__file__), Path(heads.__file__), Path(model.__file__).parent)
+
+
+@dataclass
+class Tape:
+    """Records a pass: `with tape.running(): …`."""
+
+    values: list[Value] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    contributions: list[Contribution] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    followed: set[str] = field(default_factory=set)  # files of further functions to follow
+    _stack: list[tuple[FrameType, Call]] = field(default_factory=list)
+    _pair: str = ""  # that is running; what it does inside is not written down
+    _gradients: dict[int, str] = field(default_factory=dict)  # id of a gradient's array → name
+    _codes: dict[CodeType, str] = field(default_factory=dict)  # of the pairs
+
+    @contextmanager
+    def running(self) -> Iterator["Tape"]:
+        """Record what is done to tape arrays inside the block."""
+        pairs = [f"{op}_{way}" for op in PAIRS for way in ("forward", "backward")]
+        self._codes = {getattr(ops, name).__code__: name for name in pairs}
+        before, TapeArray.tape, profile = TapeArray.tape, self, sys.getprofile()
+        sys.setprofile(self._event)
+        try:
+            yield self
+        finally:
+            sys.setprofile(profile)
+            TapeArray.tape = before
+
+    def parameters(self, params: ParamStore, grads: ParamStore) -> None:
+        """Make a model's parameters, tied names and spans included, known by their names."""
+        for name in params.layout.slots:
+            stored = params.layout.ties.get(name, name)
+            if name == stored:
+                self.add(params[name], live=True, param=name)
+            else:
+                params[name].value = params[stored].value
+            self._gradients[id(grads[name])] = stored
+
+    def add(self, array: TapeArray, live: bool, param: str | None = None) -> int:
+        """Give what an array holds now the next number."""
+        self.values.append(Value(array.inner.copy(), live, param=param))
+        array.value = len(self.values) - 1
+        return array.value
+
+    def number(self, x: Any) -> Any:
+        """Return an array, or each of a list of them, by its number; anything else as it is."""
+        if isinstance(x, np.ndarray):
+            x = TapeArray(x)
+        if isinstance(x, TapeArray):
+            return Number(self.add(x, live=False) if x.value is None else x.value)
+        return type(x)(map(self.number, x)) if type(x) in (tuple, list) else x
+
+    @property
+    def inside_pair(self) -> bool:
+        """Whether one of the pairs is running: what it does inside is not written down."""
+        return bool(self._pair)
+
+    def hold(self, array: TapeArray) -> None:
+        """Remember what an array, and what it is a view of, held before it is changed."""
+        self.number(array)
+        if array.parent is not None:
+            self.hold(array.parent[0])
+
+    def write(self, done: Done) -> None:
+        """Write down what was done, if it depends on parameters or upstream gradients."""
+        target = done.operands[0]
+        if done.changed and id(target) in self._gradients:
+            self._contribute(self._gradients[id(target)], done.operands[-1])
+            return
+        if isinstance(target, TapeArray) and not done.changed:
+            for array in done.results:
+                if np.may_share_memory(array.inner, target.inner):
+                    array.parent = (target, _taken(done))
+        if not self._is_live([*done.operands, *done.options.values()]):
+            if done.changed:
+                self._forget(target)
+        elif not (done.name == "setitem" and _is_place(target, done.operands)):  # what `x[i] += …` ends with
+            numbers = tuple(self.number(x) for x in done.operands)
+            options = {key: self.number(x) for key, x in done.options.items()}
+            for array in done.results:
+                self.add(array, live=True)
+            self._append(done.name, numbers, options, done.results, done.function)
+            if done.changed:
+                self._tell_parents(target)
+
+    def _forget(self, array: TapeArray) -> None:
+        array.value = None
+        if array.parent is not None:
+            self._forget(array.parent[0])
+
+    def _tell_parents(self, array: TapeArray) -> None:
+        """What was changed through a view has changed what it is a view of."""
+        while array.parent is not None:
+            parent, taken = array.parent
+            numbers = (self.number(parent), self.number(array))
+            self.add(parent, live=True)
+            self._append("put", numbers, {}, [parent], taken)
+            array = parent
+
+    def _append(self, name: str, operands: Any, options: Any, results: list[Any], function: Any, **others: Any) -> None:
+        frame, call = self._stack[-1] if self._stack else (None, None)
+        line = 0 if frame is None else frame.f_lineno
+        numbers = tuple(array.value for array in results)
+        self.steps.append(Step(name, operands, options, numbers, function, call, line, **others))
+
+    def _contribute(self, name: str, array: Any) -> None:
+        frame, call = self._stack[-1] if self._stack else (None, None)
+        number = self.number(array)
+        self.contributions.append(Contribution(name, number.value, call, 0 if frame is None else frame.f_lineno))
+
+    def _is_live(self, x: Any) -> bool:
+        if isinstance(x, TapeArray):
+            return x.value is not None and self.values[x.value].live
+        return isinstance(x, tuple | list) and any(map(self._is_live, x))
+
+    # Following functions.
+
+    def _event(self, frame: FrameType, event: str, result: Any) -> None:
+        if event == "call" and not self._pair and self._is_followed(frame.f_code):
+            self._enter(frame)
+        elif event == "return" and self._stack and self._stack[-1][0] is frame:
+            self._leave(frame, result)
+
+    def _is_followed(self, code: CodeType) -> bool:
+        if code in self._codes or code.co_filename in self.followed:
+            return True
+        path = Path(code.co_filename)
+        return any(path == followed or followed in path.parents for followed in _FOLLOWED)
+
+    def _enter(self, frame: FrameType) -> None:
+        code = frame.f_code
+        local = frame.f_locals
+        names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        parent = self._stack[-1] if self._stack else None
+        line = 0 if parent is None else parent[0].f_lineno
+        arguments = {name: self._numbered(local[name]) for name in names if name in local}
+        call = Call(code, None if parent is None else parent[1], line, arguments, len(self.calls))
+        self.calls.append(call)
+        self._stack.append((frame, call))
+        self._pair = self._codes.get(code, "")
+
+    def _numbered(self, x: Any) -> Any:
+        """Return a live array by its number: a constant gets one only where it is used."""
+        return self.number(x) if self._is_live(x) else x
+
+    def _leave(self, frame: FrameType, result: Any) -> None:
+        _, call = self._stack.pop()
+        if self._pair:
+            name, self._pair = self._pair, ""
+            self._write_pair(name, call, result)
+            return
+        call.returned = result
+        for name, x in dict(frame.f_locals).items():
+            if isinstance(x, TapeArray) and x.value is not None and name not in call.arguments:
+                self.values[x.value].name = name
+
+    def _write_pair(self, name: str, call: Call, result: Any) -> None:
+        way = name.rpartition("_")[2]
+        results = result[:1] if way == "forward" and type(result) is tuple else result
+        cache = result[1] if way == "forward" else list(call.arguments.values())[1]
+        held = [x for x in cache if isinstance(x, TapeArray)] if way == "forward" else []
+        new = [x for x in (*_arrays(results), *held) if x.value is None]
+        for array in new:
+            self.add(array, live=array.inner.dtype.kind == "f")
+        numbers = [self.number(array).value for array in _arrays(results)]
+        step = Step(name, tuple(call.arguments.values()), {}, tuple(numbers), None, call.parent, call.line, cache)
+        self.steps.append(step)
+        call.returned = result
+
+
+def _arrays(x: Any) -> list[TapeArray]:
+    if isinstance(x, TapeArray):
+        return [x]
+    return [array for each in x for array in _arrays(each)] if isinstance(x, tuple | list) else []
+
+
+def _taken(done: Done) -> Callable[[Any], Any]:
+    """Return the function that takes a view of another array as `done` did."""
+    rest = [TapeArray.unwrapped(x) for x in done.operands[1:]]
+    options = {key: TapeArray.unwrapped(x) for key, x in done.options.items()}
+    return lambda x: done.function(x, *rest, **options)
+
+
+def _is_place(target: Any, operands: Any) -> bool:
+    """Whether `target[index] = value` puts a view of the target back where it lies."""
+    value = operands[-1]
+    if not isinstance(value, TapeArray) or value.parent is None or value.parent[0] is not target:
+        return False
+    place = np.asarray(target.inner[TapeArray.unwrapped(operands[1])])
+    return bool(place.ctypes.data == value.inner.ctypes.data and place.shape == value.inner.shape)
