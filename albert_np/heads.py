@@ -22,6 +22,7 @@ __all__ = [
     "answer_class_forward",
     "answer_loss_backward",
     "answer_loss_forward",
+    "class_targets",
     "classifier_backward",
     "classifier_forward",
     "classifier_shapes",
@@ -168,6 +169,24 @@ def classifier_backward(dlogits: Array, cache: ClassifierCache, g: Scope) -> Arr
     """Mirror of `classifier_forward`. dlogits (…, classes); returns dx (…, H)."""
     ddropped = dense_backward(dlogits, cache.classifier, g.scope("classifier."))
     return ops.dropout_backward(ddropped, cache.dropout)
+
+
+def class_targets(
+    labels: Array, classes: int, class_weights: Array | None, label_smoothing: float
+) -> tuple[Array, float]:
+    """Return how much each class counts as the right one, for `ops.soft_cross_entropy_forward`, and the denominator.
+
+    labels (R,) integers below `classes`, or -100, where nothing counts; class_weights (classes,), None for 1 each;
+    returns (R, classes) and the sum of the labels' weights. A label keeps 1 - label_smoothing of its weight, and all
+    classes share out the rest, each by its own: the semantics of PyTorch's `cross_entropy`.
+    """
+    xp = array_module(labels)
+    weights = xp.ones(classes) if class_weights is None else class_weights
+    counted = labels != ops.IGNORE_INDEX
+    own = (labels[:, None] == xp.arange(classes)) * weights  # (R, classes)
+    total = float(own.sum())
+    shared = counted[:, None] * (weights / classes)
+    return (1 - label_smoothing) * own + label_smoothing * shared, total or 1.0
 
 
 def span_shapes(config: AlbertConfig) -> Shapes:

@@ -42,6 +42,8 @@ __all__ = [
     "relu_forward",
     "silu_backward",
     "silu_forward",
+    "soft_cross_entropy_backward",
+    "soft_cross_entropy_forward",
     "softmax_backward",
     "softmax_forward",
     "tanh_backward",
@@ -485,6 +487,41 @@ def cross_entropy_backward(dloss: Array | float, cache: CrossEntropyCache) -> Ar
     dlogits = probs.copy()
     dlogits[xp.arange(len(labels)), labels] -= 1
     dlogits *= (counted * (dloss / denominator))[:, None].astype(probs.dtype)
+    return dlogits
+
+
+class SoftCrossEntropyCache(NamedTuple):
+    probs: Array  # (R, C)
+    targets: Array  # (R, C)
+    denominator: float
+
+
+def soft_cross_entropy_forward(
+    logits: Array, targets: Array, denominator: float | None = None
+) -> tuple[Array, SoftCrossEntropyCache]:
+    """loss = -Σ targets · log softmax(logits) / denominator, by default the number of rows.
+
+    logits and targets (R, C): how much each class counts as the right one in each row, in sum 1 or not. Returns a loss
+    without axes. Weights of classes and label smoothing are such targets, see `heads.class_targets`.
+    """
+    xp = array_module(logits)
+    denominator = len(logits) if denominator is None else denominator
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    probs = xp.exp(shifted)
+    totals = probs.sum(axis=-1, keepdims=True)  # (R, 1)
+    probs /= totals
+    loss = -(targets * (shifted - xp.log(totals))).sum() / denominator
+    return loss, SoftCrossEntropyCache(probs, targets, denominator)
+
+
+def soft_cross_entropy_backward(dloss: Array | float, cache: SoftCrossEntropyCache) -> Array:
+    """dlogits = dloss (softmax(logits) Σ targets - targets) / denominator, the sum that of the row.
+
+    dloss without axes; returns dlogits (R, C).
+    """
+    probs, targets, denominator = cache
+    total = targets.sum(axis=-1, keepdims=True)  # (R, 1)
+    dlogits: Array = (probs * total - targets) * (dloss / denominator)
     return dlogits
 
 

@@ -9,6 +9,7 @@ from albert_np.checkpoints.runs import (
     find_model,
     latest_checkpoint,
     remove_leftovers,
+    remove_older,
     save_checkpoint,
     verify_checkpoint,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "open_checkpoint",
     "read_safetensors",
     "remove_leftovers",
+    "remove_older",
     "resolve",
     "save_checkpoint",
     "verify_checkpoint",

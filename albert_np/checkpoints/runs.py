@@ -25,6 +25,7 @@ __all__ = [
     "find_model",
     "latest_checkpoint",
     "remove_leftovers",
+    "remove_older",
     "save_checkpoint",
     "verify_checkpoint",
 ]
@@ -63,9 +64,14 @@ def save_checkpoint(
         if _errno(error) in files.NO_ROOM:
             raise _disk_full(folder, expected_bytes) from error
         raise
-    for older in [path for path in _checkpoints(run) if _step(path) < step][keep - 1 :]:
-        files.remove_folder(older)
+    remove_older(run, step, keep)
     return folder
+
+
+def remove_older(run: str | Path, step: int, keep: int) -> None:
+    """Remove the checkpoints up to `step` but for the last `keep`; a killed process may have left more."""
+    for older in [path for path in _checkpoints(run) if _step(path) <= step][keep:]:
+        files.remove_folder(older)
 
 
 def latest_checkpoint(run: str | Path) -> Path | None:

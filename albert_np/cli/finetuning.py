@@ -23,6 +23,7 @@ MODEL = click.option("--model", required=True, help="A run, a folder, a TensorFl
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 COLUMNS = click.option("--columns", help="Which column holds what, such as text=body,label=stars or label=0,text=1.")
 SKIP = click.option("--skip-bad-rows", is_flag=True, help="Leave out what cannot be read, and say what.")
+LABEL_NAMES = click.option("--label-names", help="What the data's numbers of labels stand for, from 0: O,B-per,I-per.")
 LABEL_THRESHOLD = click.option(
     "--label-threshold", type=click.FloatRange(0, 1), help="Probability from which on one of several labels holds."
 )
@@ -42,14 +43,17 @@ def _columns(value: str | None) -> dict[str, str]:
     return columns
 
 
-def _read(path: Path, kind: str, columns: str | None, skip: bool, labelled: bool = True) -> tuple[list[Any], int]:
+def _read(
+    path: Path, kind: str, columns: str | None, skip: bool, labelled: bool = True, label_names: str | None = None
+) -> tuple[list[Any], int]:
     """Return the examples of a file, and how many rows were skipped; each of these is named, up to a few."""
     from albert_np.tasks import read_examples
 
     bad: list[ValueError] = []
+    names = None if label_names is None else [name.strip() for name in label_names.split(",")]
     skipping: Any = {"on_bad": bad.append} if skip else {}
     try:
-        examples = read_examples(path, kind, columns=_columns(columns), labelled=labelled, **skipping)
+        examples = read_examples(path, kind, columns=_columns(columns), labelled=labelled, names=names, **skipping)
     finally:
         for error in bad[:LISTED]:
             remark(f"skipped: {error}")
@@ -114,6 +118,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--demo", is_flag=True, help="A task made of what lies on your disk, from the quickstart's run.")
 @COLUMNS
 @SKIP
+@LABEL_NAMES
 @click.option("--steps", type=COUNT, help="Updates.")
 @click.option("--epochs", type=click.FloatRange(min=0, min_open=True), help="Instead of --steps.")
 @click.option(
@@ -124,6 +129,11 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--max-seq-length", type=click.IntRange(min=4), help="Tokens.")
 @click.option("--warmup-steps", type=click.IntRange(min=0))
 @click.option("--dropout", type=click.FloatRange(0, 1), help="Of hidden states and attention.")
+@click.option(
+    "--label-smoothing", type=click.FloatRange(0, 1), default=0.0, help="Share of a label that all share out."
+)
+@click.option("--class-weights", help="balanced, or how much labels count in training, such as spam=3,ham=0.5.")
+@click.option("--positive-label", help="The class whose F1 is reported; by default the task's, or the mean of all.")
 @click.option("--freeze-trunk", is_flag=True, help="Train the head alone.")
 @LABEL_THRESHOLD
 @click.option("--evaluate-every", type=COUNT, help="Updates; ten times in all by default.")
@@ -168,27 +178,42 @@ def _prepare(options: dict[str, Any]) -> Any:
     missing = [flag for flag, name in needed.items() if options[name] is None]
     if missing:
         raise click.UsageError(f"give {', '.join(missing)}; or --resume, or --demo")
-    names = "steps epochs learning_rate batch_size max_seq_length warmup_steps dropout label_threshold".split()
-    task = task_settings(options["task"], **{name: options[name] for name in names})
+    names = "steps epochs learning_rate batch_size max_seq_length warmup_steps dropout label_threshold positive_label"
+    task = task_settings(options["task"], **{name: options[name] for name in names.split()})
     if task.kind != "multilabel":
         _refuse(["label_threshold"], f"is for multilabel, and the task is {task.kind}")
-    names = "accumulation evaluate_every patience seed threads freeze_trunk".split()
-    recipe = FineTuningRecipe(**{name: options[name] for name in names})
+    if task.kind != "classification":
+        _refuse(["positive_label"], f"is for classification, and the task is {task.kind}")
+    names = "accumulation evaluate_every patience seed threads freeze_trunk label_smoothing"
+    weights = _class_weights(options["class_weights"])
+    recipe = FineTuningRecipe(**{name: options[name] for name in names.split()}, class_weights=weights)
     train_file, eval_file = options["train_file"], options["eval_file"]
     if train_file.is_dir():
         files = task_files(train_file, task.name)
         train_file, eval_file = files["train"], eval_file or files.get("eval")
     columns, skip = options["columns"], options["skip_bad_rows"]
-    train, _ = _read(train_file, task.kind, columns, skip)
+    names = options["label_names"]
+    train, _ = _read(train_file, task.kind, columns, skip, label_names=names)
     if eval_file is None:
         train, evaluation = _held_out(train, options["held_out"], options["seed"])
     else:
         _refuse(["held_out"], "there is a file to evaluate on")
-        evaluation, _ = _read(eval_file, task.kind, columns, skip)
+        evaluation, _ = _read(eval_file, task.kind, columns, skip, label_names=names)
     scratch = options["from_scratch"]
     return prepare_finetuning(
         options["output"], task, train, evaluation, options["model"], from_scratch=scratch, recipe=recipe
     )
+
+
+def _class_weights(value: str | None) -> str | dict[str, float] | None:
+    if value is None or value == "balanced":
+        return value
+    try:
+        pairs = [part.rpartition("=") for part in value.split(",")]
+        return {label.strip(): float(weight) for label, _, weight in pairs}
+    except ValueError as error:
+        allowed = "balanced, or label=weight with commas between"
+        raise click.BadParameter(f"{value!r}: write {allowed}", param_hint="--class-weights") from error
 
 
 def _held_out(examples: list[Any], share: float, seed: int) -> tuple[list[Any], list[Any]]:
@@ -243,6 +268,7 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
 @click.option("--task", help="Whose metrics and lengths to use, where the model's folder does not say.")
 @COLUMNS
 @SKIP
+@LABEL_NAMES
 @LABEL_THRESHOLD
 @NO_ANSWER_ABOVE
 @ALWAYS_ANSWER
@@ -255,6 +281,7 @@ def evaluate(
     task: str | None,
     columns: str | None,
     skip_bad_rows: bool,
+    label_names: str | None,
     predictions: Path | None,
     as_json: bool,
     **thresholds: Any,
@@ -263,7 +290,7 @@ def evaluate(
     if predictions is not None and predictions.exists() and predictions.samefile(data):
         raise click.UsageError(f"--predictions {predictions} would replace --data")
     predictor = _predictor(model, task, **thresholds)
-    examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows)
+    examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows, label_names=label_names)
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
     with nullcontext() if predictions is None else whole_file(predictions) as file:
         result = predictor.evaluate(examples)

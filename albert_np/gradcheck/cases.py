@@ -159,6 +159,11 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
             {"logits": 3 * normal(6, 5)},
             {"labels": labels, "denominator": denominator},
         )
+    shares = np.array([[0.0, 2.0, 0.5], [0.0, 0.0, 0.0], [0.3, 0.1, 0.0]])
+    for denominator in (None, 2.5):
+        soft = (ops.soft_cross_entropy_forward, ops.soft_cross_entropy_backward)
+        fixed = {"targets": shares, "denominator": denominator}
+        yield Case(f"soft_cross_entropy, denominator={denominator}", *soft, {"logits": 3 * normal(3, 3)}, fixed)
     targets = np.array([[0.0, 1.0, 1.0], [0.3, 0.0, 1.0]])
     for denominator in (None, 4.0):
         fixed = {"labels": targets, "denominator": denominator}

@@ -10,7 +10,7 @@ from albert_np import ops
 from albert_np.backend import Array
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern
-from albert_np.heads import ClassifierCache, classifier_backward, classifier_forward, classifier_shapes
+from albert_np.heads import ClassifierCache, class_targets, classifier_backward, classifier_forward, classifier_shapes
 from albert_np.layers import AlbertCache
 from albert_np.model.base import AlbertBase, require
 from albert_np.model.inputs import (
@@ -32,6 +32,14 @@ class Loss(NamedTuple):
 
     backward: Callable[[Any, Any], Array]
     cache: Any
+
+
+class Weighing(NamedTuple):
+    """What the terms of a loss are weighed and divided by; see `_Classifier.forward`."""
+
+    denominator: float | None
+    class_weights: Array | None
+    label_smoothing: float
 
 
 class HeadCache(NamedTuple):
@@ -61,19 +69,23 @@ class _Classifier(AlbertBase):
         skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
+        class_weights: Any = None,
+        label_smoothing: float = 0.0,
     ) -> ClassifierOutput:
         """Run the model; inputs as in `AlbertModel.forward`, labels as the class says.
 
         `denominator` divides the summed loss instead of the number of its terms: with that of a whole batch, the
-        losses and gradients of its parts add up to the whole's.
+        losses and gradients of its parts add up to the whole's. `class_weights` (classes,), numbers from 0, and
+        `label_smoothing`, from 0 to 1, are those of PyTorch's `cross_entropy`; with weights, the number of terms is the
+        sum of the labels' weights.
         """
-        denominator = check_denominator("denominator", denominator)
+        weighing = self._weighing(denominator, class_weights, label_smoothing)
         arrays, shape = self._arrange(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         inputs, rng = self._inputs(*arrays, skip_padding), self._dropout_rng()
         y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head = classifier_forward(y if pooled is None else pooled, self.params.scope(""), self.config, rng)
         logits = logits.reshape(shape or logits.shape)
-        loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, denominator, inputs.pattern)
+        loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, weighing, inputs.pattern)
         self.cache = HeadCache(albert, head, logits.shape, loss_cache) if grad else None
         return ClassifierOutput(
             y,
@@ -107,14 +119,29 @@ class _Classifier(AlbertBase):
         """Return the inputs as the trunk takes them, and the shape of the logits if it is not the classifier's."""
         return arrays, None
 
-    def _loss(self, logits: Array, labels: Any, denominator: float | None, pattern: Pattern) -> tuple[Array, Loss]:
+    def _weighing(self, denominator: Any, class_weights: Any, label_smoothing: Any) -> Weighing:
+        """Return what a loss is weighed by, checked."""
+        if isinstance(label_smoothing, bool) or not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing={label_smoothing!r}: must be a number from 0 to 1")
+        if class_weights is not None:
+            shape = (len(self.params["classifier.bias"]),)
+            class_weights = check_targets("class_weights", class_weights, shape, self.backend, self.dtype)
+            refuse("class_weights", class_weights, class_weights < 0, "numbers from 0")
+        return Weighing(check_denominator("denominator", denominator), class_weights, float(label_smoothing))
+
+    def _loss(self, logits: Array, labels: Any, weighing: Weighing, pattern: Pattern) -> tuple[Array, Loss]:
         """Cross-entropy over the last axis; labels have the logits' other axes, -100 where nothing is asked."""
         *shape, classes = logits.shape
         labels = check_labels("labels", labels, tuple(shape), self.backend, classes, "num_labels")
         if not self.has_pooler:
             refuse_skipped("labels", labels != ops.IGNORE_INDEX, pattern)
-        loss, cache = ops.cross_entropy_forward(logits.reshape(-1, classes), labels.ravel(), denominator=denominator)
-        return loss, Loss(ops.cross_entropy_backward, cache)
+        rows, (denominator, class_weights, label_smoothing) = logits.reshape(-1, classes), weighing
+        if class_weights is None and not label_smoothing:
+            loss, cache = ops.cross_entropy_forward(rows, labels.ravel(), denominator=denominator)
+            return loss, Loss(ops.cross_entropy_backward, cache)
+        targets, total = class_targets(labels.ravel(), classes, class_weights, label_smoothing)
+        loss, soft = ops.soft_cross_entropy_forward(rows, targets.astype(rows.dtype), denominator or total)
+        return loss, Loss(ops.soft_cross_entropy_backward, soft)
 
 
 class AlbertForSequenceClassification(_Classifier):
@@ -126,11 +153,14 @@ class AlbertForSequenceClassification(_Classifier):
     for other numbers; unlike Hugging Face's, the config stays as it is.
     """
 
-    def _loss(self, logits: Array, labels: Any, denominator: float | None, pattern: Pattern) -> tuple[Array, Loss]:
+    def _loss(self, logits: Array, labels: Any, weighing: Weighing, pattern: Pattern) -> tuple[Array, Loss]:
         labels = as_array("labels", labels, self.backend)
         kind = self.config.problem_type or self._problem_type(labels, logits.shape)
         if kind == "single_label_classification":
-            return super()._loss(logits, labels, denominator, pattern)
+            return super()._loss(logits, labels, weighing, pattern)
+        denominator, class_weights, label_smoothing = weighing
+        if class_weights is not None or label_smoothing:
+            raise ValueError(f"class_weights and label_smoothing are for classes, and the problem_type is {kind}")
         targets = check_targets("labels", labels, logits.shape, self.backend, self.dtype)
         if kind == "regression":
             loss, squared = ops.mean_squared_error_forward(logits, targets, denominator)

@@ -2,15 +2,18 @@
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.ops import IGNORE_INDEX
 from albert_np.tasks.kinds.base import Feature, Ints, Kind
+from albert_np.tasks.readers.files import listed
 from albert_np.training import Batch, Objective
 
-__all__ = ["FineTuningData", "Position", "batches_by_length", "objective"]
+__all__ = ["FineTuningData", "Position", "batches_by_length", "class_weights_for", "objective"]
 
 POOL = 50  # batches of a shuffled epoch whose examples are sorted by length
 
@@ -90,8 +93,39 @@ class FineTuningData:
         return self._plan[1]
 
 
-def objective(kind: Kind[Any]) -> Objective:
-    """Return how the losses of a kind of task add up."""
-    return Objective(
-        kind.denominators, lambda output: {"loss": float(output.loss)}, lambda totals: {"loss": totals["loss"]}
-    )
+def objective(
+    kind: Kind[Any], class_weights: npt.NDArray[np.float64] | None = None, label_smoothing: float = 0.0
+) -> Objective:
+    """Return how the losses of a kind of task add up; class_weights (labels,) and label_smoothing are the model's."""
+
+    def asked(batches: Sequence[Any]) -> dict[str, Any]:
+        denominators: dict[str, Any] = dict(kind.denominators(batches))
+        if class_weights is not None:
+            labels = np.concatenate([batch.labels.ravel() for batch in batches])
+            weight = float(class_weights[labels[labels != IGNORE_INDEX]].sum())
+            denominators = {"denominator": weight or 1.0, "class_weights": class_weights}
+        return denominators | ({"label_smoothing": label_smoothing} if label_smoothing else {})
+
+    return Objective(asked, lambda output: {"loss": float(output.loss)}, lambda totals: {"loss": totals["loss"]})
+
+
+def class_weights_for(
+    given: str | Mapping[str, float], labels: Sequence[str], features: Sequence[Feature]
+) -> npt.NDArray[np.float64]:
+    """Return the weight of each label, (labels,): 1 for those that `given` does not name.
+
+    given: "balanced" for weights with which all labels count alike, examples / (labels · examples of the label), or
+    label → weight. Raises ValueError for what is none of these.
+    """
+    if given == "balanced":
+        targets = np.concatenate([np.ravel(feature.target) for feature in features])
+        counts = np.bincount(targets[targets != IGNORE_INDEX], minlength=len(labels))
+        return np.asarray(counts.sum() / (len(labels) * np.maximum(1, counts)), np.float64)
+    if not isinstance(given, Mapping):
+        raise ValueError(f"class_weights={given!r} must be 'balanced', or a weight for each label")
+    for name, weight in given.items():
+        if name not in labels:
+            raise ValueError(f"class_weights: {name!r} is none of the labels {listed(labels)}")
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
+            raise ValueError(f"class_weights: the weight of {name!r} must be a finite number from 0, got {weight!r}")
+    return np.array([float(given.get(name, 1)) for name in labels])

@@ -11,7 +11,7 @@ import json
 import math
 import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,13 +30,13 @@ from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
 from albert_np.files import is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
-from albert_np.schema import Schema, check, flag, number, one_of, optional, text, whole
-from albert_np.tasks.batches import FineTuningData, objective
+from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
+from albert_np.tasks.batches import FineTuningData, class_weights_for, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
 from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
 from albert_np.tasks.reading import read_examples
-from albert_np.tasks.recipes import TASKS, check_task, named_task
+from albert_np.tasks.recipes import TASKS, check_task, named_task, task_from
 from albert_np.tasks.settings import COUNT, NamedTask, check_settings, settings_from
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import AdamW, Record, Trainer, read_metrics, warmup_linear
@@ -51,6 +51,10 @@ RUN: dict[str, Schema] = {
     "start": text(),
     "from_scratch": flag(),
 }
+SIZES = (
+    "vocab_size embedding_size hidden_size num_hidden_layers num_hidden_groups num_attention_heads intermediate_size "
+    "inner_group_num max_position_embeddings type_vocab_size"
+).split()
 RECIPE: dict[str, Schema] = {
     "accumulation": COUNT,
     "weight_decay": number(0),
@@ -62,6 +66,8 @@ RECIPE: dict[str, Schema] = {
     "backend": one_of("numpy", "cupy"),
     "threads": optional(whole(1, 10**6)),
     "freeze_trunk": flag(),
+    "label_smoothing": number(0, 1),
+    "class_weights": anything(),
 }
 
 
@@ -72,6 +78,9 @@ class FineTuningRecipe:
     accumulation: batches to an update. evaluate_every: updates; None for ten evaluations in all. patience: evaluations
     without a better one after which training ends, None for never. threads: None for all processors; they decide the
     last bits of every sum. freeze_trunk: train the head alone, and leave the pretrained weights as they are.
+    label_smoothing: the share of a label that all labels share out. class_weights: label → how much it counts in the
+    loss, 1 if it is not named, or "balanced", see `class_weights_for`; both for classification and tagging, and for
+    training alone: the loss of an evaluation is without.
 
     Raises ValueError that names the field which is of another type or outside its bounds.
     """
@@ -86,6 +95,8 @@ class FineTuningRecipe:
     backend: str = "numpy"
     threads: int | None = None
     freeze_trunk: bool = False
+    label_smoothing: float = 0.0
+    class_weights: str | Mapping[str, float] | None = None
 
     def __post_init__(self) -> None:
         check_settings(self, RECIPE, "recipe")
@@ -179,11 +190,10 @@ class FineTuningRun:
             raise FileNotFoundError(f"{self.output} holds no fine-tuning run: it has no {RUN_FILE}")
         contents = read_json(path)
         check(contents, RUN, path)
-        self.task = settings_from(NamedTask, contents["task"], path)
+        self.task = task_from(contents["task"], path)
         self.recipe = settings_from(FineTuningRecipe, contents["recipe"], path)
         self.start, self.from_scratch = contents["start"], contents["from_scratch"]
         try:
-            check_task(self.task)
             self.config = AlbertConfig.from_dict(contents["config"])
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: {error}") from error
@@ -237,22 +247,38 @@ class FineTuningRun:
             raise ValueError(f"all training examples must have equally many choices, got {sorted(shapes)}")
         if any(feature.target is None for feature in (*self.data.features, *self.eval_features)):
             raise ValueError("all examples must have a label, tags or answers")
+        if (self.recipe.label_smoothing or self.recipe.class_weights) and not self.kind.weighs_labels:
+            raise ValueError(f"label_smoothing and class_weights are for single labels; the task is {self.task.kind}")
+        self._class_weights()
         warmup = self.task.warmup_steps
         if warmup is not None and warmup >= self.steps:
             raise ValueError(f"warmup_steps={warmup} must be less than the updates of the run, which are {self.steps}")
 
+    def _class_weights(self) -> Any:
+        given = self.recipe.class_weights
+        return None if given is None else class_weights_for(given, label_list(self.config), self.data.features)
+
     def start_model(self) -> Any:
         """Return the model that training starts from; its head is new unless it knew the same labels before."""
         cls, recipe = self.kind.model, self.recipe
+        checkpoint = open_checkpoint(find_model(self.start))
+        self._check_config(checkpoint.config, self.start)
         fresh = cls(self.config, recipe.dtype, seed=recipe.seed)
         if self.from_scratch:
             return fresh.to(recipe.backend)
-        checkpoint = open_checkpoint(find_model(self.start))
         keeps_head = class_of(checkpoint) is cls and checkpoint.config.id2label == self.config.id2label
         head = {name: fresh.params[name] for name in cls.head_shapes(self.config)}
         stored = {name: weight for name, weight in checkpoint.weights.items() if keeps_head or name not in head}
         checkpoint = checkpoint._replace(config=self.config, weights={**head, **stored})
         return cls.from_checkpoint(checkpoint, recipe.dtype, recipe.backend, recipe.seed)
+
+    def _check_config(self, other: AlbertConfig, source: str | Path) -> None:
+        """Raise ValueError if this run's model is of other sizes than one that it starts or goes on from."""
+        for name in SIZES:
+            own, theirs = getattr(self.config, name), getattr(other, name)
+            if own != theirs:
+                path = self.output / RUN_FILE
+                raise ValueError(f"{path}: config.{name} is {own}, and that of {source} is {theirs}")
 
     def _frozen(self) -> list[str]:
         """Return the names of the parameters that are not trained."""
@@ -265,6 +291,8 @@ class FineTuningRun:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         assert recipe.threads is not None  # its default is a number by now
+        if resume and (saved := latest_checkpoint(self.output)) is not None:
+            self._check_config(AlbertConfig.from_json_file(saved / CONFIG_FILE), saved)
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
         model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
         predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
@@ -290,7 +318,7 @@ class FineTuningRun:
             self.schedule,
             self.data,
             self.output,
-            objective=objective(self.kind),
+            objective=objective(self.kind, self._class_weights(), recipe.label_smoothing),
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads,

@@ -18,8 +18,8 @@ from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
 from albert_np.tasks.kinds.base import Output
-from albert_np.tasks.recipes import check_task, named_task
-from albert_np.tasks.settings import NamedTask, settings_from
+from albert_np.tasks.recipes import named_task, task_from
+from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics
 
@@ -236,11 +236,10 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
     if path.is_file():
         saved = read_json(path)
         check(saved, {"task": {}, "refuses": optional(flag())}, path)
-        own = settings_from(NamedTask, saved["task"], path)
+        own = task_from(saved["task"], path)
         if saved.get("refuses") is False:  # as version 0.1 says that every question has an answer
             own = replace(own, no_answer_above=None)
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)
-    check_task(task)
     if task.kind != kind.name:
         raise ValueError(f"{checkpoint.source} is a model for {kind.name}, and {task.name} is {task.kind}")
     return kind.fitted(task, checkpoint.config.max_position_embeddings)

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from albert_np.tasks.kinds import KINDS
-from albert_np.tasks.settings import NamedTask
+from albert_np.tasks.settings import NamedTask, settings_from
 
-__all__ = ["TASKS", "check_task", "named_task", "task_settings"]
+__all__ = ["TASKS", "check_task", "named_task", "task_from", "task_settings"]
 
 # Lan et al. (2019), Table 14, in the order of its columns: learning rate, batch size, dropout of ALBERT and of the
 # classifier, steps, warm-up, sequence length. The metrics and SQuAD's other lengths are google-research/albert's, whose
@@ -64,3 +64,13 @@ def check_task(task: NamedTask) -> None:
         raise ValueError(
             f"metric={task.metric!r}: {task.kind} is judged by one of {', '.join(KINDS[task.kind].measures)}"
         )
+
+
+def task_from(values: Any, source: object) -> NamedTask:
+    """Return the task that a JSON object holds; ValueError names `source` and what is wrong."""
+    task = settings_from(NamedTask, values, source)
+    try:
+        check_task(task)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    return task

@@ -21,6 +21,7 @@ from albert_np.checkpoints import (
     latest_checkpoint,
     read_safetensors,
     remove_leftovers,
+    remove_older,
     save_checkpoint,
 )
 from albert_np.execution import Model, Replicas, split
@@ -181,6 +182,7 @@ class Trainer(Generic[M]):
         records = read_metrics(self._log.path) if self._log.path.exists() else []
         self.evaluations = [record for record in records if "evaluation" in record]
         self.checkpoint = folder
+        remove_older(self.output, self.state.step, self.keep)
         return self.state.step
 
     def _begin(self) -> None:

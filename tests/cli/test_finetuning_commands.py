@@ -190,3 +190,29 @@ def test_a_wrong_call_gets_one_clear_line_and_status_2(name, place):
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert not (place / "x").exists()
+
+
+def test_weights_of_labels_and_names_of_numbered_ones(place, tmp_path):
+    rows = "".join(f"{e.text}\t{int(e.label == 'thing')}\n" for e in examples("classification", 48))
+    data, output = tmp_path / "a.tsv", tmp_path / "run"
+    data.write_text("text\tlabel\n" + rows)
+    call = ["finetune", "--task", "classification", "--train", data, "--model", place / "model", "--steps", 2]
+    call += ["--threads", 1, "--label-names", "animal,thing"]
+    weighed = ["--class-weights", "thing=2,animal=0.5", "--label-smoothing", 0.1, "--positive-label", "thing"]
+    done(*call, "--output", output, *weighed)
+    contents = json.loads((output / "finetuning.json").read_text())
+    assert contents["recipe"]["class_weights"] == {"thing": 2, "animal": 0.5}
+    assert contents["recipe"]["label_smoothing"] == 0.1
+    assert contents["task"]["positive_label"] == "thing"
+    assert contents["config"]["id2label"] == {"0": "animal", "1": "thing"}
+    for wrong, message in (
+        (["--class-weights", "thing"], "write balanced, or label=weight"),
+        (["--class-weights", "plant=2"], "'plant' is none of the labels animal, thing"),
+        (["--positive-label", "plant"], "--positive-label 'plant'"),
+    ):
+        result = run(*call, "--output", tmp_path / "other", *wrong)
+        assert result.returncode == 2
+        assert message in " ".join(result.stderr.split())
+        assert not (tmp_path / "other").exists()
+    made = done("evaluate", "--model", output, "--data", data, "--json", "--label-names", "animal,thing")
+    assert json.loads(made)["examples"] == 48

@@ -19,6 +19,47 @@ def small_model(cls, **changes):
     return randomize(cls(small_config(**changes), dtype="float64")).eval()
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("weights", [None, [0.5, 3.0, 1.25]])
+def test_weighted_and_smoothed_losses_are_those_of_pytorch(smoothing, weights, torch):
+    rng = np.random.default_rng(0)
+    model = small_model(AlbertForTokenClassification, num_labels=3)
+    ids, labels = rng.integers(2, 20, (3, 5)), rng.integers(0, 3, (3, 5))
+    labels[0, 1] = labels[2] = -100
+    out = model(ids, labels=labels, class_weights=weights, label_smoothing=smoothing)
+    model.backward()
+    logits = torch.tensor(out.logits, requires_grad=True)
+    weight = None if weights is None else torch.tensor(weights, dtype=logits.dtype)
+    options = {"weight": weight, "label_smoothing": smoothing}
+    loss = torch.nn.functional.cross_entropy(logits.reshape(-1, 3), torch.tensor(labels).ravel(), **options)
+    loss.backward()
+    assert float(out.loss) == pytest.approx(loss.item(), rel=1e-10)
+    gradient, bias = logits.grad.numpy().sum(axis=(0, 1)), model.grads["classifier.bias"].copy()
+    np.testing.assert_allclose(bias, gradient, rtol=1e-9, atol=1e-12)
+    model.zero_grad()
+    total = (labels != -100).sum() if weights is None else np.array(weights)[labels[labels != -100]].sum()
+    for part in (slice(0, 1), slice(1, 3)):
+        options = {"class_weights": weights, "label_smoothing": smoothing, "denominator": total}
+        model(ids[part], labels=labels[part], **options)
+        model.backward()
+    np.testing.assert_allclose(model.grads["classifier.bias"], bias, rtol=1e-9, atol=1e-12)
+
+
+def test_weights_that_cannot_be_are_refused():
+    model = small_model(AlbertForSequenceClassification, num_labels=3)
+    for options, message in (
+        ({"class_weights": [1.0, 2.0]}, "class_weights"),
+        ({"class_weights": [1.0, -2.0, 1.0]}, r"class_weights\[1\] is -2.0: allowed are numbers from 0"),
+        ({"class_weights": [1.0, np.nan, 1.0]}, "class_weights.* finite numbers"),
+        ({"label_smoothing": 1.5}, "label_smoothing=1.5: must be a number from 0 to 1"),
+        ({"label_smoothing": float("nan")}, "label_smoothing=nan"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model([[2, 3]], labels=[1], **options)
+    with pytest.raises(ValueError, match="are for classes, and the problem_type is multi_label_classification"):
+        model([[2, 3]], labels=[[0.0, 1.0, 1.0]], label_smoothing=0.1)
+
+
 @pytest.mark.parametrize(
     "cls, labels, shape, parameters",
     [

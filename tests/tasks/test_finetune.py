@@ -22,6 +22,7 @@ from albert_np.tasks import (
     prepare_finetuning,
     task_settings,
 )
+from albert_np.tasks.batches import Position
 from albert_np.training.metrics import read_metrics
 
 RECIPE = FineTuningRecipe(threads=1)
@@ -103,6 +104,42 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_bits(kind, start, tmp_path):
     weights = [open_checkpoint(tmp_path / name).weights for name in ("whole", "parts")]
     for name, array in weights[0].items():
         np.testing.assert_array_equal(array, weights[1][name])
+
+
+@COLLAPSED
+def test_labels_can_be_weighed_and_smoothed(start, tmp_path):
+    task = task_settings("classification", steps=3, batch_size=8)
+    made = [e for i, e in enumerate(examples("classification", 60)) if e.label == "thing" or i % 3 == 0]
+    counts = [sum(e.label == name for e in made) for name in ("animal", "thing")]
+    assert 0 < counts[0] < counts[1]
+    asked = examples("classification", 20, seed=1)
+    recipe = dataclasses.replace(RECIPE, class_weights="balanced", label_smoothing=0.1)
+    run = prepare_finetuning(tmp_path / "run", task, made, asked, start, recipe=recipe)
+    weights = len(made) / (2 * np.array(counts))
+    objective = run.trainer().objective
+    batches = [run.data.batch_at(Position(0, number))[0] for number in range(2)]
+    options = objective.denominators(batches)
+    np.testing.assert_allclose(options["class_weights"], weights)
+    labels = np.concatenate([batch.labels for batch in batches])
+    assert options["denominator"] == pytest.approx(weights[labels].sum())
+    assert options["label_smoothing"] == 0.1
+    again = FineTuningRun(tmp_path / "run")
+    assert again.recipe == run.recipe
+    again.train()
+    named = dataclasses.replace(RECIPE, class_weights={"animal": 3})
+    run = prepare_finetuning(tmp_path / "named", task, made, asked, start, recipe=named)
+    assert run.trainer().objective.denominators(batches)["class_weights"].tolist() == [3, 1]
+    for kind, recipe, message in (
+        ("classification", {"class_weights": {"plant": 2}}, "'plant' is none of the labels animal, thing"),
+        ("classification", {"class_weights": {"thing": -2}}, "must be a finite number from 0, got -2"),
+        ("classification", {"class_weights": "even"}, "class_weights='even' must be 'balanced'"),
+        ("classification", {"label_smoothing": 2}, "label_smoothing"),
+        ("regression", {"label_smoothing": 0.1}, "for single labels; the task is regression"),
+        ("multilabel", {"class_weights": "balanced"}, "for single labels; the task is multilabel"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            prepared(tmp_path / "other", start, kind, dataclasses.replace(RECIPE, **recipe))
+        assert not (tmp_path / "other").exists()
 
 
 def test_training_stops_when_patience_is_out_and_keeps_the_best(start, tmp_path):
@@ -277,6 +314,26 @@ def test_a_damaged_run_is_refused_with_file_and_field(name, start, tmp_path):
     path.write_text(json.dumps(change(json.loads(path.read_text()))))
     with pytest.raises(ValueError, match=message):
         FineTuningRun(tmp_path / "run")
+
+
+@COLLAPSED
+def test_a_run_whose_sizes_are_not_its_models_is_refused_before_anything_is_made(start, tmp_path):
+    run = prepared(tmp_path / "run", start, steps=2)
+    path = tmp_path / "run" / "finetuning.json"
+    right = path.read_text()
+    for scratch in (False, True):
+        contents = json.loads(right)
+        contents |= {"config": contents["config"] | {"vocab_size": 10**8}, "from_scratch": scratch}
+        path.write_text(json.dumps(contents))
+        with pytest.raises(
+            ValueError, match=r"finetuning\.json: config\.vocab_size is 100000000, and that of .* is 59"
+        ):
+            FineTuningRun(tmp_path / "run").train(resume=True)
+    path.write_text(right)
+    run.train()
+    path.write_text(json.dumps(contents | {"from_scratch": False}))
+    with pytest.raises(ValueError, match=r"config\.vocab_size is 100000000, and that of .*step-00000002 is 59"):
+        FineTuningRun(tmp_path / "run").train(resume=True)
 
 
 @COLLAPSED

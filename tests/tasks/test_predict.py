@@ -344,7 +344,7 @@ def test_a_damaged_task_names_file_and_field(start, tmp_path):
         ({"task": 3}, r"task\.json: task is 3; allowed is an object"),
         ({"task": task, "refuses": "no"}, r"task\.json: refuses is 'no'"),
         ({"task": task | {"max_seq_length": -1}}, r"task\.json: task: max_seq_length is -1"),
-        ({"task": task | {"metric": "bleu"}}, "metric='bleu': answering is judged by"),
+        ({"task": task | {"metric": "bleu"}}, r"task\.json: metric='bleu': answering is judged by"),
         ({"task": task | {"doc_stride": 0}}, r"task\.json: task: doc_stride is 0"),
     ):
         (folder / "task.json").write_text(json.dumps(content))

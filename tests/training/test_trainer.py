@@ -218,6 +218,14 @@ def without_times(record):
     return {name: value for name, value in record.items() if "second" not in name}
 
 
+def test_resuming_removes_the_checkpoint_that_a_killed_process_was_about_to_remove(tmp_path):
+    trainer = make_trainer(tmp_path, checkpoint_every=1, keep=3)
+    trainer.train(4)
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 3
+    make_trainer(tmp_path, checkpoint_every=1, keep=2).resume()
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["step-00000003", "step-00000004"]
+
+
 def test_a_model_in_eval_mode_is_trained_with_dropout(tmp_path):
     usual, loaded = make_trainer(tmp_path / "usual"), make_trainer(tmp_path / "loaded")
     loaded.model.eval()

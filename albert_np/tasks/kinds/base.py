@@ -124,9 +124,10 @@ class Kind(ABC, Generic[E]):
 
     name: as in `NamedTask.kind`. model: the class that is trained. problem_type: what its config says, if anything.
     example: the named tuple of its examples, and answer_field: which of its fields holds the right answer.
-    columns: which columns of a file may be named. names_labels: whether its labels have names. reads_folders: whether
-    `read` takes a folder too. bound: the setting beyond which an example is cut. defaults: the settings for data of
-    one's own. measures: those of its metrics by which the best checkpoint may be told, the larger the better.
+    columns: which columns of a file may be named. names_labels: whether its labels have names. weighs_labels: whether
+    its loss takes weights of labels and smooths them. reads_folders: whether `read` takes a folder too. bound: the
+    setting beyond which an example is cut. defaults: the settings for data of one's own. measures: those of its metrics
+    by which the best checkpoint may be told, the larger the better.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Kind(ABC, Generic[E]):
     answer_field: str = "label"
     columns: tuple[str, ...] = ()
     names_labels: bool = False
+    weighs_labels: bool = False
     reads_folders: bool = False
     bound: str = "max_seq_length"
     defaults: NamedTask

@@ -42,6 +42,7 @@ class Tagging(Kind[TaggedExample]):
     answer_field = "tags"
     columns = ("words", "tags")
     names_labels = True
+    weighs_labels = True
     defaults = own_settings("tagging", metric="f1")
     measures = ("f1", "precision", "recall", "accuracy")
 

@@ -84,6 +84,7 @@ class Classification(TextKind):
 
     name = "classification"
     problem_type = "single_label_classification"
+    weighs_labels = True
     defaults = own_settings("classification", metric="accuracy")
     measures = ("accuracy", "f1", "matthews")
     read_label = staticmethod(class_name)

@@ -181,7 +181,9 @@ def required_text(entry: Entry, name: str) -> str:
 def _label(entry: Entry, name: str, read_label: ReadLabel, names: Sequence[str] | None) -> Label:
     value, where = entry.fields.get(name), f"{entry.where}: the label {name!r}"
     if value == "-" and name.lower() == "gold_label":
-        raise ValueError(f"{where} is '-': those who labelled it did not agree (SNLI); leave such rows out")
+        raise ValueError(
+            f"{where} is '-': those who labelled it did not agree (SNLI); --skip-bad-rows and on_bad leave it out"
+        )
     return read_label(value, where, names)
 
 
