@@ -1,5 +1,7 @@
 """ALBERT from the inside: pure NumPy, with every gradient written by hand."""
 
+from typing import Any
+
 from albert_np import _moved as _moved  # makes the old import paths known
 from albert_np.config import AlbertConfig
 from albert_np.model import (
@@ -26,3 +28,11 @@ __all__ = [
     "AlbertModel",
     "AlbertTokenizer",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "explore":  # a room that is also its function; imported when it is first asked for
+        import importlib
+
+        return importlib.import_module("albert_np.explore")
+    raise AttributeError(f"module 'albert_np' has no attribute {name!r}")

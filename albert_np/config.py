@@ -84,6 +84,11 @@ def _refuse_mistyped(name: str) -> None:
         raise TypeError(f"AlbertConfig has no field {name}; is {meant[0]} meant? Other names are kept in extra")
 
 
+def _refuse_unknown(changes: dict[str, Any]) -> None:
+    for name in changes.keys() - {each.name for each in fields(AlbertConfig)} - {"label2id"}:
+        raise TypeError(f"{name}={changes[name]!r}: neither an argument nor a field of AlbertConfig has this name")
+
+
 @_keeps_unknown_keywords
 @dataclass
 class AlbertConfig:
@@ -266,6 +271,7 @@ class AlbertConfig:
         """
         if name not in PRESETS:
             raise ValueError(f"preset {name!r} is unknown; known are {', '.join(PRESETS)}")
+        _refuse_unknown(changes)
         return cls(**{**PRESETS[name], **changes})
 
     @classmethod
@@ -280,7 +286,7 @@ class AlbertConfig:
         """Read a Hugging Face config.json; ValueError names the file where it is not a JSON object or not ALBERT's."""
         values = read_json(path)
         if values.get("model_type", "albert") != "albert":
-            raise ValueError(f"{path} is of model_type={values['model_type']!r}, not 'albert'")
+            raise ValueError(f"{path} is of model_type={str(values['model_type'])[:80]!r}, not 'albert'")
         try:
             return cls.from_dict(values)
         except ValueError as error:
@@ -304,8 +310,7 @@ class AlbertConfig:
 
         TypeError for a name that is neither a field nor in `extra`.
         """
-        for name in changes.keys() - {each.name for each in fields(self)} - self.extra.keys() - {"label2id"}:
-            raise TypeError(f"{name}={changes[name]!r}: neither an argument nor a field of AlbertConfig has this name")
+        _refuse_unknown({name: value for name, value in changes.items() if name not in self.extra})
         if not changes.keys().isdisjoint(("num_labels", "id2label", "label2id")):
             changes = {"num_labels": 0, "id2label": None, **changes}
         return replace(self, **changes)

@@ -88,8 +88,9 @@ class ParamStore(Mapping[str, Array]):
         view = self._views[name]
         if value is view:  # what `store[name] += …` ends with
             return
-        if value.shape != view.shape:
-            raise ValueError(f"{name} has shape {view.shape}, got {value.shape}")
+        shape = getattr(value, "shape", ())
+        if shape != view.shape:
+            raise ValueError(f"{name} has shape {view.shape}, got {shape}")
         view[...] = value
 
     def __iter__(self) -> Iterator[str]:

@@ -86,8 +86,6 @@ def test_defaults_are_xxlarge_and_version_2_has_no_dropout():
         ("id2label", {0: "a", 1: "a"}, "id2label=.* must give each label a number and a name of its own"),
         ("label2id", {"a": 0, "b": 0}, "label2id=.* must give each label a number and a name of its own"),
         ("label2id", ["a"], "label2id=.* must map the names of the labels to their numbers"),
-        ("position_embedding_type", "relative_key", "position_embedding_type='relative_key'"),
-        ("model_type", "bert", "model_type='bert': must be 'albert'"),
     ],
 )
 def test_bad_fields_are_refused_by_name_value_and_what_is_allowed(field, value, message):
@@ -130,6 +128,8 @@ def test_numpy_numbers_become_pythons():
 def test_unknown_presets_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'tiny' is unknown; known are base-v1"):
         AlbertConfig.preset("tiny")
+    with pytest.raises(TypeError, match="num_layers=3: neither an argument nor a field of AlbertConfig"):
+        AlbertConfig.preset("base-v2", num_layers=3)
 
 
 def test_group_of_cuts_the_layers_into_even_runs():
@@ -178,7 +178,9 @@ def test_names_of_labels_that_do_not_count_from_zero_are_refused(names):
         AlbertConfig(id2label=names)
 
 
-def test_relative_positions_are_refused():
+def test_another_kind_of_model_and_relative_positions_are_refused():
+    with pytest.raises(ValueError, match="model_type='bert': must be 'albert'"):
+        AlbertConfig(model_type="bert")
     with pytest.raises(ValueError, match="position_embedding_type='relative_key'"):
         AlbertConfig.from_dict({"position_embedding_type": "relative_key"})
 

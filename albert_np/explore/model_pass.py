@@ -42,6 +42,7 @@ def model_pass(
         loss = getattr(out, "loss", None)
         if loss is None:
             upstream = _upstream(twin, out)
+        tape.turn_back()
         twin.backward(**upstream)
     probes = {getattr(out, name).value: gradient.inner for name, gradient in upstream.items()}
     program = program_of(tape, None if loss is None else loss.value, probes)

@@ -57,6 +57,7 @@ def pair_pass(
         upstream = [TapeArray(rng.standard_normal(array.shape)) for array in outputs]
         for array in upstream:
             tape.add(array, live=True)
+        tape.turn_back()
         returned = backward(*upstream, cache)
     gradients = [returned] if isinstance(returned, TapeArray) else returned
     _check_returned(gradients, [arguments[name] for name in inputs])
@@ -131,10 +132,10 @@ def _claims(
 ) -> list[Claim]:
     """Return what the backward function says of the forward function's variables, in the order in which it does."""
     made = {i: row for row in program.rows for i in row.out}
-    forward = {v.name: i for i, v in enumerate(program.values) if v.name and i in made and not made[i].backward}
-    forward |= inputs
+    own = [(v.name, i) for i, v in enumerate(program.values) if v.name and i in made and made[i].kind != "copy"]
+    forward = {name: i for name, i in own if not made[i].backward} | dict(inputs)
     pairs = [(f"d{name}", name, number) for name, number in gradients.items()]
-    pairs += [(v.name, v.name[1:], i) for i, v in enumerate(program.values) if i in made and made[i].backward]
+    pairs += [(name, name[1:], i) for name, i in own if made[i].backward]
     claims: dict[tuple[str, int], Claim] = {}
     for name, of, backward in pairs:
         if name.startswith("d") and of in forward and program.shape(backward) == program.shape(forward[of]):

@@ -39,7 +39,6 @@ def program_of(tape: Tape, loss: int | None, wanted: Iterable[int]) -> Program:
     ]
     rows = _needed(rows, roots)
     program = Program(tape.values, rows, gradients, {}, None if loss is None else found(loss))
-    _mark_backward(program)
     program.rows = with_copies(program)
     pair_up(program)
     return program
@@ -90,10 +89,3 @@ def _needed(rows: list[Row], roots: Iterable[int]) -> list[Row]:
             kept.append(row)
             needed.update(i for i in row.inputs if i is not None)
     return kept[::-1]
-
-
-def _mark_backward(program: Program) -> None:
-    """A row belongs to the backward pass if it was made after the first backward pair, inside a backward call."""
-    first = next((i for i, row in enumerate(program.rows) if row.backward), len(program.rows))
-    for row in program.rows[first:]:
-        row.backward = True

@@ -81,11 +81,8 @@ class Call:
     line: int  # of the parent, where it was made
     arguments: dict[str, Any]  # by name; an array by its number on the tape, see `Tape.number`
     order: int  # how many calls were made before it
+    function: str  # the name by which the package knows it
     returned: Any = None
-
-    @property
-    def function(self) -> str:
-        return self.code.co_name
 
     @property
     def prefix(self) -> str:
@@ -150,10 +147,17 @@ class Contribution(NamedTuple):
     line: int
 
 
-PAIRS = (
+_OPS = (
     "embedding linear layer_norm activation tanh softmax dropout cross_entropy binary_cross_entropy mean_squared_error"
-).split()
+)
+PAIRS = {f"{op}_{way}" for op in _OPS.split() for way in ("forward", "backward")}  # that are one step each
 _FOLLOWED = (Path(ops.__file__), Path(layers.__file__), Path(heads.__file__), Path(model.__file__).parent)
+
+
+def _functions() -> dict[CodeType, str]:
+    """Return the functions that stand in `ops`, `layers` and `heads` at this moment, by name: they may be replaced."""
+    found = [pair for module in (heads, layers, ops) for pair in vars(module).items()]
+    return {function.__code__: name for name, function in found if hasattr(function, "__code__")}
 
 
 @dataclass
@@ -168,13 +172,13 @@ class Tape:
     _stack: list[tuple[FrameType, Call]] = field(default_factory=list)
     _pair: str = ""  # that is running; what it does inside is not written down
     _gradients: dict[int, str] = field(default_factory=dict)  # id of a gradient's array → name
-    _codes: dict[CodeType, str] = field(default_factory=dict)  # of the pairs
+    _codes: dict[CodeType, str] = field(default_factory=dict)  # of the functions that are known by name
+    turn: int = sys.maxsize  # the number of steps before the backward pass
 
     @contextmanager
     def running(self) -> Iterator["Tape"]:
         """Record what is done to tape arrays inside the block."""
-        pairs = [f"{op}_{way}" for op in PAIRS for way in ("forward", "backward")]
-        self._codes = {getattr(ops, name).__code__: name for name in pairs}
+        self._codes = _functions()
         before, TapeArray.tape, profile = TapeArray.tape, self, sys.getprofile()
         sys.setprofile(self._event)
         try:
@@ -192,6 +196,10 @@ class Tape:
             else:
                 params[name].value = params[stored].value
             self._gradients[id(grads[name])] = stored
+
+    def turn_back(self) -> None:
+        """Say that the backward pass begins."""
+        self.turn = len(self.steps)
 
     def add(self, array: TapeArray, live: bool, param: str | None = None) -> int:
         """Give what an array holds now the next number."""
@@ -291,10 +299,11 @@ class Tape:
         parent = self._stack[-1] if self._stack else None
         line = 0 if parent is None else parent[0].f_lineno
         arguments = {name: self._numbered(local[name]) for name in names if name in local}
-        call = Call(code, None if parent is None else parent[1], line, arguments, len(self.calls))
+        name = self._codes.get(code, code.co_name)
+        call = Call(code, None if parent is None else parent[1], line, arguments, len(self.calls), name)
         self.calls.append(call)
         self._stack.append((frame, call))
-        self._pair = self._codes.get(code, "")
+        self._pair = name if name in PAIRS else ""
 
     def _numbered(self, x: Any) -> Any:
         """Return a live array by its number: a constant gets one only where it is used."""

@@ -77,10 +77,10 @@ class _Translation:
 
     def rows(self) -> list[Row]:
         rows: list[Row] = []
-        for step in self.tape.steps:
+        for i, step in enumerate(self.tape.steps):
             row = self._pair(step, rows) if step.cache is not None else self._arithmetic(step)
             if row is not None:
-                row.call, row.line = step.call, step.line
+                row.call, row.line, row.backward = step.call, step.line, i >= self.tape.turn
                 rows.append(row)
         return _with_attention(rows, self.tape)
 
@@ -102,7 +102,7 @@ class _Translation:
         forward = next((r for r in rows if any(c is step.cache for c in r.caches)), None)
         inputs, attrs = _BACKWARD[op](step.operands[0], step.cache, forward)
         inputs = list(map(self.number, inputs))
-        return Row(f"{op}_backward", inputs, list(step.results), attrs, backward=True, caches=[step.cache])
+        return Row(f"{op}_backward", inputs, list(step.results), attrs, caches=[step.cache])
 
     def _arithmetic(self, step: Step) -> Row | None:
         name = "repeat" if step.name == "broadcast_arrays" else step.name

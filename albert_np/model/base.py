@@ -104,6 +104,10 @@ class AlbertBase:
         """
         if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
+        kind: type = type(config)
+        if not issubclass(kind, AlbertConfig):
+            given = f"{kind.__module__}.{kind.__qualname__}"
+            raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
         config.check()
         self.config = config
         self.dtype = np.dtype(dtype)

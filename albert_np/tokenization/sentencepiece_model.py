@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from albert_np.execution import available_threads
-from albert_np.files import read_fields, write_fields
+from albert_np.files import read_fields, telltale, write_fields
 from albert_np.tokenization.normalization import Spans
 
 WORD_START = "▁"  # U+2581: SentencePiece writes the space before a word as part of the piece
@@ -124,10 +124,8 @@ class SentencePieceModel:
         try:
             self._processor.LoadFromSerializedProto(serialized)
         except (RuntimeError, ValueError, TypeError, OSError) as error:
-            pointer = (
-                ": it is a pointer of Git LFS; fetch the file itself" if serialized.startswith(b"version http") else ""
-            )
-            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged){pointer}: {error}") from error
+            hint = telltale(serialized)
+            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged): {error}{hint}") from error
         self.serialized = serialized
         self.pieces: list[str] = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
         self.unk_id: int = self._processor.unk_id()

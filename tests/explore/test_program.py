@@ -55,6 +55,7 @@ def recorded(model, arguments):
     tape.parameters(twin.params, twin.grads)
     with tape.running():
         out = twin(**arguments)
+        tape.turn_back()
         twin.backward()
     return program_of(tape, out.loss.value, []), twin
 

@@ -306,6 +306,8 @@ def test_bad_constructor_arguments_get_one_clear_error():
         AlbertModel(small_config(), dtype="float16")
     with pytest.raises(ValueError, match="backend='torch' is unknown"):
         AlbertModel(small_config(), backend="torch")
+    with pytest.raises(TypeError, match=r"config must be an albert_np\.AlbertConfig, got one of builtins\.str"):
+        AlbertModel("base-v2")
     with pytest.raises(ValueError, match="num_labels=3: sentence order prediction has 2"):
         AlbertForPreTraining(small_config(num_labels=3))
 
@@ -322,8 +324,9 @@ def test_param_store_maps_names_ties_and_spans_to_one_arena():
     assert (store["ab"][:2] == store["a"]).all()
     store["c"] = np.ones(4)
     assert store.flat[12:].tolist() == [1, 1, 1, 1]
-    with pytest.raises(ValueError, match=r"c has shape \(4,\), got \(1,\)"):
-        store["c"] = np.ones(1)
+    for value, shape in ((np.ones(1), r"\(1,\)"), (0.0, r"\(\)")):
+        with pytest.raises(ValueError, match=rf"c has shape \(4,\), got {shape}"):
+            store["c"] = value
     with pytest.raises(KeyError):
         store["d"]
 

@@ -6,10 +6,11 @@ import warnings
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="torch is not installed")
+torch = pytest.importorskip("torch", reason="torch is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 
-from albert_np.config import AlbertConfig  # noqa: E402
+from albert_np import ops  # noqa: E402
+from albert_np.config import HIDDEN_ACTS, AlbertConfig  # noqa: E402
 from albert_np.gradcheck import (  # noqa: E402
     compare_precision,
     compare_with_torch,
@@ -117,3 +118,30 @@ def test_our_tests_do_not_silence_hugging_faces_warnings_about_weights():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         torch_twin(AlbertModel(small_config()))
+
+
+@pytest.mark.parametrize("act", HIDDEN_ACTS)
+def test_activations_and_their_slopes_equal_hugging_faces(act):
+    x = np.linspace(-6, 6, 101)
+    theirs = torch.tensor(x, requires_grad=True)
+    y = transformers.activations.ACT2FN[act](theirs)
+    y.sum().backward()
+    ours, cache = ops.activation_forward(x, act)
+    np.testing.assert_allclose(ours, y.detach().numpy(), rtol=0, atol=1e-10)  # gelu_fast has a rounded constant there
+    np.testing.assert_allclose(ops.activation_backward(np.ones_like(x), cache), theirs.grad.numpy(), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("cls", [AlbertForMaskedLM, AlbertForPreTraining])
+def test_an_untied_decoder_equals_hugging_faces(cls, tmp_path):
+    model = randomize(cls(small_config(tie_word_embeddings=False), dtype="float64"))
+    rows = compare_with_torch(model, inputs_of(model, small_batch(model.config)))
+    assert all(row.ok for row in rows), "\n".join(str(row) for row in rows if not row.ok)
+    model.save_pretrained(tmp_path / "ours")
+    theirs = getattr(transformers, cls.__name__).from_pretrained(tmp_path / "ours")
+    for name, weight in theirs.state_dict().items():
+        np.testing.assert_array_equal(weight.numpy(), model.params[name])
+    with torch.no_grad():
+        theirs.predictions.bias += 1  # nobody reads it
+    theirs.save_pretrained(tmp_path / "theirs")
+    again = cls.from_pretrained(tmp_path / "theirs", dtype="float64")
+    np.testing.assert_array_equal(again.params.flat, model.params.flat)

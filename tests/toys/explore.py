@@ -72,7 +72,12 @@ def fingerprint(x: np.ndarray) -> list[float]:
 
 
 def open_in(tab: Any, made: Pass) -> None:
-    """Put a pass into a tab as `data`, with the modules of the page as `page` and the replay as `values`."""
+    """Put a pass into a tab, see `open_data`."""
+    open_data(tab, made.data, bytes(made.blob))
+
+
+def open_data(tab: Any, data: dict[str, Any], blob: bytes) -> None:
+    """Put what a page carries into a tab as `data`, with the page's modules as `page` and the replay as `values`."""
     tab.evaluate(
         """async ([data, blob]) => {
           const names = ["arrays", "kernels", "engine", "proof", "formulas", "explain"];
@@ -83,7 +88,7 @@ def open_in(tab: Any, made: Pass) -> None:
           const text = (bytes) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
           window.pack = (x) => btoa(text(new Uint8Array(x.slice().buffer)));
         }""",
-        [made.data, base64.b64encode(bytes(made.blob)).decode()],
+        [data, base64.b64encode(blob).decode()],
     )
 
 

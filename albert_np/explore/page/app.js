@@ -1,7 +1,7 @@
 // The explorer: what is open, what the numbers are now, and the parts of the page that show it.
 
 import { ravel, unravel } from "./arrays.js";
-import { inflate, parameterOfRow, stopOfValue, valuesOfStop, wiring, wordIds } from "./data.js";
+import { parameterOfRow, readPass, stopOfValue, valuesOfStop, wiring, wordIds } from "./data.js";
 import { el, figures, pieceText } from "./dom.js";
 import { lossOf, replay, verify } from "./engine.js";
 import { axisLabel, placeText } from "./explain.js";
@@ -59,7 +59,15 @@ export class Explorer {
   check() {
     this.verdict = verify(this.data, this.values);
     const { stopOfRow } = wiring(this.data);
-    this.differing = new Set([...this.verdict].map((row) => stopOfRow[row]).filter((stop) => stop !== undefined));
+    this.broken = (this.data.claims ?? []).filter((claim) => !claim.holds);
+    const stops = [...this.verdict.map((row) => stopOfRow[row]), ...this.broken.map((claim) => this.stopOf(claim.backward))];
+    this.differing = new Set(stops.filter((stop) => stop != null));
+  }
+
+  /** What is wrong at a stop, in words: a gradient that is none, or an array that is not what its op gives. */
+  faultAt(stop) {
+    const claim = this.broken.find(({ backward }) => this.stopOf(backward) === stop);
+    return claim ? t("claim.wrong", claim) : t("stop.differs");
   }
 
   /** The parts of the page, built anew when language, theme or size change. */
@@ -189,6 +197,10 @@ export class Explorer {
     const { outs } = valuesOfStop(this.data, this.data.stops[stop]);
     const { contribution } = wiring(this.data);
     const id = outs.find((out) => contribution[out] && this.data.values[out].shape.length > 1) ?? outs[0];
+    return this.largestIn(id);
+  }
+
+  largestIn(id) {
     const array = this.values[id];
     if (!array?.length) return null;
     let index = 0;
@@ -270,12 +282,18 @@ export class Explorer {
       const op = stop === undefined ? data.rows[row].kind : this.stopTitle(stop);
       const text = t(verdict.length > 1 ? "status.badMore" : "status.bad", { op, n: verdict.length });
       parts.push("✗ ", stop === undefined ? text : el("button", { type: "button", class: "link", onclick: () => this.go(stop) }, text));
+    } else if (this.broken.length) {
+      this.status.className = "status alarm";
+      const [claim] = this.broken; // the first in the order of the backward pass: what it spoils comes after it
+      const open = () => this.go(this.stopOf(claim.backward) ?? 0, { open: this.largestIn(claim.backward) });
+      parts.push("✗ ", el("button", { type: "button", class: "link", onclick: open }, t("claim.wrong", claim)));
     } else if (verdict.params?.length) {
       this.status.className = "status alarm";
       parts.push(`✗ ${t("status.params", { name: pieceText(data.params[verdict.params[0].param].name, 60) })}`);
     } else {
       this.status.className = "status good";
       parts.push(`✓ ${t("status.good", { n: verdict.count, worst: (verdict.worst || 2 ** -52).toExponential(0).replace("-", "−") })}`);
+      if (data.claims?.length) parts.push(` · ${t("claim.good", { n: data.claims.length })}`);
     }
     this.status.replaceChildren(...parts);
   }
@@ -548,8 +566,8 @@ export class Explorer {
 export async function boot(page) {
   const root = page.getElementById("explore-root");
   try {
-    const data = JSON.parse(page.getElementById("explore-data").textContent);
-    await inflate(data, page.getElementById("explore-arrays").textContent);
+    const [text, arrays] = ["explore-data", "explore-arrays"].map((id) => page.getElementById(id).textContent);
+    const data = await readPass(text, arrays);
     return mount(root, data, { links: true, focus: window.parent === window });
   } catch (error) {
     root.prepend(el("p", { class: "alarm", role: "alert" }, `${t("app.old")} ${error.message}`));

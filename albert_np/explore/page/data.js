@@ -1,11 +1,16 @@
 // What the page carries, and how its rows, values and stops hang together.
 
-/** Unpack the arrays (base64 of raw deflate) into `data.bytes`. */
-export async function inflate(data, base64) {
-  const packed = Uint8Array.from(atob(base64.trim()), (character) => character.charCodeAt(0));
+/** Unpack what travels as text (base64 of raw deflate). */
+async function unpack(base64) {
+  const packed = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  data.bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  return data;
+  return new Response(stream).arrayBuffer();
+}
+
+/** The recorded pass, from the two texts that a page carries: what it is (JSON), and the bytes of its arrays. */
+export async function readPass(text, arrays) {
+  const [json, bytes] = await Promise.all([unpack(text), unpack(arrays)]);
+  return { ...JSON.parse(new TextDecoder().decode(json)), bytes: new Uint8Array(bytes) };
 }
 
 /** Who makes each value, whose gradient a value is, and which stop a row belongs to: worked out once. */

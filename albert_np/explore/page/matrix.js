@@ -39,7 +39,7 @@ function cellFormat(array, largest, fewer) {
   const power = exponent < -1 || exponent > 2 ? exponent : 0;
   const decimals = Math.max(0, (power || exponent < 1 ? 2 : exponent === 1 ? 1 : 0) - fewer);
   const factor = 10 ** -power;
-  return { power, text: (x) => (x === 0 ? "0" : Math.abs(x) > 1e29 ? (x > 0 ? "∞" : "−∞") : minus((x * factor).toFixed(decimals))) };
+  return { power, text: (x) => (x === 0 ? "0" : Math.abs(x) > 1e29 ? (x > 0 ? "∞" : "−∞") : minus((x * factor).toFixed(decimals)).replace(/^−(0\.?0*)$/, "$1")) };
 }
 
 /** Sizes of cells so that an array fits into width × height: {cellWidth, cellHeight, binned columns and rows, perLine …}. */

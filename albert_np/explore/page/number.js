@@ -72,7 +72,8 @@ export class NumberPanel {
     const formulas = [here ? null : told.formula, told.substituted].filter(Boolean);
     if (formulas.length) parts.push(el("div", { class: "formulas small" }, formulas.map((markup) => mathOf(markup))));
     if (steps.length) parts.push(this.steps(steps));
-    if (terms.length > 1 || (terms.length && !steps.length)) parts.push(this.terms(terms, told.total ?? this.app.values[open.id][open.index], true));
+    if (terms.length && !steps.length) parts.push(this.terms(terms, told.total, true));
+    else if (terms.length > 1) parts.push(el("details", { class: "inner-sum" }, el("summary", {}, t("number.asSum", { n: terms.length })), this.terms(terms, told.total, false)));
     for (const sum of sums) {
       parts.push(el("details", { class: "inner-sum" }, el("summary", {}, labelText(sum.label), ` = ${figures(sum.total, 5)}`), this.terms(sum.terms, sum.total, false)));
     }
@@ -111,7 +112,7 @@ export class NumberPanel {
   term(term, largest) {
     const factors = (term.factors ?? []).flatMap((factor, i) => [i ? " × " : null, this.factor(factor)]);
     const label = term.id != null ? this.app.numberLink(term.id, term.flat, labelText(term.label)) : labelText(term.label ?? "");
-    return el("tr", {}, el("th", { scope: "row", title: labelText(term.label ?? "") }, label), el("td", { class: "factors" }, factors), el("td", {}, figures(term.value, 4)), barCell(term.value, largest));
+    return el("tr", {}, el("th", { scope: "row", title: labelText(term.label ?? "") }, label), el("td", { class: `factors${factors.length > 4 ? " many" : ""}` }, factors), el("td", {}, figures(term.value, 4)), barCell(term.value, largest));
   }
 
   factor(factor) {

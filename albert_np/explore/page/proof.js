@@ -1,9 +1,11 @@
 // Proofs: a number is moved, the pass runs again, and the slope of the loss is compared with what backward says.
+import { countOf, stridesOf } from "./arrays.js";
 import { lossOf, replay } from "./engine.js";
 
 /** What to prove for a value on screen: itself, or what it is the gradient of; null where nothing can be.
  *
- * {value}: a number of the forward pass; {param, row}: a parameter in one use, the row that read it.
+ * {value}: a number of the forward pass; {param, row}: a parameter in one use, the row that read it. The place of a number
+ * in the flat array is the same in both.
  */
 export function targetOf(data, id) {
   for (const [param, { grad }] of data.params.entries()) {
@@ -14,7 +16,17 @@ export function targetOf(data, id) {
   if (param != null) return { param };
   if (grad != null) return { value: id };
   const primal = data.values.findIndex((value) => value.grad === id);
-  return primal >= 0 ? { value: primal } : null;
+  if (primal >= 0) return { value: primal };
+  const reshaped = data.rows.find((row) => row.in[0] === id && isReshape(data, row));
+  return reshaped ? targetOf(data, reshaped.out[0]) : null;
+}
+
+/** Whether a row hands its numbers on in the same order, in another shape. */
+function isReshape(data, { kind, in: [from], out: [to], attrs }) {
+  if (kind !== "view" || attrs.offset !== 0) return false;
+  const [before, { shape }] = [data.values[from].shape, data.values[to]];
+  const own = stridesOf(shape);
+  return countOf(before) === countOf(shape) && shape.every((length, axis) => length === 1 || attrs.strides[axis] === own[axis]);
 }
 
 /** Prove one number's gradient by central differences, extrapolated to a step of zero (Ridders).
@@ -35,10 +47,11 @@ export function prove(data, values, target, index) {
     }
     return points.get(delta);
   };
-  const found = extrapolate(differencesOf(lossAt, start), 2 * stepScale(array, start));
+  const scale = stepScale(array, start);
+  const found = extrapolate(differencesOf(lossAt, start), 2 * scale);
   for (const share of [-0.75, 0.75]) lossAt(share * found.widest); // so that the curve is round where it is wide
   const curve = [...points].map(([delta, loss]) => ({ delta, loss })).sort((one, other) => one.delta - other.delta);
-  return { backward, ...found, ...judge(backward, found), points: curve, start, note: noteOf(data, override) };
+  return { backward, ...found, ...judge(backward, found, (Number.EPSILON * Math.abs(points.get(0))) / scale), points: curve, start, note: noteOf(data, override) };
 }
 
 /** Where a number is read, and what the backward pass says of it. */
@@ -78,7 +91,7 @@ function differencesOf(lossAt, start) {
   };
 }
 
-const [HALVINGS, WIDENINGS] = [10, 5];
+const [HALVINGS, WIDENINGS] = [22, 5];
 const ENOUGH = 1e-10; // of a slope: ten digits convince anybody
 
 /** Differences of steps halved again and again; of each, its powers of the step are eliminated one after the other. */
@@ -112,12 +125,14 @@ function widen(differences, step) {
   return step;
 }
 
-function judge(backward, { slope, error, noise }) {
+/** `floor`: what backward's own rounding may leave of a gradient that is zero. */
+function judge(backward, { slope, error, noise }, floor) {
   if (backward === null) return { digits: null, verdict: null };
   const off = Math.abs(backward - slope);
   const size = Math.max(Math.abs(backward), Math.abs(slope));
+  const unsure = Math.max(error, noise, floor);
+  if (size <= 4 * unsure) return { digits: 0, verdict: "zero", noise: unsure };
   const digits = off === 0 ? 15 : Math.max(0, Math.min(15, Math.floor(-Math.log10(off / size))));
-  if (size <= 4 * noise) return { digits: 0, verdict: "zero" };
   return { digits, verdict: digits >= 6 || off <= 3 * Math.max(error, noise) ? "agree" : "differ" };
 }
 

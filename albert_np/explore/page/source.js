@@ -93,7 +93,8 @@ export class SourcePane {
 
   heading(source, equation) {
     const fold = el("button", { type: "button", class: "quiet", "aria-pressed": String(this.unfolded), onclick: () => this.toggle() }, t("source.whole"));
-    return el("h3", {}, source.function, el("span", { class: "soft" }, ` ${source.file}`), equationOf(this.app.data, equation), fold);
+    const folds = docstringLines(source.lines).filter(Boolean).length > 1;
+    return el("h3", {}, source.function, el("span", { class: "soft" }, ` ${source.file}`), equationOf(this.app.data, equation), folds && fold);
   }
 
   own(source, line) {

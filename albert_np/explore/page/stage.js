@@ -7,6 +7,7 @@ import { t } from "./i18n.js";
 import { MatrixView } from "./matrix.js";
 
 const PADDING = 16;
+const TALL_ENOUGH = 165; // px in which eighteen rows have their names
 
 export class Stage {
   constructor(app) {
@@ -26,7 +27,7 @@ export class Stage {
       "header", { class: "stage-head" },
       el("h2", {}, app.stopPlace(s), " · ", app.stopName(s), " ", el("span", { class: `badge ${stop.phase}` }, t(`phase.${stop.phase}`)), mirror),
       el("div", { class: "formulas" }, formulas.map((formula) => mathOf(formula))),
-      app.differing.has(s) ? el("p", { class: "alarm" }, t("stop.differs")) : null,
+      app.differing.has(s) ? el("p", { class: "alarm" }, app.faultAt(s)) : null,
     );
     this.element.className = `stage is-${stop.phase}`;
     this.element.replaceChildren(head);
@@ -47,20 +48,20 @@ export class Stage {
     this.element.replaceChildren(head, ...parts.filter(Boolean));
   }
 
-  /** Room for an array: all of them, if they can be, above the fold. */
+  /** Room for an array: all of them, if they can be, above the fold, and as large as that allows. */
   roomFor(head, { ins, outs }) {
     const width = Math.max(240, this.element.clientWidth - 2 * PADDING);
-    const lines = [ins, outs].map((ids) => this.linesOf(ids, width));
     const height = this.app.scrolls() ? this.element.clientHeight - head.offsetHeight - 3 * PADDING : Infinity;
-    const total = lines[0].length + lines[1].length;
-    const unit = this.app.unit;
-    const budget = Math.max(90, Math.min(250, height / Math.max(2, total) - 2.4 * unit));
-    return { width, budget, lines };
+    const most = width < 420 ? 1 : width < 560 ? 2 : 3;
+    for (let perLine = 1; ; perLine++) {
+      const lines = [ins, outs].map((ids) => this.linesOf(ids, perLine));
+      const budget = height / (lines[0].length + lines[1].length) - 2.4 * this.app.unit;
+      if (budget >= TALL_ENOUGH || perLine >= most) return { width, budget: Math.max(90, Math.min(320, budget)), lines };
+    }
   }
 
-  /** Which arrays stand side by side: those of rank above 2 with several panels alone, others up to three in a line. */
-  linesOf(ids, width) {
-    const perLine = width < 420 ? 1 : width < 560 ? 2 : 3;
+  /** Which arrays stand side by side: those of several panels alone, others up to so many in a line. */
+  linesOf(ids, perLine) {
     const lines = [];
     for (const id of ids) {
       const wide = this.panelCount(id) > 1;

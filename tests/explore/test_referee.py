@@ -1,0 +1,254 @@
+"""A wrong op is named, in a model's pass and in a reader's own pair."""
+
+import numpy as np
+import pytest
+
+from albert_np import model as models
+from albert_np import ops
+from albert_np.config import AlbertConfig
+from albert_np.explore import explore
+
+
+def model_and_batch():
+    config = AlbertConfig(
+        vocab_size=23,
+        embedding_size=6,
+        hidden_size=8,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=12,
+        max_position_embeddings=9,
+        hidden_dropout_prob=0.3,
+    )
+    labels = np.full((2, 5), -100)
+    labels[0, 1], labels[1, 2] = 7, 9
+    batch = {
+        "input_ids": np.random.default_rng(0).integers(5, 23, (2, 5)),
+        "labels": labels,
+        "sentence_order_label": np.array([0, 1]),
+    }
+    return models.AlbertForPreTraining(config, dtype="float64"), batch
+
+
+def scaled(way, name, wrong):
+    """The pair's function with its first result changed."""
+    right = getattr(ops, f"{name}_{way}")
+
+    def changed(dy, cache):
+        result = right(dy, cache)
+        return (wrong(result[0], dy), *result[1:]) if isinstance(result, tuple) else wrong(result, dy)
+
+    return changed
+
+
+BACKWARD_BUGS = {
+    "embedding": lambda dx, dy: dx * (dx > 0),
+    "linear": lambda dx, dy: dx * 0.5,
+    "layer_norm": lambda dx, dy: dx + dx.mean() + 0.01,
+    "activation": lambda dx, dy: dy * 1.0,
+    "tanh": lambda dx, dy: dy * 1.0,
+    "softmax": lambda dx, dy: dx + 0.001 * dy,
+    "dropout": lambda dx, dy: dy * 1.0,
+    "cross_entropy": lambda dx, dy: dx * 2,
+}
+
+
+@pytest.mark.parametrize("name", BACKWARD_BUGS)
+def test_a_wrong_backward_op_is_named(name, monkeypatch):
+    model, batch = model_and_batch()
+    monkeypatch.setattr(ops, f"{name}_backward", scaled("backward", name, BACKWARD_BUGS[name]))
+    differs = explore(model, batch).differs
+    assert differs
+    assert all(found.startswith(f"{name}_backward (") for found in differs), differs
+
+
+def buggy_attention(dcontext, cache):
+    query, key, value, softmax, dropout, dropped = cache
+    ddropped = dcontext @ value.swapaxes(-1, -2)
+    dvalue = dropped.swapaxes(-1, -2) @ dcontext
+    dscores = ops.softmax_backward(ops.dropout_backward(ddropped, dropout), softmax)
+    return dscores @ key, dscores.swapaxes(-1, -2) @ query, dvalue  # 1/√D is forgotten
+
+
+def buggy_values(dcontext, cache):
+    query, key, value, softmax, dropout, dropped = cache
+    scale = query.shape[-1] ** -0.5
+    ddropped = dcontext @ value.swapaxes(-1, -2)
+    dvalue = dropped @ dcontext  # not transposed
+    dscores = ops.softmax_backward(ops.dropout_backward(ddropped, dropout), softmax)
+    return dscores @ key * scale, dscores.swapaxes(-1, -2) @ (query * scale), dvalue
+
+
+@pytest.mark.parametrize("wrong, named", [(buggy_attention, "scores_backward"), (buggy_values, "context_backward")])
+def test_a_wrong_part_of_attention_is_named(wrong, named, monkeypatch):
+    model, batch = model_and_batch()
+    monkeypatch.setattr(ops, "attention_backward", wrong)
+    differs = explore(model, batch).differs
+    assert differs
+    assert all(found.startswith(f"{named} (") for found in differs), differs
+
+
+FORWARD_BUGS = {
+    "_gelu_new": lambda right: lambda x: right(x) + 0.01,
+    "_softmax": lambda right: lambda x: right(x * 1.01),
+}
+
+
+@pytest.mark.parametrize("helper", FORWARD_BUGS)
+def test_a_wrong_formula_inside_an_op_is_named(helper, monkeypatch):
+    model, batch = model_and_batch()
+    wrong = FORWARD_BUGS[helper](getattr(ops, helper))
+    monkeypatch.setattr(ops, helper, wrong)
+    if helper == "_gelu_new":
+        act = ops.ACTIVATIONS["gelu_new"]
+        monkeypatch.setitem(ops.ACTIVATIONS, "gelu_new", act._replace(value=wrong))
+    first = explore(model, batch).differs[0]
+    assert first.startswith({"_gelu_new": "activation_forward", "_softmax": "softmax_forward"}[helper])
+
+
+# Readers' own pairs.
+
+
+def rms_norm_forward(x, weight):
+    mean_square = np.mean(x**2, axis=-1, keepdims=True)
+    r = 1 / np.sqrt(mean_square + 1e-6)
+    x_hat = x * r
+    y = x_hat * weight
+    return y, (x, r, x_hat, weight)
+
+
+def rms_norm_backward(dy, cache):
+    _x, r, x_hat, weight = cache
+    dx_hat = dy * weight
+    dx = r * (dx_hat - x_hat * np.mean(dx_hat * x_hat, axis=-1, keepdims=True))
+    dweight = (dy * x_hat).reshape(-1, len(weight)).sum(axis=0)
+    return dx, dweight
+
+
+def without_projection(dy, cache):
+    _x, r, x_hat, weight = cache
+    dx_hat = dy * weight
+    dx = r * dx_hat
+    dweight = (dy * x_hat).reshape(-1, len(weight)).sum(axis=0)
+    return dx, dweight
+
+
+def without_weight(dy, cache):
+    _x, r, x_hat, weight = cache
+    dx_hat = dy * 1.0
+    dx = r * (dx_hat - x_hat * np.mean(dx_hat * x_hat, axis=-1, keepdims=True))
+    dweight = (dy * x_hat).reshape(-1, len(weight)).sum(axis=0)
+    return dx, dweight
+
+
+def inputs(rng=None):
+    rng = np.random.default_rng(0)
+    return rng.standard_normal((2, 3, 5)), rng.standard_normal(5)
+
+
+def test_a_right_pair_of_a_reader_has_nothing_against_it():
+    exploration = explore(rms_norm_forward, rms_norm_backward, inputs())
+    assert exploration.differs == []
+    assert {claim.name for claim in exploration.claims} == {"dx_hat", "dx", "dweight"}
+
+
+@pytest.mark.parametrize(
+    "backward, first",
+    [(without_projection, "dx is not the gradient of x"), (without_weight, "dx_hat is not the gradient of x_hat")],
+)
+def test_the_first_wrong_line_of_a_readers_pair_is_named(backward, first):
+    assert explore(rms_norm_forward, backward, inputs()).differs[0] == first
+
+
+def swiglu_forward(x, gate, up):
+    u, v = x @ gate.T, np.einsum("bi,oi->bo", x, up)
+    s = 1 / (1 + np.exp(-u))
+    y = u * s * v
+    return y, (x, gate, up, u, v, s)
+
+
+def swiglu_backward(dy, cache):
+    x, gate, up, u, v, s = cache
+    dv = dy * u * s
+    du = dy * v * (s + u * s * (1 - s))
+    dx = du @ gate + dv @ up
+    return dx, du.T @ x, dv.T @ x
+
+
+def test_products_and_einsum_of_a_reader():
+    rng = np.random.default_rng(1)
+    given = {"x": rng.standard_normal((4, 3)), "gate": rng.standard_normal((6, 3)), "up": rng.standard_normal((6, 3))}
+    exploration = explore(swiglu_forward, swiglu_backward, given)
+    assert exploration.differs == []
+    assert len(exploration.claims) == 5
+
+
+def in_place_forward(x, labels):
+    shifted = x - x.max(axis=-1, keepdims=True)
+    probs = np.exp(shifted)
+    probs /= probs.sum(axis=-1, keepdims=True)
+    rows = np.arange(len(labels))
+    loss = -np.log(probs[rows, labels]).mean()
+    return loss, (probs, labels)
+
+
+def in_place_backward(dloss, cache):
+    probs, labels = cache
+    dx = probs.copy()
+    dx[np.arange(len(labels)), labels] -= 1
+    dx *= dloss / len(labels)
+    return dx
+
+
+def test_what_is_changed_in_place_is_followed():
+    rng = np.random.default_rng(2)
+    exploration = explore(
+        in_place_forward, lambda d, c: (in_place_backward(d, c),), (rng.standard_normal((4, 3)), np.array([0, 2, 1, 1]))
+    )
+    assert exploration.differs == []
+
+
+@pytest.mark.parametrize(
+    "forward, backward, error, words",
+    [
+        (lambda x, weight: None, rms_norm_backward, TypeError, "`return` missing"),
+        (lambda x, weight: x * weight, rms_norm_backward, TypeError, "cache"),
+        (rms_norm_forward, lambda dy, cache: None, TypeError, "`return` missing"),
+        (rms_norm_forward, lambda dy, cache: (dy,), ValueError, "1 gradients, expected 2"),
+        (rms_norm_forward, lambda dy, cache: (dy, dy), ValueError, "shape"),
+        (lambda x, weight: (np.sort(x) * weight, ()), lambda dy, cache: (dy, dy[0, 0]), ValueError, "numpy.sort"),
+        (1, rms_norm_backward, TypeError, "forward must be a function"),
+    ],
+)
+def test_what_is_no_pair_is_refused(forward, backward, error, words):
+    with pytest.raises(error, match=words):
+        explore(forward, backward, inputs())
+
+
+def test_what_is_too_large_or_has_no_loss_is_refused():
+    model, batch = model_and_batch()
+    with pytest.raises(ValueError, match="give its labels"):
+        explore(model, {"input_ids": batch["input_ids"]})
+    config = AlbertConfig(
+        vocab_size=30000, embedding_size=128, num_hidden_layers=1, hidden_size=64, num_attention_heads=1
+    )
+    with pytest.raises(ValueError, match="2,000,000 at most"):
+        explore(models.AlbertModel(config), {"input_ids": [[2, 3]]})
+    with pytest.raises(TypeError, match="a model and its batch"):
+        explore(3, 4)
+
+
+def test_the_model_and_the_profiler_are_left_as_they_were():
+    import sys
+
+    model, batch = model_and_batch()
+    seen = []
+    sys.setprofile(lambda *event: seen.append(event[1]))
+    try:
+        hook = sys.getprofile()
+        explore(model, batch)
+        assert sys.getprofile() is hook
+    finally:
+        sys.setprofile(None)
+    assert not model.grads.flat.any()
+    assert model.cache is None
