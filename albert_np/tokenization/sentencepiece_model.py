@@ -212,6 +212,10 @@ class SentencePieceModel:
         """Whether white space, or the end of the text, was behind a piece."""
         return self._space_behind and piece.endswith(WORD_START)
 
+    def word_of_space(self, start: int, end: int, text: str) -> int:
+        """The character, of the word that it belongs to, for a "▁" that stands for `text[start:end]`."""
+        return max(start - 1, 0) if self._space_behind and start < len(text) - 1 else min(end, len(text) - 1)
+
     def blanks(self, text: str) -> set[str]:
         """The characters of `text` that leave no trace in pieces when they stand alone: spaces, controls."""
         characters = set(text)
