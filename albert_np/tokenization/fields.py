@@ -152,4 +152,4 @@ def read_object(file: Path) -> dict[str, Any]:
         return {}
     if file.stat().st_size > LARGEST_FILE:
         raise ValueError(f"{file} has {file.stat().st_size} bytes, more than a tokenizer's file can have")
-    return read_json(file)
+    return read_json(file, max_bytes=LARGEST_FILE)
