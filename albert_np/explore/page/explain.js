@@ -75,7 +75,7 @@ export function explainParam(data, values, param, flat) {
   };
 }
 
-const SHOWN = 3;
+const SHOWN = 2; // as many as stand in one line
 
 /** The largest terms, multiplied out as far as they have factors, and dots for the rest. */
 function termsInFormula(terms) {
