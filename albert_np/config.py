@@ -286,7 +286,7 @@ class AlbertConfig:
         """Read a Hugging Face config.json; ValueError names the file where it is not a JSON object or not ALBERT's."""
         values = read_json(path)
         if values.get("model_type", "albert") != "albert":
-            raise ValueError(f"{path} is of model_type={values['model_type']!r}, not 'albert'")
+            raise ValueError(f"{path} is of model_type={str(values['model_type'])[:80]!r}, not 'albert'")
         try:
             return cls.from_dict(values)
         except ValueError as error:

@@ -436,7 +436,7 @@ def telltale(start: bytes) -> str:
     return next((f" (it is {what})" for sign, what in _TELLTALES.items() if plain.startswith(sign.lower())), "")
 
 
-def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: int = 2**24) -> dict[str, Any]:
+def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: int = 2**23) -> dict[str, Any]:
     """Return the JSON object in a file, checked against a schema, see `albert_np.schema`, if one is given.
 
     Raises ValueError, naming the file and the field, if it is damaged, holds something else, has more than `max_bytes`

@@ -47,7 +47,8 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
             raise ValueError(f"torch.save did not write it{telltale(start)}")
         return _arrays(root, blocks)
     except (ValueError, zipfile.BadZipFile, NotImplementedError, OverflowError, struct.error) as error:
-        raise ValueError(f"{path} cannot be read as a PyTorch file: {error}") from error
+        problem = " ".join(str(error).splitlines())  # which names whatever the file holds
+        raise ValueError(f"{path} cannot be read as a PyTorch file: {problem}") from error
 
 
 def _open_zip(path: str | Path, data: np.ndarray) -> tuple[Any, Blocks]:

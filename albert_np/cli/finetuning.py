@@ -238,10 +238,12 @@ def _train(run: Any, title: str) -> Any:
 
 
 def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
+    from albert_np.checkpoints import find_model, open_checkpoint
     from albert_np.tasks.demo import demo
 
     if not Path(model).exists():
         raise FileNotFoundError(f"{model} is not there: make it with `albert-np quickstart`, or give --model")
+    open_checkpoint(find_model(model))  # before the library is read, which takes a while
     result = demo(output, model, seed, _train)
     if as_json:
         print_json(result._asdict())

@@ -81,7 +81,7 @@ class Call:
     line: int  # of the parent, where it was made
     arguments: dict[str, Any]  # by name; an array by its number on the tape, see `Tape.number`
     order: int  # how many calls were made before it
-    function: str  # the name by which the package knows it
+    function: str  # the name by which the package knows it; "" for a reader's own
     returned: Any = None
 
     @property
@@ -299,7 +299,8 @@ class Tape:
         parent = self._stack[-1] if self._stack else None
         line = 0 if parent is None else parent[0].f_lineno
         arguments = {name: self._numbered(local[name]) for name in names if name in local}
-        name = self._codes.get(code, code.co_name)
+        own = code.co_filename in self.followed  # a reader's, whatever its name: `softmax_forward` is not ops'
+        name = self._codes.get(code, "" if own else code.co_name)
         call = Call(code, None if parent is None else parent[1], line, arguments, len(self.calls), name)
         self.calls.append(call)
         self._stack.append((frame, call))

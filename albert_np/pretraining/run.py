@@ -60,9 +60,16 @@ class PretrainingRun:
                 f"{path} is damaged: vocab_size={sizes[0]} for a vocabulary of {sizes[1]}, "
                 f"max_seq_length={lengths[0]} for {lengths[1]} positions"
             )
-        self.corpus = TokenizedCorpus.open(self.output / "corpus" / "train")
-        folder = self.output / "corpus" / "held_out"
-        self.held_out = TokenizedCorpus.open(folder) if folder.exists() else None
+        self.corpus = self._corpus("train")
+        self.held_out = self._corpus("held_out") if (self.output / "corpus" / "held_out").exists() else None
+
+    def _corpus(self, name: str) -> TokenizedCorpus:
+        folder = self.output / "corpus" / name
+        corpus = TokenizedCorpus.open(folder)
+        try:
+            return corpus.check(self.tokenizer)
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
 
     def check(self, report: Callable[[str], None] = lambda what: None) -> None:
         """Say what an epoch shows, and warn of what it leaves out; ValueError if texts and recipe do not fit."""

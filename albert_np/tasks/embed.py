@@ -13,6 +13,7 @@ from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.model import AlbertModel
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.kinds.base import cut_rows, row, stacked_inputs
+from albert_np.tasks.predict import listed_texts
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["POOLINGS", "embed", "load_encoder"]
@@ -50,15 +51,16 @@ def embed(
     Warns of texts that are longer than the model can read, and cut. Raises TypeError for what is no list of texts,
     ValueError for another pooling.
     """
-    if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
-        raise TypeError(f"texts must be a list of texts, got {texts!r:.40}; of one text, a list of one")
+    if not isinstance(model, AlbertModel):
+        raise TypeError(f"model must be an AlbertModel, see load_encoder; got a {type(model).__name__}")
+    texts = listed_texts("texts", texts)
     if pooling not in POOLINGS:
         raise ValueError(f"pooling={pooling!r}: allowed are {', '.join(POOLINGS)}")
     vectors = np.empty((len(texts), model.config.hidden_size), model.dtype)
     if not texts:
         return vectors
     longest = model.config.max_position_embeddings
-    rows = cut_rows(tokenizer, list(texts), None, longest)
+    rows = cut_rows(tokenizer, texts, None, longest)
     if cut := sum(each.cut > 0 for each in rows):
         warnings.warn(
             f"{cut:,} of {len(texts):,} texts are cut to {longest} tokens, which is all that the model can read",

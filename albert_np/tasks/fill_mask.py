@@ -52,8 +52,8 @@ def fill_mask(
         raise ValueError(f"text={text!r} has no {tokenizer.mask_token}")
     if ids.shape[1] > limit:
         raise ValueError(f"text has {ids.shape[1]} tokens; this model takes at most {limit}")
-    if not 1 <= top_k <= model.config.vocab_size:
-        raise ValueError(f"top_k={top_k}: allowed are 1 to {model.config.vocab_size}")
+    if type(top_k) is not int or not 1 <= top_k <= model.config.vocab_size:
+        raise ValueError(f"top_k={top_k!r}: allowed are 1 to {model.config.vocab_size}")
     out = model.eval()(ids, grad=False)
     logits = out.logits if hasattr(out, "logits") else out.prediction_logits
     probs, _ = softmax_forward(model.backend.to_numpy(logits)[0, blanks])  # (blanks, V)

@@ -28,7 +28,7 @@ from albert_np.checkpoints import (
 )
 from albert_np.config import AlbertConfig
 from albert_np.execution.replicas import available_threads
-from albert_np.files import is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
+from albert_np.files import given, is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
 from albert_np.tasks.batches import FineTuningData, class_weights_for, objective
@@ -127,9 +127,11 @@ def prepare_finetuning(
     if task, examples and model do not fit, or for a `max_seq_length` other than the task's own that the model cannot
     read.
     """
-    output = Path(output)
+    output = given(output)
     if not is_vacant(output):
         raise FileExistsError(f"{output} already exists: resume the run in it or choose another folder")
+    if not isinstance(recipe, FineTuningRecipe | None):
+        raise TypeError(f"recipe must be a FineTuningRecipe, got a {type(recipe).__name__}")
     task = named_task(task) if isinstance(task, str) else task
     check_task(task)
     kind = KINDS[task.kind]

@@ -26,6 +26,8 @@ def hold_out(examples: Sequence[Example], share: float, seed: int = 0) -> HeldOu
     questions by whether they have an answer. An example with a label that would then be missing in training is not
     held out. Raises ValueError if that leaves nothing on either side.
     """
+    if not 0 < share < 1:
+        raise ValueError(f"held_out={share!r}: must be a share, between 0 and 1")
     count = round(share * len(examples))
     order = np.random.default_rng(seed).permutation(len(examples)).tolist()
     ranked = sorted(order, key=lambda i: _rank(examples[i]))

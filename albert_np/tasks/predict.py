@@ -23,7 +23,7 @@ from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics
 
-__all__ = ["Evaluation", "Predictor", "check_list", "label_list", "save_task"]
+__all__ = ["Evaluation", "Predictor", "check_list", "label_list", "listed_texts", "save_task"]
 
 TASK_FILE = "task.json"
 TOKENS = 8192  # that a thread is given at a time
@@ -91,10 +91,10 @@ class Predictor:
 
     def classify(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> list[Prediction]:
         """Return the class, the labels or the number of each text, or pair of texts."""
-        _check_texts("texts", texts)
+        texts = listed_texts("texts", texts)
         if pairs is None:
             return self.predict([TextExample(text) for text in texts])
-        _check_texts("pairs", pairs)
+        pairs = listed_texts("pairs", pairs)
         if len(pairs) != len(texts):
             raise ValueError(f"texts and pairs must be equally many, got {len(texts)} and {len(pairs)}")
         return self.predict([TextExample(*both) for both in zip(texts, pairs, strict=True)])
@@ -103,14 +103,15 @@ class Predictor:
         """Return the tags of each sentence: of its words, or, of a string, of what `split_words` makes of it."""
         if isinstance(sentences, str):
             raise TypeError(f"sentences must be a list of sentences, got one: write [{sentences[:20]!r}]")
-        for i, sentence in enumerate(sentences):
-            if not isinstance(sentence, str):
-                _check_texts(f"sentences[{i}]", sentence)
-        words = [split_words(sentence) if isinstance(sentence, str) else sentence for sentence in sentences]
+        words = [
+            split_words(sentence) if isinstance(sentence, str) else listed_texts(f"sentences[{i}]", sentence)
+            for i, sentence in enumerate(sentences)
+        ]
         return self.predict([TaggedExample(tuple(each)) for each in words])
 
     def entities(self, text: str) -> list[Entity]:
         """Return the spans that the tags of a text's words mark, in order, and the characters at which they stand."""
+        _check_text("text", text)
         return entities(text, self.tag([text])[0], self.labels)
 
     def answer(self, question: str, context: str) -> Prediction:
@@ -121,8 +122,12 @@ class Predictor:
 
     def choose(self, choices: Sequence[str], context: str, question: str | None = None) -> Prediction:
         """Return which of the choices fits."""
-        _check_texts("choices", choices)
+        choices = listed_texts("choices", choices)
+        if not choices:
+            raise ValueError("choices is empty: there is nothing to choose from")
         _check_text("context", context)
+        if question is not None:
+            _check_text("question", question)
         return self.predict([ChoiceExample(context, question, tuple(choices))])[0]
 
     def features(self, examples: Sequence[Example]) -> list[Feature]:
@@ -205,14 +210,17 @@ def check_list(name: str, examples: Any, kind: Kind[Any]) -> None:
         raise TypeError(f"{name} must be a list of {kind.example.__name__}, got a {type(examples).__name__}")
 
 
-def _check_texts(name: str, texts: Sequence[str]) -> None:
-    if isinstance(texts, str | bytes) or not isinstance(texts, Sequence):
+def listed_texts(name: str, texts: Any) -> list[str]:
+    """Return texts of any iterable in a list; TypeError for one string, which would be a list of its letters."""
+    if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of texts, got {texts!r:.40}; of one text, a list of one")
-    for i, text in enumerate(texts):
+    made = list(texts)
+    for i, text in enumerate(made):
         _check_text(f"{name}[{i}]", text)
+    return made
 
 
-def _check_text(name: str, text: str) -> None:
+def _check_text(name: str, text: object) -> None:
     if not isinstance(text, str):
         raise TypeError(f"{name} must be a text, got {type(text).__name__}")
 

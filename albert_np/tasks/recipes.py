@@ -1,6 +1,6 @@
 """Fine-tuning tasks by name: with the paper's settings, and one of each kind for data of your own."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from albert_np.tasks.kinds import KINDS
@@ -46,6 +46,8 @@ def task_settings(
     its bounds, a metric that tasks of this kind do not have, or if both steps and epochs are given; TypeError for a
     setting that there is not.
     """
+    if strange := [setting for setting in changes if setting not in {field.name for field in fields(NamedTask)}]:
+        raise TypeError(f"{strange[0]!r} is no setting of a task, see NamedTask")
     task = replace(named_task(name), **{field: value for field, value in changes.items() if value is not None})
     check_task(task)
     if steps is not None and epochs is not None:
@@ -58,6 +60,8 @@ def task_settings(
 
 def check_task(task: NamedTask) -> None:
     """Raise ValueError if there is no such kind of task, or its answers are not measured by the task's metric."""
+    if not isinstance(task, NamedTask):
+        raise TypeError(f"task must be a name or a NamedTask, see task_settings; got a {type(task).__name__}")
     if task.kind not in KINDS:
         raise ValueError(f"kind={task.kind!r}: allowed are {', '.join(KINDS)}")
     if task.metric not in KINDS[task.kind].measures:

@@ -1,9 +1,10 @@
 """Text to ids and back: the SentencePiece tokenizer of ALBERT.
 
 In the order of a call: `tokenizer` (the class, with its options and special tokens as `attributes`), `arguments`
-(what it is given), `encoder` (text → ids) with `special_tokens`, `normalization` and `sentencepiece_model`, `batch`
-(cut and filled up), `encoding` (what is handed over). Beside the way: `folder` (saving and loading) with `fields` (what
-may stand in the files), `vocabulary` (learning one), `unigram` (the model in plain Python).
+(what it is given), `encoder` (text → ids) with `special_tokens`, `normalization` and `sentencepiece_model`, `rows`
+(special tokens around) with `batch` (cut and filled up), `encoding` (what is handed over). Beside the way: `folder`
+(saving and loading) with `tokenizer_json` and `fields` (what may stand in the files), `vocabulary` (learning one),
+`unigram` (the model in plain Python).
 """
 
 from albert_np.tokenization.batch import Row

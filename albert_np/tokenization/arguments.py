@@ -203,7 +203,7 @@ def read_limits(
         raise ValueError("truncation='only_second' needs a second text to cut: give text_pair")
     if overflowing and paired and strategy.startswith("longest_first"):
         raise ValueError("overflowing tokens of pairs need truncation='only_first' or 'only_second'")
-    return Limits(strategy, max_length, side, stride)
+    return Limits(strategy, max_length, side, stride if overflowing else 0)
 
 
 def read_padding(

@@ -179,7 +179,8 @@ class TextEncoder:
         """Return start and end, in the source, of each piece of a stretch.
 
         Characters at either end of a piece that leave no trace in it, such as the space before a word, are left
-        out. A lone "▁" gets the first character of the word it starts, as in the Rust tokenizers.
+        out. A lone "▁" gets the first character of the word it starts, as in the Rust tokenizers, or the last one of
+        the word it ends.
         """
         text, spans, is_token = stretch
         if is_token:
@@ -193,7 +194,7 @@ class TextEncoder:
             while start < end and text[end - 1] in blanks:
                 end -= 1
             if start == end:
-                start = min(start, len(text) - 1)
+                start = self.model.word_of_space(alignment.starts[first], end, text)
                 end = start + 1
             offsets.append((spans.starts[start], spans.ends[end - 1]))
         return offsets

@@ -103,6 +103,11 @@ def read_normalizer(value: Any) -> tuple[set[str], bytes]:
     return {step["type"] for step in steps}, base64.b64decode(tables[0] if tables else "", validate=True)
 
 
+def read_words(value: Any) -> bool:
+    """The pre-tokenizer of a tokenizer.json: whether the "▁" of a word stays behind it."""
+    return isinstance(value, dict) and value.get("type") == "Split" and value.get("behavior") == "MergedWithPrevious"
+
+
 def read_id(value: Any) -> int:
     """A token id."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
@@ -147,4 +152,4 @@ def read_object(file: Path) -> dict[str, Any]:
         return {}
     if file.stat().st_size > LARGEST_FILE:
         raise ValueError(f"{file} has {file.stat().st_size} bytes, more than a tokenizer's file can have")
-    return read_json(file)
+    return read_json(file, max_bytes=LARGEST_FILE)

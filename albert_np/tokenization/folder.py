@@ -1,15 +1,11 @@
 """A tokenizer's folder, in Hugging Face's layout.
 
-The vocabulary lies in `spiece.model`, options and special tokens in JSON files beside it. `tokenizer.json`, the format
-of the Rust tokenizers, describes the same Unigram model with other means: the text clean-up is a list of normalizers,
-and the digit-comma rule is imitated by taking 100 off the score of every piece that ends in a digit and a comma. It is
-read where there is no `spiece.model`, and written for others.
+The vocabulary lies in `spiece.model`, options and special tokens in JSON files beside it. `tokenizer.json` is read
+where there is no `spiece.model`, and written for others.
 """
 
-import base64
 import json
 import os
-import re
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,24 +18,16 @@ from albert_np.tokenization.fields import (
     TOKENS,
     read_fields,
     read_id,
-    read_listed_tokens,
-    read_normalizer,
     read_object,
     read_tokens_by_id,
-    read_unigram,
 )
 from albert_np.tokenization.sentencepiece_model import (
-    WORD_START,
-    Kind,
-    ModelProto,
-    Piece,
     SentencePieceModel,
-    ends_in_digit_comma,
     read_model,
-    unknown_id,
     write_model,
 )
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
+from albert_np.tokenization.tokenizer_json import read_added_tokens, read_tokenizer_json, write_tokenizer_json
 
 VOCABULARY = "spiece.model"
 GOOGLES_VOCABULARIES = ("30k-clean.model", "assets/30k-clean.model")  # of a checkpoint, of a TF-Hub module
@@ -47,8 +35,6 @@ RUST_VOCABULARY = "tokenizer.json"
 CONFIG = "tokenizer_config.json"
 SPECIAL_TOKENS = "special_tokens_map.json"
 ADDED_TOKENS = "added_tokens.json"
-
-DIGIT_COMMA_PENALTY = 100.0
 
 
 def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]:
@@ -73,7 +59,7 @@ def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]
         added = _behind(
             path / ADDED_TOKENS, {str(options[role]) for role in ROLES if role in options} | _further(options)
         )
-        added |= options.get("added_tokens") or _added_tokens(path / RUST_VOCABULARY, len(model))
+        added |= options.get("added_tokens") or read_added_tokens(path / RUST_VOCABULARY, len(model))
     contents = {token.content for token in added.values()}
     for role in ROLES:  # what a list of added tokens says of a token holds for its role too
         if str(options.get(role)) in contents:
@@ -81,7 +67,8 @@ def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]
     try:
         AddedVocabulary.with_ids(model, added)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        files = [CONFIG] if listed else [name for name in (ADDED_TOKENS, RUST_VOCABULARY) if (path / name).is_file()]
+        raise ValueError(f"{path / files[0]}, {error}") from error
     return model, {**options, "added_tokens": added}
 
 
@@ -100,12 +87,6 @@ def _behind(file: Path, special: Container[str]) -> dict[int, AddedToken]:
         except ValueError as error:
             raise ValueError(f"{file}, {content!r}: {error}") from error
     return found
-
-
-def _added_tokens(file: Path, pieces: int) -> dict[int, AddedToken]:
-    """The added tokens of a tokenizer.json, but for pieces that are cut out of text anyway (user-defined symbols)."""
-    found = read_fields(file, read_object(file), {"added_tokens": read_listed_tokens}).get("added_tokens", {})
-    return {i: token for i, token in found.items() if token.special or i >= pieces}
 
 
 def _read_vocabulary(path: Path) -> tuple[SentencePieceModel, dict[str, Any]]:
@@ -134,6 +115,8 @@ def write_folder(folder: str | os.PathLike[str], added: AddedVocabulary, options
         raise NotADirectoryError(f"folder={str(folder)!r} is a file")
     proto = read_model(added.model.serialized)
     contents = _describe(added, options)
+    if proto.byte_fallback or proto.space_behind:  # version 5 takes a pipeline of its own for "AlbertTokenizer"
+        contents[CONFIG]["tokenizer_class"] = "PreTrainedTokenizerFast"
     contents[RUST_VOCABULARY] = write_tokenizer_json(proto, added, options["do_lower_case"], options["keep_accents"])
     with whole_files(folder) as hidden:
         (hidden / VOCABULARY).write_bytes(added.model.serialized)
@@ -165,84 +148,3 @@ def _describe(added: AddedVocabulary, options: Mapping[str, Any]) -> dict[str, A
     }
     behind = {token.content: i for i, token in added.by_id.items() if i >= len(added.model)}
     return {**contents, ADDED_TOKENS: behind} if behind else contents
-
-
-def read_tokenizer_json(file: Path) -> tuple[ModelProto, dict[str, Any]]:
-    """Return the Unigram model and the tokenizer options (`do_lower_case`, `keep_accents`, `added_tokens`).
-
-    Raises ValueError, which names file and field, if the file does not describe a Unigram model.
-    """
-    content = read_object(file)
-    found = read_fields(file, content, {"model": read_unigram, "normalizer": read_normalizer})
-    if "model" not in found:
-        raise ValueError(f"{file} holds no model")
-    entries, unk_id, byte_fallback = found["model"]
-    tokens = _added_tokens(file, len(entries))
-    steps, charsmap = found.get("normalizer", ((), b""))
-    special = {i for i, token in tokens.items() if token.special}
-    lowest = min((score for text, score in entries if not ends_in_digit_comma(text)), default=0.0)
-    pieces = []
-    for i, (text, score) in enumerate(entries):
-        if ends_in_digit_comma(text) and score < lowest - DIGIT_COMMA_PENALTY / 2:
-            score += DIGIT_COMMA_PENALTY
-        kind = Kind.UNKNOWN if i == unk_id else Kind.CONTROL if i in special else Kind.NORMAL
-        if kind == Kind.NORMAL and byte_fallback and re.fullmatch("<0x[0-9A-F]{2}>", text):
-            kind = Kind.BYTE
-        elif kind == Kind.NORMAL and score == 0.0:  # a trained piece has the logarithm of a probability below 1
-            kind = Kind.USER_DEFINED
-        pieces.append(Piece(text, score, kind))
-    options = {
-        "do_lower_case": "Lowercase" in steps,
-        "keep_accents": "StripAccents" not in steps,
-        "added_tokens": tokens,
-    }
-    return ModelProto(pieces, charsmap, byte_fallback), options
-
-
-def write_tokenizer_json(
-    model: ModelProto, added: AddedVocabulary, do_lower_case: bool, keep_accents: bool
-) -> dict[str, Any]:
-    """Return the content of a `tokenizer.json` with the pipeline of the released ALBERT models."""
-    steps: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"String": quotes}, "content": '"'} for quotes in ("``", "''")
-    ]
-    steps += [] if keep_accents else [{"type": "NFKD"}, {"type": "StripAccents"}]
-    steps += [{"type": "Lowercase"}] if do_lower_case else []
-    if model.charsmap:
-        charsmap = base64.b64encode(model.charsmap).decode()
-        steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
-    metaspace = {"type": "Metaspace", "replacement": WORD_START, "prepend_scheme": "always", "split": True}
-    return {
-        "version": "1.0",
-        "truncation": None,
-        "padding": None,
-        "added_tokens": [{"id": i, **token.to_json()} for i, token in added.by_id.items()],
-        "normalizer": {"type": "Sequence", "normalizers": steps},
-        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace]},
-        "post_processor": _template(added.roles["cls_token"], added.roles["sep_token"], added.ids),
-        "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, metaspace]}
-        if model.byte_fallback
-        else metaspace,
-        "model": {
-            "type": "Unigram",
-            "unk_id": unknown_id(model.pieces),
-            "vocab": [[p.text, p.score - DIGIT_COMMA_PENALTY * ends_in_digit_comma(p.text)] for p in model.pieces],
-            "byte_fallback": model.byte_fallback,
-        },
-    }
-
-
-def _template(cls: str, sep: str, ids: Mapping[str, int]) -> dict[str, Any]:
-    """`[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]` with their token types."""
-
-    def special(token: str, token_type: int) -> dict[str, Any]:
-        return {"SpecialToken": {"id": token, "type_id": token_type}}
-
-    first = [special(cls, 0), {"Sequence": {"id": "A", "type_id": 0}}, special(sep, 0)]
-    second = [{"Sequence": {"id": "B", "type_id": 1}}, special(sep, 1)]
-    return {
-        "type": "TemplateProcessing",
-        "single": first,
-        "pair": first + second,
-        "special_tokens": {t: {"id": t, "ids": [ids[t]], "tokens": [t]} for t in (cls, sep)},
-    }

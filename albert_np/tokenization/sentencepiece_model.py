@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from albert_np.execution import available_threads
-from albert_np.files import read_fields, write_fields
+from albert_np.files import read_fields, telltale, write_fields
 from albert_np.tokenization.normalization import Spans
 
 WORD_START = "▁"  # U+2581: SentencePiece writes the space before a word as part of the piece
@@ -124,10 +124,8 @@ class SentencePieceModel:
         try:
             self._processor.LoadFromSerializedProto(serialized)
         except (RuntimeError, ValueError, TypeError, OSError) as error:
-            pointer = (
-                ": it is a pointer of Git LFS; fetch the file itself" if serialized.startswith(b"version http") else ""
-            )
-            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged){pointer}: {error}") from error
+            hint = telltale(serialized)
+            raise ValueError(f"{source} is not a SentencePiece model (or it is damaged): {error}{hint}") from error
         self.serialized = serialized
         self.pieces: list[str] = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
         self.unk_id: int = self._processor.unk_id()
@@ -213,6 +211,10 @@ class SentencePieceModel:
     def ends_word(self, piece: str) -> bool:
         """Whether white space, or the end of the text, was behind a piece."""
         return self._space_behind and piece.endswith(WORD_START)
+
+    def word_of_space(self, start: int, end: int, text: str) -> int:
+        """The character, of the word that it belongs to, for a "▁" that stands for `text[start:end]`."""
+        return max(start - 1, 0) if self._space_behind and start < len(text) - 1 else min(end, len(text) - 1)
 
     def blanks(self, text: str) -> set[str]:
         """The characters of `text` that leave no trace in pieces when they stand alone: spaces, controls."""

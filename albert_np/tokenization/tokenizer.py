@@ -1,7 +1,6 @@
 """The tokenizer of ALBERT, called as Hugging Face's tokenizers are."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack, overload
@@ -11,35 +10,28 @@ import numpy.typing as npt
 
 from albert_np.files import whole_files
 from albert_np.tokenization.arguments import (
-    UNBOUNDED,
-    Asked,
     CallOptions,
     Pair,
     check_flag,
-    check_int,
-    check_length,
-    check_side,
     check_text,
     check_texts,
-    read_asked,
     read_inputs,
     read_options,
-    read_padding,
 )
-from albert_np.tokenization.attributes import HasSpecialTokens, Option, Token
-from albert_np.tokenization.batch import COLUMNS, Row, collect_columns, make_rows, special_count
+from albert_np.tokenization.attributes import Option, Token
 from albert_np.tokenization.encoder import Text, TextEncoder, TokenizedText, clean_up
 from albert_np.tokenization.encoding import BatchEncoding, Source
 from albert_np.tokenization.fields import OPTIONS
 from albert_np.tokenization.folder import VOCABULARY, read_folder, write_folder
 from albert_np.tokenization.normalization import Normalizer
+from albert_np.tokenization.rows import MakesRows
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 
 Ids = Sequence[int] | npt.NDArray[np.integer[Any]]
 
 
-class AlbertTokenizer(HasSpecialTokens):
+class AlbertTokenizer(MakesRows):
     """Text to ids and back, with the ids of Hugging Face's slow `AlbertTokenizer` (transformers 4.57).
 
     vocab_file: path of a SentencePiece model (`spiece.model`), or one that is already read.
@@ -72,18 +64,13 @@ class AlbertTokenizer(HasSpecialTokens):
     """
 
     is_fast = True  # as Hugging Face means it: encodings know offsets and words
-    pad_token_type_id = 0
 
     do_lower_case = Option(check_flag)
     remove_space = Option(check_flag)
     keep_accents = Option(check_flag)
-    model_max_length = Option(check_length)
-    padding_side = Option(check_side)
-    truncation_side = Option(check_side)
     clean_up_tokenization_spaces = Option(check_flag)
 
     _encoder: TextEncoder | None = None
-    _warned = False
 
     def __init__(
         self,
@@ -189,11 +176,6 @@ class AlbertTokenizer(HasSpecialTokens):
         return {**vars(self), "_encoder": None}
 
     @property
-    def model_input_names(self) -> list[str]:
-        """The columns that a call returns unless it is asked for others."""
-        return ["input_ids", "token_type_ids", "attention_mask"]
-
-    @property
     def vocab_size(self) -> int:
         """Number of pieces, without tokens that were added behind them."""
         return len(self.model)
@@ -201,16 +183,6 @@ class AlbertTokenizer(HasSpecialTokens):
     def __len__(self) -> int:
         """Number of ids, those of added tokens included: as many embeddings the model needs."""
         return len(self.added)
-
-    @property
-    def max_len_single_sentence(self) -> int:
-        """How many tokens of one text fit in `model_max_length`."""
-        return self.model_max_length - special_count(False)
-
-    @property
-    def max_len_sentences_pair(self) -> int:
-        """How many tokens of two texts fit in `model_max_length`."""
-        return self.model_max_length - special_count(True)
 
     def get_vocab(self) -> dict[str, int]:
         """Return token → id, added tokens included."""
@@ -278,44 +250,6 @@ class AlbertTokenizer(HasSpecialTokens):
         check_texts("lines", lines)
         return [np.array(ids, dtype=np.int32) for ids in self.encoder.ids(lines)]
 
-    def num_special_tokens_to_add(self, pair: bool = False) -> int:
-        """Return how many special tokens a row holds: two with one text, three with a pair."""
-        return special_count(pair)
-
-    def build_inputs_with_special_tokens(
-        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
-    ) -> list[int]:
-        """Set [CLS] and [SEP] around the ids of one text or two."""
-        return self._row(token_ids_0, token_ids_1).input_ids()
-
-    def create_token_type_ids_from_sequences(
-        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
-    ) -> list[int]:
-        """Return the `token_type_ids` of the row that `build_inputs_with_special_tokens` makes of these ids."""
-        return self._row(token_ids_0, token_ids_1).token_type_ids()
-
-    def get_special_tokens_mask(
-        self,
-        token_ids_0: Sequence[int],
-        token_ids_1: Sequence[int] | None = None,
-        already_has_special_tokens: bool = False,
-    ) -> list[int]:
-        """Return 1 for special tokens and 0 for others, of the row that `build_inputs_with_special_tokens` makes.
-
-        already_has_special_tokens: `token_ids_0` are such a row; every special token in it counts.
-        """
-        if not already_has_special_tokens:
-            return self._row(token_ids_0, token_ids_1).special_tokens_mask()
-        if token_ids_1 is not None:
-            raise ValueError("get_special_tokens_mask: a row that has special tokens is one list, token_ids_0")
-        special = {*self.added.special_ids}
-        return [int(i in special) for i in token_ids_0]
-
-    def _row(self, first: Sequence[int], second: Sequence[int] | None) -> Row:
-        """The row of one text or two that are given as ids."""
-        special = (self.cls_token_id, self.sep_token_id)
-        return Row(0, TokenizedText([*first]), None if second is None else TokenizedText([*second]), special)
-
     def __call__(
         self,
         text: Text | Sequence[Text | Pair],
@@ -364,82 +298,6 @@ class AlbertTokenizer(HasSpecialTokens):
         names = self.cls_token, self.sep_token, self.pad_token
         source = Source(encoder, inputs.firsts, inputs.seconds, as_words, names)
         return self._encoding(firsts, seconds, asked, inputs.batched, source)
-
-    def prepare_for_model(
-        self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Unpack[CallOptions]
-    ) -> BatchEncoding:
-        """One row of texts that are given as ids, without special tokens; `options` are those of a call."""
-        asked = self._asked(read_options({**options, "return_offsets_mapping": False}), pair_ids is not None)
-        row = self._row(ids, pair_ids)
-        return self._encoding([row.first], [row.second], asked, batched=False)
-
-    def _asked(self, options: CallOptions, paired: bool) -> Asked:
-        """What a call asks for. Raises TypeError or ValueError for what is not allowed."""
-        return read_asked(
-            options,
-            paired,
-            self.model_max_length,
-            (self.truncation_side, self.padding_side),
-            self.pad_token_id,
-        )
-
-    def _encoding(
-        self,
-        firsts: Sequence[TokenizedText],
-        seconds: Sequence[TokenizedText | None] | None,
-        asked: Asked,
-        batched: bool,
-        source: Source | None = None,
-    ) -> BatchEncoding:
-        """From tokenized texts to what a call returns."""
-        special = (self.cls_token_id, self.sep_token_id) if asked.special else None
-        rows = list(make_rows(firsts, seconds, special, asked.limits, asked.overflowing))
-        if asked.limits is None and special and self.model_max_length <= UNBOUNDED:
-            self._warn_of_length(max((row.length() for row in rows), default=0))
-        columns: dict[str, Any] = {name: [COLUMNS[name](row) for row in rows] for name in asked.columns}
-        columns, width = asked.padding.apply(columns)
-        if not batched and not asked.overflowing and not asked.padding.as_arrays:
-            columns = {name: values[0] for name, values in columns.items()}
-        return BatchEncoding(columns, rows, width, asked.padding.side, source)
-
-    def _warn_of_length(self, length: int) -> None:
-        if length > self.model_max_length and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"a row of {length} tokens is longer than model_max_length={self.model_max_length}, and a model may "
-                "not take it: ask for truncation=True (this is said once)",
-                stacklevel=4,
-            )
-
-    def pad(
-        self,
-        encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
-        padding: bool | str | None = True,
-        max_length: int | None = None,
-        pad_to_multiple_of: int | None = None,
-        padding_side: str | None = None,
-        return_tensors: str | None = None,
-    ) -> BatchEncoding:
-        """Fill encodings up to one length.
-
-        encoded_inputs: one encoding, a batch, or a list of single encodings. `input_ids`, `token_type_ids`,
-            `attention_mask`, `special_tokens_mask` and `offset_mapping` are filled up, other columns are passed
-            through. An `attention_mask` is made if there is none.
-
-        The other arguments are those of a call, None for the default. Raises ValueError if there are no `input_ids`,
-        if the columns differ in their number of rows, or for an argument that is not allowed.
-        """
-        check_int("max_length", max_length, least=1)
-        length = self.model_max_length if max_length is None else max_length
-        side = self.padding_side if padding_side is None else padding_side
-        padding = True if padding is None else padding
-        fill = read_padding(padding, length, pad_to_multiple_of, side, self.pad_token_id, return_tensors, False)
-        columns, batched = collect_columns(encoded_inputs)
-        columns.setdefault("attention_mask", [[1] * len(row) for row in columns["input_ids"]])
-        columns, _ = fill.apply(columns)
-        if not batched and not fill.as_arrays:
-            columns = {name: values[0] for name, values in columns.items()}
-        return BatchEncoding(columns)
 
     def decode(
         self,

@@ -42,6 +42,7 @@ class Unigram:
             raise ValueError("pieces must hold one of kind NORMAL, and there is none")
         self.unk_id = unknown_id(pieces)
         self.unk_score = float(np.float32(min(normal) - UNKNOWN_PENALTY))
+        self.byte_ids = {piece.text: i for i, piece in enumerate(pieces) if piece.kind == Kind.BYTE}
         self.longest = max(len(piece.text) for piece in pieces)
         self.entries = {
             piece.text: (i, self._score(piece))
@@ -97,10 +98,16 @@ class Unigram:
         return path[::-1]
 
     def pieces(self, text: str) -> list[tuple[str, int]]:
-        """Return piece and id of the best segmentation; neighbouring unknown characters are joined to one."""
+        """Return piece and id of the best segmentation.
+
+        Neighbouring unknown characters are joined to one piece or, where the vocabulary has bytes, cut into those.
+        """
         joined: list[tuple[str, int]] = []
         for unknown, edges in groupby(self.best_path(text), key=lambda edge: edge.id == self.unk_id):
-            if unknown:
+            if unknown and self.byte_ids:
+                spelled = "".join(edge.piece for edge in edges).encode()
+                joined += [(piece, self.byte_ids[piece]) for piece in (f"<0x{byte:02X}>" for byte in spelled)]
+            elif unknown:
                 joined.append(("".join(edge.piece for edge in edges), self.unk_id))
             else:
                 joined += [(edge.piece, edge.id) for edge in edges]

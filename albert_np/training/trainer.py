@@ -169,7 +169,7 @@ class Trainer(Generic[M]):
             self._require_no_run()
             raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
         saved = _read_state(folder / STATE_FILE, self.data.first_position)
-        _check_settings(saved["settings"], self._settings())
+        _check_settings(saved["settings"], self._settings(), folder / STATE_FILE)
         _compare_versions(saved.get("versions") or {})
         remove_leftovers(self.output)
         self._load_arrays(folder)
@@ -360,7 +360,7 @@ def _schedule_settings(schedule: Callable[[int], float]) -> Settings:
     return {"name": getattr(schedule, "__name__", repr(schedule))}
 
 
-def _check_settings(saved: Settings, current: Settings) -> None:
+def _check_settings(saved: Settings, current: Settings, path: Path) -> None:
     old, new = _flat_settings(saved), _flat_settings(current)
     changed = [
         f"{name} was {old.get(name, 'absent')!r}, is {new.get(name, 'absent')!r}"
@@ -368,7 +368,7 @@ def _check_settings(saved: Settings, current: Settings) -> None:
         if old.get(name, "absent") != new.get(name, "absent")
     ]
     if changed:
-        raise ValueError("cannot resume with other settings: " + "; ".join(changed))
+        raise ValueError(f"{path}: cannot resume with other settings: {'; '.join(changed)}")
 
 
 def _flat_settings(settings: Settings, prefix: str = "") -> Settings:

@@ -1,6 +1,5 @@
 """Damage at random, the same in each run: what is not read ends in one error that names the file, whatever was hit."""
 
-import json
 import random
 import shutil
 import struct
@@ -8,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from toys.mutations import mutated, mutated_json
 from toys.torch import plain_dict, storage, tensor, write_before_1_6, write_zip
 
 from albert_np.checkpoints import MANIFEST, open_checkpoint, save_checkpoint, verify_checkpoint
@@ -16,7 +16,6 @@ from albert_np.model import AlbertForPreTraining, class_of
 
 MUTATIONS = 60
 TENSORFLOW = Path(__file__).parents[1] / "reference" / "tensorflow_checkpoints" / "pretraining"
-VALUES = [None, True, 0, -1, 1.5, float("nan"), 10**8, 2**31, 2**64, 10**400, "", "x", "\ud800", [], {}, [[1]], "../x"]
 
 
 def save(folder, **options):
@@ -38,45 +37,6 @@ def with_torch_file(folder, is_old):
 
 def with_manifest(folder):
     save_checkpoint(folder, 1, lambda hidden: (hidden / "a").write_text("text"), 0)
-
-
-def mutated(data, rng):
-    """Return bytes with one to five places changed, cut out, put in or doubled, more often near the ends."""
-    data = bytearray(data)
-    for _ in range(rng.randint(1, 5)):
-        size = len(data)
-        near = rng.randrange(min(size, 400) + 1)
-        i = rng.choice([near, size - near, rng.randrange(size + 1)])
-        change = rng.randrange(6)
-        if change == 0 and i < size:
-            data[i] ^= 1 << rng.randrange(8)
-        elif change == 1:
-            del data[i : i + rng.choice([1, 8, 100])]
-        elif change == 2:
-            data[i:i] = rng.randbytes(rng.choice([1, 8, 100]))
-        elif change == 3:
-            data[i : i + 8] = struct.pack("<Q", rng.choice([0, 1, 2**31, 2**63, 2**64 - 1]))
-        elif change == 4:
-            data = data[:i]
-        else:
-            data[i:i] = data[near : near + 64]
-    return bytes(data)
-
-
-def mutated_json(data, rng):
-    """Return an object in which one or two values are others, or gone; sometimes damaged as bytes are."""
-    if rng.random() < 0.2:
-        return mutated(data, rng)
-    content = json.loads(data)
-    for _ in range(rng.randint(1, 2)):
-        inside = content
-        while isinstance(inside[key := rng.choice(list(inside))], dict) and inside[key] and rng.random() < 0.7:
-            inside = inside[key]
-        if rng.random() < 0.2 and len(inside) > 1:
-            del inside[key]
-        else:
-            inside[key] = rng.choice(VALUES)
-    return json.dumps(content).encode()
 
 
 def mutated_header(data, rng):

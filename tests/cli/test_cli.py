@@ -190,14 +190,14 @@ WRONG = {
     "a vocabulary too large": (
         ["pretrain", "--corpus", "CORPUS", "--output", "x", "--vocab-size", "5000", "--layout", "lines"],
         2,
-        "vocab_size",
+        "--vocab-size 5000 is more than the text supports; the largest possible is ",
     ),
     "an unknown command": (["pertrain"], 2, "No such command"),
     "torch for a preset": (["verify", "--preset", "base-v2"], 2, "--preset needs --against torch"),
     "sequences longer than positions": (
         ["pretrain", "--corpus", "CORPUS", "--output", "x", "--max-seq-length", "999"],
         2,
-        "max_seq_length=999, but max_position_embeddings=512",
+        "--max-seq-length 999, but max_position_embeddings=512",
     ),
 }
 

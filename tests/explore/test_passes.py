@@ -10,6 +10,8 @@ from toys import passes
 from toys.explore import arrays_of, open_data, troubles_of_explanations
 
 from albert_np.explore import explore, model_pass
+from albert_np.model import AlbertForPreTraining
+from albert_np.study.shipped import shipped_folder
 
 DROPOUT = {"hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2, "classifier_dropout_prob": 0.4}
 CASES = {
@@ -116,3 +118,26 @@ def test_every_stop_back_has_a_number_to_prove(modules, opened):
         }"""
     )
     assert without == []
+
+
+def test_the_shipped_model_is_computed_to_ten_digits_and_proved(modules):
+    folder = shipped_folder("data") / "small-albert"
+    model = AlbertForPreTraining.from_pretrained(folder, dtype="float64").eval()
+    rng = np.random.default_rng(0)
+    ids = rng.integers(5, model.config.vocab_size, (1, 18))
+    labels = np.where(np.arange(18) == 5, ids, -100)
+    arguments = {"input_ids": np.where(labels >= 0, 4, ids), "labels": labels, "sentence_order_label": np.array([0])}
+    explored = explore(model, arguments)
+    model(**arguments)
+    model.backward()
+    open_data(modules, explored.data, explored.arrays.blob())
+    assert modules.evaluate("((found) => [...found.details, ...found.params])(page.verify(data, values))") == []
+    found = arrays_of(modules, "page.gradsOf(data, values)")
+    for param, total in zip(explored.data["params"], found, strict=True):
+        wanted = model.grads[param["name"]].ravel()
+        np.testing.assert_allclose(total, wanted, rtol=0, atol=1e-10, err_msg=param["name"])
+    uses = [i for i, param in enumerate(explored.data["params"]) if len(param["grad"]["contributions"]) == 6]
+    for param in uses[::4]:
+        row = explored.data["params"][param]["grad"]["rows"][3]
+        proof = modules.evaluate(f"page.prove(data, values, {{ param: {param}, row: {row} }}, 11)")
+        assert proof["digits"] >= 6 or proof["verdict"] == "zero", proof

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from toys.explore import open_data
 
 from albert_np import model as models
 from albert_np import ops
@@ -104,6 +105,31 @@ def test_a_wrong_formula_inside_an_op_is_named(helper, monkeypatch):
         monkeypatch.setitem(ops.ACTIVATIONS, "gelu_new", act._replace(value=wrong))
     first = explore(model, batch).differs[0]
     assert first.startswith({"_gelu_new": "activation_forward", "_softmax": "softmax_forward"}[helper])
+
+
+def plant(bug, monkeypatch):
+    """Put one of the bugs above into the package; returns the name of the op, as rows have it."""
+    if bug in BACKWARD_BUGS:
+        monkeypatch.setattr(ops, f"{bug}_backward", scaled("backward", bug, BACKWARD_BUGS[bug]))
+        return f"{bug}_backward"
+    if bug in FORWARD_BUGS:
+        wrong = FORWARD_BUGS[bug](getattr(ops, bug))
+        monkeypatch.setattr(ops, bug, wrong)
+        act = ops.ACTIVATIONS["gelu_new"]
+        monkeypatch.setitem(ops.ACTIVATIONS, "gelu_new", act._replace(value=wrong) if bug == "_gelu_new" else act)
+        return {"_gelu_new": "activation", "_softmax": "softmax"}[bug]
+    monkeypatch.setattr(ops, "attention_backward", {"scores": buggy_attention, "context": buggy_values}[bug])
+    return f"{bug}_backward"
+
+
+@pytest.mark.parametrize("bug", [*BACKWARD_BUGS, *FORWARD_BUGS, "scores", "context"])
+def test_the_page_names_the_op_that_differs(modules, bug, monkeypatch):
+    named = plant(bug, monkeypatch)
+    model, batch = model_and_batch()
+    explored = explore(model, batch)
+    open_data(modules, explored.data, explored.arrays.blob())
+    kinds = modules.evaluate("page.verify(data, values).map((row) => data.rows[row].kind)")
+    assert set(kinds) == {named}
 
 
 # Readers' own pairs.

@@ -234,3 +234,21 @@ def test_a_parameters_gradient_is_opened_into_its_uses(shared):
     assert [term["value"] for term in told["terms"]] == [part[3] for part in parts]
     assert told["total"] == pytest.approx(sum(part[3] for part in parts), rel=1e-15)
     assert [term["row"] for term in told["terms"]] == [5, 7]
+
+
+def test_a_use_is_named_by_its_place_in_the_readers_language(modules):
+    made, _ = shared_layer()
+    made.data["rows"][5]["block"] = ["step 3", "feed-forward"]
+    open_in(modules, made)
+    labels = modules.evaluate(
+        """async () => {
+          const { setLanguage } = await import("/i18n.js");
+          const labels = ["zh", "en"].map((code) => {
+            setLanguage(code);
+            return page.explainParam(data, values, 0, 3).terms[0].label;
+          });
+          return labels;
+        }"""
+    )
+    assert labels[1] == "step 3 · feed-forward"
+    assert labels[0].startswith("第 3 步 · ")

@@ -4,13 +4,13 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from toys.texts import stories
 
 from albert_np.pretraining import (
     PretrainingData,
     TokenizedCorpus,
     Vocabulary,
     is_held_out,
-    python_prose,
     read_documents,
     text_source,
 )
@@ -19,8 +19,7 @@ from albert_np.tokenization import train_vocabulary
 
 @pytest.fixture(scope="module")
 def documents():
-    """Python's manual, at least where the interpreter has it."""
-    return list(islice(python_prose(), 80))
+    return stories(80)
 
 
 @pytest.fixture(scope="module")

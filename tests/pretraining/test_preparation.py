@@ -9,43 +9,18 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from toys.runs import WORDS, documents, learned_vocabulary, prepare
 from toys.texts import PROSE
 
 import albert_np
 from albert_np import files
-from albert_np.config import AlbertConfig
 from albert_np.files import locked
-from albert_np.pretraining import PretrainingRun, Recipe, prepare_run
-from albert_np.tokenization import train_vocabulary
-
-CONFIG = AlbertConfig(
-    embedding_size=8,
-    hidden_size=8,
-    num_hidden_layers=1,
-    num_attention_heads=2,
-    intermediate_size=16,
-    max_position_embeddings=32,
-)
-RECIPE = Recipe(2, batch_size=2, max_seq_length=32, threads=1)
-WORDS = "the cat sees a dog and it runs from house to house while nobody looks".split()
-
-
-def documents(count, sentences=8):
-    """Documents that all differ."""
-    return [
-        [f"{' '.join(WORDS[(i * j + k) % 15] for k in range(8))} {i}." for j in range(sentences)] for i in range(count)
-    ]
+from albert_np.pretraining import PretrainingRun, Recipe
 
 
 @pytest.fixture(scope="module")
 def vocabulary(tmp_path_factory):
-    path = tmp_path_factory.mktemp("vocabulary") / "spiece.model"
-    train_vocabulary((s for d in documents(60) for s in d), path, 50)
-    return path
-
-
-def prepare(output, texts, vocabulary, recipe=RECIPE, **options):
-    return prepare_run(output, lambda: texts, None, CONFIG, recipe, vocabulary=vocabulary, **options)
+    return learned_vocabulary(tmp_path_factory.mktemp("vocabulary"))
 
 
 def names(folder):
@@ -162,7 +137,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[4:]
-from test_preparation import documents, prepare
+from toys.runs import documents, prepare
 left = int(sys.argv[3])
 def hook(event, arguments):
     global left
@@ -180,8 +155,7 @@ STEP = int(os.environ.get("ALBERT_NP_KILL_EVERY", "12"))  # 1: before each call
 
 
 def test_a_preparation_killed_anywhere_once_and_twice_can_be_made_anew(tmp_path, vocabulary):
-    here = Path(__file__).parent
-    paths = [str(path) for path in (Path(albert_np.__file__).parents[1], here, here.parent)]
+    paths = [str(path) for path in (Path(albert_np.__file__).parents[1], Path(__file__).parents[1])]
 
     def killed(output, n):
         command = [sys.executable, "-c", KILLED, str(output), str(vocabulary), str(n), *paths]

@@ -3,6 +3,7 @@ import math
 
 import numpy as np
 import pytest
+from toys.texts import stories
 
 from albert_np.checkpoints import find_model
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
@@ -13,17 +14,18 @@ from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import evaluate
 
 STEPS = 5
+VOCAB_SIZE = 700
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A quickstart of a few updates on a part of the text, and what was reported meanwhile."""
     output = tmp_path_factory.mktemp("quickstart") / "run"
-    documents = list(itertools.islice(job.python_prose(), 150))
+    documents = stories(150)
     reported, records = [], []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "python_prose", lambda: documents)
-        patch.setattr(job, "VOCAB_SIZE", 800)
+        patch.setattr(job, "VOCAB_SIZE", VOCAB_SIZE)
         summary = job.quickstart(output, STEPS, report=reported.append, on_step=records.append)
     return output, summary, reported, records
 
@@ -39,7 +41,7 @@ def test_the_quickstart_goes_through_every_stage(finished):
 
 def test_the_untrained_model_guesses_evenly(finished):
     _, summary, _, _ = finished
-    assert summary.untrained["mlm_loss"] == pytest.approx(math.log(800), abs=0.1)
+    assert summary.untrained["mlm_loss"] == pytest.approx(math.log(VOCAB_SIZE), abs=0.1)
     assert summary.untrained["sop_loss"] == pytest.approx(math.log(2), abs=0.02)
     assert summary.trained["mlm_loss"] < summary.untrained["mlm_loss"]
 
@@ -78,9 +80,9 @@ def test_the_finished_model_is_the_one_summarised(finished):
 
 def test_a_run_of_the_same_seed_gives_the_same_losses(finished, tmp_path, monkeypatch):
     _, _, _, records = finished
-    documents = list(itertools.islice(job.python_prose(), 150))
+    documents = stories(150)
     monkeypatch.setattr(job, "python_prose", lambda: documents)
-    monkeypatch.setattr(job, "VOCAB_SIZE", 800)
+    monkeypatch.setattr(job, "VOCAB_SIZE", VOCAB_SIZE)
     again = []
     job.quickstart(tmp_path / "again", STEPS, on_step=again.append)
     assert [r["loss"] for r in again] == [r["loss"] for r in records]
@@ -90,7 +92,7 @@ def test_fill_mask_ranks_whole_vocabulary_probabilities(finished):
     output = finished[0]
     tokenizer = AlbertTokenizer.from_pretrained(output)
     model = AlbertForMaskedLM.from_pretrained(output)
-    (blank,) = fill_mask(model, tokenizer, "return the [MASK] of the list.", top_k=800)
+    (blank,) = fill_mask(model, tokenizer, "return the [MASK] of the list.", top_k=VOCAB_SIZE)
     assert sum(c.probability for c in blank) == pytest.approx(1, abs=1e-4)
     assert [c.probability for c in blank] == sorted((c.probability for c in blank), reverse=True)
     logits = model(tokenizer("return the [MASK] of the list.", return_tensors="np")["input_ids"]).logits
@@ -104,7 +106,7 @@ def test_fill_mask_refuses_what_it_cannot_answer(finished):
     tokenizer, model = AlbertTokenizer.from_pretrained(output), AlbertForMaskedLM.from_pretrained(output)
     with pytest.raises(ValueError, match=r"has no \[MASK\]"):
         fill_mask(model, tokenizer, "no blank")
-    with pytest.raises(ValueError, match="top_k=0: allowed are 1 to 800"):
+    with pytest.raises(ValueError, match=f"top_k=0: allowed are 1 to {VOCAB_SIZE}"):
         fill_mask(model, tokenizer, "[MASK]", 0)
     with pytest.raises(ValueError, match="takes at most 32"):
         fill_mask(model, tokenizer, "[MASK] " * 200)

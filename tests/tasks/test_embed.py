@@ -51,6 +51,10 @@ def test_cut_texts_are_said_and_wrong_calls_refused(start):
         embed(model, tokenizer, ["cat", "cat " * 40])
     with pytest.raises(TypeError, match="texts must be a list of texts, got 'cat'"):
         embed(model, tokenizer, "cat")
+    with pytest.raises(TypeError, match=r"texts\[1\] must be a text, got NoneType"):
+        embed(model, tokenizer, ["cat", None])
+    with pytest.raises(TypeError, match="model must be an AlbertModel, see load_encoder; got a str"):
+        embed("model", tokenizer, ["cat"])
     with pytest.raises(ValueError, match="pooling='max': allowed are mean, cls"):
         embed(model, tokenizer, ["cat"], "max")
 
@@ -68,6 +72,9 @@ def test_blanks_are_filled_only_by_a_model_that_learned_to(start, tmp_path):
     with pytest.raises(TypeError, match="text must be one text, got list"):
         fill_mask(load_masked_lm(start)[0], tokenizer, ["the [MASK]"])
     assert len(fill_mask(*load_masked_lm(start), "the [MASK]", 3)[0]) == 3
+    for top_k in (0, 1.5, True, 60):
+        with pytest.raises(ValueError, match=f"top_k={top_k}: allowed are 1 to 59"):
+            fill_mask(*load_masked_lm(start), "the [MASK]", top_k)
 
 
 def test_hugging_faces_hidden_states_pooled_alike_are_the_same(start, torch, transformers):

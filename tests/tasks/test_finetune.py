@@ -285,6 +285,14 @@ def test_what_cannot_be_trained_is_refused_by_name_and_nothing_is_left(start, tm
             prepare_finetuning(tmp_path / "run", "classification", train, made, start)
     with pytest.raises(ValueError, match="evaluation is empty"):
         prepare_finetuning(tmp_path / "run", "classification", made, [], start)
+    for task, recipe, message in (
+        (3, None, "task must be a name or a NamedTask"),
+        ("classification", {}, "recipe must be a FineTuningRecipe, got a dict"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            prepare_finetuning(tmp_path / "run", task, made, made, start, recipe=recipe)
+    with pytest.raises(ValueError, match="the path is empty"):
+        prepare_finetuning("", "classification", made, made, start)
     assert not list(tmp_path.iterdir())
 
 

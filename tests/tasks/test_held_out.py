@@ -54,3 +54,6 @@ def test_what_leaves_nothing_on_one_side_is_refused():
         hold_out(examples("choice", 3), 0.1)
     with pytest.raises(ValueError, match="leaves 0 of 4"):
         hold_out([TextExample("t", label=name) for name in "abcd"], 0.5)
+    for share in (0, 1, -1, float("nan"), 2):
+        with pytest.raises(ValueError, match=f"held_out={share}: must be a share"):
+            hold_out(examples("choice", 9), share)

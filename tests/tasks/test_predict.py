@@ -231,6 +231,7 @@ def test_a_converted_squad_2_checkpoint_of_googles_answers(tmp_path):
         predictor.task = dataclasses.replace(predictor.task, no_answer_above=threshold)
         prediction = predictor.answer("ab", context)
         assert prediction.answer == prediction.candidates[0].text == expected
+        assert f"is given above {threshold:.3f}" in predictor.kind.why(predictor.task, prediction)
     assert prediction.candidates[0].score == pytest.approx(best[1], rel=1e-4)
     assert prediction.candidates[-1].score == pytest.approx(min(refusals), rel=1e-4)
 
@@ -276,6 +277,8 @@ def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
         (lambda: tagger.tag([["the", 3]]), r"sentences\[0\]\[1\] must be a text, got int"),
         (lambda: chooser.choose("cat", "the dog"), "choices must be a list of texts, got 'cat'"),
         (lambda: chooser.choose(["cat"], ["the dog"]), "context must be a text, got list"),
+        (lambda: chooser.choose(["cat", "dog"], "the dog", 3), "question must be a text, got int"),
+        (lambda: tagger.entities(["the cat"]), "text must be a text, got list"),
         (lambda: answerer.answer(["who?"], "the dog"), "question must be a text, got list"),
         (lambda: answerer.answer("who?", ["the dog"]), "context must be a text, got list"),
     ):
@@ -285,7 +288,12 @@ def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
         classifier.classify(["a", "b"], ["c"])
     with pytest.raises(ValueError, match="nothing to evaluate on"):
         classifier.evaluate([])
+    with pytest.raises(ValueError, match="choices is empty"):
+        chooser.choose([], "the dog")
     assert classifier.classify([]) == []
+    expected = classifier.classify(["a cat", "a dog"])
+    assert classifier.classify(np.array(["a cat", "a dog"])) == expected
+    assert classifier.classify(text for text in ("a cat", "a dog")) == expected
 
 
 def test_a_model_of_questions_from_elsewhere_answers_unless_it_is_told_otherwise(start, tmp_path):

@@ -74,6 +74,11 @@ def test_a_metric_that_the_kind_has_not_is_refused_at_once():
     assert all(task.metric in KINDS[task.kind].measures for task in TASKS.values())
 
 
+def test_a_setting_that_there_is_not_is_named():
+    with pytest.raises(TypeError, match="'learning_rte' is no setting of a task"):
+        task_settings("cola", learning_rte=3)
+
+
 def test_numpys_numbers_become_pythons():
     task = task_settings("cola", steps=np.int64(7), learning_rate=np.float32(0.5), batch_size=np.int32(4))
     assert [type(value) for value in (task.steps, task.learning_rate, task.batch_size)] == [int, float, int]

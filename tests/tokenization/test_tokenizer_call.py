@@ -4,6 +4,8 @@ import copy
 import json
 import math
 import pickle
+import random
+import re
 import time
 
 import numpy as np
@@ -379,3 +381,47 @@ def test_offsets_of_long_texts_are_found_in_linear_time(tokenizer, text):
 
     seconds(100)
     assert min(seconds(32000) for _ in range(2)) < 30 * max(min(seconds(4000) for _ in range(3)), 0.002)
+
+
+def random_options(rng):
+    """Options of a call that the fast tokenizer of transformers takes and rounds as `longest_first_fast` does."""
+    every = {
+        "padding": [True, False, "longest", "max_length"],
+        "truncation": [False, "longest_first", "only_first"],
+        "max_length": [None, 9, 17, 40],
+        "add_special_tokens": [True, False],
+        "return_special_tokens_mask": [True, False],
+        "return_attention_mask": [True, False, None],
+        "pad_to_multiple_of": [None, 8],
+        "padding_side": ["left", "right"],
+    }
+    return {name: rng.choice(values) for name, values in every.items() if rng.random() < 0.5}
+
+
+@pytest.mark.filterwarnings("ignore:`max_length` is ignored")
+def test_live_random_calls_equal_the_fast_tokenizers(tokenizer, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs transformers to compare with, live")
+    tokenizer.save_pretrained(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    texts = [line for line in PROSE[:14] if not re.search(r"``|\d,", line)] + ["a", "[CLS] the [SEP]", "a 2010,"]
+    rng = random.Random(0)
+    compared = 0
+    for _ in range(300):
+        options = random_options(rng)
+        several = rng.randint(1, 3) if rng.random() < 0.5 else 0
+        first, second = (
+            [rng.choice(texts) for _ in range(several)] if several else rng.choice(texts) for _ in range(2)
+        )
+        pair = second if rng.random() < 0.5 else None
+        cut = options.get("truncation", bool(options.get("max_length")) and not options.get("padding"))
+        rounded = "longest_first_fast" if cut in (True, "longest_first") else cut
+        try:
+            answer = as_lists(tokenizer(first, pair, **{**options, "truncation": rounded}))
+        except ValueError:  # too short for the text: they leave it longer, or without tokens
+            continue
+        expected = as_lists(dict(theirs(first, pair, return_token_type_ids=True, **options)))
+        if not options.get("add_special_tokens", True):  # they number texts, as slow ones do not
+            del expected["token_type_ids"], answer["token_type_ids"]
+        assert answer == expected, (first, pair, options)
+        compared += 1
+    assert compared > 200

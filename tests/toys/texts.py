@@ -144,6 +144,22 @@ def _characters(rng: random.Random, first: int, last: int) -> str:
     return "".join(c for c in drawn if unicodedata.category(c) not in ("Cn", "Cs"))
 
 
+def stories(count: int, seed: int = 0) -> list[list[str]]:
+    """Documents of sentences that look English from afar: common words among many made of syllables."""
+    rng = random.Random(seed)
+    common = "the of and to in a is it for that with as on be by this are from at or not an which if".split()
+    syllables = [c + v + e for c in "bcdfghjklmnpqrstvwxyz" for v in "aeiou" for e in ("", "n", "r", "st")]
+    words = ["".join(rng.choices(syllables, k=rng.choice((1, 2, 2, 3)))) for _ in range(1500)]
+
+    def sentence() -> str:
+        drawn = [
+            rng.choice(common) if rng.random() < 0.2 else words[int(1500 * rng.random() ** 1.5)] for _ in range(16)
+        ]
+        return " ".join(drawn[: rng.randint(5, 16)]).capitalize() + "."
+
+    return [[sentence() for _ in range(rng.randint(10, 40))] for _ in range(count)]
+
+
 def charsmap(folder: Path) -> bytes:
     """The normalisation table that every vocabulary trained with SentencePiece's defaults holds."""
     return read_model(train_vocabulary(["a b"], folder / "charsmap.model", vocab_size=16).model.serialized).charsmap

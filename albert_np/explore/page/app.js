@@ -1,6 +1,7 @@
 // The explorer: what is open, what the numbers are now, and the parts of the page that show it.
 
 import { ravel, unravel } from "./arrays.js";
+import { largestIndex } from "./colours.js";
 import { parameterOfRow, readPass, stopOfValue, valuesOfStop, wiring, wordIds } from "./data.js";
 import { el, figures, pieceText } from "./dom.js";
 import { lossOf, replay, verify } from "./engine.js";
@@ -203,9 +204,7 @@ export class Explorer {
   largestIn(id) {
     const array = this.values[id];
     if (!array?.length) return null;
-    let index = 0;
-    for (let i = 0; i < array.length; i++) if (Math.abs(array[i]) > Math.abs(array[index])) index = i;
-    return { id, index };
+    return { id, index: largestIndex(array) };
   }
 
   /** Open one number where one stands; where its array is not on the stage, go to the stop that makes it. */

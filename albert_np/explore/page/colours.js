@@ -4,7 +4,7 @@ const DIVERGING = {
   light: ["#3b1c78", "#6f58a8", "#aaa2cd", "#f6f4ef", "#f6be7c", "#dd7f1a", "#8f3d00"],
   dark: ["#c3b4ff", "#8f7bd1", "#4f4480", "#1b1e24", "#7a4a17", "#d07f22", "#ffc476"],
 };
-const UNCOLOURED = 1e29; // masks are as large as this: no scale should follow them
+export const UNCOLOURED = 1e29; // masks are as large as this: no scale should follow them
 
 const SEQUENTIAL = {
   light: ["#f6f4ef", "#bcd6ea", "#62a3d0", "#1f6aa6", "#0a2f5c"],
@@ -51,6 +51,17 @@ export function scaleOf(array, { gradient = false, probabilities = false } = {})
     if (size > largest && size < UNCOLOURED) largest = size;
   }
   return { largest, root: gradient, sequential: probabilities };
+}
+
+/** Where the number of largest magnitude stands; those that masks put in place of −∞ tell nothing and do not count. */
+export function largestIndex(array) {
+  let best = 0;
+  let most = -1;
+  for (let i = 0; i < array.length; i++) {
+    const size = Math.abs(array[i]);
+    if (size > most && size < UNCOLOURED) [best, most] = [i, size];
+  }
+  return best;
 }
 
 /** Dark or light text for a cell whose colour is entry `place` of a table. */

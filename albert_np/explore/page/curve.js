@@ -50,7 +50,7 @@ export class ProofPanel {
     const found = prove(this.app.data, this.app.values, this.target, this.index);
     const ms = Math.round(performance.now() - started);
     const verdict = found.verdict ?? "agree";
-    const sentence = verdict === "agree" ? `✓ ${t("proof.agree", { n: found.digits })}` : verdict === "zero" ? `✓ ${t("proof.zero")}` : `✗ ${t("proof.differ")}`;
+    const sentence = verdict === "agree" ? `✓ ${t("proof.agree", { n: found.digits })}` : verdict === "zero" ? `✓ ${t("proof.zero", { noise: figures(found.noise, 1) })}` : `✗ ${t("proof.differ")}`;
     const line = (name, x) => [el("dt", {}, name), el("dd", {}, figures(x, 10))];
     this.result.replaceChildren(
       curveOf(found.points, found.backward, t("proof.curve")),

@@ -4,6 +4,7 @@ import { ACTIVATIONS, binaryCrossEntropyOf, einsumPlan, geluTanh, matmulSizes, n
 import { elementwiseFormula, formulaSources, mathml, mathNumber, mathText, slotName } from "./formulas.js";
 import { pieceText } from "./dom.js";
 import { t } from "./i18n.js";
+import { blockName } from "./track.js";
 
 /** What stands at place `i` of an axis: a token, a piece, "head n", or the number itself. `at`: the whole index. */
 export function axisLabel(data, id, axis, i, at = []) {
@@ -62,7 +63,7 @@ export function explainParam(data, values, param, flat) {
   const { name, value, grad } = data.params[param];
   const uses = (grad?.contributions ?? []).map((id, k) => {
     const row = grad.rows[k];
-    return { label: (data.rows[row]?.block ?? []).join(" · "), factors: [], value: values[id][flat], id, flat, row };
+    return { label: (data.rows[row]?.block ?? []).map(blockName).join(" · "), factors: [], value: values[id][flat], id, flat, row };
   });
   const total = uses.reduce((sum, use) => sum + use.value, 0);
   const at = placeText(data, value, flat);
@@ -74,7 +75,7 @@ export function explainParam(data, values, param, flat) {
   };
 }
 
-const SHOWN = 3;
+const SHOWN = 2; // as many as stand in one line
 
 /** The largest terms, multiplied out as far as they have factors, and dots for the rest. */
 function termsInFormula(terms) {

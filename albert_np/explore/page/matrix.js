@@ -1,7 +1,7 @@
 // One array as a picture: cells in colour, with their numbers where these fit, labels beside the rows.
 
 import { unravel } from "./arrays.js";
-import { colourTable, inkOn, placeInTable, scaleOf } from "./colours.js";
+import { colourTable, inkOn, largestIndex, placeInTable, scaleOf, UNCOLOURED } from "./colours.js";
 import { el, exponentOf, figures, pieceText, powerOfTen } from "./dom.js";
 import { axisLabel, placeText } from "./explain.js";
 import { t } from "./i18n.js";
@@ -39,17 +39,17 @@ function cellFormat(array, largest, fewer) {
   const power = exponent < -1 || exponent > 2 ? exponent : 0;
   const decimals = Math.max(0, (power || exponent < 1 ? 2 : exponent === 1 ? 1 : 0) - fewer);
   const factor = 10 ** -power;
-  return { power, text: (x) => (x === 0 ? "0" : Math.abs(x) > 1e29 ? (x > 0 ? "∞" : "−∞") : minus((x * factor).toFixed(decimals)).replace(/^−(0\.?0*)$/, "$1")) };
+  return { power, text: (x) => (x === 0 ? "0" : Math.abs(x) > UNCOLOURED ? (x > 0 ? "∞" : "−∞") : minus((x * factor).toFixed(decimals)).replace(/^−(0\.?0*)$/, "$1")) };
 }
 
 /** Sizes of cells so that an array fits into width × height: {cellWidth, cellHeight, binned columns and rows, perLine …}. */
-export function layoutOf({ rows, columns, count, gutter, caption }, width, height, numbers) {
+export function layoutOf({ rows, columns, count, together, gutter, caption }, width, height, numbers) {
   if (numbers) {
-    const perLine = Math.max(1, Math.min(count, Math.floor((width - gutter + GAP) / (columns * numbers.width + GAP))));
+    const perLine = Math.max(1, Math.min(together, Math.floor((width - gutter + GAP) / (columns * numbers.width + GAP))));
     return place({ cellWidth: numbers.width, cellHeight: numbers.height, skipX: 1, skipY: 1, perLine });
   }
-  const lines = count > 8 && columns < 40 ? Math.ceil(count / 6) : count > 4 ? 2 : 1;
-  const perLine = Math.ceil(count / lines);
+  const perLine = Math.min(together, count > 8 && columns < 40 ? 6 : count > 4 ? Math.ceil(count / 2) : count);
+  const lines = Math.ceil(count / perLine);
   const roomX = Math.max(24, (width - gutter - (perLine - 1) * GAP) / perLine);
   const roomY = Math.max(10, height / lines - caption);
   const skipX = Math.max(1, Math.ceil(columns / roomX));
@@ -66,8 +66,8 @@ export function layoutOf({ rows, columns, count, gutter, caption }, width, heigh
     const lineCount = Math.ceil(count / layout.perLine);
     return {
       ...layout, panelWidth, panelHeight,
-      width: gutter + layout.perLine * panelWidth + (layout.perLine - 1) * GAP + 2,
-      height: lineCount * (panelHeight + caption) + (lineCount - 1) * 4 + 2,
+      width: gutter + layout.perLine * panelWidth + (layout.perLine - 1) * GAP + 3,
+      height: lineCount * (panelHeight + caption) + (lineCount - 1) * 4 + 3,
     };
   }
 }
@@ -120,6 +120,7 @@ export function thumbnail(canvas, array, shape, scale, theme) {
 /** The scale as text: √ ±0.015 for gradients, 0 … 1 for probabilities. */
 export function scaleText(scale) {
   if (scale.sequential) return "0 … 1";
+  if (scale.largest === 0) return "0";
   return `${scale.root ? "√ " : ""}±${figures(scale.largest, 2)}`;
 }
 
@@ -153,9 +154,11 @@ export class MatrixView {
     this.named = value.shape.length > 1 && NAMED_AXES.includes(rowAxis) && this.rows <= 64;
     this.labels = Array.from({ length: this.count }, (_, panel) => this.labelsOf(panel));
     const widest = this.labels.flat().reduce((most, label) => Math.max(most, ink.measureText(label).width + 6), 0);
-    const gutter = Math.min(unit * 6.5, widest);
+    const gutter = Math.ceil(Math.min(unit * 6.5, widest));
     const caption = this.count > 1 ? unit * 1.5 : 0;
-    const room = { rows: this.rows, columns: this.columns, count: this.count, gutter, caption };
+    const apart = this.labels.some((labels) => labels.join() !== this.labels[0].join()); // sequences have lines of their own
+    const together = apart ? this.count / value.shape[0] : this.count;
+    const room = { rows: this.rows, columns: this.columns, count: this.count, together, gutter, caption };
     const numbers = this.numbersIn(gutter);
     this.numbers = numbers;
     this.gutter = gutter;
@@ -229,15 +232,9 @@ export class MatrixView {
       const index = this.cellAt(event.offsetX, event.offsetY);
       if (index !== null) this.onopen((this.cursor = index));
     });
-    body.addEventListener("focus", () => this.point((this.cursor ??= this.chosen ?? this.largest()), true));
+    body.addEventListener("focus", () => this.point((this.cursor ??= this.chosen ?? largestIndex(this.array)), true));
     body.addEventListener("blur", () => this.point(null, false));
     body.addEventListener("keydown", (event) => this.press(event));
-  }
-
-  largest() {
-    let best = 0;
-    for (let i = 0; i < this.array.length; i++) if (Math.abs(this.array[i]) > Math.abs(this.array[best])) best = i;
-    return best;
   }
 
   press(event) {
@@ -355,18 +352,23 @@ export class MatrixView {
   drawCaption(context, panel, x, y) {
     const { shape } = this.value;
     const lead = unravel(panel, shape.slice(0, -2));
-    const text = lead.map((i, axis) => (shape[axis] === 1 ? null : String(axisLabel(this.data, this.id, axis, i)))).filter(Boolean).join(" · ");
+    const text = lead.map((i, axis) => (shape[axis] === 1 ? null : this.leadLabel(axis, i))).filter(Boolean).join(" · ");
     context.font = `${this.unit}px system-ui, sans-serif`;
     context.textAlign = "center";
     context.fillStyle = this.ink.soft;
     context.fillText(text, x + this.layout.panelWidth / 2, y - this.caption / 2, this.layout.panelWidth);
   }
 
+  leadLabel(axis, i) {
+    return this.value.axes[axis] === "B" ? t("matrix.sequence", { n: i }) : String(axisLabel(this.data, this.id, axis, i));
+  }
+
   drawLabels(context, panel, y) {
     if (!this.named) return;
     const { cellHeight, skipY } = this.layout;
     const size = Math.min(this.unit, cellHeight);
-    const bold = new Set([this.chosen, this.pointed].filter((index) => index != null).map((index) => this.cellOf(index)[1]));
+    const here = (index) => index != null && Math.floor(this.cellOf(index)[0] / this.layout.perLine) === panel / this.layout.perLine;
+    const bold = new Set([this.chosen, this.pointed].filter(here).map((index) => this.cellOf(index)[1]));
     context.textAlign = "right";
     this.labels[panel].forEach((label, row) => {
       if (size < 9 && !bold.has(row)) return; // no room for a name beside each row

@@ -112,7 +112,8 @@ export class NumberPanel {
   term(term, largest) {
     const factors = (term.factors ?? []).flatMap((factor, i) => [i ? " × " : null, this.factor(factor)]);
     const label = term.id != null ? this.app.numberLink(term.id, term.flat, labelText(term.label)) : labelText(term.label ?? "");
-    return el("tr", {}, el("th", { scope: "row", title: labelText(term.label ?? "") }, label), el("td", { class: `factors${factors.length > 4 ? " many" : ""}` }, factors), el("td", {}, figures(term.value, 4)), barCell(term.value, largest));
+    const many = factors.length > 4;
+    return el("tr", { class: many ? "many" : null }, el("th", { scope: "row", title: labelText(term.label ?? "") }, label), el("td", { class: "factors" }, factors), el("td", {}, figures(term.value, 4)), barCell(term.value, largest));
   }
 
   factor(factor) {

@@ -1,7 +1,7 @@
 // A shared weight: its contributions, one a use, side by side, and their sum, which is model.grads.
 
 import { parameterOfRow, wiring } from "./data.js";
-import { colourTable, scaleOf } from "./colours.js";
+import { colourTable, largestIndex, scaleOf } from "./colours.js";
 import { ProofPanel } from "./curve.js";
 import { el, figures, pieceText } from "./dom.js";
 import { gradsOf } from "./engine.js";
@@ -57,7 +57,7 @@ export class SumsPanel {
       return;
     }
     const total = gradsOf(data, values)[shown];
-    const at = index ?? total.reduce((best, x, i) => (Math.abs(x) > Math.abs(total[best]) ? i : best), 0);
+    const at = index ?? largestIndex(total);
     const uses = this.uses(shown);
     this.element.replaceChildren(
       ...[
@@ -95,8 +95,7 @@ export class SumsPanel {
     const pick = (param) => {
       this.picked = param;
       const id = this.app.data.values.findIndex((value) => value.param === param);
-      const largest = this.app.values[id].reduce((best, x, i, all) => (Math.abs(x) > Math.abs(all[best]) ? i : best), 0);
-      this.app.open(id, largest, { keepPanel: true });
+      this.app.open(id, largestIndex(this.app.values[id]), { keepPanel: true });
     };
     const shortName = (param) => pieceText(this.app.data.params[param].name.split(".").slice(-2).join("."), 40);
     return el("div", { class: "chooser" }, params.map((param) => el("button", { type: "button", "aria-pressed": String(param === shown), onclick: () => pick(param) }, shortName(param))));
@@ -148,8 +147,7 @@ export class SumsPanel {
     if (!repeats.length || repeats.length === 1 && repeats[0][1] === ids.length) return null;
     const button = ([row, n]) => {
       const start = row * columns;
-      let best = start;
-      for (let i = start; i < start + columns; i++) if (Math.abs(values[use.id][i]) > Math.abs(values[use.id][best])) best = i;
+      const best = start + largestIndex(values[use.id].subarray(start, start + columns));
       const token = pieceText(this.app.labelOf(use.id, 0, row));
       return el("button", { type: "button", onclick: () => this.app.go(use.stop ?? this.app.stop, { open: { id: use.id, index: best }, panel: "number" }) }, t("sums.times", { token, n }));
     };

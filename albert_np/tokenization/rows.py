@@ -1,0 +1,161 @@
+"""What a tokenizer does with texts that are ids already: rows with special tokens, cut and filled up."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
+
+from albert_np.tokenization.arguments import (
+    UNBOUNDED,
+    Asked,
+    CallOptions,
+    check_int,
+    check_length,
+    check_side,
+    read_asked,
+    read_options,
+    read_padding,
+)
+from albert_np.tokenization.attributes import HasSpecialTokens, Option
+from albert_np.tokenization.batch import COLUMNS, Row, collect_columns, make_rows, special_count
+from albert_np.tokenization.encoder import TokenizedText
+from albert_np.tokenization.encoding import BatchEncoding, Source
+
+
+class MakesRows(HasSpecialTokens):
+    """A tokenizer that sets special tokens around texts, as ids, and makes batches of them."""
+
+    model_max_length = Option(check_length)
+    padding_side = Option(check_side)
+    truncation_side = Option(check_side)
+
+    pad_token_type_id = 0
+    _warned = False
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """The columns that a call returns unless it is asked for others."""
+        return ["input_ids", "token_type_ids", "attention_mask"]
+
+    @property
+    def max_len_single_sentence(self) -> int:
+        """How many tokens of one text fit in `model_max_length`."""
+        return self.model_max_length - special_count(False)
+
+    @property
+    def max_len_sentences_pair(self) -> int:
+        """How many tokens of two texts fit in `model_max_length`."""
+        return self.model_max_length - special_count(True)
+
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """Return how many special tokens a row holds: two with one text, three with a pair."""
+        return special_count(pair)
+
+    def build_inputs_with_special_tokens(
+        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
+    ) -> list[int]:
+        """Set [CLS] and [SEP] around the ids of one text or two."""
+        return self._row(token_ids_0, token_ids_1).input_ids()
+
+    def create_token_type_ids_from_sequences(
+        self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
+    ) -> list[int]:
+        """Return the `token_type_ids` of the row that `build_inputs_with_special_tokens` makes of these ids."""
+        return self._row(token_ids_0, token_ids_1).token_type_ids()
+
+    def get_special_tokens_mask(
+        self,
+        token_ids_0: Sequence[int],
+        token_ids_1: Sequence[int] | None = None,
+        already_has_special_tokens: bool = False,
+    ) -> list[int]:
+        """Return 1 for special tokens and 0 for others, of the row that `build_inputs_with_special_tokens` makes.
+
+        already_has_special_tokens: `token_ids_0` are such a row; every special token in it counts.
+        """
+        if not already_has_special_tokens:
+            return self._row(token_ids_0, token_ids_1).special_tokens_mask()
+        if token_ids_1 is not None:
+            raise ValueError("get_special_tokens_mask: a row that has special tokens is one list, token_ids_0")
+        special = {*self.added.special_ids}
+        return [int(i in special) for i in token_ids_0]
+
+    def _row(self, first: Sequence[int], second: Sequence[int] | None) -> Row:
+        """The row of one text or two that are given as ids."""
+        special = (self.cls_token_id, self.sep_token_id)
+        return Row(0, TokenizedText([*first]), None if second is None else TokenizedText([*second]), special)
+
+    def prepare_for_model(
+        self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Unpack[CallOptions]
+    ) -> BatchEncoding:
+        """One row of texts that are given as ids, without special tokens; `options` are those of a call."""
+        asked = self._asked(read_options({**options, "return_offsets_mapping": False}), pair_ids is not None)
+        row = self._row(ids, pair_ids)
+        return self._encoding([row.first], [row.second], asked, batched=False)
+
+    def pad(
+        self,
+        encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        padding: bool | str | None = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_tensors: str | None = None,
+    ) -> BatchEncoding:
+        """Fill encodings up to one length.
+
+        encoded_inputs: one encoding, a batch, or a list of single encodings. `input_ids`, `token_type_ids`,
+            `attention_mask`, `special_tokens_mask` and `offset_mapping` are filled up, other columns are passed
+            through. An `attention_mask` is made if there is none.
+
+        The other arguments are those of a call, None for the default. Raises ValueError if there are no `input_ids`,
+        if the columns differ in their number of rows, or for an argument that is not allowed.
+        """
+        check_int("max_length", max_length, least=1)
+        length = self.model_max_length if max_length is None else max_length
+        side = self.padding_side if padding_side is None else padding_side
+        padding = True if padding is None else padding
+        fill = read_padding(padding, length, pad_to_multiple_of, side, self.pad_token_id, return_tensors, False)
+        columns, batched = collect_columns(encoded_inputs)
+        columns.setdefault("attention_mask", [[1] * len(row) for row in columns["input_ids"]])
+        columns, _ = fill.apply(columns)
+        if not batched and not fill.as_arrays:
+            columns = {name: values[0] for name, values in columns.items()}
+        return BatchEncoding(columns)
+
+    def _asked(self, options: CallOptions, paired: bool) -> Asked:
+        """What a call asks for. Raises TypeError or ValueError for what is not allowed."""
+        return read_asked(
+            options,
+            paired,
+            self.model_max_length,
+            (self.truncation_side, self.padding_side),
+            self.pad_token_id,
+        )
+
+    def _encoding(
+        self,
+        firsts: Sequence[TokenizedText],
+        seconds: Sequence[TokenizedText | None] | None,
+        asked: Asked,
+        batched: bool,
+        source: Source | None = None,
+    ) -> BatchEncoding:
+        """From tokenized texts to what a call returns."""
+        special = (self.cls_token_id, self.sep_token_id) if asked.special else None
+        rows = list(make_rows(firsts, seconds, special, asked.limits, asked.overflowing))
+        if asked.limits is None and special and self.model_max_length <= UNBOUNDED:
+            self._warn_of_length(max((row.length() for row in rows), default=0))
+        columns: dict[str, Any] = {name: [COLUMNS[name](row) for row in rows] for name in asked.columns}
+        columns, width = asked.padding.apply(columns)
+        if not batched and not asked.overflowing and not asked.padding.as_arrays:
+            columns = {name: values[0] for name, values in columns.items()}
+        return BatchEncoding(columns, rows, width, asked.padding.side, source)
+
+    def _warn_of_length(self, length: int) -> None:
+        if length > self.model_max_length and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"a row of {length} tokens is longer than model_max_length={self.model_max_length}, and a model may "
+                "not take it: ask for truncation=True (this is said once)",
+                stacklevel=4,
+            )
