@@ -74,7 +74,7 @@ def _pair(rng: np.random.Generator) -> tuple[list[str], int]:
 
 
 def _batch(pairs: list[tuple[list[str], int]], rng: np.random.Generator | None) -> dict[str, Any]:
-    """Return a batch in which one word of each pair is masked: the animal in half of them, and in all if rng is None."""
+    """Return a batch with one masked word a pair: the animal in half of them at least, and in all if rng is None."""
     ids = np.array([[WORDS.index(word) for word in words] for words, _ in pairs])
     types = np.array([[words.index("[SEP]") < i for i in range(len(words))] for words, _ in pairs]).astype(np.int64)
     labels = np.full_like(ids, -100)
