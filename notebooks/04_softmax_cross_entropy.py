@@ -137,6 +137,9 @@ print("Σ dx of each row:", dx.sum(axis=-1).round(14).ravel() + 0.0)
 print("largest |dx| for dy = 1:", abs(softmax_backward(np.ones_like(dy), cache)).max().round(14))
 
 # %% [markdown]
+# To see (4.5) with a trained model's numbers, each opened into its terms: `albert-np explore --toy --at softmax_backward`.
+
+# %% [markdown]
 # ## 3. Your turn: the backward of softmax  (difficulty 2 of 5, 10 minutes)
 #
 # Write (4.5) for any number of leading axes.

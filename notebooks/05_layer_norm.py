@@ -146,6 +146,9 @@ def layer_norm_dx(dy, x_hat, rstd, weight):
 lesson05.check_layer_norm_dx(layer_norm_dx)
 
 # %% [markdown]
+# To see (5.6) with a trained model's numbers: `albert-np explore --toy --at layer_norm_backward`.
+
+# %% [markdown]
 # ## 4. Proof
 #
 # The package's pair, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that

@@ -302,6 +302,9 @@ def my_attention_backward(dcontext, query, key, value, probs):
 lesson08.check_attention_backward(my_attention_backward)
 
 # %% [markdown]
+# To walk from the scores to the context and back with a trained model's numbers: `albert-np explore --toy --at attention_forward`.
+
+# %% [markdown]
 # ## 6. Proof
 #
 # The package's pair works on (B, N, T, D), a batch of heads at once, with a mask. Each head is one of ours.

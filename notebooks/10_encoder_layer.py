@@ -232,6 +232,9 @@ for name in grads:
 # same $q\cdot c/\sqrt D$; softmax does not see what is added to all. The bias has no effect, and the gradient says so.
 
 # %% [markdown]
+# To walk through a whole layer, there and back, copies and sums included: `albert-np explore --toy`, "step 1".
+
+# %% [markdown]
 # ## 6. Proof
 #
 # Formula and package, side by side: (10.5) and (10.6) as they stand in the norm table, and what the package computes.

@@ -169,6 +169,9 @@ show(
 # part.
 
 # %% [markdown]
+# To see the terms of one shared gradient side by side: `albert-np explore --at linear_backward`, tab "Sums".
+
+# %% [markdown]
 # ## 3. Groups
 #
 # There is a middle way: G groups of weights, and the L steps divided evenly among them. Step $i$ uses group

@@ -272,6 +272,10 @@ def tied_gradient(ids, dembedded, dlogits, hidden):
 lesson12.check_tied_gradient(tied_gradient)
 
 # %% [markdown]
+# To see the two paths into the tied matrix with a trained model's numbers: `albert-np explore --at embedding_backward`, tab
+# "Sums".
+
+# %% [markdown]
 # ## 5. What the heads send back
 #
 # Both heads read $h$, so their gradients add up there. The MLM head sends one to each labelled position. The SOP

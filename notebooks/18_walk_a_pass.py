@@ -37,7 +37,7 @@ walk
 #
 # Three walks to take, each with a question to answer on the way:
 #
-# 1. **Forward to "step 1 · softmax".** Open a number of the row [MASK]. Which word does the masked place look at most?
+# 1. **Forward to "step 3 · softmax".** Open a number of the row [MASK]. Which word does the masked place look at most?
 # 2. **Press M at "step 1 · LayerNorm".** Add up a row of `dx` in your head, roughly. Why must it be nothing (5.6)?
 # 3. **Back to "step 2 · widen", `dweight`, tab "Sums".** Which of the three steps says most about this weight?
 

@@ -74,6 +74,7 @@ def test_a_page_is_written_whole_and_needs_nothing_else(tmp_path):
         (["{word} " * 40], "positions"),
         (["a {b}", "--toy"], "give neither"),
         (["a {b}", "--model", "nowhere"], "nowhere"),
+        (["--toy", "--at", "softmax"], "no function"),
         (["a {b}", "--output", "no/such/folder.html"], "no/such"),
     ],
 )
