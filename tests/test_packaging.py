@@ -43,7 +43,7 @@ def test_every_third_party_import_of_the_package_is_declared():
 
 
 @pytest.mark.parametrize(
-    "folder, extras", [("notebooks", ["notebooks", "torch"]), ("tests", ["test", "torch", "hub", "onnx"])]
+    "folder, extras", [("notebooks", ["notebooks", "torch"]), ("tests", ["test", "browser", "torch", "hub", "onnx"])]
 )
 def test_every_third_party_import_beside_the_package_is_declared(folder, extras):
     declared = names_of(PROJECT["dependencies"]) | names_of(each for extra in extras for each in EXTRAS[extra])

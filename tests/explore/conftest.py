@@ -11,6 +11,14 @@ PAGE = Path(albert_np.__file__).parent / "explore" / "page"
 ORIGIN = "http://explore.test/"  # answered by the fixture, never by a network
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what opens a browser: it is run with `-m browser`, and fails, never skips, where there is none."""
+    for item in items:
+        if {"browser", "page", "modules", "firefox"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Debian's Chromium without a window. Of one module: Playwright's event loop must not outlive its tests."""
