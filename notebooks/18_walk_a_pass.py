@@ -5,7 +5,7 @@
 #
 # * walk through every op of a trained ALBERT, forward and back, and open any number into its terms,
 # * say which step of the backward pass belongs to which step of the forward pass, and why sums become copies,
-# * let the page check a backward pass of your own, and read off the line in which it goes wrong.
+# * let a referee check a backward pass of your own, and read off the first gradient in it that is wrong.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -37,8 +37,8 @@ walk
 #
 # Three walks to take, each with a question to answer on the way:
 #
-# 1. **Forward to "step 3 · softmax".** Open a number of the row [MASK]. Which word does the masked place look at most?
-# 2. **Press M at "step 1 · LayerNorm".** Add up a row of `dx` in your head, roughly. Why must it be nothing (5.6)?
+# 1. **Forward to "step 3 · softmax".** Go along the row [MASK] of either head: which word does the masked place look at most?
+# 2. **Press M at the last LayerNorm of step 1.** Add up a row of `dx` in your head, roughly. Why must it be nothing (5.6)?
 # 3. **Back to "step 2 · widen", `dweight`, tab "Sums".** Which of the three steps says most about this weight?
 
 # %% [markdown]
@@ -73,7 +73,7 @@ for i in step:
 
 # %% [markdown]
 # A whole pass in one picture: above, how large the numbers are that each forward stop makes; below each, how large the
-# gradients are that its mirror makes. **Predict**: where are the gradients smallest, near the loss or near the words?
+# gradients are that its mirror makes. **Predict**: do the gradients shrink on their way from the loss to the words?
 
 # %%
 import numpy as np
@@ -85,9 +85,14 @@ rows, values = walk.data["rows"], walk.program.values
 sizes = [float(np.sqrt(np.square(values[row.out[0]].array).mean())) for row in walk.program.rows]
 show(
     walk_figure(stops, rows, sizes),
-    "Bars for each stop of the tiny model's pass. Above: the size of what the forward stops make, between 0.1 and 3, the "
-    "LayerNorms near 1. Below, on a logarithmic scale: the size of the gradients that the mirrors make.",
+    "Bars for each stop of the tiny model's pass. Above: the size of what the forward stops make, most of them between 0.5 and "
+    "3. Below, on a logarithmic scale: the size of the gradients that the mirrors make; scores and probabilities have the "
+    "smallest, and along the steps there is no trend.",
 )
+
+# %% [markdown]
+# They do not: the copies around the branches carry the gradient back unchanged, and each LayerNorm sets its size anew. The
+# small ones are those of scores and probabilities, which many places share.
 
 # %% [markdown]
 # ## 3. One weight, three steps
@@ -108,8 +113,8 @@ for i, term in zip((3, 2, 1), terms, strict=True):
     print(f"step {i}: ‖dW‖ = {np.linalg.norm(term):.4f}, cosine with the sum {cosine:+.2f}")
 
 # %% [markdown]
-# And the matrix that is used twice, first for the words and last for the scores of all words (12.7): two terms, of which
-# only the first touches a few rows alone.
+# And the matrix that is used twice, first to look words up and last for the scores of all words (12.7): two terms. The
+# decoder's touches every row, the look-up's only those of the words that occur.
 
 # %%
 for term, use in zip(
@@ -194,8 +199,8 @@ finally:
 # $$u_r = \frac{x_r}{\sqrt{\lVert x_r \rVert^2 + \varepsilon}}, \qquad y_r = \ell_r\, u_r \tag{18.4}$$
 #
 # Its forward function is `lesson18.unit_rows_forward`; the cache is `x, length, r, direction`. Write the backward one.
-# **Name what you compute by what it is the gradient of**, `ddirection` for `direction`: then the referee can say which line
-# is the first that is wrong.
+# **Name what you compute by what it is the gradient of**, `ddirection` for `direction`: the referee looks at every name that
+# you give so, and says which one is the first that is wrong. A line without such a name is judged by what comes after it.
 #
 # <details><summary>Hint 1: the idea</summary>
 #
@@ -236,7 +241,7 @@ lesson18.check_unit_rows_backward(unit_rows_backward)
 # ## 8. What breaks if…
 #
 # **…a residual is forgotten on the way back?** Every op still computes its own formula, so none is named. But the copy has
-# no sum to go back through any more. Predict which of the loss's parts still train.
+# no sum to go back through any more, and the page shows a stop without a mirror. Predict how many such stops there are.
 
 # %%
 from albert_np import layers
@@ -258,7 +263,7 @@ finally:
     layers.layer_backward = whole
 lost = [stop for stop in broken.data["stops"] if stop["label"] == "copy" and stop["mirror"] is None]
 print("ops that differ:", broken.differs)
-print("copies without a sum:", [" · ".join(stop["block"]) for stop in lost if stop["phase"] == "forward"])
+print("copies without a sum:", [stop["block"][0] for stop in lost if stop["phase"] == "forward"])
 
 # %% [markdown]
 # ## Three questions

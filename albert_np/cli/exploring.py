@@ -40,7 +40,7 @@ def explore(
     from albert_np.explore import explore_sentence, explore_toy
     from albert_np.study import data_folder
 
-    if toy and (text or model):
+    if toy and (text is not None or model):
         raise click.UsageError("--toy has a model and a text of its own: give neither TEXT nor --model with it")
     if text is None:
         text, second = TEXT, SECOND

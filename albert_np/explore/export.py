@@ -187,6 +187,8 @@ def _block(row: Row, program: Program, steps: dict[int, int]) -> list[str]:
         row = mirror
     if row.call is None:
         return []
+    if not row.call.function:  # a reader's own
+        return [row.call.code.co_name]
     way = "backward" if row.backward else "forward"
     layer = row.call.within(f"layer_{way}")
     if layer is not None:

@@ -44,6 +44,9 @@ def model_pass(
             upstream = _upstream(twin, out)
         tape.turn_back()
         twin.backward(**upstream)
+    if not twin.grads.flat.inner.any():
+        raise ValueError("no gradient comes back: the labels of the batch ask for nothing")
+    _check_texts(batch, tokens, vocabulary)
     probes = {getattr(out, name).value: gradient.inner for name, gradient in upstream.items()}
     program = program_of(tape, None if loss is None else loss.value, probes)
     arrays = Arrays()
@@ -67,6 +70,18 @@ def model_pass(
         "arrays": arrays.table,
     }
     return data, arrays, program
+
+
+def _check_texts(batch: Mapping[str, Any], tokens: Any, vocabulary: Any) -> None:
+    """Raise ValueError where texts do not go with the ids that they are of."""
+    ids = batch.get("input_ids")
+    if ids is None or np.ndim(ids) != 2:
+        return
+    shape = [len(row) for row in tokens] if tokens is not None else []
+    if tokens is not None and shape != [np.shape(ids)[1]] * len(ids):
+        raise ValueError(f"tokens must be {len(ids)} lists of {np.shape(ids)[1]} texts, got lists of {shape}")
+    if vocabulary is not None and len(vocabulary) <= np.max(ids):
+        raise ValueError(f"vocabulary has {len(vocabulary)} texts, and the batch the id {np.max(ids)}")
 
 
 def _on_tape(model: Any) -> Any:

@@ -21,7 +21,9 @@ def sentence_batch(
     """
     pieces = re.split(r"\{([^{}]*)\}", text)
     plain = "".join(pieces)
-    if len(pieces) == 1 or "{" in plain or "}" in plain:
+    if second is not None and ("{" in second or "}" in second):
+        raise ValueError(f"mark words in the first sentence: braces in the second are not read, got {second!r}")
+    if len(pieces) == 1 or "{" in plain or "}" in plain or not all(piece.strip() for piece in pieces[1::2]):
         raise ValueError(f"mark the words to ask for with braces, as in 'the {{number}} of items'; got {text!r}")
     spans, end = [], 0
     for i, piece in enumerate(pieces):
@@ -38,6 +40,8 @@ def sentence_batch(
             labels[place] = ids[place]
     if (labels == -100).all():
         raise ValueError(f"the braces of {text!r} hold nothing to ask for")
+    if (labels == tokenizer.unk_token_id).any():
+        raise ValueError(f"the braces of {text!r} hold a word that the vocabulary has no pieces for")
     ids[labels != -100] = tokenizer.mask_token_id
     batch: dict[str, Any] = {"input_ids": ids[None], "token_type_ids": types[None], "labels": labels[None]}
     if second is not None:

@@ -50,6 +50,17 @@ class TapeArray(StrictArray):
             return value
         return super().unwrapped(value)
 
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError(
+            "a recorded array met one of NumPy's that cannot take it, such as np.zeros or np.array makes: begin with "
+            "np.zeros_like of a recorded one"
+        )
+
+    def __float__(self) -> float:
+        if self.tape is not None and self.tape.followed and not self.tape.inside_pair and self.tape.is_live(self):
+            raise TypeError("float(…) takes a number out of the recording: keep it an array")
+        return super().__float__()
+
     def __array_ufunc__(self, ufunc: Any, method: str, *operands: Any, **options: Any) -> Any:
         target = options.pop("out", (None,))[0]
         if method == "__call__":
@@ -58,7 +69,9 @@ class TapeArray(StrictArray):
             names = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
             name, function = names.get(ufunc.__name__, ufunc.__name__), ufunc.reduce
         else:
-            return NotImplemented
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} cannot be walked through; to add rows at ids, write onehot.T @ rows"
+            )
         result = self.compute(name, function, operands, options)
         if target is None:
             return result
@@ -81,6 +94,7 @@ class Call:
     line: int  # of the parent, where it was made
     arguments: dict[str, Any]  # by name; an array by its number on the tape, see `Tape.number`
     order: int  # how many calls were made before it
+    place: int  # of the parent's code, in bytes
     function: str  # the name by which the package knows it; "" for a reader's own
     returned: Any = None
 
@@ -135,6 +149,7 @@ class Step(NamedTuple):
     function: Callable[..., Any] | None
     call: Call | None
     line: int  # of the call's function
+    place: int  # of its code, in bytes: the same each time round a loop
     cache: Any = None  # of a pair's call: what forward returned, or backward was given
 
 
@@ -236,7 +251,7 @@ class Tape:
             for array in done.results:
                 if np.may_share_memory(array.inner, target.inner):
                     array.parent = (target, _taken(done))
-        if not self._is_live([*done.operands, *done.options.values()]):
+        if not self.is_live([*done.operands, *done.options.values()]):
             if done.changed:
                 self._forget(target)
         elif not (done.name == "setitem" and _is_place(target, done.operands)):  # what `x[i] += …` ends with
@@ -264,19 +279,20 @@ class Tape:
 
     def _append(self, name: str, operands: Any, options: Any, results: list[Any], function: Any, **others: Any) -> None:
         frame, call = self._stack[-1] if self._stack else (None, None)
-        line = 0 if frame is None else frame.f_lineno
+        line, place = (0, 0) if frame is None else (frame.f_lineno, frame.f_lasti)
         numbers = tuple(array.value for array in results)
-        self.steps.append(Step(name, operands, options, numbers, function, call, line, **others))
+        self.steps.append(Step(name, operands, options, numbers, function, call, line, place, **others))
 
     def _contribute(self, name: str, array: Any) -> None:
         frame, call = self._stack[-1] if self._stack else (None, None)
         number = self.number(array)
         self.contributions.append(Contribution(name, number.value, call, 0 if frame is None else frame.f_lineno))
 
-    def _is_live(self, x: Any) -> bool:
+    def is_live(self, x: Any) -> bool:
+        """Whether an array, or one in a list, depends on parameters or upstream gradients."""
         if isinstance(x, TapeArray):
             return x.value is not None and self.values[x.value].live
-        return isinstance(x, tuple | list) and any(map(self._is_live, x))
+        return isinstance(x, tuple | list) and any(map(self.is_live, x))
 
     # Following functions.
 
@@ -297,18 +313,18 @@ class Tape:
         local = frame.f_locals
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         parent = self._stack[-1] if self._stack else None
-        line = 0 if parent is None else parent[0].f_lineno
+        line, place = (0, 0) if parent is None else (parent[0].f_lineno, parent[0].f_lasti)
         arguments = {name: self._numbered(local[name]) for name in names if name in local}
         own = code.co_filename in self.followed  # a reader's, whatever its name: `softmax_forward` is not ops'
         name = self._codes.get(code, "" if own else code.co_name)
-        call = Call(code, None if parent is None else parent[1], line, arguments, len(self.calls), name)
+        call = Call(code, None if parent is None else parent[1], line, arguments, len(self.calls), place, name)
         self.calls.append(call)
         self._stack.append((frame, call))
         self._pair = name if name in PAIRS else ""
 
     def _numbered(self, x: Any) -> Any:
         """Return a live array by its number: a constant gets one only where it is used."""
-        return self.number(x) if self._is_live(x) else x
+        return self.number(x) if self.is_live(x) else x
 
     def _leave(self, frame: FrameType, result: Any) -> None:
         _, call = self._stack.pop()
@@ -332,7 +348,9 @@ class Tape:
         for array in new:
             self.add(array, live=array.inner.dtype.kind == "f")
         numbers = [self.number(array).value for array in _arrays(results)]
-        step = Step(name, tuple(call.arguments.values()), {}, tuple(numbers), None, call.parent, call.line, cache)
+        step = Step(
+            name, tuple(call.arguments.values()), {}, tuple(numbers), None, call.parent, call.line, call.place, cache
+        )
         self.steps.append(step)
         call.returned = result
 

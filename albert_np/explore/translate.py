@@ -65,7 +65,10 @@ _ARITHMETIC = {
     "less_equal": "less_equal",
 }  # fmt: skip
 _REDUCTIONS = "sum mean max min prod var std amax amin".split()
-_CONSTANT = "zeros_like ones_like full_like empty_like shape ndim size".split()
+_CONSTANT = (  # what does not change with the numbers, or not smoothly
+    "zeros_like ones_like full_like empty_like shape ndim size eq ne equal not_equal allclose isclose isfinite isnan "
+    "any all argmax argmin argsort array_equal"
+).split()
 
 
 class _Translation:

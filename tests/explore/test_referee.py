@@ -234,6 +234,85 @@ def test_what_is_changed_in_place_is_followed():
     assert exploration.differs == []
 
 
+def square_forward(x):
+    y = x * x
+    return y, x
+
+
+def doubled_in_place(dy, x):
+    dy *= 2
+    return 2 * x * dy
+
+
+def used_up(dy, x):
+    dy *= 2 * x
+    return dy
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("backward", [doubled_in_place, lambda dy, x: 2 * dy * dy, lambda dy, x: 2 * x * x])
+def test_neither_an_edited_dy_nor_a_common_seed_hides_an_error(backward, seed):
+    x = np.random.default_rng(seed).standard_normal((3, 4))
+    assert explore(square_forward, backward, (x,)).differs == ["dx is not the gradient of x"]
+
+
+def test_a_right_backward_may_use_dy_up():
+    assert explore(square_forward, used_up, (np.linspace(-1, 1, 6),)).differs == []
+
+
+def recurrent_forward(x, w, h):
+    states = [h]
+    for i in range(3):
+        h = np.tanh(x[i] + h @ w)
+        states.append(h)
+    return h, (x, w, states)
+
+
+def recurrent_backward(dh, cache):
+    x, w, states = cache
+    dw, dx = np.zeros_like(w), np.zeros_like(x)
+    for i in (2, 1, 0):
+        da = dh * (1 - states[i + 1] ** 2)
+        dx[i] = da
+        dw += states[i].reshape(-1, 1) @ da.reshape(1, -1)
+        dh = da @ w.T
+    return dx, dw, dh
+
+
+def test_names_that_a_loop_uses_again_are_no_claims():
+    rng = np.random.default_rng(3)
+    given = rng.standard_normal((3, 4)), rng.standard_normal((4, 4)), rng.standard_normal(4)
+    assert explore(recurrent_forward, recurrent_backward, given).differs == []
+
+
+def relu_forward(x):
+    return np.maximum(x, 0), x
+
+
+def test_a_kink_is_no_error_and_a_wrong_side_is():
+    x = np.array([0.0, 1.0, -2.0])
+    assert explore(relu_forward, lambda dy, x: dy * (x > 0), (x,)).differs == []
+    assert explore(relu_forward, lambda dy, x: dy * (x < 0), (x,)).differs
+
+
+def test_inputs_by_name_may_come_in_any_order():
+    x, weight = inputs()
+    assert explore(rms_norm_forward, rms_norm_backward, {"weight": weight, "x": x}).differs == []
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ((np.ones(2), np.ones(2), np.ones(2)), "do not fit"),
+        ((np.ones(2, int), np.ones(2, int)), "nothing to differentiate"),
+        ((np.array([np.nan]), np.ones(1)), "x holds NaN"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(given, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        explore(rms_norm_forward, rms_norm_backward, given)
+
+
 @pytest.mark.parametrize(
     "forward, backward, error, words",
     [
@@ -242,6 +321,11 @@ def test_what_is_changed_in_place_is_followed():
         (rms_norm_forward, lambda dy, cache: None, TypeError, "`return` missing"),
         (rms_norm_forward, lambda dy, cache: (dy,), ValueError, "1 gradients, expected 2"),
         (rms_norm_forward, lambda dy, cache: (dy, dy), ValueError, "shape"),
+        (rms_norm_forward, lambda dy, cache: (None, None), TypeError, "None as the gradient of x"),
+        (rms_norm_forward, lambda dy, cache: (np.zeros((2, 3, 5)) + dy, 0.5), ValueError, "its input weight"),
+        (lambda x, weight: (x, None), rms_norm_backward, ValueError, "did not compute"),
+        (lambda x, weight: (x * float(x[0, 0, 0]), None), rms_norm_backward, TypeError, "out of the recording"),
+        (lambda x, weight: (np.array([x[0, 0, 0]]) * 1, None), rms_norm_backward, TypeError, "zeros_like"),
         (lambda x, weight: (np.sort(x) * weight, ()), lambda dy, cache: (dy, dy[0, 0]), ValueError, "numpy.sort"),
         (1, rms_norm_backward, TypeError, "forward must be a function"),
     ],

@@ -337,6 +337,10 @@ export class Explorer {
   override(overrides, { sliding = false } = {}) {
     setLanguage(this.language);
     this.overrides = overrides;
+    const swapped = new Map(overrides.filter((each) => each.value === this.words).map((each) => [each.index, each.set]));
+    let place = -1;
+    const now = (token) => ((place += 1), swapped.has(place) ? (this.data.vocabulary?.[swapped.get(place)] ?? token) : token);
+    this.data.tokensNow = this.data.tokens.map((sequence) => sequence.map(now)); // what rows are labelled with
     this.values = overrides.length ? replay(this.data, { overrides, base: this.base }) : this.base;
     this.showStatus();
     this.showTokens();

@@ -11,10 +11,11 @@ export function axisLabel(data, id, axis, i, at = []) {
   const { axes = [] } = data.values[id];
   const name = axes[axis];
   const place = data.places?.[name]?.[i];
-  if (place) return data.tokens[place[0]]?.[place[1]] ?? i;
+  const tokens = data.tokensNow ?? data.tokens;
+  if (place) return tokens[place[0]]?.[place[1]] ?? i;
   if (name === "T" || name === "S") {
-    const sequence = data.tokens.length === 1 ? 0 : at[axes.indexOf("B")];
-    return data.tokens[sequence]?.[i] ?? i;
+    const sequence = tokens.length === 1 ? 0 : at[axes.indexOf("B")];
+    return tokens[sequence]?.[i] ?? i;
   }
   if (name === "N") return t("axis.head", { n: i });
   if (name === "V") return data.vocabulary?.[i] ?? i;

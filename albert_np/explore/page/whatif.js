@@ -53,11 +53,11 @@ export class WhatIfPanel {
     return el("div", {}, title, form);
   }
 
-  /** The id of what was typed: a piece as it is, with its dot, or a word that begins one. */
+  /** The id of what was typed: a piece with its dot, a word that begins one, or a piece as it is. */
   pieceId(text) {
     const { vocabulary } = this.app.data;
     const typed = text.trim();
-    const tries = [typed, typed.replaceAll("·", "▁"), `▁${typed}`];
+    const tries = [typed.replaceAll("·", "▁"), `▁${typed}`].reverse().concat(typed);
     return tries.map((piece) => vocabulary.indexOf(piece)).find((id) => id >= 0) ?? -1;
   }
 
