@@ -91,8 +91,8 @@ show(
 )
 
 # %% [markdown]
-# They do not: the copies around the branches carry the gradient back unchanged, and each LayerNorm sets its size anew. The
-# small ones are those of scores and probabilities, which many places share.
+# They do not: the copies around the branches carry the gradient back as it is. In this model it is smallest in the middle
+# and grows again at the words. In each step the scores and the probabilities have the smallest.
 
 # %% [markdown]
 # ## 3. One weight, three steps
