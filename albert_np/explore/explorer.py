@@ -17,6 +17,7 @@ from albert_np.explore.sentence import sentence_batch
 from albert_np.explore.toy import make_toy
 from albert_np.files import whole_file
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, class_of
+from albert_np.study import shipped_folder
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["Exploration", "explore", "explore_sentence", "explore_toy"]
@@ -63,7 +64,8 @@ class Exploration:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.html, quote=True)
+        beside = {path.name[:2]: path.name for path in shipped_folder("notebooks").glob("[0-9][0-9]_*.ipynb")}
+        page = html.escape(build_page({**self.data, "notebooks": beside}, self.arrays, self.title), quote=True)
         style = "width:100%;height:720px;border:1px solid #8884;border-radius:6px"
         return f'<iframe title="{html.escape(self.title)}" srcdoc="{page}" style="{style}"></iframe>'
 

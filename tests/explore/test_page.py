@@ -371,6 +371,16 @@ def test_a_sandboxed_frame_shows_the_page(page, html):
     assert "arrays replayed" in frame.locator(".status").inner_text()
 
 
+def test_in_a_notebook_an_equation_leads_to_the_notebook_that_derives_it(page, tmp_path):
+    tokens = [[VOCABULARY[i] for i in IDS[0]]]
+    exploration = explore(toy_model(), toy_batch(), tokens=tokens, vocabulary=VOCABULARY)
+    (tmp_path / "notebook.html").write_text(exploration._repr_html_(), encoding="utf-8")
+    page.goto((tmp_path / "notebook.html").as_uri())
+    link = page.frame_locator("iframe").locator("a.equation")
+    assert re.fullmatch(r"0\d_\w+\.ipynb", link.first.get_attribute("href"))
+    assert link.first.evaluate("link => link.href").startswith(tmp_path.as_uri())
+
+
 def test_two_on_one_page_keep_to_themselves(modules, html):
     page = modules
     data, arrays = (re.search(rf'id="explore-{part}">(.*?)</script>', html)[1] for part in ("data", "arrays"))

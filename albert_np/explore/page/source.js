@@ -48,13 +48,13 @@ function listing(source, from, to, marked, folded) {
   return el("ol", { class: "code" }, items);
 }
 
-/** The equation's number, as a link to the notebook that derives it where the page knows its address. */
+/** The equation's number, as a link to the notebook that derives it where the page stands in a notebook beside it. */
 function equationOf(data, equation) {
   if (!equation) return null;
   const text = t("source.equation", { number: equation.number, notebook: equation.notebook });
-  const pattern = data.links?.notebooks;
-  if (!pattern || !/^https?:/.test(pattern)) return el("span", { class: "equation" }, text);
-  return el("a", { class: "equation", href: pattern.replaceAll("{notebook}", equation.notebook), rel: "noreferrer" }, text);
+  const file = data.notebooks?.[equation.notebook];
+  if (!file || !/^\w+\.ipynb$/.test(file)) return el("span", { class: "equation" }, text);
+  return el("a", { class: "equation", href: file, target: "_top" }, text);
 }
 
 export class SourcePane {
