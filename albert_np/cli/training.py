@@ -118,7 +118,7 @@ def _print_summary(summary: Any, output: Path) -> None:
     type=click.Choice(["prose", "lines"]),
     default="prose",
     show_default=True,
-    help="Running text, where blank lines part documents, or one sentence a line (Google's format).",
+    help="Running text, where two blank lines part documents, or one sentence a line (Google's format).",
 )
 @click.option(
     "--config",

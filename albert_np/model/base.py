@@ -103,7 +103,7 @@ class AlbertBase:
         dtype: "float32" or "float64"; backend: "numpy" or "cupy"; seed: of the initial weights and the dropout masks.
         """
         if not _is_allowed(dtype):
-            raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
+            raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64, as strings")
         kind: type = type(config)
         if not issubclass(kind, AlbertConfig):
             given = f"{kind.__module__}.{kind.__qualname__}"
@@ -189,6 +189,8 @@ class AlbertBase:
         ValueError where a special token that the configuration names would be cut off.
         """
         size = self.config.vocab_size if vocab_size is None else vocab_size
+        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
+            raise ValueError(f"vocab_size={size!r} must be a whole number of at least 1")
         if pad_to_multiple_of is not None:
             if (
                 not isinstance(pad_to_multiple_of, int)

@@ -402,10 +402,14 @@ def _as_position(first: Any, saved: Any) -> Any:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what computes: they decide the last bits of every sum."""
+    """Return the versions of what computes: they decide the last bits of every sum.
+
+    Of several BLAS libraries in the process NumPy's alone counts: others come and go with what else is imported.
+    """
     from threadpoolctl import threadpool_info
 
-    blas = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    blas = [pool for pool in found if "numpy" in pool["filepath"]] or found
     names = ("internal_api", "version", "architecture")
     return {
         "python": platform.python_version(),

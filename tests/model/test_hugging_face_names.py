@@ -251,3 +251,10 @@ def test_new_rows_are_drawn_around_the_mean_of_the_old():
     assert model.params[name][2100:].std() == pytest.approx(model.config.initializer_range, rel=0.2)
     with pytest.raises(ValueError, match="pad_to_multiple_of=0: must be a whole number of at least 1"):
         model.resize_token_embeddings(30, pad_to_multiple_of=0)
+
+
+@pytest.mark.parametrize("size", ["9", 0, -1, True, 2.0])
+def test_a_vocabulary_of_no_whole_number_is_refused(size):
+    model = AlbertModel(small_config())
+    with pytest.raises(ValueError, match=r"vocab_size=.* must be a whole number"):
+        model.resize_token_embeddings(size)
