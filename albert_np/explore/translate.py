@@ -76,7 +76,6 @@ class _Translation:
 
     def __init__(self, tape: Tape):
         self.tape = tape
-        self.attentions: dict[int, list[Row]] = {}  # rows of arithmetic in a call of attention, until it ends
 
     def rows(self) -> list[Row]:
         rows: list[Row] = []
@@ -108,7 +107,7 @@ class _Translation:
         return Row(f"{op}_backward", inputs, list(step.results), attrs, caches=[step.cache])
 
     def _arithmetic(self, step: Step) -> Row | None:
-        name = "repeat" if step.name == "broadcast_arrays" else step.name
+        name = step.name
         if name in _CONSTANT:
             for number in step.results:
                 self.tape.values[number].live = False
