@@ -1,7 +1,6 @@
 """What the page is given: rows, names and sources as JSON, numbers as one block of bytes."""
 
 import inspect
-import json
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from albert_np import ops
 from albert_np.explore.engine import compute
 from albert_np.explore.rows import Program, Row
 
-__all__ = ["Arrays", "dumps", "export_rows", "fingerprint"]
+__all__ = ["Arrays", "export_rows", "fingerprint"]
 
 LARGEST = 1e29
 AGREE = 1e-9  # how far an array may be from what it should be, relative to its largest number
@@ -288,11 +287,3 @@ def _equation(function: Any) -> dict[str, str] | None:
 def _equation_in(lines: Sequence[str]) -> dict[str, str] | None:
     found = re.search(r"notebook\s+(\d\d),\s+eq\.\s+([\d.]+\d)", " ".join(line.strip() for line in lines))
     return None if found is None else {"notebook": found[1], "number": found[2]}
-
-
-def dumps(data: dict[str, Any]) -> str:
-    """Return JSON that may stand inside a script element: no tag can begin in it."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text

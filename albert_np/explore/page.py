@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import html
+import json
 import re
 import zlib
 from importlib.resources import files
 from typing import Any
 
-from albert_np.explore.export import Arrays, dumps
+from albert_np.explore.export import Arrays
 
 __all__ = ["MODULES", "build_page"]
 
@@ -19,8 +20,8 @@ MODULES = (
 ).split()
 
 
-def build_page(data: dict[str, Any], arrays: Arrays, title: str, static: str = "") -> str:
-    """Return the HTML of a page; static: what is seen where scripts do not run.
+def build_page(data: dict[str, Any], arrays: Arrays, title: str) -> str:
+    """Return the HTML of a page.
 
     Code and numbers are packed, which makes the page a third as large; the code is readable in albert_np/explore/page.
     """
@@ -35,8 +36,7 @@ def build_page(data: dict[str, Any], arrays: Arrays, title: str, static: str = "
         "policy": policy,
         "title": html.escape(title),
         "style": style,
-        "static": static,
-        "data": _packed(dumps({"title": title, **data}).encode()),
+        "data": _packed(json.dumps({"title": title, **data}, ensure_ascii=False, separators=(",", ":")).encode()),
         "arrays": _packed(arrays.blob()),
         "code": _packed(code.encode()),
         "loader": loader,
