@@ -150,6 +150,12 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
             qkv,
             {"mask": mask, "dropout_prob": 0.3},
         )
+    yield from _loss_cases(normal)
+    yield Case("tanh, from its value", ops.tanh_forward, ops.tanh_backward, {"x": normal(T, 9)}, {})
+
+
+def _loss_cases(normal: Callable[..., Array]) -> Iterator[Case]:
+    """The losses, with and without a denominator of their own. normal: draws an array of a shape."""
     labels = np.array([2, -100, 0, 4, 4, -100])
     for denominator in (None, 11.0):
         yield Case(
@@ -171,7 +177,6 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
         yield Case(f"mean_squared_error, denominator={denominator}", *squared, {"x": normal(2, 3)}, fixed)
         binary = (ops.binary_cross_entropy_forward, ops.binary_cross_entropy_backward)
         yield Case(f"binary_cross_entropy, denominator={denominator}", *binary, {"logits": 3 * normal(2, 3)}, fixed)
-    yield Case("tanh, from its value", ops.tanh_forward, ops.tanh_backward, {"x": normal(T, 9)}, {})
 
 
 def _with_fixed_masks(forward: Callable[..., Any]) -> Callable[..., Any]:
