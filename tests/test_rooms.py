@@ -31,6 +31,7 @@ ORDER = [
     "explore",
     "plots",
     "course bench",
+    "labs",
     "cli",
     "__main__",
 ]
