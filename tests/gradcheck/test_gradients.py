@@ -278,17 +278,15 @@ def test_a_kink_is_told_from_a_mistake():
 # Truncation: a strongly curved function, or a long direction, is not a wrong gradient.
 
 
-def _sines(rate, factors=1.0):
-    return lambda x: (np.sin(rate * x), x), lambda dy, x: factors * rate * np.cos(rate * x) * dy
+def _sines(rate, factor=1.0):
+    return lambda x: (np.sin(rate * x), x), lambda dy, x: factor * rate * np.cos(rate * x) * dy
 
 
 @pytest.mark.parametrize("rate", [300, 1000, 10_000])
 def test_strongly_curved_functions_are_not_called_wrong(rate):
-    x = {"x": RNG.standard_normal((40, 25))}
+    x = {"x": np.random.default_rng(0).standard_normal((40, 25))}
     _assert_all_ok(check_gradients(*_sines(rate), x))
-    factors = np.ones((40, 25))
-    factors[:20] += 1e-5
-    single, _ = check_gradients(*_sines(rate, factors), x)
+    single, _ = check_gradients(*_sines(rate, 1 + 1e-5), x)
     assert not single.ok
     assert single.max_rel == pytest.approx(1e-5, rel=0.2)  # what is left of the truncation is far below the mistake
 
