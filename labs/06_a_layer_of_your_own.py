@@ -20,7 +20,15 @@ from albert_np.labs import check
 # The numbers in your written questions:
 
 # %% lab="personal"
-PERSONAL = {"layers": 12, "gamma": 0.1, "reach": 1.5, "rate": 0.2, "schedule": [0, 1, 1, 2, 0, 1, 2, 0], "chain": 40, "slots": 4}  # fmt: skip
+PERSONAL = {
+    "layers": 8,
+    "gamma": 0.02,
+    "reach": 1.7,
+    "rate": 0.37,
+    "schedule": [2, 2, 0, 0, 1, 1, 1, 0],
+    "chain": 38,
+    "slots": 5,
+}
 
 # %% [markdown]
 # ## 1 · Pre-LN, LayerScale, drop path: backward (30 points)
@@ -271,7 +279,7 @@ print(f"15 layers, 4 slots: {machine.steps} evaluations; 64 layers, 6 slots: {bo
 
 # %% [markdown] lab="solution"
 # 1. With $J_i = I + \gamma B_i$, $\|B_i\| \le c$: $(1-\gamma c)\|v\| \le \|J_i^\top v\| \le (1+\gamma c)\|v\|$ by the triangle inequality, so the
-#    ratio lies between $(1-\gamma c)^L$ (if $\gamma c < 1$; else 0) and $(1+\gamma c)^L$. For L = 12, γ = 0.1, c = 1.5: 0.142 and 5.35.
+#    ratio lies between $(1-\gamma c)^L$ (if $\gamma c < 1$; else 0) and $(1+\gamma c)^L$. For L = 8, γ = 0.02, c = 1.7: 0.758 and 1.307.
 # 2. The mask is 1 in the mean and stands linearly in $J$, so $E J = I + \gamma B$, the layer without drop path. A single draw has
 #    $\gamma c/(1-p)$ for $\gamma c$ where it is kept, so the bounds become $(1 \pm \gamma c/(1-p))^L$: wider.
 # 3. The skip passes LN: its Jacobian $\frac{1}{\sigma}(I - \frac{1}{H} 1 1^\top - \frac{1}{H}\hat x \hat x^\top)$ (times the weight) takes
@@ -290,10 +298,10 @@ print(f"15 layers, 4 slots: {machine.steps} evaluations; 64 layers, 6 slots: {bo
 
 # %% [markdown] lab="solution"
 # 1. $dW_1 = \sum_{i:\,s_i = 1} x_i^\top \big(\bar x_{i+1} \odot (1 - a_i^2)\big)$ over the steps with group 1, each with its own input $x_i$ and
-#    the gradient $\bar x_{i+1}$ at its own output; for (0, 1, 1, 2, 0, 1, 2, 0): steps 1, 2 and 5.
+#    the gradient $\bar x_{i+1}$ at its own output; for (2, 2, 0, 0, 1, 1, 1, 0): steps 4, 5 and 6.
 # 2. $m$ uses: $m$ if equal, $\sqrt m$ if independent. A group that is used often takes larger steps under plain SGD; Adam's
 #    normalisation takes that off.
-# 3. Mean 1, variance $1/(1-p) - 1 = p/(1-p)$. Factor $\frac{p/(1-p)}{(p/2)/(1-p/2)} = \frac{2-p}{1-p}$; for 0.2: 2.25.
+# 3. Mean 1, variance $1/(1-p) - 1 = p/(1-p)$, for 0.37: 0.587. Factor $\frac{p/(1-p)}{(p/2)/(1-p/2)} = \frac{2-p}{1-p}$: 2.59.
 
 # %% [markdown] lab="written" id="slots" points=8
 # ## 6 · What a slot buys (8 points)
@@ -309,11 +317,11 @@ print(f"15 layers, 4 slots: {machine.steps} evaluations; 64 layers, 6 slots: {bo
 #    step with your $n$ and $s$ longer than one that keeps everything that it computes? (2)
 
 # %% [markdown] lab="solution"
-# 1. For 40 and 4: $\binom{7}{4} = 35 < 40 \le \binom{8}{4} = 70$, so $r = 4$, and $4\cdot 40 - \binom{8}{5} = 104$.
-#    With 5 slots: $\binom{7}{5} = 21 < 40 \le \binom{8}{5} = 56$, so $r = 3$, and $3\cdot 40 - \binom{8}{6} = 92$.
+# 1. For 38 and 5: $\binom{7}{5} = 21 < 38 \le \binom{8}{5} = 56$, so $r = 3$, and $3\cdot 38 - \binom{8}{6} = 86$.
+#    With 6 slots: $\binom{8}{6} = 28 < 38 \le \binom{9}{6} = 84$, so $r = 3$ again, and $3\cdot 38 - \binom{9}{7} = 78$.
 # 2. $s = 1$: $1 + r \ge n$, $r = n - 1$, and $(n-1)n - \binom{n}{2} = n(n-1)/2$: to $x_i$ for each $i$ from $x_0$. $s \ge n$ (and $n > 1$): $r = 1$, as
 #    $s + 1 \ge n$; $n - \binom{s+1}{s+1} = n - 1$: each input is computed once.
 # 3. $E(n, s) = \min_k\; k + E(n-k, s-1) + E(k, s)$: $k$ evaluations to $x_k$; the layers above, first, with $x_0$'s slot taken; then those
 #    below with all slots, for $x_k$ is not needed any more.
 # 4. In evaluations: all kept, $n + 2n$. With few slots each `back` evaluates its own layer, which is $n$ again, and `step` comes on
-#    top: $3n + E$. The factor is $1 + E/3n$, for 40 and 4: 1.87.
+#    top: $3n + E$. The factor is $1 + E/3n$, for 38 and 5: 1.75.

@@ -1,5 +1,6 @@
 """Lab 6: a layer of your own. Forward functions, a machine that counts, and what is looked at; no gradient is here."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,14 +42,15 @@ def _skip_from_the_norm(x: Any, weight: Any, bias: Any, *others: Any) -> Any:
     return pre_ln_layer(x, weight, bias, *others) - x + _layer_norm(x, weight, bias, others[-1])
 
 
-def _all_kept(*arguments: Any) -> Any:
-    *before, keep, eps = arguments
-    return pre_ln_layer(*before, np.ones_like(keep), eps)
+def _with(**others: float) -> Callable[..., Any]:
+    """Return the layer with ones times a number in place of the arguments that are named."""
+    names = ("x", "weight", "bias", "up", "down", "gamma", "keep", "eps")
 
+    def forward(*arguments: Any) -> Any:
+        given = dict(zip(names, arguments, strict=True))
+        return pre_ln_layer(**given | {name: number * np.ones_like(given[name]) for name, number in others.items()})
 
-def _no_gamma(*arguments: Any) -> Any:
-    *before, gamma, keep, eps = arguments
-    return pre_ln_layer(*before, np.ones_like(gamma), keep, eps)
+    return forward
 
 
 def _layer_arguments(answer: Answer, batch: int, length: int, hidden: int, inner: int) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def _layer_arguments(answer: Answer, batch: int, length: int, hidden: int, inner
     }
 
 
-KEPT = ("did a dropped example reach it? The mask belongs to the way back too", _all_kept)
-SCALED = ("γ scales the branch on the way back too", _no_gamma)
+KEPT = ("did a dropped example reach it? The mask belongs to the way back too", _with(keep=1))
+SCALED = ("γ scales the branch on the way back too", _with(gamma=1))
 
 backward_exercise(
     LAB,
