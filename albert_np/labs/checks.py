@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.course.answers import expect, expect_array, expect_values
 from albert_np.gradcheck import compare
 from albert_np.labs.points import Answer, Exercise, Lab, Wrong
 
@@ -28,35 +29,6 @@ Suspect = tuple[str, Callable[[Floats], Floats]]  # a message, and what the expe
 STEP = 1e-3  # of a difference of fourth order in float64: truncation and rounding are then both near 1e-12
 TOLERANCE = 1e-7
 LARGE_SECONDS = 2.0
-
-
-def expect(condition: Any, message: str) -> None:
-    """Raise `Wrong` with the message unless the condition holds."""
-    if not condition:
-        raise Wrong(message)
-
-
-def expect_values(got: Any, names: Sequence[str]) -> tuple[Any, ...]:
-    """Return what a function gave as a tuple of as many values as there are names."""
-    wanted = f"{len(names)} values ({', '.join(names)})" if len(names) > 1 else f"one value ({names[0]})"
-    values = tuple(got) if isinstance(got, tuple | list) and len(names) > 1 else (got,)
-    found = f"{len(values)} values" if isinstance(got, tuple | list) else f"one {type(got).__name__}"
-    expect(len(values) == len(names), f"returned {found}, expected {wanted}")
-    return values
-
-
-def expect_array(name: str, got: Any, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """Return `got` if it is an array (or a NumPy number, for shape ()) of that shape and dtype."""
-    expect(got is not None, f"{name} is None")
-    expect(
-        isinstance(got, np.ndarray | np.generic) or (shape == () and isinstance(got, float | int)),
-        f"{name} is a {type(got).__name__}, expected an array of shape {shape}",
-    )
-    array = np.asarray(got)
-    expect(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
-    if isinstance(got, np.ndarray | np.generic):
-        expect(array.dtype == dtype, f"{name} is {array.dtype}, expected {np.dtype(dtype)}")
-    return array
 
 
 def expect_same(
