@@ -19,7 +19,7 @@ class Wrong(Exception):
 
 
 class AnswerFailed(Exception):
-    """A function of an answer gave nothing: it raised, ran too long, or ended its process.
+    """A function of an answer gave nothing: it raised, ran too long, ended its process, or is "Missing".
 
     kind: the name of the exception that it raised, or "".
     """
@@ -203,6 +203,8 @@ def _message(
     except AnswerFailed as error:
         if error.kind == "NotImplementedError":
             return "not written yet"
+        if error.kind == "Missing":
+            return str(error)
         return f"{error}; called as {answer.called}"
     except Wrong as wrong:
         return " ".join(filter(None, (str(wrong), finding.question)))

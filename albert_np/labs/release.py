@@ -21,6 +21,7 @@ from albert_np.labs.source import Cell, release_cells
 __all__ = [
     "YOUR_ANSWER",
     "personal_cells",
+    "personal_of",
     "release_lab",
     "release_path",
     "release_text",
@@ -89,7 +90,7 @@ def disagreements(cells: Sequence[Cell], lab: Lab) -> list[str]:
         ("written questions", written, [e.id for e in lab.exercises if isinstance(e, Written)]),
     ):
         if sorted(found) != sorted(asked):
-            problems.append(f"its {name} are {', '.join(found) or 'none'}, but it asks for {', '.join(asked) or 'none'}")
+            problems.append(f"its {name} are [{', '.join(found)}], but it asks for [{', '.join(asked)}]")
     names = {name for cell in cells for name in _PLACEHOLDER.findall(cell.source)}
     if unknown := sorted(names - set(personal_numbers(lab, None, ""))):
         problems.append(f"there are no personal numbers {', '.join(unknown)}")
@@ -121,7 +122,20 @@ def set_personal(source: str, numbers: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _assignments(source: str) -> list[ast.stmt]:
+def personal_of(cells: Iterable[Cell], names: set[str]) -> dict[str, Any]:
+    """Return what `PERSONAL = {…}` of a notebook says of these names; nothing where it is not written out there."""
+    for cell in cells:
+        for node in _assignments(cell.source) if cell.code and "PERSONAL" in cell.source else []:
+            try:
+                value = ast.literal_eval(node.value)
+            except (ValueError, TypeError, SyntaxError, RecursionError):
+                continue
+            if isinstance(value, dict):
+                return {name: value[name] for name in names & set(value)}
+    return {}
+
+
+def _assignments(source: str) -> list[ast.Assign]:
     """Return the statements of a cell that set PERSONAL, the last first."""
     try:
         body = ast.parse(source).body

@@ -16,7 +16,16 @@ import numpy as np
 from albert_np.files import read_text
 from albert_np.labs.points import Lab
 
-__all__ = ["Student", "csv_text", "file_name", "personal_numbers", "read_roster", "read_secret", "read_table", "resolve"]
+__all__ = [
+    "Student",
+    "csv_text",
+    "file_name",
+    "personal_numbers",
+    "read_roster",
+    "read_secret",
+    "read_table",
+    "resolve",
+]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 _SHORTEST_SECRET = 16

@@ -243,7 +243,7 @@ def _claims(files: Iterable[_File], expression: re.Pattern[str] | None, remarks:
         else:
             claims.append(_claim(file, told))
     if ignored:
-        remarks.append(f"{ignored} file{'s' * (ignored > 1)} that {'are' if ignored > 1 else 'is'} no notebook: left out")
+        remarks.append(f"files that are no notebooks, left out: {ignored}")
     return claims
 
 
@@ -279,9 +279,9 @@ def _gradescope_metadata(files: Iterable[_File], remarks: list[str]) -> dict[str
                 key: clean(match[1].strip().strip("'\"")) if (match := re.search(rf"{key}: *(.*)", block)) else ""
                 for key in (":sid", ":email", ":name", ":created_at")
             }
-            if len(re.findall(r"^ *- :name:|^ *- :sid:|^ *- :email:", block.split(":created_at")[0], re.M)) > 1:
-                remarks.append(f"{head[0]} was handed in by a group: it is graded as {values[':sid'] or values[':email']}'s")
             id = values[":sid"] or values[":email"] or head[0]
+            if len(re.findall(r"^ *- :", block.partition(":created_at")[0], re.M)) > 1:
+                remarks.append(f"{head[0]} was handed in by a group: it is graded as {id}'s alone")
             told[head[0]] = (id, values[":email"] or values[":name"], _seconds(values[":created_at"]))
     return told
 
@@ -312,7 +312,7 @@ def _chosen(id: str, claims: list[_Claim], lab: str, stem: str) -> Submission:
     cells: tuple[Cell, ...] = ()
     try:
         if size > LARGEST_FILE:
-            raise ValueError(f"{path} has {size / MIB:.0f} MiB; at most {LARGEST_FILE // MIB} are read: clear its outputs")
+            raise ValueError(f"{path} has {size / MIB:.0f} MiB, more than {LARGEST_FILE // MIB}: clear its outputs")
         data = best.file.read()
         cells = tuple(read_cells(data, path))
     except (OSError, ValueError) as error:
