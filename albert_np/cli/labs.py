@@ -130,10 +130,13 @@ def check(number: str, file: Path, as_json: bool) -> None:
     from albert_np.labs import open_lab
     from albert_np.labs.feedback import feedback_text
     from albert_np.labs.grading import Grading, grade
+    from albert_np.labs.release import personal_of
+    from albert_np.labs.roster import personal_numbers
 
     lab = open_lab(number)
     (submission,) = _found(file, lab.number, None, None).submissions if file.is_file() else _one_file(file)
-    result = grade(submission, Grading(lab.number, secrets.randbits(32), isolation="none", own_numbers=True))
+    numbers = personal_of(submission.cells, set(personal_numbers(lab, None, "")))
+    result = grade(submission, Grading(lab.number, secrets.randbits(32), isolation="none", numbers=numbers))
     if as_json:
         print_json(result)
     else:
@@ -223,9 +226,8 @@ def _print_grades(graded: list[dict[str, Any]], output: Path, seed: int) -> None
         remark(f"{result['student']}: {result['problem']}")
     ways = sorted({result["isolation"] for result in graded if result["isolation"]})
     say(f"{len(graded)} submissions, {len(unreadable)} of them unreadable, {_with_notes(graded)} with notes to look at")
-    say(
-        f"points by machine, of {of:g}: lowest {points[0]:g}, median {points[len(points) // 2]:g}, highest {points[-1]:g}"
-    )
+    middle = points[len(points) // 2]
+    say(f"points by machine, of {of:g}: lowest {points[0]:g}, median {middle:g}, highest {points[-1]:g}")
     for way in ways:
         say(f"isolation: {way}")
     say(f"{output / 'grades.csv'}, feedback/, results/, items.csv; to repeat it: --seed {seed}")

@@ -10,6 +10,7 @@ import json
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -90,18 +91,17 @@ def _grades(results: Sequence[Result], lab: Lab) -> str:
 
 
 def _items(results: Sequence[Result], lab: Lab) -> str:
-    rows = []
+    rows, readable = [], [result for result in results if not result["problem"]]
     for exercise in lab.machine:
         for finding in exercise.findings:
             said = [
-                verdict["message"] or "no submission that could be read"
-                for result in results
+                verdict["message"]
+                for result in readable
                 for verdict in result["verdicts"]
-                if (verdict["exercise"], verdict["finding"]) == (exercise.id, finding.name)
-                and verdict["points"] < verdict["of"]
+                if (verdict["exercise"], verdict["finding"]) == (exercise.id, finding.name) and verdict["message"]
             ]
             often, times = Counter(said).most_common(1)[0] if said else ("", 0)
-            rows.append([exercise.id, finding.name, finding.points, len(said), len(results), often[:300], times])
+            rows.append([exercise.id, finding.name, finding.points, len(said), len(readable), often[:300], times])
     return csv_text(["exercise", "finding", "points", "failed", "of", "said most often", "times"], rows)
 
 
@@ -137,15 +137,19 @@ def _exercise_lines(exercise: Any, verdicts: Sequence[dict[str, Any]]) -> Iterab
     got = sum(verdict["points"] for verdict in verdicts)
     yield f"## {exercise.title}: {got:g} of {exercise.points:g}"
     yield ""
-    for verdict in verdicts:
-        if verdict["message"]:
-            yield f"✗ {verdict['finding']} ({verdict['of']:g} points)"
+    for message, same in groupby(verdicts, lambda verdict: str(verdict["message"])):
+        if message:
+            yield f"✗ {', '.join(_finding(verdict) for verdict in same)}"
             yield ""
-            yield from _verbatim(verdict["message"])
+            yield from _verbatim(message)
             yield ""
-    right = [f"{verdict['finding']} ({verdict['of']:g})" for verdict in verdicts if not verdict["message"]]
+    right = [_finding(verdict) for verdict in verdicts if not verdict["message"]]
     if right:
         yield f"✓ {', '.join(right)}"
+
+
+def _finding(verdict: dict[str, Any]) -> str:
+    return f"{verdict['finding']} ({verdict['of']:g})"
 
 
 def _footer(result: Result) -> list[str]:

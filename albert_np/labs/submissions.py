@@ -18,7 +18,7 @@ import time
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 
@@ -88,14 +88,19 @@ class _Claim:
 
 
 def find_submissions(
-    path: str | Path, lab: str, stem: str, pattern: str | None = None, roster: Mapping[str, Student] | None = None
+    path: str | Path,
+    lab: str,
+    stem: str,
+    pattern: str | None = None,
+    roster: Mapping[str, Student] | None = None,
+    only: str | None = None,
 ) -> Found:
     """Find the submissions of a lab in a file, a folder or a zip.
 
     lab: its number. stem: the name of its release without the ending, by which a file is preferred where a student has
     several. pattern: a regular expression whose group `student`, or first group, is the id; it is searched in the
-    path of each file. roster: ids that are to be found; what an export calls a student is looked up in it. ValueError
-    if nothing is there, or it is too large to be what it should; FileNotFoundError.
+    path of each file. roster: ids that are to be found; what an export calls a student is looked up in it. only: whose
+    all of it is. ValueError if nothing is there, or it is too large to be what it should; FileNotFoundError.
     """
     path = Path(path)
     expression = _compiled(pattern)
@@ -110,6 +115,8 @@ def find_submissions(
         path.stat()
         raise ValueError(f"{path} is neither a folder, nor a .zip, .ipynb or .py")
     claims = _claims(files, expression, found.remarks)
+    if only is not None:
+        claims = [replace(claim, id=only) for claim in claims]
     by_student: dict[str, list[_Claim]] = defaultdict(list)
     for claim in claims:
         id = claim.id if roster is None else resolve(claim.id, claim.name, roster)
