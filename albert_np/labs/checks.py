@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.course.answers import expect, expect_array, expect_values
 from albert_np.gradcheck import compare
 from albert_np.labs.points import Answer, Exercise, Lab, Wrong
 
 __all__ = [
+    "as_if",
     "backward_exercise",
     "expect",
     "expect_array",
@@ -28,35 +30,6 @@ Suspect = tuple[str, Callable[[Floats], Floats]]  # a message, and what the expe
 STEP = 1e-3  # of a difference of fourth order in float64: truncation and rounding are then both near 1e-12
 TOLERANCE = 1e-7
 LARGE_SECONDS = 2.0
-
-
-def expect(condition: Any, message: str) -> None:
-    """Raise `Wrong` with the message unless the condition holds."""
-    if not condition:
-        raise Wrong(message)
-
-
-def expect_values(got: Any, names: Sequence[str]) -> tuple[Any, ...]:
-    """Return what a function gave as a tuple of as many values as there are names."""
-    wanted = f"{len(names)} values ({', '.join(names)})" if len(names) > 1 else f"one value ({names[0]})"
-    values = tuple(got) if isinstance(got, tuple | list) and len(names) > 1 else (got,)
-    found = f"{len(values)} values" if isinstance(got, tuple | list) else f"one {type(got).__name__}"
-    expect(len(values) == len(names), f"returned {found}, expected {wanted}")
-    return values
-
-
-def expect_array(name: str, got: Any, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """Return `got` if it is an array (or a NumPy number, for shape ()) of that shape and dtype."""
-    expect(got is not None, f"{name} is None")
-    expect(
-        isinstance(got, np.ndarray | np.generic) or (shape == () and isinstance(got, float | int)),
-        f"{name} is a {type(got).__name__}, expected an array of shape {shape}",
-    )
-    array = np.asarray(got)
-    expect(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
-    if isinstance(got, np.ndarray | np.generic):
-        expect(array.dtype == dtype, f"{name} is {array.dtype}, expected {np.dtype(dtype)}")
-    return array
 
 
 def expect_same(
@@ -117,6 +90,16 @@ def expect_gradient(
         expect_same(name, got, slopes(f, value, dy), tolerance, suspects, scale=1e-9)
     except Wrong:
         expect_same(name, got, slopes(f, value, dy, STEP / 4), tolerance, suspects, scale=1e-9)
+
+
+def as_if(forward: Callable[..., Any], argument: str) -> Callable[[Any, Mapping[str, Any], Floats], Floats]:
+    """Return for `suspects` what a gradient is if another forward was meant: its slopes along that argument."""
+
+    def become(dy: Any, given: Mapping[str, Any], expected: Floats) -> Floats:
+        inputs = [value for name, value in given.items() if name != "dy"]
+        return slopes(lambda: forward(*inputs), given[argument], dy)
+
+    return become
 
 
 def expect_unchanged(arguments: Mapping[str, Any], before: Mapping[str, Any]) -> None:
