@@ -85,6 +85,13 @@ def _remarks(lines: list[str]) -> None:
         remark(f"and {len(lines) - SHOWN_REMARKS} more")
 
 
+def _new(folder: Path) -> None:
+    from albert_np.files import is_vacant
+
+    if not is_vacant(folder):
+        raise FileExistsError(f"{folder} exists and is left as it is: choose another")
+
+
 def _found(path: Path, number: str, pattern: str | None, roster: Path | None) -> Any:
     """Find submissions and say what was left aside."""
     from albert_np.labs.release import release_path
@@ -110,6 +117,7 @@ def release(number: str, folder: Path, roster: Path | None, secret_file: Path | 
     from albert_np.labs.roster import read_roster, read_secret
 
     lab = open_lab(number)
+    _new(folder)
     students = read_roster(roster) if roster else None
     secret = read_secret(secret_file) if secret_file else None
     with _bar("writing") as show:
@@ -257,14 +265,12 @@ def answers(
 
     Fill in `points` of OUTPUT/marks.csv and give it to `albert-np labs gradebook`.
     """
-    from albert_np.files import is_vacant
     from albert_np.labs import open_lab
     from albert_np.labs.marking import write_answers
     from albert_np.labs.roster import read_secret
 
     lab = open_lab(number)
-    if not is_vacant(output):
-        raise FileExistsError(f"{output} exists and is left as it is: marks may be in it")
+    _new(output)  # marks may be in it
     secret = read_secret(secret_file) if secret_file else None
     _warn_of_numbers(lab, secret)
     found = _found(submissions, lab.number, student_from, roster)
@@ -342,6 +348,7 @@ def export(number: str, folder: Path, kind: str, roster: Path | None, secret_fil
     from albert_np.labs.roster import read_roster, read_secret
 
     lab = open_lab(number)
+    _new(folder)
     students = read_roster(roster) if roster else None
     secret = read_secret(secret_file) if secret_file else None
     with console.status(f"exporting lab {lab.number}"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from albert_np.labs.guard import notes_on
 from albert_np.labs.points import AnswerFailed, Exercise, Lab, Written, judge
-from albert_np.labs.release import YOUR_ANSWER, released_cells, set_personal
+from albert_np.labs.release import YOUR_ANSWER, pattern_of, released_cells, set_personal, template_cells
 from albert_np.labs.roster import personal_numbers
 from albert_np.labs.source import Cell
 from albert_np.labs.submissions import Submission
@@ -64,7 +64,7 @@ def grade(submission: Submission, grading: Grading) -> Result:
         "of": sum(exercise.points for exercise in lab.machine),
         "verdicts": [],
         "cells": [],
-        "written": written_answers(submission.cells, lab, numbers),
+        "written": written_answers(submission.cells, lab),
         "notes": [],
         "personal": numbers,
         "seed": grading.seed,
@@ -139,34 +139,36 @@ def _personal_note(before: Sequence[Cell], after: Sequence[Cell]) -> list[str]:
     return ["PERSONAL in the notebook is not this student's: edited, or somebody else's notebook"] if changed else []
 
 
-def written_answers(cells: Iterable[Cell], lab: Lab, numbers: Any) -> dict[str, str | None]:
+def written_answers(cells: Iterable[Cell], lab: Lab) -> dict[str, str | None]:
     """Return the text under each written question, by the question's id; None where the question is not found.
 
     A question is known by its first line. What stands behind it, up to the next cell of the release, is the answer, and
     so is what was written into the question's own cell.
     """
-    released = [c for c in released_cells(lab.number, numbers) if c.kind != "reply" and c.source.strip()]
-    questions = {_first(c.source): c for c in released if c.kind == "written"}
-    fixed = {_squeezed(c.source) for c in released}
-    headings = {_first(c.source) for c in released if not c.code}
+    released = [cell for cell in template_cells(lab.number) if cell.kind != "reply" and cell.source.strip()]
+    questions = {_first(cell.source): cell for cell in released if cell.kind == "written"}
+    headings = {_first(cell.source) for cell in released if not cell.code}
+    fixed = {_squeezed(cell.source) for cell in released if cell.code}
     names = "|".join(name for exercise in lab.machine for name in exercise.functions)
     asked = re.compile(rf"^def ({names})\b", re.M)
     found: dict[str, str | None] = {e.id: None for e in lab.exercises if isinstance(e, Written)}
     current = ""
     for cell in cells:
-        question = None if cell.code else questions.get(_first(cell.source))
-        if question is not None:
-            current = question.id
-            known = set(map(str.strip, question.source.split("\n")))
-            found[current] = _joined(found[current], [s for s in cell.source.split("\n") if s.strip() not in known])
-        elif (
-            _squeezed(cell.source) in fixed
-            or (cell.code and asked.search(cell.source))
-            or (not cell.code and _first(cell.source) in headings)
-        ):
+        known = (
+            _squeezed(cell.source) in fixed or asked.search(cell.source)
+            if cell.code
+            else _first(cell.source) in headings
+        )
+        lines = cell.source.split("\n")
+        if not cell.code and _first(cell.source) in questions:
+            question = questions[_first(cell.source)]
+            current, known = question.id, False
+            own = [pattern_of(line) for line in question.source.split("\n")]
+            lines = [line for line in lines if not any(each.fullmatch(line.strip()) for each in own)]
+        if known:
             current = ""
         elif current:
-            found[current] = _joined(found[current], cell.source.split("\n"))
+            found[current] = _joined(found[current], lines)
     return found
 
 

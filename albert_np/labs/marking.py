@@ -41,7 +41,7 @@ def write_answers(
     if not questions:
         raise ValueError(f"lab {lab.number} has no written questions")
     numbers = {s.id: personal_numbers(lab, secret, s.id) for s in submissions}
-    given = {s.id: written_answers(s.cells, lab, numbers[s.id]) for s in submissions}
+    given = {s.id: written_answers(s.cells, lab) for s in submissions}
     counts, marks, key = {}, [], []
     with whole_folder(folder) as hidden:
         for question in questions:

@@ -20,6 +20,7 @@ from albert_np.labs.source import Cell, release_cells
 
 __all__ = [
     "YOUR_ANSWER",
+    "pattern_of",
     "personal_cells",
     "personal_of",
     "release_lab",
@@ -28,6 +29,7 @@ __all__ = [
     "released_cells",
     "set_personal",
     "source_path",
+    "template_cells",
 ]
 
 PACKAGE = Path(__file__).parents[1]
@@ -94,6 +96,9 @@ def disagreements(cells: Sequence[Cell], lab: Lab) -> list[str]:
     names = {name for cell in cells for name in _PLACEHOLDER.findall(cell.source)}
     if unknown := sorted(names - set(personal_numbers(lab, None, ""))):
         problems.append(f"there are no personal numbers {', '.join(unknown)}")
+    heads = [cell.source.strip().split("\n")[0] for cell in cells if cell.kind == "written"]
+    if len(set(heads)) < len(heads) or any(_PLACEHOLDER.search(head) for head in heads):
+        problems.append("written questions are known by their first lines: no two alike, and no numbers in them")
     if any("### BEGIN SOLUTION" in cell.source or "### END SOLUTION" in cell.source for cell in cells):
         problems.append("a marker of a solution is left in a cell")
     return problems
@@ -151,14 +156,23 @@ def _assignments(source: str) -> list[ast.Assign]:
 
 def released_cells(number: str, numbers: Mapping[str, Any] | None = None) -> list[Cell]:
     """Return the cells of a released notebook, with somebody's numbers if they are given."""
+    if numbers is not None:
+        return personal_cells(template_cells(number), numbers)
     path = release_path(number)
-    data = path.read_bytes()
-    cells = read_cells(data, path.name)
-    if numbers is None:
-        return cells
-    templates = [cell["metadata"].get("lab", {}).get("template") for cell in json.loads(data)["cells"]]
-    filled = [replace(c, source=t) if t else c for c, t in zip(cells, templates, strict=True)]
-    return personal_cells(filled, numbers)
+    return read_cells(path.read_bytes(), path.name)
+
+
+def template_cells(number: str) -> list[Cell]:
+    """Return the cells of a released notebook with placeholders where somebody's numbers will be."""
+    templates = [
+        c["metadata"].get("lab", {}).get("template") for c in json.loads(release_path(number).read_bytes())["cells"]
+    ]
+    return [replace(c, source=t) if t else c for c, t in zip(released_cells(number), templates, strict=True)]
+
+
+def pattern_of(line: str) -> re.Pattern[str]:
+    """Return what a line of a template matches, whatever the numbers are."""
+    return re.compile(".*?".join(map(re.escape, _PLACEHOLDER.sub("\0", line.strip()).split("\0"))))
 
 
 def release_lab(
