@@ -12,6 +12,7 @@ from albert_np.gradcheck import compare
 from albert_np.labs.points import Answer, Exercise, Lab, Wrong
 
 __all__ = [
+    "as_if",
     "backward_exercise",
     "expect",
     "expect_array",
@@ -89,6 +90,16 @@ def expect_gradient(
         expect_same(name, got, slopes(f, value, dy), tolerance, suspects, scale=1e-9)
     except Wrong:
         expect_same(name, got, slopes(f, value, dy, STEP / 4), tolerance, suspects, scale=1e-9)
+
+
+def as_if(forward: Callable[..., Any], argument: str) -> Callable[[Any, Mapping[str, Any], Floats], Floats]:
+    """Return for `suspects` what a gradient is if another forward was meant: its slopes along that argument."""
+
+    def become(dy: Any, given: Mapping[str, Any], expected: Floats) -> Floats:
+        inputs = [value for name, value in given.items() if name != "dy"]
+        return slopes(lambda: forward(*inputs), given[argument], dy)
+
+    return become
 
 
 def expect_unchanged(arguments: Mapping[str, Any], before: Mapping[str, Any]) -> None:
