@@ -106,8 +106,8 @@ def _graded(source: Path, folder: Path, calls: list[str]) -> tuple[dict[str, Any
     try:
         found = find_submissions(folder, lab.number, release_path(lab.number).stem, only=id)
         (submission,) = found.submissions
-    except ValueError as error:
-        submission = Submission(id, folder.name, problem=str(error))
+    except ValueError:
+        submission = Submission(id, "", problem="there is no notebook (.ipynb) among the files that you handed in")
     return grade(submission, Grading(lab.number, secrets.randbits(32), numbers=numbers)), lab, remarks
 
 

@@ -167,7 +167,7 @@ def _package(lab: Lab, course: dict[str, object]) -> Files:
     for path in _modules():
         files[f"albert_np/{path.relative_to(PACKAGE).as_posix()}"] = path.read_bytes()
     released = release_path(lab.number)
-    files[f"albert_np/labs/release/{released.name}"] = released.read_bytes()
+    files[f"albert_np/labs/released/{released.name}"] = released.read_bytes()
     return files
 
 

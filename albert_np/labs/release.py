@@ -41,7 +41,7 @@ Progress = Callable[[int, int], None]
 
 def release_path(number: str) -> Path:
     """Return a lab's released notebook; FileNotFoundError if this installation has none."""
-    for folder in (PACKAGE / "labs" / "release", PACKAGE.parent / "labs"):
+    for folder in (PACKAGE / "labs" / "released", PACKAGE.parent / "labs"):
         if found := sorted(folder.glob(f"{number}_*.ipynb")):
             return found[0]
     raise FileNotFoundError(f"this installation lacks the notebook of lab {number}; in a clone, labs/build.py makes it")

@@ -18,6 +18,7 @@ from albert_np.labs.submissions import Submission, find_submissions
 NUMBER = "02"
 FIXED = Grading(NUMBER, seed=1, isolation="none")
 MISTAKE = ("np.mean(dx_hat * x_hat", "np.mean(dy * x_hat")
+LOSS = next(f.points for f in open_lab(NUMBER).machine[0].findings if f.name == "dx")
 
 
 def is_answer(cell):
@@ -63,12 +64,12 @@ def graded(tmp_path_factory):
 
 
 OF = sum(e.points for e in open_lab(NUMBER).machine)
-ASKED = 20.0
+ASKED = open_lab(NUMBER).machine[0].points
 
 DESERVED = {  # id → points of RMSNorm's backward
     "right": ASKED,
     "stub": 0,
-    "mistake": ASKED - 9,
+    "mistake": ASKED - LOSS,
     "twice": ASKED,
     "deleted": 0,
     "retyped": 0,
