@@ -63,7 +63,10 @@ class Sandbox:
 
     def __init__(self, paths: Sequence[str], folder: str) -> None:
         self.paths, self.folder = paths, folder
-        self.user, self._claim = _claimed_user() if self.changes_user() else (0, None)
+        self.user = 0
+        self._claim: socket.socket | None = None
+        if self.changes_user():
+            self.user, self._claim = _claimed_user()
 
     @classmethod
     def changes_user(cls) -> bool:
