@@ -25,7 +25,7 @@ __all__ = [
     "open_lab",
 ]
 
-LABS = ("02", "06")
+LABS = ("02", "04", "06")
 
 
 def open_lab(number: str) -> Lab:
