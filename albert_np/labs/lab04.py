@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.labs.checks import as_if, backward_exercise, expect, expect_array, expect_same, slopes
+from albert_np.labs.checks import as_if, backward_exercise, expect, expect_array, expect_same, expect_values, slopes
 from albert_np.labs.points import Answer, Lab
 
 __all__ = ["LAB", "adapted", "distillation_loss", "factorised_lookup", "tied"]
@@ -61,7 +61,7 @@ def _without_holes(ids: Any, A: Any, B: Any) -> Any:
     return A[ids] @ B
 
 
-HOLES = "places without a word count too; −1 is no word, and in NumPy the last"
+HOLES = "places without a word count too; −1 is no word, and in NumPy the last."
 
 backward_exercise(
     LAB,
@@ -70,14 +70,15 @@ backward_exercise(
     forward=factorised_lookup,
     draw=_lookup_arguments,
     gradients={
-        "dA": ("A", 9, "What comes back to one looked-up row, and how many places looked that row up?"),
-        "dB": ("B", 7, "Which rows went into this matrix, and which of them reached y?"),
+        "dA": ("A", 8, "What comes back to one looked-up row, and how many places looked that row up?"),
+        "dB": ("B", 6, "Which rows went into this matrix, and which of them reached y?"),
     },
     shapes=[(2, 4, 5, 2, 3), (1, 5, 3, 1, 4), (4, 1, 2, 3, 2), (2, 3, 1, 2, 1)],
     large=(16, 64, 2000, 32, 64),
+    speed=4,
     suspects={
         "dA": [
-            ("a word that stands in two places gets one gradient only: `dA[ids] +=` keeps the last", _last_use),
+            ("a word that stands in two places gets one gradient only: `dA[ids] +=` keeps the last.", _last_use),
             (HOLES, as_if(_without_holes, "A")),
         ],
         "dB": [(HOLES, as_if(_without_holes, "B"))],
@@ -113,7 +114,7 @@ def _adapter_alone(x: Any, W: Any, A: Any, B: Any, alpha: float) -> Any:
     return adapted(x, 0 * W, A, B, alpha)
 
 
-SCALE = "the adapter is scaled by alpha / r, on the way back too"
+SCALE = "the adapter is scaled by alpha / r, on the way back too."
 
 backward_exercise(
     LAB,
@@ -123,15 +124,16 @@ backward_exercise(
     draw=_adapter_arguments,
     gradients={
         "dx": ("x", 6, "How many ways lead from x to y?"),
-        "dA": ("A", 5, "What went into A, and what comes back to its outputs, through B and the scale?"),
-        "dB": ("B", 5, "What went into B? Which axes has B not?"),
+        "dA": ("A", 4, "What went into A, and what comes back to its outputs, through B and the scale?"),
+        "dB": ("B", 4, "What went into B? Which axes has B not?"),
     },
     shapes=[(2, 3, 4, 3, 2), (1, 4, 2, 3, 3), (3, 2, 3, 1, 2), (2, 1, 1, 4, 1)],
-    large=(8, 32, 96, 96, 8),
+    large=(16, 64, 96, 96, 16),
+    speed=4,
     suspects={
         "dx": [
-            ("the way through the adapter is missing", as_if(_frozen_alone, "x")),
-            ("W is frozen, and gets no gradient; but x gets one through it", as_if(_adapter_alone, "x")),
+            ("the way through the adapter is missing.", as_if(_frozen_alone, "x")),
+            ("W is frozen, and gets no gradient; but x gets one through it.", as_if(_adapter_alone, "x")),
             (SCALE, as_if(_alpha_alone, "x")),
         ],
         "dA": [(SCALE, as_if(_alpha_alone, "A"))],
@@ -182,47 +184,51 @@ distillation = backward_exercise(
     "Distillation on labelled rows: backward",
     forward=distillation_loss,
     draw=_rows,
-    gradients={"dstudent": ("student", 8, "What is the slope of KL(p ‖ q) along one logit of q?")},
+    gradients={"dstudent": ("student", 7, "What is the slope of KL(p ‖ q) along one logit of q?")},
     shapes=[(2, 3, 4), (1, 4, 3), (3, 1, 2)],
     large=(8, 32, 200),
-    speed=1,
+    speed=3,
     suspects={
         "dstudent": [
             (POWER, _times(1)),
             (POWER, _times(-1)),
             (POWER, _times(-2)),
-            ("that is KL(q ‖ p), the reversed one", as_if(_reversed, "student")),
+            ("that is KL(q ‖ p), the reversed one.", as_if(_reversed, "student")),
             ("is it the mean over rows, or their sum?", lambda dy, given, e: e * given["labels"].size),
         ]
     },
 )
 
 
-def _own(answer: Answer, given: Mapping[str, Any], dloss: float = 1.5) -> Any:
-    got = answer.distillation_backward(dloss, *given.values())
-    got = expect_array("dstudent", got, given["student"].shape)
+def _dstudent(answer: Answer, given: Mapping[str, Any]) -> Any:
+    (got,) = expect_values(answer.distillation_backward(1.5, *given.values()), ["dstudent"])
+    return expect_array("dstudent", got, given["student"].shape)
+
+
+def _some_dstudent(answer: Answer, given: Mapping[str, Any]) -> Any:
+    got = _dstudent(answer, given)
     expect(np.any(got[given["labels"] != -100]), "dstudent is 0 for rows that have a label.")
     return got
 
 
-@distillation.finding("rows without a label", 5, "Which rows are in the loss, and how many are they?")
+@distillation.finding("rows without a label", 4, "Which rows are in the loss, and how many are they?")
 def _ignored(answer: Answer) -> None:
     for shape in [(2, 4, 3), (1, 5, 4), (4, 1, 3)]:
         given = _rows(answer, *shape)
         asked = answer.rng.permutation(np.arange(given["labels"].size) % 2 == 0).reshape(shape[:2])
         given["labels"][~asked] = -100
-        got = _own(answer, given)
+        got = _some_dstudent(answer, given)
         expect(not np.any(got[~asked]), "dstudent is not 0 in a row whose label is −100.")
         alone = given | {name: given[name][asked] for name in ("student", "teacher", "labels")}
-        by_all = ("the mean is over all rows, not over those with a label", partial(np.multiply, asked.mean()))
-        expect_same("dstudent, rows with a label,", got[asked], _own(answer, alone), suspects=[by_all])
+        by_all = ("the mean is over all rows, not over those with a label.", partial(np.multiply, asked.mean()))
+        expect_same("dstudent, rows with a label,", got[asked], _some_dstudent(answer, alone), suspects=[by_all])
 
 
 @distillation.finding("no row with a label", 2, "What is 0 / 0?", side=True)
 def _nothing(answer: Answer) -> None:
     given = _rows(answer, 2, 3, 4)
     given["labels"][...] = -100
-    got = expect_array("dstudent", answer.distillation_backward(1.5, *given.values()), (2, 3, 4))
+    got = _dstudent(answer, given)
     expect(not np.any(got), "without a row that has a label the loss is 0, but dstudent is not.")
 
 
@@ -231,11 +237,11 @@ def _large_logits(answer: Answer) -> None:
     given = _rows(answer, 2, 3, 4)
     shift = answer.rng.choice([-1e4, 1e4], (2, 3, 1))
     shifted = given | {"student": given["student"] + shift, "teacher": given["teacher"] - shift}
-    with_shift = _own(answer, shifted)
+    with_shift = _some_dstudent(answer, shifted)
     expect(np.all(np.isfinite(with_shift)), "dstudent is not finite for logits of 1e4.")
-    expect_same("dstudent, 1e4 added to all logits of a row,", with_shift, _own(answer, given))
+    expect_same("dstudent, 1e4 added to all logits of a row,", with_shift, _some_dstudent(answer, given))
     apart = given | {name: 5e3 * given[name] for name in ("student", "teacher")}
-    expect(np.all(np.isfinite(_own(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
+    expect(np.all(np.isfinite(_some_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
 
 
 def tied(ids: Any, M: Any, K: Any) -> Any:
@@ -269,7 +275,7 @@ def _paths(of_lookup: Callable[[float], float], of_logits: Callable[[float], flo
     return become
 
 
-ROOT = "√E comes back with the gradient: as a factor on the path of the lookup, as a divisor on that of the logits"
+ROOT = "√E comes back with the gradient: as a factor on the path of the lookup, as a divisor on that of the logits."
 
 backward_exercise(
     LAB,
@@ -278,16 +284,16 @@ backward_exercise(
     forward=tied,
     draw=_tied_arguments,
     gradients={
-        "dM": ("M", 8, "M is used twice: do both uses give their gradient, each with its factor?"),
-        "dK": ("K", 4, "What went into K, and what comes back to its outputs?"),
+        "dM": ("M", 7, "M is used twice: do both uses give their gradient, each with its factor?"),
+        "dK": ("K", 3, "What went into K, and what comes back to its outputs?"),
     },
     shapes=[(2, 3, 5, 4), (1, 4, 3, 2), (3, 1, 4, 3), (2, 2, 3, 1)],
     large=(8, 32, 800, 32),
-    speed=1,
+    speed=3,
     suspects={
         "dM": [
-            ("the path through the logits is missing", _paths(lambda r: 1, lambda r: 0)),
-            ("the path through the lookup is missing", _paths(lambda r: 0, lambda r: 1)),
+            ("the path through the logits is missing.", _paths(lambda r: 1, lambda r: 0)),
+            ("the path through the lookup is missing.", _paths(lambda r: 0, lambda r: 1)),
             (ROOT, _paths(lambda r: 1 / r, lambda r: 1)),
             (ROOT, _paths(lambda r: 1, lambda r: r)),
             (ROOT, _paths(lambda r: 1 / r, lambda r: r)),
