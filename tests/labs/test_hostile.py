@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from labs.hostile import HONEST, SUBMISSIONS
+from toys.hostile import HONEST, SUBMISSIONS
 
 from albert_np.labs import sandbox
 from albert_np.labs.checks import expect_same
