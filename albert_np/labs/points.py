@@ -14,6 +14,7 @@ from albert_np.course.answers import AnswerFailed, Wrong, called_as, not_none, o
 __all__ = ["Answer", "AnswerFailed", "Exercise", "Finding", "Lab", "Report", "Verdict", "Written", "Wrong", "judge"]
 
 Numbers = Mapping[str, Any]
+WAITS = "counts once something else of this exercise is right"
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def judge(
     for finding in exercise.findings:
         message = messages[finding.name]
         if not message and finding.side and not counts:
-            message = "counts once something else of this exercise is right"
+            message = WAITS
         points = 0.0 if message else finding.points
         verdicts.append(Verdict(exercise.id, finding.name, points, finding.points, message))
     return verdicts
