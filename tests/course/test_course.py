@@ -76,7 +76,7 @@ def test_a_check_that_was_not_run_is_not_ticked(monkeypatch):
     assert repr(report).splitlines() == [
         "softmax, the package: 2 of 3 checks",
         "– live PyTorch: not installed here, so not compared",
-        "✓ finite differences (1 arrays); committed PyTorch values (2 arrays)",
+        "✓ finite differences (1 array); committed PyTorch values (2 arrays)",
     ]
 
 
