@@ -95,8 +95,8 @@ def compare(name: str, got: Array, expected: Array, tolerance: float, floor: flo
 
 
 def check_gradients(
-    forward: Callable[..., tuple[Array, Any]],
-    backward: Callable[[Array, Any], Any],
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], Any],
     inputs: Mapping[str, Array],
     *,
     fixed: Mapping[str, Any] | None = None,
@@ -108,7 +108,8 @@ def check_gradients(
 
     inputs: the differentiable arguments by name, float64 arrays, in the order in which `backward` returns their
     gradients (one array, or a tuple). fixed: the other arguments. samples: coordinates tried in each input (all, if it
-    has no more). Returns one comparison an input, and one along a random direction through all of them at once.
+    has no more). y: an array or a number, or a tuple of them, of which dy is then one too. Returns one comparison an
+    input, and one along a random direction through all of them at once.
     At a kink, such as relu's at 0, there is no one slope; a comparison that fails there says so. TypeError for inputs
     that are not float64; ValueError if the number or a shape of the gradients is wrong, or a `return` is missing.
     """
@@ -117,30 +118,75 @@ def check_gradients(
         if x.dtype != np.float64:
             raise TypeError(f"finite differences need float64, but {name} is {x.dtype}")
     values = {name: x.copy() for name, x in inputs.items()}
-    result = forward(**values, **fixed)
+    _, upstreams, gradients = run_pair(forward, backward, values, fixed, seed)
+
+    def run() -> list[Array]:
+        y, _ = y_and_cache(forward(**values, **fixed))
+        return listed(y)
+
+    return _check(values, gradients, run, upstreams, samples, seed, tolerance)
+
+
+def run_pair(
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], Any],
+    inputs: Mapping[str, Array],
+    fixed: Mapping[str, Any],
+    seed: int,
+) -> tuple[list[Array], list[Array], dict[str, Array]]:
+    """Return the outputs of a pair, random upstream gradients of them, and the gradients of the inputs by name."""
+    y, cache = y_and_cache(forward(**inputs, **fixed))
+    rng = np.random.default_rng(seed)
+    outputs = listed(y)
+    upstreams = [_random_like(each, rng) for each in outputs]
+    gradients = backward(tuple(upstreams) if isinstance(y, tuple) else upstreams[0], cache)
+    return outputs, upstreams, named_gradients(gradients, tuple(inputs))
+
+
+def y_and_cache(result: Any) -> tuple[Any, Any]:
+    """Return what a forward function returned; ValueError if that is not y and a cache."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(f"forward must return y and cache, not {_described(result)}")
-    y, cache = result
-    upstream = _random_like(y, np.random.default_rng(seed))
-    gradients = backward(upstream, cache)
-    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-    named = dict(zip(values, gradients, strict=False))
+    return result
+
+
+def listed(y: Any) -> list[Array]:
+    """Return the outputs of a pair as arrays or NumPy's numbers; ValueError for what is neither."""
+    outputs = [np.float64(each) if type(each) is float else each for each in (y if isinstance(y, tuple) else (y,))]
+    for each in outputs:
+        if not hasattr(each, "shape"):
+            raise ValueError(f"forward must return y as an array, a number or a tuple of them, not {_described(each)}")
+    return outputs
+
+
+def named_gradients(result: Any, names: Sequence[str], optional: bool = False) -> dict[str, Array]:
+    """Return what a backward function returned by the names of the inputs; ValueError for another number of them.
+
+    optional: of several, some may be None.
+    """
+    gradients = result if isinstance(result, tuple) else (result,)
+    named = dict(zip(names, gradients, strict=False))
     for name, gradient in named.items():
-        if not hasattr(gradient, "shape"):
+        if not hasattr(gradient, "shape") and not (optional and gradient is None and len(gradients) > 1):
             raise ValueError(f"backward must return the gradient of {name}, not {_described(gradient)}")
-    if len(gradients) != len(values):
-        raise ValueError(f"backward returned {len(gradients)} gradients for {len(values)} inputs ({', '.join(values)})")
-    return _check(values, named, lambda: [forward(**values, **fixed)[0]], [upstream], samples, seed, tolerance)
+    if len(gradients) != len(names):
+        raise ValueError(f"backward returned {len(gradients)} gradients for {len(names)} inputs ({', '.join(names)})")
+    return named
 
 
 def assert_gradients(
-    forward: Callable[..., tuple[Array, Any]],
-    backward: Callable[[Array, Any], Any],
+    forward: Callable[..., tuple[Any, Any]],
+    backward: Callable[[Any, Any], Any],
     inputs: Mapping[str, Array],
     **options: Any,
 ) -> None:
     """Do `check_gradients`, and raise GradientError with every comparison that failed."""
-    failed = [c for c in check_gradients(forward, backward, inputs, **options) if not c.ok]
+    require_ok(check_gradients(forward, backward, inputs, **options))
+
+
+def require_ok(comparisons: Iterable[Comparison]) -> None:
+    """Raise GradientError with every comparison that failed, if any did."""
+    failed = [comparison for comparison in comparisons if not comparison.ok]
     if failed:
         raise GradientError("\n".join(map(str, failed)))
 
@@ -203,7 +249,9 @@ def model_results(model: Any, inputs: Mapping[str, Any]) -> dict[str, np.ndarray
 
 def compare_results(got: Mapping[str, Array], expected: Mapping[str, Array], tolerance: float) -> list[Comparison]:
     """Compare two results of a model by name; a gradient far below the largest is judged on its scale."""
-    floor = FLOOR * max(float(np.abs(value).max()) for name, value in expected.items() if name.startswith("d "))
+    floor = FLOOR * max(
+        float(np.abs(value).max(initial=0.0)) for name, value in expected.items() if name.startswith("d ")
+    )
     return [
         compare(name, got[name], value, tolerance, floor if name.startswith("d ") else 0.0)
         for name, value in expected.items()
@@ -335,7 +383,7 @@ def _sample(gradient: Array, samples: int, rng: np.random.Generator) -> list[tup
 
 
 def _random_like(x: Array, rng: np.random.Generator) -> Array:
-    noise = np.asarray(rng.standard_normal(x.shape))
+    noise = np.asarray(rng.standard_normal(x.shape), x.dtype)
     return backend_of(x).from_numpy(noise) if x.shape else float(noise)
 
 
