@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 15 · Pretrain a small ALBERT
+# # 17 · Pretrain a small ALBERT
 #
 # **60 minutes.** You need: notebooks 11 to 14, and (2.4) for the errors of finite differences. You will be able to
 #
@@ -108,20 +108,20 @@ for label in (0, 1):
 # a LayerNorm, so $\|n\|^2 = E$. The rows $W_v$ are drawn with spread $s$. A sum of $E$ independent terms $n_e W_{ve}$
 # is nearly normal:
 #
-# $$z_v = n \cdot W_v \sim \mathcal N(0, \sigma^2), \qquad \sigma^2 = \|n\|^2 s^2 = E\,s^2 \tag{15.1}$$
+# $$z_v = n \cdot W_v \sim \mathcal N(0, \sigma^2), \qquad \sigma^2 = \|n\|^2 s^2 = E\,s^2 \tag{17.1}$$
 #
 # The mean of $e^z$ over a normal $z$ is $e^{\sigma^2/2}$. With thousands of rows the sum is close to its mean:
 #
-# $$\log\sum_v e^{z_v} \approx \log\big(V e^{\sigma^2/2}\big) = \ln V + \tfrac{\sigma^2}2 \tag{15.2}$$
+# $$\log\sum_v e^{z_v} \approx \log\big(V e^{\sigma^2/2}\big) = \ln V + \tfrac{\sigma^2}2 \tag{17.2}$$
 #
 # The label's own logit is 0 on average, so
 #
-# $$\boxed{\;\mathrm{loss}_{\mathrm{mlm}} \approx \ln V + \tfrac12 E s^2, \qquad \mathrm{loss}_{\mathrm{sop}} \approx \ln 2\;} \tag{15.3}$$
+# $$\boxed{\;\mathrm{loss}_{\mathrm{mlm}} \approx \ln V + \tfrac12 E s^2, \qquad \mathrm{loss}_{\mathrm{sop}} \approx \ln 2\;} \tag{17.3}$$
 #
 # **Predict** for $V = 2000$ ($\ln V = 7.60$), $E = 128$ and our $s = 0.04$. Then for $s = 0.2$.
 
 # %%
-print(f"{'s':>5}  {'(15.3)':>7}  {'MLM, mean of 5 seeds':>20}  {'lowest and highest':>18}  {'SOP':>5}")
+print(f"{'s':>5}  {'(17.3)':>7}  {'MLM, mean of 5 seeds':>20}  {'lowest and highest':>18}  {'SOP':>5}")
 for spread in (0.02, 0.04, 0.08, 0.2):
     outs = [
         anp.AlbertForPreTraining(replace(config, initializer_range=spread), seed=seed)(**batch._asdict(), grad=False)
@@ -152,14 +152,14 @@ for spread in (0.02, 0.04, 0.08, 0.2):
 #
 # **What error to expect.** For a step $h$ along $v$, from (2.3) and (2.4):
 #
-# $$\text{error}(h) \approx \underbrace{\tfrac{h^2}6\,\big|D^3 f[v,v,v]\big|}_{\text{Taylor}} + \underbrace{\frac{\varepsilon|f|}{h}}_{\text{rounding}} \tag{15.4}$$
+# $$\text{error}(h) \approx \underbrace{\tfrac{h^2}6\,\big|D^3 f[v,v,v]\big|}_{\text{Taylor}} + \underbrace{\frac{\varepsilon|f|}{h}}_{\text{rounding}} \tag{17.4}$$
 #
 # With $f \approx 8.4$, $\varepsilon = 2.2\times10^{-16}$ and $h = 10^{-5}$, rounding alone is $2\times10^{-10}$. That
 # is an *absolute* error. An entry of $10^{-3}$ is then right to some seven digits, one of $10^{-9}$ to none. So errors
 # are measured against the largest entry tried of a parameter, and what lies below the rounding counts as 0.
 #
 # Before you look: for a single weight $v$ has length 1; for a random direction, $v_i \sim \mathcal N(0,1)$, it has
-# length $\sqrt P \approx 700$. Which of the two errors in (15.4) changes, and which way does the best $h$ move?
+# length $\sqrt P \approx 700$. Which of the two errors in (17.4) changes, and which way does the best $h$ move?
 
 # %%
 from albert_np.course.figures import difference_figure
@@ -204,13 +204,13 @@ print(
 #
 # **Why a random direction?** With $v_i \sim \mathcal N(0,1)$ independent,
 #
-# $$\langle g, v\rangle \sim \mathcal N\big(0, \|g\|^2\big) \tag{15.5}$$
+# $$\langle g, v\rangle \sim \mathcal N\big(0, \|g\|^2\big) \tag{17.5}$$
 #
 # so the slope along $v$ is about as large as the whole gradient, never hidden among tiny entries. Let the backward pass
 # be wrong by any $e$. Then the two sides differ by $\langle e, v\rangle \sim \mathcal N(0, \|e\|^2)$, and this escapes
 # a tolerance $\tau\|g\|$ only by luck:
 #
-# $$P\big(|\langle e, v\rangle| < \tau\|g\|\big) \approx \sqrt{\tfrac2\pi}\;\frac{\tau\,\|g\|}{\|e\|} \tag{15.6}$$
+# $$P\big(|\langle e, v\rangle| < \tau\|g\|\big) \approx \sqrt{\tfrac2\pi}\;\frac{\tau\,\|g\|}{\|e\|} \tag{17.6}$$
 #
 # Whichever weights $e$ sits in, two forward passes find it. Entries drawn one at a time find it if they happen to hit
 # it, and then they say where. The package's check does both. Right first; then with a bug: one row of the 2,000 word
@@ -244,7 +244,7 @@ print(
     f"the row of {tokenizer.convert_ids_to_tokens(forgotten)!r} forgotten, |e| / |g| = {share:.4f}:", *wrong, sep="\n"
 )
 print(f"the entries miss it: 2 of {model.grads[WORDS].size:,} were tried")
-print(f"a direction that would miss it (15.6): one in {1 / (np.sqrt(2 / np.pi) * TOLERANCE / share):,.0f}")
+print(f"a direction that would miss it (17.6): one in {1 / (np.sqrt(2 / np.pi) * TOLERANCE / share):,.0f}")
 
 # %% [markdown]
 # ## 4. One batch first
@@ -279,7 +279,7 @@ def train(model, batches, updates, peak, warmup, max_norm=1.0):
 # piece $v$ among the labels, $q$ its one answer. With $\mathrm{KL}(\pi\|q) = \sum_v \pi_v \ln(\pi_v / q_v) \ge 0$, its
 # loss is
 #
-# $$-\sum_v \pi_v \ln q_v = \underbrace{-\sum_v \pi_v \ln \pi_v}_{H(\pi)} + \mathrm{KL}(\pi\,\|\,q) \;\ge\; H(\pi) \tag{15.7}$$
+# $$-\sum_v \pi_v \ln q_v = \underbrace{-\sum_v \pi_v \ln \pi_v}_{H(\pi)} + \mathrm{KL}(\pi\,\|\,q) \;\ge\; H(\pi) \tag{17.7}$$
 #
 # Below the entropy $H(\pi)$ of the labels, a model must have looked at its input.
 
@@ -324,13 +324,13 @@ assert records[-1]["loss"] < 0.1
 # the gradients add up: `backward` adds anyway. Only the *means* need care. The loss of the whole batch is a mean over
 # all its N labelled tokens and one over all its M labelled pairs:
 #
-# $$L = \sum_k \Big[\frac1N \sum_{r \in \text{part } k} c_r + \frac1M \sum_{b \in \text{part } k} c_b\Big], \qquad N = \sum_k N_k,\quad M = \sum_k M_k \tag{15.8}$$
+# $$L = \sum_k \Big[\frac1N \sum_{r \in \text{part } k} c_r + \frac1M \sum_{b \in \text{part } k} c_b\Big], \qquad N = \sum_k N_k,\quad M = \sum_k M_k \tag{17.8}$$
 #
 # with $c$ the cross-entropies. The derivative of a sum is the sum of the derivatives, so part $k$ adds its share of the
 # gradient, if it divides by $N$ and $M$ and not by its own $N_k$ and $M_k$. The tempting way is the mean of the parts'
 # means. With $K$ parts, a token then has the weight
 #
-# $$\frac1{K N_k} \quad\text{and not}\quad \frac1N \tag{15.9}$$
+# $$\frac1{K N_k} \quad\text{and not}\quad \frac1N \tag{17.9}$$
 #
 # A token in a part with few labels counts more. Well-known training libraries have had this bug
 # for years (huggingface/transformers#34191): nothing fails, the model is only a little worse.
@@ -351,7 +351,7 @@ assert records[-1]["loss"] < 0.1
 # <details><summary>Hint 2: the formula</summary>
 #
 # $N$ counts `part["labels"] != -100`, $M$ counts `part["sentence_order_label"] != -100`, both over all parts. Each
-# part's `loss` is then its term in (15.8).
+# part's `loss` is then its term in (17.8).
 # </details>
 # <details><summary>Hint 3: the code</summary>
 #
@@ -368,7 +368,7 @@ assert records[-1]["loss"] < 0.1
 # </details>
 
 # %% tags=["exercise"]
-from albert_np.course import lesson15
+from albert_np.course import lesson17
 
 
 def accumulated_gradient(model, parts):
@@ -376,7 +376,7 @@ def accumulated_gradient(model, parts):
     raise NotImplementedError
 
 
-lesson15.check_accumulated_gradient(accumulated_gradient)
+lesson17.check_accumulated_gradient(accumulated_gradient)
 
 # %% [markdown]
 # The package counts with `PRETRAINING.denominators`. Here are the right way and three wrong ones on a real batch of 16,
@@ -410,9 +410,9 @@ def gradient(parts, keep=True, **denominators):
 
 
 right = gradient(parts, **PRETRAINING.denominators(parts))
-assert np.allclose(right, whole, rtol=1e-9, atol=1e-12)  # (15.8)
+assert np.allclose(right, whole, rtol=1e-9, atol=1e-12)  # (17.8)
 for name, got in (
-    ("(15.8)", right),
+    ("(17.8)", right),
     ("mean of means", gradient(parts) / len(parts)),
     ("sum of means", gradient(parts)),
     ("= for +=, the last part alone", gradient(parts, keep=False)),
@@ -425,15 +425,15 @@ for name, got in (
 # %% [markdown]
 # ## 6. What needs no context
 #
-# A loss means nothing by itself. On held-out text, with the labels' entropy unknown, the blind model (15.7) that one
+# A loss means nothing by itself. On held-out text, with the labels' entropy unknown, the blind model (17.7) that one
 # can actually have is the table of token frequencies of the *training* text. A piece that it never has must not be
 # impossible, so each count gets one more:
 #
-# $$q_v = \frac{c_v + 1}{\sum_u (c_u + 1)}, \qquad \mathrm{loss}(q) = -\frac1R \sum_r \ln q_{\text{label}_r} \tag{15.10}$$
+# $$q_v = \frac{c_v + 1}{\sum_u (c_u + 1)}, \qquad \mathrm{loss}(q) = -\frac1R \sum_r \ln q_{\text{label}_r} \tag{17.10}$$
 #
 # And the accuracy of the best constant answer is the share of the piece that is asked for most often:
 #
-# $$\max_v \pi_v \tag{15.11}$$
+# $$\max_v \pi_v \tag{17.11}$$
 #
 # **By hand.** Counts (3, 2, 1, 0), so $q = (4, 3, 2, 1)/10$. Asked for are the pieces 0, 3, 0, 1. The accuracy is 1/2,
 # and the loss $-(2\ln 0.4 + \ln 0.1 + \ln 0.3)/4 = 1.33$. An even guess has $\ln 4 = 1.39$.
@@ -446,7 +446,7 @@ for name, got in (
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# `np.bincount` counts ids; (15.10) looks each label up in one array of frequencies.
+# `np.bincount` counts ids; (17.10) looks each label up in one array of frequencies.
 # </details>
 # <details><summary>Hint 3: the code</summary>
 #
@@ -460,11 +460,11 @@ for name, got in (
 
 # %% tags=["exercise"]
 def context_free(counts, labels):
-    """counts (V,) of the training text, labels of any shape with -100 in it; returns the accuracy (15.11) and the loss (15.10)."""
+    """counts (V,) of the training text, labels of any shape with -100 in it; returns the accuracy (17.11) and the loss (17.10)."""
     raise NotImplementedError
 
 
-lesson15.check_context_free(context_free)
+lesson17.check_context_free(context_free)
 
 # %% [markdown]
 # ## 7. The run
@@ -473,12 +473,12 @@ lesson15.check_context_free(context_free)
 # runs, we look at the model in two more ways. Take the answers $p_r$ at hidden tokens of held-out text, and their mean
 # $\bar p$. If a model is blind, all $p_r$ are the same. So
 #
-# $$J = \frac1R \sum_r \mathrm{KL}(p_r\,\|\,\bar p) = H(\bar p) - \frac1R \sum_r H(p_r) \tag{15.12}$$
+# $$J = \frac1R \sum_r \mathrm{KL}(p_r\,\|\,\bar p) = H(\bar p) - \frac1R \sum_r H(p_r) \tag{17.12}$$
 #
 # says how much it uses the context: 0 for a blind model, more the more its answers differ from place to place. (It is
 # the mutual information of place and answer.) And has it learned the frequencies?
 #
-# $$\mathrm{KL}(q\,\|\,\bar p) \tag{15.13}$$
+# $$\mathrm{KL}(q\,\|\,\bar p) \tag{17.13}$$
 #
 # **Predict** before you run: what will the model learn first, the frequencies or the context? And what does the loss
 # look like in between?
@@ -504,7 +504,7 @@ def divergence(p, q):
 
 
 def look(model):
-    """J (15.12) and the distance of the mean answer from the frequencies (15.13)."""
+    """J (17.12) and the distance of the mean answer from the frequencies (17.13)."""
     p = answers_of(model, held_out[:4])
     return float(divergence(p, p.mean(axis=0)).mean()), float(divergence(q, p.mean(axis=0)))
 
@@ -708,7 +708,7 @@ assert np.array_equal(resumed.params.flat, through.params.flat)
 # ## 10. Proof
 #
 # Formula and package: the loop of section 4 against the `Trainer`, on the run that went through; the two forms of
-# (15.12); and (15.10) and (15.11) against `quickstart.baselines`.
+# (17.12); and (17.10) and (17.11) against `quickstart.baselines`.
 
 # %%
 brief_run = PretrainingRun(path / "through")
@@ -727,10 +727,10 @@ def entropy(p):
 
 p = answers_of(long, held_out[:4])
 J = divergence(p, p.mean(axis=0)).mean()
-assert np.isclose(J, entropy(p.mean(axis=0)) - entropy(p).mean(), rtol=1e-9)  # (15.12)
+assert np.isclose(J, entropy(p.mean(axis=0)) - entropy(p).mean(), rtol=1e-9)  # (17.12)
 asked = np.concatenate([b.labels[b.labels >= 0] for b in held_out])
-assert np.isclose(-np.log(q[asked]).mean(), base.unigram_loss, rtol=1e-12)  # (15.10)
-assert np.bincount(asked).max() / len(asked) == base.frequent_accuracy  # (15.11)
+assert np.isclose(-np.log(q[asked]).mean(), base.unigram_loss, rtol=1e-12)  # (17.10)
+assert np.bincount(asked).max() / len(asked) == base.frequent_accuracy  # (17.11)
 
 # %% [markdown]
 # The gradient of all this was proved in section 3, on a real batch; the other witness, PyTorch, has seen the same model
@@ -775,7 +775,7 @@ print(f"the entropy of the text's words, were each a piece of its own: {entropy(
 # sequences it would make 0.00011 at our 16, less than the rate that was too low here. A small model takes more.
 #
 # A third question is about the factorisation (brightmart/albert_zh#8). Word embeddings leave a LayerNorm with entries
-# of size 1, and the projection to H multiplies them by $s\sqrt E$, in the manner of (15.1): 0.23 for ALBERT-base, 0.45
+# of size 1, and the projection to H multiplies them by $s\sqrt E$, in the manner of (17.1): 0.23 for ALBERT-base, 0.45
 # here. The first layer step gets quieter inputs than BERT's; the later ones do not notice, for each step ends in a
 # LayerNorm. A wider $s$ makes up for it. Our 0.04 was found by trial.
 #
@@ -832,9 +832,9 @@ folder.cleanup()
 # 1. In the data. One batch can be learned by heart even if its labels have nothing to do with its input: masks that
 #    were drawn anew after the labels, rows that were shuffled apart, a tokenizer of another vocabulary. Decode a batch
 #    and read it.
-# 2. Yes: with $N_k = N/K$, (15.9) is $1/N$. With masks drawn at random the numbers are rarely equal.
+# 2. Yes: with $N_k = N/K$, (17.9) is $1/N$. With masks drawn at random the numbers are rarely equal.
 # 3. $J$ says that the answers differ, not that they are right. A model that has learned one batch by heart is sure of
 #    something else at each place of a held-out text, and mostly wrong.
 # </details>
 #
-# Next: 16, a look inside the long model.
+# Next: 18, a look inside the long model.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 18 · Walk a pass
+# # 20 · Walk a pass
 #
 # **40 minutes.** You need: notebooks 05 (LayerNorm), 10 (the encoder layer), 11 (sharing). You will be able to
 #
@@ -60,7 +60,7 @@ for phase in ("forward", "backward"):
 # scatter. (There are nine sums and seven copies back: the two sums of the embeddings go back as one copy of three, and the
 # sum of the two losses needs none.) It is the chain rule for a number that is used twice. With $y = f(x)$ and $z = g(x)$,
 #
-# $$\mathrm{d}x = f'(x)\,\mathrm{d}y + g'(x)\,\mathrm{d}z \tag{18.1}$$
+# $$\mathrm{d}x = f'(x)\,\mathrm{d}y + g'(x)\,\mathrm{d}z \tag{20.1}$$
 #
 # and it is all there is to residuals, to tied weights and to sharing. The page finds the mirror of each stop by following
 # the gradients, not by counting: here are the stops of one layer step with theirs.
@@ -99,7 +99,7 @@ show(
 #
 # The layer's weights are shared by three steps, so each of its gradients is a sum of three (11.3):
 #
-# $$\mathrm{d}W = \sum_{i=1}^{L} \mathrm{d}W^{(i)} \tag{18.2}$$
+# $$\mathrm{d}W = \sum_{i=1}^{L} \mathrm{d}W^{(i)} \tag{20.2}$$
 #
 # The page shows the terms side by side under "Sums". Here they are as arrays, last step first, since backward begins
 # there. **Predict**: do the three point the same way?
@@ -131,7 +131,7 @@ for term, use in zip(
 # moves along a direction $v$ and uses two steps, $h$ and $h/2$, so that the error of order $h^2$ drops out (02 derives it):
 #
 # $$\langle \mathrm{d}x, v\rangle \approx \frac{4\,s(h/2) - s(h)}{3}, \qquad
-# s(h) = \frac{\mathcal{L}(x + h v) - \mathcal{L}(x - h v)}{2h} \tag{18.3}$$
+# s(h) = \frac{\mathcal{L}(x + h v) - \mathcal{L}(x - h v)}{2h} \tag{20.3}$$
 #
 # Below for every value whose gradient the pass computed; `replay` computes the pass anew with one array changed.
 
@@ -140,7 +140,7 @@ from albert_np.explore import replay
 
 
 def slope(value, v, h):
-    """s(h) of (18.3) for one of the walk's values."""
+    """s(h) of (20.3) for one of the walk's values."""
     x = values[value].array
     up, down = (replay(walk.program, {value: x + sign * h * v})[walk.program.loss] for sign in (1, -1))
     return (up - down) / (2 * h)
@@ -158,7 +158,7 @@ assert worst < 1e-5
 # %% [markdown]
 # ## 5. How it is recorded
 #
-# Notebook 17 made an array type that stands in for a GPU. The recorder is another one: its arrays belong to a backend named
+# Notebook 19 made an array type that stands in for a GPU. The recorder is another one: its arrays belong to a backend named
 # "tape", and `array_module` leads every function to it. What a pair of `ops` does is one step of the tape; what happens
 # between pairs is a step each.
 
@@ -196,9 +196,9 @@ finally:
 #
 # `explore` also takes a pair of your own. Each row of $x$ is scaled to the length $\ell_r$ that is learned for it:
 #
-# $$u_r = \frac{x_r}{\sqrt{\lVert x_r \rVert^2 + \varepsilon}}, \qquad y_r = \ell_r\, u_r \tag{18.4}$$
+# $$u_r = \frac{x_r}{\sqrt{\lVert x_r \rVert^2 + \varepsilon}}, \qquad y_r = \ell_r\, u_r \tag{20.4}$$
 #
-# Its forward function is `lesson18.unit_rows_forward`; the cache is `x, length, r, direction`. Write the backward one.
+# Its forward function is `lesson20.unit_rows_forward`; the cache is `x, length, r, direction`. Write the backward one.
 # **Name what you compute by what it is the gradient of**, `ddirection` for `direction`: the referee looks at every name that
 # you give so, and says which one is the first that is wrong. A line without such a name is judged by what comes after it.
 #
@@ -224,7 +224,7 @@ finally:
 # </details>
 
 # %% tags=["exercise"]
-from albert_np.course import lesson18
+from albert_np.course import lesson20
 
 
 def unit_rows_backward(dy, cache):
@@ -232,10 +232,10 @@ def unit_rows_backward(dy, cache):
     raise NotImplementedError
 
 
-lesson18.check_unit_rows_backward(unit_rows_backward)
+lesson20.check_unit_rows_backward(unit_rows_backward)
 
 # %% [markdown]
-# When it passes, look at it: `explore(lesson18.unit_rows_forward, unit_rows_backward, inputs)` is a page of your own pair,
+# When it passes, look at it: `explore(lesson20.unit_rows_forward, unit_rows_backward, inputs)` is a page of your own pair,
 # with every intermediate number.
 #
 # ## 8. What breaks if…
@@ -275,7 +275,7 @@ print("copies without a sum:", [stop["block"][0] for stop in lost if stop["phase
 # <details><summary>Answers</summary>
 #
 # 1. A copy is a number with two readers. Query, key and value are different columns of one array: each number has one.
-# 2. In all steps: the sum, `model.grads`. In one: that step's term of (18.2).
+# 2. In all steps: the sum, `model.grads`. In one: that step's term of (20.2).
 # 3. No: no activation's gradient depends on `dweight`. It is proved by moving the weight itself, and by the op's own check.
 # </details>
 #

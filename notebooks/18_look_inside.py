@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 16 · Look inside
+# # 18 · Look inside
 #
 # **60 minutes.** You need: notebook 09 (heads and masks), 11 (a weight that is used many times), 12 (the MLM head).
 # You will be able to
@@ -69,8 +69,8 @@ print(f"on all held-out documents: by the words' frequencies {unigram:.2f}, by t
 # Figure 1 of the ALBERT paper asks this of every layer. Two measures, for the input $x = x_i$ and the output $y =
 # x_{i+1}$ of step $i + 1$, at each token, and then the mean over the R real tokens of the batch:
 #
-# $$d_{i+1} = \frac1R \sum_{\text{real}} \|y - x\| \tag{16.1}$$
-# $$\theta_{i+1} = \frac1R \sum_{\text{real}} \frac{180°}{\pi}\,\arccos \frac{x \cdot y}{\|x\|\,\|y\|} \tag{16.2}$$
+# $$d_{i+1} = \frac1R \sum_{\text{real}} \|y - x\| \tag{18.1}$$
+# $$\theta_{i+1} = \frac1R \sum_{\text{real}} \frac{180°}{\pi}\,\arccos \frac{x \cdot y}{\|x\|\,\|y\|} \tag{18.2}$$
 #
 # **By hand.** One token, H = 2, two steps: $(3, 4) \to (4, 3) \to (8, 6)$. The first moves by $(1, -1)$, so $d_1 =
 # \sqrt2$; its cosine is $24/25$, and $\theta_1 = 16.3°$. The second doubles the vector: $d_2 = 5$, and $\theta_2 =
@@ -78,7 +78,7 @@ print(f"on all held-out documents: by the words' frequencies {unigram:.2f}, by t
 #
 # ### Your turn: distances  (difficulty 2 of 5, 10 minutes)
 #
-# Write (16.1) and (16.2) for all steps. Rounding can make a cosine $1 + 2\cdot10^{-16}$, which has no angle.
+# Write (18.1) and (18.2) for all steps. Rounding can make a cosine $1 + 2\cdot10^{-16}$, which has no angle.
 #
 # <details><summary>Hint 1: the idea</summary>
 #
@@ -104,7 +104,7 @@ print(f"on all held-out documents: by the words' frequencies {unigram:.2f}, by t
 # </details>
 
 # %% tags=["exercise"]
-from albert_np.course import lesson16
+from albert_np.course import lesson18
 
 
 def layer_distances(hidden_states, attention_mask):
@@ -112,7 +112,7 @@ def layer_distances(hidden_states, attention_mask):
     raise NotImplementedError
 
 
-lesson16.check_layer_distances(layer_distances)
+lesson18.check_layer_distances(layer_distances)
 
 # %% [markdown]
 # From here on the package's `layer_distances` does it, so that nothing hangs on your own. The third model is a second
@@ -157,7 +157,7 @@ for label, curve in curves.items():
 # Are the two panels two facts? $f$ ends with a LayerNorm. With random weights its scale is still 1 and its shift 0,
 # so every $x_i$ with $i \ge 1$ has the length $\rho = \sqrt H$ (notebook 05). Between two vectors of one length,
 #
-# $$\|y - x\|^2 = 2\rho^2 (1 - \cos\theta) = \big(2\rho \sin\tfrac\theta2\big)^2 \tag{16.3}$$
+# $$\|y - x\|^2 = 2\rho^2 (1 - \cos\theta) = \big(2\rho \sin\tfrac\theta2\big)^2 \tag{18.3}$$
 #
 # and either panel follows from the other. Only step 1, which reads the mapped embeddings, is different.
 
@@ -251,7 +251,7 @@ for name, states in deep.items():
 # %% [markdown]
 # If the distance goes to 0, the tokens come to rest at a **fixed point** of the layer,
 #
-# $$x^* = f(x^*) \tag{16.4}$$
+# $$x^* = f(x^*) \tag{18.4}$$
 #
 # Deep equilibrium models (DEQ) look for such a point on purpose and read their answer there. The distances of
 # ALBERT-large, the paper says, do not go to 0 even after 24 layers, so it has found something else. Our small model
@@ -263,7 +263,7 @@ for name, states in deep.items():
 # of a deeper model is the last state of a model of $i$ steps, since both did the same until then. So its MLM head
 # reads
 #
-# $$p_i = \mathrm{softmax}\big(\mathrm{head}(x_i)\big) \quad = \text{ the answer of a model of } i \text{ steps} \tag{16.5}$$
+# $$p_i = \mathrm{softmax}\big(\mathrm{head}(x_i)\big) \quad = \text{ the answer of a model of } i \text{ steps} \tag{18.5}$$
 #
 # **Predict** where the loss is lowest, and what 12 steps do to it. And 0 steps?
 
@@ -287,7 +287,7 @@ def read_each_step(model, batches):
 
 
 measured = {name: read_each_step(with_steps(model, 12), batches) for name, model in models.items()}
-for steps in (1, 3, L):  # (16.5): reading early is having fewer steps
+for steps in (1, 3, L):  # (18.5): reading early is having fewer steps
     other = evaluate(with_steps(trained, steps), batches, PRETRAINING)
     assert np.isclose(measured["trained"]["loss"][steps], other["mlm_loss"], rtol=1e-4)
 show(
@@ -311,7 +311,7 @@ for name, values in measured.items():
 # says; and chance says how large it gets without any meaning. In E dimensions the cosine of two random directions
 # spreads by $1/\sqrt E$ around 0, and the largest of V such numbers is about
 #
-# $$\cos(a, b) = \frac{W_a \cdot W_b}{\|W_a\|\,\|W_b\|}, \qquad \max_{b}\, \cos(a, b) \approx \sqrt{\frac{2 \ln V}{E}} \;\text{ by chance} \tag{16.6}$$
+# $$\cos(a, b) = \frac{W_a \cdot W_b}{\|W_a\|\,\|W_b\|}, \qquad \max_{b}\, \cos(a, b) \approx \sqrt{\frac{2 \ln V}{E}} \;\text{ by chance} \tag{18.6}$$
 #
 # which is 0.34 here. A list of nearest neighbours always has entries; the random table shows what they are worth.
 
@@ -345,7 +345,7 @@ for word in ("string", "true", "returns", "two", "is", "file"):
 # a masked word can teach. And beside them stand neighbours that look odd, with cosines of 0.4 and more. Two trained
 # rows have a cosine above 0 on average, for they have a direction in common; so chance now comes higher than 0.34.
 #
-# Now sentences with a hole. The answer after each step, by (16.5): in the trained model and in the random one. The
+# Now sentences with a hole. The answer after each step, by (18.5): in the trained model and in the random one. The
 # first row is the word that we hid, the others are the favourites after the last step.
 
 # %%
@@ -412,14 +412,14 @@ show(
 # Write down in a sentence what each head does. Then let us see whether the numbers agree. For a query $i$ of a head
 # with the weights $P$:
 #
-# $$\text{entropy}_i = -\sum_j P_{ij} \ln P_{ij}, \qquad 0 \ln 0 = 0 \tag{16.7}$$
-# $$\text{distance}_i = \sum_j P_{ij}\,|i - j| \tag{16.8}$$
-# $$\text{self}_i = P_{ii}, \quad \text{previous}_i = P_{i,i-1}, \quad \text{next}_i = P_{i,i+1}, \quad \text{first}_i = P_{i0} \tag{16.9}$$
+# $$\text{entropy}_i = -\sum_j P_{ij} \ln P_{ij}, \qquad 0 \ln 0 = 0 \tag{18.7}$$
+# $$\text{distance}_i = \sum_j P_{ij}\,|i - j| \tag{18.8}$$
+# $$\text{self}_i = P_{ii}, \quad \text{previous}_i = P_{i,i-1}, \quad \text{next}_i = P_{i,i+1}, \quad \text{first}_i = P_{i0} \tag{18.9}$$
 #
 # where a neighbour that does not exist counts as 0. The statistic of a head is the mean over all *real* queries of
 # the batch. To read them one must know what a head has that looks at all T places alike:
 #
-# $$\text{entropy} = \ln T, \quad \text{distance} = \frac{T^2 - 1}{3T}, \quad \text{self} = \text{first} = \frac1T, \quad \text{previous} = \text{next} = \frac{T - 1}{T^2} \tag{16.10}$$
+# $$\text{entropy} = \ln T, \quad \text{distance} = \frac{T^2 - 1}{3T}, \quad \text{self} = \text{first} = \frac1T, \quad \text{previous} = \text{next} = \frac{T - 1}{T^2} \tag{18.10}$$
 #
 # **By hand** for T = 3: $|i - j|$ sums to $3 + 2 + 3 = 8$ over the nine pairs, each weighs $\frac13$, and there are
 # three queries: $\frac89$. What are all six for the head that always looks at the token before it, the first one at
@@ -427,7 +427,7 @@ show(
 #
 # ### Your turn: explain a head  (difficulty 3 of 5, 15 minutes)
 #
-# Write (16.7) to (16.9) for all heads of a step.
+# Write (18.7) to (18.9) for all heads of a step.
 #
 # <details><summary>Hint 1: the idea</summary>
 #
@@ -461,11 +461,11 @@ def head_statistics(probs, attention_mask):
     raise NotImplementedError
 
 
-lesson16.check_head_statistics(head_statistics)
+lesson18.check_head_statistics(head_statistics)
 
 # %% [markdown]
 # Now over 64 held-out sequences, for each step, and with one more column: the weight on the [SEP]s. The grey lines
-# are the four heads of the random model, and the dotted one is (16.10), averaged over the sequences' lengths.
+# are the four heads of the random model, and the dotted one is (18.10), averaged over the sequences' lengths.
 
 # %%
 from albert_np.course.figures import statistics_figure
@@ -494,7 +494,7 @@ formulas = {
     "first": 1 / T,
     "sep": is_sep.sum(axis=1) / T,
 }
-alike = {name: float((value * T).sum() / T.sum()) for name, value in formulas.items()}  # (16.10), by the queries
+alike = {name: float((value * T).sum() / T.sum()) for name, value in formulas.items()}  # (18.10), by the queries
 titles = {
     "entropy": "entropy, nats",
     "distance": "distance, positions",
@@ -527,11 +527,11 @@ show(
 # A head that looks somewhere need not be of use. A test: take it away. The dense layer after the heads reads them
 # side by side, so with its weight cut into blocks of D columns, $W^O = [W^O_1 \dots W^O_N]$ (notebook 09),
 #
-# $$a = [c_1 \dots c_N]\, (W^O)^\top + b = \sum_n c_n\, (W^O_n)^\top + b \tag{16.11}$$
+# $$a = [c_1 \dots c_N]\, (W^O)^\top + b = \sum_n c_n\, (W^O_n)^\top + b \tag{18.11}$$
 #
 # With $W^O_n = 0$ head $n$ adds nothing, in every step, for the layer is shared. What it is worth to this model is
 #
-# $$\Delta_n = \mathrm{loss}(W^O_n = 0) - \mathrm{loss} \tag{16.12}$$
+# $$\Delta_n = \mathrm{loss}(W^O_n = 0) - \mathrm{loss} \tag{18.12}$$
 #
 # measured on the same masked tokens with and without it. So each token has its own difference, and these have a
 # standard error (a little too small, as tokens of one sequence are not independent). To take a head away in *one*
@@ -607,12 +607,12 @@ for name in models:
 # One sentence, one hole, one loss. The backward pass ends with $\bar e_t$, the gradient of the loss at the embedding
 # of each token (`model.backward` returns it). To first order, moving the embeddings by $\delta$ changes the loss by
 #
-# $$\mathrm{loss}(e + \delta) \approx \mathrm{loss}(e) + \sum_t \bar e_t \cdot \delta_t \tag{16.13}$$
+# $$\mathrm{loss}(e + \delta) \approx \mathrm{loss}(e) + \sum_t \bar e_t \cdot \delta_t \tag{18.13}$$
 #
 # so $\|\bar e_t\|$ says how *sensitive* the loss is to token $t$. And there is the experiment itself: hide token $t$
-# behind [MASK] as well, and see what it costs. By (16.13) with $\delta_t = e_{[MASK]} - e_t$,
+# behind [MASK] as well, and see what it costs. By (18.13) with $\delta_t = e_{[MASK]} - e_t$,
 #
-# $$o_t = \mathrm{loss}(t \to [\mathrm{MASK}]) - \mathrm{loss} \;\approx\; \bar e_t \cdot (e_{[\mathrm{MASK}]} - e_t) \tag{16.14}$$
+# $$o_t = \mathrm{loss}(t \to [\mathrm{MASK}]) - \mathrm{loss} \;\approx\; \bar e_t \cdot (e_{[\mathrm{MASK}]} - e_t) \tag{18.14}$$
 #
 # Before we use a gradient we check it. In float64, with the words' embeddings given as `inputs_embeds`, along a
 # random direction $v$:
@@ -670,7 +670,7 @@ def token_measures(model, ids, labels, at):
     return {
         "attention": np.mean([probs[0, :, at] for probs in out.attentions], axis=(0, 1)),
         "length of the gradient": np.linalg.norm(gradient, axis=-1),
-        "estimate (16.14)": (gradient * (table[MASK] - table[ids[0]])).sum(axis=-1),
+        "estimate (18.14)": (gradient * (table[MASK] - table[ids[0]])).sum(axis=-1),
         "cost of hiding": losses - float(out.mlm_loss),
     }
 
@@ -726,7 +726,7 @@ for measure in found["trained"][0]:
 # have to beat that. The gradient's length does best, and it too is far from 1. In the random model attention says
 # nothing, as it should.
 #
-# The last surprise is the estimate (16.14). It is *better* in the random model. There, hiding a token changes the
+# The last surprise is the estimate (18.14). It is *better* in the random model. There, hiding a token changes the
 # loss by a few hundredths, and for so little the first order is enough. In the trained model it costs 1 nat and more,
 # and a whole word is far from "moved a little". That two measures agree tells how straight the loss is, not how much
 # the model knows.
@@ -736,7 +736,7 @@ for measure in found["trained"][0]:
 #
 # ## 8. Proof
 #
-# The formulas token by token, in plain loops, against the package; then (16.10) and (16.11).
+# The formulas token by token, in plain loops, against the package; then (18.10) and (18.11).
 
 # %%
 import math
@@ -746,19 +746,19 @@ mask, i, n = batch["attention_mask"], 2, 1  # one step and one head
 lengths, angles, values = [], [], {name: [] for name in statistics_of(out.attentions[0], mask)}
 for b, t in np.argwhere(mask == 1):
     x, y = (out.hidden_states[k][b, t].astype(np.float64) for k in (i, i + 1))
-    lengths.append(math.sqrt(sum((y - x) ** 2)))  # (16.1)
-    angles.append(math.degrees(math.acos(x @ y / math.sqrt(x @ x) / math.sqrt(y @ y))))  # (16.2)
+    lengths.append(math.sqrt(sum((y - x) ** 2)))  # (18.1)
+    angles.append(math.degrees(math.acos(x @ y / math.sqrt(x @ x) / math.sqrt(y @ y))))  # (18.2)
     p = out.attentions[i][b, n, t].astype(np.float64)
-    values["entropy"].append(-sum(weight * math.log(weight) for weight in p if weight > 0))  # (16.7)
-    values["distance"].append(sum(weight * abs(t - j) for j, weight in enumerate(p)))  # (16.8)
-    for name, j in (("self", t), ("previous", t - 1), ("next", t + 1), ("first", 0)):  # (16.9)
+    values["entropy"].append(-sum(weight * math.log(weight) for weight in p if weight > 0))  # (18.7)
+    values["distance"].append(sum(weight * abs(t - j) for j, weight in enumerate(p)))  # (18.8)
+    for name, j in (("self", t), ("previous", t - 1), ("next", t + 1), ("first", 0)):  # (18.9)
         values[name].append(p[j] if 0 <= j < len(p) else 0.0)
 package = distances_of(out.hidden_states, mask)
 assert np.isclose(np.mean(lengths), package["l2"][i])
 assert np.isclose(np.mean(angles), package["degrees"][i])
 package = statistics_of(out.attentions[i], mask)
 assert all(np.isclose(np.mean(numbers), package[name][n]) for name, numbers in values.items())
-print(f"(16.1), (16.2), (16.7) to (16.9): {len(lengths)} tokens one by one, and the package: the same")
+print(f"(18.1), (18.2), (18.7) to (18.9): {len(lengths)} tokens one by one, and the package: the same")
 
 T = 7
 package = statistics_of(np.full((1, 1, T, T), 1 / T), np.ones((1, T)))
@@ -770,8 +770,8 @@ assert np.allclose(
 exact["trained"](ids, labels=labels, sentence_order_label=no_pair)
 dense = exact["trained"].cache.albert.encoder.steps[i].attention.dense  # what went in, and the weight
 heads = [dense.x[..., k * D : (k + 1) * D] @ dense.weight[:, k * D : (k + 1) * D].T for k in range(N)]
-assert np.allclose(dense.x @ dense.weight.T, sum(heads), rtol=1e-12, atol=1e-12)  # (16.11), without the bias
-print("(16.10), (16.11): the same")
+assert np.allclose(dense.x @ dense.weight.T, sum(heads), rtol=1e-12, atol=1e-12)  # (18.11), without the bias
+print("(18.10), (18.11): the same")
 
 # %% [markdown]
 # ## 9. What breaks if…
@@ -848,9 +848,9 @@ for name, model in {**models, "shuffled": shuffled}.items():
 # 2. Heads stand in for each other: what one brings, another brings as well, or the residual carries it. A cost alone
 #    is what this model loses *without being trained again*, with all other heads in place. It is neither what the
 #    head does nor what a model that never had it would lack.
-# 3. In ALBERT $x_3$ is the answer of a model of three steps with the very same weights (16.5); in BERT no model ends
+# 3. In ALBERT $x_3$ is the answer of a model of three steps with the very same weights (18.5); in BERT no model ends
 #    with layer 3, and the head has never seen its output's like. But ALBERT's head was trained on $x_6$ alone, so
 #    that early answers may know more than it can read.
 # </details>
 #
-# Next: 17, from NumPy to CuPy, and what is fast.
+# Next: 19, from NumPy to CuPy, and what is fast.

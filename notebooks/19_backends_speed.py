@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 17 · From NumPy to CuPy, and what is fast
+# # 19 · From NumPy to CuPy, and what is fast
 #
 # **50 minutes.** You need: notebooks 03 (linear and GELU), 05 (LayerNorm), 11 (sharing). You will be able to
 #
@@ -99,7 +99,7 @@ print(*[operation.name for operation in operations if operation.name != "from_nu
 #
 # Write the tanh form of GELU so that it runs on NumPy, on CuPy and on strict arrays:
 #
-# $$y = \tfrac12\, x\, \Big(1 + \tanh\big(\sqrt{2/\pi}\; (x + 0.044715\, x^3)\big)\Big) \tag{17.1}$$
+# $$y = \tfrac12\, x\, \Big(1 + \tanh\big(\sqrt{2/\pi}\; (x + 0.044715\, x^3)\big)\Big) \tag{19.1}$$
 #
 # A float32 array must stay float32 all the way. Careful: `np.sqrt(2 / np.pi)` is a float64 *number of NumPy's*, and such a
 # number makes an array wide. A plain Python number does not.
@@ -122,7 +122,7 @@ print(*[operation.name for operation in operations if operation.name != "from_nu
 # </details>
 
 # %% tags=["exercise"]
-from albert_np.course import lesson17
+from albert_np.course import lesson19
 
 
 def gelu_any(x):
@@ -130,7 +130,7 @@ def gelu_any(x):
     raise NotImplementedError
 
 
-lesson17.check_gelu_any(gelu_any)
+lesson19.check_gelu_any(gelu_any)
 
 # %% [markdown]
 # ## 4. The real GPU, if there is one
@@ -176,7 +176,7 @@ else:
 # float32 keeps 24 binary digits; one rounding costs at most half of $\varepsilon = 2^{-23} \approx 1.2\cdot10^{-7}$ of the result.
 # Sums of many terms cost more, but not much: errors have both signs, so $n$ roundings grow like $\sqrt n$ rather than $n$,
 #
-# $$\frac{|\text{error}|}{|\text{result}|} \;\approx\; \varepsilon\, \sqrt n \quad\text{as a rule of thumb, without cancellation} \tag{17.2}$$
+# $$\frac{|\text{error}|}{|\text{result}|} \;\approx\; \varepsilon\, \sqrt n \quad\text{as a rule of thumb, without cancellation} \tag{19.2}$$
 #
 # **Predict**: which op is the least exact, and are backward passes much worse than forward passes?
 
@@ -229,16 +229,16 @@ show(error_figure(errors, eps), "Errors of seven ops in float32, forward and bac
 #
 # An op cannot be done before its arithmetic is done, nor before its numbers have come and gone:
 #
-# $$t \;\ge\; t_{\text{floor}} = \max\!\Big(\frac FP,\; \frac M\beta\Big), \qquad\text{and the first rules if}\quad I = \frac FM > \frac P\beta \tag{17.3}$$
+# $$t \;\ge\; t_{\text{floor}} = \max\!\Big(\frac FP,\; \frac M\beta\Big), \qquad\text{and the first rules if}\quad I = \frac FM > \frac P\beta \tag{19.3}$$
 #
 # A product of $R\times K$ and $K\times C$, in float32, and a pass over $n$ numbers that reads one array and writes one:
 #
-# $$I_{\text{product}} = \frac{2RKC}{4\,(RK + KC + RC)}, \qquad I_{\text{pass}} = \frac{n}{4\cdot 2n} = \frac18 \tag{17.4}$$
+# $$I_{\text{product}} = \frac{2RKC}{4\,(RK + KC + RC)}, \qquad I_{\text{pass}} = \frac{n}{4\cdot 2n} = \frac18 \tag{19.4}$$
 #
 # **By hand first.** 512 tokens go from $H = 768$ to $H_I = 3072$. The product has $2\cdot512\cdot768\cdot3072 = 2.4$ GFLOP and
 # moves 17 MB, so $I \approx 140$. At 50 GFLOP/s and 20 GB/s it takes at least 48 ms for the arithmetic and 0.9 ms for the
 # numbers: the arithmetic rules. The GELU behind it has 1.6 million numbers, 12.6 MB to move: 0.6 ms. How long will GELU
-# take in NumPy? Think of how many *separate* operations (17.1) has, then run.
+# take in NumPy? Think of how many *separate* operations (19.1) has, then run.
 
 # %%
 from threadpoolctl import threadpool_limits
@@ -287,7 +287,7 @@ with threadpool_limits(1):
         arithmetic = sum(operation.flops for operation in operations) / P
         least = sum(a.nbytes for a in arguments if a is not None) + y.inner.nbytes
         moved = sum(operation.bytes for operation in operations)
-        floor = max(sum(o.flops for o in operations if o.name == "matmul") / P, least / beta)  # (17.3)
+        floor = max(sum(o.flops for o in operations if o.name == "matmul") / P, least / beta)  # (19.3)
         passes = sum(max(o.flops / P, o.bytes / beta) for o in operations)
         rows[name] = (floor, passes, seconds(lambda f=forward, a=arguments: f(*a), 6))
         print(
@@ -364,7 +364,7 @@ print(subprocess.run([sys.executable, "-c", program], capture_output=True, text=
 # But the data still goes through $L$ steps. Multiplications and additions for one token in one step: four products
 # $H\times H$ (query, key, value, output), two $H\times H_I$, and the scores and their use against $T$ positions:
 #
-# $$F_{\text{token}} = 2\,\big(E H + L\,(4H^2 + 2 H H_I + 2\, T H)\big) \tag{17.5}$$
+# $$F_{\text{token}} = 2\,\big(E H + L\,(4H^2 + 2 H H_I + 2\, T H)\big) \tag{19.5}$$
 #
 # There is an $L$ in it and no $G$. The number of parameters in the layers, on the other hand, is $G$ times that of one.
 
@@ -393,7 +393,7 @@ for config in configs:
     with threadpool_limits(1):
         found.append((flops_per_token(config, 64), model.layout.size, seconds(step, 3)))
     L, E, h_, i_ = 12, config.embedding_size, config.hidden_size, config.intermediate_size
-    assert flops_per_token(config, 64) == 2 * (E * h_ + L * (4 * h_**2 + 2 * h_ * i_ + 2 * 64 * h_))  # (17.5)
+    assert flops_per_token(config, 64) == 2 * (E * h_ + L * (4 * h_**2 + 2 * h_ * i_ + 2 * 64 * h_))  # (19.5)
 print(f"{'groups':>8}{'parameters':>12}{'FLOP per token':>16}{'ms per step':>13}")
 for config, (flops, size, t) in zip(configs, found, strict=True):
     print(f"{config.num_hidden_groups:>8}{size:>12,}{flops:>16,}{1e3 * t:>13.0f}")
@@ -429,7 +429,7 @@ show(
 # plain code on sequences of its own, with the same weights and with gradients of its own, which are then added. That is
 # right because the loss is a sum over sequences, if every part divides by the *whole* batch's counts:
 #
-# $$\mathcal L = \sum_{k} \mathcal L_k \quad\Longrightarrow\quad \frac{\partial\mathcal L}{\partial w} = \sum_k \frac{\partial\mathcal L_k}{\partial w} \tag{17.6}$$
+# $$\mathcal L = \sum_{k} \mathcal L_k \quad\Longrightarrow\quad \frac{\partial\mathcal L}{\partial w} = \sum_k \frac{\partial\mathcal L_k}{\partial w} \tag{19.6}$$
 
 # %%
 from albert_np.execution.replicas import Replicas, split
@@ -464,7 +464,7 @@ assert difference < 1e-5
 # %% [markdown]
 # ## 10. Proof
 #
-# GELU's gradient first, in three ways; then (17.1) as it stands against the package; then a whole model with all its
+# GELU's gradient first, in three ways; then (19.1) as it stands against the package; then a whole model with all its
 # gradients, on NumPy and on the array type that knows nothing of NumPy.
 
 # %%
@@ -474,7 +474,7 @@ verify_op("gelu_new")
 
 # %%
 x = rng.standard_normal((5, 7))
-formula = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))  # (17.1)
+formula = 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))  # (19.1)
 assert np.allclose(formula, ops.gelu_new_forward(x)[0], rtol=1e-12, atol=1e-14)
 
 # %%
@@ -517,7 +517,7 @@ for name, scale in {"math.sqrt(2 / math.pi)": math.sqrt(2 / math.pi), "np.sqrt(2
 #
 # 1. A friend makes LayerNorm twice as fast. A step spends 5 % of its time there. What is gained, and what would a 10 %
 #    faster linear gain if that is 70 %?
-# 2. With a batch of one sequence of one token, $R = 1$: what is $I$ of (17.4), and what limits the product then?
+# 2. With a batch of one sequence of one token, $R = 1$: what is $I$ of (19.4), and what limits the product then?
 # 3. Your CuPy loop takes 20 µs a step by the clock, whatever the size of the model. What do you look for first?
 #
 # <details><summary>Answers</summary>
