@@ -8,15 +8,19 @@ Functions run in this process; tests of the grader run them in one of their own.
 """
 
 import argparse
+import ast
 import sys
 import time
 import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from albert_np.labs import LABS, Lab, Verdict, judge, open_lab
+from albert_np.labs.points import WAITS
 from albert_np.labs.source import Cell, read_source, release_cells, solution_cells
 
 FOLDER = Path(__file__).parent
@@ -31,17 +35,19 @@ def mistakes_of(number: str) -> list[dict[str, Any]]:
     return list(tomllib.loads((FOLDER / "mistakes" / f"{number}.toml").read_text(encoding="utf-8"))["mistake"])
 
 
-def functions_of(cells: list[Cell]) -> dict[str, Any]:
-    """Run set-up and answers, as the grader does, and return what they define."""
+def functions_of(cells: list[Cell], personal: Mapping[str, Any]) -> dict[str, Any]:
+    """Run set-up and answers, as the grader does, for a student with those numbers; return what they define."""
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for cell in cells:
+        source = f"PERSONAL = {dict(personal)!r}" if cell.kind == "personal" else cell.source
         if cell.code and cell.kind in ("", "answer", "personal"):
-            exec(compile(cell.source, "<answer>", "exec"), namespace)
+            exec(compile(source, "<answer>", "exec"), namespace)
     return namespace
 
 
-def verdicts_of(lab: Lab, namespace: dict[str, Any], seed: int) -> list[Verdict]:
+def verdicts_of(lab: Lab, cells: list[Cell], seed: int) -> list[Verdict]:
     personal = lab.personal(np.random.default_rng(seed))
+    namespace = functions_of(cells, personal)
     verdicts = []
     for exercise in lab.machine:
         functions = {name: namespace[name] for name in exercise.functions if name in namespace}
@@ -52,18 +58,35 @@ def verdicts_of(lab: Lab, namespace: dict[str, Any], seed: int) -> list[Verdict]
 def problems_of(number: str, seeds: int) -> list[str]:
     """Return what is wrong with a lab, one line each."""
     lab, cells = open_lab(number), read_source(source_path(number))
-    problems = [] if lab.points == 100 else [f"lab {number} is worth {lab.points:g} points, not 100"]
-    solved = functions_of(solution_cells(cells))
+    problems = source_problems(lab, cells)
     for seed in range(seeds):
         problems += [
             f"seed {seed}: the solution loses {v.exercise}, {v.finding}: {v.message}"
-            for v in verdicts_of(lab, solved, seed)
+            for v in verdicts_of(lab, solution_cells(cells), seed)
             if not v.ok
         ]
-    stub = verdicts_of(lab, functions_of(release_cells(cells)), 0)
+    stub = verdicts_of(lab, release_cells(cells), 0)
     problems += [f"the stub gets {v.points:g} points for {v.exercise}, {v.finding}" for v in stub if v.points]
     for mistake in mistakes_of(number):
         problems += mistake_problems(lab, cells, mistake)
+    return problems
+
+
+def source_problems(lab: Lab, cells: list[Cell]) -> list[str]:
+    """Return where a source asks for something else than its lab, or for other points."""
+    problems = [] if lab.points == 100 else [f"lab {lab.number} is worth {lab.points:g} points, not 100"]
+    worth = {one.id: one.points for one in lab.exercises}
+    machine = [one.id for one in lab.machine]
+    asked = {"answer": machine, "written": [name for name in worth if name not in machine]}
+    for kind, wanted in asked.items():
+        found = [cell.id for cell in cells if cell.kind == kind]
+        problems += [] if found == wanted else [f"the source's {kind} cells are {found}, the lab's {wanted}"]
+    numbers = dict(lab.personal(np.random.default_rng(0)))
+    for cell in cells:
+        if cell.kind == "personal" and ast.literal_eval(cell.source.removeprefix("PERSONAL = ")) != numbers:
+            problems.append(f"it says {cell.source}, a release without a roster has {numbers}")
+        if cell.kind == "written" and cell.points != worth.get(cell.id):
+            problems.append(f"the source gives {cell.points:g} points for {cell.id}, the lab {worth.get(cell.id)}")
     return problems
 
 
@@ -75,8 +98,8 @@ def mistake_problems(lab: Lab, cells: list[Cell], mistake: dict[str, Any], seed:
     if len(holders) != 1 or solved[holders[0]].source.count(mistake["old"]) != 1:
         return [f"{name}: the solution must hold its `old` once"]
     cell = solved[holders[0]]
-    solved[holders[0]] = Cell(cell.source.replace(mistake["old"], mistake["new"]), cell.code, cell.kind, cell.id)
-    lost = [v for v in verdicts_of(lab, functions_of(solved), seed) if not v.ok]
+    solved[holders[0]] = replace(cell, source=cell.source.replace(mistake["old"], mistake["new"]))
+    lost = [v for v in verdicts_of(lab, solved, seed) if not v.ok and v.message != WAITS]
     found = {(v.exercise, v.finding) for v in lost}
     wanted = {(mistake["exercise"], finding) for finding in mistake["findings"]}
     if found != wanted:

@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.course.answers import expect, expect_array, expect_values
 from albert_np.gradcheck import compare
 from albert_np.labs.points import Answer, Exercise, Lab, Wrong
 
 __all__ = [
+    "as_if",
     "backward_exercise",
+    "common_findings",
     "expect",
     "expect_array",
     "expect_gradient",
     "expect_same",
+    "expect_slope",
     "expect_unchanged",
     "expect_values",
     "expect_within",
@@ -28,35 +32,6 @@ Suspect = tuple[str, Callable[[Floats], Floats]]  # a message, and what the expe
 STEP = 1e-3  # of a difference of fourth order in float64: truncation and rounding are then both near 1e-12
 TOLERANCE = 1e-7
 LARGE_SECONDS = 2.0
-
-
-def expect(condition: Any, message: str) -> None:
-    """Raise `Wrong` with the message unless the condition holds."""
-    if not condition:
-        raise Wrong(message)
-
-
-def expect_values(got: Any, names: Sequence[str]) -> tuple[Any, ...]:
-    """Return what a function gave as a tuple of as many values as there are names."""
-    wanted = f"{len(names)} values ({', '.join(names)})" if len(names) > 1 else f"one value ({names[0]})"
-    values = tuple(got) if isinstance(got, tuple | list) and len(names) > 1 else (got,)
-    found = f"{len(values)} values" if isinstance(got, tuple | list) else f"one {type(got).__name__}"
-    expect(len(values) == len(names), f"returned {found}, expected {wanted}")
-    return values
-
-
-def expect_array(name: str, got: Any, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
-    """Return `got` if it is an array (or a NumPy number, for shape ()) of that shape and dtype."""
-    expect(got is not None, f"{name} is None")
-    expect(
-        isinstance(got, np.ndarray | np.generic) or (shape == () and isinstance(got, float | int)),
-        f"{name} is a {type(got).__name__}, expected an array of shape {shape}",
-    )
-    array = np.asarray(got)
-    expect(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
-    if isinstance(got, np.ndarray | np.generic):
-        expect(array.dtype == dtype, f"{name} is {array.dtype}, expected {np.dtype(dtype)}")
-    return array
 
 
 def expect_same(
@@ -119,16 +94,99 @@ def expect_gradient(
         expect_same(name, got, slopes(f, value, dy, STEP / 4), tolerance, suspects, scale=1e-9)
 
 
+def expect_slope(
+    name: str, got: Any, f: Callable[[], Any], value: Floats, dy: Any, rng: np.random.Generator, tolerance: float = 1e-6
+) -> None:
+    """Raise `Wrong` unless `got` gives the slope of Σ dy·f along one random direction of `value`: for large arrays.
+
+    The error is measured against the length of `got`, or that of the slope, if larger.
+    """
+    gradient, direction = expect_array(name, got, value.shape), rng.standard_normal(value.shape)
+    claimed, before = float(np.sum(gradient * direction)), value.copy()
+    for step in (STEP, STEP / 4):
+        terms = []
+        for shift in (1, -1, 2, -2):
+            value[...] = before + shift * step * direction
+            terms.append(np.array(f(), dtype=np.float64))
+        value[...] = before
+        near, far = terms[0] - terms[1], terms[2] - terms[3]
+        slope = float(np.sum(dy * (8 * near - far)) / (12 * step))
+        if abs(claimed - slope) <= tolerance * max(float(np.linalg.norm(gradient)), abs(slope), 1e-9):
+            return
+    raise Wrong(f"along a random direction {name} gives the slope {claimed:.6g}, expected {slope:.6g}.")
+
+
+def as_if(forward: Callable[..., Any], argument: str) -> Callable[[Any, Mapping[str, Any], Floats], Floats]:
+    """Return for `suspects` what a gradient is if another forward was meant: its slopes along that argument."""
+
+    def become(dy: Any, given: Mapping[str, Any], expected: Floats) -> Floats:
+        inputs = [value for name, value in given.items() if name != "dy"]
+        return slopes(lambda: forward(*inputs), given[argument], dy)
+
+    return become
+
+
 def expect_unchanged(arguments: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Raise `Wrong` if an array among the arguments is not what it was."""
     for name, value in arguments.items():
         if isinstance(value, np.ndarray):
-            expect(np.array_equal(value, before[name], equal_nan=True), f"your function changed its argument {name}")
+            expect(np.array_equal(value, before[name], equal_nan=True), f"your function changed its argument {name}.")
 
 
 def expect_within(answer: Answer, seconds: float = LARGE_SECONDS) -> None:
     """Raise `Wrong` if the last call took more processor time."""
-    expect(answer.seconds <= seconds, f"took {answer.seconds:.1f} s, expected at most {seconds:g} s")
+    enough = answer.seconds <= seconds
+    expect(enough, f"took {answer.seconds:.1f} s, expected at most {seconds:g} s: where is a loop over numbers?")
+
+
+def common_findings(
+    exercise: Exercise,
+    function: str,
+    names: Sequence[str],
+    *,
+    draw: Callable[[Answer, tuple[int, ...]], dict[str, Any]],
+    small: tuple[int, ...],
+    large: tuple[int, ...],
+    look: Callable[[Answer, str, Any, dict[str, Any]], None],
+    points: tuple[float, float, float] = (1, 1, 2),
+) -> None:
+    """Add what every function is looked at for, on the side: its arguments, float32, and a large case in time.
+
+    draw: `draw(answer, shape)` gives all arguments by name, in order. look: `look(answer, name, value, arguments)`
+    raises `Wrong` unless a value that the function returned is right; the large case is looked at for the values that
+    are right in a small one. points: of the three findings.
+    """
+
+    def ask(answer: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
+        got = getattr(answer, function)(*map(_copy, given.values()))
+        return dict(zip(names, expect_values(got, names), strict=True))
+
+    @exercise.finding("arguments unchanged", points[0], side=True)
+    def _unchanged(answer: Answer) -> None:
+        given = draw(answer, small)
+        before = {name: _copy(value) for name, value in given.items()}
+        getattr(answer, function)(*given.values())
+        expect_unchanged(given, before)
+
+    @exercise.finding("float32 stays float32", points[1], side=True)
+    def _float32(answer: Answer) -> None:
+        given = {name: _cast(value, np.float32) for name, value in draw(answer, small).items()}
+        wide = ask(answer, {name: _cast(value, np.float64) for name, value in given.items()})
+        scale = 1e-3 * max(float(np.abs(value).max(initial=0)) for value in wide.values())
+        for name, value in ask(answer, given).items():
+            array = expect_array(name, value, np.shape(wide[name]), np.float32)
+            alike = compare(name, array, np.asarray(wide[name]), 1e-3, floor=max(scale, 1e-6)).ok
+            expect(alike, f"{name} of float32 numbers is far from {name} of the same numbers as float64.")
+
+    @exercise.finding("a large case in time", points[2], side=True)
+    def _large(answer: Answer) -> None:
+        given = draw(answer, small)
+        right = [name for name, value in ask(answer, given).items() if _holds(look, answer, name, value, given)]
+        given = draw(answer, large)
+        got = ask(answer, given)
+        expect_within(answer)
+        for name in right:
+            look(answer, name, got[name], given)
 
 
 def backward_exercise(
@@ -142,6 +200,7 @@ def backward_exercise(
     shapes: Sequence[tuple[int, ...]],
     large: tuple[int, ...],
     suspects: Mapping[str, Sequence[tuple[str, Callable[..., Floats]]]] | None = None,
+    personal: Sequence[str] = (),
     arguments: float = 1,
     float32: float = 1,
     speed: float = 2,
@@ -150,51 +209,68 @@ def backward_exercise(
 
     draw: `draw(answer, *shape)` gives the arguments by name, in order. gradients: what the function returns, in order:
     name → (the argument it belongs to, points, the question to ask). shapes: those of the small cases. large: one that
-    differences inside an answer could not do in time. suspects: for a gradient, messages and functions of (dy,
-    arguments by name, expected) that give what the mistake gives. arguments, float32, speed: the points for leaving
-    arguments as they are, for float32 results of float32 arguments, and for the large case.
+    differences inside an answer could not do in time: make the axis long along which numbers reach each other.
+    suspects: for a gradient, messages and functions of (dy, arguments and personal numbers by name, expected) that give
+    what the mistake gives; a message may name them, as in "your p is {p}". personal: the student's numbers that
+    `forward` takes by name, and the function does not. arguments, float32, speed: the points for leaving arguments as
+    they are, for float32 results of float32 arguments, and for the large case.
     """
     exercise = lab.exercise(function, title)
     names = list(gradients)
 
-    def asked(answer: Answer, shape: tuple[int, ...], dtype: Any = np.float64) -> tuple[Any, dict[str, Any], Any]:
-        given = {k: _cast(v, dtype) for k, v in draw(answer, *shape).items()}
-        y = np.asarray(forward(*given.values()))
-        dy = answer.rng.standard_normal(y.shape).astype(dtype) if y.shape else dtype(answer.rng.normal())
-        return dy, given, expect_values(getattr(answer, function)(_copy(dy), *map(_copy, given.values())), names)
+    def own(answer: Answer) -> dict[str, Any]:
+        return {name: answer.personal[name] for name in personal}
+
+    def drawn(answer: Answer, shape: tuple[int, ...]) -> dict[str, Any]:
+        given = draw(answer, *shape)
+        size = np.shape(forward(*given.values(), **own(answer)))
+        return {"dy": answer.rng.standard_normal(size) if size else answer.rng.standard_normal() + 2.0, **given}
 
     def add_gradient(name: str, argument: str, points: float, question: str) -> None:
         @exercise.finding(name, points, question)
         def look(answer: Answer) -> None:
             for shape in shapes:
-                dy, given, got = asked(answer, shape)
-                known = [(text, partial(become, dy, given)) for text, become in (suspects or {}).get(name, ())]
-                mine = dict(zip(names, got, strict=True))[name]
-                expect_gradient(name, mine, partial(forward, *given.values()), given[argument], dy, suspects=known)
+                dy, *rest = (given := drawn(answer, shape)).values()
+                got = expect_values(getattr(answer, function)(*map(_copy, given.values())), names)
+                numbers = {**given, **own(answer)}
+                known = [
+                    (text.format(**numbers), partial(become, dy, numbers))
+                    for text, become in (suspects or {}).get(name, ())
+                ]
+                f = partial(forward, *rest, **own(answer))
+                try:
+                    mine = dict(zip(names, got, strict=True))[name]
+                    expect_gradient(name, mine, f, given[argument], dy, suspects=known)
+                except Wrong as wrong:
+                    raise Wrong(f"with {argument} of shape {given[argument].shape}: {wrong}") from None
 
     for name, (argument, points, question) in gradients.items():
         add_gradient(name, argument, points, question)
 
-    @exercise.finding("arguments unchanged", arguments, side=True)
-    def _unchanged(answer: Answer) -> None:
-        given = draw(answer, *shapes[0])
-        dy = answer.rng.standard_normal(np.shape(forward(*given.values())))
-        passed = {"dy": dy, **given}
-        before = {name: _copy(value) for name, value in passed.items()}
-        getattr(answer, function)(*passed.values())
-        expect_unchanged(passed, before)
+    def look_large(answer: Answer, name: str, got: Any, given: dict[str, Any]) -> None:
+        dy, *rest = given.values()
+        f = partial(forward, *rest, **own(answer))
+        expect_slope(name, got, f, given[gradients[name][0]], dy, answer.rng)
 
-    @exercise.finding("float32 stays float32", float32, side=True)
-    def _float32(answer: Answer) -> None:
-        for name, value in zip(names, asked(answer, shapes[0], np.float32)[2], strict=True):
-            expect(np.asarray(value).dtype == np.float32, f"{name} is {np.asarray(value).dtype}, expected float32")
-
-    @exercise.finding("a large case in time", speed, f"It may take {LARGE_SECONDS:g} s: where is a loop?", side=True)
-    def _speed(answer: Answer) -> None:
-        asked(answer, large)
-        expect_within(answer)
-
+    common_findings(
+        exercise,
+        function,
+        names,
+        draw=drawn,
+        small=shapes[0],
+        large=large,
+        look=look_large,
+        points=(arguments, float32, speed),
+    )
     return exercise
+
+
+def _holds(look: Callable[..., None], *values: Any) -> bool:
+    try:
+        look(*values)
+    except Wrong:
+        return False
+    return True
 
 
 def _cast(value: Any, dtype: Any) -> Any:

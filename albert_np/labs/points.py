@@ -3,30 +3,18 @@
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from albert_np.course.answers import AnswerFailed, Wrong, called_as, not_none, own_words, report_lines
+
 __all__ = ["Answer", "AnswerFailed", "Exercise", "Finding", "Lab", "Report", "Verdict", "Written", "Wrong", "judge"]
 
 Numbers = Mapping[str, Any]
-
-
-class Wrong(Exception):
-    """An answer is not right; the message says what, where, what was got and what was expected."""
-
-
-class AnswerFailed(Exception):
-    """A function of an answer gave nothing: it raised, ran too long, or ended its process.
-
-    kind: the name of the exception that it raised, or "".
-    """
-
-    def __init__(self, message: str, kind: str = "") -> None:
-        super().__init__(message)
-        self.kind = kind
+WAITS = "counts once something else of this exercise is right"
 
 
 @dataclass(frozen=True)
@@ -141,18 +129,16 @@ class Answer:
         function = self._functions[name]
 
         def call(*arguments: Any) -> Any:
-            self.called = f"{name}({', '.join(map(_described, arguments))})"
+            self.called = called_as(name, arguments)
             started = time.process_time()
             try:
                 result = function(*arguments)
             except (AnswerFailed, Wrong):
                 raise
             except Exception as error:
-                raise AnswerFailed(_own_words(error, function), type(error).__name__) from error
+                raise AnswerFailed(own_words(error, function), type(error).__name__) from error
             self.seconds = getattr(function, "seconds", time.process_time() - started)
-            if result is None:
-                raise Wrong(f"{name} returned None: is a `return` missing?")
-            return result
+            return not_none(name, result)
 
         return call
 
@@ -186,7 +172,7 @@ def judge(
     for finding in exercise.findings:
         message = messages[finding.name]
         if not message and finding.side and not counts:
-            message = "counts once something else of this exercise is right"
+            message = WAITS
         points = 0.0 if message else finding.points
         verdicts.append(Verdict(exercise.id, finding.name, points, finding.points, message))
     return verdicts
@@ -203,6 +189,8 @@ def _message(
     except AnswerFailed as error:
         if error.kind == "NotImplementedError":
             return "not written yet"
+        if error.kind == "Missing":
+            return str(error)
         return f"{error}; called as {answer.called}"
     except Wrong as wrong:
         return " ".join(filter(None, (str(wrong), finding.question)))
@@ -210,21 +198,6 @@ def _message(
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"what {answer.called} returned could not be used ({type(error).__name__}: {error}; in {last.name})"
     return ""
-
-
-def _described(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} {value.shape}"
-    text = "a function" if callable(value) else repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}…"
-
-
-def _own_words(error: Exception, function: Callable[..., Any]) -> str:
-    """Return the error with the line of the function's own file in which it came up, if there is one."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    where = f", in your line {own[-1].lineno}: {own[-1].line}" if own else ""
-    return f"{type(error).__name__}: {error}{where}"
 
 
 @dataclass(frozen=True)
@@ -247,12 +220,6 @@ class Report:
         return all(verdict.ok for verdict in self.verdicts)
 
     def __repr__(self) -> str:
-        return "\n".join(self._lines())
-
-    def _lines(self) -> Iterator[str]:
-        yield f"{self.title}: {self.points:g} of {self.of:g} points"
-        wrong = [verdict for verdict in self.verdicts if not verdict.ok]
-        yield from (f"✗ {v.finding} ({v.of:g}): {v.message}" for v in wrong)
-        right = [v.finding for v in self.verdicts if v.ok]
-        if right:
-            yield f"✓ {', '.join(right)}"
+        title = f"{self.title}: {self.points:g} of {self.of:g} points"
+        wrong = [f"{v.finding} ({v.of:g}): {v.message}" for v in self.verdicts if not v.ok]
+        return "\n".join(report_lines(title, wrong, [], [v.finding for v in self.verdicts if v.ok]))

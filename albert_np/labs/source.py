@@ -24,12 +24,16 @@ SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTIO
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a lab. code: whether it is not prose; kind: one of `KINDS`; id: of the exercise, or ""."""
+    """A cell of a lab. code: whether it is not prose; kind: one of `KINDS`; id: of the exercise, or "".
+
+    points: of a written question.
+    """
 
     source: str
     code: bool
     kind: str = ""
     id: str = ""
+    points: float = 0
 
 
 def read_source(path: str | Path) -> list[Cell]:
@@ -41,7 +45,8 @@ def read_source(path: str | Path) -> list[Cell]:
         kind = cell.metadata.get("lab", "")
         if kind not in KINDS:
             raise ValueError(f'{path}: cell {number} has lab="{kind}"; there are {", ".join(filter(None, KINDS))}')
-        cells.append(Cell(cell.source, cell.cell_type == "code", kind, cell.metadata.get("id", "")))
+        known = {name: cell.metadata[name] for name in ("id", "points") if name in cell.metadata}
+        cells.append(Cell(cell.source, cell.cell_type == "code", kind, **known))
     return cells
 
 

@@ -54,7 +54,7 @@ def test_stories_are_all_different_and_their_probabilities_add_up(world):
         ("home", {"home": 1 / 3, "away": 1 / 3, "outside": 1 / 3}),
         ("she", {"she": 1}),
         ("near", {"near": 1}),
-        ("boys", {word: 1 / 6 for word in ("boy", "boys", "king", "kings", "queen", "queens")}),
+        ("boys", dict.fromkeys(("boy", "boys", "king", "kings", "queen", "queens"), 1 / 6)),
         ("girl", {"girl": 1 / 2, "queen": 1 / 2}),  # whom "she" may be
     ],
 )
