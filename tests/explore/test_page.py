@@ -292,6 +292,24 @@ def test_all_that_matters_is_above_the_fold(walk):
         assert box["y"] + min(box["height"], 30) <= 720, part
 
 
+def test_every_stop_fits_on_its_stage(walk):
+    page = walk()
+    overflows = page.evaluate(
+        """() => {
+          const [stage, track] = [document.querySelector(".stage"), document.querySelector(".track")];
+          const press = (key) => track.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+          press("Home");
+          return Array.from({ length: Number(track.getAttribute("aria-valuemax")) }, () => {
+            const over = [stage.scrollHeight - stage.clientHeight, stage.scrollWidth - stage.clientWidth];
+            const name = document.querySelector(".stage h2").textContent;
+            press("ArrowRight");
+            return [name, ...over];
+          }).filter(([, below, beside]) => below > 0 || beside > 0);
+        }"""
+    )
+    assert overflows == []
+
+
 @pytest.mark.parametrize("width", [390, 820, 1024, 1280, 1920])
 def test_no_width_scrolls_sideways(walk, width):
     page = walk()

@@ -161,7 +161,11 @@ export class Explorer {
 
   // Walking
 
-  /** Go to a stop, and open a number there: `open`, or the largest of what the stop makes. */
+  /** Go to a stop, and open a number there: `open`, or the largest of what the stop makes.
+   *
+   * Of a step the reader sees the stage and the number first, what stands beside them once these are painted. `silent`
+   * is no step: the address stays, and all is drawn at once.
+   */
   go(stop, { open = null, panel, silent = false } = {}) {
     setLanguage(this.language);
     this.stop = Math.max(0, Math.min(this.data.stops.length - 1, stop));
@@ -171,18 +175,31 @@ export class Explorer {
       this.pointAt(null, null);
       this.stage.show(this.stop);
       this.track.show(this.stop);
-      this.ladder.show(this.stop);
-      this.source.show(this.stop);
       this.drawPanel();
       this.showCounter();
     });
     this.settle();
-    if (!silent) this.writeLink();
+    if (silent) return this.showBeside();
+    this.writeLink();
+    cancelAnimationFrame(this.following);
+    this.following = requestAnimationFrame(() => setTimeout(() => this.showBeside()));
   }
 
   /** What depends on how large things came out, last and at once: each look at the layout makes the browser lay out. */
   settle() {
-    const follow = [this.ladder.followHere(), this.source.followLine(), this.fitFormulas()];
+    const fit = this.fitFormulas();
+    this.stage.element.scrollTop = 0;
+    fit();
+  }
+
+  /** The ladder and the source, at the place of the stop. */
+  showBeside() {
+    setLanguage(this.language);
+    this.holdFocus(this.stage.element, () => {
+      this.ladder.show(this.stop);
+      this.source.show(this.stop);
+    });
+    const follow = [this.ladder.followHere(), this.source.followLine()];
     follow.forEach((act) => act());
   }
 
