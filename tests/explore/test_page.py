@@ -399,6 +399,15 @@ def test_in_a_notebook_an_equation_leads_to_the_notebook_that_derives_it(page, t
     assert link.first.evaluate("link => link.href").startswith(tmp_path.as_uri())
 
 
+def test_a_page_alone_names_the_equations_notebook_and_the_command_for_it(walk):
+    page = walk("#softmax_backward")
+    assert page.locator("a.equation").count() == 0
+    assert page.locator("span.equation").inner_text() == "eq. 4.5, notebook 04_softmax_cross_entropy"
+    assert "albert-np notebooks" in page.locator("span.equation").get_attribute("title")
+    page.keyboard.press("?")
+    assert "albert-np notebooks" in page.locator(".help").inner_text()
+
+
 def test_two_on_one_page_keep_to_themselves(modules, html):
     page = modules
     data, arrays = (re.search(rf'id="explore-{part}">(.*?)</script>', html)[1] for part in ("data", "arrays"))

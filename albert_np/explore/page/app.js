@@ -132,7 +132,7 @@ export class Explorer {
     const keys = [["← →", "help.step"], ["Home End", "help.ends"], ["M", "help.mirror"], ["Tab", "help.tab"], ["1 2 3", "help.panels"], ["P", "help.proof"], ["D  B  L", "help.look"]];
     const lines = keys.flatMap(([key, text]) => [el("dt", {}, key.split(/ +/).map((k) => el("kbd", {}, k))), el("dd", {}, t(text))]);
     this.dialog = el("dialog", { class: "help", "aria-label": t("help.title") });
-    this.dialog.append(el("h2", {}, t("help.title")), el("dl", {}, lines), el("p", {}, t("help.colours")), el("button", { type: "button", onclick: () => this.dialog.close() }, t("help.close")));
+    this.dialog.append(el("h2", {}, t("help.title")), el("dl", {}, lines), el("p", {}, t("help.colours")), el("p", {}, t("source.notebooks")), el("button", { type: "button", onclick: () => this.dialog.close() }, t("help.close")));
     return this.dialog;
   }
 
