@@ -438,7 +438,7 @@ export class Explorer {
     const { data } = this;
     const made = wiring(data).producer[id];
     const row = made && data.rows[made.row];
-    const probabilities = row?.kind === "softmax" || (row?.kind === "cross_entropy" && made.slot === 1) || (row?.kind === "dropout" && this.kindOfValue(row.in[0]).probabilities && row.attrs.scale === 1);
+    const probabilities = row?.kind === "softmax" || (/^(soft_)?cross_entropy$/.test(row?.kind) && made.slot === 1) || (row?.kind === "dropout" && this.kindOfValue(row.in[0]).probabilities && row.attrs.scale === 1);
     const constant = data.values[id].const;
     return { gradient: this.isGradient(id), probabilities, plain: constant !== undefined && ["i32", "u8"].includes(data.arrays[constant].dtype) };
   }
