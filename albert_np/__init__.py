@@ -27,6 +27,7 @@ __all__ = [
     "AlbertForTokenClassification",
     "AlbertModel",
     "AlbertTokenizer",
+    "torch_function",
 ]
 
 
@@ -35,4 +36,8 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module("albert_np.explore")
+    if name == "torch_function":
+        from albert_np.gradcheck import torch_function
+
+        return torch_function
     raise AttributeError(f"module 'albert_np' has no attribute {name!r}")

@@ -433,7 +433,7 @@ for variant in deeper["variants"]:
 # fourth step on nothing moves. One map, applied again and again, has run into a fixed point, and as all answers are
 # alike, into the same one for all words.
 #
-# Is depth to blame? No: the recipe was chosen for two steps. The model of notebook 16 has six, of the same width and with
+# Is depth to blame? No: the recipe was chosen for two steps. The model of notebook 18 has six, of the same width and with
 # the same highest learning rate, but with 1,200 updates of warm-up (notebook 14) where ours had 100; and it learned. We
 # also trained eight steps once with half the learning rate, and once with 500 updates of warm-up: both learn, and get 13
 # and 14 % of the masked tokens. So read the table as: *with one recipe for all, and little training, depth does not

@@ -277,7 +277,7 @@ lesson13.check_replace_tokens(replace_tokens)
 # $$(A, B, \text{label}) = \begin{cases} (\text{front}, \text{back}, 0) & \text{with } \tfrac12 \\ (\text{back}, \text{front}, 1) & \text{with } \tfrac12 \end{cases} \tag{13.10}$$
 #
 # The label 1 means *swapped*. A guess is right half of the time and costs $\ln 2 \approx 0.693$: the baseline of
-# notebook 15. Read our six sentences, then the pairs in the figure. Could you tell the swapped ones without their
+# notebook 17. Read our six sentences, then the pairs in the figure. Could you tell the swapped ones without their
 # labels?
 
 # %%

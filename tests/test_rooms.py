@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "albert_np"
 ORDER = [
     "schema",
     "files",
+    "changes",
     "config backend",
     "params",
     "execution",
@@ -31,6 +32,7 @@ ORDER = [
     "explore",
     "plots",
     "course bench",
+    "labs",
     "cli",
     "__main__",
 ]

@@ -38,15 +38,18 @@ from albert_np.gradcheck.torch import (
     torch_results,
     torch_twin,
 )
+from albert_np.gradcheck.torch_pairs import TORCH_TOLERANCES, assert_against_torch, torch_function
 
 __all__ = [
     "DROPOUT",
     "TOLERANCE",
+    "TORCH_TOLERANCES",
     "Case",
     "Comparison",
     "GradientError",
     "ModelCase",
     "Precision",
+    "assert_against_torch",
     "assert_gradients",
     "block_cases",
     "check_case",
@@ -69,6 +72,7 @@ __all__ = [
     "squad2_case",
     "task_cases",
     "torch_cases",
+    "torch_function",
     "torch_results",
     "torch_twin",
     "upstream_like",

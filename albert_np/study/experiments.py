@@ -225,7 +225,7 @@ def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[s
     distance between a step's input and output, and "degrees", the angle between them, each (L,): means over the real
     tokens.
 
-    Derivation: notebook 16, eq. 16.1 and 16.2.
+    Derivation: notebook 18, eq. 18.1 and 18.2.
     """
     real = np.asarray(attention_mask, dtype=bool)
     steps = [np.asarray(h, dtype=np.float64)[real] for h in hidden_states]

@@ -21,7 +21,7 @@ def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:
         "self", "previous", "next", "first": the weight on the token itself, on its neighbour to the left and to the
             right, and on position 0, which is [CLS]. Where there is no such neighbour it is 0.
 
-    Derivation: notebook 16, eq. 16.7, 16.8 and 16.9.
+    Derivation: notebook 18, eq. 18.7, 18.8 and 18.9.
     """
     probs = np.asarray(probs, dtype=np.float64)
     real = np.asarray(attention_mask, dtype=bool)  # (B, T)

@@ -72,7 +72,7 @@ class Baselines(NamedTuple):
     training text's token frequencies (nats); majority_order: accuracy of the commoner order of pairs. The first and
     the last know the held-out answers, so no constant answer can do better.
 
-    Derivation: notebook 15, eq. 15.10 and 15.11.
+    Derivation: notebook 17, eq. 17.10 and 17.11.
     """
 
     frequent_token: str

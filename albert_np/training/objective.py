@@ -29,7 +29,7 @@ class Objective(NamedTuple):
     tallies: the model's output → numbers that add up over batches, "loss" among them.
     metrics: the tallies' sums → what is reported; None where nothing was counted.
 
-    Derivation: notebook 15, eq. 15.8.
+    Derivation: notebook 17, eq. 17.8.
     """
 
     denominators: Callable[[Sequence[Any]], dict[str, int]]

@@ -1,12 +1,35 @@
-"""Solution of notebook 18."""
+"""Solutions of notebook 18."""
+
+from itertools import pairwise
+
+import numpy as np
 
 
-def unit_rows_backward(dy, cache):
-    _, length, r, direction = cache
-    ddirection = dy * length[:, None]
-    dlength = (dy * direction).sum(axis=-1)
-    dx = r * (ddirection - direction * (ddirection * direction).sum(axis=-1, keepdims=True))
-    return dx, dlength
+def layer_distances(hidden_states, attention_mask):
+    real = np.asarray(attention_mask) == 1
+    l2, degrees = [], []
+    for before, after in pairwise(hidden_states):
+        x, y = before[real], after[real]  # (real tokens, H)
+        l2.append(np.linalg.norm(y - x, axis=-1).mean())
+        cosine = (x * y).sum(axis=-1) / (np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1))
+        degrees.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
+    return {"l2": np.array(l2), "degrees": np.array(degrees)}
 
 
-ANSWERS = {"check_unit_rows_backward": (unit_rows_backward,)}
+def head_statistics(probs, attention_mask):
+    T = probs.shape[-1]
+    query, key = np.arange(T)[:, None], np.arange(T)
+    weights = {
+        "distance": abs(query - key),
+        "self": key == query,
+        "previous": key == query - 1,
+        "next": key == query + 1,
+        "first": np.broadcast_to(key == 0, (T, T)),
+    }
+    of_queries = {name: (probs * weight).sum(axis=-1) for name, weight in weights.items()}  # (B, N, T)
+    of_queries["entropy"] = -(probs * np.log(np.where(probs > 0, probs, 1))).sum(axis=-1)
+    real = attention_mask[:, None] == 1  # (B, 1, T)
+    return {name: (values * real).sum(axis=(0, 2)) / real.sum() for name, values in of_queries.items()}
+
+
+ANSWERS = {"check_layer_distances": (layer_distances,), "check_head_statistics": (head_statistics,)}

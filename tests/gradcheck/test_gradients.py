@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from albert_np import ops
+from albert_np import layers, ops
 from albert_np.execution import dense_pattern
 from albert_np.gradcheck import (
     GradientError,
     assert_gradients,
     check_gradients,
     check_model,
+    checks,
     compare,
     randomize,
     small_batch,
@@ -272,3 +273,80 @@ def test_a_kink_is_told_from_a_mistake():
     assert not any(row.ok or row.remark for row in wrong)
     assert single.to_dict()["remark"] == single.remark
     assert not along.remark
+
+
+# Truncation: a strongly curved function, or a long direction, is not a wrong gradient.
+
+
+def _sines(rate, factor=1.0):
+    return lambda x: (np.sin(rate * x), x), lambda dy, x: factor * rate * np.cos(rate * x) * dy
+
+
+@pytest.mark.parametrize("rate", [300, 1000, 10_000])
+def test_strongly_curved_functions_are_not_called_wrong(rate):
+    x = {"x": np.random.default_rng(0).standard_normal((40, 25))}
+    _assert_all_ok(check_gradients(*_sines(rate), x))
+    single, _ = check_gradients(*_sines(rate, 1 + 1e-5), x)
+    assert not single.ok
+    assert single.max_rel == pytest.approx(1e-5, rel=0.2)  # what is left of the truncation is far below the mistake
+
+
+def test_nothing_but_numbers_ends_the_refinement():
+    rows = check_gradients(*_sines(1000, np.nan), {"x": X})
+    assert [row.max_rel for row in rows] == [np.inf, np.inf]
+
+
+def _gated_forward(x, p, config, rng=None):
+    """SwiGLU: silu of one half, times the other half."""
+    halves, ffn = layers.dense_forward(x, p.scope("ffn."))  # (…, I)
+    gate, value = np.split(halves, 2, axis=-1)
+    opened, activation = ops.activation_forward(gate, "silu")
+    gated = np.concatenate([opened * value] * 2, axis=-1)
+    y, ffn_output = layers.dense_forward(gated, p.scope("ffn_output."))
+    return y, (ffn, activation, opened, value, ffn_output)
+
+
+def _gated_backward(dy, cache, g):
+    ffn, activation, opened, value, ffn_output = cache
+    dgated = sum(np.split(layers.dense_backward(dy, ffn_output, g.scope("ffn_output.")), 2, axis=-1))
+    dgate = ops.activation_backward(dgated * value, activation)
+    return layers.dense_backward(np.concatenate([dgate, dgated * opened], axis=-1), ffn, g.scope("ffn."))
+
+
+def test_a_gated_feed_forward_branch_is_not_called_wrong(monkeypatch):
+    monkeypatch.setattr(layers, "feed_forward_branch_forward", _gated_forward)
+    monkeypatch.setattr(layers, "feed_forward_branch_backward", _gated_backward)
+    config = small_config(num_hidden_layers=3, pad_token_id=None)
+    model = randomize(AlbertModel(config, dtype="float64"))
+    batch = {name: small_batch(config)[name] for name in ("input_ids", "attention_mask", "token_type_ids")}
+    outputs = ("last_hidden_state", "pooler_output")
+    rows = check_model(model, batch, outputs, samples=2)  # a central difference of one step is off by 3e-6
+    _assert_all_ok(rows)
+    right = model.grads.flat.copy()
+    monkeypatch.setattr(layers, "feed_forward_branch_backward", lambda *a: (1 + 1e-5) * _gated_backward(*a))
+    wrong = {row.name for row in check_model(model, batch, outputs, samples=2) if not row.ok}
+    assert "encoder.albert_layer_groups.0.albert_layers.0.ffn.weight" in wrong
+    np.testing.assert_allclose(model.grads.flat, right, atol=1e-4 * np.abs(right).max())  # nearly right, and yet found
+
+
+@pytest.mark.parametrize("case", list(verify.op_cases()), ids=lambda c: c.name)
+def test_a_mistake_of_a_hundred_thousandth_in_one_row_is_caught(case, monkeypatch):
+    real = checks._check
+
+    def planted(values, gradients, *rest):
+        for name, gradient in gradients.items():
+            row = np.unravel_index(np.abs(gradient).argmax(), gradient.shape)[0]
+            wrong = gradient.copy()
+            wrong[row] *= 1 + 1e-5
+            rows = real(values, {**gradients, name: wrong}, *rest)
+            assert name in {row.name for row in rows if not row.ok}
+        return rows
+
+    monkeypatch.setattr(checks, "_check", planted)
+    verify.check_case(case)
+
+
+@pytest.mark.parametrize("label", ["2 groups", "sharing all"])
+def test_reference_models_are_not_called_wrong_at_a_seed_that_curves_strongly(label):
+    (case,) = (case for case in verify.model_cases(seed=1) if case.name == f"AlbertForMaskedLM, {label}")
+    _assert_all_ok(check_model(case.model, case.inputs, case.outputs, samples=1, seed=1))

@@ -1,4 +1,4 @@
-"""Figures of notebook 16: what a trained model does, always beside the same model with random weights."""
+"""Figures of notebook 18: what a trained model does, always beside the same model with random weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

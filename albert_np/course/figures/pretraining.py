@@ -1,4 +1,4 @@
-"""Figures of notebook 15: the loop, errors of finite differences, one batch, the plateau, two runs side by side."""
+"""Figures of notebook 17: the loop, errors of finite differences, one batch, the plateau, two runs side by side."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -103,8 +103,8 @@ def one_batch_figure(records: Sequence[Mapping[str, float]], even: float, blind:
 def plateau_figure(records: Sequence[Mapping[str, Any]], looks: Sequence[Any], even: float, unigram: float) -> Figure:
     """Draw a run's MLM loss against its two baselines, and below it how much its answers depend on the context.
 
-    records: of metrics.jsonl. looks: (update, J, KL) with J as in notebook 15, eq. 15.12, and the distance of the
-    mean answer from the token frequencies, eq. 15.13. even, unigram: the losses of an even guess and of frequencies.
+    records: of metrics.jsonl. looks: (update, J, KL) with J as in notebook 17, eq. 17.12, and the distance of the
+    mean answer from the token frequencies, eq. 17.13. even, unigram: the losses of an even guess and of frequencies.
     """
     figure, (above, below) = new_figure(8, 4.6, 2, 1, sharex=True, height_ratios=[3, 2.4])
     run_curve(above, records, "mlm_loss", "blue")

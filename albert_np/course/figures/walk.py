@@ -1,4 +1,4 @@
-"""The figure of notebook 18: how large the numbers are along a pass, there and back."""
+"""The figure of notebook 20: how large the numbers are along a pass, there and back."""
 
 from typing import Any
 
