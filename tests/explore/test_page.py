@@ -192,6 +192,15 @@ def test_probabilities_on_screen_are_the_models(walk, model):
     assert place.count(",") == 3
 
 
+def test_a_token_that_occurs_twice_is_numbered(walk):
+    page = go_to(walk(), "step 2 · attention: softmax, forward")
+    stop, value = re.match(r"#(\d+)/(\d+)", link_of(page)).groups()
+    for row, name in [(0, "[CLS]"), (1, "·the₁"), (5, "·the₂")]:
+        page.evaluate(f"location.hash = '#{stop}/{value}/0,1,{row},2'")
+        page.wait_for_function(f"document.querySelector('.permalink').hash.endsWith('/0,1,{row},2')")
+        assert f"[head 1, {name}, [MASK]] = " in page.locator(".number h3").inner_text()
+
+
 def test_contributions_add_up_to_the_models_gradient(walk, model):
     page = go_to(walk(), "step 1 · feed-forward: widen H → I, backward")
     gradient = model.grads["albert.encoder.albert_layer_groups.0.albert_layers.0.ffn.weight"]

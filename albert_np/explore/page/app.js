@@ -443,6 +443,11 @@ export class Explorer {
     return { gradient: this.isGradient(id), probabilities, plain: constant !== undefined && ["i32", "u8"].includes(data.arrays[constant].dtype) };
   }
 
+  /** What is differentiated: the loss, or the outputs along upstream gradients. */
+  scalarName() {
+    return t(this.data.loss == null ? "scalar.probe" : "scalar.loss");
+  }
+
   isGradient(id) {
     const made = wiring(this.data).producer[id];
     return made !== undefined && this.data.rows[made.row].phase === "backward";

@@ -10,16 +10,35 @@ import { blockName } from "./track.js";
 export function axisLabel(data, id, axis, i, at = []) {
   const { axes = [] } = data.values[id];
   const name = axes[axis];
-  const place = data.places?.[name]?.[i];
   const tokens = data.tokensNow ?? data.tokens;
-  if (place) return tokens[place[0]]?.[place[1]] ?? i;
+  const places = data.places?.[name];
+  if (places?.[i]) return tokensAlong(tokens, name, places)[i] ?? i;
   if (name === "T" || name === "S") {
     const sequence = tokens.length === 1 ? 0 : at[axes.indexOf("B")];
-    return tokens[sequence]?.[i] ?? i;
+    return tokensAlong(tokens, sequence, (tokens[sequence] ?? []).map((_, place) => [sequence, place]))[i] ?? i;
   }
   if (name === "N") return t("axis.head", { n: i });
   if (name === "V") return data.vocabulary?.[i] ?? i;
   return i;
+}
+
+const LABELS = new WeakMap(); // the tokens of a pass → axis → its labels
+
+/** The tokens at the places of an axis; one that stands there several times is numbered: the₁, the₂. */
+function tokensAlong(tokens, axis, places) {
+  if (!LABELS.has(tokens)) LABELS.set(tokens, new Map());
+  const known = LABELS.get(tokens);
+  if (known.has(axis)) return known.get(axis);
+  const texts = places.map(([sequence, place]) => tokens[sequence]?.[place]);
+  const subscript = (n) => [...String(n)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+  const seen = new Map();
+  const labels = texts.map((text) => {
+    if (text === undefined || texts.indexOf(text) === texts.lastIndexOf(text)) return text;
+    seen.set(text, (seen.get(text) ?? 0) + 1);
+    return text + subscript(seen.get(text));
+  });
+  known.set(axis, labels);
+  return labels;
 }
 
 /** Where a number is, in words: the labels along its axes; axes of length one say nothing. */

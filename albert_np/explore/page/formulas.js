@@ -6,7 +6,7 @@
 // `formulaOf` gives the formula of each output of a row; names are those of the code.
 import { figures } from "./dom.js";
 
-const ATOM = /\s*(?:'((?:[^']|'')*)'|([\p{L}][\p{L}\p{M}\d_′]*)|(\d+(?:\.\d+)?)|([Σ√^{}[\](),])|(.))/uy;
+const ATOM = /\s*(?:'((?:[^']|'')*)'|([\p{L}][\p{L}\p{M}\d_′₁-₉]*)|(\d+(?:\.\d+)?)|([Σ√^{}[\](),])|(.))/uy;
 
 /** MathML of a formula in the small notation. */
 export function mathml(source, display = "inline") {
@@ -254,14 +254,16 @@ export function slotName(data, rowIndex, side, slot) {
   return names ? names[slot] : glueNames(data, rowIndex)[side === "in" ? "ins" : "outs"][slot];
 }
 
-/** Names between ops: those of the values where each has its own, else letters. */
+/** Names between ops: those of the values, letters where they have none; a result is told apart from what it is made of. */
 function glueNames(data, rowIndex) {
-  const { in: inputs, out } = data.rows[rowIndex];
-  const own = [...inputs, ...out].map((id) => (id == null ? "0" : data.values[id].name.replace(/.*\./, "")));
-  const distinct = own.every(Boolean) && new Set(own).size === own.length;
-  const letters = inputs.length > 1 ? inputs.map((_, i) => String.fromCharCode(97 + (i % 26))) : ["x"];
-  const results = out.length > 1 ? out.map((_, i) => `y${i + 1}`) : ["y"];
-  return { ins: distinct ? own.slice(0, inputs.length) : letters, outs: distinct ? own.slice(inputs.length) : results };
+  const { kind, in: inputs, out } = data.rows[rowIndex];
+  const own = (id) => (id == null ? "0" : data.values[id].name.replace(/.*\./, ""));
+  const taken = new Set([...inputs, ...out].map(own));
+  const free = (name) => (taken.has(name) ? free(`${name}′`) : name);
+  const ins = inputs.map((id, i) => own(id) || free(inputs.length > 1 ? String.fromCharCode(97 + (i % 26)) : "x"));
+  if (kind === "copy") return { ins, outs: out.map((_, i) => `${ins[0]}${"₁₂₃₄₅₆₇₈₉"[i] ?? `_${i + 1}`}`) };
+  const outs = out.map((id, i) => own(id) || free(out.length > 1 ? `y${i + 1}` : "y"));
+  return { ins, outs: outs.map((name) => (ins.includes(name) ? `${name}′` : name)) };
 }
 
 /** The formulas of a row's outputs in the small notation. */
