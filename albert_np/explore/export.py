@@ -117,7 +117,7 @@ def export_rows(
         """Return the name of a matrix turned, or of an array in another shape, that has none of its own."""
         if row is None or not made or row.kind != "view":
             return ""
-        name = values[numbers[row.inputs[0]]]["name"]  # type: ignore[index]
+        name: str = values[numbers[row.inputs[0]]]["name"]  # type: ignore[index]
         source, shape = program.shape(row.inputs[0]), program.shape(row.out[0])
         places = np.arange(math.prod(source)).reshape(source)
         if places.size == math.prod(shape) and window_of(places.reshape(shape)) == row.attrs:
