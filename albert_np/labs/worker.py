@@ -161,7 +161,7 @@ class Worker:
         self.cells: dict[str, tuple[int, list[str]]] = {}  # file name → the cell's number and lines
         self.handles: dict[int, Any] = {}
         self.last_handle = self.greatest = self.most_handles = 0
-        self.data = bytearray()  # of the request, as it came
+        self.data = wire.NOTHING  # of the request, as it came
         self.refs: list[Any] = []  # what references of the request and of callbacks' results stand for, in their order
 
     def serve(self) -> None:
@@ -255,7 +255,7 @@ class Worker:
             after, pieces = wire.encode(passed, self.same)
         except BaseException as error:
             return {"error": self.described(error), "seconds": seconds}
-        changed = before != after or self.data != b"".join(pieces)
+        changed = before != after or not wire.holds(self.data, pieces)
         return {"result": result, "seconds": seconds, "changed": passed if changed else None}
 
     def call_back(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
