@@ -1,6 +1,6 @@
 """What passes between the grader and a submission: JSON and raw bytes, sizes checked before anything is allocated.
 
-A message is one value: None, bool, int, float, complex, str, bytes, list, tuple, dict with keys of text, NumPy's
+A message is one value: None, bool, int, float, complex, str, bytes, list, tuple, dict with keys of these, NumPy's
 numbers, arrays of booleans, integers, floats and complex numbers, and random generators of PCG64 (`default_rng`).
 Types are taken exactly: an instance of a subclass is not one of these. Whatever else a value holds is passed as a
 reference, which whoever sends and whoever receives must understand.
@@ -35,6 +35,7 @@ DEEPEST = 50  # lists in lists
 KINDS = "?bhilqBHILQefdgFDG"
 DTYPES = {name: np.dtype(name) for kind in KINDS for name in (np.dtype(kind).str, np.dtype(kind).newbyteorder().str)}
 SCALARS = {np.dtype(kind).type for kind in KINDS}
+KEYS = {str, int, float, bool, tuple, type(None), *SCALARS}  # of dicts
 
 # Bound here, where nobody has changed NumPy or the standard library yet; a submission may do so.
 _dumps, _loads, _clock = json.dumps, json.loads, time.monotonic
@@ -79,6 +80,8 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
             return {"tuple": [plain(item, depth + 1) for item in value]}
         if kind is dict and all(type(key) is str for key in value):
             return {"dict": {key: plain(item, depth + 1) for key, item in value.items()}}
+        if kind is dict and all(type(key) in KEYS for key in value):
+            return {"pairs": [[plain(key, depth + 1), plain(item, depth + 1)] for key, item in value.items()]}
         if kind is complex:
             return {"complex": [value.real, value.imag]}
         if kind is bytes:
@@ -146,6 +149,8 @@ class _Reader:
                 return tuple(self.build(item, depth + 1) for item in _of(list, body))
             case "dict":
                 return {key: self.build(item, depth + 1) for key, item in _of(dict, body).items()}
+            case "pairs":
+                return dict(self.build(pair, depth + 1) for pair in _of(list, body))
             case "int":
                 return int(_of(str, body), 16)
             case "complex":
@@ -231,7 +236,7 @@ def receive(socket: Any, greatest: int, deadline: float | None = None) -> tuple[
 
     EOFError if the other side has closed, TimeoutError as in `send`, WireError if what comes is not a message.
     """
-    magic, header, data = PREFIX.unpack(_receive_exactly(socket, PREFIX.size, deadline))
+    magic, header, data = PREFIX.unpack(_receive_exactly(socket, PREFIX.size, deadline).data)
     if magic != MAGIC or header > GREATEST_HEADER:
         raise WireError("what came does not begin like a message")
     if data > greatest:
