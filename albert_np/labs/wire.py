@@ -105,8 +105,8 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
     return header, pieces
 
 
-def decode(header: bytes, data: Bytes | bytes, resolve: Resolve = no_reference) -> Any:
-    """Return the value of a message; its arrays are copies of their own.
+def decode(header: bytes, data: Any, resolve: Resolve = no_reference) -> Any:
+    """Return the value of a message whose data are bytes or an array of bytes; its arrays are copies of their own.
 
     resolve: from what stands for a value of another kind, the value. WireError for whatever is not a message.
     """
