@@ -234,11 +234,10 @@ def test_written_answers_are_found_by_their_questions_whatever_became_of_the_cel
 def test_somebody_elses_personal_numbers_are_noted_and_not_used():
     lab, secret = open_lab(PERSONAL_LAB), b"0123456789abcdef"
     mine, theirs = (released_cells(PERSONAL_LAB, personal_numbers(lab, secret, id)) for id in ("k1", "k2"))
-    notes = [
-        grading._personal_note(cells, grading._runnable(cells, PERSONAL_LAB, personal_numbers(lab, secret, "k1")))
-        for cells in (mine, theirs)
-    ]
-    assert notes[0] == []
+    numbers = personal_numbers(lab, secret, "k1")
+    notes = [grading._personal_note(cells, numbers) for cells in (mine, theirs)]
+    assert notes[0] == grading._personal_note(solved(PERSONAL_LAB), personal_numbers(lab, None, "")) == []
+    assert f"PERSONAL = {numbers!r}" in [c.source for c in grading._runnable(theirs, PERSONAL_LAB, numbers)]
     assert "somebody else's notebook" in notes[1][0]
 
 
