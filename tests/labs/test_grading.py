@@ -54,6 +54,7 @@ def graded(tmp_path_factory):
         "none": replaced("def rms_norm_backward(dy, x, weight, eps):\n    dx = dy"),
         "magics": [Cell("%matplotlib inline\n!pip install numpy\n", True), *solved(NUMBER), Cell("%%bash\nls", True)],
         "broken": [Cell("def (", True), *solved(NUMBER), Cell("1 / 0", True)],
+        "halves": replaced("def rms_norm_backward(*_):\n    raise ValueError('\\ud800 \\x1b[31m')"),
         "exits": [*solved(NUMBER), Cell("import os\nos._exit(0)", True)],
     }
     for id, cells in of.items():
@@ -75,6 +76,7 @@ DESERVED = {  # id → points of RMSNorm's backward
     "retyped": 0,
     "raises": 0,
     "none": 0,
+    "halves": 0,
     "magics": ASKED,
     "broken": ASKED,
     "exits": ASKED,
@@ -152,7 +154,7 @@ def test_what_student_texts_hold_is_no_markup():
 
 def test_grading_is_written_whole_and_never_over_something_else(graded, tmp_path):
     out, lab = tmp_path / "out", open_lab(NUMBER)
-    results = [graded["right"], graded["damaged"] | {"student": "=cmd()", "name": "@x"}]
+    results = [graded["right"], graded["halves"] | {"student": "=cmd()", "name": "@x", "file": "\udcff"}]
     write_results(results, lab, out)
     names = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert names == [
