@@ -109,8 +109,9 @@ class Process:
     def _command(self, place: str) -> tuple[list[str], dict[str, Any]]:
         """Return what to run, and around it; place: where the process finds its connection."""
         one_thread = {f"{library}_NUM_THREADS": "1" for library in THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
-        python = [sys.executable, "-I", "-S", "-B", "-X", "utf8", WORKER, place, *import_folders()]
-        return self.box.command(python), {"cwd": self.box.folder, "env": environment(self.box) | one_thread}
+        variables = environment(self.box) | one_thread | {"PYTHONHASHSEED": "0"}  # sets in the same order each time
+        python = [sys.executable, *"-P -s -S -B -X utf8".split(), WORKER, place, *import_folders()]
+        return self.box.command(python), {"cwd": self.box.folder, "env": variables}
 
     def _start(self) -> tuple[socket.socket, Popen]:
         """Start a process that inherits its end of the connection."""

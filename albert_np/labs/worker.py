@@ -1,6 +1,6 @@
 """What runs inside a submission's process: executes its cells, and calls its functions when the grader asks.
 
-    python -I -S -B worker.py FILENO FOLDER…
+    python -P -s -S worker.py FILENO FOLDER…
 
 FILENO is the number of a connected socket, or "stdin" if a port and a secret to say there come by standard input;
 the folders are those where NumPy and this package are found. The file is run as a script and imports nothing of the
