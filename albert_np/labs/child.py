@@ -360,7 +360,7 @@ def _patience() -> float:
 
 def merged(old: Any, new: Any) -> Any:
     """Return `new`, or `old` changed to be equal if it is of a kind that can be changed."""
-    if type(old) is not type(new):
+    if old is new or type(old) is not type(new):
         return new
     match old:
         case np.ndarray():

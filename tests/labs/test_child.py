@@ -86,6 +86,10 @@ VALUES = [
     np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     np.zeros((3, 0, 2), np.complex64),
     np.array([True, False]),
+    np.float32,
+    np.dtype(">i2"),
+    float,
+    {(1, "a"): 2, np.int64(3): None},
 ]
 
 
