@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from albert_np.changes import schedule_of
 from albert_np.files import read_json, whole_files, write_json
 
 __all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
@@ -224,14 +225,26 @@ class AlbertConfig:
             raise ValueError(
                 f"num_attention_heads={self.num_attention_heads} does not divide hidden_size={self.hidden_size}"
             )
-        if self.num_hidden_layers % self.num_hidden_groups:
-            raise ValueError(
-                f"num_hidden_groups={self.num_hidden_groups} does not divide num_hidden_layers={self.num_hidden_layers}"
-            )
+        self._check_groups()
         if self.sharing != "all" and self.num_hidden_groups != self.num_hidden_layers:
             raise ValueError(
                 f"sharing={self.sharing!r} needs one group a layer: num_hidden_groups={self.num_hidden_groups}, "
                 f"num_hidden_layers={self.num_hidden_layers}; num_hidden_groups=0 stands for the number that is needed"
+            )
+
+    def _check_groups(self) -> None:
+        schedule = schedule_of(self.extra)
+        if schedule is None and self.num_hidden_layers % self.num_hidden_groups:
+            raise ValueError(
+                f"num_hidden_groups={self.num_hidden_groups} does not divide num_hidden_layers={self.num_hidden_layers}"
+            )
+        if schedule is not None and len(schedule) != self.num_hidden_layers:
+            raise ValueError(
+                f"num_hidden_layers={self.num_hidden_layers}, but schedule={schedule} is for {len(schedule)} steps"
+            )
+        if schedule is not None and set(schedule) != set(range(self.num_hidden_groups)):
+            raise ValueError(
+                f"num_hidden_groups={self.num_hidden_groups}, but schedule={schedule} uses groups {sorted({*schedule})}"
             )
 
     def _check_ranges(self) -> None:
@@ -366,10 +379,13 @@ class AlbertConfig:
         return self.hidden_size // self.num_attention_heads
 
     def group_of(self, layer: int) -> int:
-        """Return the group whose parameters layer step `layer` (from 0) uses: layer · G // L.
+        """Return the group whose parameters layer step `layer` (from 0) uses: layer · G // L, unless a change says it.
 
         Derivation: notebook 11, eq. 11.5.
         """
+        schedule = schedule_of(self.extra)
+        if schedule is not None:
+            return schedule[layer]
         return layer * self.num_hidden_groups // self.num_hidden_layers
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from albert_np.backend import Array, array_module
+from albert_np.changes import own_shapes
 from albert_np.config import AlbertConfig
 
 __all__ = ["Layout", "ParamStore", "Scope", "Shapes", "albert_shapes", "albert_spans", "albert_ties", "layer_prefix"]
@@ -151,6 +152,7 @@ def albert_shapes(config: AlbertConfig, pooler: bool = True) -> Shapes:
         "encoder.embedding_hidden_mapping_in.weight": (H, E),
         "encoder.embedding_hidden_mapping_in.bias": (H,),
     }
+    shapes = own_shapes(shapes, config, embeddings=True)
     ties = albert_ties(config)
     for prefix in _layer_prefixes(config):
         names = {prefix + name: shape for name, shape in _layer_shapes(config).items()}
@@ -194,7 +196,7 @@ def _layer_prefixes(config: AlbertConfig) -> list[str]:
 
 def _layer_shapes(config: AlbertConfig) -> Shapes:
     H, I = config.hidden_size, config.intermediate_size  # noqa: E741
-    return {
+    shapes: Shapes = {
         # query, key and value lie next to each other: one product serves all three
         "attention.query.weight": (H, H),
         "attention.key.weight": (H, H),
@@ -213,3 +215,4 @@ def _layer_shapes(config: AlbertConfig) -> Shapes:
         "full_layer_layer_norm.weight": (H,),
         "full_layer_layer_norm.bias": (H,),
     }
+    return own_shapes(shapes, config, embeddings=False)

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "albert_np"
 ORDER = [
     "schema",
     "files",
+    "changes",
     "config backend",
     "params",
     "execution",

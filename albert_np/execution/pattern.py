@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_np.backend import Array, Backend, array_module
+from albert_np.changes import change_in_force
 
 __all__ = ["Pattern", "Run", "dense_pattern", "packed_pattern"]
 
@@ -121,7 +122,8 @@ def packed_pattern(attention_mask: np.ndarray, backend: Backend) -> Pattern:
     """Return the pattern of the ones in a mask (B, T): padding is not computed at all.
 
     A mask of nothing but ones gives the dense pattern. ValueError if the mask holds anything but 0 and 1, or not a
-    single 1.
+    single 1; and, where a change makes attention depend on positions, if padding stands before a token, since tokens
+    would move to other places.
     """
     real = attention_mask == 1
     if not (real | (attention_mask == 0)).all():
@@ -131,6 +133,11 @@ def packed_pattern(attention_mask: np.ndarray, backend: Backend) -> Pattern:
         return dense_pattern(B, T)
     if not real.any():
         raise ValueError("attention_mask has no 1: there is no real token")
+    change = change_in_force()
+    if change is not None and change.right_padding and (real[:, 1:] > real[:, :-1]).any():
+        raise ValueError(
+            f"skip_padding with {', '.join(change.described)} replaced needs all padding at the end of each sequence"
+        )
     lengths = real.sum(axis=1)
     order = np.argsort(lengths, kind="stable")
     tokens = np.concatenate([b * T + np.flatnonzero(real[b]) for b in order])

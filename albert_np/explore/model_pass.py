@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.changes import refuse_changed
 from albert_np.config import AlbertConfig
 from albert_np.explore.export import Arrays, export_rows, fingerprint
 from albert_np.explore.program import program_of
@@ -28,6 +29,7 @@ def model_pass(
     a model of more than LARGEST parameters, and where no loss comes out; a bare `AlbertModel` goes back from random
     upstream gradients, the same in each call.
     """
+    refuse_changed(model.config.extra, "the explorer")
     if model.layout.size > LARGEST:
         raise ValueError(
             f"{type(model).__name__} has {model.layout.size:,} parameters: a page computes with {LARGEST:,} at most"

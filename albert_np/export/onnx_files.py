@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.changes import refuse_changed
 from albert_np.export import nodes
 from albert_np.export.graph import Graph
 from albert_np.files import whole_file
@@ -37,6 +38,7 @@ def export_onnx(model: AlbertBase, path: str | Path) -> int:
     ImportError without onnx.
     """
     name = type(model).__name__
+    refuse_changed(model.config.extra, "the export to ONNX")
     if name not in _OUTPUTS:
         raise ValueError(f"{name} is not exported to ONNX; allowed are {', '.join(_OUTPUTS)}")
     if 4 * model.layout.size > MAX_BYTES:

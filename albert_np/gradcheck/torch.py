@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.changes import refuse_changed
 from albert_np.config import AlbertConfig
 from albert_np.gradcheck.checks import FLOOR, Comparison, compare_results, model_results, named_outputs, upstream_like
 
@@ -38,6 +39,7 @@ def hugging_face_model(name: str, config: AlbertConfig, attention: str = "eager"
     attention: "eager", or "sdpa" (PyTorch's fused attention).
     """
     _, transformers = torch_and_transformers()
+    refuse_changed(config.extra, "Hugging Face's PyTorch")
     values: dict[str, Any] = {**config.to_dict(), "attn_implementation": attention}
     del values["sharing"], values["ffn_output_dropout"]  # our own fields
     return getattr(transformers, name)(transformers.AlbertConfig(**values))

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from albert_np.changes import refuse_changed
 from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.gradcheck.cases import small_batch
@@ -48,11 +49,12 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
 
     Remarks say where the two are not what the folder says: a class that Hugging Face does not have is compared without
     its head, and what transformers cannot read it gets from this package. Raises what `open_checkpoint` and
-    `AlbertTokenizer.from_pretrained` raise; ValueError for a text longer than the model reads, and for a choice of
-    one; ImportError without torch and transformers.
+    `AlbertTokenizer.from_pretrained` raise; ValueError for a text longer than the model reads, for a choice of
+    one, and for an ALBERT that is changed; ImportError without torch and transformers.
     """
     _, transformers = torch_and_transformers()
     checkpoint = open_checkpoint(find_model(source))
+    refuse_changed(checkpoint.config.extra, "Hugging Face's PyTorch")
     cls: Any = class_of(checkpoint)
     remarks = []
     if not hasattr(transformers, cls.__name__):

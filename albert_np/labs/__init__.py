@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from albert_np.labs.points import AnswerFailed, Exercise, Finding, Lab, Report, Verdict, Written, Wrong, judge
+from albert_np.labs.swap import Swap, swap, swap_back
 
 __all__ = [
     "LABS",
@@ -17,15 +18,18 @@ __all__ = [
     "Finding",
     "Lab",
     "Report",
+    "Swap",
     "Verdict",
     "Written",
     "Wrong",
     "check",
     "judge",
     "open_lab",
+    "swap",
+    "swap_back",
 ]
 
-LABS = ("02", "06")
+LABS = ("02", "04", "05", "06")
 
 
 def open_lab(number: str) -> Lab:

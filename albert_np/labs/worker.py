@@ -2,14 +2,15 @@
 
     python -I -S -B worker.py FILENO FOLDER…
 
-FILENO is the number of a connected socket, or "stdin" where a socket is shared through standard input; the folders
-are those where NumPy and this package are found. The file is run as a script and imports nothing of the package, which
-would cost a third of a second; the submission gets a `__main__` of its own.
+FILENO is the number of a connected socket, or "stdin" if a port and a secret to say there come by standard input;
+the folders are those where NumPy and this package are found. The file is run as a script and imports nothing of the
+package, which would cost a third of a second; the submission gets a `__main__` of its own.
 
 Nothing here is a secret, and nothing here can be relied on by the grader: a submission can change all of it.
 """
 
 import builtins
+import contextlib
 import importlib.machinery
 import importlib.util
 import linecache
@@ -83,24 +84,55 @@ class InertModule(types.ModuleType):
         return Inert()
 
 
-class Finder:
-    """Finds inert modules in the place of some, and refuses others; both with what is inside them."""
+class LazyPackage(types.ModuleType):
+    """A package whose own file is run only when something is asked of it that is not a module inside it."""
 
-    def __init__(self, inert: Sequence[str], refused: Sequence[str]) -> None:
-        self.inert, self.refused = inert, refused
+    loader: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        inside = f"{self.__name__}.{name}"
+        if importlib.util.find_spec(inside):
+            return importlib.import_module(inside)
+        self.load()
+        return getattr(self, name)
+
+    def load(self) -> None:
+        """Run the package's own file, after which it is a package as any other."""
+        self.__class__ = types.ModuleType  # type: ignore[assignment]
+        vars(self).pop("loader").exec_module(self)
+
+
+class Finder:
+    """Finds inert modules in the place of some, and refuses others, with what is inside them; makes packages lazy."""
+
+    def __init__(self, inert: Sequence[str], refused: Sequence[str], lazy: Sequence[str]) -> None:
+        self.inert, self.refused, self.lazy = inert, refused, lazy
+        self.loaders: dict[str, Any] = {}  # of the lazy ones
 
     def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
         if within(fullname, self.refused):
             raise ImportError(f"{fullname} is not allowed in this lab")
         if within(fullname, self.inert):
             return importlib.util.spec_from_loader(fullname, self, is_package=True)  # type: ignore[arg-type]
-        return None
+        package = sys.modules.get(fullname.rpartition(".")[0])
+        if isinstance(package, LazyPackage) and not importlib.machinery.PathFinder.find_spec(
+            fullname, package.__path__
+        ):
+            package.load()  # it may know of modules that are in no file
+            return None
+        found = importlib.machinery.PathFinder.find_spec(fullname) if fullname in self.lazy else None
+        if found:
+            self.loaders[fullname], found.loader = found.loader, self  # type: ignore[assignment]
+        return found
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return InertModule(spec.name)
+        return LazyPackage(spec.name) if spec.name in self.lazy else InertModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        pass
+        if isinstance(module, LazyPackage):
+            module.loader = self.loaders[module.__name__]
 
 
 def within(name: str, names: Sequence[str]) -> bool:
@@ -153,12 +185,15 @@ class Worker:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
         self.pid = _pid()
         self.module = types.ModuleType("__main__")
         self.cells: dict[str, tuple[int, list[str]]] = {}  # file name → the cell's number and lines
         self.handles: dict[int, Any] = {}
         self.last_handle = self.greatest = self.most_handles = 0
-        self.data = bytearray()  # of the request, as it came
+        self.whole: Any = None  # what the call returned, if that is a tuple: its items are of use to the grader
+        self.data = wire.NOTHING  # of the request, as it came
         self.refs: list[Any] = []  # what references of the request and of callbacks' results stand for, in their order
 
     def serve(self) -> None:
@@ -201,7 +236,7 @@ class Worker:
 
     def set_up(self, body: Mapping[str, Any]) -> dict[str, Any]:
         self.greatest, self.most_handles = body["greatest"], body["handles"]
-        sys.meta_path.insert(0, Finder(body["inert"], body["refused"]))
+        sys.meta_path.insert(0, Finder(body["inert"], body["refused"], body["lazy"]))
         guard(body["refused"])
         sys.modules["__main__"] = self.module
         vars(self.module).update(display=Inert(), get_ipython=Inert())
@@ -209,7 +244,7 @@ class Worker:
 
     def run_cell(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Run a cell; say how many lines of it were not Python, and what it raised."""
-        number, source = body["number"], body["source"]
+        number, source = body["number"], body["source"].decode(errors="surrogatepass")
         name = f"<cell {number}>"
         if source.lstrip().startswith("%%") and not RUN_ANYWAY.match(source.lstrip()):
             return {"magics": 1, "whole": True, "error": None}
@@ -252,7 +287,8 @@ class Worker:
             after, pieces = wire.encode(passed, self.same)
         except BaseException as error:
             return {"error": self.described(error), "seconds": seconds}
-        changed = before != after or self.data != b"".join(pieces)
+        self.whole = result if isinstance(result, tuple) else None
+        changed = before != after or not wire.holds(self.data, pieces)
         return {"result": result, "seconds": seconds, "changed": passed if changed else None}
 
     def call_back(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -289,14 +325,16 @@ class Worker:
             raise wire.WireError(f"more than {self.most_handles} values other than numbers, texts and arrays")
         self.last_handle += 1
         self.handles[self.last_handle] = value
-        return ["handle", self.last_handle, same[1]]
+        items = [list(value)] if value is self.whole else []
+        return ["handle", self.last_handle, same[1], *items]
 
     def same(self, value: Any) -> list[Any]:
         """Refer to a value by its place among the references that came, or by its type."""
         for place, reference in enumerate(self.refs):
             if reference is value:
                 return ["same", place]
-        return ["new", str(type(value).__name__)[:100]]
+        kind = str(type(value).__name__)[:100]
+        return ["new", f"{kind} of {value.dtype.name[:40]}" if type(value) is wire.Array else kind]
 
     def described(self, error: BaseException) -> dict[str, Any]:
         """Return what an exception says, and the last line of the submission's own that it came through."""
@@ -328,12 +366,17 @@ def load_wire(folder: str) -> types.ModuleType:
     return module
 
 
+def connected_by_port() -> socket.socket:
+    """Connect to the port of this machine that standard input names, and say the secret that follows there."""
+    port, _, secret = sys.stdin.buffer.read().partition(b"\n")
+    connection = socket.create_connection(("127.0.0.1", int(port)))
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(secret)
+    return connection
+
+
 if __name__ == "__main__":
     sys.path.extend(sys.argv[2:])
     wire = load_wire(os.path.dirname(os.path.abspath(__file__)))
-    if sys.argv[1] == "stdin":
-        connection = socket.fromshare(sys.stdin.buffer.read())  # type: ignore[attr-defined]
-    else:
-        connection = socket.socket(fileno=int(sys.argv[1]))
-    sys.argv[1:] = []
-    Worker(connection).serve()
+    place, sys.argv[1:] = sys.argv[1], []
+    Worker(connected_by_port() if place == "stdin" else socket.socket(fileno=int(place))).serve()

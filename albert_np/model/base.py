@@ -18,11 +18,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 import numpy as np
 
 from albert_np.backend import Array, Backend, backend_of, get_backend
+from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
 from albert_np.model.inputs import as_array, check_inputs
-from albert_np.model.loading import check_state, check_weights, fill, initialize, register_class, resized
+from albert_np.model.loading import (
+    check_state,
+    check_weights,
+    fill,
+    initialize,
+    initialize_changed,
+    register_class,
+    resized,
+)
 from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
 
@@ -109,6 +118,9 @@ class AlbertBase:
             given = f"{kind.__module__}.{kind.__qualname__}"
             raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
         config.check()
+        extra = recorded(config.extra)
+        if extra != config.extra:
+            config = replace(config, extra=extra)
         self.config = config
         self.dtype = np.dtype(dtype)
         self.training = True
@@ -117,7 +129,12 @@ class AlbertBase:
         self.layout = self.make_layout(config)
         device = get_backend(backend)
         host = ParamStore(self.layout, np.zeros(self.layout.size, self.dtype))
-        initialize(host, config, self.rng)
+        if change_in_force() is None:
+            initialize(host, config, self.rng)
+        else:
+            with unchanged():
+                plain = self.make_layout(config)
+            initialize_changed(host, plain, config, self.rng)
         self._place(device.from_numpy(host.flat))
 
     @classmethod
@@ -145,6 +162,7 @@ class AlbertBase:
     @classmethod
     def parameter_shapes(cls, config: AlbertConfig) -> Shapes:
         """Return name → shape of every stored parameter, without making the model."""
+        recorded(config.extra)  # refuses a configuration that was made under another change
         return cls.make_layout(config).shapes
 
     def _place(self, flat: Array) -> None:
@@ -311,6 +329,7 @@ class AlbertBase:
         """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
         hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
         attentions = self.config.output_attentions if attentions is None else bool(attentions)
+        self._require_change()
         self.cache = None  # frees the last pass's memory before this one needs it
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
@@ -348,7 +367,12 @@ class AlbertBase:
         value = value if isinstance(value, self.backend.array_type) else self.backend.from_numpy(value)
         return value.astype(self.dtype, copy=False)
 
+    def _require_change(self) -> None:
+        """Raise ValueError where other parts are in force than those that the model was made with."""
+        require_change(self.config.extra, f"this {type(self).__name__}")
+
     def _trunk_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+        self._require_change()
         return albert_backward(dsequence, dpooled, cache, self.grads.scope(self.prefix))
 
     # Loading and saving.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from albert_np.changes import KEY, change_in_force, own_parameter, require_change
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.params import Layout, ParamStore
@@ -19,6 +20,7 @@ __all__ = [
     "class_of",
     "fill",
     "initialize",
+    "initialize_changed",
     "model_classes",
     "register_class",
     "resized",
@@ -65,8 +67,13 @@ def check_weights(
     """Return what is to be said of weights that do not come from a checkpoint, or go nowhere.
 
     A checkpoint may lack heads and poolers, and hold what no model has beside the trunk; if `ignore_mismatched_sizes`,
-    arrays may have another shape. ValueError if config and weights do not fit otherwise.
+    arrays may have another shape; what a change in force brings or leaves out may be missing or left over. ValueError
+    if config and weights do not fit otherwise, or if the checkpoint was saved under another change.
     """
+    change = change_in_force()
+    gone = () if change is None else tuple(change.gone)
+    if KEY in config.extra:
+        require_change(config.extra, str(checkpoint.source))
     if config.num_hidden_groups * config.inner_group_num > len(checkpoint.weights):
         raise ValueError(
             f"the weights in {checkpoint.source} do not fit its config.json: {len(checkpoint.weights)} arrays for "
@@ -84,8 +91,8 @@ def check_weights(
     missing = [n for n in layout.shapes if n not in found]
     heads = cls.head_shapes(config)
     problems = {
-        "missing": [n for n in missing if n not in heads and "pooler." not in n],
-        "unexpected": [n for n in unknown if _is_of_trunk(n)],
+        "missing": [n for n in missing if n not in heads and "pooler." not in n and own_parameter(n) is None],
+        "unexpected": [n for n in unknown if _is_of_trunk(n) and not n.endswith(gone)],
         "of another shape (ignore_mismatched_sizes=True makes them anew)": [] if ignore_mismatched_sizes else wrong,
     }
     if any(problems.values()):
@@ -97,7 +104,10 @@ def check_weights(
         f"of another shape in {checkpoint.source}, so newly initialised": wrong,
         f"in {checkpoint.source}, but in no model, so not used": unknown,
     }
-    return [f"{what}: {_listed(names)}" for what, names in remarks.items() if names]
+    said = [f"{what}: {_listed(names)}" for what, names in remarks.items() if names]
+    if change is not None and KEY not in config.extra:
+        said.append(f"{checkpoint.source} was trained as ALBERT is, without {', '.join(change.described)}")
+    return said
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -163,6 +173,24 @@ def initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generato
             weight[...] = config.initializer_range * rng.standard_normal(weight.shape, dtype=np.float32)
         if name.endswith("word_embeddings.weight") and config.pad_token_id is not None:
             weight[config.pad_token_id] = 0
+
+
+def initialize_changed(params: ParamStore, plain: Layout, config: AlbertConfig, rng: np.random.Generator) -> None:
+    """Fill the parameters of a changed model; those that it has in common with the `plain` one begin as they do there.
+
+    A change's own begin as it says.
+    """
+    common = ParamStore(plain, np.zeros(plain.size, params.flat.dtype))
+    (own_rng,) = rng.spawn(1)
+    initialize(common, config, rng)
+    for name, weight in params.items():
+        own = own_parameter(name)
+        if own is None:
+            weight[...] = common[name]
+        elif own.start is None:
+            weight[...] = config.initializer_range * own_rng.standard_normal(weight.shape, dtype=np.float32)
+        else:
+            weight[...] = own.start
 
 
 def resized(old: np.ndarray, new: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:

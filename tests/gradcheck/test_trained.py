@@ -1,5 +1,6 @@
 """Models of one's own against Hugging Face's reading of the same folder."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def test_what_hugging_face_has_not_is_said(tmp_path):
         "Hugging Face has no AlbertForQuestionAnsweringV2: what is below its head is compared, as AlbertModel"
     )
     assert_right(case)
+
+
+def test_a_changed_albert_has_no_twin_at_hugging_face(tmp_path):
+    AlbertModel(small_config()).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "changed_parts": {"norm": "rms_norm_forward"}}))
+    with pytest.raises(ValueError, match="Hugging Face's PyTorch knows ALBERT as it is alone"):
+        trained_case(tmp_path)
 
 
 @pytest.mark.filterwarnings("default")
