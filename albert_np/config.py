@@ -96,7 +96,7 @@ class AlbertConfig:
     """The shape of an ALBERT: Hugging Face's fields and defaults (xxlarge's), and three of our own.
 
     num_hidden_groups: how many layers of their own are stored; the steps use them in even runs (`group_of`). 0 stands
-        for what `sharing` needs: 1 with "all", `num_hidden_layers` otherwise.
+        for what `sharing` needs: 1 with "all" (or as many as a changed schedule uses), `num_hidden_layers` otherwise.
     classifier_dropout_prob: None stands for `hidden_dropout_prob`.
     tie_word_embeddings: whether the decoder of the MLM head is the word embeddings, as in every released ALBERT.
     num_labels: 0 stands for as many as have names, 2 if none has. id2label: names of the labels, number → name;
@@ -157,7 +157,8 @@ class AlbertConfig:
         if self.sharing not in SHARING:
             raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")
         if _is_zero(self.num_hidden_groups):
-            self.num_hidden_groups = 1 if self.sharing == "all" else self.num_hidden_layers
+            groups = max(schedule_of(self.extra) or (0,)) + 1
+            self.num_hidden_groups = groups if self.sharing == "all" else self.num_hidden_layers
         self.check()
 
     def _settle_labels(self) -> None:
