@@ -25,7 +25,7 @@ import numpy as np
 
 from albert_np.labs import sandbox
 from albert_np.labs.points import AnswerFailed
-from albert_np.labs.process import Handle, Lost, Process, RemoteFunction, exactly
+from albert_np.labs.process import START_SECONDS, Handle, Lost, Process, RemoteFunction, exactly, shown
 from albert_np.labs.wire import WireError
 
 __all__ = [
@@ -40,24 +40,10 @@ __all__ = [
     "TookTooLong",
 ]
 
-REFUSED = (
-    "torch",
-    "jax",
-    "jaxlib",
-    "tensorflow",
-    "autograd",
-    "keras",
-    "tinygrad",
-    "mlx",
-    "cupy",
-    "sympy",
-    "numdifftools",
-)
+REFUSED = tuple("torch functorch jax jaxlib tensorflow keras autograd tinygrad mlx mxnet theano pytensor".split())
 INERT = tuple("matplotlib mpl_toolkits seaborn plotly bokeh altair IPython ipywidgets albert_np.plots".split())
 Result = TypeVar("Result")
 
-START_SECONDS = 30.0  # that Python and NumPy may take to start on a busy machine
-LONGEST = 2000  # characters of an error's message
 FARTHEST = 2**40  # steps that one call may move a random generator
 PCG64_MULTIPLIER = 0x2360ED051FC65DA44385DF649FCCF645
 
@@ -159,8 +145,12 @@ class Child:
         self._process: Process | None = None
         self._earlier = ""  # output of processes that ended
         self._limited: list[str] = []  # what the process is kept from using too much of
-        self._busy = False
-        self._revive()
+        self._busy = self._closed = False
+        try:
+            self._revive()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> "Child":
         return self
@@ -172,7 +162,7 @@ class Child:
 
     def close(self) -> None:
         """End the process, and all that it started as far as the sandbox can; nothing can be called any more."""
-        self._left = 0.0
+        self._closed = True
         self._end()
 
     @property
@@ -217,6 +207,8 @@ class Child:
 
     def call(self, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, float]:
         """Call a function of the submission; return the result, and the seconds of processor time."""
+        if self._closed:
+            raise RuntimeError(f"{name} was called after its process was closed")
         if self._busy:
             raise RuntimeError(f"{name} was called by a function that a call of the submission is waiting for")
         self._revive()
@@ -229,6 +221,8 @@ class Child:
             if error:
                 raise error
             seconds = exactly(float, reply.get("seconds"))
+            if not seconds >= 0:
+                raise WireError("less than no time")
             if reply.get("changed") is not None:
                 merged(passed, reply["changed"])
             return reply.get("result"), seconds
@@ -253,6 +247,8 @@ class Child:
         self._busy = True
         try:
             return read(process.ask(encoded, allowed))
+        except AnswerFailed:
+            raise
         except TimeoutError:
             self._end()
             raise (TookTooLong(seconds) if allowed == seconds else self._all_over()) from None
@@ -263,6 +259,9 @@ class Child:
             why = process.why()
             self._end()
             raise Died(why) from None
+        except BaseException:  # of the grader's own; the process still waits for an answer that will not come
+            self._end()
+            raise
         finally:
             self._busy = False
             self._left -= time.monotonic() - started
@@ -281,15 +280,16 @@ class Child:
         """If there is no process, start one and run the cells, without those that ended one, until that goes well."""
         for _ in range(len(self._cells) + 2):
             if self._process is None and (self._left > 0 or not self.starts):
-                limits = self.limits
-                self._process = Process(
-                    self, self._kind, self._readable, limits.message, limits.callbacks, limits.output
-                )
-                self._set_up(self._process)
+                self._start()
                 self._run_cells()
 
-    def _set_up(self, process: Process) -> None:
-        limits = self.limits
+    def _start(self) -> None:
+        limits, started = self.limits, time.monotonic()
+        try:
+            process = Process(self, self._kind, self._readable, limits.message, limits.callbacks, limits.output)
+        except OSError as error:
+            raise RuntimeError(f"no process for a submission could be started: {error}") from error
+        self._process = process
         numbers = {"memory": limits.memory, "file": limits.file, "processes": limits.processes}
         numbers["processor"] = int(limits.total) + 30
         setup = {
@@ -299,7 +299,6 @@ class Child:
             "limits": numbers,
             **self._modules,
         }
-        started = time.monotonic()
         try:
             reply = process.ask(process.encode(setup), START_SECONDS)
             self._limited = [name for name in exactly(list, reply.get("limits")) if name in numbers]
@@ -318,11 +317,9 @@ class Child:
             if self._left <= 0:
                 self._reports[number] = CellReport(number, "not run", self._all_over())
                 continue
-
+            request = {"ask": "cell", "number": number, "source": source.encode(errors="surrogatepass")}
             try:
-                error, magics, whole = self._ask(
-                    {"ask": "cell", "number": number, "source": source}, self.limits.cell, _cell
-                )
+                error, magics, whole = self._ask(request, self.limits.cell, _cell)
             except (Died, TookTooLong) as died:
                 self._guilty.add(number)
                 self._reports[number] = CellReport(number, "killed", died)
@@ -340,15 +337,13 @@ def _cell(reply: Mapping[str, Any]) -> tuple[StudentError | None, int, bool]:
 
 def _names(reply: Mapping[str, Any]) -> dict[str, str]:
     names: dict[str, str] = exactly(dict, reply.get("names"))
-    return {name: exactly(str, kind)[:100] for name, kind in names.items()}
+    return {name: shown(kind) for name, kind in names.items()}
 
 
 def _student_error(reply: Any) -> StudentError | None:
     if reply is None:
         return None
-    kind, message, text = (
-        exactly(str, exactly(dict, reply).get(name))[:LONGEST] for name in ("kind", "message", "text")
-    )
+    kind, message, text = (shown(exactly(dict, reply).get(name)) for name in ("kind", "message", "text"))
     line, cell = (exactly(int, reply.get(name)) for name in ("line", "cell"))
     return StudentError(kind, message, line, cell, text)
 

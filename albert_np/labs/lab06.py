@@ -69,8 +69,8 @@ def _layer_arguments(answer: Answer, batch: int, length: int, hidden: int, inner
     }
 
 
-KEPT = ("did a dropped example reach it? The mask belongs to the way back too", _with(keep=1))
-SCALED = ("γ scales the branch on the way back too", _with(gamma=1))
+KEPT = ("did a dropped example reach it? The mask belongs to the way back too.", _with(keep=1))
+SCALED = ("γ scales the branch on the way back too.", _with(gamma=1))
 
 backward_exercise(
     LAB,
@@ -80,8 +80,8 @@ backward_exercise(
     draw=_layer_arguments,
     gradients={
         "dx": ("x", 9, "There are two ways from x to y: which of them passes the LayerNorm?"),
-        "dweight": ("weight", 3, "What stands beside the weight in the forward formula, and which axes has it not?"),
-        "dbias": ("bias", 3, "Which axes does the bias not have?"),
+        "dweight": ("weight", 2, "What stands beside the weight in the forward formula, and which axes has it not?"),
+        "dbias": ("bias", 2, "Which axes does the bias not have?"),
         "dup": ("up", 4, "What went into this matrix, and what comes back to its outputs, slope of tanh included?"),
         "ddown": (
             "down",
@@ -92,12 +92,12 @@ backward_exercise(
     },
     shapes=[(3, 2, 4, 5), (2, 1, 3, 2), (1, 3, 2, 4), (4, 2, 3, 1)],
     large=(16, 16, 64, 128),
-    speed=1,
+    speed=3,
     suspects={
         "dx": [
-            ("the skip is lost", lambda dy, given, dx: dx - dy),
+            ("the skip is lost.", lambda dy, given, dx: dx - dy),
             (
-                "the skip leads past the LayerNorm, not through it; through it is post-LN",
+                "the skip leads past the LayerNorm, not through it; through it is post-LN.",
                 as_if(_skip_from_the_norm, "x"),
             ),
             (KEPT[0], as_if(KEPT[1], "x")),
@@ -154,7 +154,7 @@ def _own(i: int, schedule: Any, groups: int) -> Any:
     return schedule[i]
 
 
-USED_AGAIN = "group 1 is used three times, and each use adds to its gradient: `+=`, not `=`"
+USED_AGAIN = "group 1 is used three times, and each use adds to its gradient: `+=`, not `=`."
 BY_STEP = "the number of a step stands where that of its group should: which group does the schedule say?"
 
 backward_exercise(
@@ -164,18 +164,18 @@ backward_exercise(
     forward=scheduled,
     draw=_schedule_arguments,
     gradients={
-        "dx": ("x", 5, "Does the way back meet the steps in the opposite order, each with its own x?"),
-        "dweights": ("weights", 8, "How many uses has a group, and which x went into each?"),
-        "dbiases": ("biases", 4, "Which axes does a bias not have, and how many uses has its group?"),
+        "dx": ("x", 4, "Does the way back meet the steps in the opposite order, each with its own x?"),
+        "dweights": ("weights", 7, "How many uses has a group, and which x went into each?"),
+        "dbiases": ("biases", 3, "Which axes does a bias not have, and how many uses has its group?"),
     },
     shapes=[(2, 2, 3, 3, len(SCHEDULE)), (1, 3, 2, 2, 4), (3, 1, 2, 5, 3), (2, 2, 1, 1, 2)],
     large=(8, 8, 96, 3, len(SCHEDULE)),
-    speed=1,
+    speed=4,
     suspects={
         "dweights": [
             (USED_AGAIN, _in_groups(_own, lambda uses, axis: uses[0])),
             (USED_AGAIN, _in_groups(_own, lambda uses, axis: uses[-1])),
-            ("uses add up: their gradient is a sum, not a mean", _in_groups(_own, np.mean)),
+            ("uses add up: their gradient is a sum, not a mean.", _in_groups(_own, np.mean)),
             (BY_STEP, _in_groups(lambda i, schedule, groups: i % groups)),
             (BY_STEP, _in_groups(lambda i, schedule, groups: i * groups // len(schedule))),
         ],

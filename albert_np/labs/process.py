@@ -1,7 +1,9 @@
 """One life of a submission's process: it is started, asked, and ended; what it prints is kept in part."""
 
 import contextlib
+import hmac
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,11 +18,18 @@ from typing import Any
 from albert_np.labs import wire
 from albert_np.labs.sandbox import Sandbox, environment, import_folders, open_sandbox
 
-__all__ = ["Handle", "Lost", "Process", "RemoteFunction", "exactly"]
+__all__ = ["Handle", "Lost", "Process", "RemoteFunction", "exactly", "shown"]
 
-LONGEST = 2000  # characters of a message
+LONGEST = 2000  # characters of a message that people read
+START_SECONDS = 30.0  # that Python and NumPy may take to start on a busy machine
+BUFFER = 2**22  # bytes under way, if the system allows so many
+POSIX = os.name == "posix"  # a process can be given an open socket, and a group of processes be ended
 WORKER = str(Path(__file__).with_name("worker.py"))
 THREADS = "OPENBLAS OMP MKL NUMEXPR BLIS".split()
+
+
+Encoded = tuple[bytes, list[memoryview]]
+Popen = subprocess.Popen[bytes]
 
 
 class Handle:
@@ -72,46 +81,62 @@ class Process:
         self.sent: list[Any] = []  # what references of this request stand for, in their order
         self.asked = 0
         self.box = open_sandbox(kind, readable)
-        self.connection, theirs = socket.socketpair()
         self.output = Output(output)
         try:
-            self.popen = self._start(theirs)
+            self.connection, self.popen = self._start() if POSIX else self._start_by_port()
         except BaseException:
-            self.connection.close()
             self.output.stop()
             self.box.close()
             raise
         finally:
-            theirs.close()
             self.output.theirs.close()
+        with contextlib.suppress(OSError):
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
 
-    def _start(self, theirs: socket.socket) -> "subprocess.Popen[bytes]":
+    def _command(self, place: str) -> tuple[list[str], dict[str, Any]]:
+        """Return what to run, and around it; place: where the process finds its connection."""
         one_thread = {f"{library}_NUM_THREADS": "1" for library in THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
-        around: dict[str, Any] = {"cwd": self.box.folder, "env": environment(self.box) | one_thread}
-        python = [sys.executable, "-I", "-S", "-B", "-X", "utf8", WORKER]
-        if os.name == "posix":
-            number = theirs.fileno()
-            command = self.box.command([*python, str(number), *import_folders()])
+        python = [sys.executable, "-I", "-S", "-B", "-X", "utf8", WORKER, place, *import_folders()]
+        return self.box.command(python), {"cwd": self.box.folder, "env": environment(self.box) | one_thread}
+
+    def _start(self) -> tuple[socket.socket, Popen]:
+        """Start a process that inherits its end of the connection."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            command, around = self._command(str(theirs.fileno()))
             printed = self.output.theirs.fileno()
             around |= {"stdin": subprocess.DEVNULL, "stdout": printed, "stderr": printed, "start_new_session": True}
-            return subprocess.Popen(command, pass_fds=[number], **around)
-        command = self.box.command([*python, "stdin", *import_folders()])
-        popen = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **around
-        )
-        assert popen.stdin is not None
-        with popen.stdin:
-            popen.stdin.write(theirs.share(popen.pid))  # type: ignore[attr-defined]
-        return popen
+            try:
+                return ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], **around)
+            except BaseException:
+                ours.close()
+                raise
 
-    def encode(self, request: dict[str, Any]) -> tuple[bytes, list[memoryview]]:
+    def _start_by_port(self) -> tuple[socket.socket, Popen]:
+        """Start a process that connects to a port of this machine, and says a secret that it has read; for Windows."""
+        secret = secrets.token_bytes(32)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            command, around = self._command("stdin")
+            around |= {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            popen = subprocess.Popen(command, **around)
+            try:
+                assert popen.stdin is not None
+                with popen.stdin:
+                    popen.stdin.write(b"%d\n%b" % (server.getsockname()[1], secret))
+                return _accepted(server, secret), popen
+            except BaseException:
+                popen.kill()
+                popen.wait()
+                raise
+
+    def encode(self, request: dict[str, Any]) -> Encoded:
         """Return a request as it is sent; TypeError for a value that cannot be, `Lost` for another process's handle."""
         self.sent = []
         self.asked += 1
         released = [self.released.pop() for _ in range(len(self.released))]
         return wire.encode({"id": self.asked, "release": released, **request}, self._refer)
 
-    def ask(self, encoded: tuple[bytes, list[memoryview]], seconds: float) -> dict[str, Any]:
+    def ask(self, encoded: Encoded, seconds: float) -> dict[str, Any]:
         """Send a request and return the reply; meanwhile functions that the request holds are called here.
 
         TimeoutError, EOFError or another OSError, and WireError.
@@ -126,13 +151,12 @@ class Process:
                     raise wire.WireError("a reply to something else")
                 return dict(reply)
             calls += 1
-            answer = self._called(reply, calls)
-            wire.send(self.connection, wire.encode(answer, self._refer), deadline)
+            wire.send(self.connection, self._called(reply, calls), deadline)
 
     def _receive(self, deadline: float) -> Any:
         return wire.decode(*wire.receive(self.connection, self.message, deadline), self._resolve)
 
-    def _called(self, reply: Mapping[str, Any], calls: int) -> dict[str, Any]:
+    def _called(self, reply: Mapping[str, Any], calls: int) -> Encoded:
         """Call a function that the request holds, and return what is answered."""
         function = self._sent(reply.get("callback"))
         arguments, named = exactly(list, reply.get("arguments")), exactly(dict, reply.get("named"))
@@ -141,9 +165,9 @@ class Process:
         try:
             if calls > self.callbacks:
                 raise RuntimeError(f"more than {self.callbacks} calls of functions that were given")
-            return {"result": function(*arguments, **named), "error": None}
+            return wire.encode({"result": function(*arguments, **named), "error": None}, self._refer)
         except Exception as error:
-            return {"error": [type(error).__name__, str(error)[:LONGEST]]}
+            return wire.encode({"error": [type(error).__name__, str(error)[:LONGEST]]})
 
     def _refer(self, value: Any) -> list[Any]:
         if isinstance(value, Handle):
@@ -169,7 +193,7 @@ class Process:
             case ["same", place]:
                 return self._sent(place)
             case ["handle", int(number), str(kind)]:
-                return Handle(kind[:100], number, self)
+                return Handle(shown(kind), number, self)
         raise wire.WireError("a reference of no kind")
 
     def why(self) -> str:
@@ -186,7 +210,7 @@ class Process:
 
     def close(self) -> None:
         """End the process and, as far as its sandbox can, all that it started."""
-        if os.name == "posix":
+        if POSIX:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.kill()
@@ -194,6 +218,20 @@ class Process:
         self.connection.close()
         self.output.stop()
         self.box.close()
+
+
+def _accepted(server: socket.socket, secret: bytes) -> socket.socket:
+    """Return the first connection over which the secret comes; OSError if there is none in time."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        server.settimeout(max(0.001, deadline - time.monotonic()))
+        connection, _ = server.accept()
+        connection.settimeout(1.0)
+        with contextlib.suppress(OSError):
+            if hmac.compare_digest(connection.recv(len(secret), socket.MSG_WAITALL), secret):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return connection
+        connection.close()
 
 
 class Output:
@@ -215,7 +253,7 @@ class Output:
 
     def text(self) -> str:
         """Return the beginning of what was printed, and say how much more it was."""
-        text = self._kept.decode(errors="replace")
+        text = shown(self._kept.decode(errors="replace"), self._characters + 1)
         cut = self._bytes > len(self._kept) or len(text) > self._characters
         return f"{text[: self._characters]}… ({self._bytes} bytes in all)" if cut else text
 
@@ -226,6 +264,12 @@ class Output:
             self._ours.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._ours.close()
+
+
+def shown(text: Any, longest: int = LONGEST) -> str:
+    """Return the beginning of a text that a process sent, without what would command a terminal or break a file."""
+    characters = exactly(str, text)[:longest]
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in characters)
 
 
 def exactly(kind: type, value: Any) -> Any:

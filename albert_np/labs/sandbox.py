@@ -4,14 +4,13 @@ Four ways, from the best: bubblewrap, util-linux's `unshare`, another user (both
 Each is tried before it is relied on, and says in words what it protects from and what it does not.
 """
 
-import itertools
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,12 +20,12 @@ __all__ = ["WAYS", "Sandbox", "choose", "environment", "import_folders", "open_s
 
 SYSTEM = "/usr /bin /sbin /lib /lib32 /lib64 /etc/ld.so.cache /etc/alternatives".split()
 PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+NEEDED = ("SYSTEMROOT", "LD_LIBRARY_PATH")  # by Windows, and by a Python whose libraries lie elsewhere
 TMP_BYTES = 64 * 2**20
 FIRST_USER, USERS = 60578, 600  # ids that Debian, Fedora and systemd give to nobody
 PROBE = "import os, sys; sys.exit(not all(os.access(path, os.R_OK) for path in sys.argv[1:]))"
 
 _tried: dict[type["Sandbox"], str] = {}  # why a kind does not work here, or ""
-_numbers = itertools.count(os.getpid())
 
 
 def import_folders() -> list[str]:
@@ -50,7 +49,6 @@ def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-@dataclass(eq=False)
 class Sandbox:
     """One way to run one submission. `command` says how; `close` when all that it started is to be gone.
 
@@ -63,9 +61,17 @@ class Sandbox:
     programs: ClassVar[tuple[str, ...]] = ()  # that it needs
     needs_root: ClassVar[bool] = False
 
-    paths: Sequence[str]
-    folder: str
-    user: int = field(default_factory=lambda: FIRST_USER + next(_numbers) % USERS)
+    def __init__(self, paths: Sequence[str], folder: str) -> None:
+        self.paths, self.folder = paths, folder
+        self.user = 0
+        self._claim: socket.socket | None = None
+        if self.changes_user():
+            self.user, self._claim = _claimed_user()
+
+    @classmethod
+    def changes_user(cls) -> bool:
+        """Say whether what is run inside becomes another user."""
+        return False
 
     def command(self, command: Sequence[str]) -> list[str]:
         """Return the command that runs `command` inside."""
@@ -73,11 +79,13 @@ class Sandbox:
 
     def close(self) -> None:
         """End what may still run, and remove the folder."""
+        if self._claim:
+            self._claim.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def dropped(self, change_user: bool) -> list[str]:
+    def dropped(self) -> list[str]:
         """Return what goes before a command that is to run without any privilege."""
-        user = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if change_user else []
+        user = [f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups"] if self.user else []
         return ["setpriv", *user, "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
 
 
@@ -89,16 +97,20 @@ class Bubblewrap(Sandbox):
     contained = True
     programs = ("bwrap",)
 
+    @classmethod
+    def changes_user(cls) -> bool:
+        return is_root() and shutil.which("setpriv") is not None  # so that the number of processes can be limited
+
     def command(self, command: Sequence[str]) -> list[str]:
         above = dict.fromkeys(str(parent) for path in self.paths for parent in [*Path(path).parents][-2::-1])
         folders = [part for path in above if path != "/tmp" for part in ("--perms", "755", "--dir", path)]
         binds = [part for path in self.paths for part in ("--ro-bind", path, path)]
         inside = list(command)
         apart = ["--unshare-all"]
-        if is_root() and shutil.which("setpriv"):  # another user, so that the number of processes can be limited
+        if self.user:
             capabilities = [part for name in ("SETUID", "SETGID", "SETPCAP") for part in ("--cap-add", f"CAP_{name}")]
             apart = [*"--unshare-ipc --unshare-pid --unshare-net --unshare-uts".split(), *capabilities]
-            inside = [*self.dropped(change_user=True), *inside]
+            inside = [*self.dropped(), *inside]
         tmp = ["--perms", "1777", "--size", str(TMP_BYTES), "--tmpfs", "/tmp"]
         sealed = ["--remount-ro", "/", "--remount-ro", "/dev"]
         places = ["--proc", "/proc", "--dev", "/dev", *tmp, *folders, *binds, *sealed, "--chdir", "/tmp"]
@@ -133,14 +145,17 @@ class Namespaces(Sandbox):
         chroot "$root" "$@"
     """
 
+    @classmethod
+    def changes_user(cls) -> bool:
+        return is_root()
+
     def command(self, command: Sequence[str]) -> list[str]:
-        root = is_root()
         apart = "unshare --mount --net --pid --ipc --uts --fork --kill-child".split()
-        apart += [] if root else ["--user", "--map-root-user"]
+        apart += [] if self.user else ["--user", "--map-root-user"]
         devices = [f"/dev/{name}" for name in ("null", "zero", "random", "urandom")]
         script = ["sh", "-c", self.SCRIPT, "sh", self.folder, str(TMP_BYTES), *devices, *self.paths, "--"]
         start = ["sh", "-c", 'cd /tmp && exec "$@"', "sh"]
-        return [*apart, *script, *start, *self.dropped(change_user=root), *command]
+        return [*apart, *script, *start, *self.dropped(), *command]
 
 
 class OtherUser(Sandbox):
@@ -151,13 +166,30 @@ class OtherUser(Sandbox):
     programs = ("setpriv", "kill")
     needs_root = True
 
+    @classmethod
+    def changes_user(cls) -> bool:
+        return True
+
     def command(self, command: Sequence[str]) -> list[str]:
         os.chown(self.folder, self.user, self.user)
-        return [*self.dropped(change_user=True), *command]
+        return [*self.dropped(), *command]
 
     def close(self) -> None:
-        subprocess.run([*self.dropped(change_user=True), "kill", "-KILL", "-1"], capture_output=True, check=False)
+        subprocess.run([*self.dropped(), "kill", "-KILL", "-1"], capture_output=True, check=False)
         super().close()
+
+
+def _claimed_user() -> tuple[int, socket.socket]:
+    """Return the id of a user that no other sandbox here has, and a socket whose name claims it while it is open."""
+    for user in range(FIRST_USER, FIRST_USER + USERS):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0albert-np-lab-{user}")  # in no file system; Linux only, as all that needs it
+        except OSError:
+            claim.close()
+            continue
+        return user, claim
+    raise RuntimeError(f"all {USERS} users for submissions are in use")
 
 
 WAYS: tuple[type[Sandbox], ...] = (Bubblewrap, Namespaces, OtherUser, Sandbox)
@@ -166,7 +198,7 @@ WAYS: tuple[type[Sandbox], ...] = (Bubblewrap, Namespaces, OtherUser, Sandbox)
 def environment(sandbox: Sandbox) -> dict[str, str]:
     """Return the environment variables of a submission: nothing of this process's own."""
     home = "/tmp" if sandbox.contained else sandbox.folder
-    needed = {"SYSTEMROOT": os.environ["SYSTEMROOT"]} if "SYSTEMROOT" in os.environ else {}  # Windows cannot do without
+    needed = {name: os.environ[name] for name in NEEDED if name in os.environ}
     return {"PATH": PROGRAMS, "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8", **needed}
 
 

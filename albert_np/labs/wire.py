@@ -29,6 +29,7 @@ Resolve = Callable[[list[Any]], Any]
 PREFIX = struct.Struct("!4sIQ")
 MAGIC = b"anp1"
 GREATEST_HEADER = 2**20  # bytes; what a megabyte of JSON becomes in Python stays below 100 MB
+TOO_MANY = "lists, dicts and texts of more than a megabyte; an array could hold numbers"
 DEEPEST = 50  # lists in lists
 KINDS = "?bhilqBHILQefdgFDG"
 DTYPES = {name: np.dtype(name) for kind in KINDS for name in (np.dtype(kind).str, np.dtype(kind).newbyteorder().str)}
@@ -36,7 +37,7 @@ SCALARS = {np.dtype(kind).type for kind in KINDS}
 
 # Bound here, where nobody has changed NumPy or the standard library yet; a submission may do so.
 _dumps, _loads, _clock = json.dumps, json.loads, time.monotonic
-_ndarray, _empty, _frombuffer, _contiguous, _bytes = np.ndarray, np.empty, np.frombuffer, np.ascontiguousarray, np.uint8
+Array, _empty, _frombuffer, _contiguous, _bytes = np.ndarray, np.empty, np.frombuffer, np.ascontiguousarray, np.uint8
 _Generator, _PCG64 = np.random.Generator, np.random.PCG64
 
 
@@ -56,10 +57,15 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
     more than a header can hold or is nested too deeply, and whatever `refer` raises.
     """
     pieces: list[memoryview] = []
+    values = 0
 
     def plain(value: Any, depth: int) -> Any:
+        nonlocal values
+        values += 1
         if depth > DEEPEST:
             raise WireError(f"lists or dicts more than {DEEPEST} deep")
+        if values > GREATEST_HEADER // 3:  # "0, " is the shortest that a list holds
+            raise WireError(TOO_MANY)
         kind = type(value)
         if value is None or kind is bool or kind is float or kind is str:
             return value
@@ -76,7 +82,7 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
         if kind is bytes:
             pieces.append(memoryview(value))
             return {"bytes": len(value)}
-        if kind is _ndarray and value.dtype.str in DTYPES:
+        if kind is Array and value.dtype.str in DTYPES:
             pieces.append(_contiguous(value).reshape(-1).view(_bytes).data)
             return {"array": [value.dtype.str, list(value.shape), value.flags.writeable]}
         if kind in SCALARS:
@@ -90,7 +96,7 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
 
     header = _dumps(plain(value, 0), check_circular=False).encode()
     if len(header) > GREATEST_HEADER:
-        raise WireError("lists and dicts of too many values; an array could hold them")
+        raise WireError(TOO_MANY)
     return header, pieces
 
 

@@ -182,3 +182,134 @@ def test_all_together_is_limited():
         for _ in range(2):
             with pytest.raises(TookTooLong, match="all cells and calls together took longer than 1 s"):
                 child.function("f")()
+
+
+def test_what_draws_does_nothing_and_takes_no_time():
+    cell = """
+import matplotlib.pyplot as plt
+from IPython.display import display, HTML
+import seaborn.objects as so
+plt.rcParams["figure.dpi"] = 100
+fig, axes = plt.subplots(2, 2)
+(a, b), *_ = [(1, 2)]
+for axis in axes.flat:
+    axis.plot([1, 2])
+with plt.style.context("dark"):
+    counts, edges, patches = plt.hist([1])
+display(fig, HTML("<b>"))
+get_ipython().run_line_magic("time", "1")
+import sys
+def f(): return sorted(name for name in sys.modules if name.split(".")[0] in ("matplotlib", "IPython"))
+"""
+    with Child([cell], isolation="none") as child:
+        assert [report.outcome for report in child.report] == ["ok"], child.report
+        assert child.function("f")() == ["IPython", "IPython.display", "matplotlib", "matplotlib.pyplot"]
+        assert child.output == ""
+
+
+def test_withheld_modules_are_refused():
+    cells = ["import wave", "from wave import open", "def f():\n    import importlib; importlib.import_module('wave')"]
+    with Child(cells, isolation="none", withheld=["wave"]) as child:
+        assert [str(report.error)[:44] for report in child.report[:2]] == [
+            "ImportError: wave is not allowed in this lab"
+        ] * 2
+        with pytest.raises(StudentError, match="not allowed"):
+            child.function("f")()
+
+
+@pytest.mark.parametrize(
+    "source", ["x = '\ud800'", "\0", "#" * 2**21, "(" * 10_000], ids="surrogate nul long deep".split()
+)
+def test_no_cell_is_too_strange_to_be_reported(source):
+    with Child([source, "def f(): return 1"], isolation="none") as child:
+        assert child.report[0].outcome in ("ok", "error", "killed")
+        assert child.function("f")() == 1
+
+
+def test_what_a_submission_says_commands_no_terminal():
+    with Child(["print('\\x1b[2J')\nraise ValueError('\\x1b[2J\\ud800')"], isolation="none") as child:
+        assert "\x1b" not in str(child.report[0].error) + child.output
+        str(child.report[0].error).encode()
+
+
+def test_a_generator_that_was_given_another_state_is_refused():
+    cell = """
+import numpy as np
+def chooses(rng): rng.bit_generator.state = np.random.PCG64(5).state
+def goes_back(rng):
+    before = rng.bit_generator.state
+    rng.normal(size=100)
+    rng.bit_generator.state = before
+    return rng.normal()
+"""
+    with Child([cell], isolation="none") as child:
+        rng, mine = np.random.default_rng(3), np.random.default_rng(3)
+        with pytest.raises(StudentError, match="given another state"):
+            child.function("chooses")(rng)
+        assert child.function("goes_back")(rng) == mine.normal()
+        assert rng.bit_generator.state == mine.bit_generator.state
+
+
+def test_handles_are_released_when_nobody_has_them():
+    cell = """
+import gc
+class C: pass
+def new(): return C()
+def kept(): return sum(type(value) is C for value in gc.get_objects())
+"""
+    with Child([cell], Limits(handles=3), "none") as child:
+        new, kept = child.function("new"), child.function("kept")
+        for _ in range(10):
+            last = new()
+        assert (last.kind, kept()) == ("C", 1)
+        some = [new(), new()]
+        with pytest.raises(StudentError, match="more than 3 values"):
+            new()
+        assert len(some) == 2
+
+
+def test_calls_of_functions_that_were_given_are_limited():
+    with Child(["def f(g):\n    while True: g(1)"], Limits(callbacks=10), "none") as child:
+        calls = []
+        with pytest.raises(StudentError, match="more than 10 calls"):
+            child.function("f")(calls.append)
+        assert len(calls) == 10
+
+
+def test_slots_that_the_grader_keeps_hold_values_of_any_kind():
+    cell = """
+class State: pass
+def run(put, get):
+    state = State(); state.x = 5
+    put(0, state)
+    put(1, [1.0, state])
+    return get(0).x + get(1)[1].x
+"""
+    slots = {}
+    with Child([cell], isolation="none") as child:
+        assert child.function("run")(slots.__setitem__, slots.__getitem__) == 10
+        assert slots[0].kind == "State"
+
+
+def test_an_interrupt_in_a_function_that_was_given_ends_the_process_and_the_next_call_goes_on():
+    def stop(x):
+        raise KeyboardInterrupt
+
+    with Child(["def f(g): return g(1)"], isolation="none") as child:
+        with pytest.raises(KeyboardInterrupt):
+            child.function("f")(stop)
+        assert child.function("f")(lambda x: x) == 1
+        assert child.starts == 2
+
+
+def test_a_closed_child_cannot_be_called():
+    with Child(["def f(): return 1"], isolation="none") as child:
+        f = child.function("f")
+    with pytest.raises(RuntimeError, match="f was called after its process was closed"):
+        f()
+
+
+def test_a_submission_that_always_ends_is_given_up():
+    cell = "import threading, os\nthreading.Timer(0.2, os._exit, [0]).start()\ndef f():\n    while True: pass"
+    with Child([cell, "import time; time.sleep(0.4)"], isolation="none") as child, pytest.raises((Died, Missing)):
+        child.function("f")()

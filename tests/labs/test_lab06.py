@@ -1,45 +1,13 @@
-"""Lab 6: right answers that are written otherwise, and plans that deserve some of the points."""
+"""Lab 6: plans that deserve some of the points, and the machine that they command."""
 
 import math
 import re
 from functools import partial
 
-import numpy as np
 import pytest
 
 from albert_np.labs import check
 from albert_np.labs.lab06 import FEWEST, Machine
-
-
-def pre_ln_example_by_example(dy, x, weight, bias, up, down, gamma, keep, eps):
-    dx = np.empty_like(x)
-    sums = [np.zeros_like(value) for value in (weight, bias, up, down, gamma)]
-    for b, t in np.ndindex(x.shape[:2]):
-        centred = x[b, t] - x[b, t].mean()
-        rstd = 1 / np.sqrt((centred**2).mean() + x.dtype.type(eps))
-        x_hat = centred * rstd
-        h = weight * x_hat + bias
-        a = np.tanh(h @ up)
-        df = dy[b, t] * keep[b] * gamma
-        ds = (down @ df) * (1 - a**2)
-        dh = up @ ds
-        own = (dh * x_hat, dh, np.outer(h, ds), np.outer(a, df), dy[b, t] * keep[b] * (a @ down))
-        sums = [total + more for total, more in zip(sums, own, strict=True)]
-        dn = dh * weight
-        dx[b, t] = dy[b, t] + rstd * (dn - dn.mean() - x_hat * (dn * x_hat).mean())
-    return [dx, *sums]
-
-
-def scheduled_from_the_top(dy, x, weights, biases, schedule):
-    if not schedule:
-        return dy, np.zeros_like(weights), np.zeros_like(biases)
-    group = schedule[0]
-    a = np.tanh(x @ weights[group] + biases[group])
-    d, dweights, dbiases = scheduled_from_the_top(dy, x + a, weights, biases, schedule[1:])
-    ds = d * (1 - a * a)
-    dweights[group] += np.tensordot(x, ds, ((0, 1), (0, 1)))
-    dbiases[group] += ds.sum((0, 1))
-    return d + ds @ weights[group].T, dweights, dbiases
 
 
 def from_the_first(layers, slots, put, get, step, back):
@@ -81,33 +49,6 @@ def by_segments(layers, slots, put, get, step, back):
     return steps
 
 
-def binomial_with_a_stack(layers, slots, put, get, step, back):
-    def cost(n, s):
-        r = next(r for r in range(n + 1) if math.comb(s + r, s) >= n)
-        return r * n - math.comb(s + r, s + 1)
-
-    steps, hand, left, kept = 0, 0, layers, [0]
-    put(0)
-    while left:
-        if hand == left - 1:
-            back()
-            left -= 1
-            kept = [i for i in kept if i < left]
-            if left:
-                hand = kept[-1]
-                get(len(kept) - 1)
-            continue
-        n, free = left - hand, slots - len(kept)
-        k = min(range(1, n), key=lambda k: k + cost(n - k, free) + cost(k, free + 1)) if free else n - 1
-        for _ in range(k):
-            step()
-        steps, hand = steps + k, hand + k
-        if free:
-            put(len(kept))
-            kept.append(hand)
-    return np.int64(steps)
-
-
 def whatever_the_machine_says(layers, slots, put, get, step, back):
     for call in [partial(put, 0), *[step] * layers, *[back] * layers]:
         try:
@@ -115,14 +56,6 @@ def whatever_the_machine_says(layers, slots, put, get, step, back):
         except ValueError:
             continue
     return layers
-
-
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("answer", [pre_ln_example_by_example, scheduled_from_the_top, binomial_with_a_stack])
-def test_right_answers_written_otherwise_get_full_marks(answer, seed):
-    exercise = {"pre": "pre_ln_backward", "sch": "scheduled_backward", "bin": "recompute"}[answer.__name__[:3]]
-    report = check("06", exercise, answer, seed=seed)
-    assert report.passed, report
 
 
 @pytest.mark.parametrize("plan, points", [(from_the_first, 10), (by_segments, 19), (whatever_the_machine_says, 0)])
