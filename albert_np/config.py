@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from albert_np.changes import schedule_of
+from albert_np.changes import schedule_of, unchanged
 from albert_np.files import read_json, whole_files, write_json
 
 __all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
@@ -370,7 +370,8 @@ class AlbertConfig:
         return doubts
 
     def _weights_fit(self, preset: dict[str, Any]) -> bool:
-        other = AlbertConfig(**preset)
+        with unchanged():
+            other = AlbertConfig(**preset)
         names = "vocab_size embedding_size hidden_size intermediate_size num_hidden_groups inner_group_num".split()
         return all(getattr(self, name) == getattr(other, name) for name in names)
 

@@ -31,7 +31,7 @@ __all__ = [
     "swap_back",
 ]
 
-LABS = ("02", "04", "06")
+LABS = ("02", "04", "06", "08", "09")
 
 
 def open_lab(number: str) -> Lab:

@@ -519,7 +519,7 @@ def _wiring(part: Part) -> dict[str, Function]:
 
     def layer_backward(dy: Array, cache: KeptWiring, g: Scope) -> Array:
         waiting = {name: list(caches) for name, caches in cache.used.items()}
-        back = {
+        back: dict[str, Function] = {
             "attention": layers.attention_branch_backward,
             "feed_forward": layers.feed_forward_branch_backward,
             "norm_1": layers.norm_backward,

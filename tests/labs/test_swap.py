@@ -341,6 +341,16 @@ def test_a_folder_says_what_change_it_needs(tmp_path):
         AlbertModel.from_pretrained(tmp_path)
 
 
+def test_a_folder_of_another_schedule_is_loaded_with_it_alone(tmp_path):
+    with swap(schedule=(0, 1, 1)):
+        model = AlbertModel(small_config(num_hidden_layers=3, num_hidden_groups=2))
+        model.save_pretrained(tmp_path)
+        loaded = AlbertModel.from_pretrained(tmp_path)
+        np.testing.assert_array_equal(loaded.params.flat, model.params.flat)
+    with pytest.raises(ValueError, match=r"needs swap\(schedule=\[0, 1, 1\]\), and nothing is replaced"):
+        AlbertModel.from_pretrained(tmp_path)
+
+
 def test_a_record_that_is_none_is_named(tmp_path):
     made({})[0].save_pretrained(tmp_path)
     values = json.loads((tmp_path / "config.json").read_text())
@@ -544,7 +554,11 @@ def early_layer_backward(dy, cache, g):
         ({"norm": (*RMS_NORM[:2], {"a b": (("W",), 1)})}, ValueError, "'a b' is no name of a parameter"),
         ({"activation": SWISH, "feed_forward": SWIGLU}, ValueError, "activation= has its place in what feed_forward="),
         ({"wiring": WIRED, "layer": PRE_NORM}, ValueError, "layer= and wiring= have the same place"),
-        ({"wiring": (WIRED[0], swiglu_backward)}, TypeError, r"must take \(dy, cache, attention, feed_forward, norm_1"),
+        (
+            {"wiring": (WIRED[0], swiglu_backward, WIRED[2])},
+            TypeError,
+            r"must take \(dy, cache, attention, feed_forward, norm_1",
+        ),
         ({"schedule": (0, 2)}, ValueError, r"schedule=\(0, 2\): must give each layer step its group"),
         (
             {"norm": RMS_NORM, "layer": (early_layer_forward, early_layer_backward)},
