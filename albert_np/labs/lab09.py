@@ -213,12 +213,13 @@ def _of_albert(change: Change, case: Case) -> Iterator[Any]:
     if change.part == "attention":
         yield ops.attention_forward(*arrays[:3], *case.given)[0]
     if change.part == "feed_forward" and change.own is None:
-        yield from (_feed_forward(*arrays[:5], name=name) for name in ops.ACTIVATIONS)
+        yield from (_feed_forward(*arrays, *[name]) for name in ops.ACTIVATIONS)
     if change.part == "wiring" and change.schedule is None:
         yield _post_norm(x, *case.given)
 
 
-def _feed_forward(x: Any, weight: Any, bias: Any, output_weight: Any, output_bias: Any, name: str) -> Any:
+def _feed_forward(*given: Any) -> Any:
+    x, weight, bias, output_weight, output_bias, name = given
     return ops.activation_forward(x @ weight.T + bias, name)[0] @ output_weight.T + output_bias
 
 
