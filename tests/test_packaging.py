@@ -4,9 +4,13 @@ import ast
 import re
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from albert_np.labs import LABS
+from albert_np.labs.source import SOLUTION
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -43,7 +47,12 @@ def test_every_third_party_import_of_the_package_is_declared():
 
 
 @pytest.mark.parametrize(
-    "folder, extras", [("notebooks", ["notebooks", "torch"]), ("tests", ["test", "browser", "torch", "hub", "onnx"])]
+    "folder, extras",
+    [
+        ("notebooks", ["notebooks", "torch"]),
+        ("labs", ["instructor"]),
+        ("tests", ["test", "browser", "torch", "hub", "onnx", "instructor"]),
+    ],
 )
 def test_every_third_party_import_beside_the_package_is_declared(folder, extras):
     declared = names_of(PROJECT["dependencies"]) | names_of(each for extra in extras for each in EXTRAS[extra])
@@ -67,3 +76,24 @@ def test_the_version_is_the_same_wherever_it_stands():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert re.search(r"^version: (.*)$", citation, re.M)[1] == PROJECT["version"]
     assert f"\n## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_wheel_has_every_released_lab_and_nothing_that_solves_one(tmp_path):
+    builder = pytest.importorskip("hatchling.builders.wheel", reason="hatchling is not installed")
+    (path,) = builder.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    with zipfile.ZipFile(path) as wheel:
+        names = wheel.namelist()
+        texts = {
+            name: wheel.read(name).decode("utf-8", "replace") for name in names if name.startswith("albert_np/labs")
+        }
+    released = {f"albert_np/labs/released/{path.name}" for path in (ROOT / "labs").glob("*.ipynb")}
+    assert {name for name in names if "labs/released" in name} == released
+    assert len(released) == len(LABS)
+    hidden = [
+        m[2] for source in (ROOT / "labs").glob("[0-9]*.py") for m in SOLUTION.finditer(source.read_text("utf-8"))
+    ]
+    lines = {line.strip() for part in hidden for line in part.split("\n") if len(line.strip()) > 30}
+    assert len(lines) > 10
+    for name, text in texts.items():
+        kept = {line.strip().removesuffix('\\n",').removeprefix('"') for line in text.split("\n")}
+        assert not lines & kept, name

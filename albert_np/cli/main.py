@@ -209,6 +209,7 @@ class _Lazy(click.Group):
         "verify": "verifying",
         "explore": "exploring",
         "notebooks": "teaching",
+        "labs": "labs",
         "experiment": "teaching",
         "bench": "benching",
         "profile": "benching",
@@ -228,9 +229,10 @@ class _Lazy(click.Group):
             return None
         module = __import__(f"albert_np.cli.{self.COMMANDS[name]}", fromlist=["*"])
         command: click.Command = getattr(module, name.replace("-", "_"))
-        for parameter in command.params:
-            if isinstance(parameter.type, click.Path):
-                parameter.type = _GivenPath(path_type=Path)
+        for each in (command, *getattr(command, "commands", {}).values()):
+            for parameter in each.params:
+                if isinstance(parameter.type, click.Path):
+                    parameter.type = _GivenPath(path_type=Path)
         return command
 
 

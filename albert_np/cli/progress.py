@@ -11,9 +11,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from albert_np.cli.main import console
 
-__all__ = ["percent", "resume_takes_no_other_option", "says_how_to_resume", "training_bar", "typed_options"]
+__all__ = ["BAR", "percent", "resume_takes_no_other_option", "says_how_to_resume", "training_bar", "typed_options"]
 
 Describe = Callable[[dict[str, Any]], str]
+BAR = (
+    BarColumn(bar_width=24),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[figures]}", markup=False),
+    TimeRemainingColumn(compact=True),
+)
 
 
 @contextmanager
@@ -22,13 +28,7 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
 
     figures: a record → what stands beside the bar; held_out: an evaluation → a line of its own.
     """
-    columns = (
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[figures]}", markup=False),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+    with Progress(*BAR, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task("training", total=steps, figures="")
 
         def show(record: dict[str, Any]) -> None:

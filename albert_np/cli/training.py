@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.progress import Progress
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
-from albert_np.cli.progress import percent, resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.cli.progress import BAR, percent, resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.files import is_vacant
 
 COUNT = click.IntRange(min=1)
+MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
 
 
 def _figures(record: dict[str, Any]) -> str:
@@ -58,25 +61,90 @@ def _draw_losses(output: Path) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @reports_errors
 def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> None:
-    """Pretrain a small ALBERT on the English of Python's own manual: minutes, and nothing to download."""
+    """Watch a tiny ALBERT learn a toy world, then pretrain a small one on the English of Python's own manual.
+
+    It takes minutes, and nothing is downloaded.
+    """
     from albert_np.study import quickstart as job
 
+    if not is_vacant(output):
+        raise FileExistsError(
+            f"{output} exists; choose another --output, or go on: albert-np pretrain --resume {output}"
+        )
+    learned = _learn_world(seed)
+    if not as_json:
+        _print_world(learned)
     steps = job.STEPS if steps is None else steps
     bar = training_bar(steps, _figures, _held_out)
-    with says_how_to_resume("pretrain", output), _draws_losses(output), bar as show:
-        summary = job.quickstart(output, steps, seed, _report, show)
+    try:
+        with says_how_to_resume("pretrain", output), _draws_losses(output), bar as show:
+            summary = job.quickstart(output, steps, seed, _report, show)
+    finally:
+        if output.is_dir():
+            _draw_world(learned, output)
     if as_json:
-        print_json(_as_json(summary))
+        print_json(_as_json(summary, learned))
     else:
         _print_summary(summary, output)
 
 
-def _as_json(summary: Any) -> dict[str, Any]:
+def _learn_world(seed: int) -> Any:
+    """Train on the toy world; show the loss beside the best there is, and say when something has been learned."""
+    from albert_np.study import quickstart as job
+
+    console.print(
+        "first a toy world: short stories in which the best possible answer to a hidden word is known", soft_wrap=True
+    )
+    known = set()
+    with Progress(*BAR, console=console, transient=not console.is_terminal) as progress:
+        task = progress.add_task("", total=job.WORLD_STEPS, figures="")
+
+        def show(moment: Any, exam: Any) -> None:
+            loss = f"loss {moment.loss:.2f} (the best there is: {exam.loss:.2f})"
+            progress.update(task, completed=moment.step, figures=f"{loss}  right {percent(moment.accuracy)}")
+            for name, share in moment.skills.items():
+                if share >= MASTERED and name not in known:
+                    known.add(name)
+                    progress.console.print(f"update {moment.step:>4}  it has learned: {name}")
+
+        return job.learn_world(seed, show)
+
+
+def _print_world(learned: Any) -> None:
+    last, exam = learned.moments[-1], learned.exam
+    out = results(100)
+    out.print(
+        f"after {last.step} updates, on stories that it has never read: loss {last.loss:.2f} (the best there is "
+        f"{exam.loss:.2f}), {percent(last.accuracy)} right (the best there is {percent(exam.accuracy)})",
+        soft_wrap=True,
+    )
+    out.print("stories with words hidden, and what it puts there:")
+    for story, answers in learned.stories:
+        words = iter(answers)
+        out.print(
+            "  " + " ".join(f"[{next(words).word}]" if word == "[MASK]" else word for word in story.split()),
+            soft_wrap=True,
+        )
+    out.print("then English:")
+
+
+def _draw_world(learned: Any, output: Path) -> None:
+    from albert_np.plots import learning_figure, save
+
+    save(learning_figure(learned.moments, learned.exam.loss), output / "world.png")
+
+
+def _as_json(summary: Any, learned: Any) -> dict[str, Any]:
     blanks = [
         {"text": text, "before": [c._asdict() for c in before], "after": [c._asdict() for c in after]}
         for text, before, after in summary.blanks
     ]
-    return {**summary._asdict(), "baselines": summary.baselines._asdict(), "blanks": blanks}
+    world = {
+        "best": {"loss": learned.exam.loss, "accuracy": learned.exam.accuracy},
+        "moments": [moment._asdict() for moment in learned.moments],
+        "stories": [{"text": text, "answers": [w._asdict() for w in words]} for text, words in learned.stories],
+    }
+    return {"world": world, **summary._asdict(), "baselines": summary.baselines._asdict(), "blanks": blanks}
 
 
 def _print_summary(summary: Any, output: Path) -> None:
@@ -95,7 +163,7 @@ def _print_summary(summary: Any, output: Path) -> None:
         for label, blank in (("before", untrained), ("after", trained)):
             answers = ", ".join(f"{c.token.removeprefix('▁')} {c.probability:.0%}" for c in blank[:4])
             out.print(f"    {label:<7} {answers}")
-    out.print(f"\nrun folder: {output}   loss curves: {output / 'loss.png'}", soft_wrap=True)
+    out.print(f"\nrun folder: {output}   curves: {output / 'world.png'}, {output / 'loss.png'}", soft_wrap=True)
     out.print("next:")
     for command in (
         f'albert-np fill-mask "raise an [MASK] if it fails." --model {output}',

@@ -1,21 +1,24 @@
 """The course's self-checks: one module a notebook. A check takes the reader's own function and says what is wrong.
 
     >>> from albert_np.course import lesson05
-    >>> lesson05.check_layer_norm_backward(my_layer_norm_backward)
+    >>> lesson05.check_layer_norm_dx(my_layer_norm_dx)
 
-No answer is stored here: expected values come from the package or from finite differences.
+Expected values come from the package, from finite differences, or from a case by hand. Where the environment variable
+ALBERT_NP_CHECKS is "strict", a check that fails fails its cell: for those who grade notebooks by running them.
 """
 
 import shutil
 from pathlib import Path
 
-from albert_np.course.report import CheckReport, equal, holds, self_check
+from albert_np.course.report import CheckFailed, CheckReport, Finding, equal, holds, self_check
 from albert_np.course.verification import cases, upstream, verify_op
 from albert_np.files import whole_folder
 from albert_np.study import data_folder, shipped_folder
 
 __all__ = [
+    "CheckFailed",
     "CheckReport",
+    "Finding",
     "cases",
     "copy_notebooks",
     "data_folder",

@@ -49,9 +49,15 @@ def called_as(name: str, arguments: Sequence[Any]) -> str:
 def described(value: Any) -> str:
     """Return one argument of a call in few words."""
     if isinstance(value, np.ndarray):
-        small = value.size <= SHOWN and value.dtype.kind in "bif"
-        return f"{value.dtype} {value.shape}" + (f" {value.tolist()}" if small and value.dtype.kind != "f" else "")
-    text = "a function" if callable(value) else repr(value)
+        if value.size > SHOWN or value.dtype.kind not in "biuf":
+            return f"{value.dtype} {value.shape}"
+        numbers = np.array2string(value, precision=4, separator=", ", max_line_width=1000)
+        return f"{value.dtype} {' '.join(numbers.split())}"
+    if callable(value):
+        return value.__name__ if isinstance(value, type) else "a function"
+    if isinstance(value, list) and any(isinstance(part, np.ndarray) for part in value):
+        return f"[{', '.join(map(described, value[:2]))}{', …' * (len(value) > 2)}]"
+    text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
@@ -68,7 +74,8 @@ def own_words(error: BaseException, function: Callable[..., Any]) -> str:
             line = linecache.getline(frame.f_code.co_filename, trace.tb_lineno, frame.f_globals).strip()
             where = f", in your line {trace.tb_lineno}: {line}"
         trace = trace.tb_next
-    return f"{type(error).__name__}: {error}{where}"
+    kind = "" if isinstance(error, Wrong) else f"{type(error).__name__}: "
+    return f"{kind}{error}{where}"
 
 
 def not_none(name: str, result: Any) -> Any:

@@ -1,13 +1,12 @@
 """Notebook 01: broadcasting, and undoing it."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from albert_np.course.report import equal, holds, self_check
-from albert_np.gradcheck import check_gradients
+from albert_np.course.report import Finding, differences, equal, holds, self_check
 
 __all__ = ["check_shape_predictions", "check_unbroadcast"]
 
@@ -46,18 +45,22 @@ QUESTIONS = {
 
 
 @self_check("ten shapes")
-def check_shape_predictions(predictions: Callable[[], Mapping[str, Any]]) -> Iterator[Any]:
+def check_shape_predictions(predictions: Callable[[], Any]) -> Iterator[Any]:
     """Check `predictions()`: a dictionary from "a" to "j" to a shape, or None where NumPy raises an error."""
     given = predictions()
+    if not isinstance(given, dict):
+        yield Finding("a dictionary", False, f'got a {type(given).__name__}, expected {{"a": (2, 5, 8), …}}')
+        return
     for letter, question in QUESTIONS.items():
         line = f"{letter}: {question.text}, shapes {', '.join(map(str, question.shapes))}"
         if letter not in given:
-            yield False, f"{line}: no prediction"
-            continue
-        predicted = given[letter] if given[letter] is None else tuple(given[letter])
-        yield holds(
-            f"{line}: {predicted}", predicted == _shape_of(question), f"NumPy disagrees. Think: {question.advice}"
-        )
+            yield Finding(line, False, "no prediction")
+        elif not isinstance(given[letter], tuple | list | type(None)):
+            yield Finding(line, False, f"{given[letter]!r} is no shape: write a tuple such as (5,), or None")
+        else:
+            predicted = given[letter] if given[letter] is None else tuple(given[letter])
+            otherwise = f"NumPy disagrees. Think: {question.advice}"
+            yield holds(f"{line}: {predicted}", predicted == _shape_of(question), otherwise)
 
 
 def _shape_of(question: Question) -> tuple[int, ...] | None:
@@ -82,16 +85,20 @@ SHAPES = {  # shape of x → shape that it was broadcast to
 }
 
 
-@self_check("unbroadcast")
+ADVICE = "Sum over the axes that were put in front, and over those of size 1 in `shape`, which stay, with size 1"
+
+
+@self_check("unbroadcast", returns=("dx",))
 def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
     """Check `dx = unbroadcast(dy, shape)`: dy summed over every axis along which x of that shape was copied."""
     rng = np.random.default_rng(1)
     for name, (shape, large) in SHAPES.items():
         x, dy = rng.standard_normal(shape), rng.standard_normal(large)
-        given = dy.copy()
-        dx = unbroadcast(given, shape)
-        yield equal(f"{name}, {large} → {shape}", dx, _expected(dy, shape))
-        yield holds(f"{name}: dy was not changed", bool((given == dy).all()), "it was")
+        dx = unbroadcast(dy, shape)
+        expected = _expected(dy, shape)
+        share = expected * np.size(expected) / dy.size
+        known = {"the mean over the copies; each of them passes its gradient on, so they add up": share}
+        yield equal(f"{name}, {large} → {shape}", dx, expected, mistakes=known, advice=ADVICE)
         if np.shape(dx) == shape:
             copied, summed = float((dy * np.broadcast_to(x, large)).sum()), float((dx * x).sum())
             sides = math.isclose(copied, summed, rel_tol=1e-9, abs_tol=1e-9)
@@ -107,7 +114,7 @@ def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
     def forward(x: Any, weight: Any) -> Any:
         return x * weight, None
 
-    yield from check_gradients(forward, backward, {"x": x, "weight": weight})[1:]
+    yield from differences(forward, backward, {"x": x, "weight": weight})
 
 
 def _expected(dy: Any, shape: tuple[int, ...]) -> Any:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.course.report import equal, holds, self_check
-from albert_np.gradcheck import check_gradients
+from albert_np.course.report import Finding, differences, equal, holds, left_out, self_check
 from albert_np.ops import attention_backward, attention_forward
 
 __all__ = ["check_attention_backward", "check_attention_forward"]
@@ -19,57 +18,68 @@ DCONTEXT = [[1.0], [2.0]]
 BY_HAND = {"dquery": [[0.75], [2.0]], "dkey": [[0.75 * LN3], [-0.75 * LN3]], "dvalue": [[1.75], [1.25]]}
 
 
-@self_check("one head, forward")
+@self_check("one head, forward", returns=("context", "probs"))
 def check_attention_forward(forward: Callable[..., Any]) -> Iterator[Any]:
     """Check `context, probs = forward(query, key, value)`; query (T, D), key and value (S, D), probs (T, S)."""
     context, probs = forward(*map(np.array, HAND.values()))
-    yield equal("weights of the 2×2 case", probs, [[0.75, 0.25], [0.5, 0.5]])
-    yield equal("context of the 2×2 case", context, [[7.0], [6.0]])
+    known = {
+        "the softmax runs over the queries: it belongs over the keys, the last axis": [[0.75, 0.5], [0.25, 0.5]],
+        "these are the scores: the softmax is missing": [[LN3, 0.0], [0.0, 0.0]],
+        "exp is not divided by the sum of its row": [[3.0, 1.0], [1.0, 1.0]],
+    }
+    yield equal("weights of the 2×2 case", probs, [[0.75, 0.25], [0.5, 0.5]], mistakes=known)
+    known = {"probs is transposed here: row i holds the weights of query i": [[8.0], [4.0]]}
+    yield equal("context of the 2×2 case", context, [[7.0], [6.0]], mistakes=known)
 
     query, key, value = _heads(T=4, S=4, D=9)
-    given = query.copy(), key.copy(), value.copy()
-    context, probs = forward(*given)
-    rows = np.shape(probs) == (4, 4) and np.allclose(np.sum(probs, axis=1), 1)
-    yield holds("the weights of every query sum to 1", rows, "they do not: over which axis does the softmax run?")
+    context, probs = forward(query, key, value)
     expected, cache = attention_forward(query, key, value, None)
-    wanted = cache.softmax.probs
-    unscaled = np.shape(probs) == (4, 4) and np.allclose(probs, _weights(query @ key.T))
-    yield holds("scores are divided by √D", not unscaled, "they are not")
-    yield equal("weights, against the package", probs, wanted)
-    yield equal("context, against the package", context, expected)
-    unchanged = all((a == b).all() for a, b in zip(given, (query, key, value), strict=True))
-    yield holds("no argument was changed", unchanged, "one was")
-
-    with np.errstate(over="ignore", invalid="ignore"):
-        large, _ = forward(1e3 * query, key, value)
-    yield holds(
-        "scores in the thousands stay finite", np.isfinite(large).all(), "exp overflows: subtract the largest first"
-    )
+    scores = query @ key.T
+    known = {
+        "scores are divided by √D, and here they are not": _weights(scores),
+        "divided by D: it is √D": _weights(scores / 9),
+        "multiplied by √D": _weights(scores * 3),
+        "over which axis does the softmax run? Over the keys, the last": _weights(scores.T / 3).T,
+        "query and key are exchanged: row i holds the weights of query i": _weights(scores.T / 3),
+        "the softmax runs over all scores: each query has its own": np.exp(scores / 3) / np.exp(scores / 3).sum(),
+        "divided by √D after the softmax: it belongs on the scores": _weights(scores) / 3,
+    }
+    yield equal("weights, against the package", probs, cache.softmax.probs, mistakes=known)
+    known = {"probs is transposed in the product with value": cache.softmax.probs.T @ value}
+    yield equal("context, against the package", context, expected, mistakes=known)
+    yield _far_apart(forward)
     query, key, value = _heads(T=3, S=5, D=4)
     yield equal("3 queries, 5 keys", forward(query, key, value)[0], attention_forward(query, key, value, None)[0])
 
 
-@self_check("one head, backward")
+def _far_apart(forward: Callable[..., Any]) -> Finding:
+    """Rows of scores near 1,000, 0 and -1,000: each has to lose its own largest, not the largest of all."""
+    name = "scores in the thousands stay finite"
+    query, key = np.array([[1e3], [0.0], [-1e3]]), np.array([[1.0], [1.01]])
+    context, probs = forward(query, key, np.array([[1.0], [2.0]]))
+    if np.isfinite(probs).all() and np.isfinite(context).all():
+        return equal(name, probs, _weights(query @ key.T), advice="Does each row lose its own largest score?")
+    if np.isfinite(probs[0]).all():
+        told = "a row far below the largest of all comes to 0 / 0: subtract the largest of each row (axis=-1, keepdims)"
+        return Finding(name, False, told)
+    return Finding(name, False, "exp overflows: subtract the largest of each row first")
+
+
+@self_check("one head, backward", returns=NAMES)
 def check_attention_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     """Check `dquery, dkey, dvalue = backward(dcontext, query, key, value, probs)`; shapes as in the forward."""
-    probs = np.array([[0.75, 0.25], [0.5, 0.5]])
-    got = backward(np.array(DCONTEXT), *map(np.array, HAND.values()), probs)
-    for gradient, (name, expected) in zip(got, BY_HAND.items(), strict=True):
-        yield equal(f"{name} of the 2×2 case", gradient, expected)
-
     query, key, value = _heads(T=5, S=5, D=9)
     context, cache = attention_forward(query, key, value, None)
     arguments = (_upstream(context), query, key, value, cache.softmax.probs)
-    given = [array.copy() for array in arguments]
-    gradients = [np.asarray(gradient) for gradient in backward(*given)]
-    wanted = attention_backward(arguments[0], cache)
-    for name, gradient, expected in zip(NAMES, gradients, wanted, strict=True):
-        large = gradient.shape == expected.shape and np.allclose(gradient, 3 * expected)
-        if name != "dvalue":
-            yield holds(f"{name} carries the scale 1/√D", not large, "it is √D too large: the scale is missing")
-        yield equal(f"{name}, against the package", gradient, expected)
-    unchanged = all((a == b).all() for a, b in zip(given, arguments, strict=True))
-    yield holds("no argument was changed", unchanged, "one was")
+    gradients = [np.asarray(gradient) for gradient in backward(*arguments)]
+    known = _backward_mistakes(*arguments)
+    for name, gradient, expected in zip(NAMES, gradients, attention_backward(arguments[0], cache), strict=True):
+        yield equal(f"{name}, against the package", gradient, expected, mistakes=known[name], advice=ADVICE[name])
+
+    probs = np.array([[0.75, 0.25], [0.5, 0.5]])
+    got = backward(np.array(DCONTEXT), *map(np.array, HAND.values()), probs)
+    for gradient, (name, expected) in zip(got, BY_HAND.items(), strict=True):
+        yield equal(f"{name} of the 2×2 case", gradient, expected, advice=ADVICE[name])
 
     yield from _rows_of_dscores(backward, arguments, gradients)
     yield from _masked_key(backward)
@@ -78,14 +88,12 @@ def check_attention_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     context, cache = attention_forward(query, key, value, None)
     got = backward(_upstream(context), query, key, value, cache.softmax.probs)
     for name, gradient, expected in zip(NAMES, got, attention_backward(_upstream(context), cache), strict=True):
-        yield equal(f"3 queries, 5 keys: {name}", gradient, expected)
+        yield equal(f"3 queries, 5 keys: {name}", gradient, expected, advice=ADVICE[name])
     singles = [np.asarray(a).astype(np.float32) for a in (_upstream(context), query, key, value, cache.softmax.probs)]
-    dtypes = sorted({str(np.asarray(gradient).dtype) for gradient in backward(*singles)})
-    yield holds(
-        "float32 in gives float32 out",
-        dtypes == ["float32"],
-        f"got {', '.join(dtypes)}: is a np.float64 among the factors?",
-    )
+    if any(np.asarray(gradient).dtype != np.float32 for gradient in backward(*singles)):
+        yield left_out(
+            "float32 in, float64 out", "right, with twice the bytes: np.sqrt(D) is a float64, math.sqrt(D) not"
+        )
 
     def forward(query: Any, key: Any, value: Any) -> Any:
         return attention_forward(query, key, value, None)
@@ -93,7 +101,46 @@ def check_attention_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     def own(dcontext: Any, cache: Any) -> Any:
         return tuple(backward(dcontext, cache.query, cache.key, cache.value, cache.softmax.probs))
 
-    yield from check_gradients(forward, own, {"query": query, "key": key, "value": value})
+    yield from differences(forward, own, {"query": query, "key": key, "value": value})
+
+
+ADVICE = {
+    "dquery": "(8.9): dscores times key, with the scale 1/√D",
+    "dkey": "(8.10): dscoresᵀ times query, with the scale 1/√D",
+    "dvalue": "(8.5): probsᵀ times dcontext",
+}
+
+
+def _backward_mistakes(dcontext: Any, query: Any, key: Any, value: Any, probs: Any) -> dict[str, dict[str, Any]]:
+    """Return for each gradient advice → what a mistake makes of it."""
+    scale = math.sqrt(query.shape[-1])
+    dprobs = dcontext @ value.T
+    dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True)) / scale
+
+    known: dict[str, dict[str, Any]] = {
+        "dquery": {"dscores is transposed in this product": dscores.T @ key, "query for key": dscores @ query},
+        "dkey": {"dscores is not transposed in this product": dscores @ query, "key for query": dscores.T @ key},
+        "dvalue": {"probs is not transposed in this product": probs @ dcontext, "value for dcontext": probs.T @ value},
+    }
+    wrong = {
+        "the scale is missing: it stands on the scores, so it stands on their gradient": dscores * scale,
+        "the scale is 1/√D, not 1/D": dscores / scale,
+        "the scale is 1/√D, not √D": dscores * scale * scale,
+        "softmax's backward is missing: this is dprobs": dprobs / scale,
+        "does softmax's backward subtract the mean of each row? Here it does not": probs * dprobs / scale,
+        "softmax's backward is its diagonal alone: subtract the mean of each row": probs * (1 - probs) * dprobs / scale,
+        "the sum in softmax's backward has to be weighted by probs": probs
+        * (dprobs - dprobs.sum(axis=-1, keepdims=True))
+        / scale,
+        "the sum in softmax's backward runs over the queries: it belongs over the keys": probs
+        * (dprobs - (dprobs * probs).sum(axis=0, keepdims=True))
+        / scale,
+        "the sign of softmax's backward is turned round": -dscores,
+    }
+    for advice, mistaken in wrong.items():
+        known["dquery"][advice] = mistaken @ key
+        known["dkey"][advice] = mistaken.T @ query
+    return known
 
 
 def _rows_of_dscores(backward: Callable[..., Any], arguments: Any, gradients: Any) -> Iterator[Any]:
@@ -110,7 +157,7 @@ def _rows_of_dscores(backward: Callable[..., Any], arguments: Any, gradients: An
     yield holds(
         "rows of dscores sum to 0: the same vector added to every key does not change dquery",
         shifted.shape == dquery.shape and np.allclose(shifted, dquery),
-        "it does",
+        "it does: a part of dquery is along the sum of all keys",
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from albert_np.backend import backend_of
 from albert_np.config import AlbertConfig
-from albert_np.course.report import equal, holds, self_check
+from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.gradcheck import check_gradients
 from albert_np.model import check_inputs
 from albert_np.ops import attention_backward, attention_forward
@@ -17,33 +17,44 @@ __all__ = ["check_additive_mask", "check_heads"]
 B, T, N, D = 2, 5, 3, 4
 
 
-@self_check("split and merge heads")
+@self_check("split and merge heads", returns=("heads",))
 def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]) -> Iterator[Any]:
     """Check `split_heads(x, heads)`, (B, T, H) → (B, N, T, D), and `merge_heads(context)`, its way back."""
     rng = np.random.default_rng(9)
     x = rng.standard_normal((N * D, T, B)).T  # not contiguous
-    given = x.copy()
     heads = split_heads(x, N)
     expected = np.stack([x[:, :, n * D : (n + 1) * D] for n in range(N)], axis=1)  # head n owns D columns side by side
-    yield equal("split_heads, against slices of x", heads, expected)
+    token, columns = x.reshape(B, N, T, D), x.reshape(B, T, D, N).transpose(0, 3, 1, 2)
+    known: dict[str, Any] = {
+        "a token has to stay at its position: cut the last axis alone, then exchange two axes": token,
+        "a head owns D columns side by side, not every third: reshape to (B, T, heads, D)": columns,
+    }
+    advice = "reshape to (B, T, heads, D), then exchange two axes"
+    if np.shape(heads) == (B, T, N, D):
+        yield Finding("split_heads", False, f"got shape {np.shape(heads)}, expected {expected.shape}: {advice}")
+        return
+    yield equal("split_heads, against slices of x", heads, expected, mistakes=known, advice=advice)
     stays = all(split_heads(_mark(t), N).any(axis=(0, 1, 3)).nonzero()[0].tolist() == [t] for t in range(T))
     yield holds("a token stays at its position", stays, "numbers of one token lie at other positions now")
     merged = merge_heads(expected)
     beside = np.concatenate([expected[:, n] for n in range(N)], axis=-1)
-    yield equal("merge_heads, against the heads side by side", merged, beside)
-    yield equal("merge after split", merge_heads(split_heads(x, N)), x)
-    yield holds("x was not changed", bool((x == given).all()), "it was")
-
-    def named(name: str, comparison: Any) -> Any:
-        return comparison.ok, f"{name}: {comparison}"
+    known = {
+        "exchange the axes of heads and positions first, or a row mixes positions": expected.reshape(B, T, N * D),
+        "a head's numbers lie side by side; here heads take turns": expected.transpose(0, 2, 3, 1).reshape(B, T, N * D),
+        "the heads are put side by side, not averaged": np.tile(expected.mean(axis=1), N),
+        "the heads are put side by side, not added": np.tile(expected.sum(axis=1), N),
+    }
+    advice = "the way back of split_heads: its two moves, in reverse order"
+    yield equal("merge_heads, against the heads side by side", merged, beside, mistakes=known, advice=advice)
+    yield equal("merge after split", merge_heads(split_heads(x, N)), x, advice=advice)
 
     # copies, since a view of x would move together with x while the difference is taken
     forth = check_gradients(lambda x: (np.array(split_heads(x, N)), None), lambda dy, _: merge_heads(dy), {"x": x})
     back = check_gradients(
         lambda x: (np.array(merge_heads(x)), None), lambda dy, _: split_heads(dy, N), {"x": expected}
     )
-    yield named("merge_heads is the backward of split_heads", forth[0])
-    yield named("split_heads is the backward of merge_heads", back[0])
+    yield holds("merge_heads is the backward of split_heads", forth[0].ok, str(forth[0]))
+    yield holds("split_heads is the backward of merge_heads", back[0].ok, str(back[0]))
 
 
 def _mark(token: int) -> Any:
@@ -52,40 +63,51 @@ def _mark(token: int) -> Any:
     return x
 
 
-@self_check("the additive mask")
+@self_check("the additive mask", returns=("mask",))
 def check_additive_mask(additive_mask: Callable[..., Any]) -> Iterator[Any]:
     """Check `mask = additive_mask(attention_mask, dtype)`, (B, T) of 1 and 0 → (B, 1, 1, T)."""
     attention_mask = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 0]])
-    given = attention_mask.copy()
     for dtype in (np.float64, np.float32):
-        with np.errstate(all="ignore"):
-            mask = np.asarray(additive_mask(attention_mask, dtype))
+        mask = np.asarray(additive_mask(attention_mask, dtype))
         name = np.dtype(dtype).name
-        yield holds(f"{name}: the dtype", mask.dtype == dtype, f"got {mask.dtype}")
-        right = mask.shape == (3, 1, 1, 5)
-        yield holds(f"{name}: one row of keys for all heads and queries", right, f"got shape {mask.shape}")
-        yield holds(f"{name}: every number is finite", bool(np.isfinite(mask).all()), "NaN or infinity in it")
+        told = f"got shape {mask.shape}, expected (3, 1, 1, 5): the last axis is that of the keys"
+        yield holds(f"{name}: one row of keys for all heads and queries", mask.shape == (3, 1, 1, 5), told)
+        told = f"got {mask.dtype}: convert the mask to the dtype, and take the lowest number of that dtype"
+        yield holds(f"{name}: the dtype", mask.dtype == dtype, told)
+        if mask.shape != (3, 1, 1, 5) or mask.dtype != dtype:
+            return
+        told = "NaN or infinity in it: a row of nothing but -inf makes NaN in softmax; take np.finfo(dtype).min"
+        yield holds(f"{name}: every number is finite", np.isfinite(mask).all(), told)
         yield from _effects(name, mask, attention_mask)
         yield equal(f"{name}: against the package", mask, _package_mask(attention_mask, dtype))
-    yield holds("attention_mask was not changed", bool((attention_mask == given).all()), "it was")
 
 
 def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
     """Look at what a mask does to probabilities and gradients of an attention over three sentences."""
     rng = np.random.default_rng(9)
     query, key, value, dcontext = rng.standard_normal((4, 3, N, 5, D)).astype(mask.dtype)
-    with np.errstate(all="ignore"):
-        _, cache = attention_forward(query, key, value, mask)
-        _, dkey, dvalue = attention_backward(dcontext, cache)
+    _, cache = attention_forward(query, key, value, mask)
+    _, dkey, dvalue = attention_backward(dcontext, cache)
     probs = cache.softmax.probs
     padded = attention_mask[:2] == 0  # of the two sentences that hold a token at all
     on_padding = probs[:2].transpose(0, 3, 1, 2)[padded]
-    yield holds(f"{name}: padding gets no probability", not on_padding.any(), f"it gets up to {on_padding.max():.2g}")
+    told = f"it gets up to {on_padding.max():.2g}: {_why(mask, attention_mask)}"
+    yield holds(f"{name}: padding gets no probability", not on_padding.any(), told)
     gradients = [x[:2].transpose(0, 2, 1, 3)[padded] for x in (dkey, dvalue)]
     nothing = not any(gradient.any() for gradient in gradients)
     yield holds(f"{name}: dK and dV of padding are exactly 0", nothing, "they are not")
     even = bool(np.allclose(probs[2], 1 / 5, rtol=1e-6, atol=0))
-    yield holds(f"{name}: a row without any token attends evenly", even, f"it attends as {probs[2, 0, 0].round(3)}")
+    told = f"it attends as {probs[2, 0, 0].round(3)}: the number is too near 0 to round ordinary scores away"
+    yield holds(f"{name}: a row without any token attends evenly", even, told)
+
+
+def _why(mask: Any, attention_mask: Any) -> str:
+    tokens, padding = mask[:, 0, 0][attention_mask == 1], mask[:, 0, 0][attention_mask == 0]
+    if (padding > 0).all():
+        return "a positive number draws attention; np.finfo(dtype).min is the lowest, .tiny the smallest above 0"
+    if tokens.max() < padding.min():
+        return "tokens and padding are exchanged"
+    return "the number added to its scores is not low enough"
 
 
 def _package_mask(attention_mask: Any, dtype: Any) -> Any:

@@ -1,13 +1,15 @@
 """Notebook 10: the encoder layer."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from albert_np.course.report import equal, holds, self_check
+from albert_np.course.answers import Wrong
+from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.execution import dense_pattern
-from albert_np.gradcheck import block_cases, check_gradients, randomize, small_config
+from albert_np.gradcheck import block_cases, randomize, small_config
 from albert_np.layers import LayerCache, layer_forward
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
@@ -18,7 +20,7 @@ __all__ = ["check_layer_backward"]
 LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
 
 
-@self_check("the backward of a layer")
+@self_check("the backward of a layer", returns=("dx",))
 def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
     """Check `dx = layer_backward(dy, cache, g)`; dy (B, T, H), cache of `layer_forward`, g a scope to add into."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
@@ -26,19 +28,17 @@ def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
     x, dy = rng.standard_normal((2, 2, 5, 12))
     _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
     right, expected = _run(package_layer_backward, model, dy, cache)
-    given = dy.copy()
     dx, mine = _run(layer_backward, model, dy, cache)
-    yield equal("dx, against the package", dx, right)
+    yield from _way_around(layer_backward, x, dy)
     wrong = [name for name in expected if not np.allclose(mine[name], expected[name], rtol=1e-9, atol=1e-9)]
-    yield holds(f"the gradients of {len(expected)} weights", not wrong, "wrong in " + ", ".join(wrong))
-    yield holds("dy was not changed", bool((dy == given).all()), "it was")
-    for part, last in (("the feed-forward part", "ffn_output.weight"), ("the attention", "attention.dense.weight")):
-        through = _with_dead_branch(layer_backward, last, x, dy)
-        yield holds(
-            f"there is a way around {part}",
-            bool(np.any(through)),
-            f"with {last} = 0 nothing comes through {part}, and dx is 0: the skip path is missing",
-        )
+    told = f"wrong in {', '.join(wrong)}. {_advice(wrong, mine)}"
+    yield holds(f"the gradients of {len(expected)} weights", not wrong, told)
+    yield equal(
+        "dx, against the package",
+        dx,
+        right,
+        advice="(10.6), then (10.5): where the formula has a plus, so has your code",
+    )
     before = {name: rng.standard_normal(gradient.shape) for name, gradient in expected.items()}
     _, twice = _run(layer_backward, model, dy, cache, before)
     lost = [n for n in expected if not np.allclose(twice[n], before[n] + mine[n], rtol=1e-9, atol=1e-9)]
@@ -46,6 +46,40 @@ def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
         "gradients are added to what is there", not lost, "`=` where `+=` belongs? Overwritten: " + ", ".join(lost)
     )
     yield from _finite_differences(layer_backward)
+
+
+def _way_around(layer_backward: Callable[..., Any], x: Any, dy: Any) -> Iterator[Any]:
+    for part, last in (("the feed-forward part", "ffn_output.weight"), ("the attention", "attention.dense.weight")):
+        through = _with_dead_branch(layer_backward, last, x, dy)
+        yield holds(
+            f"there is a way around {part}",
+            np.any(through),
+            f"with {last} = 0 nothing comes through {part}, and dx is 0: the skip path is missing",
+        )
+
+
+def _advice(wrong: list[str], mine: Mapping[str, Any]) -> str:
+    """Return what the names of the weights whose gradients are wrong give away."""
+    empty = [name for name in wrong if not np.any(mine[name])]
+    if empty:
+        return f"Nothing arrived in {', '.join(empty)}: is that part called, and its result used?"
+    if all("attention" in name for name in wrong):
+        return "What arrives at the attention is wrong, what comes before it is right: look at `dh` (10.5)"
+    return "Go back in the reverse order of forward, and give each part its own cache and its own scope"
+
+
+class _Names(Scope):
+    """A scope that says what is in it where a name is missing."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            known = [full.removeprefix(LAYER) for full in self._store if full.startswith(LAYER)]
+            asked = (self._prefix + name).removeprefix(LAYER)
+            raise Wrong(f"g has no {asked!r}: is a g.scope(…) missing, or its last dot? There are {', '.join(known)}")
+        return super().__getitem__(name)
+
+    def scope(self, prefix: str) -> Scope:
+        return _Names(self._store, self._prefix + prefix)
 
 
 def _run(
@@ -57,7 +91,7 @@ def _run(
     for name in names:
         if before is not None:
             grads[name] = before[name.removeprefix(LAYER)]
-    dx = backward(dy, cache, grads.scope(LAYER))
+    dx = backward(dy, cache, _Names(grads, LAYER))
     return dx, {name.removeprefix(LAYER): grads[name] for name in names}
 
 
@@ -78,6 +112,6 @@ def _finite_differences(backward: Callable[..., Any]) -> Iterator[Any]:
         dx = backward(dy, cache, Scope(g, ""))
         return dx, *g.values()
 
-    for row in check_gradients(case.forward, pure, case.inputs, samples=8):
-        if row.name in ("x", "a direction through all"):
-            yield row.ok, f"finite differences, with dropout and a mask: {row}"
+    for found in differences(case.forward, pure, case.inputs, samples=8):
+        if found.name.endswith(("of x", "through all")):
+            yield replace(found, name=f"{found.name}, with dropout and a mask")

@@ -1,13 +1,13 @@
 """Notebook 12: the MLM and SOP heads, and the gradient of the tied matrix."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.course.report import equal, holds, self_check
-from albert_np.gradcheck import check_gradients
+from albert_np.course.report import Finding, differences, equal, float32_stays, self_check
 from albert_np.model import AlbertForPreTraining
 from albert_np.ops import (
     EmbeddingCache,
@@ -34,7 +34,7 @@ SMALL = AlbertConfig(
 )
 
 
-@self_check("gradient of the tied matrix")
+@self_check("gradient of the tied matrix", returns=("dweight",))
 def check_tied_gradient(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
     """Check `dweight = tied_gradient(ids, dembedded, dlogits, hidden)`, (V, E).
 
@@ -43,21 +43,31 @@ def check_tied_gradient(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
     ids, dembedded = np.array([[2, 0, 2]]), np.array([[[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]])
     dlogits, hidden = np.array([[0.25, -0.75, 0.25, 0.25]]), np.array([[4.0, -4.0]])
     by_hand = tied_gradient(ids, dembedded, dlogits, hidden)
-    yield equal("by hand (12.9)", by_hand, [[3.0, 1.0], [-3.0, 3.0], [5.0, 3.0], [1.0, -1.0]])
+    decoder = np.array([[1.0, -1.0], [-3.0, 3.0], [1.0, -1.0], [1.0, -1.0]])  # dlogitsᵀ hidden
+    last = np.array([[2.0, 2.0], [0.0, 0.0], [3.0, 3.0], [0.0, 0.0]])
+    lookup = np.array([[2.0, 2.0], [0.0, 0.0], [4.0, 4.0], [0.0, 0.0]])
+    known = {
+        "the lookup's path is missing": decoder,
+        "the decoder's path is missing": lookup,
+        "the mean of the two paths: they add up": (lookup + decoder) / 2,
+        "an id that occurs twice: `dweight[ids] += …` adds once for each id": decoder + last,
+        "the sign of the decoder's path is turned round": lookup - decoder,
+        "rows that were looked up have lost the decoder's path: `=` for `+=`": np.where(lookup, lookup, decoder),
+        "rows that were never looked up have the decoder's path too": np.where(lookup, lookup + decoder, 0),
+    }
+    yield equal("by hand (12.9)", by_hand, lookup + decoder, mistakes=known)
 
     rng = np.random.default_rng(12)
     V, E = 9, 5
     ids = np.array([[1, 4, 4, 0], [4, 1, 6, 6]])
     dembedded, dlogits, hidden = (rng.standard_normal(shape) for shape in ((2, 4, E), (3, V), (3, E)))
     lookup, decoder = embedding_backward(dembedded, EmbeddingCache(ids, V, None)), dlogits.T @ hidden
-    given = [array.copy() for array in (ids, dembedded, dlogits, hidden)]
-    dweight = tied_gradient(*given)
-    yield holds(
-        "no argument was changed",
-        all((a == b).all() for a, b in zip(given, (ids, dembedded, dlogits, hidden), strict=True)),
-        "one was",
-    )
-    yield equal("both paths at once, ids repeated", dweight, lookup + decoder)
+    known = {
+        "the decoder's path is a sum over rows, not a mean; the loss has divided already": lookup + decoder / 3,
+        "the lookup's path is a sum over places, not a mean": lookup / ids.size + decoder,
+    }
+    dweight = tied_gradient(ids, dembedded, dlogits, hidden)
+    yield equal("both paths at once, ids repeated", dweight, lookup + decoder, mistakes=known)
     alone = tied_gradient(ids, dembedded, 0 * dlogits, hidden)
     yield equal("the lookup's path alone (dlogits = 0): scatter-add, repeated ids summed", alone, lookup)
     alone = tied_gradient(ids, 0 * dembedded, dlogits, hidden)
@@ -65,10 +75,11 @@ def check_tied_gradient(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
     square = rng.standard_normal((5, E, E))  # V = E = 5: a transposed product would fit too
     dweight = tied_gradient(ids % E, dembedded, square[0], square[1])
     expected = embedding_backward(dembedded, EmbeddingCache(ids % E, E, None)) + square[0].T @ square[1]
-    yield equal("V = E, where a transposed product would fit", dweight, expected)
-    single = [array.astype(np.float32) for array in (dembedded, dlogits, hidden)]
-    dtype = np.asarray(tied_gradient(ids, *single)).dtype
-    yield holds("float32 in gives float32 out", dtype == np.float32, f"got {dtype}: np.zeros needs dtype=")
+    transposed = embedding_backward(dembedded, EmbeddingCache(ids % E, E, None)) + square[1].T @ square[0]
+    known = {"the decoder's path is transposed: dlogitsᵀ hidden": transposed}
+    yield equal("V = E, where a transposed product would fit", dweight, expected, mistakes=known)
+    advice = "np.zeros needs dtype=dembedded.dtype"
+    yield float32_stays(tied_gradient, (ids, dembedded, dlogits, hidden), advice)
     yield from _finite_differences(tied_gradient)
     yield _pretraining(tied_gradient)
 
@@ -89,11 +100,11 @@ def _finite_differences(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
         dembedded = np.repeat(dsum[:, None], ids.shape[1], axis=1)
         return tied_gradient(ids, dembedded, dlogits, linear_cache.x)
 
-    for comparison in check_gradients(forward, backward, {"weight": rng.standard_normal((8, 3))})[:1]:
-        yield comparison.ok, f"finite differences, a bag of words with a tied matrix: {comparison}"
+    for found in differences(forward, backward, {"weight": rng.standard_normal((8, 3))}):
+        yield replace(found, name=f"{found.name}, a bag of words with a tied matrix")
 
 
-def _pretraining(tied_gradient: Callable[..., Any]) -> Any:
+def _pretraining(tied_gradient: Callable[..., Any]) -> Finding:
     """The small ALBERT with both heads, against the package's own backward pass."""
     model = AlbertForPreTraining(SMALL, dtype="float64", seed=12).eval()
     ids = np.array([[2, 7, 4, 9, 3], [2, 5, 5, 4, 3]])

@@ -34,7 +34,7 @@ SHOWN = (  # one parameter that only MLM reaches, one that only SOP reaches, and
 )
 
 
-@self_check("accumulated gradient")
+@self_check("accumulated gradient", returns=("loss",))
 def check_accumulated_gradient(accumulated_gradient: Callable[..., Any]) -> Iterator[Any]:
     """Check `loss = accumulated_gradient(model, parts)`, which leaves the gradient of all parts in model.grads.
 
@@ -54,10 +54,7 @@ def check_accumulated_gradient(accumulated_gradient: Callable[..., Any]) -> Iter
     yield from _one_large_batch(accumulated_gradient, "parts of 7 and of 5 tokens, which are not one array", lengths)
 
     model = _model()
-    given = [{name: array.copy() for name, array in part.items()} for part in uneven]
-    accumulated_gradient(model, given)
-    changed = [n for a, b in zip(given, uneven, strict=True) for n in b if n not in a or (a[n] != b[n]).any()]
-    yield holds("no part was changed", not changed, f"{', '.join(sorted(set(changed)))} were")
+    accumulated_gradient(model, uneven)
     untouched = bool((model.params.flat == _model().params.flat).all())
     yield holds("the weights stay as they are", untouched, "they moved: a gradient is no update")
     first = model.grads.flat.copy()
@@ -72,8 +69,11 @@ def _one_large_batch(accumulated_gradient: Callable[..., Any], what: str, parts:
     out = whole(**_joined(parts))
     whole.backward()
     model.zero_grad()
-    loss = accumulated_gradient(model, [{name: array.copy() for name, array in part.items()} for part in parts])
-    yield equal(f"{what}: loss", loss, out.loss)
+    loss = accumulated_gradient(model, parts)
+    advice = (
+        "A part's sum is divided by the number of labels, and of pairs, in all parts: mlm_denominator, sop_denominator"
+    )
+    yield equal(f"{what}: loss", loss, out.loss, advice=advice)
     for name, reached_by in SHOWN:
         yield equal(f"{what}: gradient of {name} ({reached_by})", model.grads[name], whole.grads[name])
     yield equal(f"{what}: all gradients", model.grads.flat, whole.grads.flat)
@@ -117,11 +117,11 @@ def _joined(parts: list[Part]) -> Part:
     return {name: np.concatenate([padded(name, part) for part in parts]) for name in parts[0]}
 
 
-@self_check("without context")
+@self_check("without context", returns=("accuracy", "loss"))
 def check_context_free(context_free: Callable[..., Any]) -> Iterator[Any]:
     """Check `accuracy, loss = context_free(counts, labels)`; counts (V,), labels of any shape with -100 in it."""
     counts, labels = np.array([3, 2, 1, 0]), np.array([[-100, 0, 3], [0, -100, 1]])
-    accuracy, loss = context_free(counts.copy(), labels.copy())
+    accuracy, loss = context_free(counts, labels)
     yield equal("by hand: accuracy, two of the four asked tokens are 0", accuracy, 0.5)
     expected = -(np.log(4 / 10) + np.log(1 / 10) + np.log(4 / 10) + np.log(3 / 10)) / 4
     yield equal("by hand: loss, frequencies (4, 3, 2, 1) / 10", loss, expected)
@@ -135,14 +135,10 @@ def check_context_free(context_free: Callable[..., Any]) -> Iterator[Any]:
     counts = rng.integers(0, 50, 20)
     yield from _against_the_package(context_free, "8 sequences of 16 tokens", counts, labels)
     yield from _against_the_package(context_free, "only the asked tokens, one axis", counts, labels[labels >= 0])
-    given = counts.copy(), labels.copy()
-    context_free(*given)
-    unchanged = bool((given[0] == counts).all() and (given[1] == labels).all())
-    yield holds("no argument was changed", unchanged, "one was")
 
 
 def _against_the_package(context_free: Callable[..., Any], what: str, counts: Any, labels: Any) -> Iterator[Any]:
-    accuracy, loss = context_free(counts.copy(), labels.copy())
+    accuracy, loss = context_free(counts, labels)
     run: Any = SimpleNamespace(
         corpus=SimpleNamespace(ids=np.repeat(np.arange(len(counts)), counts)),
         config=SimpleNamespace(vocab_size=len(counts)),

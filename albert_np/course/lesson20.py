@@ -1,6 +1,6 @@
 """Notebook 20: walk a pass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,11 @@ def unit_rows_forward(x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, An
 
 
 @self_check("rows of a given length")
-def check_unit_rows_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_unit_rows_backward(backward: Any) -> Iterator[Any]:
     """Check `dx, dlength = backward(dy, cache)` for `unit_rows_forward`, line by line as far as lines are named."""
     for rows, columns in ((3, 4), (2, 5), (1, 3)):
         rng = np.random.default_rng(180 + rows)
         inputs = rng.standard_normal((rows, columns)), rng.uniform(1, 2, rows)
-        for claim in explore(unit_rows_forward, backward, inputs).claims:
+        for claim in explore(unit_rows_forward, backward.function, inputs).claims:
             told = f"got {claim.said:.6g} along a random direction, differences give {claim.slope:.6g}"
             yield holds(f"({rows}, {columns}): {claim.name} is the gradient of {claim.of}", claim.holds, told)

@@ -1,18 +1,17 @@
-"""The three proofs that a notebook gives of an op: finite differences, committed PyTorch values, live PyTorch."""
+"""Three checks of an op in a notebook: finite differences, committed PyTorch values, live PyTorch."""
 
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from albert_np import ops
-from albert_np.course.report import equal, self_check
-from albert_np.gradcheck import Case, Comparison, check_gradients, op_cases
+from albert_np.course.report import CheckReport, Finding, differences, equal, left_out, self_check
+from albert_np.gradcheck import Case, op_cases
 
-__all__ = ["VALUES", "cases", "live_results", "verify_op"]
+__all__ = ["VALUES", "cases", "drawn_cases", "live_results", "verify_op"]
 
 VALUES = Path(__file__).with_name("torch_values.npz")  # made by tests/reference/make_course_values.py
 
@@ -20,7 +19,21 @@ Arrays = dict[str, np.ndarray]
 
 
 def cases() -> dict[str, Case]:
-    """Return the ops that the course derives, with arguments to try them at."""
+    """Return the ops that the course derives, with the arguments at which PyTorch's committed values were taken."""
+    with np.load(VALUES) as file:
+        arrays = {tuple(key.split("/")): file[key] for key in file.files}
+    return {
+        name: case._replace(inputs=_taken(arrays, name, case.inputs), fixed=_taken(arrays, name, case.fixed))
+        for name, case in drawn_cases().items()
+    }
+
+
+def _taken(arrays: Mapping[tuple[str, ...], np.ndarray], name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: arrays.get((name, "argument", key), value) for key, value in arguments.items()}
+
+
+def drawn_cases() -> dict[str, Case]:
+    """Return the ops with new arguments, from which committed values are made."""
     found = {case.name: case for case in op_cases()}
     names = {"embedding": "embedding, padding_idx=None", "cross_entropy": "cross_entropy, denominator=None"}
     names |= {name: name for name in ("linear", "layer_norm", "gelu", "gelu_new", "softmax", "tanh")}
@@ -32,34 +45,46 @@ def cases() -> dict[str, Case]:
     return {**chosen, "attention": attention}
 
 
-def verify_op(name: str, backward: Callable[..., Any] | None = None, forward: Callable[..., Any] | None = None) -> Any:
-    """Prove an op of the package, or your own pair in its place, in three ways; returns a report.
+def verify_op(
+    name: str, backward: Callable[..., Any] | None = None, forward: Callable[..., Any] | None = None
+) -> CheckReport:
+    """Check an op of the package, or your own pair in its place, in three ways; returns a report.
 
-    name: one of `cases()`. Committed values are PyTorch's, in float64, at the same arguments and upstream gradient.
+    name: one of `cases()`. backward: `gradients = backward(dy, cache)`, with the cache of the forward. Committed values
+    are PyTorch's, in float64, at the same arguments and upstream gradient. Where PyTorch is not installed, the third
+    check is left out, and the report says so.
     """
-    case = cases()[name]
-    case = case._replace(forward=forward or case.forward, backward=backward or case.backward)
-    return _verify(case)
+    known = cases()
+    if name not in known:
+        raise ValueError(f"{name!r} is no op of the course; there are {', '.join(known)}")
+    case = known[name]
+
+    @self_check(f"{name}, {'your own' if forward or backward else 'the package'}")
+    def verify(forward: Callable[..., Any], backward: Callable[..., Any]) -> Iterator[Finding]:
+        tried = case._replace(forward=forward, backward=backward)
+        yield _one("finite differences", differences(forward, backward, case.inputs, fixed=case.fixed))
+        ours = results(tried)
+        with np.load(VALUES) as file:
+            committed = {key.split("/")[2]: file[key] for key in file.files if key.startswith(f"{name}/value/")}
+        yield _one("committed PyTorch values", _compared(ours, committed))
+        if importlib.util.find_spec("torch") is None:
+            yield left_out("live PyTorch", "not installed here, so not compared")
+        else:
+            yield _one("live PyTorch", _compared(ours, live_results(case)))
+
+    return verify(forward or case.forward, backward or case.backward)
 
 
-@self_check("three proofs")
-def _verify(case: Case) -> Iterator[Any]:
-    for comparison in check_gradients(case.forward, case.backward, case.inputs, fixed=case.fixed):
-        yield comparison.ok, f"finite differences: {comparison}"
-    ours = results(case)
-    with np.load(VALUES) as file:
-        committed = {key.split("/")[1]: file[key] for key in file.files if key.startswith(case.name + "/")}
-    yield from _compared("committed PyTorch values", ours, committed)
-    if importlib.util.find_spec("torch") is None:
-        yield True, "live PyTorch: not installed here, so not compared"
-    else:
-        yield from _compared("live PyTorch", ours, live_results(case))
+def _one(kind: str, found: Iterable[Finding]) -> Finding:
+    """Return several findings as one: what is wrong first, or how many are right."""
+    findings = list(found)
+    wrong = [finding.line for finding in findings if not finding.ok]
+    return Finding(f"{kind} ({len(findings)} array{'s'[: len(findings) > 1]})", not wrong, wrong[0] if wrong else "")
 
 
-def _compared(kind: str, ours: Arrays, theirs: Mapping[str, np.ndarray]) -> Iterator[tuple[bool, str]]:
+def _compared(ours: Arrays, theirs: Mapping[str, np.ndarray]) -> Iterator[Finding]:
     for key, expected in theirs.items():
-        comparison = equal(key, ours[key], expected, 1e-10)
-        yield (comparison.ok, f"{kind}: {comparison}") if isinstance(comparison, Comparison) else comparison
+        yield equal(key, ours[key], expected, 1e-10)
 
 
 def upstream(y: np.ndarray) -> np.ndarray:
@@ -86,10 +111,10 @@ def live_results(case: Case) -> Arrays:
 
     functions: dict[str, Callable[..., Any]] = {
         "linear": F.linear,
-        "gelu": F.gelu,
-        "gelu_new": partial(F.gelu, approximate="tanh"),
-        "softmax": partial(torch.softmax, dim=-1),
-        "tanh": torch.tanh,
+        "gelu": lambda x, name: F.gelu(x),
+        "gelu_new": lambda x, name: F.gelu(x, approximate="tanh"),
+        "softmax": lambda x: torch.softmax(x, -1),
+        "tanh": lambda x, name: torch.tanh(x),
         "attention": attention,
         "layer_norm": lambda x, weight, bias, eps: F.layer_norm(x, weight.shape, weight, bias, eps),
         "embedding": lambda weight, ids, padding_idx: F.embedding(torch.from_numpy(ids), weight),

@@ -107,6 +107,9 @@ class StrictArray:
         return f"{type(self).__name__} of {self.inner.dtype}, shape {self.inner.shape}"
 
 
+SHORT_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal", 1: "positive"}  # what `x**2` is computed as, and so on
+
+
 def _note(name: str, operands: list[Any], result: Any) -> None:
     """Write an operation down; a view of an operand moves and computes nothing, and rows picked are not counted."""
     if StrictArray.log is None or not isinstance(result, np.ndarray | np.generic) or name == "getitem":
@@ -114,6 +117,8 @@ def _note(name: str, operands: list[Any], result: Any) -> None:
     arrays = list({id(x): x for x in operands if isinstance(x, np.ndarray)}.values())  # x * x reads x once
     if any(result is not x and np.shares_memory(result, x) for x in arrays):
         return
+    if name == "pow" and isinstance(operands[1], int | float):
+        name = SHORT_POWERS.get(operands[1], name)
     size = max(x.size for x in (*arrays, result))
     flops = 2 * result.size * arrays[0].shape[-1] if name == "matmul" else size
     moved = sum(x.nbytes for x in arrays) + result.nbytes

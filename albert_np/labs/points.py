@@ -189,6 +189,8 @@ def _message(
     except AnswerFailed as error:
         if error.kind == "NotImplementedError":
             return "not written yet"
+        if error.kind == "Missing":
+            return str(error)
         return f"{error}; called as {answer.called}"
     except Wrong as wrong:
         return " ".join(filter(None, (str(wrong), finding.question)))

@@ -4,7 +4,14 @@ A function returns a Matplotlib figure that belongs to no window, so it works wi
 """
 
 from albert_np.plots.architecture import architecture_figure
-from albert_np.plots.commands import benchmark_figure, loss_figure, profile_figure, run_curve, series
+from albert_np.plots.commands import (
+    benchmark_figure,
+    learning_figure,
+    loss_figure,
+    profile_figure,
+    run_curve,
+    series,
+)
 from albert_np.plots.showing import save, show
 from albert_np.plots.style import (
     COLOURS,
@@ -32,6 +39,7 @@ __all__ = [
     "benchmark_figure",
     "box",
     "ink",
+    "learning_figure",
     "legend",
     "loss_figure",
     "matrix",

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots.style import COLOURS, baseline, legend, new_figure, plain, titled
+from albert_np.plots.style import COLOURS, IN_TURN, baseline, legend, new_figure, plain, titled
 
-__all__ = ["benchmark_figure", "loss_figure", "profile_figure", "run_curve", "series"]
+__all__ = ["benchmark_figure", "learning_figure", "loss_figure", "profile_figure", "run_curve", "series"]
 
 CONTENDERS = {"albert_np": "blue", "matrix products alone": "grey"}  # all others are orange
 
@@ -36,6 +36,28 @@ def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure
         ax.set_xlabel("update")
     plain(*axes.flat)
     legend(axes[0, 0], fontsize=10)
+    return figure
+
+
+def learning_figure(moments: Sequence[Any], best_loss: float) -> Figure:
+    """Draw how a model learns the toy world: its loss beside the best that there is (nats), and its skills, by updates.
+
+    moments: with the fields of `study.world.Moment`.
+    """
+    figure, (left, right) = new_figure(10, 3.6, 1, 2)
+    steps = [moment.step for moment in moments]
+    left.plot(steps, [moment.loss for moment in moments], color=COLOURS["blue"], lw=2)
+    baseline(left, best_loss, f"the best there is, {best_loss:.2f}", below=True)
+    left.set_ylim(0, None)
+    titled(left, "loss on held-out stories (nats per hidden word)")
+    for colour, name in zip(IN_TURN, moments[0].skills, strict=False):
+        right.plot(steps, [100 * m.skills[name] for m in moments], color=COLOURS[colour], lw=2, label=name)
+    right.set_ylim(0, 104)
+    titled(right, "answered rightly, %")
+    for ax in (left, right):
+        ax.set_xlabel("update")
+    plain(left, right)
+    legend(right, loc="lower right")
     return figure
 
 

@@ -1,7 +1,8 @@
-"""The quickstart: a small ALBERT learns English, in minutes, from a text that is already on the user's disk.
+"""The quickstart: a tiny ALBERT learns a toy world, then a small one English, in minutes and with nothing to download.
 
-The text is the prose of Python's own manual and docstrings (`pretraining.python_docs`). Size and settings were chosen
-by experiment for two processors; the README has the figures.
+The world is that of `study.world`, where the best possible answer is known. The English is the prose of Python's own
+manual and docstrings (`pretraining.python_docs`), which lie on the user's disk. Sizes and settings were chosen by
+experiment for two processors; the README has the figures.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.model import AlbertForPreTraining
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
 from albert_np.pretraining import (
     PRETRAINING,
     PretrainingBatch,
@@ -23,10 +24,22 @@ from albert_np.pretraining import (
     python_prose,
     python_prose_source,
 )
+from albert_np.study.world import Exam, Moment, Word, World, watched, world_config
 from albert_np.tasks.fill_mask import Candidate, fill_mask
 from albert_np.training import Metrics, Record, evaluate
 
-__all__ = ["CONFIG", "VOCAB_SIZE", "Baselines", "Summary", "baselines", "quickstart", "recipe", "summarize"]
+__all__ = [
+    "CONFIG",
+    "VOCAB_SIZE",
+    "Baselines",
+    "Learned",
+    "Summary",
+    "baselines",
+    "learn_world",
+    "quickstart",
+    "recipe",
+    "summarize",
+]
 
 VOCAB_SIZE = 2000
 MAX_SEQ_LENGTH = 32  # short, so that each position is met often enough to be learned in minutes
@@ -48,6 +61,32 @@ BLANKS = (
     "a [MASK] of the array.",
     "if [MASK] is given, it must be a string.",
 )
+WORLD_STEPS = 600
+STORIES = (
+    "the girl near the boys [MASK] home . [MASK] finds a new [MASK] . she [MASK] the new apple .",
+    "the kings near the queen [MASK] away . [MASK] [MASK] a red hat . [MASK] wear the red [MASK] .",
+    "the queen near the kings [MASK] outside . [MASK] sees a big letter . she [MASK] the [MASK] letter .",
+)  # what is hidden follows from what is seen, but for the verb of moving, of which one form of the three is right
+
+
+class Learned(NamedTuple):
+    """How the toy world was learned, moment by moment, and stories with the answers to their hidden words."""
+
+    moments: list[Moment]
+    exam: Exam
+    stories: list[tuple[str, list[Word]]]
+
+
+def learn_world(seed: int = 0, on_moment: Callable[[Moment, Exam], None] = lambda moment, exam: None) -> Learned:
+    """Train a tiny model on the toy world for `WORLD_STEPS` updates, from `seed`; some 20 s of one processor."""
+    world = World()
+    exam = world.exam(300)
+    model = AlbertForMaskedLM(world_config(world), seed=seed)
+    moments = []
+    for moment in watched(world, model, exam, WORLD_STEPS, seed):
+        moments.append(moment)
+        on_moment(moment, exam)
+    return Learned(moments, exam, [(story, world.fill(model, story)) for story in STORIES])
 
 
 def recipe(steps: int = STEPS, seed: int = 0) -> Recipe:

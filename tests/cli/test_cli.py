@@ -81,13 +81,38 @@ def test_pretrain_leaves_a_model_a_figure_a_log_and_checkpoints(finished):
     assert sorted(path.name for path in (finished / "checkpoints").iterdir()) == ["step-00000004", "step-00000006"]
 
 
-def test_the_quickstart_draws_its_loss_curves(tmp_path, monkeypatch):
+@pytest.fixture
+def brief(monkeypatch):
+    """A quickstart of few updates, on little text."""
+    monkeypatch.setattr("albert_np.study.quickstart.WORLD_STEPS", 2)
     monkeypatch.setattr("albert_np.study.quickstart.python_prose", lambda: documents(150))
     monkeypatch.setattr("albert_np.study.quickstart.VOCAB_SIZE", 40)
     monkeypatch.setattr("albert_np.study.quickstart.BLANKS", ("the [MASK] sees.",))
+
+
+def test_the_quickstart_shows_the_toy_world_and_draws_its_curves(brief, tmp_path):
     call = CliRunner().invoke(main, ["quickstart", "--output", str(tmp_path / "run"), "--steps", "5"])
     assert call.exit_code == 0, call.stderr
-    assert (tmp_path / "run" / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert "after 2 updates, on stories that it has never read: loss" in call.stdout
+    assert call.stdout.count("the girl near the boys [") == 1
+    for name in ("world.png", "loss.png"):
+        assert (tmp_path / "run" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_quickstart_as_json_has_every_moment_of_the_world(brief, tmp_path):
+    call = CliRunner().invoke(main, ["quickstart", "--output", str(tmp_path / "run"), "--steps", "5", "--json"])
+    world = json.loads(call.stdout)["world"]
+    assert [moment["step"] for moment in world["moments"]] == [0, 2]
+    assert world["moments"][0]["loss"] > world["best"]["loss"] > 0
+    assert [len(story["answers"]) for story in world["stories"]] == [4, 5, 4]
+
+
+def test_the_quickstart_learns_nothing_where_its_folder_is_taken(brief, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    call = CliRunner().invoke(main, ["quickstart", "--output", str(tmp_path)])
+    assert call.exit_code == 2
+    assert "exists" in call.stderr
+    assert "toy world" not in call.stderr
 
 
 def test_an_interrupted_run_draws_its_loss_curves_so_far_and_says_how_to_go_on(corpus, tmp_path, monkeypatch):

@@ -47,7 +47,7 @@ def test_a_builtin_has_no_line():
 def test_small_arguments_are_told_whole():
     assert (
         called_as("f", [np.ones((20, 3)), np.array([2, -1]), "abc", 3])
-        == "f(float64 (20, 3), int64 (2,) [2, -1], 'abc', 3)"
+        == "f(float64 (20, 3), int64 [ 2, -1], 'abc', 3)"
     )
     assert described(print) == "a function"
     assert len(described("x" * 100)) == 38

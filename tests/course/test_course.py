@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from albert_np import ops
+from albert_np.course import cases, verify_op
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted(path.stem[-2:] for path in (ROOT / "notebooks" / "solutions").glob("lesson*.py"))
@@ -23,6 +24,11 @@ def solutions(number):
 
 def mistakes(number):
     return runpy.run_path(str(ROOT / "tests" / "course" / "mistakes" / f"mistakes{number}.py"))["MISTAKES"]
+
+
+def first_failure(report):
+    """What a reader sees first."""
+    return next(finding.line for finding in report.findings if finding.ok is False)
 
 
 CASES = [(number, name, *case) for number in LESSONS for name, cases in mistakes(number).items() for case in cases]
@@ -42,7 +48,7 @@ def test_every_check_has_a_solution_that_passes_and_three_mistakes(number):
 def test_mistakes_are_rejected_with_a_message_that_points_to_them(number, name, answers, message):
     report = getattr(checks(number), name)(*answers)
     assert not report.passed
-    assert any(message in line for ok, line in report.findings if not ok), report
+    assert message in first_failure(report), report
 
 
 @pytest.mark.parametrize("number", LESSONS)
@@ -54,6 +60,35 @@ def test_a_function_that_is_not_written_yet_is_no_error(number):
         report = getattr(checks(number), name)(*[stub] * len(answers))
         assert not report.passed
         assert "not written yet" in repr(report)
+
+
+@pytest.mark.parametrize("name", cases())
+def test_every_op_of_the_course_agrees_with_the_committed_values(name):
+    report = verify_op(name)
+    assert report.passed, report
+    assert [finding.ok for finding in report.findings[:2]] == [True, True]
+
+
+def test_a_check_that_was_not_run_is_not_ticked(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    report = verify_op("softmax")
+    assert report.passed
+    assert repr(report).splitlines() == [
+        "softmax, the package: 2 of 3 checks",
+        "– live PyTorch: not installed here, so not compared",
+        "✓ finite differences (1 array); committed PyTorch values (2 arrays)",
+    ]
+
+
+def test_an_own_backward_is_verified_in_the_place_of_the_packages():
+    right = verify_op("softmax", backward=lambda dy, cache: ops.softmax_backward(dy, cache))
+    assert right.passed
+    assert right.title == "softmax, your own"
+    wrong = verify_op("softmax", backward=lambda dy, cache: dy * cache.probs)
+    assert not wrong.passed
+    assert first_failure(wrong).startswith("finite differences")
+    with pytest.raises(ValueError, match="'sofmax' is no op of the course; there are embedding"):
+        verify_op("sofmax")
 
 
 ANCHOR = re.compile(r"notebook (\d\d), eq\. ([\d., andto]+\d)")

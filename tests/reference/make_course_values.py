@@ -2,8 +2,11 @@
 
 import numpy as np
 
-from albert_np.course.verification import VALUES, cases, live_results
+from albert_np.course.verification import VALUES, drawn_cases, live_results
 
-np.savez_compressed(
-    VALUES, **{f"{name}/{key}": array for name, case in cases().items() for key, array in live_results(case).items()}
-)
+arrays = {}
+for name, case in drawn_cases().items():
+    given = {**case.inputs, **case.fixed}
+    arrays |= {f"{name}/argument/{key}": x for key, x in given.items() if isinstance(x, np.ndarray)}
+    arrays |= {f"{name}/value/{key}": x for key, x in live_results(case).items()}
+np.savez_compressed(VALUES, **arrays)

@@ -82,11 +82,11 @@ MISTAKES = {
         ((one_forgotten,), "no prediction"),
     ],
     "check_unbroadcast": [
-        ((without_keepdims,), "a column, (3, 4) → (3, 1): got shape (3,), expected (3, 1)"),
+        ((without_keepdims,), "got shape (3, 4), expected (1, 3, 4)"),
         ((only_new_axes,), "got shape (2, 3, 4), expected (1, 3, 4)"),
         ((sizes_not_places,), "square, where a wrong axis would fit too"),
-        ((mean_instead_of_sum,), "dot-product test"),
+        ((mean_instead_of_sum,), "the mean over the copies"),
         ((first_copy_only,), "relative error"),
-        ((in_place,), "dy was not changed"),
+        ((in_place,), "changed its argument dy"),
     ],
 }

@@ -90,7 +90,7 @@ def step_left_behind(forward, backward, x):
 
 MISTAKES = {
     "check_gradient_error": [
-        ((ones_upstream,), "the upstream gradient is random: some of its entries are equal"),
+        ((ones_upstream,), "random and not ones"),
         ((ones_upstream_and_a_floor,), "wrong: softmax, all zeros: error"),
         ((absolute_error,), "an absolute error?"),
         ((entry_by_entry,), "not entry by entry"),
@@ -99,6 +99,6 @@ MISTAKES = {
         ((difference_without_dy,), "do both use the same dy"),
         ((shape_of_x,), "y has shape (3, 2)"),
         ((in_float32,), "in float64"),
-        ((step_left_behind,), "put the old number back"),
+        ((step_left_behind,), "put the old numbers back"),
     ]
 }

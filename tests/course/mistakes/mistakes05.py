@@ -29,8 +29,8 @@ MISTAKES = {
     "check_layer_norm_dx": [
         ((without_the_mean,), "Σ dx is not 0"),
         ((without_the_projection,), "Σ dx x̂ is not 0"),
-        ((means_of_dy,), "relative error"),
-        ((over_all_rows,), "Σ dx is not 0"),
-        ((in_place,), "no argument was changed"),
+        ((means_of_dy,), "not of dy"),
+        ((over_all_rows,), "each row has its own"),
+        ((in_place,), "changed its argument dy"),
     ]
 }

@@ -74,7 +74,7 @@ def texts_extended_in_place(a, b, cls, sep):
 MISTAKES = {
     "check_viterbi": [
         ((longest_first,), "the longest piece first is not the best: 'lampshade'"),
-        ((lowest_sum,), "the whole text is one piece: 'shade' as"),
+        ((lowest_sum,), "['lamp', 'shade'] -7"),
         ((backwards,), "spell 'shadelamp'"),
         ((unknown_characters_dropped,), "an unknown character: the pieces"),
         ((fewest_pieces,), "scores of zero"),
@@ -83,7 +83,7 @@ MISTAKES = {
         ((types_one_from_the_first_sep,), "two texts: token_type_ids: got [0, 0, 0, 0, 1"),
         ((last_sep_of_type_zero,), "two texts: token_type_ids: got [0, 0, 0, 0, 0, 1, 1, 0]"),
         ((without_the_last_sep,), "two texts: input_ids"),
-        ((special_by_number,), "holds the number of [SEP] itself: special mask"),
-        ((texts_extended_in_place,), "a and b were not changed"),
+        ((special_by_number,), "by its place and not by its number"),
+        ((texts_extended_in_place,), "changed its argument a"),
     ],
 }

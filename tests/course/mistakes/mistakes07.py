@@ -82,17 +82,17 @@ MISTAKES = {
     "check_embedding_backward": [
         ((lost_repeats,), "which ids occur twice?"),
         ((overwritten,), "which ids occur twice?"),
-        ((mean_of_the_occurrences,), "the case by hand"),
+        ((mean_of_the_occurrences,), "the mean over the places"),
         ((only_as_many_rows_as_ids,), "expected (4, 2)"),
         ((batch_last,), "ids (3, 8), against the package"),
         ((always_float64,), "got float64"),
-        ((padding_row_emptied,), "the case by hand"),
+        ((padding_row_emptied,), "no id is left out"),
     ],
     "check_position_backward": [
-        ((first_sentence_alone,), "two sentences of two places"),
-        ((mean_over_the_batch,), "expected 22"),
+        ((first_sentence_alone,), "the first sentence alone"),
+        ((mean_over_the_batch,), "the mean over the sentences"),
         ((without_the_empty_rows,), "expected (3, 1)"),
-        ((summed_in_place,), "no argument was changed"),
-        ((last_sentence_wins,), "against a lookup in every sentence"),
+        ((summed_in_place,), "changed its argument dx"),
+        ((last_sentence_wins,), "the last sentence alone"),
     ],
 }

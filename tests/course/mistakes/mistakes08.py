@@ -52,11 +52,6 @@ def scale_for_the_query_alone(dcontext, query, key, value, probs):
     return dscores @ key / math.sqrt(query.shape[-1]), dscores.T @ query, probs.T @ dcontext
 
 
-def scale_as_a_float64(dcontext, query, key, value, probs):
-    dscores = back(dcontext, query, key, value, probs) / np.sqrt(query.shape[-1])
-    return dscores @ key, dscores.T @ query, probs.T @ dcontext
-
-
 def transposed_products(dcontext, query, key, value, probs):
     dscores = back(dcontext, query, key, value, probs) / math.sqrt(query.shape[-1])
     return dscores.T @ key, dscores @ query, probs.T @ dcontext
@@ -91,21 +86,20 @@ def in_place(dcontext, query, key, value, probs):
 
 MISTAKES = {
     "check_attention_forward": [
-        ((scale_forgotten_forward,), "scores are divided by √D"),
-        ((divided_by_the_width,), "weights, against the package"),
-        ((softmax_over_the_queries,), "over which axis does the softmax run?"),
+        ((scale_forgotten_forward,), "divided by √D, and here they are not"),
+        ((divided_by_the_width,), "it is √D"),
+        ((softmax_over_the_queries,), "runs over the queries"),
         ((overflowing,), "exp overflows"),
-        ((weights_transposed,), "context of the 2×2 case"),
+        ((weights_transposed,), "probs is transposed here"),
     ],
     "check_attention_backward": [
         ((scale_forgotten,), "the scale is missing"),
-        ((scale_for_the_query_alone,), "dkey carries the scale 1/√D"),
-        ((scale_as_a_float64,), "got float32, float64"),
-        ((transposed_products,), "dquery of the 2×2 case"),
-        ((values_not_transposed,), "dvalue of a masked key is exactly 0"),
+        ((scale_for_the_query_alone,), "dkey, against the package: the scale is missing"),
+        ((transposed_products,), "dscores is transposed"),
+        ((values_not_transposed,), "probs is not transposed"),
         ((softmax_number_by_number,), "subtract the mean of each row"),
-        ((sum_over_the_queries,), "dkey summed over all keys is 0"),
-        ((softmax_forgotten,), "dkey of a masked key is exactly 0"),
-        ((in_place,), "no argument was changed"),
+        ((sum_over_the_queries,), "over the queries"),
+        ((softmax_forgotten,), "softmax's backward is missing"),
+        ((in_place,), "changed its argument query"),
     ],
 }

@@ -72,20 +72,20 @@ def positive(attention_mask, dtype):
 
 MISTAKES = {
     "check_heads": [
-        ((split_without_transpose, merge_heads), "a token stays at its position"),
-        ((split_every_nth_column, merge_heads), "split_heads, against slices of x"),
+        ((split_without_transpose, merge_heads), "a token has to stay"),
+        ((split_every_nth_column, merge_heads), "not every third"),
         ((split_without_swap, merge_heads), "got shape (2, 5, 3, 4), expected (2, 3, 5, 4)"),
-        ((split_heads, merge_without_transpose), "merge_heads is the backward of split_heads"),
-        ((split_heads, merge_with_positions_last), "merge after split"),
-        ((split_heads, merge_by_mean), "merge_heads, against the heads side by side"),
+        ((split_heads, merge_without_transpose), "a row mixes positions"),
+        ((split_heads, merge_with_positions_last), "heads take turns"),
+        ((split_heads, merge_by_mean), "not averaged"),
     ],
     "check_additive_mask": [
-        ((inverted,), "padding gets no probability"),
+        ((inverted,), "exchanged"),
         ((infinite,), "every number is finite"),
-        ((ten_thousand,), "a row without any token attends evenly"),
-        ((too_small,), "dK and dV of padding are exactly 0"),
+        ((ten_thousand,), "too near 0"),
+        ((too_small,), "not low enough"),
         ((of_queries,), "one row of keys for all heads and queries"),
         ((always_float64,), "the dtype: got float64"),
-        ((positive,), "padding gets no probability"),
+        ((positive,), ".tiny the smallest above 0"),
     ],
 }

@@ -66,11 +66,11 @@ MISTAKES = {
     "check_layer_backward": [
         ((without_the_skip_around_the_feed_forward_part,), "nothing comes through the feed-forward part"),
         ((without_the_skip_around_the_attention,), "nothing comes through the attention"),
-        ((without_the_branches,), "wrong in attention.query.weight"),
+        ((without_the_branches,), "Nothing arrived in attention.query.weight"),
         ((overwritten,), "Overwritten: attention.LayerNorm.weight"),
-        ((skip_around_the_norms_too,), "dx, against the package"),
-        ((in_the_order_of_forward,), "finite differences"),
-        ((norms_not_learned,), "wrong in attention.LayerNorm.weight"),
-        ((in_place,), "dy was not changed"),
+        ((skip_around_the_norms_too,), "look at `dh`"),
+        ((in_the_order_of_forward,), "in the reverse order of forward"),
+        ((norms_not_learned,), "Nothing arrived in attention.LayerNorm.weight"),
+        ((in_place,), "changed its argument dy"),
     ]
 }

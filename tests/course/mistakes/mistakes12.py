@@ -54,14 +54,14 @@ def always_float64(ids, dembedded, dlogits, hidden):
 
 MISTAKES = {
     "check_tied_gradient": [
-        ((decoder_alone,), "the lookup's path alone (dlogits = 0)"),
-        ((lookup_alone,), "the decoder's path alone (dembedded = 0)"),
-        ((lost_repeats,), "repeated ids summed"),
-        ((overwritten_rows,), "both paths at once"),
-        ((mean_of_the_paths,), "by hand"),
-        ((divided_by_the_rows_again,), "the decoder's path alone (dembedded = 0)"),
-        ((transposed_where_it_fits,), "V = E"),
-        ((only_rows_looked_up,), "the decoder's path alone (dembedded = 0)"),
+        ((decoder_alone,), "the lookup's path is missing"),
+        ((lookup_alone,), "the decoder's path is missing"),
+        ((lost_repeats,), "an id that occurs twice"),
+        ((overwritten_rows,), "lost the decoder's path"),
+        ((mean_of_the_paths,), "the mean of the two paths"),
+        ((divided_by_the_rows_again,), "not a mean"),
+        ((transposed_where_it_fits,), "path is transposed"),
+        ((only_rows_looked_up,), "never looked up have"),
         ((always_float64,), "got float64"),
     ]
 }

@@ -105,13 +105,13 @@ def not_the_chosen(ids, chosen, mask_id, ordinary_ids, rng):
 
 MISTAKES = {
     "check_span_length": [
-        ((uniform,), "longest 3, share of n = 1: 0.33"),
-        ((inverted,), "longest 3, share of n = 1: 0.16"),
-        ((weights_from_two_on,), "longest 3, share of n = 1: 0.46"),
-        ((counted_from_zero,), "got [0, 1, 2]"),
+        ((uniform,), "“all lengths alike”"),
+        ((inverted,), "the wrong way round"),
+        ((weights_from_two_on,), "begin at n = 2"),
+        ((counted_from_zero,), "the first is 1"),
         ((without_the_longest,), "got [1, 2]"),
-        ((halved_each_time,), "longest 3, share of n = 3: 0.2"),
-        ((squared,), "longest 5, share of n = 5"),
+        ((halved_each_time,), "“halved at each step”"),
+        ((squared,), "“1/n²”"),
         ((from_a_global_generator,), "draw from `rng` alone"),
     ],
     "check_replace_tokens": [
@@ -123,7 +123,7 @@ MISTAKES = {
         ((from_the_whole_vocabulary,), "are not among `ordinary_ids`"),
         ((indices_for_ids,), "are not among `ordinary_ids`"),
         ((one_piece_for_all,), "never came"),
-        ((in_place,), "no argument was changed"),
-        ((not_the_chosen,), "tokens that were not chosen stay"),
+        ((in_place,), "changed its argument ids"),
+        ((not_the_chosen,), "turned round"),
     ],
 }

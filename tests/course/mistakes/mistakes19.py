@@ -51,6 +51,6 @@ MISTAKES = {
         ((scale_of_float64,), "it became float64"),
         ((computed_in_float64,), "float64 in astype"),
         ((cube_as_power,), "x**3 is far slower"),
-        ((in_place,), "x was not changed"),
+        ((in_place,), "changed its argument x"),
     ]
 }

@@ -1,0 +1,248 @@
+"""Grade submissions: their cells run in a process of their own, what is looked at and the points stay in this one."""
+
+import multiprocessing
+import platform
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from albert_np.labs.guard import notes_on
+from albert_np.labs.points import AnswerFailed, Exercise, Lab, Written, judge
+from albert_np.labs.release import YOUR_ANSWER, pattern_of, released_cells, set_personal, template_cells
+from albert_np.labs.roster import personal_numbers
+from albert_np.labs.source import Cell
+from albert_np.labs.submissions import Submission
+
+__all__ = ["Grading", "grade", "grade_all", "written_answers"]
+
+Result = dict[str, Any]
+Progress = Callable[[Result, int, int], None]
+LONGEST_ANSWER = 20_000  # characters of a written answer that are kept
+
+
+@dataclass(frozen=True)
+class Grading:
+    """How a class is graded: everything that decides its points, so that it can be done again.
+
+    number: of the lab. seed: of all that is drawn. secret: of the course, from which personal numbers follow.
+    isolation: "auto", "require" (a RuntimeError where submissions cannot be kept apart) or "none". numbers: personal
+    ones, if they are known otherwise than by the secret.
+    """
+
+    number: str
+    seed: int
+    secret: bytes | None = None
+    isolation: str = "auto"
+    numbers: dict[str, Any] | None = None
+
+
+def grade(submission: Submission, grading: Grading) -> Result:
+    """Return what a submission gets: JSON of its verdicts, written answers and notes, and of what decided them.
+
+    RuntimeError if no process for it can be started, which is never the submission's doing.
+    """
+    from albert_np.labs import open_lab
+
+    lab = open_lab(grading.number)
+    numbers = personal_numbers(lab, grading.secret, submission.id)
+    numbers |= grading.numbers or {}
+    result: Result = {
+        "lab": lab.number,
+        "student": submission.id,
+        "name": submission.name,
+        "file": submission.path,
+        "sha256": submission.sha256,
+        "aside": list(submission.aside),
+        "problem": submission.problem,
+        "points": 0.0,
+        "of": sum(exercise.points for exercise in lab.machine),
+        "verdicts": [],
+        "cells": [],
+        "written": written_answers(submission.cells, lab),
+        "notes": [],
+        "personal": numbers,
+        "seed": grading.seed,
+        "isolation": "",
+        "versions": _versions(),
+    }
+    if submission.problem:
+        result["verdicts"] = [_verdict(e, f.name, 0.0, f.points, "") for e in lab.machine for f in e.findings]
+        return result
+    cells = _runnable(submission.cells, lab.number, numbers)
+    result["notes"] = notes_on([c for c in cells if c.code], lab) + _personal_note(submission.cells, cells)
+    _judge_all(result, lab, cells, numbers, grading)
+    result["points"] = round(sum(verdict["points"] for verdict in result["verdicts"]), 6)
+    return result
+
+
+def _judge_all(result: Result, lab: Lab, cells: Sequence[Cell], numbers: Any, grading: Grading) -> None:
+    from albert_np.labs.child import Child, Limits
+
+    limits = Limits(total=lab.seconds)
+    sources = [cell.source if cell.code else "" for cell in cells]
+    with Child(sources, limits, grading.isolation, withheld=lab.withheld, inert=("albert_np.labs",)) as child:
+        for exercise in lab.machine:
+            functions = {name: _function(child, name, cells) for name in exercise.functions}
+            for v in judge(exercise, functions, grading.seed, numbers):
+                result["verdicts"].append(_verdict(exercise, v.finding, v.points, v.of, v.message))
+        result["isolation"] = child.isolation
+        result["cells"] = [
+            {"cell": report.number, "outcome": report.outcome, "error": str(report.error or "")}
+            for report in child.report
+            if report.outcome not in ("ok", "skipped")
+        ]
+
+
+def _verdict(exercise: Exercise, finding: str, points: float, of: float, message: str) -> dict[str, Any]:
+    return {"exercise": exercise.id, "finding": finding, "points": points, "of": of, "message": message}
+
+
+def _function(child: Any, name: str, cells: Sequence[Cell]) -> Callable[..., Any]:
+    """Return a function of a submission, or one that says why there is none."""
+    try:
+        function: Callable[..., Any] = child.function(name)
+    except AnswerFailed as error:
+        why = str(error)
+        if any(not cell.code and re.search(rf"^[ \t]*def[ \t]+{name}\b", cell.source, re.M) for cell in cells):
+            why += "; it stands in a text cell: make that a code cell"
+
+        def function(*_: Any) -> Any:
+            raise AnswerFailed(why, "Missing")
+
+    return function
+
+
+def _runnable(cells: Sequence[Cell], number: str, numbers: Any) -> list[Cell]:
+    """Return the cells as they are run: without checks and figures as they were handed out, with the right numbers."""
+    handed_out = {_squeezed(c.source) for c in released_cells(number) if c.kind in ("check", "figure")}
+    result = []
+    for cell in cells:
+        if cell.code and _squeezed(cell.source) in handed_out:
+            cell = replace(cell, source="")
+        elif cell.code:
+            cell = replace(cell, source=set_personal(cell.source, numbers))
+        result.append(cell)
+    return result
+
+
+def _personal_note(before: Sequence[Cell], after: Sequence[Cell]) -> list[str]:
+    changed = any(
+        "PERSONAL" in new.source and "".join(old.source.split()) != "".join(new.source.split())
+        for old, new in zip(before, after, strict=True)
+    )
+    return ["PERSONAL in the notebook is not this student's: edited, or somebody else's notebook"] if changed else []
+
+
+def written_answers(cells: Iterable[Cell], lab: Lab) -> dict[str, str | None]:
+    """Return the text under each written question, by the question's id; None where the question is not found.
+
+    A question is known by its first line. What stands behind it, up to the next cell of the release, is the answer, and
+    so is what was written into the question's own cell.
+    """
+    released = [cell for cell in template_cells(lab.number) if cell.kind != "reply" and cell.source.strip()]
+    questions = {_first(cell.source): cell for cell in released if cell.kind == "written"}
+    headings = {_first(cell.source) for cell in released if not cell.code}
+    fixed = {_squeezed(cell.source) for cell in released if cell.code}
+    names = "|".join(name for exercise in lab.machine for name in exercise.functions)
+    asked = re.compile(rf"^def ({names})\b", re.M)
+    found: dict[str, str | None] = {e.id: None for e in lab.exercises if isinstance(e, Written)}
+    current = ""
+    for cell in cells:
+        known = (
+            _squeezed(cell.source) in fixed or asked.search(cell.source)
+            if cell.code
+            else _first(cell.source) in headings
+        )
+        lines = cell.source.split("\n")
+        if not cell.code and _first(cell.source) in questions:
+            question = questions[_first(cell.source)]
+            current, known = question.id, False
+            own = [pattern_of(line) for line in question.source.split("\n")]
+            lines = [line for line in lines if not any(each.fullmatch(line.strip()) for each in own)]
+        if known:
+            current = ""
+        elif current:
+            found[current] = _joined(found[current], lines)
+    return found
+
+
+def _joined(before: str | None, lines: Sequence[str]) -> str:
+    text = "\n".join(lines).replace(YOUR_ANSWER, "").strip()
+    return "\n\n".join(filter(None, (before, text)))[:LONGEST_ANSWER]
+
+
+def _first(source: str) -> str:
+    """Return the first line of a cell, which is what it is known by, without marks and spaces."""
+    line = next((line for line in source.split("\n") if line.strip()), "")
+    return re.sub(r"[\W_]+", "", line).casefold()
+
+
+def _squeezed(source: str) -> str:
+    return "".join(source.split())
+
+
+def _versions() -> dict[str, str]:
+    try:
+        own = version("albert-np")
+    except PackageNotFoundError:  # run from a copy, as on Gradescope
+        own = "a copy"
+    return {"albert_np": own, "numpy": np.__version__, "python": platform.python_version()}
+
+
+def grade_all(
+    submissions: Sequence[Submission],
+    grading: Grading,
+    jobs: int = 1,
+    progress: Progress = lambda result, done, total: None,
+) -> list[Result]:
+    """Grade submissions in so many processes at once; the order is theirs.
+
+    What goes wrong with one costs no other: a grading that fails is a result with a "failure", which a person must see
+    to. RuntimeError if no process for submissions can be started at all.
+    """
+    results: dict[int, Result] = {}
+
+    def keep(number: int, result: Result) -> None:
+        results[number] = result
+        progress(result, len(results), len(submissions))
+
+    if jobs > 1 and len(submissions) > 1:
+        _grade_in_pool(submissions, grading, jobs, keep)
+    for number, submission in enumerate(submissions):
+        if number not in results:
+            keep(number, _grade_safely(submission, grading))
+    return [results[number] for number in range(len(submissions))]
+
+
+def _grade_in_pool(
+    submissions: Sequence[Submission], grading: Grading, jobs: int, keep: Callable[[int, Result], None]
+) -> None:
+    """Grade what can be graded in processes; where one dies, the rest is left to the caller."""
+    context = multiprocessing.get_context("spawn")  # a fork of a process with threads may wait forever
+    with ProcessPoolExecutor(min(jobs, len(submissions)), mp_context=context) as pool:
+        futures: dict[Future[Result], int] = {
+            pool.submit(_grade_safely, submission, grading): number for number, submission in enumerate(submissions)
+        }
+        try:
+            for future in as_completed(futures):
+                keep(futures[future], future.result())
+        except BrokenProcessPool:
+            return
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _grade_safely(submission: Submission, grading: Grading) -> Result:
+    try:
+        return grade(submission, grading)
+    except Exception as error:
+        if type(error) is RuntimeError:  # no process can be started: nobody's can
+            raise
+        empty = replace(submission, cells=(), problem="it was not graded: a person must see to it")
+        return grade(empty, grading) | {"failure": f"{type(error).__name__}: {error}"}
