@@ -149,12 +149,12 @@ left.plot(sigma, [abs(orthogonalise(x)[0, 0]) for x in other], color=COLOURS["bl
 left.set(xscale="log", xlabel="singular value over the norm", ylabel="after five steps")
 right.plot(before / before.max(), color=COLOURS["grey"], label="before, over the largest")
 right.plot(after, color=COLOURS["blue"], label="after")
-right.set(xlabel="singular value, by rank of the one before", ylim=(0, 1.3))
+right.set(xlabel="singular value, the largest first", ylim=(0, 1.3))
 plain(left, right)
 legend(right)
 show(
     figure,
-    "Left: from about 0.005 on, five steps bring any value between 0.68 and 1.14. Right: 64 values from 1 to 0.1 become values near 1.",
+    "Left: from 0.01 on, five steps bring any value between 0.68 and 1.14. Right: 64 values from 1 to 0.1 become values near 1.",
 )
 
 # %% [markdown]
@@ -245,22 +245,22 @@ def whole(w):
 
 
 OPTIMIZERS = {  # step, what it keeps, peak rate, colour
-    "Adam": (adam, lambda w: (whole(w), whole(w)), 0.02, "grey"),
-    "Lion": (lion, lambda w: (whole(w),), 0.005, "orange"),
+    "Adam": (adam, lambda w: (whole(w), whole(w)), 0.03, "grey"),
+    "Lion": (lion, lambda w: (whole(w),), 0.003, "orange"),
     "Adafactor": (adafactor, lambda w: (np.zeros(w.shape[0]), np.zeros(w.shape[1])), 0.1, "green"),
-    "Muon": (muon, lambda w: (whole(w),), 0.1, "blue"),
+    "Muon": (muon, lambda w: (whole(w),), 0.03, "blue"),
 }
 
 
 def losses(name, seed):
     step_of, start, peak, _ = OPTIMIZERS[name]
     rng = np.random.default_rng(seed)
-    scales = np.geomspace(1, 0.03, inputs)[:, None]  # of the inputs: some say much, some little
-    goal = [rng.normal(size=(inputs, width)) / scales / 5, rng.normal(size=(width, 8)) / 7]
+    scales = np.geomspace(2, 0.2, inputs)  # of the inputs: some say much, some little
+    goal = [rng.normal(size=(inputs, 16)) / 5, rng.normal(size=(16, 8)) / 4]
     weights = [rng.normal(size=(inputs, width)) / 5, rng.normal(size=(width, 8)) / 7]
     states, found = [start(w) for w in weights], []
     for update in range(1, updates + 1):
-        x = rng.normal(size=(32, inputs)) * scales[:, 0]
+        x = rng.normal(size=(32, inputs)) * scales
         h = np.tanh(x @ weights[0])
         error = h @ weights[1] - np.tanh(x @ goal[0]) @ goal[1]
         found.append((error**2).mean())
@@ -283,7 +283,7 @@ plain(ax)
 legend(ax)
 show(
     figure,
-    "Loss against updates, four optimizers with three seeds each: the seeds of one lie closer together than the optimizers.",
+    "Loss against updates, three seeds each: Muon ends lowest, then Adam and Adafactor, Lion highest; seeds lie close together.",
 )
 
 # %% [markdown] lab="written" id="late" points=9
