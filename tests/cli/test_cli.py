@@ -14,7 +14,7 @@ from albert_np.cli import main
 from albert_np.pretraining import PretrainingRun, python_prose_source
 
 COMMANDS = (
-    "quickstart pretrain finetune evaluate fill-mask embed classify answer tokenize convert info verify notebooks "
+    "quickstart pretrain finetune evaluate fill-mask embed classify answer tokenize convert info verify notebooks labs "
     "experiment bench profile"
 ).split()
 WORDS = "the cat dog bird house river sees likes finds old small red green big quick and or with under near".split()
