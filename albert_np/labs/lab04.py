@@ -243,7 +243,7 @@ def _large_logits(answer: Answer) -> None:
     expect(np.all(np.isfinite(with_shift)), "dstudent is not finite for logits of 1e4.")
     expect_same("dstudent, 1e4 added to all logits of a row,", with_shift, _some_dstudent(answer, given))
     apart = given | {name: 5e3 * given[name] for name in ("student", "teacher")}
-    expect(np.all(np.isfinite(_some_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
+    expect(np.all(np.isfinite(_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
 
 
 def tied(ids: Any, M: Any, K: Any) -> Any:
