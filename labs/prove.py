@@ -91,7 +91,7 @@ def source_problems(lab: Lab, cells: list[Cell]) -> list[str]:
 
 
 def mistake_problems(lab: Lab, cells: list[Cell], mistake: dict[str, Any], seed: int = 0) -> list[str]:
-    """Return in what a planted mistake is not found as it should be."""
+    """Return in what a planted mistake is not found as it should be; answers that call the mistaken one lose too."""
     name = f"mistake {mistake['name']!r}"
     solved = solution_cells(cells)
     holders = [i for i, cell in enumerate(solved) if mistake["old"] in cell.source]
@@ -99,7 +99,8 @@ def mistake_problems(lab: Lab, cells: list[Cell], mistake: dict[str, Any], seed:
         return [f"{name}: the solution must hold its `old` once"]
     cell = solved[holders[0]]
     solved[holders[0]] = replace(cell, source=cell.source.replace(mistake["old"], mistake["new"]))
-    lost = [v for v in verdicts_of(lab, solved, seed) if not v.ok and v.message != WAITS]
+    asked = replace(lab, exercises=[one for one in lab.machine if one.id == mistake["exercise"]])
+    lost = [v for v in verdicts_of(asked, solved, seed) if not v.ok and v.message != WAITS]
     found = {(v.exercise, v.finding) for v in lost}
     wanted = {(mistake["exercise"], finding) for finding in mistake["findings"]}
     if found != wanted:

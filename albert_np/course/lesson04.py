@@ -61,6 +61,11 @@ def check_cross_entropy_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     known = {
         "the sign is turned round: p − 1 at the label": np.array([[0.75, -0.75]]),
         "the 1 of the label is not subtracted (4.9)": np.array([[0.25, 0.75]]),
+        "the 1 of the label is added: it is subtracted (4.9)": np.array([[1.25, 0.75]]),
+        "probs is missing: p − 1 at the label, p beside it": np.array([[-1.0, 0.0]]),
+        "divided by the number of classes: it is the number of counted rows": np.array([[-0.375, 0.375]]),
+        "label 0 is a class like the others; only -100 is ignored": np.array([[0.0, 0.0]]),
+        "the 1 is subtracted from the last class": np.array([[0.25, -0.25]]),
     }
     hand = backward(1.0, np.array([[0.25, 0.75]]), np.array([0]))
     yield equal("p = (1/4, 3/4), label 0", hand, np.array([[-0.75, 0.75]]), mistakes=known)

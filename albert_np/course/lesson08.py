@@ -26,6 +26,10 @@ def check_attention_forward(forward: Callable[..., Any]) -> Iterator[Any]:
         "the softmax runs over the queries: it belongs over the keys, the last axis": [[0.75, 0.5], [0.25, 0.5]],
         "these are the scores: the softmax is missing": [[LN3, 0.0], [0.0, 0.0]],
         "exp is not divided by the sum of its row": [[3.0, 1.0], [1.0, 1.0]],
+        "divided by the root of the number of keys: it is √D": _weights(
+            np.array([[LN3, 0.0], [0.0, 0.0]]) / math.sqrt(2)
+        ),
+        "the softmax runs over all scores: each query has its own": [[1 / 2, 1 / 6], [1 / 6, 1 / 6]],
     }
     yield equal("weights of the 2×2 case", probs, [[0.75, 0.25], [0.5, 0.5]], mistakes=known)
     known = {"probs is transposed here: row i holds the weights of query i": [[8.0], [4.0]]}

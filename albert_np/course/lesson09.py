@@ -103,6 +103,8 @@ def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
 
 def _why(mask: Any, attention_mask: Any) -> str:
     tokens, padding = mask[:, 0, 0][attention_mask == 1], mask[:, 0, 0][attention_mask == 0]
+    if (tokens == padding[0]).all():
+        return "tokens and padding get the same number"
     if (padding > 0).all():
         return "a positive number draws attention; np.finfo(dtype).min is the lowest, .tiny the smallest above 0"
     if tokens.max() < padding.min():

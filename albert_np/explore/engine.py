@@ -115,18 +115,29 @@ def _context_backward(attrs: Any, shapes: Any, dcontext: Any, dropped: Any, valu
     return np.einsum("bntd,bnsd->bnts", dcontext, value), np.einsum("bnts,bntd->bnsd", dropped, dcontext)
 
 
+def _log_softmax(x: Any) -> Any:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
 def _cross_entropy(attrs: Any, shapes: Any, logits: Any, labels: Any) -> Any:
-    probs = _softmax(logits)
     counted = np.flatnonzero(labels != attrs["ignore_index"])
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(-log_probs[counted, labels[counted]].sum() / attrs["denominator"]), probs
+    losses = -_log_softmax(logits)[counted, labels[counted]]
+    return np.asarray(losses.sum() / attrs["denominator"]), _softmax(logits)
 
 
 def _cross_entropy_backward(attrs: Any, shapes: Any, probs: Any, labels: Any) -> Any:
     counted = labels != attrs["ignore_index"]
     onehot = np.eye(probs.shape[1])[np.where(counted, labels, 0)]
     return (probs - onehot) * counted[:, None] * attrs["dloss"] / attrs["denominator"]
+
+
+def _soft_cross_entropy(attrs: Any, shapes: Any, logits: Any, targets: Any) -> Any:
+    return np.asarray(-(targets * _log_softmax(logits)).sum() / attrs["denominator"]), _softmax(logits)
+
+
+def _soft_cross_entropy_backward(attrs: Any, shapes: Any, probs: Any, targets: Any) -> Any:
+    return (probs * targets.sum(axis=-1, keepdims=True) - targets) * attrs["dloss"] / attrs["denominator"]
 
 
 def _binary_cross_entropy(attrs: Any, shapes: Any, x: Any, labels: Any) -> Any:
@@ -187,6 +198,8 @@ _KINDS: dict[str, Callable[..., Any]] = {
     "context_backward": _context_backward,
     "cross_entropy": _cross_entropy,
     "cross_entropy_backward": _cross_entropy_backward,
+    "soft_cross_entropy": _soft_cross_entropy,
+    "soft_cross_entropy_backward": _soft_cross_entropy_backward,
     "binary_cross_entropy": _binary_cross_entropy,
     "binary_cross_entropy_backward": lambda a, s, x, z: (_sigmoid(x) - z) * a["dloss"] / a["denominator"],
     "mean_squared_error": lambda a, s, x, z: np.asarray(((x - z) ** 2).sum() / a["denominator"]),

@@ -85,7 +85,7 @@ _DIFFERENTIATED = {
     "context": (0, 1),
 }
 
-_LOSSES = ("cross_entropy", "binary_cross_entropy", "mean_squared_error")
+_LOSSES = ("cross_entropy", "soft_cross_entropy", "binary_cross_entropy", "mean_squared_error")
 _MIRRORED_MOVES = {  # how a gradient may go back through a move of numbers
     "view": ("view", "put", "sum", "concat", "stack"),
     "gather": ("scatter",),

@@ -55,8 +55,8 @@ def pair_pass(
         values = [_made(tape, array, starts) for array in outputs]
         upstream = [TapeArray(rng.standard_normal(array.shape)) for array in outputs]
         probes = {value: dy.inner.copy() for value, dy in zip(values, upstream, strict=True)}
-        for array in upstream:
-            tape.add(array, live=True)
+        for array, name in zip(upstream, inspect.signature(backward).parameters, strict=False):
+            tape.values[tape.add(array, live=True)].name = name
         tape.turn_back()
         gradients = _gradients(backward(*upstream, cache), [(name, arguments[name]) for name in starts])
     found = {name: tape.number(gradient).value for name, gradient in zip(starts, gradients, strict=True)}
@@ -64,6 +64,8 @@ def pair_pass(
     if sum(program.values[i].array.size for row in program.rows for i in row.out) > LARGEST:
         raise ValueError(f"the pair computes more than {LARGEST:,} numbers: give smaller inputs")
     given = set(inspect.signature(backward).parameters)
+    for name, value in found.items():
+        program.values[value].name = program.values[value].name or f"d{name}"
     claims = _claims(program, tape, starts, found, probes, given)
     arrays = Arrays()
     data = export_rows(program, arrays, lambda shape, row, value: [""] * len(shape))

@@ -163,7 +163,8 @@ class Contribution(NamedTuple):
 
 
 _OPS = (
-    "embedding linear layer_norm activation tanh softmax dropout cross_entropy binary_cross_entropy mean_squared_error"
+    "embedding linear layer_norm activation tanh softmax dropout cross_entropy soft_cross_entropy binary_cross_entropy "
+    "mean_squared_error"
 )
 PAIRS = {f"{op}_{way}" for op in _OPS.split() for way in ("forward", "backward")}  # that are one step each
 _FOLLOWED = (Path(ops.__file__), Path(layers.__file__), Path(heads.__file__), Path(model.__file__).parent)

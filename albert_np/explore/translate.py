@@ -33,6 +33,9 @@ _FORWARD: dict[str, Callable[..., tuple[list[Any], list[Any], dict[str, Any]]]] 
     "cross_entropy": lambda c, logits, labels, ignore_index, denominator: (
         [logits, labels], [c.probs], {"ignore_index": ignore_index, "denominator": c.denominator}
     ),
+    "soft_cross_entropy": lambda c, logits, targets, denominator: (
+        [logits, targets], [c.probs], {"denominator": c.denominator}
+    ),
     "binary_cross_entropy": lambda c, x, labels, denominator: ([x, labels], [], {"denominator": c.denominator}),
     "mean_squared_error": lambda c, x, labels, denominator: ([x, labels], [], {"denominator": c.denominator}),
 }  # fmt: skip
@@ -46,6 +49,7 @@ _BACKWARD: dict[str, Callable[..., tuple[list[Any], dict[str, Any]]]] = {
     "softmax": lambda dy, c, f: ([dy, c.probs], {}),
     "dropout": lambda dy, c, f: ([dy, c.kept], {"scale": c.scale}),
     "cross_entropy": lambda dloss, c, f: ([c.probs, f.inputs[1]], {**f.attrs, "dloss": float(dloss)}),
+    "soft_cross_entropy": lambda dloss, c, f: ([c.probs, c.targets], {**f.attrs, "dloss": float(dloss)}),
     "binary_cross_entropy": lambda dloss, c, f: (f.inputs, {**f.attrs, "dloss": float(dloss)}),
     "mean_squared_error": lambda dloss, c, f: (f.inputs, {**f.attrs, "dloss": float(dloss)}),
 }

@@ -18,6 +18,7 @@ __all__ = [
     "expect",
     "expect_array",
     "expect_gradient",
+    "expect_one",
     "expect_same",
     "expect_slope",
     "expect_unchanged",
@@ -32,6 +33,11 @@ Suspect = tuple[str, Callable[[Floats], Floats]]  # a message, and what the expe
 STEP = 1e-3  # of a difference of fourth order in float64: truncation and rounding are then both near 1e-12
 TOLERANCE = 1e-7
 LARGE_SECONDS = 2.0
+
+
+def expect_one(name: str, got: Any) -> Any:
+    """Return the one value that a function gave, be it bare or in a tuple of one."""
+    return expect_values(got, [name])[0]
 
 
 def expect_same(
@@ -88,10 +94,16 @@ def expect_gradient(
     What fails is looked at again with a quarter of the step: an error of the differences shrinks, a wrong gradient
     stays wrong.
     """
+    scale = _noise(f, dy) / tolerance
     try:
-        expect_same(name, got, slopes(f, value, dy), tolerance, suspects, scale=1e-9)
+        expect_same(name, got, slopes(f, value, dy), tolerance, suspects, scale)
     except Wrong:
-        expect_same(name, got, slopes(f, value, dy, STEP / 4), tolerance, suspects, scale=1e-9)
+        expect_same(name, got, slopes(f, value, dy, STEP / 4), tolerance, suspects, scale)
+
+
+def _noise(f: Callable[[], Any], dy: Any) -> float:
+    """Return what rounding may do to a slope of Σ dy·f, which may be 0 in exact arithmetic."""
+    return 16 * float(np.finfo(np.float64).eps * np.sum(np.abs(dy * np.asarray(f())))) / STEP + 1e-15
 
 
 def expect_slope(
@@ -102,7 +114,7 @@ def expect_slope(
     The error is measured against the length of `got`, or that of the slope, if larger.
     """
     gradient, direction = expect_array(name, got, value.shape), rng.standard_normal(value.shape)
-    claimed, before = float(np.sum(gradient * direction)), value.copy()
+    claimed, before, noise = float(np.sum(gradient * direction)), value.copy(), _noise(f, dy)
     for step in (STEP, STEP / 4):
         terms = []
         for shift in (1, -1, 2, -2):
@@ -111,7 +123,7 @@ def expect_slope(
         value[...] = before
         near, far = terms[0] - terms[1], terms[2] - terms[3]
         slope = float(np.sum(dy * (8 * near - far)) / (12 * step))
-        if abs(claimed - slope) <= tolerance * max(float(np.linalg.norm(gradient)), abs(slope), 1e-9):
+        if abs(claimed - slope) <= tolerance * max(float(np.linalg.norm(gradient)), abs(slope)) + noise:
             return
     raise Wrong(f"along a random direction {name} gives the slope {claimed:.6g}, expected {slope:.6g}.")
 
@@ -242,7 +254,8 @@ def backward_exercise(
                     mine = dict(zip(names, got, strict=True))[name]
                     expect_gradient(name, mine, f, given[argument], dy, suspects=known)
                 except Wrong as wrong:
-                    raise Wrong(f"with {argument} of shape {given[argument].shape}: {wrong}") from None
+                    texts = "".join(f", {k} {v!r}" for k, v in given.items() if isinstance(v, str))
+                    raise Wrong(f"with {argument} of shape {given[argument].shape}{texts}: {wrong}") from None
 
     for name, (argument, points, question) in gradients.items():
         add_gradient(name, argument, points, question)

@@ -11,8 +11,8 @@ from albert_np.labs.checks import (
     expect,
     expect_array,
     expect_gradient,
+    expect_one,
     expect_same,
-    expect_values,
     slopes,
 )
 from albert_np.labs.points import Answer, Exercise, Lab
@@ -160,7 +160,7 @@ def _loss_forward(exercise: Exercise) -> None:
     def look(answer: Answer, shapes: Any, **options: Any) -> None:
         for shape in shapes:
             given = _loss_arguments(answer, *shape, **options)
-            (loss,) = expect_values(answer.smoothed_loss(*given.values()), ["loss"])
+            loss = expect_one("loss", answer.smoothed_loss(*given.values()))
             expect_same("loss", loss, loss_as_defined(**given))
 
     @exercise.finding("cross-entropy", 2, "With smoothing 0 and z_weight 0: the mean over rows of −log p[label].")
@@ -181,22 +181,22 @@ def _loss_forward(exercise: Exercise) -> None:
             given = _loss_arguments(answer, *shape, ignored=True)
             expected = loss_as_defined(**given)
             asked = np.mean(given["labels"] != IGNORED)
-            (loss,) = expect_values(answer.smoothed_loss(*given.values()), ["loss"])
+            loss = expect_one("loss", answer.smoothed_loss(*given.values()))
             suspects = [("all rows are its divisor.", lambda right, asked=asked: right * asked)]
             expect_same("loss", loss, expected, suspects=suspects)
 
     @exercise.finding("logits of 1e4", 1, OFF, side=True)
     def _far(answer: Answer) -> None:
         given = _loss_arguments(answer, 3, 5)
-        near = answer.smoothed_loss(*given.values())
+        near = expect_one("loss", answer.smoothed_loss(*given.values()))
         for shift in (1e4, -1e4):
-            far = answer.smoothed_loss(given["logits"] + shift, *list(given.values())[1:])
-            expect_same("loss", far, near, tolerance=1e-6)
+            far = given | {"logits": given["logits"] + shift}
+            expect_same("loss", expect_one("loss", answer.smoothed_loss(*far.values())), near, tolerance=1e-6)
 
     @exercise.finding("nothing is asked", 1, "No row has a label: the loss is 0.", side=True)
     def _nothing(answer: Answer) -> None:
         given = _loss_arguments(answer, 3, 5, smoothing=0.1, z_weight=0.1) | {"labels": np.full(3, IGNORED)}
-        (loss,) = expect_values(answer.smoothed_loss(*given.values()), ["loss"])
+        loss = expect_one("loss", answer.smoothed_loss(*given.values()))
         expect_same("loss", loss, 0.0)
 
     common_findings(
@@ -214,7 +214,7 @@ def _loss_forward(exercise: Exercise) -> None:
 def _loss_backward(exercise: Exercise) -> None:
     def look(answer: Answer, shape: tuple[int, int], suspects: Any = (), **options: Any) -> None:
         given = _loss_arguments(answer, *shape, **options)
-        (dlogits,) = expect_values(answer.smoothed_loss_backward(1.0, *given.values()), ["dlogits"])
+        dlogits = expect_one("dlogits", answer.smoothed_loss_backward(1.0, *given.values()))
         expect_gradient("dlogits", dlogits, partial(loss_as_defined, **given), given["logits"], 1.0, suspects=suspects)
 
     @exercise.finding("smoothing", 2, "What is the sum of the smoothed labels of a row? And of dlogits?")
@@ -236,16 +236,17 @@ def _loss_backward(exercise: Exercise) -> None:
     @exercise.finding("logits of 1e4", 1, OFF, side=True)
     def _far(answer: Answer) -> None:
         given = _loss_arguments(answer, 3, 5)
-        near = answer.smoothed_loss_backward(1.0, *given.values())
+        near = expect_one("dlogits", answer.smoothed_loss_backward(1.0, *given.values()))
         for shift in (1e4, -1e4):
-            far = answer.smoothed_loss_backward(1.0, given["logits"] + shift, *list(given.values())[1:])
-            expect_same("dlogits", far, near, tolerance=1e-6)
+            far = given | {"logits": given["logits"] + shift}
+            got = expect_one("dlogits", answer.smoothed_loss_backward(1.0, *far.values()))
+            expect_same("dlogits", got, near, tolerance=1e-6)
 
     @exercise.finding("nothing is asked", 1, "No row has a label: there is nothing to learn.", side=True)
     def _nothing(answer: Answer) -> None:
         given = _loss_arguments(answer, 3, 5, smoothing=0.1, z_weight=0.1) | {"labels": np.full(3, IGNORED)}
-        dlogits = expect_array("dlogits", answer.smoothed_loss_backward(1.0, *given.values()), (3, 5))
-        expect(not dlogits.any(), "dlogits is not 0 everywhere.")
+        dlogits = expect_one("dlogits", answer.smoothed_loss_backward(1.0, *given.values()))
+        expect(not expect_array("dlogits", dlogits, (3, 5)).any(), "dlogits is not 0 everywhere.")
 
 
 _loss_forward(LAB.exercise("smoothed_loss", "Cross-entropy with smoothing, z-loss and ignored rows"))

@@ -3,7 +3,9 @@
 `nbgrader autograde --no-execute` alone gives everybody full points; `bridge` then puts in what grading said.
 """
 
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from albert_np.labs.source import Cell, read_source
 
 __all__ = ["CONFIG", "bridge", "nbgrader_source"]
 
-CONFIG = """\
+CONFIG = f"""\
 c = get_config()
 c.CourseDirectory.course_id = "albert-np"
 c.OverwriteCells.add_missing_cells = True  # a cell that a student deleted costs its own points only
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.code_stub = {{"python": "raise NotImplementedError"}}
+c.ClearSolutions.text_stub = "{YOUR_ANSWER}"
 """
 
 
@@ -66,7 +69,7 @@ def bridge(
     """Put points into nbgrader's gradebook, and the first message about each exercise as its comment.
 
     assignment: its name there, that of the released notebook by default. Returns what could not be put, one line each.
-    FileNotFoundError if there is no such database; ImportError without nbgrader.
+    FileNotFoundError if there is no such database, ValueError if it is not nbgrader's; ImportError without nbgrader.
     """
     try:
         from nbgrader.api import Gradebook, MissingEntry
@@ -77,7 +80,7 @@ def bridge(
     notebook = release_path(lab.number).stem
     place = (notebook, assignment or notebook)
     remarks = []
-    with Gradebook(f"sqlite:///{Path(database).resolve()}") as book:
+    with Gradebook(f"sqlite:///{Path(database).resolve()}", course_id=_course_of(database)) as book:
         for result in results:
             student = result["student"]
             try:
@@ -94,6 +97,18 @@ def bridge(
                 remarks.append(f"{student}: {error}")
         book.db.commit()
     return remarks
+
+
+def _course_of(database: str | Path) -> str:
+    """Return the course that a gradebook belongs to: nbgrader would add another under any other name."""
+    try:
+        with closing(sqlite3.connect(f"{Path(database).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT id FROM course").fetchall()
+    except sqlite3.Error as error:
+        raise ValueError(f"{database} is not a gradebook of nbgrader: {error}") from error
+    if len(rows) != 1:
+        raise ValueError(f"{database} holds {len(rows)} courses; the bridge needs one")
+    return str(rows[0][0])
 
 
 def _put_machine(book: Any, result: Mapping[str, Any], lab: Lab, place: tuple[str, str]) -> None:

@@ -193,7 +193,8 @@ def _message(
             return str(error)
         return f"{error}; called as {answer.called}"
     except Wrong as wrong:
-        return " ".join(filter(None, (str(wrong), finding.question)))
+        text = str(wrong)
+        return " ".join(filter(None, (text if text.endswith((".", "?")) else f"{text}.", finding.question)))
     except Exception as error:  # an answer that a check was not prepared for is the answer's fault, and is said
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"what {answer.called} returned could not be used ({type(error).__name__}: {error}; in {last.name})"

@@ -157,7 +157,7 @@ def _files_of_folder(folder: Path, remarks: list[str]) -> Iterator[_File]:
                 if status.st_size > LARGEST_INNER_ZIP:
                     remarks.append(f"{shown} has {status.st_size / MIB:.0f} MiB: left out")
                 else:
-                    yield from _files_of_inner_zip(path.read_bytes(), shown, status.st_mtime, remarks)
+                    yield from _files_of_inner_zip(path.read_bytes, shown, status.st_mtime, remarks)
             else:
                 yield _File(shown, status.st_size, status.st_mtime, path.read_bytes)
 
@@ -192,17 +192,23 @@ def _files_of_zip(
             if inner or entry.file_size > LARGEST_INNER_ZIP:
                 remarks.append(f"{shown}: {clean(name)} is a zip too deep or too large: left out")
             else:
-                data = _member(archive, entry)()
-                yield from _files_of_inner_zip(data, prefix + name, _time_of(entry), remarks)
+                yield from _files_of_inner_zip(_member(archive, entry), prefix + name, _time_of(entry), remarks)
         else:
             yield _File(prefix + name, entry.file_size, _time_of(entry), _member(archive, entry))
 
 
-def _files_of_inner_zip(data: bytes, shown: str, modified: float, remarks: list[str]) -> Iterator[_File]:
-    """Yield the files of a zip that a student handed in, as lying in a folder of its name."""
+def _files_of_inner_zip(read: Callable[[], bytes], shown: str, modified: float, remarks: list[str]) -> Iterator[_File]:
+    """Yield the files of a zip that a student handed in, as lying in a folder of its name; its bytes are not kept."""
+
+    def files(said: list[str]) -> list[_File]:
+        return list(_files_of_zip(BytesIO(read()), shown, f"{shown[:-4]}/", said, inner=True))
+
+    def reader(path: str) -> Callable[[], bytes]:
+        return lambda: next(file.read() for file in files([]) if file.path == path)
+
     try:
-        for file in _files_of_zip(BytesIO(data), shown, f"{shown[:-4]}/", remarks, inner=True):
-            yield _File(file.path, file.size, modified, file.read)
+        for file in files(remarks):
+            yield replace(file, modified=modified, read=reader(file.path))
     except ValueError as error:
         remarks.append(str(error))
 
@@ -312,9 +318,9 @@ def _chosen(id: str, claims: list[_Claim], lab: str, stem: str) -> Submission:
     aside = []
     for other in others:
         same = rank(other)[:2] == rank(best)[:2]
-        aside.append(f"{other.file.path} ({'an earlier attempt' if same else 'another file'})")
+        aside.append(f"{clean(other.file.path)} ({'an earlier attempt' if same else 'another file'})")
     name = next((claim.name for claim in claims if claim.name), "")
-    path, size = best.file.path, best.file.size
+    path, size = clean(best.file.path), best.file.size
     data, problem = b"", ""
     cells: tuple[Cell, ...] = ()
     try:

@@ -51,6 +51,25 @@ def test_mistakes_are_rejected_with_a_message_that_points_to_them(number, name, 
     assert message in first_failure(report), report
 
 
+OTHERWISE = [
+    (number, name, answers)
+    for number in LESSONS
+    for name, cases in runpy.run_path(str(ROOT / "tests" / "course" / "right" / f"right{number}.py"))["RIGHT"].items()
+    for answers in cases
+]
+
+
+@pytest.mark.parametrize("number, name, answers", OTHERWISE, ids=[f"{o[0]}-{o[2][-1].__name__}" for o in OTHERWISE])
+def test_right_answers_written_otherwise_pass(number, name, answers):
+    report = getattr(checks(number), name)(*answers)
+    assert report.passed, report
+
+
+def test_every_check_is_tried_with_answers_written_otherwise_and_with_many_mistakes():
+    assert {(number, name) for number, name, _ in OTHERWISE} == {(c[0], c[1]) for c in CASES}
+    assert len(CASES) >= 300
+
+
 @pytest.mark.parametrize("number", LESSONS)
 def test_a_function_that_is_not_written_yet_is_no_error(number):
     def stub(*_, **__):

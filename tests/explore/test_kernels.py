@@ -160,6 +160,21 @@ def test_cross_entropy(modules, ignored, rows):
     check(modules, made)
 
 
+@pytest.mark.parametrize("counted", [1, 0])
+def test_soft_cross_entropy(modules, counted):
+    made = Pass()
+    logits, targets = 50 * normal(4, 6), RNG.random((4, 6)) * counted
+    targets[1] = 0  # a row that is not asked for
+    loss, cache = ops.soft_cross_entropy_forward(logits, targets, 2.5)
+    held = made.const(targets)
+    _, probs = made.row(
+        "soft_cross_entropy", [made.const(logits), held], np.asarray(loss), cache.probs, denominator=2.5
+    )
+    dlogits = ops.soft_cross_entropy_backward(0.3, cache)
+    made.row("soft_cross_entropy_backward", [probs, held], dlogits, dloss=0.3, denominator=2.5)
+    check(modules, made)
+
+
 @pytest.mark.parametrize("op", ["binary_cross_entropy", "mean_squared_error"])
 @pytest.mark.parametrize("shape", [(1,), (3, 4)])
 def test_losses_of_numbers(modules, op, shape):

@@ -63,6 +63,16 @@ def test_a_wrong_backward_op_is_named(name, monkeypatch):
     assert all(found.startswith(f"{name}_backward (") for found in differs), differs
 
 
+def test_a_wrong_loss_of_weighed_classes_is_named(monkeypatch):
+    config = model_and_batch()[0].config
+    model = models.AlbertForTokenClassification(config, dtype="float64")
+    batch = {"input_ids": [[5, 6, 7]], "labels": [[0, -100, 1]], "class_weights": [1.0, 2.0], "label_smoothing": 0.1}
+    assert explore(model, batch).differs == []
+    wrong = scaled("backward", "soft_cross_entropy", lambda dx, dy: dx * 2)
+    monkeypatch.setattr(ops, "soft_cross_entropy_backward", wrong)
+    assert explore(model, batch).differs == ["soft_cross_entropy_backward (loss)"]
+
+
 def buggy_attention(dcontext, cache):
     query, key, value, softmax, dropout, dropped = cache
     ddropped = dcontext @ value.swapaxes(-1, -2)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 from toys.labs import changed, plain, solved, stub, write
@@ -172,10 +173,11 @@ def test_wrong_exports_are_refused(tmp_path):
 
 
 @pytest.mark.instructor
-def test_nbgrader_takes_our_points_through_the_bridge(tmp_path):
+def test_nbgrader_takes_our_points_through_the_bridge(tmp_path, monkeypatch):
     """Generate, hand in, autograde without running, grade, bridge, feedback; then the points that nbgrader has."""
     from nbgrader.api import Gradebook
 
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")  # it calls alembic
     lab, stem = open_lab(NUMBER), release_path(NUMBER).stem
     course = tmp_path / "course"
     export_lab(lab, "nbgrader", course)

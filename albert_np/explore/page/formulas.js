@@ -6,7 +6,7 @@
 // `formulaOf` gives the formula of each output of a row; names are those of the code.
 import { figures } from "./dom.js";
 
-const ATOM = /\s*(?:'((?:[^']|'')*)'|([\p{L}][\p{L}\p{M}\d_′]*)|(\d+(?:\.\d+)?)|([Σ√^{}[\](),])|(.))/uy;
+const ATOM = /\s*(?:'((?:[^']|'')*)'|([\p{L}][\p{L}\p{M}\d_′₁-₉]*)|(\d+(?:\.\d+)?)|([Σ√^{}[\](),])|(.))/uy;
 
 /** MathML of a formula in the small notation. */
 export function mathml(source, display = "inline") {
@@ -176,6 +176,11 @@ const FORMULAS = {
     "probs[r,c] = {exp(logits[r,c] − max[r])}/{Σ[j] exp(logits[r,j] − max[r])}",
   ],
   cross_entropy_backward: () => ["dlogits[r,c] = {dloss}/{n} · (probs[r,c] − ('1 if 'c = label(r)' – else 0'))"],
+  soft_cross_entropy: () => [
+    "loss = −{1}/{n} Σ[r,c] targets[r,c] log(probs[r,c])",
+    "probs[r,c] = {exp(logits[r,c] − max[r])}/{Σ[j] exp(logits[r,j] − max[r])}",
+  ],
+  soft_cross_entropy_backward: () => ["dlogits[r,c] = {dloss}/{n} · (probs[r,c] Σ[j] targets[r,j] − targets[r,c])"],
   binary_cross_entropy: () => ["loss = −{1}/{n} Σ[i] (label[i] · log(σ(x[i])) + (1 − label[i]) · log(1 − σ(x[i])))"],
   binary_cross_entropy_backward: () => ["dx[i] = {dloss}/{n} · (σ(x[i]) − label[i])"],
   mean_squared_error: () => ["loss = {1}/{n} Σ[i] (x[i] − label[i])^{2}"],
@@ -234,6 +239,8 @@ const SLOT_NAMES = {
   context_backward: ["dcontext dropped value", "ddropped dvalue"],
   cross_entropy: ["logits labels", "loss probs"],
   cross_entropy_backward: ["probs labels", "dlogits"],
+  soft_cross_entropy: ["logits targets", "loss probs"],
+  soft_cross_entropy_backward: ["probs targets", "dlogits"],
   binary_cross_entropy: ["x labels", "loss"],
   binary_cross_entropy_backward: ["x labels", "dx"],
   mean_squared_error: ["x labels", "loss"],
@@ -247,14 +254,16 @@ export function slotName(data, rowIndex, side, slot) {
   return names ? names[slot] : glueNames(data, rowIndex)[side === "in" ? "ins" : "outs"][slot];
 }
 
-/** Names between ops: those of the values where each has its own, else letters. */
+/** Names between ops: those of the values, letters where they have none; a result is told apart from what it is made of. */
 function glueNames(data, rowIndex) {
-  const { in: inputs, out } = data.rows[rowIndex];
-  const own = [...inputs, ...out].map((id) => (id == null ? "0" : data.values[id].name.replace(/.*\./, "")));
-  const distinct = own.every(Boolean) && new Set(own).size === own.length;
-  const letters = inputs.length > 1 ? inputs.map((_, i) => String.fromCharCode(97 + (i % 26))) : ["x"];
-  const results = out.length > 1 ? out.map((_, i) => `y${i + 1}`) : ["y"];
-  return { ins: distinct ? own.slice(0, inputs.length) : letters, outs: distinct ? own.slice(inputs.length) : results };
+  const { kind, in: inputs, out } = data.rows[rowIndex];
+  const own = (id) => (id == null ? "0" : data.values[id].name.replace(/.*\./, ""));
+  const taken = new Set([...inputs, ...out].map(own));
+  const free = (name) => (taken.has(name) ? free(`${name}′`) : name);
+  const ins = inputs.map((id, i) => own(id) || free(inputs.length > 1 ? String.fromCharCode(97 + (i % 26)) : "x"));
+  if (kind === "copy") return { ins, outs: out.map((_, i) => `${ins[0]}${"₁₂₃₄₅₆₇₈₉"[i] ?? `_${i + 1}`}`) };
+  const outs = out.map((id, i) => own(id) || free(out.length > 1 ? `y${i + 1}` : "y"));
+  return { ins, outs: outs.map((name) => (ins.includes(name) ? `${name}′` : name)) };
 }
 
 /** The formulas of a row's outputs in the small notation. */

@@ -403,6 +403,25 @@ function crossEntropyBackward([probs, labels], [[, width]], { ignore_index: igno
   return [dlogits];
 }
 
+function softCrossEntropy([logits, targets], [[, width]], { denominator }) {
+  const probs = new Float64Array(logits.length);
+  let loss = 0;
+  for (let from = 0; from < logits.length; from += width) {
+    const [largest, total] = softmaxRow(logits, probs, from, width);
+    for (let c = from; c < from + width; c++) loss -= targets[c] * (logits[c] - largest - Math.log(total));
+  }
+  return [Float64Array.of(loss / denominator), probs];
+}
+
+function softCrossEntropyBackward([probs, targets], [[, width]], { denominator, dloss }) {
+  const dlogits = new Float64Array(probs.length);
+  for (let from = 0; from < probs.length; from += width) {
+    const total = sumOf(targets.subarray(from, from + width));
+    for (let c = from; c < from + width; c++) dlogits[c] = (probs[c] * total - targets[c]) * (dloss / denominator);
+  }
+  return [dlogits];
+}
+
 /** -(z log σ(x) + (1 - z) log(1 - σ(x))) of a logit x and a label z. */
 export function binaryCrossEntropyOf(x, z) {
   return Math.max(x, 0) - x * z + Math.log1p(Math.exp(-Math.abs(x)));
@@ -598,6 +617,8 @@ export const KERNELS = {
   context_backward: contextBackward,
   cross_entropy: crossEntropy,
   cross_entropy_backward: crossEntropyBackward,
+  soft_cross_entropy: softCrossEntropy,
+  soft_cross_entropy_backward: softCrossEntropyBackward,
   binary_cross_entropy: ([x, labels], shapes, { denominator }) => [
     Float64Array.of(sumOf(mapArray(binaryCrossEntropyOf, x, labels)) / denominator),
   ],

@@ -88,6 +88,74 @@ def step_left_behind(forward, backward, x):
     return relative(dx, expected)
 
 
+def a_ramp(forward, backward, x):
+    return relative(*both(forward, backward, x, lambda shape: np.arange(1.0, 1 + np.prod(shape)).reshape(shape)))
+
+
+def equal_rows(forward, backward, x):
+    return relative(
+        *both(forward, backward, x, lambda shape: np.random.default_rng(0).normal(size=shape[-1:]) * np.ones(shape))
+    )
+
+
+def equal_columns(forward, backward, x):
+    def draw(shape):
+        return np.random.default_rng(0).normal(size=(shape[0], 1)) * np.ones(shape)
+
+    return relative(*both(forward, backward, x, draw))
+
+
+def step_too_small(forward, backward, x):
+    y, cache = forward(x)
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    return relative(backward(dy, cache), differences(forward, x, dy, 1e-12))
+
+
+def step_too_large(forward, backward, x):
+    y, cache = forward(x)
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    return relative(backward(dy, cache), differences(forward, x, dy, 1e-2))
+
+
+def not_halved(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return relative(dx, 2 * expected)
+
+
+def another_dy_for_the_difference(forward, backward, x):
+    y, cache = forward(x)
+    rng = np.random.default_rng(0)
+    return relative(backward(rng.normal(size=y.shape), cache), differences(forward, x, rng.normal(size=y.shape)))
+
+
+def compared_with_itself(forward, backward, x):
+    dx, _ = both(forward, backward, x)
+    return relative(dx, dx)
+
+
+def errors_of_all_entries(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return abs(dx - expected) / abs(expected).max()
+
+
+def only_the_signs(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return float((np.sign(dx) != np.sign(expected)).mean())
+
+
+def a_verdict(forward, backward, x):
+    return bool(relative(*both(forward, backward, x)) < 1e-6)
+
+
+def sums_alone(forward, backward, x):
+    dx, expected = both(forward, backward, x)
+    return abs(dx.sum() - expected.sum()) / abs(expected).max()
+
+
+def nothing_returned(forward, backward, x):
+    relative(*both(forward, backward, x))
+
+
 MISTAKES = {
     "check_gradient_error": [
         ((ones_upstream,), "random and not ones"),
@@ -100,5 +168,18 @@ MISTAKES = {
         ((shape_of_x,), "y has shape (3, 2)"),
         ((in_float32,), "in float64"),
         ((step_left_behind,), "put the old numbers back"),
+        ((a_ramp,), "np.arange is a ramp"),
+        ((equal_rows,), "equal rows cannot see"),
+        ((equal_columns,), "same dy"),
+        ((step_too_small,), "near 1e-5"),
+        ((step_too_large,), "near 1e-5"),
+        ((not_halved,), "from x - h to x + h it is 2h"),
+        ((another_dy_for_the_difference,), "do both use the same dy"),
+        ((compared_with_itself,), "was something divided by 0"),
+        ((errors_of_all_entries,), "expected one number"),
+        ((only_the_signs,), "is the size of the difference compared"),
+        ((a_verdict,), "expected one number"),
+        ((sums_alone,), "so are sums over x"),
+        ((nothing_returned,), "is a `return` missing"),
     ]
 }

@@ -103,6 +103,77 @@ def label_of_the_last_class(dloss, probs, labels):
     return (probs - onehot) * (dloss / count_of(labels))
 
 
+def other_sign_of_softmax(dy, probs):
+    return probs * ((dy * probs).sum(axis=-1, keepdims=True) - dy)
+
+
+def over_everything(dy, probs):
+    return probs * (dy - (dy * probs).sum())
+
+
+def softmax_of_probs(dy, probs):
+    probs = np.exp(probs) / np.exp(probs).sum(axis=-1, keepdims=True)
+    return probs * (dy - (dy * probs).sum(axis=-1, keepdims=True))
+
+
+def no_return(dy, probs):
+    probs * (dy - (dy * probs).sum(axis=-1, keepdims=True))
+
+
+def jacobian_itself(dy, probs):
+    return np.diag(probs) - np.outer(probs, probs)
+
+
+def zero_for_all(dloss, probs, labels):
+    counted = labels != -100
+    if not counted.any():
+        return 0
+    return right_numerator(probs, labels) * (dloss / counted.sum())
+
+
+def onehot_of_the_negative(dloss, probs, labels):
+    dlogits = probs.copy()
+    for row, label in enumerate(labels):
+        if label != -100:
+            dlogits[row, label] += 1
+    return dlogits * ((labels != -100)[:, None] * dloss / count_of(labels))
+
+
+def divided_by_the_classes(dloss, probs, labels):
+    return right_numerator(probs, labels) * (dloss / probs.shape[1])
+
+
+def label_alone(dloss, probs, labels):
+    dlogits = np.zeros_like(probs)
+    dlogits[np.arange(len(labels)), np.where(labels == -100, 0, labels)] = -1
+    return dlogits * ((labels != -100)[:, None] * dloss / count_of(labels))
+
+
+def label_zero_ignored(dloss, probs, labels):
+    counted = labels > 0
+    dlogits = probs.copy()
+    dlogits[np.arange(len(labels)), np.where(counted, labels, 0)] -= 1
+    return dlogits * (counted[:, None] * dloss / max(1, counted.sum()))
+
+
+def only_counted_rows(dloss, probs, labels):
+    counted = labels != -100
+    return right_numerator(probs, labels)[counted] * (dloss / count_of(labels))
+
+
+def dloss_squared(dloss, probs, labels):
+    return right_numerator(probs, labels) * (dloss * dloss / count_of(labels))
+
+
+def through_the_logarithm_again(dloss, probs, labels):
+    with np.errstate(all="ignore"):
+        logits = np.log(probs)
+    probs = np.exp(logits - logits.max(-1, keepdims=True)) / np.exp(logits - logits.max(-1, keepdims=True)).sum(
+        -1, keepdims=True
+    )
+    return right_numerator(probs + 0 * logits, labels) * (dloss / count_of(labels))
+
+
 MISTAKES = {
     "check_softmax_backward": [
         ((diagonal_only,), "the diagonal alone"),
@@ -114,6 +185,11 @@ MISTAKES = {
         ((zero,), "every number is 0"),
         ((through_the_logarithm,), "probs holds exact zeros"),
         ((in_place,), "changed its argument dy"),
+        ((other_sign_of_softmax,), "the sign is turned round"),
+        ((over_everything,), "over everything"),
+        ((softmax_of_probs,), "dx for p = (1/4, 3/4)"),
+        ((no_return,), "is a `return` missing"),
+        ((jacobian_itself,), "got shape (2, 2), expected (2,)"),
     ],
     "check_cross_entropy_backward": [
         ((divided_by_all_rows,), "not of all rows"),
@@ -126,5 +202,13 @@ MISTAKES = {
         ((no_care_of_the_empty_case,), "something was divided by it"),
         ((through_the_probability,), "logits of ±1e30"),
         ((probs_in_place,), "changed its argument probs"),
+        ((zero_for_all,), "with every row ignored, dlogits is 0: got shape ()"),
+        ((onehot_of_the_negative,), "the 1 of the label is added"),
+        ((divided_by_the_classes,), "divided by the number of classes"),
+        ((label_alone,), "probs is missing"),
+        ((label_zero_ignored,), "label 0 is a class like the others"),
+        ((only_counted_rows,), "got shape (5, 5), expected (7, 5)"),
+        ((dloss_squared,), "dlogits, against the package"),
+        ((through_the_logarithm_again,), "exactly 0 here"),
     ],
 }

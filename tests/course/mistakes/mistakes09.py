@@ -70,6 +70,75 @@ def positive(attention_mask, dtype):
     return (1 - attention_mask[:, None, None, :].astype(dtype)) * np.finfo(dtype).tiny
 
 
+def split_in_place(x, heads):
+    x -= x.mean()
+    return split_heads(x, heads)
+
+
+def split_transposed_twice(x, heads):
+    B, T, H = x.shape
+    return x.reshape(B, T, heads, H // heads).transpose(0, 2, 3, 1)
+
+
+def split_of_the_batch(x, heads):
+    B, T, H = x.shape
+    return x.transpose(2, 1, 0).reshape(heads, H // heads, T, B).transpose(3, 0, 2, 1)[::-1]
+
+
+def split_a_single_head(x, heads):
+    return x[:, None, :, : x.shape[-1] // heads]
+
+
+def merge_by_sum(context):
+    return np.tile(context.sum(axis=1), context.shape[1])
+
+
+def merge_not_joined(context):
+    return context.transpose(0, 2, 1, 3)
+
+
+def merge_first_head(context):
+    return context[:, 0]
+
+
+def merge_returns_nothing(context):
+    context.transpose(0, 2, 1, 3)
+
+
+def without_an_axis_for_heads(attention_mask, dtype):
+    return (1 - attention_mask[:, None, :].astype(dtype)) * np.finfo(dtype).min
+
+
+def full_square(attention_mask, dtype):
+    both = attention_mask[:, None, :, None] * attention_mask[:, None, None, :]
+    return (1 - both.astype(dtype)) * np.finfo(dtype).min
+
+
+def whole_numbers(attention_mask, dtype):
+    return (1 - attention_mask[:, None, None, :]) * np.iinfo(np.int64).min
+
+
+def times_infinity(attention_mask, dtype):
+    return (1 - attention_mask[:, None, None, :].astype(dtype)) * dtype(-np.inf)
+
+
+def lowest_for_all(attention_mask, dtype):
+    return np.full((len(attention_mask), 1, 1, attention_mask.shape[1]), np.finfo(dtype).min)
+
+
+def nothing_masked(attention_mask, dtype):
+    return np.zeros((len(attention_mask), 1, 1, attention_mask.shape[1]), dtype)
+
+
+def highest(attention_mask, dtype):
+    return (1 - attention_mask[:, None, None, :].astype(dtype)) * np.finfo(dtype).max
+
+
+def mask_edited(attention_mask, dtype):
+    attention_mask -= 1
+    return -attention_mask[:, None, None, :].astype(dtype) * np.finfo(dtype).min
+
+
 MISTAKES = {
     "check_heads": [
         ((split_without_transpose, merge_heads), "a token has to stay"),
@@ -78,6 +147,62 @@ MISTAKES = {
         ((split_heads, merge_without_transpose), "a row mixes positions"),
         ((split_heads, merge_with_positions_last), "heads take turns"),
         ((split_heads, merge_by_mean), "not averaged"),
+        (
+            (
+                split_in_place,
+                merge_heads,
+            ),
+            "changed its argument x",
+        ),
+        (
+            (
+                split_transposed_twice,
+                merge_heads,
+            ),
+            "got shape (2, 3, 4, 5), expected (2, 3, 5, 4)",
+        ),
+        (
+            (
+                split_of_the_batch,
+                merge_heads,
+            ),
+            "reshape to (B, T, heads, D)",
+        ),
+        (
+            (
+                split_a_single_head,
+                merge_heads,
+            ),
+            "got shape (2, 1, 5, 4)",
+        ),
+        (
+            (
+                split_heads,
+                merge_by_sum,
+            ),
+            "not added",
+        ),
+        (
+            (
+                split_heads,
+                merge_not_joined,
+            ),
+            "got shape (2, 5, 3, 4), expected (2, 5, 12)",
+        ),
+        (
+            (
+                split_heads,
+                merge_first_head,
+            ),
+            "got shape (2, 5, 4), expected (2, 5, 12)",
+        ),
+        (
+            (
+                split_heads,
+                merge_returns_nothing,
+            ),
+            "merge_returns_nothing returned None",
+        ),
     ],
     "check_additive_mask": [
         ((inverted,), "exchanged"),
@@ -87,5 +212,13 @@ MISTAKES = {
         ((of_queries,), "one row of keys for all heads and queries"),
         ((always_float64,), "the dtype: got float64"),
         ((positive,), ".tiny the smallest above 0"),
+        ((without_an_axis_for_heads,), "got shape (3, 1, 5)"),
+        ((full_square,), "got shape (3, 1, 5, 5)"),
+        ((whole_numbers,), "the dtype: got int64"),
+        ((times_infinity,), "every number is finite"),
+        ((lowest_for_all,), "the same number"),
+        ((nothing_masked,), "the same number"),
+        ((highest,), "a positive number draws attention"),
+        ((mask_edited,), "changed its argument attention_mask"),
     ],
 }

@@ -62,6 +62,83 @@ def in_place(dy, cache, g):
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
+def scope_forgotten(dy, cache, g):
+    return norm_backward(dy, cache.full_layer_layer_norm, g)
+
+
+def scope_without_its_dot(dy, cache, g):
+    return norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm"))
+
+
+def attention_in_the_scope_of_the_layer(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    return da + attention_branch_backward(da, cache.attention, g)
+
+
+def one_scope_for_both_norms(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("full_layer_layer_norm."))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def one_cache_for_both_norms(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.full_layer_layer_norm, g.scope("attention.LayerNorm."))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def dy_into_the_feed_forward_part(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(dy, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def attention_counted_twice(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    attention_branch_backward(da, cache.attention, g.scope("attention."))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def only_the_last_norm(dy, cache, g):
+    return norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+
+
+def nothing_returned(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def gradients_beside_dx(dy, cache, g):
+    return only_the_last_norm(dy, cache, g), g
+
+
+def skip_of_the_attention_from_dh(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    return dh + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def cache_of_another_name(dy, cache, g):
+    return norm_backward(dy, cache.layer_norm, g.scope("full_layer_layer_norm."))
+
+
+def minus_at_the_join(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    dh = ds - feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
 MISTAKES = {
     "check_layer_backward": [
         ((without_the_skip_around_the_feed_forward_part,), "nothing comes through the feed-forward part"),
@@ -72,5 +149,18 @@ MISTAKES = {
         ((in_the_order_of_forward,), "in the reverse order of forward"),
         ((norms_not_learned,), "Nothing arrived in attention.LayerNorm.weight"),
         ((in_place,), "changed its argument dy"),
+        ((scope_forgotten,), "g has no 'weight': is a g.scope(…) missing"),
+        ((scope_without_its_dot,), "g has no 'full_layer_layer_normweight'"),
+        ((attention_in_the_scope_of_the_layer,), "is a g.scope(…) missing"),
+        ((one_scope_for_both_norms,), "attention.LayerNorm.weight"),
+        ((one_cache_for_both_norms,), "wrong in"),
+        ((dy_into_the_feed_forward_part,), "wrong in"),
+        ((attention_counted_twice,), "wrong in attention.query.weight"),
+        ((only_the_last_norm,), "Nothing arrived in"),
+        ((nothing_returned,), "is a `return` missing"),
+        ((gradients_beside_dx,), "returned 2 values, expected one value (dx)"),
+        ((skip_of_the_attention_from_dh,), "dx, against the package"),
+        ((cache_of_another_name,), "in your line"),
+        ((minus_at_the_join,), "look at `dh`"),
     ]
 }

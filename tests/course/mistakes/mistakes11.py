@@ -99,6 +99,93 @@ def always_float64(dy, caches, backward, shapes):
     return dy, total
 
 
+def first_cache_for_all(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for _ in caches:
+        dy, gradients = backward(dy, caches[0])
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def last_layer_forgotten(dy, caches, backward, shapes):
+    return right(dy, caches[:-1], backward, shapes)
+
+
+def right(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def first_one_kept(dy, caches, backward, shapes):
+    total = {}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total.setdefault(name, gradient)
+    return dy, {**zeros(dy, shapes), **total}
+
+
+def dy_returned(dy, caches, backward, shapes):
+    return dy, right(dy, caches, backward, shapes)[1]
+
+
+def gradients_alone(dy, caches, backward, shapes):
+    return right(dy, caches, backward, shapes)[1]
+
+
+def order_of_the_two(dy, caches, backward, shapes):
+    dx, total = right(dy, caches, backward, shapes)
+    return total, dx
+
+
+def list_of_gradients(dy, caches, backward, shapes):
+    dx, total = right(dy, caches, backward, shapes)
+    return dx, list(total.values())
+
+
+def caches_reversed_in_place(dy, caches, backward, shapes):
+    caches.reverse()
+    return right(dy, caches[::-1], backward, shapes)
+
+
+def caches_popped(dy, caches, backward, shapes):
+    total = zeros(dy, shapes)
+    while caches:
+        dy, gradients = backward(dy, caches.pop())
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def dx_added_up(dy, caches, backward, shapes):
+    total, dx = zeros(dy, shapes), 0
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        dx = dx + dy
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dx, total
+
+
+def one_shape_for_all(dy, caches, backward, shapes):
+    total = {name: np.zeros(1, dtype=dy.dtype) for name in shapes}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def groups_scaled_by_their_size(dy, caches, backward, shapes):
+    dx, total = right(dy, caches, backward, shapes)
+    return dx, {name: gradient / np.sqrt(len(caches)) for name, gradient in total.items()}
+
+
 MISTAKES = {
     "check_shared_backward": [
         ((overwritten,), "`=` stands where"),
@@ -111,5 +198,17 @@ MISTAKES = {
         ((sum_kept_in_the_first_gradient,), "changed its argument dy"),
         ((only_what_was_used,), "unused has no gradient"),
         ((always_float64,), "got float64"),
+        ((first_cache_for_all,), "the first layer's cache"),
+        ((last_layer_forgotten,), "the last layer is forgotten"),
+        ((first_one_kept,), "went back first alone"),
+        ((dy_returned,), "what the last call returned"),
+        ((gradients_alone,), "expected 2 values (dx, gradients)"),
+        ((order_of_the_two,), "expected a dictionary"),
+        ((list_of_gradients,), "got a list, expected a dictionary"),
+        ((caches_reversed_in_place,), "changed its argument caches"),
+        ((caches_popped,), "changed its argument caches"),
+        ((dx_added_up,), "by hand: dx"),
+        ((one_shape_for_all,), "in your line"),
+        ((groups_scaled_by_their_size,), "got 23.6714, expected 41"),
     ]
 }

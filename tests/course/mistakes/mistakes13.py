@@ -103,6 +103,85 @@ def not_the_chosen(ids, chosen, mask_id, ordinary_ids, rng):
     return replaced(ids, ~chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n))
 
 
+def a_float(rng, longest):
+    return float(drawn(rng, 1 / np.arange(1, longest + 1)))
+
+
+def an_array(rng, longest):
+    return np.array([drawn(rng, 1 / np.arange(1, longest + 1))])
+
+
+def many_at_once(rng, longest):
+    return rng.integers(1, longest + 1, size=10)
+
+
+def always_one(rng, longest):
+    rng.random()
+    return 1
+
+
+def of_the_time(rng, longest):
+    return drawn(np.random.default_rng(), 1 / np.arange(1, longest + 1))
+
+
+def a_fixed_seed(rng, longest):
+    return drawn(np.random.default_rng(0), 1 / np.arange(1, longest + 1))
+
+
+def one_too_many(rng, longest):
+    return drawn(rng, 1 / np.arange(1, longest + 2))
+
+
+def exponential(rng, longest):
+    return drawn(rng, np.exp(-np.arange(1.0, longest + 1)))
+
+
+def nothing_drawn_back(rng, longest):
+    drawn(rng, 1 / np.arange(1, longest + 1))
+
+
+def shares_not_summed(rng, longest):
+    weights = 1 / np.arange(1, longest + 1)
+    return 1 + int((weights[1:] <= rng.random()).sum())
+
+
+def float_ids(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n)).astype(float)
+
+
+def only_the_chosen_back(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n))[chosen]
+
+
+def nothing_returned(ids, chosen, mask_id, ordinary_ids, rng):
+    replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n))
+
+
+def swapped_shares(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n), masked=0.1, at_random=0.8)
+
+
+def global_luck(ids, chosen, mask_id, ordinary_ids, rng):
+    luck = np.array([random.random() for _ in range(chosen.sum())])
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n), luck=luck)
+
+
+def two_numbers_a_place(ids, chosen, mask_id, ordinary_ids, rng):
+    input_ids, places = ids.copy(), np.flatnonzero(chosen)
+    input_ids[places[rng.random(len(places)) < 0.8]] = mask_id
+    at_random = places[rng.random(len(places)) < 0.1]
+    input_ids[at_random] = rng.choice(ordinary_ids, len(at_random))
+    return input_ids
+
+
+def never_kept(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, chosen, mask_id, rng, lambda n: rng.choice(ordinary_ids, n), at_random=0.2)
+
+
+def everything_is_chosen(ids, chosen, mask_id, ordinary_ids, rng):
+    return replaced(ids, np.ones_like(chosen), mask_id, rng, lambda n: rng.choice(ordinary_ids, n))
+
+
 MISTAKES = {
     "check_span_length": [
         ((uniform,), "“all lengths alike”"),
@@ -113,6 +192,16 @@ MISTAKES = {
         ((halved_each_time,), "“halved at each step”"),
         ((squared,), "“1/n²”"),
         ((from_a_global_generator,), "draw from `rng` alone"),
+        ((a_float,), "got a float: int(…) makes it one"),
+        ((an_array,), "got a ndarray (1,)"),
+        ((many_at_once,), "got a ndarray (10,)"),
+        ((always_one,), "got [1]"),
+        ((of_the_time,), "draw from `rng` alone"),
+        ((a_fixed_seed,), "nothing was drawn from it"),
+        ((one_too_many,), "got [1, 2, 3, 4]"),
+        ((exponential,), "e^(-n)"),
+        ((nothing_drawn_back,), "is a `return` missing"),
+        ((shares_not_summed,), "longest 3, share of n = 1"),
     ],
     "check_replace_tokens": [
         ((all_masked,), "share masked: 1.0"),
@@ -125,5 +214,13 @@ MISTAKES = {
         ((one_piece_for_all,), "never came"),
         ((in_place,), "changed its argument ids"),
         ((not_the_chosen,), "turned round"),
+        ((float_ids,), "got float64 of shape (30,), expected whole numbers"),
+        ((only_the_chosen_back,), "of shape (10,), expected whole numbers of shape (30,)"),
+        ((nothing_returned,), "is a `return` missing"),
+        ((swapped_shares,), "share masked: 0.1"),
+        ((global_luck,), "draw from `rng` alone"),
+        ((two_numbers_a_place,), "one number u for each place"),
+        ((never_kept,), "share replaced at random: 0.1990"),
+        ((everything_is_chosen,), "some were replaced"),
     ],
 }

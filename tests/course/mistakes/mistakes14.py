@@ -122,6 +122,82 @@ def in_place(w, g, m, v, *rest):
     return w, m, v
 
 
+def betas_exchanged(w, g, m, v, step, *rest):
+    w, _, _ = step_with(ratio_of, w, g, m, v, step, *rest)
+    return w, 0.1 * m + 0.9 * g, 0.999 * v + 0.001 * g * g
+
+
+def second_moment_of_g(w, g, m, v, step, *rest):
+    w, m, _ = step_with(ratio_of, w, g, m, v, step, *rest)
+    return w, m, 0.999 * v + 0.001 * g
+
+
+def one_beta_for_both(w, g, m, v, step, *rest):
+    w, m, _ = step_with(ratio_of, w, g, m, v, step, *rest)
+    return w, m, 0.9 * v + 0.1 * g * g
+
+
+def weight_alone(*arguments):
+    return step_with(ratio_of, *arguments)[0]
+
+
+def uphill(w, g, m, v, *rest):
+    new, m, v = step_with(ratio_of, w, g, m, v, *rest)
+    return 2 * w - new, m, v
+
+
+def root_forgotten(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = m / (1 - 0.9**step) / (v / (1 - 0.999**step) + 1e-6)
+    if excluded:
+        return w - learning_rate * u, m, v
+    u = u + weight_decay * w
+    return w - learning_rate * ratio_of(w, u) * u, m, v
+
+
+def only_v_corrected(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = m / (np.sqrt(v / (1 - 0.999**step)) + 1e-6)
+    if excluded:
+        return w - learning_rate * u, m, v
+    u = u + weight_decay * w
+    return w - learning_rate * ratio_of(w, u) * u, m, v
+
+
+def only_m_corrected(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = moments(g, m, v)
+    u = m / (1 - 0.9**step) / (np.sqrt(v) + 1e-6)
+    if excluded:
+        return w - learning_rate * u, m, v
+    u = u + weight_decay * w
+    return w - learning_rate * ratio_of(w, u) * u, m, v
+
+
+def ratio_clipped_at_one(*arguments):
+    return step_with(lambda w, u: min(1.0, ratio_of(w, u)), *arguments)
+
+
+def ratio_of_squares(*arguments):
+    return step_with(lambda w, u: ratio_of(w, u) ** 2, *arguments)
+
+
+def ratio_of_largest(*arguments):
+    return step_with(lambda w, u: abs(w).max() / max(abs(u).max(), 1e-30), *arguments)
+
+
+def corrected_as_at_the_first_step(w, g, m, v, step, *rest):
+    return step_with(ratio_of, w, g, m, v, 1, *rest)
+
+
+def moments_start_anew(w, g, m, v, step, *rest):
+    return step_with(ratio_of, w, g, 0 * m, 0 * v, step, *rest)
+
+
+def order_of_the_three(*arguments):
+    w, m, v = step_with(ratio_of, *arguments)
+    return m, v, w
+
+
 MISTAKES = {
     "check_lamb_step": [
         ((no_trust_ratio,), "without decay: ‖Δw‖ / ‖w‖ = η"),
@@ -141,5 +217,19 @@ MISTAKES = {
         ((corrected_moments_returned,), "not m divided"),
         ((epsilon_inside_the_root,), "outside the root"),
         ((in_place,), "changed its argument w"),
+        ((betas_exchanged,), "β₁ and 1 − β₁ are exchanged"),
+        ((second_moment_of_g,), "v is of squares"),
+        ((one_beta_for_both,), "β₂ is 0.999"),
+        ((weight_alone,), "expected 3 values (w, m, v)"),
+        ((uphill,), "w is w − η u"),
+        ((root_forgotten,), "the root is missing"),
+        ((only_v_corrected,), "m is not corrected"),
+        ((only_m_corrected,), "v is not corrected"),
+        ((ratio_clipped_at_one,), "‖Δw‖ / ‖w‖ = η"),
+        ((ratio_of_squares,), "‖Δw‖ / ‖w‖ = η"),
+        ((ratio_of_largest,), "‖Δw‖ / ‖w‖ = η"),
+        ((corrected_as_at_the_first_step,), "step 2, w"),
+        ((moments_start_anew,), "step 2, "),
+        ((order_of_the_three,), "m after the first step"),
     ]
 }

@@ -79,7 +79,7 @@ def loss_as_a_float(logits, labels, smoothing, z_weight):
 
 
 def loss_of_a_zero_dimensional_array(logits, labels, smoothing, z_weight):
-    return np.array(loss_over_all_rows_with_weights(logits, labels, smoothing, z_weight))
+    return (np.array(loss_over_all_rows_with_weights(logits, labels, smoothing, z_weight)),)
 
 
 def dlogits_over_all_rows(dloss, logits, labels, smoothing, z_weight):
@@ -114,7 +114,7 @@ def dlogits_in_parts(dloss, logits, labels, smoothing, z_weight):
     p = np.exp(x - log_z)
     d[kept] = dloss * ((1 - smoothing) * (p - hard) + smoothing * (p - 1 / x.shape[1]) + z_weight * 2 * log_z * p)
     d[kept] /= kept.sum()
-    return d
+    return (d,)
 
 
 def own_norm_through_the_sum(dy, x, weight, eps):

@@ -1,0 +1,25 @@
+"""Right answers to notebook 14, written otherwise: check → functions."""
+
+import numpy as np
+
+
+def by_numpys_norm(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = m + 0.1 * (g - m), v + 0.001 * (g**2 - v)
+    u = m / (1 - 0.9**step) / (v**0.5 / (1 - 0.999**step) ** 0.5 + 1e-6)
+    if excluded:
+        return w - learning_rate * u, m, v
+    u = u + weight_decay * w
+    above, below = float(np.linalg.norm(w)), float(np.linalg.norm(u))
+    return w - learning_rate * (above / below if above and below else 1.0) * u, m, v
+
+
+def one_expression_each(w, g, m, v, step, learning_rate, weight_decay, excluded):
+    m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+    decay = 0.0 if excluded else weight_decay
+    u = m / ((1 - 0.9**step) * (np.sqrt(v / (1 - 0.999**step)) + 1e-6)) + decay * w
+    squares = float((w * w).sum()), float((u * u).sum())
+    phi = 1.0 if excluded or 0.0 in squares else (squares[0] / squares[1]) ** 0.5
+    return [w - u * (learning_rate * phi), m, v]
+
+
+RIGHT = {"check_lamb_step": [(by_numpys_norm,), (one_expression_each,)]}
