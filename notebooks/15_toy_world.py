@@ -255,10 +255,10 @@ for word in answers[UPDATES]:
     print(f"  {word.word:<8} {word.probability:.3f}  {word.exact:.3f}")
 
 # %% [markdown]
-# Look at the lines in the middle. There the model has a rule, and it is the wrong one: the verb agrees with the *nearest*
-# noun, and the pronoun and the other verbs follow it, all of one mind. Half of the stories have no noun in between, and
-# for half of the others the nearest one has the right number; so the wrong rule is right three times in four. It is
-# given up for the one that is always right.
+# Look at the line of update 200. The verb agrees with the *nearest* noun, and the pronouns and the other verbs follow it,
+# all of one mind and all wrong. The table above says how far the model is by then: where no noun stands in between, it is
+# always right; where one does, as often as a coin. Half of the stories have no such noun, so that this is worth a lot.
+# What it takes for the others comes later.
 #
 # Note the last column, too. A good model is *not* sure everywhere: of three verbs that fit, each has a third, and to say more
 # would cost loss (15.2).
@@ -307,9 +307,9 @@ told("with positions, at the same update of the run above", *between[1:])
 told("one step of the layer", *control(num_hidden_layers=1))
 
 # %% [markdown]
-# Hold your numbers against those of two steps, at the same update. One look finds a word by what it is or by where it
-# stands. What two looks add is finding a word by what *another* look has found: that a noun is a subject, because no
-# *near* stands before it.
+# Hold these numbers against those of two steps, at the same update: no rule has been learned. A layer once trained to be
+# applied twice does some of it in one (notebook 16). But to learn with one look, every place must find what it needs in
+# words that have not looked around themselves yet.
 #
 # ## 8. Proof
 #
