@@ -127,13 +127,14 @@ def _nbgrader(lab: Lab, stem: str) -> tuple[Files, list[str]]:
 
 
 def _solution(lab: Lab, stem: str) -> tuple[Files, list[str]]:
-    """Run the solution; RuntimeError if a cell of it fails, ImportError without what runs notebooks."""
+    """Run the solution; nbclient's error if a cell of it fails, ImportError without what runs notebooks."""
+    cells = solution_cells(read_source(source_path(lab.number)))
     try:
         import nbclient
         import nbformat
     except ImportError as error:
         raise ImportError("running notebooks needs more: pip install 'albert-np[instructor]'") from error
-    notebook = nbformat.reads(notebook_text(solution_cells(read_source(source_path(lab.number)))), as_version=4)
+    notebook = nbformat.reads(notebook_text(cells), as_version=4)
     nbclient.NotebookClient(notebook, timeout=SECONDS).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
