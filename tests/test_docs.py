@@ -8,7 +8,7 @@ import pytest
 from albert_np.cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted({*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("labs/**/*.md"), *ROOT.glob("notebooks/*.md")})
+PAGES = sorted(page for where in ("*", "docs/**/*", "labs/**/*", "notebooks/*") for page in ROOT.glob(f"{where}.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

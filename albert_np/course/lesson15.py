@@ -73,7 +73,8 @@ def _counted(stories: np.ndarray, probability: np.ndarray, seen: np.ndarray) -> 
         if all(word in (-1, told) for word, told in zip(seen, story, strict=True)):
             for row, place in enumerate(hidden):
                 counts[row, story[place]] += share
-    return counts / counts.sum(axis=1, keepdims=True)
+    counts /= counts.sum(axis=1, keepdims=True)
+    return counts
 
 
 @self_check("one update")

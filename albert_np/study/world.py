@@ -227,7 +227,7 @@ class World:
             raise ValueError(f"no story agrees with {self.decode(input_ids)!r}")
         share = self.probability[found] / self.probability[found].sum()
         counts = [np.bincount(self._columns[place, found], share, len(self.words)) for place in np.flatnonzero(hidden)]
-        return np.array(counts).reshape(-1, len(self.words))
+        return np.array(counts, dtype=np.float64).reshape(-1, len(self.words))
 
     def exam(self, count: int = 500, share: float = HIDDEN, seed: int = 0) -> Exam:
         """Return held-out stories with hidden words, and the loss and accuracy of whoever knows the world exactly."""
@@ -307,10 +307,12 @@ class World:
         if not kind:
             return np.ones(len(self.ids), bool)
         plural = np.isin(self.ids, [self.id_of[word] for word in NOUNS.values()])
-        has = (self.parts == "neighbour").any(axis=1)
+        has: npt.NDArray[np.bool_] = (self.parts == "neighbour").any(axis=1)
         if kind == "none":
             return ~has
-        differs = (plural & (self.parts == "neighbour")).any(axis=1) != (plural & (self.parts == "subject")).any(axis=1)
+        differs: npt.NDArray[np.bool_] = (plural & (self.parts == "neighbour")).any(axis=1) != (
+            plural & (self.parts == "subject")
+        ).any(axis=1)
         return has & differs
 
 
