@@ -85,9 +85,9 @@ def grade(submission: Submission, grading: Grading) -> Result:
 def _judge_all(result: Result, lab: Lab, cells: Sequence[Cell], numbers: Any, grading: Grading) -> None:
     from albert_np.labs.child import Child, Limits
 
-    limits = Limits(total=lab.seconds)
+    limits = Limits(call=lab.call_seconds, total=lab.seconds)
     sources = [cell.source if cell.code else "" for cell in cells]
-    with Child(sources, limits, grading.isolation, withheld=lab.withheld, inert=("albert_np.labs",)) as child:
+    with Child(sources, limits, grading.isolation, withheld=lab.withheld) as child:
         for exercise in lab.machine:
             functions = {name: _function(child, name, cells) for name in exercise.functions}
             for v in judge(exercise, functions, grading.seed, numbers):
@@ -127,9 +127,22 @@ def _runnable(cells: Sequence[Cell], number: str, numbers: Any) -> list[Cell]:
         if cell.code and _squeezed(cell.source) in handed_out:
             cell = replace(cell, source="")
         elif cell.code:
-            cell = replace(cell, source=set_personal(cell.source, numbers))
+            cell = replace(cell, source=_CHECK.sub(_without_check, set_personal(cell.source, numbers)))
         result.append(cell)
     return result
+
+
+_CHECK = re.compile(r"^([ \t]*)from albert_np\.labs import ([\w, ]+)$", re.M)
+
+
+def _without_check(found: re.Match[str]) -> str:
+    """Return an import on one line, of which `check` does nothing: what is looked at is looked at from outside."""
+    names = [name.strip() for name in found[2].split(",")]
+    if "check" not in names:
+        return found[0]
+    others = ", ".join(name for name in names if name != "check")
+    more = f"; from albert_np.labs import {others}" if others else ""
+    return f"{found[1]}check = lambda *_, **__: None{more}"
 
 
 def _personal_note(cells: Sequence[Cell], numbers: Mapping[str, Any]) -> list[str]:

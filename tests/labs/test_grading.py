@@ -243,6 +243,20 @@ def test_somebody_elses_personal_numbers_are_noted_and_not_used():
     assert "somebody else's notebook" in notes[1][0]
 
 
+@pytest.mark.parametrize(
+    "source, run",
+    [
+        ("from albert_np.labs import check", "check = lambda *_, **__: None"),
+        ("x = 1\nfrom albert_np.labs import check, swap", "x = 1\n{}; from albert_np.labs import swap"),
+        ("from albert_np.labs import swap", "from albert_np.labs import swap"),
+        ("from albert_np.labs.small_runs import check", "from albert_np.labs.small_runs import check"),
+    ],
+)
+def test_a_students_own_checks_do_nothing_while_they_are_graded(source, run):
+    (cell,) = grading._runnable([Cell(source, True)], NUMBER, {})
+    assert cell.source == run.format("check = lambda *_, **__: None")
+
+
 def test_notes_point_out_and_deduct_nothing():
     lab = open_lab(NUMBER)
     source = "import torch, os\nnp.mean = 3\neval('1')\nx.f_back\ndef rms_norm_backward(): pass"
