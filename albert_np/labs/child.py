@@ -183,7 +183,8 @@ class Child:
     def isolation(self) -> str:
         """What the submission is kept from, in words."""
         limited = ", ".join(["time", *self._limited])
-        return f"{self._kind.words}; limited: {limited}"
+        lifted = self._kind is sandbox.Sandbox and sandbox.is_root()
+        return f"{self._kind.words}; limited: {limited}" + (", but root can lift all but time" if lifted else "")
 
     @property
     def output(self) -> str:
