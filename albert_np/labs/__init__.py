@@ -29,7 +29,7 @@ __all__ = [
     "swap_back",
 ]
 
-LABS = ("02", "04", "05", "06")
+LABS = ("01", "02", "04", "05", "06")
 
 
 def open_lab(number: str) -> Lab:

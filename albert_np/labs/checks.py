@@ -254,7 +254,8 @@ def backward_exercise(
                     mine = dict(zip(names, got, strict=True))[name]
                     expect_gradient(name, mine, f, given[argument], dy, suspects=known)
                 except Wrong as wrong:
-                    raise Wrong(f"with {argument} of shape {given[argument].shape}: {wrong}") from None
+                    texts = "".join(f", {k} {v!r}" for k, v in given.items() if isinstance(v, str))
+                    raise Wrong(f"with {argument} of shape {given[argument].shape}{texts}: {wrong}") from None
 
     for name, (argument, points, question) in gradients.items():
         add_gradient(name, argument, points, question)

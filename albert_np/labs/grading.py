@@ -1,9 +1,10 @@
 """Grade submissions: their cells run in a process of their own, what is looked at and the points stay in this one."""
 
+import json
 import multiprocessing
 import platform
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import numpy as np
 
 from albert_np.labs.guard import notes_on
 from albert_np.labs.points import AnswerFailed, Exercise, Lab, Written, judge
-from albert_np.labs.release import YOUR_ANSWER, pattern_of, released_cells, set_personal, template_cells
+from albert_np.labs.release import YOUR_ANSWER, pattern_of, personal_of, released_cells, set_personal, template_cells
 from albert_np.labs.roster import personal_numbers
 from albert_np.labs.source import Cell
 from albert_np.labs.submissions import Submission
@@ -75,7 +76,7 @@ def grade(submission: Submission, grading: Grading) -> Result:
         result["verdicts"] = [_verdict(e, f.name, 0.0, f.points, "") for e in lab.machine for f in e.findings]
         return result
     cells = _runnable(submission.cells, lab.number, numbers)
-    result["notes"] = notes_on([c for c in cells if c.code], lab) + _personal_note(submission.cells, cells)
+    result["notes"] = notes_on([c for c in cells if c.code], lab) + _personal_note(submission.cells, numbers)
     _judge_all(result, lab, cells, numbers, grading)
     result["points"] = round(sum(verdict["points"] for verdict in result["verdicts"]), 6)
     return result
@@ -131,12 +132,14 @@ def _runnable(cells: Sequence[Cell], number: str, numbers: Any) -> list[Cell]:
     return result
 
 
-def _personal_note(before: Sequence[Cell], after: Sequence[Cell]) -> list[str]:
-    changed = any(
-        "PERSONAL" in new.source and "".join(old.source.split()) != "".join(new.source.split())
-        for old, new in zip(before, after, strict=True)
-    )
-    return ["PERSONAL in the notebook is not this student's: edited, or somebody else's notebook"] if changed else []
+def _personal_note(cells: Sequence[Cell], numbers: Mapping[str, Any]) -> list[str]:
+    """Return a note if a notebook sets PERSONAL to other numbers than its student's."""
+    said = personal_of(cells, set(numbers))
+    if said is None or json.dumps(said, sort_keys=True, default=str) == json.dumps(
+        numbers, sort_keys=True, default=str
+    ):
+        return []
+    return ["PERSONAL in the notebook is not this student's: edited, or somebody else's notebook"]
 
 
 def written_answers(cells: Iterable[Cell], lab: Lab) -> dict[str, str | None]:

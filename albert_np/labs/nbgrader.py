@@ -17,11 +17,12 @@ from albert_np.labs.source import Cell, read_source
 
 __all__ = ["CONFIG", "bridge", "nbgrader_source"]
 
-CONFIG = """\
+CONFIG = f"""\
 c = get_config()
 c.CourseDirectory.course_id = "albert-np"
 c.OverwriteCells.add_missing_cells = True  # a cell that a student deleted costs its own points only
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.code_stub = {{"python": "raise NotImplementedError"}}
+c.ClearSolutions.text_stub = "{YOUR_ANSWER}"
 """
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<a {self.kind} of the submission>"
+
+
+class HeldTuple(tuple[Any, ...]):
+    """What a function returned that is a tuple of a kind of its own, such as a NamedTuple: its items, and a handle."""
+
+    handle: Handle
+
+
+@lru_cache(maxsize=256)
+def named(base: type, kind: str) -> type:
+    """Return a subclass with the name of a submission's type, so that messages about its values say that name."""
+    return type(kind, (base,), {})
 
 
 class Lost(Exception):
@@ -170,6 +183,9 @@ class Process:
             return wire.encode({"error": [type(error).__name__, str(error)[:LONGEST]]})
 
     def _refer(self, value: Any) -> list[Any]:
+        original = value
+        if isinstance(value, HeldTuple):
+            value = value.handle
         if isinstance(value, Handle):
             if value._process is not self:
                 raise Lost
@@ -180,7 +196,7 @@ class Process:
             reference = ["callback", len(self.sent)]
         else:
             raise TypeError(f"a {type(value).__name__} cannot be passed to a submission")
-        self.sent.append(value)
+        self.sent.append(original)
         return reference
 
     def _sent(self, place: Any) -> Any:
@@ -193,8 +209,16 @@ class Process:
             case ["same", place]:
                 return self._sent(place)
             case ["handle", int(number), str(kind)]:
-                return Handle(shown(kind), number, self)
+                return self._handle(number, kind)
+            case ["handle", int(number), str(kind), list(items)]:
+                held = named(HeldTuple, shown(kind))(items)
+                held.handle = self._handle(number, kind)
+                return held
         raise wire.WireError("a reference of no kind")
+
+    def _handle(self, number: int, kind: str) -> Handle:
+        handle: Handle = named(Handle, shown(kind))(shown(kind), number, self)
+        return handle
 
     def why(self) -> str:
         """Say how the process ended, or that it closed its connection."""

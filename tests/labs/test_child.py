@@ -313,3 +313,51 @@ def test_a_submission_that_always_ends_is_given_up():
     cell = "import threading, os\nthreading.Timer(0.2, os._exit, [0]).start()\ndef f():\n    while True: pass"
     with Child([cell, "import time; time.sleep(0.4)"], isolation="none") as child, pytest.raises((Died, Missing)):
         child.function("f")()
+
+
+def test_a_result_that_is_a_named_tuple_is_both_its_items_and_itself():
+    cell = """
+from typing import NamedTuple
+class Gradients(NamedTuple):
+    dx: list
+    dw: object
+def backward(x): return Gradients([x, 2 * x], Gradients)
+def look(gradients): return gradients.dx
+def nested(x): return [backward(x)]
+"""
+    with Child([cell], isolation="none") as child:
+        result = child.function("backward")(3)
+        assert isinstance(result, tuple)
+        dx, dw = result
+        assert (dx, type(dw).__name__, type(result).__name__) == ([3, 6], "type", "Gradients")
+        assert child.function("look")(result) == [3, 6]
+        (inner,) = child.function("nested")(3)
+        assert type(inner).__name__ == "Gradients"
+        assert child.function("look")(inner) == [3, 6]
+
+
+PACKAGE = """
+import sys
+from albert_np.labs import check
+import albert_np
+from albert_np import ops
+gelu = ops.gelu_forward
+def loaded(): return [name for name in ("check", "labs", "model", "convert") if f"albert_np.{name}" in sys.modules]
+"""
+REST = """
+from albert_np import AlbertConfig
+assert albert_np.AlbertConfig is AlbertConfig
+import albert_np.convert
+"""
+
+
+def test_the_package_is_imported_as_far_as_it_is_asked_for():
+    cells = [PACKAGE, REST, "import albert_np.no_such_thing", "from albert_np import nothing"]
+    with Child(cells[:1], isolation="none", inert=["albert_np.labs"]) as child:
+        assert child.report[0].outcome == "ok"
+        assert child.function("loaded")() == ["labs"]
+    with Child(cells, isolation="none", inert=["albert_np.labs"]) as child:
+        assert [report.outcome for report in child.report] == ["ok", "ok", "error", "error"]
+        assert child.report[2].error.kind == "ModuleNotFoundError"
+        assert "cannot import name 'nothing' from 'albert_np'" in str(child.report[3].error)
+        assert child.function("loaded")() == ["labs", "model", "convert"]
