@@ -21,7 +21,7 @@ from albert_np.labs.sandbox import Sandbox, environment, import_folders, open_sa
 
 __all__ = ["Handle", "Lost", "Process", "RemoteFunction", "exactly", "shown"]
 
-LONGEST = 2000  # characters of a message that people read
+LONGEST = 500  # characters of a message that people read
 START_SECONDS = 30.0  # that Python and NumPy may take to start on a busy machine
 BUFFER = 2**22  # bytes under way, if the system allows so many
 POSIX = os.name == "posix"  # a process can be given an open socket, and a group of processes be ended
@@ -109,8 +109,9 @@ class Process:
     def _command(self, place: str) -> tuple[list[str], dict[str, Any]]:
         """Return what to run, and around it; place: where the process finds its connection."""
         one_thread = {f"{library}_NUM_THREADS": "1" for library in THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
-        python = [sys.executable, "-I", "-S", "-B", "-X", "utf8", WORKER, place, *import_folders()]
-        return self.box.command(python), {"cwd": self.box.folder, "env": environment(self.box) | one_thread}
+        variables = environment(self.box) | one_thread | {"PYTHONHASHSEED": "0"}  # sets in the same order each time
+        python = [sys.executable, *"-P -s -S -B -X utf8".split(), WORKER, place, *import_folders()]
+        return self.box.command(python), {"cwd": self.box.folder, "env": variables}
 
     def _start(self) -> tuple[socket.socket, Popen]:
         """Start a process that inherits its end of the connection."""
@@ -277,9 +278,9 @@ class Output:
 
     def text(self) -> str:
         """Return the beginning of what was printed, and say how much more it was."""
-        text = shown(self._kept.decode(errors="replace"), self._characters + 1)
+        text = self._kept.decode(errors="replace")
         cut = self._bytes > len(self._kept) or len(text) > self._characters
-        return f"{text[: self._characters]}… ({self._bytes} bytes in all)" if cut else text
+        return shown(text[: self._characters], self._characters) + (f"… ({self._bytes} bytes in all)" if cut else "")
 
     def stop(self) -> None:
         """Read what is there and no more, even if something still holds the other end."""
@@ -292,8 +293,8 @@ class Output:
 
 def shown(text: Any, longest: int = LONGEST) -> str:
     """Return the beginning of a text that a process sent, without what would command a terminal or break a file."""
-    characters = exactly(str, text)[:longest]
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in characters)
+    beginning = exactly(str, text) if len(exactly(str, text)) <= longest else text[: longest - 1] + "…"
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in beginning)
 
 
 def exactly(kind: type, value: Any) -> Any:

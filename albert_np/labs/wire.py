@@ -1,7 +1,8 @@
 """What passes between the grader and a submission: JSON and raw bytes, sizes checked before anything is allocated.
 
 A message is one value: None, bool, int, float, complex, str, bytes, list, tuple, dict with keys of these, NumPy's
-numbers, arrays of booleans, integers, floats and complex numbers, and random generators of PCG64 (`default_rng`).
+numbers, arrays of booleans, integers, floats and complex numbers, the types of numbers, and random generators of PCG64
+(`default_rng`).
 Types are taken exactly: an instance of a subclass is not one of these. Whatever else a value holds is passed as a
 reference, which whoever sends and whoever receives must understand.
 
@@ -35,13 +36,15 @@ DEEPEST = 50  # lists in lists
 KINDS = "?bhilqBHILQefdgFDG"
 DTYPES = {name: np.dtype(name) for kind in KINDS for name in (np.dtype(kind).str, np.dtype(kind).newbyteorder().str)}
 SCALARS = {np.dtype(kind).type for kind in KINDS}
+TYPES = {kind.__name__: kind for kind in (bool, int, float, complex)} | {name: d.type for name, d in DTYPES.items()}
+NAMES = {kind: name for name, kind in reversed(TYPES.items())}
 KEYS = {str, int, float, bool, tuple, type(None), *SCALARS}  # of dicts
 
 # Bound here, where nobody has changed NumPy or the standard library yet; a submission may do so.
 _dumps, _loads, _clock = json.dumps, json.loads, time.monotonic
 Array, _empty, _frombuffer, _contiguous, _byte = np.ndarray, np.empty, np.frombuffer, np.ascontiguousarray, np.uint8
 NOTHING = _empty(0, _byte)
-_Generator, _PCG64 = np.random.Generator, np.random.PCG64
+_dtype, _Generator, _PCG64 = np.dtype, np.random.Generator, np.random.PCG64
 
 
 class WireError(ValueError):
@@ -97,6 +100,10 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
             state = value.bit_generator.state
             numbers = [state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]]
             return {"generator": [plain(number, depth + 1) for number in numbers]}
+        if isinstance(value, _dtype) and value.str in DTYPES:
+            return {"dtype": value.str}
+        if kind is type and value in NAMES:
+            return {"type": NAMES[value]}
         return {"other": plain(refer(value), depth + 1)}
 
     header = _dumps(plain(value, 0), check_circular=False).encode()
@@ -162,6 +169,10 @@ class _Reader:
                 return self.array(*_of(list, body))
             case "number":
                 return self.array(body, [], True)[()]
+            case "dtype":
+                return DTYPES[body]
+            case "type":
+                return TYPES[body]
             case "generator":
                 return _generator([self.build(number, depth + 1) for number in _of(list, body)])
             case "other":

@@ -1,6 +1,6 @@
 """What runs inside a submission's process: executes its cells, and calls its functions when the grader asks.
 
-    python -I -S -B worker.py FILENO FOLDER…
+    python -P -s -S worker.py FILENO FOLDER…
 
 FILENO is the number of a connected socket, or "stdin" if a port and a secret to say there come by standard input;
 the folders are those where NumPy and this package are found. The file is run as a script and imports nothing of the
@@ -172,6 +172,7 @@ class Callback:
     """A function of the grader's: a call of it is answered there."""
 
     def __init__(self, worker: "Worker", number: int) -> None:
+        self.__name__ = "given"
         self._worker, self._number, self.ended = worker, number, False
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -275,6 +276,7 @@ class Worker:
             return {"missing": True}
         passed = [body["arguments"], body["named"]]
         before, _ = wire.encode(passed, self.same)
+        self.whole = None
         started = _clock()
         try:
             try:

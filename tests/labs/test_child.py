@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from albert_np.labs import child as child_module
 from albert_np.labs.child import Child, Died, Limits, Missing, StudentError, TookTooLong
 
 CELLS = [
@@ -85,6 +86,10 @@ VALUES = [
     np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     np.zeros((3, 0, 2), np.complex64),
     np.array([True, False]),
+    np.float32,
+    np.dtype(">i2"),
+    float,
+    {(1, "a"): 2, np.int64(3): None},
 ]
 
 
@@ -175,6 +180,22 @@ def test_a_cell_that_ends_the_process_is_left_out_and_named():
     with Child(cells, Limits(cell=1.0), "none") as child:
         assert [report.outcome for report in child.report] == ["ok", "killed", "killed", "ok"]
         assert child.function("f")() + child.function("g")() == 3
+
+
+def test_two_processes_order_a_set_alike():
+    cell = "def order(): return list({str(i) for i in range(20)})"
+    with Child([cell], isolation="none") as one, Child([cell], isolation="none") as other:
+        assert one.function("order")() == other.function("order")()
+
+
+def test_a_busy_machine_is_waited_for(monkeypatch):
+    cell = "import time\ndef f(seconds): time.sleep(seconds)"
+    monkeypatch.setattr(child_module.os, "getloadavg", lambda: (100.0, 0.0, 0.0), raising=False)
+    with Child([cell], Limits(call=0.2), isolation="none") as child:
+        child.function("f")(0.4)
+        monkeypatch.setattr(child_module.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+        with pytest.raises(TookTooLong, match=r"longer than 0.2 s"):
+            child.function("f")(30)
 
 
 def test_all_together_is_limited():

@@ -160,6 +160,8 @@ BAD = {
     "a key that is a list": (b'{"pairs": [[[1], 2]]}', b""),
     "a pair of three": (b'{"pairs": [[1, 2, 3]]}', b""),
     "pairs that are none": (b'{"pairs": [1]}', b""),
+    "a dtype that there is not": (b'{"dtype": "|O"}', b""),
+    "a type that is a list": (b'{"type": []}', b""),
     "a reference that is none": (b'{"other": 3}', b""),
     "a reference to nothing": (b'{"other": ["handle", 1]}', b""),
 }
