@@ -32,7 +32,7 @@ from albert_np.labs import check
 # Your own numbers. Exercise 3 and the written questions use them.
 
 # %% lab="personal"
-PERSONAL = {"text": "aabb", "p_a": 0.25, "p_b": 0.15, "p_ab": 0.2, "p_ba": 0.4, "q": 0.4, "longest": 3}
+PERSONAL = {"text": "aabb", "p_a": 0.25, "p_b": 0.15, "p_ab": 0.2, "p_ba": 0.4, "q": 0.6, "longest": 3}
 
 # %% [markdown]
 # ## 1. All cuts of a text, together (15 points)

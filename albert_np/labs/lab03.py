@@ -22,10 +22,10 @@ from albert_np.labs.points import Answer, Exercise, Lab, Wrong
 
 __all__ = ["LAB"]
 
-DRAWS = 4000
+DRAWS = 3000
 RARE = 20  # a mask that is expected less often is counted among the others
 SIGMAS = 6.0
-SHRINK = (0.4, 0.6, 0.9)  # so far apart that thousands of masks tell them
+SHRINK = (0.6, 0.75, 0.9)  # so far apart that thousands of masks tell them
 
 
 def _personal(rng: np.random.Generator) -> dict[str, Any]:
