@@ -152,11 +152,11 @@ print("largest |dx| for dy = 1:", abs(softmax_backward(np.ones_like(dy), cache))
 #
 # $p\,\big(\bar p - \operatorname{sum}(\bar p\,p)\big)$, the sum with `axis=-1, keepdims=True`, so that it broadcasts back over its row.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# average = (dy * probs).sum(axis=-1, keepdims=True)
-# return probs * (dy - average)
+# average = (...).sum(axis=-1, ...)
+# return probs * (... - average)
 # ```
 # </details>
 
@@ -169,7 +169,7 @@ def my_softmax_backward(dy, probs):
     raise NotImplementedError
 
 
-lesson04.check_softmax_backward(my_softmax_backward)
+softmax_report = lesson04.check_softmax_backward(my_softmax_backward)
 
 # %% [markdown]
 # ## 4. Cross-entropy
@@ -235,8 +235,8 @@ logits[3] = [0, 0, 0, 0, 5]
 labels = np.array([2, -100, 0, 4, 1, -100])
 show(
     loss_gradient_figure(logits, labels),
-    "Left: probabilities of six rows and five classes, the label's framed in four rows. Right: the gradient, negative in the frames, "
-    "positive beside them, almost zero in the row that is sure and right, exactly zero in the two ignored rows.",
+    "Two tables of six rows and five classes: probabilities, with the label of four rows framed, and their "
+    "gradient, with the same frames; two rows are ignored.",
 )
 
 # %% [markdown]
@@ -255,14 +255,14 @@ show(
 # `probs[np.arange(R), labels]` is one entry from each row. The factor is $\bar L / \max(1, n)$ with $n$ the number of labels that are
 # not −100.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # counted = labels != -100
 # dlogits = probs.copy()
-# dlogits[np.arange(len(labels)), np.where(counted, labels, 0)] -= 1
-# dlogits[~counted] = 0
-# return dlogits * (dloss / max(1, counted.sum()))
+# dlogits[np.arange(len(labels)), ...] -= 1   # which column, where the label is -100?
+# dlogits[...] = 0
+# return dlogits * (dloss / ...)              # and if nothing is counted?
 # ```
 # </details>
 
@@ -273,21 +273,30 @@ def my_cross_entropy_backward(dloss, probs, labels):
     raise NotImplementedError
 
 
-lesson04.check_cross_entropy_backward(my_cross_entropy_backward)
+cross_entropy_report = lesson04.check_cross_entropy_backward(my_cross_entropy_backward)
 
 # %% [markdown]
-# ## 7. Proof
+# ## 7. Checks
 #
-# The package's pairs, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
+# Your backwards (until they have passed, the package's), in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("softmax")
+own_softmax = softmax_report.yours(lesson04.package_softmax_backward)
+verify_op("softmax", backward=lambda dy, cache: own_softmax(dy, cache.probs))
 
 # %%
-verify_op("cross_entropy")
+own_cross_entropy = cross_entropy_report.yours(lesson04.package_cross_entropy_backward)
+
+
+def of_the_cache(dloss, cache):
+    """The package's cache holds a label 0 where a row is not counted; yours expects -100."""
+    return own_cross_entropy(dloss, cache.probs, np.where(cache.counted, cache.labels, -100))
+
+
+verify_op("cross_entropy", backward=of_the_cache)
 
 # %% [markdown]
 # Formula and package, side by side on random rows. The softmax's gradient is compared with the product by the whole Jacobian

@@ -125,12 +125,12 @@ show(figure, "An 8 by 8 matrix: large positive numbers on the diagonal, small on
 #
 # With $\bar x = \bar y\,w$: $\;r\,(\bar x - \mathrm{mean}(\bar x) - \hat x\,\mathrm{mean}(\bar x\hat x))$.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dx_hat = dy * weight
-# along = (dx_hat * x_hat).mean(axis=-1, keepdims=True)
-# return rstd * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - x_hat * along)
+# dx_hat = ...
+# along = (...).mean(axis=-1, keepdims=True)
+# return rstd * (dx_hat - ... - x_hat * along)
 # ```
 # </details>
 
@@ -143,21 +143,22 @@ def layer_norm_dx(dy, x_hat, rstd, weight):
     raise NotImplementedError
 
 
-lesson05.check_layer_norm_dx(layer_norm_dx)
+report = lesson05.check_layer_norm_dx(layer_norm_dx)
 
 # %% [markdown]
 # To see (5.6) with a trained model's numbers: `albert-np explore --toy --at layer_norm_backward`.
 
 # %% [markdown]
-# ## 4. Proof
+# ## 4. Checks
 #
-# The package's pair, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
+# Your dx (until it has passed, the package's) beside the package's other two gradients, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("layer_norm")
+layer_norm_dx = report.yours(lesson05.package_layer_norm_dx)
+verify_op("layer_norm", backward=lambda dy, cache: (layer_norm_dx(dy, *cache), *layer_norm_backward(dy, cache)[1:]))
 
 # %% [markdown]
 # Formula and package, side by side on random rows: (5.6) as it stands above, and what the package computes.

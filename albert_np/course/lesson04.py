@@ -8,6 +8,7 @@ import numpy as np
 from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.ops import (
     IGNORE_INDEX,
+    SoftmaxCache,
     cross_entropy_backward,
     cross_entropy_forward,
     softmax_backward,
@@ -115,3 +116,14 @@ def check_cross_entropy_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 
 
 NOTHING = "The number of counted rows is 0, and something was divided by it"
+
+
+def package_softmax_backward(dy: Any, probs: Any) -> Any:
+    """The package's backward, called as the exercise is."""
+    return softmax_backward(dy, SoftmaxCache(probs))
+
+
+def package_cross_entropy_backward(dloss: Any, probs: Any, labels: Any) -> Any:
+    """The package's backward, called as the exercise is."""
+    _, cache = cross_entropy_forward(np.zeros_like(probs), labels)
+    return cross_entropy_backward(dloss, cache._replace(probs=probs))

@@ -79,7 +79,7 @@ def check_additive_mask(additive_mask: Callable[..., Any]) -> Iterator[Any]:
         told = "NaN or infinity in it: a row of nothing but -inf makes NaN in softmax; take np.finfo(dtype).min"
         yield holds(f"{name}: every number is finite", np.isfinite(mask).all(), told)
         yield from _effects(name, mask, attention_mask)
-        yield equal(f"{name}: against the package", mask, _package_mask(attention_mask, dtype))
+        yield equal(f"{name}: against the package", mask, package_mask(attention_mask, dtype))
 
 
 def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
@@ -112,7 +112,18 @@ def _why(mask: Any, attention_mask: Any) -> str:
     return "the number added to its scores is not low enough"
 
 
-def _package_mask(attention_mask: Any, dtype: Any) -> Any:
+def package_mask(attention_mask: Any, dtype: Any) -> Any:
+    """The package's mask, asked for as in the exercise."""
     config = AlbertConfig(hidden_size=N * D, num_attention_heads=N)
     ids = np.ones_like(attention_mask)
     return check_inputs(config, backend_of(ids), dtype, input_ids=ids, attention_mask=attention_mask).pattern.mask
+
+
+def package_split_heads(x: Any, heads: int) -> Any:
+    """The heads, asked for as in the exercise."""
+    return np.stack(np.split(x, heads, axis=-1), axis=1)
+
+
+def package_merge_heads(context: Any) -> Any:
+    """The heads side by side, asked for as in the exercise."""
+    return np.concatenate(list(context.swapaxes(0, 1)), axis=-1)
