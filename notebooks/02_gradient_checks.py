@@ -214,8 +214,7 @@ print("gelu:  ", (dy * Jv).sum(), "≈", (gelu_backward(dy, cache) * v).sum())
 # dx = backward(dy, cache)
 # expected = np.zeros_like(x)
 # for i in np.ndindex(x.shape):
-#     step = np.zeros_like(x)
-#     step[i] = h
+#     step = ...                    # zeros, and h at i
 #     expected[i] = ...             # how much does Σ dy y change, for each unit of x[i]?
 # return ...                        # (2.10)
 # ```

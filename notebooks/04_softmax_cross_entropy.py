@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 04 · Softmax and cross-entropy
 #
-# **50 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
+# **65 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
 #
 # * compute a softmax and a loss that stay finite whatever the logits are,
 # * derive the softmax's Jacobian, and go backward without ever building it,
@@ -274,6 +274,47 @@ def my_cross_entropy_backward(dloss, probs, labels):
 
 
 cross_entropy_report = lesson04.check_cross_entropy_backward(my_cross_entropy_backward)
+
+# %% [markdown]
+# ### Once more: log-softmax  (difficulty 3 of 5, 15 minutes)
+#
+# Losses are often computed from the logarithms of the probabilities, which stay exact where a probability is rounded to 0:
+#
+# $$y_i = \ln p_i = x_i - \ln\sum_j e^{x_j} \tag{4.10}$$
+#
+# Backward keeps $y$ alone. First on paper: how does $y_i$ depend on $x_j$, where $i = j$ and where not? Then the gradient
+# $\bar x$ from $\bar y$, and then the function.
+#
+# <details><summary>The derivation</summary>
+#
+# The first term of (4.10) gives $\delta_{ij}$. The second is the same for all $i$, and its slope is
+# $e^{x_j}/\sum_k e^{x_k} = p_j = e^{y_j}$. Summed over all outputs:
+#
+# $$\bar x_j = \sum_i \bar y_i\,(\delta_{ij} - e^{y_j}) = \bar y_j - e^{y_j}\sum_i \bar y_i \tag{4.11}$$
+# </details>
+# <details><summary>Hint 1: the idea</summary>
+#
+# An input reaches its own output directly, and every output through the sum. Two terms.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (4.11). It divides by nothing, and takes no logarithm.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return dy - ... * dy.sum(...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def my_log_softmax_backward(dy, y):
+    """dy, and y = log softmax(x), (…, C) both; returns dx (…, C)."""
+    raise NotImplementedError
+
+
+lesson04.check_log_softmax_backward(my_log_softmax_backward)
 
 # %% [markdown]
 # ## 7. Checks

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Many heads and masks
 #
-# **50 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
+# **65 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
 #
 # * split a row into heads and merge them again, and say why each is the backward of the other,
 # * compute query, key and value in one product, and find their three gradients in one array,
@@ -251,6 +251,43 @@ def additive_mask(attention_mask, dtype):
 
 
 mask_report = lesson09.check_additive_mask(additive_mask)
+
+# %% [markdown]
+# ### Only backwards  (difficulty 3 of 5, 15 minutes)
+#
+# ALBERT reads: every token may look at every other one. A model that writes, such as GPT, must not look at what it has not
+# written yet, and so gets a *causal* mask: query $i$ may look at key $j$ if $j \le i$, and if token $j$ is no padding.
+#
+# $$M_{b,0,i,j} = \begin{cases} 0 & j \le i \text{ and } m_{b,j} = 1 \\ \mathrm{min} & \text{else} \end{cases} \tag{9.10}$$
+#
+# Each query has a row of its own now, so the mask is (B, 1, T, T). Before you write it: why not add the mask of the padding
+# and a mask of the future?
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two conditions, and both have to hold. Combine them as booleans, and turn the result into numbers once. (Added, the two
+# masks come to min + min, which is $-\infty$.)
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `np.tri(T, dtype=bool)` is true where $j \le i$, (T, T). The padding is (B, 1, 1, T). `&` broadcasts.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# allowed = ... & (attention_mask[...] == 1)
+# return np.where(allowed, ..., ...).astype(...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def causal_mask(attention_mask, dtype):
+    """attention_mask (B, T) of 1 (a token) and 0 (padding); returns (B, 1, T, T) in dtype, queries by keys."""
+    raise NotImplementedError
+
+
+lesson09.check_causal_mask(causal_mask)
 
 # %% [markdown]
 # ## 6. Three in one product
