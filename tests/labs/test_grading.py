@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from toys.labs import changed, plain, solved, stub, write
+from toys.labs import changed, ends_its_process, plain, solved, stub, write
 
 from albert_np.labs import LABS, feedback, grading, open_lab
 from albert_np.labs.feedback import check_output, read_results, write_results
@@ -206,6 +206,15 @@ def test_a_failure_of_grading_is_a_result_that_says_so(monkeypatch):
     monkeypatch.setattr(grading, "_judge_all", no_process)
     with pytest.raises(RuntimeError, match="no process"):
         grade_all(some, FIXED)
+
+
+def test_a_process_that_ends_costs_nobody_else_a_grade():
+    results = {}
+    some = [Submission(id, id) for id in ("a", "killer", "b", "c")]
+    grading.in_processes(ends_its_process, some, FIXED, 2, results.__setitem__)
+    assert sorted(results) == [0, 1, 2, 3]
+    assert results[1]["failure"] == "the process that graded it ended"
+    assert [results[number]["student"] for number in (0, 2, 3)] == ["a", "b", "c"]
 
 
 PERSONAL_LAB = "06"
