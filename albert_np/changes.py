@@ -80,7 +80,7 @@ def change_in_force() -> Change | None:
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Say inside the block what shapes ALBERT's parameters would have without a change; nothing runs otherwise."""
+    """Say inside the block what ALBERT's sizes and shapes would be without a change; what runs is the same."""
     token = _aside.set(True)
     try:
         yield
@@ -119,7 +119,8 @@ def schedule_of(extra: Mapping[str, Any]) -> tuple[int, ...] | None:
     ValueError for a record that is none.
     """
     if KEY not in extra:
-        return None if _in_force is None else _in_force.schedule
+        change = change_in_force()
+        return None if change is None else change.schedule
     record = extra[KEY]
     schedule = record.get("schedule", ()) if isinstance(record, Mapping) else None
     if not isinstance(schedule, list | tuple) or any(type(group) is not int for group in schedule):

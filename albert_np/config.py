@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
-from albert_np.changes import schedule_of
+from albert_np.changes import schedule_of, unchanged
 from albert_np.files import read_json, whole_files, write_json
 
 __all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
@@ -96,7 +96,7 @@ class AlbertConfig:
     """The shape of an ALBERT: Hugging Face's fields and defaults (xxlarge's), and three of our own.
 
     num_hidden_groups: how many layers of their own are stored; the steps use them in even runs (`group_of`). 0 stands
-        for what `sharing` needs: 1 with "all", `num_hidden_layers` otherwise.
+        for what `sharing` needs: 1 with "all" (or as many as a changed schedule uses), `num_hidden_layers` otherwise.
     classifier_dropout_prob: None stands for `hidden_dropout_prob`.
     tie_word_embeddings: whether the decoder of the MLM head is the word embeddings, as in every released ALBERT.
     num_labels: 0 stands for as many as have names, 2 if none has. id2label: names of the labels, number → name;
@@ -157,7 +157,8 @@ class AlbertConfig:
         if self.sharing not in SHARING:
             raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")
         if _is_zero(self.num_hidden_groups):
-            self.num_hidden_groups = 1 if self.sharing == "all" else self.num_hidden_layers
+            groups = max(schedule_of(self.extra) or (0,)) + 1
+            self.num_hidden_groups = groups if self.sharing == "all" else self.num_hidden_layers
         self.check()
 
     def _settle_labels(self) -> None:
@@ -369,7 +370,8 @@ class AlbertConfig:
         return doubts
 
     def _weights_fit(self, preset: dict[str, Any]) -> bool:
-        other = AlbertConfig(**preset)
+        with unchanged():
+            other = AlbertConfig(**preset)
         names = "vocab_size embedding_size hidden_size intermediate_size num_hidden_groups inner_group_num".split()
         return all(getattr(self, name) == getattr(other, name) for name in names)
 

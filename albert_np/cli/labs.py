@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from albert_np.cli.main import console, figures_table, print_json, remark, reports_errors, results, say
+from albert_np.cli.main import console, figures_table, file_option, print_json, remark, reports_errors, results, say
 
 ROSTER = click.option(
     "--roster", type=click.Path(path_type=Path), help="A CSV with the columns id, name, email: who is in the course."
@@ -142,7 +142,9 @@ def check(number: str, file: Path, as_json: bool) -> None:
     from albert_np.labs.roster import personal_numbers
 
     lab = open_lab(number)
-    (submission,) = _found(file, lab.number, None, None).submissions if file.is_file() else _one_file(file)
+    if file.suffix.lower() not in (".ipynb", ".py"):
+        raise click.BadParameter(f"{file} is neither an .ipynb nor a .py", param_hint="FILE")
+    (submission,) = _found(file, lab.number, None, None).submissions
     numbers = personal_of(submission.cells, set(personal_numbers(lab, None, "")))
     result = grade(submission, Grading(lab.number, secrets.randbits(32), isolation="none", numbers=numbers))
     if as_json:
@@ -150,12 +152,6 @@ def check(number: str, file: Path, as_json: bool) -> None:
     else:
         say(feedback_text(result, lab).rstrip())
     sys.exit(0 if result["points"] == result["of"] else 1)
-
-
-def _one_file(file: Path) -> Any:
-    if file.is_dir():
-        raise click.BadParameter(f"{file} is a folder: give your notebook", param_hint="FILE")
-    raise FileNotFoundError(f"there is no file {file}")
 
 
 @labs.command()
@@ -207,8 +203,11 @@ def grade(
     _warn_of_numbers(lab, secret)
     found = _found(submissions, lab.number, student_from, roster)
     grading = Grading(lab.number, secrets.randbits(32) if seed is None else seed, secret, isolation)
-    with _bar("grading") as show:
-        graded = grade_all(found.submissions, grading, jobs, lambda result, done, total: show(done, total))
+    try:
+        with _bar("grading") as show:
+            graded = grade_all(found.submissions, grading, jobs, lambda result, done, total: show(done, total))
+    except RuntimeError as error:  # this machine cannot run submissions, or not as apart as is required
+        raise OSError(str(error)) from error
     write_results(graded, lab, output, replace)
     failures = [result for result in graded if result.get("failure")]
     if as_json:
@@ -290,7 +289,7 @@ def answers(
     "--nbgrader", type=click.Path(path_type=Path), help="Put the points into this gradebook.db of nbgrader too."
 )
 @click.option("--assignment", help="The assignment's name in nbgrader; that of the notebook by default.")
-@click.option("--table", type=click.Path(path_type=Path), help="The file to write; OUTPUT/gradebook.csv by default.")
+@file_option("--table", "The file to write; OUTPUT/gradebook.csv by default.")
 @JSON
 @reports_errors
 def gradebook(

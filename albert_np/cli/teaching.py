@@ -45,30 +45,44 @@ def notebooks(folder: Path, solutions: bool, executed: bool, no_open: bool) -> N
 @click.argument("name", required=False)
 @click.option("--steps", type=click.IntRange(min=1), help="Updates of each model; 1000 by default.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Models of each variant; 1 by default.")
+@click.option(
+    "--with",
+    "change",
+    type=click.Path(path_type=Path),
+    help="A Python file that calls albert_np.labs.swap: train each variant as it is, and changed, on equal seeds.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Write the result there, as JSON.")
 @click.option("--kept", is_flag=True, help="Show the result that comes with the project, and train nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @reports_errors
 def experiment(
-    name: str | None, steps: int | None, seeds: int | None, output: Path | None, kept: bool, as_json: bool
+    name: str | None,
+    steps: int | None,
+    seeds: int | None,
+    change: Path | None,
+    output: Path | None,
+    kept: bool,
+    as_json: bool,
 ) -> None:
     """One of the paper's ablations in miniature, trained on your machine in minutes; without NAME, which there are."""
+    from albert_np.labs import ChangeFile
     from albert_np.study.experiments import EXPERIMENTS, read_result
 
     if name is None:
-        if steps or seeds or output or kept or as_json:
+        if steps or seeds or change or output or kept or as_json:
             raise click.UsageError(f"which experiment? There are {', '.join(EXPERIMENTS)}")
         for known, about in EXPERIMENTS.items():
             say(f"{known:<12}{about.question} ({len(about.variants)} models)")
         return
-    if kept and (steps or seeds):
-        raise click.UsageError("--kept trains nothing: do not give --steps or --seeds with it")
+    if kept and (steps or seeds or change):
+        raise click.UsageError("--kept trains nothing: do not give --steps, --seeds or --with with it")
+    changes = None if change is None else ChangeFile.read(change)
     if output is not None:
         if output.exists():
             raise FileExistsError(f"{output} exists; choose another name")
         output.parent.mkdir(parents=True, exist_ok=True)
     with nullcontext() if output is None else whole_file(output) as file:
-        result = read_result(name) if kept else _run(name, steps, seeds)
+        result = read_result(name) if kept else _run(name, steps, seeds, changes)
         if file is not None:
             file.write_text(json.dumps(result) + "\n", encoding="utf-8")
     if as_json:
@@ -77,7 +91,7 @@ def experiment(
         _print(result)
 
 
-def _run(name: str, steps: int | None, seeds: int | None) -> dict[str, Any]:
+def _run(name: str, steps: int | None, seeds: int | None, change: Any) -> dict[str, Any]:
     from albert_np.study.experiments import STEPS, run_experiment
 
     columns = (
@@ -92,7 +106,7 @@ def _run(name: str, steps: int | None, seeds: int | None) -> dict[str, Any]:
         def show(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total)
 
-        return run_experiment(name, steps or STEPS, seeds or 1, show)
+        return run_experiment(name, steps or STEPS, seeds or 1, show, change)
 
 
 def _print(result: dict[str, Any]) -> None:
@@ -110,3 +124,25 @@ def _print(result: dict[str, Any]) -> None:
     out.print(f"{result['question']} On held-out text, in %, one for each seed; updates: {result['steps']}")
     out.print(table)
     out.print(f"the paper: {result['paper']}")
+    if "change" in result:
+        _print_differences(result)
+
+
+def _print_differences(result: dict[str, Any]) -> None:
+    from albert_np.study.experiments import MEASURES
+
+    change = result["change"]
+    table = figures_table(
+        "changed, less as it is", "n", "MLM loss, nats", *(f"{name}, points" for name in MEASURES.values())
+    )
+    for row in result["differences"]:
+        cells = []
+        for measure, value in row["measures"].items():
+            scale, digits = (1, 4) if measure == "mlm_loss" else (100, 2)
+            error = "" if value["error"] is None else f" ± {scale * value['error']:.{digits}f}"
+            cells.append(f"{scale * value['mean']:+.{digits}f}{error}")
+        table.add_row(row["variant"], str(row["n"]), *cells)
+    out = results()
+    out.print(f"{change['file']} (SHA-256 {change['sha256'][:12]}…) replaces {', '.join(change['parts'])}")
+    out.print(table)
+    out.print("n pairs of equal seeds; ± is the standard error of the mean difference, which one pair does not have")

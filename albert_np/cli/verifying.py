@@ -1,28 +1,31 @@
 """albert-np verify"""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from albert_np.cli.main import console, print_json, reports_errors, results, say
-from albert_np.gradcheck import Comparison
+from albert_np.cli.main import console, print_json, printable, remark, reports_errors, results, say
+from albert_np.gradcheck import TORCH_TOLERANCES, Comparison
 
 Section = tuple[str, list[Comparison]]
+FIGURES = "max abs", "max rel", "worst at", "got", "expected"
+NARROW = 140  # columns; with fewer, names stand above their figures
 
 
 @click.command()
 @click.option(
     "--against",
     type=click.Choice(["differences", "torch"]),
-    default="differences",
-    show_default=True,
-    help="What to compare with: finite differences, or Hugging Face's ALBERT in PyTorch (needs albert-np[torch]).",
+    help="What to compare with: finite differences, or Hugging Face's ALBERT in PyTorch (needs albert-np[torch]), "
+    "which is what --model and --preset are compared with.  [default: differences, or torch with those]",
 )
+@click.option("--model", help="Compare a model of your own: a run, a folder, or a name on the hub.")
+@click.option("--text", "texts", multiple=True, help="What --model reads; may be given several times.")
 @click.option(
     "--dtype",
     type=click.Choice(["float64", "float32", "both"]),
@@ -30,37 +33,56 @@ Section = tuple[str, list[Comparison]]
     show_default=True,
     help="Precision of the comparison with torch; finite differences are always in float64.",
 )
-@click.option(
-    "--preset", help="Compare one released size, such as base-v2, instead of the small cases; with torch only."
-)
+@click.option("--preset", help="Compare one released size, such as base-v2, instead of the small cases.")
 @click.option("--all", "show_all", is_flag=True, help="List every tensor, not only the worst of each case.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of inputs and upstream gradients."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the comparisons as JSON.")
 @reports_errors
-def verify(against: str, dtype: str, preset: str | None, show_all: bool, seed: int, as_json: bool) -> None:
-    """Prove the gradients: every op, every block, every class.
+def verify(
+    against: str | None,
+    model: str | None,
+    texts: Sequence[str],
+    dtype: str,
+    preset: str | None,
+    show_all: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Prove the gradients: every op, every block, every class, or a model of your own.
 
     Each row is one tensor: its largest absolute and relative error, where that is, what was got and what was expected.
-    Exit status 1 if any is out of tolerance.
+    What is zero in exact arithmetic, like the gradient of the key's bias, has only rounding to compare: it is marked
+    "zero" and is not the worst of its case. Exit status 1 if any is out of tolerance.
+
+    \b
+    albert-np verify
+    albert-np verify --against torch
+    albert-np verify --model runs/spam --text "you have won" --text "see you at home"
     """
-    if preset and against != "torch":
-        raise click.UsageError("--preset needs --against torch")
-    sections = list(_torch_sections(dtype, preset, seed) if against == "torch" else _difference_sections(seed))
+    if model is not None and preset is not None:
+        raise click.UsageError("--model has a size of its own: give no --preset with it")
+    if texts and model is None:
+        raise click.UsageError("--text is what --model reads: give both")
+    if against == "differences" and (model is not None or preset is not None):
+        raise click.UsageError("--model and --preset are compared with torch, not with differences")
+    if model is not None:
+        found = _model_sections(model, texts, dtype, seed)
+    elif preset is not None or against == "torch":
+        found = _torch_sections(dtype, preset, seed)
+    else:
+        found = _difference_sections(seed)
+    sections = list(found)
     failed = sum(not row.ok for _, rows in sections for row in rows)
     if as_json:
-        print_json(
-            [
-                {"case": name, "comparisons": [r.to_dict() for r in rows], "ok": all(r.ok for r in rows)}
-                for name, rows in sections
-            ]
-        )
+        print_json([_as_json(name, rows) for name, rows in sections])
     else:
         _print_table(sections, show_all)
         count = sum(len(rows) for _, rows in sections)
+        zeros = sum(row.zero for _, rows in sections for row in rows)
         verdict = "all within tolerance" if not failed else f"{failed} OUT OF TOLERANCE"
-        say(f"{len(sections)} cases, {count} comparisons: {verdict}")
+        say(f"{len(sections)} cases, {count} comparisons, {zeros} of them zero but for rounding: {verdict}")
     sys.exit(1 if failed else 0)
 
 
@@ -68,20 +90,43 @@ def _difference_sections(seed: int) -> Iterator[Section]:
     from albert_np.gradcheck import block_cases, check_case, model_cases, op_cases
 
     cases: list[Any] = [*op_cases(seed), *block_cases(seed), *model_cases(seed)]
-    for case in track(cases, "finite differences", console=console, transient=True):
+    for case in _tracked(cases, "finite differences"):
         yield case.name, check_case(case, seed)
 
 
 def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Section]:
     from albert_np.gradcheck import compare_with_torch, torch_cases
 
-    tolerances = {"float64": 1e-10, "float32": 2e-4}
-    for precision in tolerances if dtype == "both" else [dtype]:
+    for precision in _precisions(dtype):
         cases = list(torch_cases(precision, preset, seed))
-        for name, model, inputs in track(cases, f"PyTorch, {precision}", console=console, transient=True):
-            yield name, compare_with_torch(model, inputs, tolerances[precision])
+        for name, model, inputs in _tracked(cases, f"PyTorch, {precision}"):
+            yield name, compare_with_torch(model, inputs, TORCH_TOLERANCES[precision])
         if precision == "float32":
             yield _precision_section(cases)
+
+
+def _model_sections(source: str, texts: Sequence[str], dtype: str, seed: int) -> Iterator[Section]:
+    from albert_np.gradcheck import compare_with_torch, trained_case
+
+    said: list[str] = []
+    for precision in _precisions(dtype):
+        with console.status(f"PyTorch, {precision}"):
+            case = trained_case(source, precision, texts, seed)
+            rows = compare_with_torch(case.model, case.inputs, TORCH_TOLERANCES[precision], case.twin)
+        for each in case.remarks:
+            if each not in said:
+                remark(each)
+                said.append(each)
+        yield f"{type(case.model).__name__}, {precision}", rows
+
+
+def _tracked(cases: list[Any], what: str) -> Iterable[Any]:
+    """Show a bar on a terminal; elsewhere nothing, not even its empty line."""
+    return track(cases, what, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _precisions(dtype: str) -> list[str]:
+    return list(TORCH_TOLERANCES) if dtype == "both" else [dtype]
 
 
 def _precision_section(cases: list[Any]) -> Section:
@@ -93,14 +138,48 @@ def _precision_section(cases: list[Any]) -> Section:
     return "float32 against float64 truth", [row]
 
 
+def _worst(rows: list[Comparison]) -> Comparison:
+    """Return the comparison nearest to its tolerance, or furthest beyond; one that is zero only if all are."""
+    return max(rows, key=lambda row: (not row.zero, row.max_rel / row.tolerance))
+
+
+def _as_json(name: str, rows: list[Comparison]) -> dict[str, Any]:
+    return {
+        "case": name,
+        "comparisons": [row.to_dict() for row in rows],
+        "worst": _worst(rows).name,
+        "ok": all(row.ok for row in rows),
+    }
+
+
 def _print_table(sections: list[Section], show_all: bool) -> None:
-    table = Table("case", "tensor", "max abs", "max rel", "worst at", "got", "expected", "", box=None)
+    """Print a row a case, or a tensor; where there is little room, its name stands above, so that no number is cut."""
+    to = results(200)
+    table = Table(*(Column(name, overflow="fold") for name in ("case", "tensor")), box=None, pad_edge=False)
+    for figure in (*FIGURES, ""):
+        table.add_column(figure, no_wrap=True)
+    if narrow := to.width < NARROW:
+        to.print(_figures_line(FIGURES, Text()))
     for name, rows in sections:
-        worst = max(rows, key=lambda row: row.max_rel / row.tolerance)
-        for row in rows if show_all else [r for r in rows if not r.ok] or [worst]:
-            where = str(list(row.index))
-            verdict = Text("ok", style="green") if row.ok else Text("WRONG", style="red")
+        for row in rows if show_all else [r for r in rows if not r.ok] or [_worst(rows)]:
             label = row.name if show_all or not row.ok else f"{len(rows)}, worst: {row.name}"
-            figures = (f"{row.max_abs:.1e}", f"{row.max_rel:.1e}", where, f"{row.got:.8g}", f"{row.expected:.8g}")
-            table.add_row(name, label, *figures, verdict)
-    results(200).print(table)
+            errors = f"{row.max_abs:.1e}", f"{row.max_rel:.1e}", str(list(row.index))
+            figures = (*errors, f"{row.got:.8g}", f"{row.expected:.8g}")
+            if narrow:
+                to.print(Text(printable(f"{name}: {label}")), _figures_line(figures, _verdict(row)), sep="\n")
+            else:
+                table.add_row(name, label, *figures, _verdict(row))
+    if not narrow:
+        to.print(table)
+
+
+def _figures_line(figures: Sequence[str], verdict: Text) -> Text:
+    widths = 7, 7, 16, 15, 15
+    padded = (f"{figure:<{width}}  " for figure, width in zip(figures, widths, strict=True))
+    return Text.assemble("  ", *padded, verdict)
+
+
+def _verdict(row: Comparison) -> Text:
+    if not row.ok:
+        return Text("WRONG", style="red")
+    return Text("zero", style="dim") if row.zero else Text("ok", style="green")

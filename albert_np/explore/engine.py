@@ -115,18 +115,29 @@ def _context_backward(attrs: Any, shapes: Any, dcontext: Any, dropped: Any, valu
     return np.einsum("bntd,bnsd->bnts", dcontext, value), np.einsum("bnts,bntd->bnsd", dropped, dcontext)
 
 
+def _log_softmax(x: Any) -> Any:
+    shifted = x - x.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
 def _cross_entropy(attrs: Any, shapes: Any, logits: Any, labels: Any) -> Any:
-    probs = _softmax(logits)
     counted = np.flatnonzero(labels != attrs["ignore_index"])
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(-log_probs[counted, labels[counted]].sum() / attrs["denominator"]), probs
+    losses = -_log_softmax(logits)[counted, labels[counted]]
+    return np.asarray(losses.sum() / attrs["denominator"]), _softmax(logits)
 
 
 def _cross_entropy_backward(attrs: Any, shapes: Any, probs: Any, labels: Any) -> Any:
     counted = labels != attrs["ignore_index"]
     onehot = np.eye(probs.shape[1])[np.where(counted, labels, 0)]
     return (probs - onehot) * counted[:, None] * attrs["dloss"] / attrs["denominator"]
+
+
+def _soft_cross_entropy(attrs: Any, shapes: Any, logits: Any, targets: Any) -> Any:
+    return np.asarray(-(targets * _log_softmax(logits)).sum() / attrs["denominator"]), _softmax(logits)
+
+
+def _soft_cross_entropy_backward(attrs: Any, shapes: Any, probs: Any, targets: Any) -> Any:
+    return (probs * targets.sum(axis=-1, keepdims=True) - targets) * attrs["dloss"] / attrs["denominator"]
 
 
 def _binary_cross_entropy(attrs: Any, shapes: Any, x: Any, labels: Any) -> Any:
@@ -144,11 +155,20 @@ def _put(attrs: Any, shapes: Any, base: Any, part: Any) -> Any:
     return y
 
 
-def _scatter(attrs: Any, shapes: Any, base: Any, part: Any) -> Any:
+def _scatter(attrs: Any, shapes: Any, base: Any, part: Any, add: bool = False) -> Any:
     y = _base(base, shapes[0])
     target = y if attrs["rows"] else y.reshape(-1)
-    target[attrs["index"]] = part if part.ndim == 0 else part.reshape(len(attrs["index"]), *target.shape[1:])
+    wide = (len(attrs["index"]), *target.shape[1:])
+    part = part.reshape(wide) if part.size == math.prod(wide) else np.broadcast_to(part, wide)
+    if add:
+        np.add.at(target, attrs["index"], part)
+    else:
+        target[attrs["index"]] = part
     return y
+
+
+def _where(attrs: Any, shapes: Any, x: Any, condition: Any, other: Any = None) -> Any:
+    return np.where(condition, attrs["value"] if x is None else x, attrs["fill"] if other is None else other)
 
 
 def _base(base: Any, shape: tuple[int, ...]) -> Any:
@@ -187,6 +207,8 @@ _KINDS: dict[str, Callable[..., Any]] = {
     "context_backward": _context_backward,
     "cross_entropy": _cross_entropy,
     "cross_entropy_backward": _cross_entropy_backward,
+    "soft_cross_entropy": _soft_cross_entropy,
+    "soft_cross_entropy_backward": _soft_cross_entropy_backward,
     "binary_cross_entropy": _binary_cross_entropy,
     "binary_cross_entropy_backward": lambda a, s, x, z: (_sigmoid(x) - z) * a["dloss"] / a["denominator"],
     "mean_squared_error": lambda a, s, x, z: np.asarray(((x - z) ** 2).sum() / a["denominator"]),
@@ -198,12 +220,13 @@ _KINDS: dict[str, Callable[..., Any]] = {
     "take": lambda a, s, x: x.reshape(-1)[a["index"]].reshape(s[0]),
     "put": _put,
     "scatter": _scatter,
+    "scatter_add": lambda a, s, base, part: _scatter(a, s, base, part, add=True),
     "concat": lambda a, s, *parts: np.concatenate(parts, axis=a["axis"]),
     "stack": lambda a, s, *parts: np.stack(parts, axis=a["axis"]),
     "sum": lambda a, s, x: x.sum(axis=tuple(a["axes"]), keepdims=a["keepdims"]),
     "reduce": lambda a, s, x: getattr(np, a["f"])(x, axis=tuple(a["axes"]), keepdims=a["keepdims"]),
     "matmul": lambda a, s, x, y: x @ y,
     "einsum": lambda a, s, *operands: np.einsum(a["subscripts"], *operands),
-    "where": lambda a, s, x, condition: np.where(condition, x, a["fill"]),
+    "where": _where,
     "elementwise": _elementwise,
 }

@@ -47,7 +47,10 @@ class Exploration:
     @property
     def html(self) -> str:
         """The page: one HTML file that needs nothing else."""
-        return build_page(self.data, self.arrays, self.title)
+        return self._page()
+
+    def _page(self, **more: Any) -> str:
+        return build_page({**self.data, "notebooks": _notebooks(), **more}, self.arrays, self.title)
 
     @property
     def differs(self) -> list[str]:
@@ -64,8 +67,7 @@ class Exploration:
         return Path(path)
 
     def _repr_html_(self) -> str:
-        beside = {path.name[:2]: path.name for path in shipped_folder("notebooks").glob("[0-9][0-9]_*.ipynb")}
-        page = html.escape(build_page({**self.data, "notebooks": beside}, self.arrays, self.title), quote=True)
+        page = html.escape(self._page(amongNotebooks=True), quote=True)
         style = "width:100%;height:720px;border:1px solid #8884;border-radius:6px"
         return f'<iframe title="{html.escape(self.title)}" srcdoc="{page}" style="{style}"></iframe>'
 
@@ -73,6 +75,14 @@ class Exploration:
         rows, stops = len(self.data["rows"]), len(self.data["stops"])
         wrong = f", wrong: {'; '.join(self.differs)}" if self.differs else ""
         return f"Exploration({self.title!r}, {rows} rows, {stops} stops{wrong})"
+
+
+def _notebooks() -> dict[str, str]:
+    """Return the file of each notebook of the course by its number; none where the installation has no course."""
+    try:
+        return {path.name[:2]: path.name for path in sorted(shipped_folder("notebooks").glob("[0-9][0-9]_*.ipynb"))}
+    except FileNotFoundError:
+        return {}
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """What the page is given: rows, names and sources as JSON, numbers as one block of bytes."""
 
 import inspect
+import math
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from albert_np import ops
 from albert_np.explore.engine import compute
-from albert_np.explore.rows import Program, Row
+from albert_np.explore.rows import Program, Row, window_of
 
 __all__ = ["Arrays", "export_rows", "fingerprint"]
 
@@ -103,7 +104,7 @@ def export_rows(
         if value not in numbers:
             numbers[value] = len(values)
             held = program.values[value]
-            entry: dict[str, Any] = {"name": held.name, "shape": list(held.array.shape)}
+            entry: dict[str, Any] = {"name": held.name or seen_as(row, made), "shape": list(held.array.shape)}
             entry["axes"] = name_axes(held.array.shape, row, value)
             if made:
                 entry["print"] = fingerprint(held.array)
@@ -111,6 +112,18 @@ def export_rows(
                 entry["const"] = arrays.add(held.array)
             values.append(entry)
         return numbers[value]
+
+    def seen_as(row: Row | None, made: bool) -> str:
+        """Return the name of a matrix turned, or of an array in another shape, that has none of its own."""
+        if row is None or not made or row.kind != "view":
+            return ""
+        name: str = values[numbers[row.inputs[0]]]["name"]  # type: ignore[index]
+        source, shape = program.shape(row.inputs[0]), program.shape(row.out[0])
+        places = np.arange(math.prod(source)).reshape(source)
+        if places.size == math.prod(shape) and window_of(places.reshape(shape)) == row.attrs:
+            return name
+        turned = places.ndim == 2 and places.T.shape == shape and window_of(places.T) == row.attrs
+        return f"{name}ᵀ" if name and turned else ""
 
     for row in program.rows:
         block, label = _block(row, program, steps), _label(row)

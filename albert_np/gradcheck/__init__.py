@@ -39,6 +39,7 @@ from albert_np.gradcheck.torch import (
     torch_twin,
 )
 from albert_np.gradcheck.torch_pairs import TORCH_TOLERANCES, assert_against_torch, torch_function
+from albert_np.gradcheck.trained import TrainedCase, trained_case
 
 __all__ = [
     "DROPOUT",
@@ -49,6 +50,7 @@ __all__ = [
     "GradientError",
     "ModelCase",
     "Precision",
+    "TrainedCase",
     "assert_against_torch",
     "assert_gradients",
     "block_cases",
@@ -75,5 +77,6 @@ __all__ = [
     "torch_function",
     "torch_results",
     "torch_twin",
+    "trained_case",
     "upstream_like",
 ]

@@ -44,7 +44,8 @@ class Comparison:
 
     max_rel is the largest difference divided by the largest expected magnitude: a relative error of the array, not of
     each number, so that entries that are zero but for rounding do not count as wrong. index is where the largest
-    difference is. remark: what may explain it.
+    difference is. remark: what may explain it. zero: both arrays are so small beside the others that only rounding is
+    left in them, as in the gradient of the key's bias, which is zero in exact arithmetic.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Comparison:
     expected: float
     tolerance: float
     remark: str = ""
+    zero: bool = False
 
     @property
     def ok(self) -> bool:
@@ -66,6 +68,7 @@ class Comparison:
         return (
             f"{verdict}: {self.name}: relative error {self.max_rel:.1e} (allowed {self.tolerance:.0e}), "
             f"worst at {where}: got {self.got:.10g}, expected {self.expected:.10g}"
+            + ("; zero but for rounding" if self.zero else "")
             + (f"; {self.remark}" if self.remark else "")
         )
 
@@ -89,9 +92,11 @@ def compare(name: str, got: Array, expected: Array, tolerance: float, floor: flo
     difference = np.nan_to_num(np.abs(got - expected), nan=np.inf)
     worst = tuple(int(i) for i in np.unravel_index(difference.argmax(), difference.shape))
     max_abs = float(difference[worst])
-    scale = max(float(np.abs(expected).max()), float(floor))
+    size = float(np.abs(expected).max())
+    scale = max(size, float(floor))
     max_rel = 0.0 if max_abs == 0 else max_abs / scale if scale > 0 else math.inf
-    return Comparison(name, max_abs, max_rel, worst, float(got[worst]), float(expected[worst]), tolerance)
+    zero = bool(floor > 0 and size + max_abs <= tolerance * floor)
+    return Comparison(name, max_abs, max_rel, worst, float(got[worst]), float(expected[worst]), tolerance, zero=zero)
 
 
 def check_gradients(

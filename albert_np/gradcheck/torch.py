@@ -22,7 +22,8 @@ __all__ = [
 ]
 
 
-def _torch() -> tuple[Any, Any]:
+def torch_and_transformers() -> tuple[Any, Any]:
+    """Return the two modules; ImportError says how to install them."""
     try:
         import torch
         import transformers
@@ -37,7 +38,7 @@ def hugging_face_model(name: str, config: AlbertConfig, attention: str = "eager"
 
     attention: "eager", or "sdpa" (PyTorch's fused attention).
     """
-    _, transformers = _torch()
+    _, transformers = torch_and_transformers()
     refuse_changed(config.extra, "Hugging Face's PyTorch")
     values: dict[str, Any] = {**config.to_dict(), "attn_implementation": attention}
     del values["sharing"], values["ffn_output_dropout"]  # our own fields
@@ -46,7 +47,7 @@ def hugging_face_model(name: str, config: AlbertConfig, attention: str = "eager"
 
 def torch_twin(model: Any, dtype: Any = None, attention: str = "eager") -> Any:
     """Return Hugging Face's model of the same class, configuration and weights, in eval mode."""
-    torch, _ = _torch()
+    torch, _ = torch_and_transformers()
     twin = hugging_face_model(type(model).__name__, model.config, attention)
     twin = twin.to(getattr(torch, np.dtype(dtype or model.dtype).name))
     weights = {name: torch.from_numpy(model.backend.to_numpy(model.params[name]).copy()) for name in twin.state_dict()}
@@ -54,19 +55,22 @@ def torch_twin(model: Any, dtype: Any = None, attention: str = "eager") -> Any:
     return twin.eval()
 
 
-def compare_with_torch(model: Any, inputs: Mapping[str, Any], tolerance: float = 1e-10) -> list[Comparison]:
+def compare_with_torch(
+    model: Any, inputs: Mapping[str, Any], tolerance: float = 1e-10, twin: Any = None
+) -> list[Comparison]:
     """Compare outputs, hidden states, attentions and gradients of a model in eval mode with those of its twin.
 
-    The gradients are those of the loss, or, for `AlbertModel`, of upstream gradients of its two outputs. A weight that
-    `config.sharing` ties is compared with the sum of its copies' gradients.
+    twin: Hugging Face's model in eval mode, by default `torch_twin(model)`. The gradients are those of the loss, or,
+    for `AlbertModel`, of upstream gradients of its two outputs. A weight that `config.sharing` ties is compared with
+    the sum of its copies' gradients.
     """
-    return compare_results(model_results(model, inputs), torch_results(model, inputs), tolerance)
+    return compare_results(model_results(model, inputs), torch_results(model, inputs, twin=twin), tolerance)
 
 
-def torch_results(model: Any, inputs: Mapping[str, Any], dtype: Any = None) -> dict[str, np.ndarray]:
-    """Return what `gradcheck.model_results` returns, computed by the model's PyTorch twin in `dtype`."""
-    torch, _ = _torch()
-    twin = torch_twin(model, dtype)
+def torch_results(model: Any, inputs: Mapping[str, Any], dtype: Any = None, twin: Any = None) -> dict[str, np.ndarray]:
+    """Return what `gradcheck.model_results` returns, computed by `twin`, or by the model's own in `dtype`."""
+    torch, _ = torch_and_transformers()
+    twin = torch_twin(model, dtype) if twin is None else twin
     dtype = next(twin.parameters()).dtype
     tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in inputs.items()}
     tensors = {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+from albert_np.labs.change_file import ChangeFile
 from albert_np.labs.points import AnswerFailed, Exercise, Finding, Lab, Report, Verdict, Written, Wrong, judge
 from albert_np.labs.swap import Swap, swap, swap_back
 
 __all__ = [
     "LABS",
     "AnswerFailed",
+    "ChangeFile",
     "Exercise",
     "Finding",
     "Lab",
@@ -29,7 +31,7 @@ __all__ = [
     "swap_back",
 ]
 
-LABS = ("02", "04", "05", "06")
+LABS = ("01", "02", "03", "04", "05", "06", "07", "08", "09")
 
 
 def open_lab(number: str) -> Lab:

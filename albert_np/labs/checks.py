@@ -13,6 +13,7 @@ from albert_np.labs.points import Answer, Exercise, Lab, Wrong
 
 __all__ = [
     "as_if",
+    "ask",
     "backward_exercise",
     "common_findings",
     "expect",
@@ -151,6 +152,12 @@ def expect_within(answer: Answer, seconds: float = LARGE_SECONDS) -> None:
     expect(enough, f"took {answer.seconds:.1f} s, expected at most {seconds:g} s: where is a loop over numbers?")
 
 
+def ask(answer: Answer, given: Mapping[str, Any], function: str, names: Sequence[str]) -> dict[str, Any]:
+    """Call a function of the answer with copies of the arguments, and return by name what it returns."""
+    got = getattr(answer, function)(*map(_copy, given.values()))
+    return dict(zip(names, expect_values(got, names), strict=True))
+
+
 def common_findings(
     exercise: Exercise,
     function: str,
@@ -169,9 +176,7 @@ def common_findings(
     are right in a small one. points: of the three findings.
     """
 
-    def ask(answer: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
-        got = getattr(answer, function)(*map(_copy, given.values()))
-        return dict(zip(names, expect_values(got, names), strict=True))
+    call = partial(ask, function=function, names=names)
 
     @exercise.finding("arguments unchanged", points[0], side=True)
     def _unchanged(answer: Answer) -> None:
@@ -183,9 +188,9 @@ def common_findings(
     @exercise.finding("float32 stays float32", points[1], side=True)
     def _float32(answer: Answer) -> None:
         given = {name: _cast(value, np.float32) for name, value in draw(answer, small).items()}
-        wide = ask(answer, {name: _cast(value, np.float64) for name, value in given.items()})
+        wide = call(answer, {name: _cast(value, np.float64) for name, value in given.items()})
         scale = 1e-3 * max(float(np.abs(value).max(initial=0)) for value in wide.values())
-        for name, value in ask(answer, given).items():
+        for name, value in call(answer, given).items():
             array = expect_array(name, value, np.shape(wide[name]), np.float32)
             alike = compare(name, array, np.asarray(wide[name]), 1e-3, floor=max(scale, 1e-6)).ok
             expect(alike, f"{name} of float32 numbers is far from {name} of the same numbers as float64.")
@@ -193,9 +198,9 @@ def common_findings(
     @exercise.finding("a large case in time", points[2], side=True)
     def _large(answer: Answer) -> None:
         given = draw(answer, small)
-        right = [name for name, value in ask(answer, given).items() if _holds(look, answer, name, value, given)]
+        right = [name for name, value in call(answer, given).items() if _holds(look, answer, name, value, given)]
         given = draw(answer, large)
-        got = ask(answer, given)
+        got = call(answer, given)
         expect_within(answer)
         for name in right:
             look(answer, name, got[name], given)
@@ -254,7 +259,8 @@ def backward_exercise(
                     mine = dict(zip(names, got, strict=True))[name]
                     expect_gradient(name, mine, f, given[argument], dy, suspects=known)
                 except Wrong as wrong:
-                    raise Wrong(f"with {argument} of shape {given[argument].shape}: {wrong}") from None
+                    texts = "".join(f", {k} {v!r}" for k, v in given.items() if isinstance(v, str))
+                    raise Wrong(f"with {argument} of shape {given[argument].shape}{texts}: {wrong}") from None
 
     for name, (argument, points, question) in gradients.items():
         add_gradient(name, argument, points, question)

@@ -50,11 +50,15 @@ def write_results(results: Sequence[Result], lab: Lab, folder: str | Path, repla
         for result in results:
             name = file_name(result["student"], taken)
             text = json.dumps(result, indent=1, ensure_ascii=False) + "\n"
-            (hidden / "results" / f"{name}.json").write_text(text, encoding="utf-8", newline="\n")
-            page = feedback_text(result, lab)
-            (hidden / "feedback" / f"{name}.md").write_text(page, encoding="utf-8", newline="\n")
-        (hidden / "grades.csv").write_text(_grades(results, lab), encoding="utf-8", newline="\n")
-        (hidden / "items.csv").write_text(_items(results, lab), encoding="utf-8", newline="\n")
+            _write(hidden / "results" / f"{name}.json", text)
+            _write(hidden / "feedback" / f"{name}.md", feedback_text(result, lab))
+        _write(hidden / "grades.csv", _grades(results, lab))
+        _write(hidden / "items.csv", _items(results, lab))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text that may quote what no encoding has, such as half a character in a student's message."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def read_results(folder: str | Path) -> list[Result]:

@@ -4,12 +4,12 @@ import ast
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from albert_np.labs.child import REFUSED
 from albert_np.labs.points import Lab
 from albert_np.labs.source import Cell
 
 __all__ = ["notes_on"]
 
-FRAMEWORKS = "torch jax tensorflow autograd keras tinygrad mlx cupy sympy numdifftools".split()
 REACHING = "os sys subprocess socket ctypes gc inspect importlib builtins pickle urllib requests http shutil".split()
 DYNAMIC = "eval exec compile __import__ open globals locals setattr breakpoint".split()
 PEEKING = "_getframe f_back f_globals f_locals __globals__ __code__ __closure__ __subclasses__ __builtins__".split()
@@ -54,7 +54,7 @@ def _notes(tree: ast.Module, lab: Lab) -> Iterator[str]:
 
 def _import_notes(names: Sequence[str], lab: Lab) -> Iterator[str]:
     for name in names:
-        if name.split(".")[0] in FRAMEWORKS or any(name == w or name.startswith(w + ".") for w in lab.withheld):
+        if name.split(".")[0] in REFUSED or any(name == w or name.startswith(w + ".") for w in lab.withheld):
             yield f"imports {name}, which this lab does not allow"
         elif name.split(".")[0] in REACHING:
             yield f"imports {name}"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.labs.checks import as_if, backward_exercise, expect, expect_array, expect_same, expect_values, slopes
+from albert_np.labs.checks import as_if, ask, backward_exercise, expect, expect_array, expect_same, slopes
 from albert_np.labs.points import Answer, Lab
 
 __all__ = ["LAB", "adapted", "distillation_loss", "factorised_lookup", "tied"]
@@ -201,13 +201,15 @@ distillation = backward_exercise(
 
 
 def _dstudent(answer: Answer, given: Mapping[str, Any]) -> Any:
-    (got,) = expect_values(answer.distillation_backward(1.5, *given.values()), ["dstudent"])
-    return expect_array("dstudent", got, given["student"].shape)
+    got = ask(answer, {"dloss": 1.5, **given}, "distillation_backward", ["dstudent"])
+    return expect_array("dstudent", got["dstudent"], given["student"].shape)
 
 
 def _some_dstudent(answer: Answer, given: Mapping[str, Any]) -> Any:
     got = _dstudent(answer, given)
     expect(np.any(got[given["labels"] != -100]), "dstudent is 0 for rows that have a label.")
+    sums, sizes = np.abs(got.sum(-1)), np.abs(got).sum(-1)  # a number added to all logits of a row changes no loss
+    expect(not np.any(sums > 1e-6 * sizes), "a row of dstudent does not sum to 0.")
     return got
 
 
@@ -241,7 +243,7 @@ def _large_logits(answer: Answer) -> None:
     expect(np.all(np.isfinite(with_shift)), "dstudent is not finite for logits of 1e4.")
     expect_same("dstudent, 1e4 added to all logits of a row,", with_shift, _some_dstudent(answer, given))
     apart = given | {name: 5e3 * given[name] for name in ("student", "teacher")}
-    expect(np.all(np.isfinite(_some_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
+    expect(np.all(np.isfinite(_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
 
 
 def tied(ids: Any, M: Any, K: Any) -> Any:

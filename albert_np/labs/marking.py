@@ -17,7 +17,7 @@ from albert_np.labs.feedback import read_results
 from albert_np.labs.grading import written_answers
 from albert_np.labs.points import Lab, Written
 from albert_np.labs.release import PACKAGE
-from albert_np.labs.roster import Student, csv_text, personal_numbers, read_table
+from albert_np.labs.roster import Student, csv_text, personal_numbers, read_table, resolve
 from albert_np.labs.submissions import Submission
 
 __all__ = ["Gradebook", "gradebook", "read_marks", "write_answers"]
@@ -135,15 +135,15 @@ def gradebook(
 ) -> Gradebook:
     """Return the points of everybody on a roster: by machine from what grading wrote, by hand from `marks`.
 
-    Whom the roster does not have comes last, and is said; so is what is missing. ValueError if the results are of
-    another lab.
+    Students are looked up by id, e-mail or name. Whom the roster does not have comes last, and is said; so is what is
+    missing. ValueError if the results are of another lab.
     """
-    results = {result["student"]: result for result in read_results(folder)}
+    results = {_on(roster, result["student"], result.get("name", "")): result for result in read_results(folder)}
     if others := {result["lab"] for result in results.values()} - {lab.number}:
         raise ValueError(f"{folder} holds results of lab {', '.join(sorted(others))}, not of {lab.number}")
     questions = [exercise for exercise in lab.exercises if isinstance(exercise, Written)]
     book = Gradebook([*NOTES, "machine", *(question.id for question in questions), "total", "of", "missing"])
-    marks = marks or {}
+    marks = {_on(roster, id, ""): each for id, each in (marks or {}).items()}
     for id in [*roster, *sorted((set(results) | set(marks)) - set(roster))]:
         student, result = roster.get(id, Student(id)), results.get(id)
         given = [marks.get(id, {}).get(question.id) for question in questions]
@@ -160,3 +160,8 @@ def gradebook(
         if missing:
             book.remarks.append(f"{id}: {'; '.join(missing)}")
     return book
+
+
+def _on(roster: Mapping[str, Student], id: str, name: str) -> str:
+    """Return the id on the roster of whom grading calls so, or what it calls them."""
+    return resolve(id, name, roster) or id

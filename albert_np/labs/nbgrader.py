@@ -17,11 +17,12 @@ from albert_np.labs.source import Cell, read_source
 
 __all__ = ["CONFIG", "bridge", "nbgrader_source"]
 
-CONFIG = """\
+CONFIG = f"""\
 c = get_config()
 c.CourseDirectory.course_id = "albert-np"
 c.OverwriteCells.add_missing_cells = True  # a cell that a student deleted costs its own points only
-c.ClearSolutions.code_stub = {"python": "raise NotImplementedError"}
+c.ClearSolutions.code_stub = {{"python": "raise NotImplementedError"}}
+c.ClearSolutions.text_stub = "{YOUR_ANSWER}"
 """
 
 
@@ -79,7 +80,7 @@ def bridge(
     notebook = release_path(lab.number).stem
     place = (notebook, assignment or notebook)
     remarks = []
-    with Gradebook(f"sqlite:///{Path(database).resolve()}", course_id=_course_of(database)) as book:
+    with Gradebook(f"sqlite:///{Path(database).resolve()}", course_id=_course_of(database, place[1])) as book:
         for result in results:
             student = result["student"]
             try:
@@ -98,15 +99,16 @@ def bridge(
     return remarks
 
 
-def _course_of(database: str | Path) -> str:
-    """Return the course that a gradebook belongs to: nbgrader would add another under any other name."""
+def _course_of(database: str | Path, assignment: str) -> str:
+    """Return the course that an assignment belongs to: nbgrader would add another one under any other name."""
+    question = "SELECT course_id FROM assignment WHERE name = ?"
     try:
         with closing(sqlite3.connect(f"{Path(database).resolve().as_uri()}?mode=ro", uri=True)) as connection:
-            rows = connection.execute("SELECT id FROM course").fetchall()
+            rows = connection.execute(question, (assignment,)).fetchall()
     except sqlite3.Error as error:
         raise ValueError(f"{database} is not a gradebook of nbgrader: {error}") from error
     if len(rows) != 1:
-        raise ValueError(f"{database} holds {len(rows)} courses; the bridge needs one")
+        raise ValueError(f"{database} has {len(rows)} assignments of the name {assignment!r}; one is needed")
     return str(rows[0][0])
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from albert_np.labs.sandbox import Sandbox, environment, import_folders, open_sa
 
 __all__ = ["Handle", "Lost", "Process", "RemoteFunction", "exactly", "shown"]
 
-LONGEST = 2000  # characters of a message that people read
+LONGEST = 500  # characters of a message that people read
 START_SECONDS = 30.0  # that Python and NumPy may take to start on a busy machine
 BUFFER = 2**22  # bytes under way, if the system allows so many
 POSIX = os.name == "posix"  # a process can be given an open socket, and a group of processes be ended
@@ -42,6 +43,18 @@ class Handle:
 
     def __repr__(self) -> str:
         return f"<a {self.kind} of the submission>"
+
+
+class HeldTuple(tuple[Any, ...]):
+    """What a function returned that is a tuple of a kind of its own, such as a NamedTuple: its items, and a handle."""
+
+    handle: Handle
+
+
+@lru_cache(maxsize=256)
+def named(base: type, kind: str) -> type:
+    """Return a subclass with the name of a submission's type, so that messages about its values say that name."""
+    return type(kind, (base,), {})
 
 
 class Lost(Exception):
@@ -96,8 +109,9 @@ class Process:
     def _command(self, place: str) -> tuple[list[str], dict[str, Any]]:
         """Return what to run, and around it; place: where the process finds its connection."""
         one_thread = {f"{library}_NUM_THREADS": "1" for library in THREADS} | {"VECLIB_MAXIMUM_THREADS": "1"}
-        python = [sys.executable, "-I", "-S", "-B", "-X", "utf8", WORKER, place, *import_folders()]
-        return self.box.command(python), {"cwd": self.box.folder, "env": environment(self.box) | one_thread}
+        variables = environment(self.box) | one_thread | {"PYTHONHASHSEED": "0"}  # sets in the same order each time
+        python = [sys.executable, *"-P -s -S -B -X utf8".split(), WORKER, place, *import_folders()]
+        return self.box.command(python), {"cwd": self.box.folder, "env": variables}
 
     def _start(self) -> tuple[socket.socket, Popen]:
         """Start a process that inherits its end of the connection."""
@@ -170,6 +184,9 @@ class Process:
             return wire.encode({"error": [type(error).__name__, str(error)[:LONGEST]]})
 
     def _refer(self, value: Any) -> list[Any]:
+        original = value
+        if isinstance(value, HeldTuple):
+            value = value.handle
         if isinstance(value, Handle):
             if value._process is not self:
                 raise Lost
@@ -180,7 +197,7 @@ class Process:
             reference = ["callback", len(self.sent)]
         else:
             raise TypeError(f"a {type(value).__name__} cannot be passed to a submission")
-        self.sent.append(value)
+        self.sent.append(original)
         return reference
 
     def _sent(self, place: Any) -> Any:
@@ -193,8 +210,16 @@ class Process:
             case ["same", place]:
                 return self._sent(place)
             case ["handle", int(number), str(kind)]:
-                return Handle(shown(kind), number, self)
+                return self._handle(number, kind)
+            case ["handle", int(number), str(kind), list(items)]:
+                held = named(HeldTuple, shown(kind))(items)
+                held.handle = self._handle(number, kind)
+                return held
         raise wire.WireError("a reference of no kind")
+
+    def _handle(self, number: int, kind: str) -> Handle:
+        handle: Handle = named(Handle, shown(kind))(shown(kind), number, self)
+        return handle
 
     def why(self) -> str:
         """Say how the process ended, or that it closed its connection."""
@@ -253,9 +278,9 @@ class Output:
 
     def text(self) -> str:
         """Return the beginning of what was printed, and say how much more it was."""
-        text = shown(self._kept.decode(errors="replace"), self._characters + 1)
+        text = self._kept.decode(errors="replace")
         cut = self._bytes > len(self._kept) or len(text) > self._characters
-        return f"{text[: self._characters]}… ({self._bytes} bytes in all)" if cut else text
+        return shown(text[: self._characters], self._characters) + (f"… ({self._bytes} bytes in all)" if cut else "")
 
     def stop(self) -> None:
         """Read what is there and no more, even if something still holds the other end."""
@@ -268,8 +293,8 @@ class Output:
 
 def shown(text: Any, longest: int = LONGEST) -> str:
     """Return the beginning of a text that a process sent, without what would command a terminal or break a file."""
-    characters = exactly(str, text)[:longest]
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in characters)
+    beginning = exactly(str, text) if len(exactly(str, text)) <= longest else text[: longest - 1] + "…"
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in beginning)
 
 
 def exactly(kind: type, value: Any) -> Any:

@@ -127,17 +127,19 @@ def set_personal(source: str, numbers: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def personal_of(cells: Iterable[Cell], names: set[str]) -> dict[str, Any]:
-    """Return what `PERSONAL = {…}` of a notebook says of these names; nothing where it is not written out there."""
+def personal_of(cells: Iterable[Cell], names: set[str]) -> dict[str, Any] | None:
+    """Return what `PERSONAL = {…}` of a notebook says of these names; None if it is not set there.
+
+    Of one that is not written out, such as a call, nothing is known.
+    """
     for cell in cells:
         for node in _assignments(cell.source) if cell.code and "PERSONAL" in cell.source else []:
             try:
                 value = ast.literal_eval(node.value)
-            except (ValueError, TypeError, SyntaxError, RecursionError):
-                continue
-            if isinstance(value, dict):
-                return {name: value[name] for name in names & set(value)}
-    return {}
+            except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
+                return {}
+            return {name: value[name] for name in names & set(value)} if isinstance(value, dict) else {}
+    return None
 
 
 def _assignments(source: str) -> list[ast.Assign]:

@@ -5,6 +5,7 @@ Each is tried before it is relied on, and says in words what it protects from an
 """
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -23,7 +24,14 @@ PROGRAMS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NEEDED = ("SYSTEMROOT", "LD_LIBRARY_PATH")  # by Windows, and by a Python whose libraries lie elsewhere
 TMP_BYTES = 64 * 2**20
 FIRST_USER, USERS = 60578, 600  # ids that Debian, Fedora and systemd give to nobody
-PROBE = "import os, sys; sys.exit(not all(os.access(path, os.R_OK) for path in sys.argv[1:]))"
+PROBE = """
+import os, sys
+sealed, library, *folders = sys.argv[1:]
+if os.__file__ != library or not all(os.access(folder, os.R_OK) for folder in folders):
+    sys.exit("Python, NumPy or the package cannot be read there")
+if sealed and any(os.access(folder, os.W_OK) for folder in folders):
+    sys.exit("what is to be read can be written to")
+"""
 
 _tried: dict[type["Sandbox"], str] = {}  # why a kind does not work here, or ""
 
@@ -125,26 +133,6 @@ class Namespaces(Sandbox):
     contained = True
     programs = ("unshare", "setpriv", "mount", "chroot", "sh")
 
-    # The shell stays the first process of its namespace and keeps its user: it dies with `unshare`, and all with it.
-    SCRIPT: ClassVar[str] = r"""
-        set -e
-        root=$1 size=$2; shift 2
-        mount -t tmpfs -o mode=755,size=1m,nosuid tmpfs "$root"
-        mkdir "$root/tmp" "$root/proc" "$root/dev"
-        mount -t tmpfs -o mode=1777,size=$size,nosuid,nodev tmpfs "$root/tmp"
-        mount -t proc proc "$root/proc"
-        while [ "$1" != -- ]; do
-            if [ -d "$1" ]; then mkdir -p "$root$1"; else mkdir -p "$root${1%/*}"; : >> "$root$1"; fi
-            mount --bind "$1" "$root$1"
-            case $1 in /dev/*) ;; *) mount -o remount,bind,ro,nosuid "$root$1" ;; esac
-            shift
-        done
-        shift
-        mount -o remount,ro "$root"
-        cd "$root/tmp"
-        chroot "$root" "$@"
-    """
-
     @classmethod
     def changes_user(cls) -> bool:
         return is_root()
@@ -152,10 +140,28 @@ class Namespaces(Sandbox):
     def command(self, command: Sequence[str]) -> list[str]:
         apart = "unshare --mount --net --pid --ipc --uts --fork --kill-child".split()
         apart += [] if self.user else ["--user", "--map-root-user"]
+        inside = shlex.join([*self.dropped(), *command])
+        # Not `exec`: the shell stays the first process there and keeps its user, so that it dies with `unshare`.
+        enter = f"chroot . sh -c {shlex.quote(f'cd /tmp && exec {inside}')}"
+        return [*apart, "sh", "-c", "\n".join(["set -e", *self.mounts(), enter, "exit $?"])]
+
+    def mounts(self) -> list[str]:
+        """Return the lines of a shell that make the file system and go there."""
         devices = [f"/dev/{name}" for name in ("null", "zero", "random", "urandom")]
-        script = ["sh", "-c", self.SCRIPT, "sh", self.folder, str(TMP_BYTES), *devices, *self.paths, "--"]
-        start = ["sh", "-c", 'cd /tmp && exec "$@"', "sh"]
-        return [*apart, *script, *start, *self.dropped(), *command]
+        there = {path: shlex.quote(f".{path}") for path in [*devices, *self.paths]}
+        folders = [there[path] if os.path.isdir(path) else shlex.quote(f".{Path(path).parent}") for path in self.paths]
+        return [
+            f"mount -t tmpfs -o mode=755,size=1m,nosuid tmpfs {shlex.quote(self.folder)}",
+            f"cd {shlex.quote(self.folder)}",
+            "mkdir tmp proc dev",
+            "mount -t proc proc proc",
+            f"mount -t tmpfs -o mode=1777,size={TMP_BYTES},nosuid,nodev tmpfs tmp",
+            f"mkdir -p {' '.join(folders)}",
+            *(f": > {there[path]}" for path in there if not os.path.isdir(path)),
+            *(f"mount --bind {path} {there[path]}" for path in devices),
+            *(f"mount --bind -o ro,nosuid {shlex.quote(path)} {there[path]}" for path in self.paths),
+            "mount -o remount,bind,ro,nosuid .",
+        ]
 
 
 class OtherUser(Sandbox):
@@ -221,7 +227,9 @@ def _try(kind: type[Sandbox]) -> str:
     if missing:
         return f"there is no {' and no '.join(missing)}"
     sandbox = open_sandbox(kind)
-    command = sandbox.command([sys.executable, "-I", "-S", "-c", PROBE, *import_folders()])
+    command = sandbox.command(
+        [sys.executable, "-I", "-S", "-c", PROBE, "sealed" if kind.contained else "", os.__file__, *import_folders()]
+    )
     try:
         done = subprocess.run(
             command, capture_output=True, timeout=20, check=False, cwd=sandbox.folder, env=environment(sandbox)
@@ -230,8 +238,8 @@ def _try(kind: type[Sandbox]) -> str:
         return str(error)
     finally:
         sandbox.close()
-    words = done.stderr.decode(errors="replace").strip().splitlines()
-    return "" if done.returncode == 0 else [*words[-1:], "Python, NumPy or the package is not readable"][0]
+    words = " ".join(done.stderr.decode(errors="replace").split())
+    return "" if done.returncode == 0 else words[:200] or f"it ended with status {done.returncode}"
 
 
 def choose(isolation: str = "auto") -> type[Sandbox]:

@@ -318,9 +318,9 @@ def _chosen(id: str, claims: list[_Claim], lab: str, stem: str) -> Submission:
     aside = []
     for other in others:
         same = rank(other)[:2] == rank(best)[:2]
-        aside.append(f"{other.file.path} ({'an earlier attempt' if same else 'another file'})")
+        aside.append(f"{clean(other.file.path)} ({'an earlier attempt' if same else 'another file'})")
     name = next((claim.name for claim in claims if claim.name), "")
-    path, size = best.file.path, best.file.size
+    path, size = clean(best.file.path), best.file.size
     data, problem = b"", ""
     cells: tuple[Cell, ...] = ()
     try:

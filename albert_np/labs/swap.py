@@ -16,6 +16,9 @@ the arrays, in the order of forward's arguments, as one array or a tuple. An arr
     attention     forward(query, key, value, mask, dropout_prob, rng): scores, softmax and what they weigh
     feed_forward  forward(x, ffn_weight, ffn_bias, ffn_output_weight, ffn_output_bias)
 
+    wiring        forward(x, attention, feed_forward, norm_1, norm_2): a layer, from its four parts as functions of x;
+                  backward(dy, cache, attention, feed_forward, norm_1, norm_2) is given the ways back through them
+
 With a third value, a pair has parameters of its own: name → (shape, start). They are passed by position after the
 arrays, before all else, and take the place of weight, bias, … above. A shape holds whole numbers and the names of
 `changes.SIZES` ("H" hidden, "I" intermediate, …), in a norm "W", its width; start is the number that they are filled
@@ -36,6 +39,7 @@ import threading
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 from albert_np import layers, ops
@@ -77,11 +81,12 @@ KINDS = {
     "activation": Kind(("x",), (), (), {"ffn.activation.": "I"}),
     "attention": Kind(("query", "key", "value"), ("mask", "dropout_prob", "rng"), (), {"attention.": "D"}),
     "feed_forward": Kind(("x",), (), _FFN, {"ffn.": "H"}),
+    "wiring": Kind(("x",), ("attention", "feed_forward", "norm_1", "norm_2"), (), {"": "H"}),
     "attention_branch": Kind(("x",), ("pattern", "p", "config", "rng"), (), {"attention.": "H"}, block=True),
     "layer": Kind(("x",), ("pattern", "p", "config", "rng"), (), {"": "H"}, block=True),
     "embeddings": Kind(("inputs",), ("p", "config", "rng"), (), {"embeddings.": "E"}, block=True),
 }
-_SEES_POSITIONS = {"attention", "attention_branch", "layer"}
+_SEES_POSITIONS = {"attention", "attention_branch", "layer", "wiring"}
 
 
 class Part:
@@ -96,7 +101,8 @@ class Part:
         self.parameters = self.kind.default if self.own is None else tuple(self.own)
         takes = [*self.kind.arrays, *([] if self.kind.block else self.parameters), *self.kind.given]
         _check_signature(self._place(self.forward), self.forward, takes, self.own or {})
-        _check_signature(self._place(self.backward), self.backward, ["dy", "cache", *["g"] * self.kind.block], {})
+        back = ["dy", "cache", *["g"] * self.kind.block, *(self.kind.given if name == "wiring" else ())]
+        _check_signature(self._place(self.backward), self.backward, back, {})
 
     def described(self) -> dict[str, Any]:
         """Return what config.json says of the part."""
@@ -125,9 +131,9 @@ class Part:
         self.check(self.forward, "y", y, arrays[0].shape, arrays[0].dtype)
         return y, Kept(self, cache, tuple(value.shape for value in values))
 
-    def run_back(self, dy: Array, kept: "Kept", g: Scope) -> Sequence[Array]:
+    def run_back(self, dy: Array, kept: "Kept", g: Scope, *given: Any) -> Sequence[Array]:
         """Call backward, add the gradients of the parameters, return those of the arrays; errors as of `run`."""
-        result = self.backward(dy, kept.cache)
+        result = self.backward(dy, kept.cache, *given)
         gradients = tuple(result) if isinstance(result, tuple | list) else (result,)
         names = [f"d{name}" for name in (*self.kind.arrays, *self.parameters)]
         if len(gradients) != len(names) or result is None:
@@ -190,6 +196,18 @@ class KeptBlock(NamedTuple):
     @property
     def heads(self) -> Any:
         return _field(self.kept, "heads", "what layers.heads_forward left")
+
+
+class KeptWiring(NamedTuple):
+    kept: Kept
+    pattern: Pattern
+    used: Mapping[str, list[Any]]  # what each of the four parts left, call by call
+
+    @property
+    def attention(self) -> Any:
+        if len(self.used["attention"]) != 1:
+            raise ValueError("output_attentions: swap(wiring=…) does not call attention once")
+        return self.used["attention"][0]
 
 
 class KeptBranch(NamedTuple):
@@ -288,6 +306,7 @@ def swap(
     activation: Pair | None = None,
     attention: Pair | None = None,
     feed_forward: Pair | None = None,
+    wiring: Pair | None = None,
     attention_branch: Pair | None = None,
     layer: Pair | None = None,
     embeddings: Pair | None = None,
@@ -303,6 +322,7 @@ def swap(
         "activation": activation,
         "attention": attention,
         "feed_forward": feed_forward,
+        "wiring": wiring,
         "attention_branch": attention_branch,
         "layer": layer,
         "embeddings": embeddings,
@@ -356,6 +376,8 @@ def _check_together(parts: Mapping[str, Part]) -> None:
     """Raise ValueError for a part that nobody would call: its place is in another that is replaced too."""
     if {"activation", "feed_forward"} <= parts.keys():
         raise ValueError("activation= has its place in what feed_forward= replaces: apply it there")
+    if {"layer", "wiring"} <= parts.keys():
+        raise ValueError("layer= and wiring= have the same place: give one of them")
     own: dict[str, str] = {}
     for name, part in parts.items():
         for parameter in part.in_model():
@@ -376,7 +398,7 @@ WAYS = ("forward", "backward")
 
 def _blocks(parts: Mapping[str, Part]) -> list[str]:
     """Return the blocks of `layers` that these parts exchange."""
-    inside = {"activation": "feed_forward_branch", "feed_forward": "feed_forward_branch"}
+    inside = {"activation": "feed_forward_branch", "feed_forward": "feed_forward_branch", "wiring": "layer"}
     return list(dict.fromkeys(inside.get(name, name) for name in parts if name != "attention"))
 
 
@@ -419,6 +441,8 @@ def _functions(parts: Mapping[str, Part]) -> dict[str, Any]:
         functions |= _norm(parts["norm"])
     if "feed_forward" in parts:
         functions |= _feed_forward(parts["feed_forward"])
+    if "wiring" in parts:
+        functions |= _wiring(parts["wiring"])
     for name in ("attention_branch", "layer", "embeddings"):
         if name in parts:
             functions |= _block(parts[name])
@@ -461,6 +485,74 @@ def _feed_forward(part: Part) -> dict[str, Function]:
     return {
         "feed_forward_branch_forward": feed_forward_branch_forward,
         "feed_forward_branch_backward": feed_forward_branch_backward,
+    }
+
+
+def _wiring(part: Part) -> dict[str, Function]:
+    """Return a layer's pair; it computes all rows and takes the wanted ones at the end."""
+
+    def layer_forward(
+        x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
+    ) -> tuple[Array, KeptWiring]:
+        whole = replace(pattern, wanted=None)
+        used: dict[str, list[Any]] = {name: [] for name in part.kind.given}
+        scopes = _scopes(p)
+        ways: dict[str, Function] = {
+            "attention": lambda h: layers.attention_branch_forward(h, whole, scopes["attention"], config, rng),
+            "feed_forward": lambda h: layers.feed_forward_branch_forward(h, scopes["feed_forward"], config, rng),
+            "norm_1": lambda h: layers.norm_forward(h, scopes["norm_1"], config),
+            "norm_2": lambda h: layers.norm_forward(h, scopes["norm_2"], config),
+        }
+
+        def way(name: str) -> Function:
+            def go(h: Array) -> Array:
+                part.check(part.forward, f"the argument of {name}", h, x.shape, x.dtype)
+                y, cache = ways[name](h)
+                used[name].append(cache)
+                result: Array = y
+                return result
+
+            return go
+
+        y, kept = part.run([x], p, *map(way, part.kind.given))
+        return pattern.gather(y), KeptWiring(kept, pattern, used)
+
+    def layer_backward(dy: Array, cache: KeptWiring, g: Scope) -> Array:
+        waiting = {name: list(caches) for name, caches in cache.used.items()}
+        back: dict[str, Function] = {
+            "attention": layers.attention_branch_backward,
+            "feed_forward": layers.feed_forward_branch_backward,
+            "norm_1": layers.norm_backward,
+            "norm_2": layers.norm_backward,
+        }
+        scopes, owner = _scopes(g), cache.kept.part
+        shape = cache.kept.shapes[0]
+
+        def way(name: str) -> Function:
+            def go(dh: Array) -> Array:
+                owner.check(owner.backward, f"the argument of {name}", dh, shape, dy.dtype)
+                if not waiting[name]:
+                    raise ValueError(f"swap(wiring=…): {_name(owner.backward)} goes back through {name} too often")
+                dx: Array = back[name](dh, waiting[name].pop(), scopes[name])
+                return dx
+
+            return go
+
+        (dx,) = owner.run_back(cache.pattern.spread(dy), cache.kept, g, *map(way, owner.kind.given))
+        if left := [name for name, caches in waiting.items() if caches]:
+            raise ValueError(f"swap(wiring=…): {_name(owner.backward)} does not go back through {', '.join(left)}")
+        return dx
+
+    return {"layer_forward": layer_forward, "layer_backward": layer_backward}
+
+
+def _scopes(scope: Scope) -> dict[str, Scope]:
+    """Return where the parameters of a layer's four parts are."""
+    return {
+        "attention": scope.scope("attention."),
+        "feed_forward": scope,
+        "norm_1": scope.scope("attention.LayerNorm."),
+        "norm_2": scope.scope("full_layer_layer_norm."),
     }
 
 

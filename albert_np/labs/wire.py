@@ -1,7 +1,8 @@
 """What passes between the grader and a submission: JSON and raw bytes, sizes checked before anything is allocated.
 
-A message is one value: None, bool, int, float, complex, str, bytes, list, tuple, dict with keys of text, NumPy's
-numbers, arrays of booleans, integers, floats and complex numbers, and random generators of PCG64 (`default_rng`).
+A message is one value: None, bool, int, float, complex, str, bytes, list, tuple, dict with keys of these, NumPy's
+numbers, arrays of booleans, integers, floats and complex numbers, the types of numbers, and random generators of PCG64
+(`default_rng`).
 Types are taken exactly: an instance of a subclass is not one of these. Whatever else a value holds is passed as a
 reference, which whoever sends and whoever receives must understand.
 
@@ -21,9 +22,10 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GREATEST_HEADER", "WireError", "decode", "encode", "pack", "receive", "send", "size"]
+__all__ = ["GREATEST_HEADER", "WireError", "decode", "encode", "holds", "pack", "receive", "send", "size"]
 
 Refer = Callable[[Any], list[Any]]
+Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 Resolve = Callable[[list[Any]], Any]
 
 PREFIX = struct.Struct("!4sIQ")
@@ -34,11 +36,15 @@ DEEPEST = 50  # lists in lists
 KINDS = "?bhilqBHILQefdgFDG"
 DTYPES = {name: np.dtype(name) for kind in KINDS for name in (np.dtype(kind).str, np.dtype(kind).newbyteorder().str)}
 SCALARS = {np.dtype(kind).type for kind in KINDS}
+TYPES = {kind.__name__: kind for kind in (bool, int, float, complex)} | {name: d.type for name, d in DTYPES.items()}
+NAMES = {kind: name for name, kind in reversed(TYPES.items())}
+KEYS = {str, int, float, bool, tuple, type(None), *SCALARS}  # of dicts
 
 # Bound here, where nobody has changed NumPy or the standard library yet; a submission may do so.
 _dumps, _loads, _clock = json.dumps, json.loads, time.monotonic
-Array, _empty, _frombuffer, _contiguous, _bytes = np.ndarray, np.empty, np.frombuffer, np.ascontiguousarray, np.uint8
-_Generator, _PCG64 = np.random.Generator, np.random.PCG64
+Array, _empty, _frombuffer, _contiguous, _byte = np.ndarray, np.empty, np.frombuffer, np.ascontiguousarray, np.uint8
+NOTHING = _empty(0, _byte)
+_dtype, _Generator, _PCG64 = np.dtype, np.random.Generator, np.random.PCG64
 
 
 class WireError(ValueError):
@@ -77,13 +83,15 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
             return {"tuple": [plain(item, depth + 1) for item in value]}
         if kind is dict and all(type(key) is str for key in value):
             return {"dict": {key: plain(item, depth + 1) for key, item in value.items()}}
+        if kind is dict and all(type(key) in KEYS for key in value):
+            return {"pairs": [[plain(key, depth + 1), plain(item, depth + 1)] for key, item in value.items()]}
         if kind is complex:
             return {"complex": [value.real, value.imag]}
         if kind is bytes:
             pieces.append(memoryview(value))
             return {"bytes": len(value)}
         if kind is Array and value.dtype.str in DTYPES:
-            pieces.append(_contiguous(value).reshape(-1).view(_bytes).data)
+            pieces.append(_contiguous(value).reshape(-1).view(_byte).data)
             return {"array": [value.dtype.str, list(value.shape), value.flags.writeable]}
         if kind in SCALARS:
             pieces.append(memoryview(value.tobytes()))
@@ -92,6 +100,10 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
             state = value.bit_generator.state
             numbers = [state["state"]["state"], state["state"]["inc"], state["has_uint32"], state["uinteger"]]
             return {"generator": [plain(number, depth + 1) for number in numbers]}
+        if isinstance(value, _dtype) and value.str in DTYPES:
+            return {"dtype": value.str}
+        if kind is type and value in NAMES:
+            return {"type": NAMES[value]}
         return {"other": plain(refer(value), depth + 1)}
 
     header = _dumps(plain(value, 0), check_circular=False).encode()
@@ -100,8 +112,8 @@ def encode(value: Any, refer: Refer = no_reference) -> tuple[bytes, list[memoryv
     return header, pieces
 
 
-def decode(header: bytes, data: bytearray | bytes, resolve: Resolve = no_reference) -> Any:
-    """Return the value of a message; its arrays are copies of their own.
+def decode(header: bytes, data: Any, resolve: Resolve = no_reference) -> Any:
+    """Return the value of a message whose data are bytes or an array of bytes; its arrays are copies of their own.
 
     resolve: from what stands for a value of another kind, the value. WireError for whatever is not a message.
     """
@@ -144,6 +156,8 @@ class _Reader:
                 return tuple(self.build(item, depth + 1) for item in _of(list, body))
             case "dict":
                 return {key: self.build(item, depth + 1) for key, item in _of(dict, body).items()}
+            case "pairs":
+                return dict(self.build(pair, depth + 1) for pair in _of(list, body))
             case "int":
                 return int(_of(str, body), 16)
             case "complex":
@@ -155,6 +169,10 @@ class _Reader:
                 return self.array(*_of(list, body))
             case "number":
                 return self.array(body, [], True)[()]
+            case "dtype":
+                return DTYPES[body]
+            case "type":
+                return TYPES[body]
             case "generator":
                 return _generator([self.build(number, depth + 1) for number in _of(list, body)])
             case "other":
@@ -165,12 +183,12 @@ class _Reader:
         exact = DTYPES[_of(str, dtype)]
         if len(_of(list, shape)) > 64 or any(not 0 <= _of(int, length) < 2**62 for length in shape):
             raise WireError("a shape that is none")
-        data = _frombuffer(self.take(math.prod(shape) * exact.itemsize), _bytes)
+        data = _frombuffer(self.take(math.prod(shape) * exact.itemsize), _byte)
         if exact.kind == "b" and data.size and data.max() > 1:
             raise WireError("booleans that are neither 0 nor 1")
         array = _empty(shape, exact)
         if data.size:
-            array.reshape(-1).view(_bytes)[:] = data
+            array.reshape(-1).view(_byte)[:] = data
         array.flags.writeable = _of(bool, writeable)
         return array
 
@@ -195,6 +213,17 @@ def _generator(numbers: list[int]) -> np.random.Generator:
     return _Generator(bits)
 
 
+def holds(data: Bytes, pieces: list[memoryview]) -> bool:
+    """Say whether the data of a message is what these pieces of data are, one after the other."""
+    start = 0
+    for piece in pieces:
+        end = start + piece.nbytes
+        if end > len(data) or (_frombuffer(piece, _byte) != data[start:end]).any():
+            return False
+        start = end
+    return start == len(data)
+
+
 def size(encoded: tuple[bytes, list[memoryview]]) -> int:
     """Return how many bytes of data a message has."""
     return sum(piece.nbytes for piece in encoded[1])
@@ -213,32 +242,28 @@ def send(socket: Any, encoded: tuple[bytes, list[memoryview]], deadline: float |
             piece = piece[socket.send(piece) :]
 
 
-def receive(socket: Any, greatest: int, deadline: float | None = None) -> tuple[bytes, bytearray]:
+def receive(socket: Any, greatest: int, deadline: float | None = None) -> tuple[bytes, Bytes]:
     """Receive the header and the data of a message, the data of at most `greatest` bytes.
 
     EOFError if the other side has closed, TimeoutError as in `send`, WireError if what comes is not a message.
     """
-    magic, header, data = PREFIX.unpack(_receive_exactly(socket, PREFIX.size, deadline))
+    magic, header, data = PREFIX.unpack(_receive_exactly(socket, PREFIX.size, deadline).data)
     if magic != MAGIC or header > GREATEST_HEADER:
         raise WireError("what came does not begin like a message")
     if data > greatest:
         raise WireError(f"a message of {data} bytes; {greatest} are allowed")
-    return bytes(_receive_exactly(socket, header, deadline)), _receive_exactly(socket, data, deadline)
+    return _receive_exactly(socket, header, deadline).tobytes(), _receive_exactly(socket, data, deadline)
 
 
-def _receive_exactly(socket: Any, length: int, deadline: float | None) -> bytearray:
-    """Receive into memory that grows with what comes: a length alone makes nobody allocate."""
-    received = bytearray()
-    while len(received) < length:
-        start = len(received)
-        received.extend(bytes(min(length - start, max(2**16, start))))
-        with memoryview(received) as whole:
-            while start < len(whole):
-                _wait_until(socket, deadline)
-                count = socket.recv_into(whole[start:])
-                if not count:
-                    raise EOFError("the other side has closed")
-                start += count
+def _receive_exactly(socket: Any, length: int, deadline: float | None) -> Bytes:
+    received = _empty(length, _byte)  # memory that is only promised: no page of it is there before something came
+    rest = received.data
+    while rest:
+        _wait_until(socket, deadline)
+        count = socket.recv_into(rest)
+        if not count:
+            raise EOFError("the other side has closed")
+        rest = rest[count:]
     return received
 
 

@@ -1,6 +1,6 @@
 """What runs inside a submission's process: executes its cells, and calls its functions when the grader asks.
 
-    python -I -S -B worker.py FILENO FOLDER…
+    python -P -s -S worker.py FILENO FOLDER…
 
 FILENO is the number of a connected socket, or "stdin" if a port and a secret to say there come by standard input;
 the folders are those where NumPy and this package are found. The file is run as a script and imports nothing of the
@@ -84,24 +84,55 @@ class InertModule(types.ModuleType):
         return Inert()
 
 
-class Finder:
-    """Finds inert modules in the place of some, and refuses others; both with what is inside them."""
+class LazyPackage(types.ModuleType):
+    """A package whose own file is run only when something is asked of it that is not a module inside it."""
 
-    def __init__(self, inert: Sequence[str], refused: Sequence[str]) -> None:
-        self.inert, self.refused = inert, refused
+    loader: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        inside = f"{self.__name__}.{name}"
+        if importlib.util.find_spec(inside):
+            return importlib.import_module(inside)
+        self.load()
+        return getattr(self, name)
+
+    def load(self) -> None:
+        """Run the package's own file, after which it is a package as any other."""
+        self.__class__ = types.ModuleType  # type: ignore[assignment]
+        vars(self).pop("loader").exec_module(self)
+
+
+class Finder:
+    """Finds inert modules in the place of some, and refuses others, with what is inside them; makes packages lazy."""
+
+    def __init__(self, inert: Sequence[str], refused: Sequence[str], lazy: Sequence[str]) -> None:
+        self.inert, self.refused, self.lazy = inert, refused, lazy
+        self.loaders: dict[str, Any] = {}  # of the lazy ones
 
     def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
         if within(fullname, self.refused):
             raise ImportError(f"{fullname} is not allowed in this lab")
         if within(fullname, self.inert):
             return importlib.util.spec_from_loader(fullname, self, is_package=True)  # type: ignore[arg-type]
-        return None
+        package = sys.modules.get(fullname.rpartition(".")[0])
+        if isinstance(package, LazyPackage) and not importlib.machinery.PathFinder.find_spec(
+            fullname, package.__path__
+        ):
+            package.load()  # it may know of modules that are in no file
+            return None
+        found = importlib.machinery.PathFinder.find_spec(fullname) if fullname in self.lazy else None
+        if found:
+            self.loaders[fullname], found.loader = found.loader, self  # type: ignore[assignment]
+        return found
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return InertModule(spec.name)
+        return LazyPackage(spec.name) if spec.name in self.lazy else InertModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        pass
+        if isinstance(module, LazyPackage):
+            module.loader = self.loaders[module.__name__]
 
 
 def within(name: str, names: Sequence[str]) -> bool:
@@ -141,6 +172,7 @@ class Callback:
     """A function of the grader's: a call of it is answered there."""
 
     def __init__(self, worker: "Worker", number: int) -> None:
+        self.__name__ = "given"
         self._worker, self._number, self.ended = worker, number, False
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
@@ -161,7 +193,8 @@ class Worker:
         self.cells: dict[str, tuple[int, list[str]]] = {}  # file name → the cell's number and lines
         self.handles: dict[int, Any] = {}
         self.last_handle = self.greatest = self.most_handles = 0
-        self.data = bytearray()  # of the request, as it came
+        self.whole: Any = None  # what the call returned, if that is a tuple: its items are of use to the grader
+        self.data = wire.NOTHING  # of the request, as it came
         self.refs: list[Any] = []  # what references of the request and of callbacks' results stand for, in their order
 
     def serve(self) -> None:
@@ -204,7 +237,7 @@ class Worker:
 
     def set_up(self, body: Mapping[str, Any]) -> dict[str, Any]:
         self.greatest, self.most_handles = body["greatest"], body["handles"]
-        sys.meta_path.insert(0, Finder(body["inert"], body["refused"]))
+        sys.meta_path.insert(0, Finder(body["inert"], body["refused"], body["lazy"]))
         guard(body["refused"])
         sys.modules["__main__"] = self.module
         vars(self.module).update(display=Inert(), get_ipython=Inert())
@@ -243,6 +276,7 @@ class Worker:
             return {"missing": True}
         passed = [body["arguments"], body["named"]]
         before, _ = wire.encode(passed, self.same)
+        self.whole = None
         started = _clock()
         try:
             try:
@@ -255,7 +289,8 @@ class Worker:
             after, pieces = wire.encode(passed, self.same)
         except BaseException as error:
             return {"error": self.described(error), "seconds": seconds}
-        changed = before != after or self.data != b"".join(pieces)
+        self.whole = result if isinstance(result, tuple) else None
+        changed = before != after or not wire.holds(self.data, pieces)
         return {"result": result, "seconds": seconds, "changed": passed if changed else None}
 
     def call_back(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
@@ -292,7 +327,8 @@ class Worker:
             raise wire.WireError(f"more than {self.most_handles} values other than numbers, texts and arrays")
         self.last_handle += 1
         self.handles[self.last_handle] = value
-        return ["handle", self.last_handle, same[1]]
+        items = [list(value)] if value is self.whole else []
+        return ["handle", self.last_handle, same[1], *items]
 
     def same(self, value: Any) -> list[Any]:
         """Refer to a value by its place among the references that came, or by its type."""

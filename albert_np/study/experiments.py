@@ -6,6 +6,9 @@ tables 3, 4, 5, 11 and figure 1) stands beside it. Sizes and measures are others
 be compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME --seeds 2`.
 """
 
+import contextlib
+import math
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -14,11 +17,12 @@ from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.config import AlbertConfig
 from albert_np.execution import available_threads
 from albert_np.files import read_json
 from albert_np.pretraining import (
@@ -40,9 +44,11 @@ __all__ = [
     "EXPERIMENTS",
     "MEASURES",
     "STEPS",
+    "Change",
     "Experiment",
     "Variant",
     "layer_distances",
+    "paired_differences",
     "read_result",
     "result_table",
     "run_experiment",
@@ -56,6 +62,7 @@ MEASURES = {
     "sop_accuracy": "SOP",
     "nsp_accuracy": "NSP",
 }
+WAYS = ("as it is", "changed")  # what a variant is called where a change is tried on it
 Json = dict[str, Any]
 Documents = Sequence[Sequence[str]]
 
@@ -81,6 +88,19 @@ class Experiment:
     question: str
     source: str
     variants: tuple[Variant, ...]
+
+
+class Change(Protocol):
+    """A change of ALBERT that a process of its own puts in force; see `albert_np.labs.ChangeFile`."""
+
+    def record(self) -> Json:
+        """Return what a result says of it: {"file", "sha256"}."""
+
+    def in_force(self) -> contextlib.AbstractContextManager[Json]:
+        """Put it in force inside a block; ValueError, naming the file, if it fails.
+
+        Gives {"parts": what is replaced, "config": fields of `AlbertConfig` that are to be other than the variants'}.
+        """
 
 
 def _sharing(name: str, average: float, **config: Any) -> Variant:
@@ -141,40 +161,81 @@ EXPERIMENTS = {
         "table 11, ALBERT-large with 1, 3, 6, 12 steps: average of five tasks",
         tuple(_depth(*pair) for pair in ((1, 52.9), (2, 71.2), (4, 77.2), (8, 81.5))),
     ),
+    "change": Experiment(
+        "What does a change of your own bring to the quickstart's model? Give it with --with FILE.",
+        "nothing to compare with",
+        (Variant("quickstart", {}, {}, {}),),
+    ),
 }
 
 
 def run_experiment(
-    name: str, steps: int = STEPS, seeds: int = 1, report: Callable[[str, int, int], None] = lambda *_: None
+    name: str,
+    steps: int = STEPS,
+    seeds: int = 1,
+    report: Callable[[str, int, int], None] = lambda *_: None,
+    change: Change | None = None,
 ) -> Json:
     """Train and measure every variant with `seeds` seeds; return the result, as `read_result` gives it.
 
     Models are trained side by side, one on each processor and each with one thread, so the figures do not depend on
     how many there are. report: is told what has just been done, how many models are trained, and how many there are.
-    ValueError if there is no such experiment or a count is below 1; ChildProcessError if a training process was
-    killed; what training raises.
+    change: is tried on each variant, which then is trained "as it is" and "changed", with the same configuration,
+    seeds, batches and, where parameters are common, initial weights; each model in a process that is started afresh.
+
+    ValueError if there is no such experiment, a count is below 1, or the change fails; ChildProcessError if a training
+    process was killed; what training raises.
     """
     experiment = _experiment(name)
     for argument, value in (("steps", steps), ("seeds", seeds)):
         if value < 1:
             raise ValueError(f"{argument}={value} must be at least 1")
-    jobs = [(variant, seed) for variant in experiment.variants for seed in range(seeds)]
-    runs: dict[str, list[Json]] = {variant.name: [] for variant in experiment.variants}
+    ways = (None,) if change is None else (None, change)
+    jobs = [Job(variant, seed, way) for variant in experiment.variants for seed in range(seeds) for way in ways]
+    names = dict.fromkeys(_name(Job(variant, 0, way), change) for variant in experiment.variants for way in ways)
+    runs: dict[str, list[Json]] = {each: [] for each in names}
+    tried: Json = {} if change is None else _tried(change, experiment.variants)
+    jobs = [job._replace(variant=_with(job.variant, tried.get("config", {}))) for job in jobs]
     report("reading the text", 0, len(jobs))
-    for done, (variant, run) in enumerate(_measured(jobs, steps, list(python_prose())), 1):
-        runs[variant.name].append(run)
-        report(f"{variant.name}: trained", done, len(jobs))
-    return {
+    for done, (job, run) in enumerate(_measured(jobs, steps, list(python_prose())), 1):
+        runs[_name(job, change)].append(run)
+        report(f"{_name(job, change)}: trained", done, len(jobs))
+    result: Json = {
         "experiment": name,
         "question": experiment.question,
         "paper": experiment.source,
         "steps": steps,
         "text": python_prose_source(),
         "variants": [
-            {"name": v.name, "paper": dict(v.paper), "runs": sorted(runs[v.name], key=lambda run: int(run["seed"]))}
+            {"name": name, "paper": dict(v.paper), "runs": sorted(runs[name], key=lambda run: int(run["seed"]))}
             for v in experiment.variants
+            for name in dict.fromkeys(_name(Job(v, 0, way), change) for way in ways)
         ],
     }
+    if change is not None:
+        result["change"] = {**change.record(), **tried}
+        pairs = [[runs[_name(Job(v, 0, way), change)] for way in ways] for v in experiment.variants]
+        result["differences"] = [
+            {"variant": v.name, **paired_differences(*pair)} for v, pair in zip(experiment.variants, pairs, strict=True)
+        ]
+    return result
+
+
+def paired_differences(before: Sequence[Json], after: Sequence[Json]) -> Json:
+    """Return {"n", "measures": {measure: {"mean", "error"}}}: what changed between runs of equal seeds.
+
+    mean: of the differences, after less before. error: its standard error, s / √n with s² = Σ (d - mean)² / (n - 1),
+    None for n = 1. ValueError if the seeds are not the same.
+    """
+    first, second = ({run["seed"]: run for run in runs} for runs in (before, after))
+    if first.keys() != second.keys():
+        raise ValueError(f"runs are compared seed by seed: seeds {sorted(first)} do not go with {sorted(second)}")
+    n, measures = len(first), {}
+    for measure in ("mlm_loss", *MEASURES):
+        differences = np.array([second[seed][measure] - first[seed][measure] for seed in first])
+        error = float(differences.std(ddof=1)) / math.sqrt(n) if n > 1 else None
+        measures[measure] = {"mean": float(differences.mean()), "error": error}
+    return {"n": n, "measures": measures}
 
 
 def read_result(name: str, folder: str | Path | None = None) -> Json:
@@ -184,7 +245,8 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
     "parameters", "mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "nsp_accuracy", "distances": {"l2",
     "degrees"}, "curve"}: accuracies as shares of 1 on held-out text; `word_accuracy` with single words masked;
     "distances" as in `layer_distances`; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs]; the last is
-    None where pairs have no label.
+    None where pairs have no label. With a change tried on it there are "change", {"file", "sha256", "parts",
+    "config"}, and "differences", [{"variant", …}] as in `paired_differences`.
 
     ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
     """
@@ -203,19 +265,20 @@ def result_table(result: Json, measures: Sequence[str]) -> str:
     """
     seeds = max(len(variant["runs"]) for variant in result["variants"])
     width = 7 * seeds + 6
+    first = max(24, *(len(variant["name"]) + 1 for variant in result["variants"]))
     lines = [
-        f"{'accuracy, %':24}{'parameters':>10}" + "".join(f"{MEASURES[m]:>{width}}" for m in measures) + "   paper"
+        f"{'accuracy, %':{first}}{'parameters':>10}" + "".join(f"{MEASURES[m]:>{width}}" for m in measures) + "   paper"
     ]
     apart = dict.fromkeys(measures, 0.0)
     for variant in result["variants"]:
-        line = f"{variant['name']:24}{variant['runs'][0]['parameters']:10,}"
+        line = f"{variant['name']:{first}}{variant['runs'][0]['parameters']:10,}"
         for measure in measures:
             values = [100 * run[measure] for run in variant["runs"]]
             line += f"{' '.join(f'{value:.1f}' for value in values) + f' → {np.mean(values):.1f}':>{width}}"
             apart[measure] = max(apart[measure], max(values) - min(values))
         lines.append(f"{line}{variant['paper'].get('average', '–'):>8}")
     last = "two seeds differ by at most"
-    return "\n".join([*lines, f"{last:34}" + "".join(f"{apart[m]:{width}.1f}" for m in measures)])
+    return "\n".join([*lines, f"{last:{first + 10}}" + "".join(f"{apart[m]:{width}.1f}" for m in measures)])
 
 
 def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, npt.NDArray[np.float64]]:
@@ -243,7 +306,52 @@ def _experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def _measured(jobs: Sequence[tuple[Variant, int]], steps: int, documents: Documents) -> Iterator[tuple[Variant, Json]]:
+class Job(NamedTuple):
+    """One model to train: a variant with a seed, and what is changed in it."""
+
+    variant: Variant
+    seed: int
+    change: Change | None = None
+
+
+def _name(job: Job, change: Change | None) -> str:
+    """Return what a job's variant is called in an experiment, with a change to try or without."""
+    return job.variant.name if change is None else f"{job.variant.name}, {WAYS[job.change is not None]}"
+
+
+def _with(variant: Variant, config: Mapping[str, Any]) -> Variant:
+    return replace(variant, config={**variant.config, **config})
+
+
+def _tried(change: Change, variants: Sequence[Variant]) -> Json:
+    """Return what a change says, in a process of its own; ValueError if it fails or does not fit a variant."""
+    with _processes(1, change) as pool:
+        try:
+            return pool.submit(_try, change, variants).result()
+        except BrokenProcessPool as error:
+            raise ChildProcessError(f"{change.record()['file']} ended its process") from error
+
+
+def _try(change: Change, variants: Sequence[Variant]) -> Json:
+    with contextlib.redirect_stdout(sys.stderr), change.in_force() as said:
+        for variant in variants:
+            try:
+                _config(_with(variant, said["config"]))
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"{change.record()['file']} does not fit the variant {variant.name}: {error}"
+                ) from None
+        return said
+
+
+def _processes(workers: int, change: Change | None) -> ProcessPoolExecutor:
+    """Return processes that work side by side; what a change's file does to its process, no other model sees."""
+    return ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), max_tasks_per_child=None if change is None else 1
+    )
+
+
+def _measured(jobs: Sequence[Job], steps: int, documents: Documents) -> Iterator[tuple[Job, Json]]:
     """Train and measure variants with seeds, each in a process of its own; yield them in the order of their ends.
 
     No more are handed out than can run at once: none starts after an error or an interrupt.
@@ -252,16 +360,16 @@ def _measured(jobs: Sequence[tuple[Variant, int]], steps: int, documents: Docume
     waiting = enumerate(jobs)
     with (
         tempfile.TemporaryDirectory() as folder,
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+        _processes(workers, next((job.change for job in jobs if job.change is not None), None)) as pool,
     ):
         vocabulary = Path(folder) / "spiece.model"
         training = (sentence for d in documents if not is_held_out(d, HELD_OUT) for sentence in d)
         train_vocabulary(training, vocabulary, quickstart.VOCAB_SIZE)
 
-        def start(count: int) -> dict[Future[Json], Variant]:
+        def start(count: int) -> dict[Future[Json], Job]:
             return {
-                pool.submit(_measure, variant, steps, seed, documents, vocabulary, Path(folder) / f"{i}"): variant
-                for i, (variant, seed) in islice(waiting, count)
+                pool.submit(_measure, job, steps, documents, vocabulary, Path(folder) / f"{i}"): job
+                for i, job in islice(waiting, count)
             }
 
         running = start(workers)
@@ -275,11 +383,23 @@ def _measured(jobs: Sequence[tuple[Variant, int]], steps: int, documents: Docume
             raise ChildProcessError("a training process was killed, perhaps for want of memory") from error
 
 
-def _measure(variant: Variant, steps: int, seed: int, documents: Documents, vocabulary: Path, folder: Path) -> Json:
+def _config(variant: Variant) -> AlbertConfig:
+    """Return a variant's configuration; as many groups as it needs unless it says how many."""
+    return replace(quickstart.CONFIG, **{"num_hidden_groups": 0, **variant.config})
+
+
+def _measure(job: Job, steps: int, documents: Documents, vocabulary: Path, folder: Path) -> Json:
     """Train one variant in `folder`, with a vocabulary common to all, and return the figures of its run."""
+    if job.change is None:
+        return _train(job.variant, job.seed, steps, documents, vocabulary, folder)
+    with contextlib.redirect_stdout(sys.stderr), job.change.in_force():
+        return _train(job.variant, job.seed, steps, documents, vocabulary, folder)
+
+
+def _train(variant: Variant, seed: int, steps: int, documents: Documents, vocabulary: Path, folder: Path) -> Json:
     from threadpoolctl import threadpool_limits
 
-    config = replace(quickstart.CONFIG, num_hidden_groups=0, **variant.config)
+    config = _config(variant)
     recipe = replace(quickstart.recipe(steps, seed), threads=1, checkpoint_every=steps, **variant.recipe)
     with threadpool_limits(1):
         run = prepare_run(folder, lambda: documents, None, config, recipe, vocabulary=vocabulary, held_out=HELD_OUT)

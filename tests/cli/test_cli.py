@@ -14,7 +14,7 @@ from albert_np.cli import main
 from albert_np.pretraining import PretrainingRun, python_prose_source
 
 COMMANDS = (
-    "quickstart pretrain finetune evaluate fill-mask embed classify answer tokenize convert info verify notebooks "
+    "quickstart pretrain finetune evaluate fill-mask embed classify answer tokenize convert info verify notebooks labs "
     "experiment bench profile"
 ).split()
 WORDS = "the cat dog bird house river sees likes finds old small red green big quick and or with under near".split()
@@ -218,7 +218,11 @@ WRONG = {
         "--vocab-size 5000 is more than the text supports; the largest possible is ",
     ),
     "an unknown command": (["pertrain"], 2, "No such command"),
-    "torch for a preset": (["verify", "--preset", "base-v2"], 2, "--preset needs --against torch"),
+    "torch for a preset": (
+        ["verify", "--preset", "base-v2", "--against", "differences"],
+        2,
+        "--model and --preset are compared with torch, not with differences",
+    ),
     "sequences longer than positions": (
         ["pretrain", "--corpus", "CORPUS", "--output", "x", "--max-seq-length", "999"],
         2,

@@ -192,6 +192,15 @@ def test_probabilities_on_screen_are_the_models(walk, model):
     assert place.count(",") == 3
 
 
+def test_a_token_that_occurs_twice_is_numbered(walk):
+    page = go_to(walk(), "step 2 · attention: softmax, forward")
+    stop, value = re.match(r"#(\d+)/(\d+)", link_of(page)).groups()
+    for row, name in [(0, "[CLS]"), (1, "·the₁"), (5, "·the₂")]:
+        page.evaluate(f"location.hash = '#{stop}/{value}/0,1,{row},2'")
+        page.wait_for_function(f"document.querySelector('.permalink').hash.endsWith('/0,1,{row},2')")
+        assert f"[head 1, {name}, [MASK]] = " in page.locator(".number h3").inner_text()
+
+
 def test_contributions_add_up_to_the_models_gradient(walk, model):
     page = go_to(walk(), "step 1 · feed-forward: widen H → I, backward")
     gradient = model.grads["albert.encoder.albert_layer_groups.0.albert_layers.0.ffn.weight"]
@@ -292,6 +301,24 @@ def test_all_that_matters_is_above_the_fold(walk):
         assert box["y"] + min(box["height"], 30) <= 720, part
 
 
+def test_every_stop_fits_on_its_stage(walk):
+    page = walk()
+    overflows = page.evaluate(
+        """() => {
+          const [stage, track] = [document.querySelector(".stage"), document.querySelector(".track")];
+          const press = (key) => track.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+          press("Home");
+          return Array.from({ length: Number(track.getAttribute("aria-valuemax")) }, () => {
+            const over = [stage.scrollHeight - stage.clientHeight, stage.scrollWidth - stage.clientWidth];
+            const name = document.querySelector(".stage h2").textContent;
+            press("ArrowRight");
+            return [name, ...over];
+          }).filter(([, below, beside]) => below > 0 || beside > 0);
+        }"""
+    )
+    assert overflows == []
+
+
 @pytest.mark.parametrize("width", [390, 820, 1024, 1280, 1920])
 def test_no_width_scrolls_sideways(walk, width):
     page = walk()
@@ -379,6 +406,15 @@ def test_in_a_notebook_an_equation_leads_to_the_notebook_that_derives_it(page, t
     link = page.frame_locator("iframe").locator("a.equation")
     assert re.fullmatch(r"0\d_\w+\.ipynb", link.first.get_attribute("href"))
     assert link.first.evaluate("link => link.href").startswith(tmp_path.as_uri())
+
+
+def test_a_page_alone_names_the_equations_notebook_and_the_command_for_it(walk):
+    page = walk("#softmax_backward")
+    assert page.locator("a.equation").count() == 0
+    assert page.locator("span.equation").inner_text() == "eq. 4.5, notebook 04_softmax_cross_entropy"
+    assert "albert-np notebooks" in page.locator("span.equation").get_attribute("title")
+    page.keyboard.press("?")
+    assert "albert-np notebooks" in page.locator(".help").inner_text()
 
 
 def test_two_on_one_page_keep_to_themselves(modules, html):

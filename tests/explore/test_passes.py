@@ -28,6 +28,13 @@ CASES = {
         "whole",
         {"num_labels": 3, "problem_type": "multi_label_classification"},
     ),
+    "weighed classes": (
+        "AlbertForTokenClassification",
+        "masked",
+        {"num_labels": 3},
+        {"class_weights": [1.0, 0.0, 2.5], "label_smoothing": 0.1},
+    ),
+    "smoothed labels": ("AlbertForMultipleChoice", "whole", {}, {"label_smoothing": 0.2}),
 }
 
 
@@ -42,7 +49,7 @@ class Opened(NamedTuple):
 
 @cache
 def recorded(case):
-    name, mode, changes = CASES[case]
+    name, mode, changes, *more = CASES[case]
     arrays = {}
 
     def keep(program, *others):
@@ -51,7 +58,7 @@ def recorded(case):
         return data
 
     export = model_pass.export_rows
-    arguments = passes.batch(name, mode, changes)
+    arguments = {**passes.batch(name, mode, changes), **(more[0] if more else {})}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model_pass, "export_rows", keep)
         explored = explore(passes.model(name, changes), arguments)
@@ -97,7 +104,7 @@ PROOFS = """() => {
 }"""
 
 
-@cases([*(f"{name} masked" for name in passes.CLASSES), "skipped", "relu", "groups", "dropout"])
+@cases([*(f"{name} masked" for name in passes.CLASSES), "skipped", "relu", "groups", "dropout", "weighed classes"])
 def test_the_largest_gradient_of_every_value_and_of_every_use_of_a_weight_is_proved(modules, opened):
     data, *_ = opened
     proofs = modules.evaluate(PROOFS)

@@ -346,6 +346,12 @@ def test_a_mistake_of_a_hundred_thousandth_in_one_row_is_caught(case, monkeypatc
     verify.check_case(case)
 
 
+def test_no_case_hides_every_key():
+    (case,) = (case for case in verify.op_cases(seed=146) if case.name == "attention, a mask, dropout")
+    assert (case.fixed["mask"] == 0).any(axis=-1).all()  # that seed draws all of them
+    _assert_all_ok(verify.check_case(case, 146))
+
+
 @pytest.mark.parametrize("label", ["2 groups", "sharing all"])
 def test_reference_models_are_not_called_wrong_at_a_seed_that_curves_strongly(label):
     (case,) = (case for case in verify.model_cases(seed=1) if case.name == f"AlbertForMaskedLM, {label}")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from albert_np.labs import child as child_module
 from albert_np.labs.child import Child, Died, Limits, Missing, StudentError, TookTooLong
 
 CELLS = [
@@ -85,6 +86,10 @@ VALUES = [
     np.asfortranarray(np.arange(6.0).reshape(2, 3)),
     np.zeros((3, 0, 2), np.complex64),
     np.array([True, False]),
+    np.float32,
+    np.dtype(">i2"),
+    float,
+    {(1, "a"): 2, np.int64(3): None},
 ]
 
 
@@ -175,6 +180,22 @@ def test_a_cell_that_ends_the_process_is_left_out_and_named():
     with Child(cells, Limits(cell=1.0), "none") as child:
         assert [report.outcome for report in child.report] == ["ok", "killed", "killed", "ok"]
         assert child.function("f")() + child.function("g")() == 3
+
+
+def test_two_processes_order_a_set_alike():
+    cell = "def order(): return list({str(i) for i in range(20)})"
+    with Child([cell], isolation="none") as one, Child([cell], isolation="none") as other:
+        assert one.function("order")() == other.function("order")()
+
+
+def test_a_busy_machine_is_waited_for(monkeypatch):
+    cell = "import time\ndef f(seconds): time.sleep(seconds)"
+    monkeypatch.setattr(child_module.os, "getloadavg", lambda: (100.0, 0.0, 0.0), raising=False)
+    with Child([cell], Limits(call=0.2), isolation="none") as child:
+        child.function("f")(0.4)
+        monkeypatch.setattr(child_module.os, "getloadavg", lambda: (0.0, 0.0, 0.0))
+        with pytest.raises(TookTooLong, match=r"longer than 0.2 s"):
+            child.function("f")(30)
 
 
 def test_all_together_is_limited():
@@ -313,3 +334,51 @@ def test_a_submission_that_always_ends_is_given_up():
     cell = "import threading, os\nthreading.Timer(0.2, os._exit, [0]).start()\ndef f():\n    while True: pass"
     with Child([cell, "import time; time.sleep(0.4)"], isolation="none") as child, pytest.raises((Died, Missing)):
         child.function("f")()
+
+
+def test_a_result_that_is_a_named_tuple_is_both_its_items_and_itself():
+    cell = """
+from typing import NamedTuple
+class Gradients(NamedTuple):
+    dx: list
+    dw: object
+def backward(x): return Gradients([x, 2 * x], Gradients)
+def look(gradients): return gradients.dx
+def nested(x): return [backward(x)]
+"""
+    with Child([cell], isolation="none") as child:
+        result = child.function("backward")(3)
+        assert isinstance(result, tuple)
+        dx, dw = result
+        assert (dx, type(dw).__name__, type(result).__name__) == ([3, 6], "type", "Gradients")
+        assert child.function("look")(result) == [3, 6]
+        (inner,) = child.function("nested")(3)
+        assert type(inner).__name__ == "Gradients"
+        assert child.function("look")(inner) == [3, 6]
+
+
+PACKAGE = """
+import sys
+from albert_np.plots import show
+import albert_np
+from albert_np import ops
+gelu = ops.gelu_forward
+def loaded(): return [name for name in ("plots", "ops", "model", "convert") if f"albert_np.{name}" in sys.modules]
+"""
+REST = """
+from albert_np import AlbertConfig
+assert albert_np.AlbertConfig is AlbertConfig
+import albert_np.convert
+"""
+
+
+def test_the_package_is_imported_as_far_as_it_is_asked_for():
+    cells = [PACKAGE, REST, "import albert_np.no_such_thing", "from albert_np import nothing"]
+    with Child(cells[:1], isolation="none") as child:
+        assert child.report[0].outcome == "ok"
+        assert child.function("loaded")() == ["plots", "ops"]
+    with Child(cells, isolation="none") as child:
+        assert [report.outcome for report in child.report] == ["ok", "ok", "error", "error"]
+        assert child.report[2].error.kind == "ModuleNotFoundError"
+        assert "cannot import name 'nothing' from 'albert_np'" in str(child.report[3].error)
+        assert child.function("loaded")() == ["plots", "ops", "model", "convert"]

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from toys.labs import changed, plain, solved, stub, write
+from toys.labs import changed, ends_its_process, plain, solved, stub, write
 
 from albert_np.labs import LABS, feedback, grading, open_lab
 from albert_np.labs.feedback import check_output, read_results, write_results
@@ -54,6 +54,7 @@ def graded(tmp_path_factory):
         "none": replaced("def rms_norm_backward(dy, x, weight, eps):\n    dx = dy"),
         "magics": [Cell("%matplotlib inline\n!pip install numpy\n", True), *solved(NUMBER), Cell("%%bash\nls", True)],
         "broken": [Cell("def (", True), *solved(NUMBER), Cell("1 / 0", True)],
+        "halves": replaced("def rms_norm_backward(*_):\n    raise ValueError('\\ud800 \\x1b[31m')"),
         "exits": [*solved(NUMBER), Cell("import os\nos._exit(0)", True)],
     }
     for id, cells in of.items():
@@ -75,6 +76,7 @@ DESERVED = {  # id → points of RMSNorm's backward
     "retyped": 0,
     "raises": 0,
     "none": 0,
+    "halves": 0,
     "magics": ASKED,
     "broken": ASKED,
     "exits": ASKED,
@@ -152,7 +154,7 @@ def test_what_student_texts_hold_is_no_markup():
 
 def test_grading_is_written_whole_and_never_over_something_else(graded, tmp_path):
     out, lab = tmp_path / "out", open_lab(NUMBER)
-    results = [graded["right"], graded["damaged"] | {"student": "=cmd()", "name": "@x"}]
+    results = [graded["right"], graded["halves"] | {"student": "=cmd()", "name": "@x", "file": "\udcff"}]
     write_results(results, lab, out)
     names = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file())
     assert names == [
@@ -206,6 +208,15 @@ def test_a_failure_of_grading_is_a_result_that_says_so(monkeypatch):
         grade_all(some, FIXED)
 
 
+def test_a_process_that_ends_costs_nobody_else_a_grade():
+    results = {}
+    some = [Submission(id, id) for id in ("a", "killer", "b", "c")]
+    grading.in_processes(ends_its_process, some, FIXED, 2, results.__setitem__)
+    assert sorted(results) == [0, 1, 2, 3]
+    assert results[1]["failure"] == "the process that graded it ended"
+    assert [results[number]["student"] for number in (0, 2, 3)] == ["a", "b", "c"]
+
+
 PERSONAL_LAB = "06"
 
 
@@ -234,12 +245,25 @@ def test_written_answers_are_found_by_their_questions_whatever_became_of_the_cel
 def test_somebody_elses_personal_numbers_are_noted_and_not_used():
     lab, secret = open_lab(PERSONAL_LAB), b"0123456789abcdef"
     mine, theirs = (released_cells(PERSONAL_LAB, personal_numbers(lab, secret, id)) for id in ("k1", "k2"))
-    notes = [
-        grading._personal_note(cells, grading._runnable(cells, PERSONAL_LAB, personal_numbers(lab, secret, "k1")))
-        for cells in (mine, theirs)
-    ]
-    assert notes[0] == []
+    numbers = personal_numbers(lab, secret, "k1")
+    notes = [grading._personal_note(cells, numbers) for cells in (mine, theirs)]
+    assert notes[0] == grading._personal_note(solved(PERSONAL_LAB), personal_numbers(lab, None, "")) == []
+    assert f"PERSONAL = {numbers!r}" in [c.source for c in grading._runnable(theirs, PERSONAL_LAB, numbers)]
     assert "somebody else's notebook" in notes[1][0]
+
+
+@pytest.mark.parametrize(
+    "source, run",
+    [
+        ("from albert_np.labs import check", "check = lambda *_, **__: None"),
+        ("x = 1\nfrom albert_np.labs import check, swap", "x = 1\n{}; from albert_np.labs import swap"),
+        ("from albert_np.labs import swap", "from albert_np.labs import swap"),
+        ("from albert_np.labs.small_runs import check", "from albert_np.labs.small_runs import check"),
+    ],
+)
+def test_a_students_own_checks_do_nothing_while_they_are_graded(source, run):
+    (cell,) = grading._runnable([Cell(source, True)], NUMBER, {})
+    assert cell.source == run.format("check = lambda *_, **__: None")
 
 
 def test_notes_point_out_and_deduct_nothing():

@@ -79,6 +79,17 @@ def test_written_answers_are_gathered_and_never_written_over(place):
     assert "answers exists and is left as it is" in call("answers 06 class --output answers", 2).output
 
 
+def test_where_submissions_cannot_be_kept_apart_require_grades_nothing(place, monkeypatch):
+    def nothing_protects(*_):
+        raise RuntimeError("nothing here keeps submissions apart")
+
+    monkeypatch.setattr("albert_np.labs.child.sandbox.choose", nothing_protects)
+    write(place / "k1.ipynb", plain(stub("02")))
+    said = call("grade 02 k1.ipynb --output out --isolation require", 1).output
+    assert "albert-np: nothing here keeps submissions apart" in said
+    assert not (place / "out").exists()
+
+
 WRONG = {
     "release 99 out": "there is no lab 99",
     "release x out": "there is no lab",
@@ -95,8 +106,9 @@ WRONG = {
     "grade 02 empty --output out --isolation some": "'some' is not one of",
     "grade 02 empty --output out --student-from '('": "is not a regular expression",
     "grade 02 empty --output empty/x --student-from 'x'": "no group in parentheses",
-    "check 02 empty": "empty is a folder",
-    "check 02 gone.ipynb": "there is no file gone.ipynb",
+    "check 02 empty": "empty is neither an .ipynb nor a .py",
+    "check 02 gone.ipynb": "gone.ipynb: No such file",
+    "gradebook empty --roster r.csv --table gone/x.csv": "there is no folder gone",
     "gradebook empty --roster r.csv": "holds no results",
     "gradebook empty --roster r.csv --assignment x": "--assignment goes with --nbgrader",
     "answers 06 empty --output out": "holds no notebook",

@@ -97,6 +97,8 @@ def results(place, points):
 def test_one_table_has_everybody_and_says_what_is_missing(tmp_path):
     place = results(tmp_path, {"k1": 70.0, "k2": 50.0, "stranger": 1.0})
     roster = {s.id: s for s in (Student("k1", "Ada", "a@x"), Student("k2"), Student("k3"))}
+    content = json.loads((place / "results" / "k1.json").read_text())
+    write(place / "results" / "k1.json", json.dumps(content | {"student": "1234", "name": "Ada"}))
     full = {question.id: question.points for question in QUESTIONS}
     book = gradebook(place, LAB, roster, {"k1": full, "k2": {QUESTIONS[0].id: 1.0}})
     rows = {row[0]: dict(zip(book.header, row, strict=True)) for row in book.rows}

@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from albert_np.labs.notebook import notebook_text, read_cells
@@ -79,3 +80,28 @@ def test_what_is_written_is_read_again_and_valid():
     assert text == notebook_text(cells)
     assert read_cells(text.encode(), "n.ipynb") == cells
     nbformat.validate(nbformat.reads(text, as_version=4))
+
+
+def test_whatever_a_notebook_holds_it_is_read_or_refused():
+    rng = np.random.default_rng(0)
+    junk = [None, 3, 1e400, "x", [], {}, "\ud800", ["a", None], {"cells": []}, True, -1]
+
+    def spoil(value):
+        if rng.random() < 0.15:
+            return junk[rng.integers(len(junk))]
+        if isinstance(value, dict):
+            return {key: spoil(each) for key, each in value.items() if rng.random() > 0.1}
+        return [spoil(each) for each in value] if isinstance(value, list) else value
+
+    sources, refused = [], []
+    for _ in range(300):
+        text = json.dumps(spoil(json.loads(data(CODE, CODE, {"cell_type": "markdown", "source": ["a\n", "b"]}))))
+        try:
+            cells = read_cells(text.encode(), "n.ipynb")
+        except ValueError as error:
+            refused.append(str(error))
+        else:
+            sources.append("".join(cell.source for cell in cells))
+    assert all(text.startswith("n.ipynb") for text in refused)
+    "".join(sources).encode()
+    assert min(len(sources), len(refused)) > 30

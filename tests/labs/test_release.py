@@ -32,18 +32,20 @@ def test_a_release_is_what_its_source_says_to_the_byte(number):
     assert release_path(number).read_text(encoding="utf-8") == text, "run labs/build.py"
 
 
+def lines_of(*texts):
+    return {line.strip() for text in texts for line in text.split("\n") if len(line.strip()) > 12}
+
+
 @pytest.mark.parametrize("number", LABS)
 def test_no_line_of_a_solution_is_in_a_release(number):
-    source = read_source(source_path(number))
-    text = release_path(number).read_text(encoding="utf-8")
-    cells = released_cells(number)
-    kept = {line.strip() for cell in cells for line in cell.source.split("\n")}
+    source, cells = read_source(source_path(number)), released_cells(number)
     hidden = [match[2] for cell in source for match in SOLUTION.finditer(cell.source + "\n")]
     hidden += [cell.source for cell in source if cell.kind == "solution"]
-    assert hidden
-    lines = {line.strip() for part in hidden for line in part.split("\n") if len(line.strip()) > 12}
-    assert not lines & kept
-    assert "SOLUTION" not in text
+    open_to_all = [SOLUTION.sub("", cell.source + "\n") for cell in source if cell.kind != "solution"]
+    secret = lines_of(*hidden) - lines_of(*open_to_all)
+    assert len(secret) > 20
+    assert not secret & lines_of(*(cell.source for cell in cells))
+    assert "SOLUTION" not in release_path(number).read_text(encoding="utf-8")
     assert not any(cell.kind == "solution" for cell in cells)
 
 

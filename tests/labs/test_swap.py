@@ -16,6 +16,7 @@ from toys.changes import (
     RMS_NORM,
     SWIGLU,
     SWISH,
+    WIRED,
     rms_norm_backward,
     rms_norm_forward,
     swiglu_backward,
@@ -340,6 +341,16 @@ def test_a_folder_says_what_change_it_needs(tmp_path):
         AlbertModel.from_pretrained(tmp_path)
 
 
+def test_a_folder_of_another_schedule_is_loaded_with_it_alone(tmp_path):
+    with swap(schedule=(0, 1, 1)):
+        model = AlbertModel(small_config(num_hidden_layers=3, num_hidden_groups=2))
+        model.save_pretrained(tmp_path)
+        loaded = AlbertModel.from_pretrained(tmp_path)
+        np.testing.assert_array_equal(loaded.params.flat, model.params.flat)
+    with pytest.raises(ValueError, match=r"needs swap\(schedule=\[0, 1, 1\]\), and nothing is replaced"):
+        AlbertModel.from_pretrained(tmp_path)
+
+
 def test_a_record_that_is_none_is_named(tmp_path):
     made({})[0].save_pretrained(tmp_path)
     values = json.loads((tmp_path / "config.json").read_text())
@@ -387,6 +398,46 @@ def test_a_run_of_a_changed_model_is_not_resumed_without_the_change(tmp_path):
         ValueError, match=r"model.config.changed_parts.norm.forward was 'rms_norm_forward', is 'absent'"
     ):
         make_trainer(tmp_path).resume()
+
+
+def test_a_wiring_of_functions_is_the_layer_of_blocks():
+    with swap(layer=PRE_NORM):
+        block, batch = made({})
+        expected = loss_and_gradients(block.eval(), batch)
+    with swap(wiring=WIRED):
+        wired, _ = made({})
+        wired.params.flat[...] = block.params.flat  # of one layout: one own parameter of H, in the same place
+        got = loss_and_gradients(wired.eval(), batch)
+        assert len(wired(**batch, output_attentions=True).attentions) > 0
+    assert got[0] == expected[0]
+    np.testing.assert_array_equal(got[1], expected[1])
+
+
+def only_forward(dy, cache, attention, feed_forward, norm_1, norm_2):
+    return dy, dy[0, 0]
+
+
+def twice_back(dy, cache, attention, feed_forward, norm_1, norm_2):
+    return norm_1(norm_1(dy)), dy[0, 0]
+
+
+def narrow_wiring(x, scale, attention, feed_forward, norm_1, norm_2):
+    return attention(x[..., :2]), None
+
+
+@pytest.mark.parametrize(
+    "pair, message",
+    [
+        ((WIRED[0], only_forward), "only_forward does not go back through attention, feed_forward, norm_1, norm_2"),
+        ((WIRED[0], twice_back), "twice_back goes back through norm_1 too often"),
+        ((narrow_wiring, only_forward), r"narrow_wiring: the argument of attention has shape \(.*, 2\), expected"),
+    ],
+)
+def test_a_wiring_goes_back_through_what_it_went_through(pair, message):
+    with swap(wiring=(*pair, WIRED[2])):
+        model, batch = made({})
+        with pytest.raises(ValueError, match=message):
+            loss_and_gradients(model, batch)
 
 
 # Errors, by name.
@@ -502,6 +553,12 @@ def early_layer_backward(dy, cache, g):
         ({"norm": (*RMS_NORM[:2], {"weight": (("Q",), 1)})}, ValueError, r"must be \(shape, start\), a shape of whole"),
         ({"norm": (*RMS_NORM[:2], {"a b": (("W",), 1)})}, ValueError, "'a b' is no name of a parameter"),
         ({"activation": SWISH, "feed_forward": SWIGLU}, ValueError, "activation= has its place in what feed_forward="),
+        ({"wiring": WIRED, "layer": PRE_NORM}, ValueError, "layer= and wiring= have the same place"),
+        (
+            {"wiring": (WIRED[0], swiglu_backward, WIRED[2])},
+            TypeError,
+            r"must take \(dy, cache, attention, feed_forward, norm_1",
+        ),
         ({"schedule": (0, 2)}, ValueError, r"schedule=\(0, 2\): must give each layer step its group"),
         (
             {"norm": RMS_NORM, "layer": (early_layer_forward, early_layer_backward)},

@@ -29,7 +29,10 @@ PLAIN = st.one_of(
 VALUES = st.recursive(
     st.one_of(PLAIN, ARRAYS, ARRAYS.map(np.transpose), ARRAYS.filter(np.size).map(lambda array: array.flat[0])),
     lambda inner: st.one_of(
-        st.lists(inner), st.lists(inner).map(tuple), st.dictionaries(st.text(st.characters()), inner)
+        st.lists(inner),
+        st.lists(inner).map(tuple),
+        st.dictionaries(st.text(st.characters()), inner),
+        st.dictionaries(st.one_of(st.integers(), st.none(), st.tuples(st.integers(), st.text())), inner),
     ),
     max_leaves=8,
 )
@@ -90,7 +93,8 @@ class Text(str):
     [
         object(),
         Text("a"),
-        {1: 2},
+        {b"a": 2},
+        {frozenset(): 2},
         np.array([None]),
         np.array(["a"]),
         np.datetime64("2020"),
@@ -153,6 +157,11 @@ BAD = {
     "a generator of nothing": (b'{"generator": []}', b""),
     "a generator that is none": (b'{"generator": [-1, 1, 0, 0]}', b""),
     "bytes of no length": (b'{"bytes": null}', b""),
+    "a key that is a list": (b'{"pairs": [[[1], 2]]}', b""),
+    "a pair of three": (b'{"pairs": [[1, 2, 3]]}', b""),
+    "pairs that are none": (b'{"pairs": [1]}', b""),
+    "a dtype that there is not": (b'{"dtype": "|O"}', b""),
+    "a type that is a list": (b'{"type": []}', b""),
     "a reference that is none": (b'{"other": 3}', b""),
     "a reference to nothing": (b'{"other": ["handle", 1]}', b""),
 }

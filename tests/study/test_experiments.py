@@ -1,17 +1,29 @@
 """The paper's ablations in miniature: results as they are described, whatever the machine, and honest measures."""
 
+import hashlib
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from albert_np.changes import change_in_force
 from albert_np.cli import main
 from albert_np.study import data_folder, experiments
-from albert_np.study.experiments import EXPERIMENTS, MEASURES, layer_distances, read_result, run_experiment
+from albert_np.study.experiments import (
+    EXPERIMENTS,
+    MEASURES,
+    layer_distances,
+    read_result,
+    result_table,
+    run_experiment,
+)
 from albert_np.training import NonFiniteError
 
 KEPT = data_folder() / "experiments"
+TESTS = Path(__file__).parents[1]
 WORDS = "the cat dog bird house river sees likes finds old small red green big quick and or with under near".split()
 
 
@@ -90,9 +102,113 @@ def test_figures_do_not_depend_on_the_number_of_processors(trained, toys):
 
 def test_training_that_fails_in_its_process_ends_the_experiment_with_that_error(toys):
     diverging = experiments.Variant("diverging", {}, {"learning_rate": 1e38}, {})
-    jobs = [(diverging, seed) for seed in range(2)]
+    jobs = [experiments.Job(diverging, seed) for seed in range(2)]
     with pytest.raises(NonFiniteError, match=r"after \d+ updates .*Lower the learning rate"):
         list(experiments._measured(jobs, 5, documents()))
+
+
+CHANGE = """
+from toys.changes import RMS_NORM
+
+from albert_np.labs import swap
+
+swap(norm=RMS_NORM)
+CONFIG = {"num_hidden_layers": 1}
+print("a word of the file's own")
+"""
+FAILING = """
+def fails(dy, cache):
+    raise KeyError("here")
+swap(norm=(RMS_NORM[0], fails, RMS_NORM[2]))
+"""
+
+
+@pytest.fixture
+def change(tmp_path, monkeypatch):
+    paths = [*map(str, (TESTS, TESTS.parent)), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
+    path = tmp_path / "change.py"
+    path.write_text(CHANGE)
+    return path
+
+
+def test_a_change_is_tried_on_equal_seeds_and_its_differences_are_paired(toys, change, tmp_path):
+    output = tmp_path / "change.json"
+    done = call("change", "--steps", 2, "--seeds", 2, "--with", change, "--output", output)
+    assert done.exit_code == 0, done.stderr
+    result = json.loads(output.read_text())
+    plain, changed = result["variants"]
+    assert [plain["name"], changed["name"]] == ["quickstart, as it is", "quickstart, changed"]
+    assert [[run["seed"] for run in each["runs"]] for each in (plain, changed)] == [[0, 1], [0, 1]]
+    biases = 3 * 128  # of the embeddings' norm and the layer's two
+    assert plain["runs"][0]["parameters"] - changed["runs"][0]["parameters"] == biases
+    assert all(len(run["distances"]["l2"]) == 1 for each in (plain, changed) for run in each["runs"])
+    names = {"forward": "rms_norm_forward", "backward": "rms_norm_backward", "parameters": {"weight": ["W"]}}
+    assert result["change"] == {
+        "file": "change.py",
+        "sha256": hashlib.sha256(CHANGE.encode()).hexdigest(),
+        "parts": {"norm": names},
+        "config": {"num_hidden_layers": 1},
+    }
+    (row,) = result["differences"]
+    pairs = zip(plain["runs"], changed["runs"], strict=True)
+    first, second = (after["mlm_loss"] - before["mlm_loss"] for before, after in pairs)
+    assert (row["variant"], row["n"]) == ("quickstart", 2)
+    assert row["measures"]["mlm_loss"] == {
+        "mean": pytest.approx((first + second) / 2),
+        "error": pytest.approx(abs(first - second) / 2),
+    }
+    assert "change.py (SHA-256" in done.stdout
+    assert "changed, less as it is" in done.stdout
+    assert "a word of the file's own" not in done.stdout
+    widths = {len(line) for line in result_table(result, ["mlm_accuracy"]).splitlines()[1:]}
+    assert len(widths) == 2  # the last line has no column for the paper
+    assert change_in_force() is None
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("x = 1\n", "change.py replaces nothing: it must call albert_np.labs.swap, without `with`"),
+        ("x = 1\ny = undefined\n", "change.py, line 2: NameError: name 'undefined' is not defined"),
+        ("def f(:\n", "change.py, line 1: "),
+        ("raise SystemExit(3)\n", "change.py, line 1: SystemExit: 3"),
+        (
+            CHANGE.replace("norm=RMS_NORM", "norm=RMS_NORM[:1]"),
+            "change.py, line 6: TypeError: norm=(<function rms_norm",
+        ),
+        (
+            CHANGE + "CONFIG = {'hidden_size': 3}\n",
+            "change.py does not fit the variant quickstart: num_attention_heads=2",
+        ),
+        (CHANGE + "CONFIG = 3\n", "change.py: CONFIG=3 must be fields of AlbertConfig, by name"),
+        (
+            CHANGE.replace("norm=RMS_NORM", "schedule=(0, 1)"),
+            "change.py does not fit the variant quickstart: num_hidden_",
+        ),
+        ("import os\nos._exit(1)\n", "change.py ended its process"),
+        (CHANGE + FAILING, "change.py, line 11: KeyError: 'here'"),  # in training
+    ],
+)
+def test_a_change_that_fails_is_named_by_file_and_line(toys, change, text, message, tmp_path):
+    change.write_text(text)
+    done = call("change", "--steps", 1, "--with", change, "--output", tmp_path / "unwritten.json")
+    assert done.exit_code in (1, 2)
+    assert message in done.stderr
+    assert not (tmp_path / "unwritten.json").exists()
+
+
+def test_paired_differences_by_hand():
+    """Differences 1, 2 and 6: mean 3, s² = (4 + 1 + 9) / 2 = 7, error √(7 / 3)."""
+    before = [dict.fromkeys(["mlm_loss", *MEASURES], 0.0) | {"seed": seed} for seed in range(3)]
+    after = [{**run, "sop_accuracy": d} for run, d in zip(before, (1.0, 2.0, 6.0), strict=True)]
+    row = experiments.paired_differences(before, after[::-1])
+    assert row["n"] == 3
+    assert row["measures"]["sop_accuracy"] == {"mean": pytest.approx(3), "error": pytest.approx((7 / 3) ** 0.5)}
+    assert row["measures"]["nsp_accuracy"] == {"mean": 0, "error": 0}
+    assert experiments.paired_differences(before[:1], after[:1])["measures"]["sop_accuracy"]["error"] is None
+    with pytest.raises(ValueError, match=r"seeds \[0, 1, 2\] do not go with \[0, 1\]"):
+        experiments.paired_differences(before, after[:2])
 
 
 def test_calls_that_cannot_be_are_named():
@@ -166,9 +282,12 @@ def test_the_command_trains_shows_and_writes_once(toys, tmp_path):
     [
         (["dropout"], "there is no experiment 'dropout'; there are"),
         (["dropout", "--kept"], "there is no experiment 'dropout'; there are"),
-        (["pairs", "--kept", "--steps", 5], "do not give --steps or --seeds"),
-        (["pairs", "--kept", "--seeds", 1], "do not give --steps or --seeds"),
+        (["pairs", "--kept", "--steps", 5], "do not give --steps, --seeds or --with"),
+        (["pairs", "--kept", "--seeds", 1], "do not give --steps, --seeds or --with"),
         (["pairs", "--steps", 0], "--steps"),
+        (["pairs", "--kept", "--with", "change.py"], "do not give --steps, --seeds or --with"),
+        (["pairs", "--with", "missing.py"], "missing.py is no file: --with wants one that calls albert_np.labs.swap"),
+        (["--with", "change.py"], "which experiment?"),
         (["--kept"], "which experiment?"),
         (["--output", "x.json"], "which experiment?"),
     ],

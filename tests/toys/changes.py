@@ -168,6 +168,19 @@ def value_gate_backward(dy, cache, g):
     return layers.dense_backward(dstacked, projection, g.scope("query_key_value."))
 
 
+def wired_forward(x, scale, attention, feed_forward, norm_1, norm_2):
+    """Pre-norm once more, from functions: h = x + A(norm(x)), y = h + scale F(norm(h))."""
+    h = x + attention(norm_1(x))
+    f = feed_forward(norm_2(h))
+    return h + scale * f, (f, scale)
+
+
+def wired_backward(dy, cache, attention, feed_forward, norm_1, norm_2):
+    f, scale = cache
+    dh = dy + norm_2(feed_forward(dy * scale))
+    return dh + norm_1(attention(dh)), _rows(dy * f).sum(axis=0)
+
+
 RMS_NORM = (rms_norm_forward, rms_norm_backward, {"weight": (("W",), 1.0)})
 SWISH = (swish_forward, swish_backward, {"beta": ((1,), 1.5)})
 ALIBI = (alibi_forward, ops.attention_backward)
@@ -180,6 +193,7 @@ SWIGLU = (
 RELU_BRANCH = (relu_branch_forward, relu_branch_backward)
 VALUE_GATE = (value_gate_forward, value_gate_backward, {"gate": (("H",), 1.0)})
 PRE_NORM = (pre_norm_forward, pre_norm_backward, {"gamma": (("H",), 1.0)})
+WIRED = (wired_forward, wired_backward, {"scale": (("H",), 1.0)})
 ADAPTERS = (
     adapter_layer_forward,
     adapter_layer_backward,
@@ -196,6 +210,7 @@ CHANGES = {
     "ReLU branch": {"feed_forward": RELU_BRANCH},
     "gated heads": {"attention_branch": VALUE_GATE},
     "pre-norm": {"layer": PRE_NORM},
+    "wired": {"wiring": WIRED},
     "adapters": {"layer": ADAPTERS},
     "no positions": {"embeddings": PLACELESS},
     "schedule": {"schedule": (0, 1, 1, 0)},

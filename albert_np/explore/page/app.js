@@ -132,7 +132,7 @@ export class Explorer {
     const keys = [["← →", "help.step"], ["Home End", "help.ends"], ["M", "help.mirror"], ["Tab", "help.tab"], ["1 2 3", "help.panels"], ["P", "help.proof"], ["D  B  L", "help.look"]];
     const lines = keys.flatMap(([key, text]) => [el("dt", {}, key.split(/ +/).map((k) => el("kbd", {}, k))), el("dd", {}, t(text))]);
     this.dialog = el("dialog", { class: "help", "aria-label": t("help.title") });
-    this.dialog.append(el("h2", {}, t("help.title")), el("dl", {}, lines), el("p", {}, t("help.colours")), el("button", { type: "button", onclick: () => this.dialog.close() }, t("help.close")));
+    this.dialog.append(el("h2", {}, t("help.title")), el("dl", {}, lines), el("p", {}, t("help.colours")), el("p", {}, t("source.notebooks")), el("button", { type: "button", onclick: () => this.dialog.close() }, t("help.close")));
     return this.dialog;
   }
 
@@ -161,7 +161,11 @@ export class Explorer {
 
   // Walking
 
-  /** Go to a stop, and open a number there: `open`, or the largest of what the stop makes. */
+  /** Go to a stop, and open a number there: `open`, or the largest of what the stop makes.
+   *
+   * Of a step the reader sees the stage and the number first, what stands beside them once these are painted. `silent`
+   * is no step: the address stays, and all is drawn at once.
+   */
   go(stop, { open = null, panel, silent = false } = {}) {
     setLanguage(this.language);
     this.stop = Math.max(0, Math.min(this.data.stops.length - 1, stop));
@@ -171,18 +175,31 @@ export class Explorer {
       this.pointAt(null, null);
       this.stage.show(this.stop);
       this.track.show(this.stop);
-      this.ladder.show(this.stop);
-      this.source.show(this.stop);
       this.drawPanel();
       this.showCounter();
     });
     this.settle();
-    if (!silent) this.writeLink();
+    if (silent) return this.showBeside();
+    this.writeLink();
+    cancelAnimationFrame(this.following);
+    this.following = requestAnimationFrame(() => setTimeout(() => this.showBeside()));
   }
 
   /** What depends on how large things came out, last and at once: each look at the layout makes the browser lay out. */
   settle() {
-    const follow = [this.ladder.followHere(), this.source.followLine(), this.fitFormulas()];
+    const fit = this.fitFormulas();
+    this.stage.element.scrollTop = 0;
+    fit();
+  }
+
+  /** The ladder and the source, at the place of the stop. */
+  showBeside() {
+    setLanguage(this.language);
+    this.holdFocus(this.stage.element, () => {
+      this.ladder.show(this.stop);
+      this.source.show(this.stop);
+    });
+    const follow = [this.ladder.followHere(), this.source.followLine()];
     follow.forEach((act) => act());
   }
 
@@ -421,9 +438,14 @@ export class Explorer {
     const { data } = this;
     const made = wiring(data).producer[id];
     const row = made && data.rows[made.row];
-    const probabilities = row?.kind === "softmax" || (row?.kind === "cross_entropy" && made.slot === 1) || (row?.kind === "dropout" && this.kindOfValue(row.in[0]).probabilities && row.attrs.scale === 1);
+    const probabilities = row?.kind === "softmax" || (/^(soft_)?cross_entropy$/.test(row?.kind) && made.slot === 1) || (row?.kind === "dropout" && this.kindOfValue(row.in[0]).probabilities && row.attrs.scale === 1);
     const constant = data.values[id].const;
     return { gradient: this.isGradient(id), probabilities, plain: constant !== undefined && ["i32", "u8"].includes(data.arrays[constant].dtype) };
+  }
+
+  /** What is differentiated: the loss, or the outputs along upstream gradients. */
+  scalarName() {
+    return t(this.data.loss == null ? "scalar.probe" : "scalar.loss");
   }
 
   isGradient(id) {

@@ -77,7 +77,7 @@ export const FAMILIES = [
   ["activation", ["activation", "tanh"]],
   ["attention", ["scores", "softmax", "context"]],
   ["embedding", ["embedding"]],
-  ["loss", ["cross_entropy", "binary_cross_entropy", "mean_squared_error"]],
+  ["loss", ["cross_entropy", "soft_cross_entropy", "binary_cross_entropy", "mean_squared_error"]],
 ];
 
 /** The family of a kind of row; its backward belongs to the same one. */

@@ -53,7 +53,7 @@ export class ProofPanel {
     const sentence = verdict === "agree" ? `✓ ${t("proof.agree", { n: found.digits })}` : verdict === "zero" ? `✓ ${t("proof.zero", { noise: figures(found.noise, 1) })}` : `✗ ${t("proof.differ")}`;
     const line = (name, x) => [el("dt", {}, name), el("dd", {}, figures(x, 10))];
     this.result.replaceChildren(
-      curveOf(found.points, found.backward, t("proof.curve")),
+      curveOf(found.points, found.backward, t("proof.curve", { scalar: this.app.scalarName() })),
       el(
         "div", { class: "proof-words" },
         el("dl", {}, line(t("proof.slope"), found.slope), line(t("proof.backward"), found.backward)),

@@ -56,8 +56,10 @@ export function figures(x, digits = 4) {
   return text.replace("-", "−");
 }
 
-/** A piece of the vocabulary as readers see it: its space as a dot, cut where it is very long. */
+/** A piece of the vocabulary as readers see it: its space as a dot, cut where it is very long, but for its number. */
 export function pieceText(piece, longest = 24) {
   const shown = piece.replaceAll("▁", "·").replace(/[\u0000-\u001f\u2028\u2029]/g, "␣");
-  return [...shown].length > longest ? [...shown].slice(0, longest - 1).join("") + "…" : shown;
+  if ([...shown].length <= longest) return shown;
+  const [number] = /[₀-₉]*$/.exec(shown);
+  return `${[...shown].slice(0, longest - 1 - number.length).join("")}…${number}`;
 }

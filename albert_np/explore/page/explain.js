@@ -1,6 +1,6 @@
 // Any number of the pass opened: the terms that add up to it, or the steps that lead to it.
 import { broadcastStrides, frontAxes, placesOf, reducedPlaces, stridesOf, unravel } from "./arrays.js";
-import { ACTIVATIONS, binaryCrossEntropyOf, einsumPlan, geluTanh, matmulSizes, normalCdf, normalDensity, operandsOf, sigmoid } from "./kernels.js";
+import { ACTIVATIONS, binaryCrossEntropyOf, einsumPlan, geluTanh, matmulSizes, normalCdf, normalDensity, operandsOf, scatterPlan, sigmoid } from "./kernels.js";
 import { elementwiseFormula, formulaSources, mathml, mathNumber, mathText, slotName } from "./formulas.js";
 import { pieceText } from "./dom.js";
 import { t } from "./i18n.js";
@@ -10,16 +10,35 @@ import { blockName } from "./track.js";
 export function axisLabel(data, id, axis, i, at = []) {
   const { axes = [] } = data.values[id];
   const name = axes[axis];
-  const place = data.places?.[name]?.[i];
   const tokens = data.tokensNow ?? data.tokens;
-  if (place) return tokens[place[0]]?.[place[1]] ?? i;
+  const places = data.places?.[name];
+  if (places?.[i]) return tokensAlong(tokens, name, places)[i] ?? i;
   if (name === "T" || name === "S") {
     const sequence = tokens.length === 1 ? 0 : at[axes.indexOf("B")];
-    return tokens[sequence]?.[i] ?? i;
+    return tokensAlong(tokens, sequence, (tokens[sequence] ?? []).map((_, place) => [sequence, place]))[i] ?? i;
   }
   if (name === "N") return t("axis.head", { n: i });
   if (name === "V") return data.vocabulary?.[i] ?? i;
   return i;
+}
+
+const LABELS = new WeakMap(); // the tokens of a pass → axis → its labels
+
+/** The tokens at the places of an axis; one that stands there several times is numbered: the₁, the₂. */
+function tokensAlong(tokens, axis, places) {
+  if (!LABELS.has(tokens)) LABELS.set(tokens, new Map());
+  const known = LABELS.get(tokens);
+  if (known.has(axis)) return known.get(axis);
+  const texts = places.map(([sequence, place]) => tokens[sequence]?.[place]);
+  const subscript = (n) => [...String(n)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[digit]).join("");
+  const seen = new Map();
+  const labels = texts.map((text) => {
+    if (text === undefined || texts.indexOf(text) === texts.lastIndexOf(text)) return text;
+    seen.set(text, (seen.get(text) ?? 0) + 1);
+    return text + subscript(seen.get(text));
+  });
+  known.set(axis, labels);
+  return labels;
 }
 
 /** Where a number is, in words: the labels along its axes; axes of length one say nothing. */
@@ -366,16 +385,17 @@ function explainCrossEntropy(n) {
   const counted = [...labels.keys()].filter((r) => labels[r] !== n.attrs.ignore_index);
   const terms = counted.map((r) => {
     const probs = n.made(1, r * width + labels[r]);
-    return termOf({ ...probs, name: "−log probs", value: -logProbability(n, r, width) }, constantFactor("1/n", 1 / n.attrs.denominator));
+    return termOf({ ...probs, name: "−log probs", value: -logProbability(n, probs.flat, width) }, constantFactor("1/n", 1 / n.attrs.denominator));
   });
   return { terms, note: counted.length < labels.length ? "note.ignored_rows" : null };
 }
 
-/** log softmax of a row's label: exact also where the probability itself rounds to 0. */
-function logProbability(n, r, width) {
-  const row = n.inputs[0].subarray(r * width, (r + 1) * width);
+/** log softmax of the number at place `flat` of the logits: exact also where the probability itself rounds to 0. */
+function logProbability(n, flat, width) {
+  const from = flat - (flat % width);
+  const row = n.inputs[0].subarray(from, from + width);
   const largest = row.reduce((a, b) => Math.max(a, b), -Infinity);
-  return row[n.inputs[1][r]] - largest - Math.log(row.reduce((sum, x) => sum + Math.exp(x - largest), 0));
+  return row[flat - from] - largest - Math.log(row.reduce((sum, x) => sum + Math.exp(x - largest), 0));
 }
 
 function explainCrossEntropyBackward(n) {
@@ -385,6 +405,22 @@ function explainCrossEntropyBackward(n) {
   const scale = constantFactor("dloss/n", n.attrs.dloss / n.attrs.denominator);
   const terms = [termOf(n.read(0, n.flat), scale)];
   return { terms: c === label ? [...terms, termOf(constantFactor("−1", -1), scale)] : terms };
+}
+
+function explainSoftCrossEntropy(n) {
+  const width = n.shapes[0][1];
+  if (n.slot === 1) return softmaxSteps(n, width);
+  const scale = constantFactor("1/n", 1 / n.attrs.denominator);
+  const places = [...n.inputs[1].keys()].filter((place) => n.inputs[1][place] !== 0);
+  const terms = places.map((place) => termOf(n.read(1, place), { ...n.made(1, place), name: "−log probs", value: -logProbability(n, place, width) }, scale));
+  return { terms, note: places.length ? null : "note.ignored_rows" };
+}
+
+function explainSoftCrossEntropyBackward(n) {
+  const { width, from } = n.lastAxis();
+  const total = totalOf(range(width, (c) => termOf(n.read(1, from + c))));
+  const scale = constantFactor("dloss/n", n.attrs.dloss / n.attrs.denominator);
+  return { terms: [termOf(n.read(0, n.flat), constantFactor("Σ targets", total), scale), termOf(n.read(1, n.flat, -1), scale)] };
 }
 
 function explainLossOfNumbers(name, lossOfOne) {
@@ -431,13 +467,24 @@ function explainPut(n) {
   return explainPlaced(n, found, (i) => placeIn(unravel(i, shape), broadcastStrides(n.shapes[1], shape)));
 }
 
+/** Which parts of those that are put somewhere go where the number is, and where each is read. */
+function partsPlaced(n) {
+  const { shape, width, strides } = scatterPlan(n.attrs, n.shapes[1], n.outShape);
+  const place = Math.floor(n.flat / width);
+  const found = [...n.attrs.index.keys()].filter((i) => n.attrs.index[i] === place);
+  return { found, partPlace: (i) => placeIn(unravel(i * width + (n.flat % width), shape), strides) };
+}
+
 function explainScatter(n) {
-  const { index, rows } = n.attrs;
-  const width = rows ? n.outShape.slice(1).reduce((a, b) => a * b, 1) : 1;
-  const found = index.lastIndexOf(Math.floor(n.flat / width));
-  const shape = rows ? [index.length, ...n.outShape.slice(1)] : [index.length];
-  const strides = broadcastStrides(n.shapes[1], shape);
-  return explainPlaced(n, found, (i) => placeIn(unravel(i * width + (n.flat % width), shape), strides));
+  const { found, partPlace } = partsPlaced(n);
+  return explainPlaced(n, found.at(-1) ?? -1, partPlace);
+}
+
+function explainScatterAdd(n) {
+  const { found, partPlace } = partsPlaced(n);
+  const terms = found.map((i) => termOf(n.read(1, partPlace(i))));
+  if (n.inputs[0]) terms.unshift(termOf(n.read(0, n.flat)));
+  return { terms, note: terms.length ? null : "note.nothing_put" };
 }
 
 function explainGather(n) {
@@ -493,8 +540,9 @@ function explainEinsum(n) {
 }
 
 function explainWhere(n) {
-  if (n.inputs[1][n.broadcast(1)]) return { terms: [termOf(n.read(0, n.broadcast(0)))] };
-  return { terms: [termOf(constantFactor("fill", n.attrs.fill))], note: "note.filled" };
+  const [slot, number] = n.inputs[1][n.broadcast(1)] ? [0, n.attrs.value] : [2, n.attrs.fill];
+  if (n.inputs[slot]) return { terms: [termOf(n.read(slot, n.broadcast(slot)))], note: slot ? "note.other" : null };
+  return { terms: [termOf(constantFactor(slot ? "fill" : "value", number))], note: slot ? "note.filled" : "note.chosen" };
 }
 
 const PRODUCT_LIKE = new Set(["add", "subtract", "multiply", "divide", "negative"]);
@@ -543,6 +591,8 @@ const EXPLAIN = {
   context_backward: explainContextBackward,
   cross_entropy: explainCrossEntropy,
   cross_entropy_backward: explainCrossEntropyBackward,
+  soft_cross_entropy: explainSoftCrossEntropy,
+  soft_cross_entropy_backward: explainSoftCrossEntropyBackward,
   binary_cross_entropy: explainLossOfNumbers("−log σ", binaryCrossEntropyOf),
   binary_cross_entropy_backward: explainLossBackward("σ(x)", sigmoid, 1),
   mean_squared_error: explainLossOfNumbers("(x − labels)²", (x, label) => (x - label) ** 2),
@@ -553,6 +603,7 @@ const EXPLAIN = {
   gather: explainGather,
   take: explainOne(0, (n) => n.attrs.index[n.flat]),
   scatter: explainScatter,
+  scatter_add: explainScatterAdd,
   put: explainPut,
   concat: explainConcat,
   stack: explainStack,

@@ -6,7 +6,7 @@
 // `formulaOf` gives the formula of each output of a row; names are those of the code.
 import { figures } from "./dom.js";
 
-const ATOM = /\s*(?:'((?:[^']|'')*)'|([\p{L}][\p{L}\p{M}\d_′]*)|(\d+(?:\.\d+)?)|([Σ√^{}[\](),])|(.))/uy;
+const ATOM = /\s*(?:'((?:[^']|'')*)'|([\p{L}][\p{L}\p{M}\d_′₁-₉]*)|(\d+(?:\.\d+)?)|([Σ√^{}[\](),])|(.))/uy;
 
 /** MathML of a formula in the small notation. */
 export function mathml(source, display = "inline") {
@@ -65,7 +65,7 @@ function atomOf(tokens) {
   return `<mo>${escapeMath(text)}</mo>`;
 }
 
-const FUNCTIONS = new Set(["exp", "log", "log1p", "tanh", "erf", "max", "min", "mean", "sign", "Φ", "φ", "σ"]);
+const FUNCTIONS = new Set(["exp", "log", "log1p", "tanh", "erf", "sin", "cos", "max", "min", "mean", "sign", "Φ", "φ", "σ"]);
 
 /** Any text as one word of the small notation. */
 export function mathText(text) {
@@ -113,6 +113,9 @@ const ELEMENTWISE_FORMULAS = {
   exp: "exp(a)",
   log: "log(a)",
   log1p: "log(1 + a)",
+  expm1: "exp(a) − 1",
+  sin: "sin(a)",
+  cos: "cos(a)",
   sqrt: "√{a}",
   square: "a^{2}",
   tanh: "tanh(a)",
@@ -176,6 +179,11 @@ const FORMULAS = {
     "probs[r,c] = {exp(logits[r,c] − max[r])}/{Σ[j] exp(logits[r,j] − max[r])}",
   ],
   cross_entropy_backward: () => ["dlogits[r,c] = {dloss}/{n} · (probs[r,c] − ('1 if 'c = label(r)' – else 0'))"],
+  soft_cross_entropy: () => [
+    "loss = −{1}/{n} Σ[r,c] targets[r,c] log(probs[r,c])",
+    "probs[r,c] = {exp(logits[r,c] − max[r])}/{Σ[j] exp(logits[r,j] − max[r])}",
+  ],
+  soft_cross_entropy_backward: () => ["dlogits[r,c] = {dloss}/{n} · (probs[r,c] Σ[j] targets[r,j] − targets[r,c])"],
   binary_cross_entropy: () => ["loss = −{1}/{n} Σ[i] (label[i] · log(σ(x[i])) + (1 − label[i]) · log(1 − σ(x[i])))"],
   binary_cross_entropy_backward: () => ["dx[i] = {dloss}/{n} · (σ(x[i]) − label[i])"],
   mean_squared_error: () => ["loss = {1}/{n} Σ[i] (x[i] − label[i])^{2}"],
@@ -186,13 +194,17 @@ const FORMULAS = {
   gather: ({ outs, ins }) => [`${outs[0]}[i] = ${ins[0]}[row(i)]`],
   take: ({ outs, ins }) => [`${outs[0]}[i] = ${ins[0]}[place(i)]`],
   scatter: ({ outs, ins, attrs }) => [`${outs[0]}[${attrs.rows ? "row" : "place"}(i)] = ${ins[1]}[i]`],
+  scatter_add: ({ row, outs, ins, attrs }) => [`${outs[0]}[k] = ${row.in[0] == null ? "" : `${ins[0]}[k] + `}Σ[i: ${attrs.rows ? "row" : "place"}(i)=k] ${ins[1]}[i]`],
   put: ({ outs, ins }) => [`${outs[0]}[place(i)] = ${ins[1]}[i]`],
   concat: ({ outs, ins }) => [`${outs[0]} = (${ins.join(", ")})`],
   stack: ({ outs, ins }) => [`${outs[0]} = (${ins.join(", ")})`],
   sum: ({ outs, ins }) => [`${outs[0]} = Σ ${ins[0]}`],
   matmul: ({ outs, ins }) => [`${outs[0]}[i,j] = Σ[k] ${ins[0]}[i,k] ${ins[1]}[k,j]`],
   einsum: ({ outs, ins, attrs }) => [einsumFormula(outs[0], ins, attrs.subscripts)],
-  where: ({ outs, ins, attrs }) => [`${outs[0]} = ${ins[0]}' where '${ins[1]}' – else ' ${mathNumber(attrs.fill, { first: true })}`],
+  where: ({ row, outs, ins, attrs }) => {
+    const [x, other] = [[0, attrs.value], [2, attrs.fill]].map(([slot, number]) => (row.in[slot] == null ? mathNumber(number, { first: true }) : ins[slot]));
+    return [`${outs[0]} = ${x}' where '${ins[1]}' – else ' ${other}`];
+  },
   elementwise: ({ outs, ins, attrs }) => [`${outs[0]} = ${elementwiseFormula(attrs.f, ...operandNames(ins, attrs))}`],
   reduce: ({ outs, ins, attrs }) => [`${outs[0]} = '${attrs.f}'(${ins[0]})`],
 };
@@ -234,6 +246,8 @@ const SLOT_NAMES = {
   context_backward: ["dcontext dropped value", "ddropped dvalue"],
   cross_entropy: ["logits labels", "loss probs"],
   cross_entropy_backward: ["probs labels", "dlogits"],
+  soft_cross_entropy: ["logits targets", "loss probs"],
+  soft_cross_entropy_backward: ["probs targets", "dlogits"],
   binary_cross_entropy: ["x labels", "loss"],
   binary_cross_entropy_backward: ["x labels", "dx"],
   mean_squared_error: ["x labels", "loss"],
@@ -247,14 +261,16 @@ export function slotName(data, rowIndex, side, slot) {
   return names ? names[slot] : glueNames(data, rowIndex)[side === "in" ? "ins" : "outs"][slot];
 }
 
-/** Names between ops: those of the values where each has its own, else letters. */
+/** Names between ops: those of the values, letters where they have none; a result is told apart from what it is made of. */
 function glueNames(data, rowIndex) {
-  const { in: inputs, out } = data.rows[rowIndex];
-  const own = [...inputs, ...out].map((id) => (id == null ? "0" : data.values[id].name.replace(/.*\./, "")));
-  const distinct = own.every(Boolean) && new Set(own).size === own.length;
-  const letters = inputs.length > 1 ? inputs.map((_, i) => String.fromCharCode(97 + (i % 26))) : ["x"];
-  const results = out.length > 1 ? out.map((_, i) => `y${i + 1}`) : ["y"];
-  return { ins: distinct ? own.slice(0, inputs.length) : letters, outs: distinct ? own.slice(inputs.length) : results };
+  const { kind, in: inputs, out } = data.rows[rowIndex];
+  const own = (id) => (id == null ? "0" : data.values[id].name.replace(/.*\./, ""));
+  const taken = new Set([...inputs, ...out].map(own));
+  const free = (name) => (taken.has(name) ? free(`${name}′`) : name);
+  const ins = inputs.map((id, i) => own(id) || free(inputs.length > 1 ? String.fromCharCode(97 + (i % 26)) : "x"));
+  if (kind === "copy") return { ins, outs: out.map((_, i) => `${ins[0]}${"₁₂₃₄₅₆₇₈₉"[i] ?? `_${i + 1}`}`) };
+  const outs = out.map((id, i) => own(id) || free(out.length > 1 ? `y${i + 1}` : "y"));
+  return { ins, outs: outs.map((name) => (ins.includes(name) ? `${name}′` : name)) };
 }
 
 /** The formulas of a row's outputs in the small notation. */

@@ -127,7 +127,8 @@ export function scaleText(scale) {
 /**
  * The picture of a value, to look at, point at and walk through by keyboard.
  * Options: id, name, array, gradient, probabilities, width and height (room, in px), used (rows of a table in use),
- * theme, ink, unit (px of small text), compact, onopen(index), onpoint(index | null, rectangle), onleave().
+ * theme, ink, unit and captionSize (px of text), compact, bare (no numbers), onopen(index), onpoint(index | null, rectangle),
+ * onleave(). Laid out when made: `outerWidth` and `outerHeight`; `build` makes its element.
  */
 export class MatrixView {
   constructor(data, options) {
@@ -143,7 +144,6 @@ export class MatrixView {
     this.marks = [];
     this.cursor = this.chosen = null;
     this.arrange();
-    this.build();
   }
 
   arrange() {
@@ -164,12 +164,22 @@ export class MatrixView {
     this.gutter = gutter;
     this.caption = caption;
     this.layout = layoutOf(room, numbers ? this.wholeWidth : this.width, this.height, numbers);
+    ink.font = `${this.captionSize}px ${MONOSPACE}`;
+    this.outerWidth = Math.max(this.layout.width, ink.measureText(this.captionParts().join("  ")).width);
+    this.outerHeight = this.layout.height + 1.75 * this.captionSize;
+  }
+
+  /** The caption: name, shape, rows left out, the power of ten of the numbers, the scale. */
+  captionParts() {
+    const left = this.rowAt ? ` · ${t("matrix.rows", { shown: this.rows, all: this.allRows })}` : "";
+    const power = this.numbers && this.format.power ? `×${powerOfTen(this.format.power)}` : "";
+    return [this.name, `(${this.value.shape.join(", ")})${left}`, power, this.plain ? "" : scaleText(this.scale)];
   }
 
   /** The size of cells with their numbers in them; null where these do not fit, even with a decimal less. */
   numbersIn(gutter) {
     const { unit } = this;
-    if (this.array.length > 640 || this.columns > 24 || this.rows > 24) return null;
+    if (this.bare || this.array.length > 640 || this.columns > 24 || this.rows > 24) return null;
     for (const [fewer, rim] of [[0, 0.6], [0, 0.25], [1, 0.4]]) {
       this.format = cellFormat(this.array, this.scale.largest, fewer);
       const longest = this.array.reduce((most, x) => Math.max(most, this.format.text(x).length), 1);
@@ -195,23 +205,21 @@ export class MatrixView {
   }
 
   build() {
-    const { value, name } = this;
-    const shape = `(${value.shape.join(", ")})`;
-    const left = this.rowAt ? ` · ${t("matrix.rows", { shown: this.rows, all: this.allRows })}` : "";
-    const power = this.numbers && this.format.power ? el("span", { class: "factor" }, `×${powerOfTen(this.format.power)}`) : null;
+    const [name, shape, power, scale] = this.captionParts();
     this.canvas = el("canvas", { "aria-hidden": "true" });
     this.body = el(
       "div",
-      { class: "matrix-body", tabindex: "0", role: "application", "aria-roledescription": t("matrix.role"), "aria-label": t("matrix.label", { name, shape }) },
+      { class: "matrix-body", tabindex: "0", role: "application", "aria-roledescription": t("matrix.role"), "aria-label": t("matrix.label", { name, shape: `(${this.value.shape.join(", ")})` }) },
       this.canvas,
     );
     this.element = el(
       "figure", { class: "matrix" },
-      el("figcaption", {}, el("b", {}, name), `${shape}${left}`, power, el("span", { class: "scale" }, this.plain ? "" : scaleText(this.scale))),
+      el("figcaption", {}, el("b", {}, name), shape, power && el("span", { class: "factor" }, power), el("span", { class: "scale" }, scale)),
       this.body,
     );
     this.size();
     this.listen();
+    return this.element;
   }
 
   size() {

@@ -59,7 +59,7 @@ export class NumberPanel {
     if (primal !== undefined) parts.push(app.numberLink(primal, app.opened.index, t("number.gradientOf", { name: app.valueName(primal) })));
     if (grad != null && app.values[grad]) {
       const value = app.values[grad][app.opened.index];
-      parts.push(el("span", {}, `${t("number.gradient")} = `, app.numberLink(grad, app.opened.index, figures(value, 5))));
+      parts.push(el("span", {}, `${t("number.gradient", { scalar: app.scalarName() })} = `, app.numberLink(grad, app.opened.index, figures(value, 5))));
     }
     return parts.length ? el("p", { class: "where" }, parts.flatMap((part, i) => (i ? [" · ", part] : [part]))) : null;
   }

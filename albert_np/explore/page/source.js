@@ -48,13 +48,14 @@ function listing(source, from, to, marked, folded) {
   return el("ol", { class: "code" }, items);
 }
 
-/** The equation's number, as a link to the notebook that derives it where the page stands in a notebook beside it. */
+/** The equation's number and its notebook: a link in a notebook of the course, which lies beside that one; a page alone
+ * says how to get at it. */
 function equationOf(data, equation) {
   if (!equation) return null;
-  const text = t("source.equation", { number: equation.number, notebook: equation.notebook });
-  const file = data.notebooks?.[equation.notebook];
-  if (!file || !/^\w+\.ipynb$/.test(file)) return el("span", { class: "equation" }, text);
-  return el("a", { class: "equation", href: file, target: "_top" }, text);
+  const file = data.notebooks?.[equation.notebook] ?? "";
+  const text = t("source.equation", { number: equation.number, notebook: file.replace(/\.ipynb$/, "") || equation.notebook });
+  if (data.amongNotebooks && /^\w+\.ipynb$/.test(file)) return el("a", { class: "equation", href: file, target: "_top" }, text);
+  return el("span", { class: "equation", title: t("source.notebooks") }, text);
 }
 
 export class SourcePane {

@@ -7,6 +7,7 @@ import { t } from "./i18n.js";
 import { MatrixView } from "./matrix.js";
 
 const PADDING = 16;
+const CAPTION = 0.82 / 0.77; // of the unit: the size of a caption's text
 const TALL_ENOUGH = 165; // px in which eighteen rows have their names
 
 export class Stage {
@@ -31,21 +32,11 @@ export class Stage {
     );
     this.element.className = `stage is-${stop.phase}`;
     this.element.replaceChildren(head);
-    this.fill(stop, head, false);
-    const numbered = this.matrices.some((matrix) => matrix.numbers);
-    if (numbered && app.scrolls() && this.element.scrollHeight > this.element.clientHeight) this.fill(stop, head, true);
-    this.element.scrollTop = 0;
-  }
-
-  /** The arrays of a stop below its head; compact: with small numbers, where they would not fit otherwise. */
-  fill(stop, head, compact) {
-    const { ins, outs } = valuesOfStop(this.app.data, stop);
-    this.matrices = [];
-    this.compact = compact;
-    this.room = this.roomFor(head, { ins, outs });
-    const differing = this.differingArrays(stop);
-    const parts = [this.group("ins", ins, stop), this.group("outs", outs, stop), differing.length && el("div", { class: "arrays wrong" }, differing)];
-    this.element.replaceChildren(head, ...parts.filter(Boolean));
+    this.room = this.roomFor(head, valuesOfStop(data, stop));
+    const groups = this.fitted(stop);
+    this.matrices = groups.flat();
+    const part = (className, matrices) => matrices.length && el("div", { class: `arrays ${className}` }, matrices.map((matrix) => matrix.build()));
+    this.element.append(...[part("ins", groups[0]), part("outs", groups[1]), part("wrong", this.differingArrays(stop))].filter(Boolean));
   }
 
   /** Room for an array: all of them, if they can be, above the fold, and as large as that allows. */
@@ -55,8 +46,8 @@ export class Stage {
     const most = width < 420 ? 1 : width < 560 ? 2 : 3;
     for (let perLine = 1; ; perLine++) {
       const lines = [ins, outs].map((ids) => this.linesOf(ids, perLine));
-      const budget = height / (lines[0].length + lines[1].length) - 2.4 * this.app.unit;
-      if (budget >= TALL_ENOUGH || perLine >= most) return { width, budget: Math.max(90, Math.min(320, budget)), lines };
+      const budget = height / (lines[0].length + lines[1].length) - 3 * this.app.unit;
+      if (budget >= TALL_ENOUGH || perLine >= most) return { width, height, budget: Math.max(60, Math.min(320, budget)), lines };
     }
   }
 
@@ -76,19 +67,51 @@ export class Stage {
     return this.app.data.values[id].shape.slice(0, -2).reduce((product, length) => product * length, 1);
   }
 
-  group(className, ids, stop) {
-    const element = el("div", { class: `arrays ${className}` });
-    for (const line of this.room.lines[className === "ins" ? 0 : 1]) {
-      const gaps = (line.ids.length - 1) * PADDING;
-      const shares = line.ids.map((id) => this.shareOf(id));
-      const whole = shares.reduce((sum, share) => sum + share, 0);
-      line.ids.forEach((id, i) => {
-        const matrix = this.matrixOf(id, this.nameOf(id, stop), ((this.room.width - gaps) * shares[i]) / whole);
-        this.matrices.push(matrix);
-        element.append(matrix.element);
-      });
+  /** What goes in and what comes out, as pictures: with all the numbers, with small ones, or, where the stop would not
+   * fit on the screen, with as many as do. */
+  fitted(stop) {
+    const groups = (options) => this.room.lines.map((lines) => this.group(lines, stop, options));
+    const fits = (both) => this.heightOf(both) <= this.room.height;
+    let numbered = groups({});
+    if (fits(numbered)) return numbered;
+    numbered = groups({ compact: true });
+    if (fits(numbered)) return numbered;
+    const bare = [this.room.budget, Math.min(this.room.budget, 10 * this.app.unit)].map((height) => groups({ compact: true, bare: true, height }));
+    const all = numbered.flat().filter((matrix) => matrix.numbers).map((matrix) => matrix.id);
+    const choices = Array.from({ length: 2 ** all.length }, (_, bits) => new Set(all.filter((_id, i) => bits & (1 << i))));
+    const shown = (kept) => numbered.flat().reduce((sum, { id, array }) => sum + (kept.has(id) ? array.length : 0), 0);
+    choices.sort((a, b) => shown(b) - shown(a));
+    for (const kept of choices) {
+      for (const others of bare) {
+        const mixed = numbered.map((group, g) => group.map((matrix, i) => (kept.has(matrix.id) ? matrix : others[g][i])));
+        if (fits(mixed)) return mixed;
+      }
     }
-    return element;
+    return bare[1];
+  }
+
+  /** How tall the arrays come out: in lines as full as they get. */
+  heightOf(groups) {
+    const em = this.app.unit / 0.77;
+    return groups.reduce((sum, matrices, side) => {
+      const lines = [];
+      for (const { outerWidth, outerHeight } of matrices) {
+        const last = lines.at(-1);
+        if (last && last.width + PADDING + outerWidth <= this.room.width) Object.assign(last, { width: last.width + PADDING + outerWidth, height: Math.max(last.height, outerHeight) });
+        else lines.push({ width: outerWidth, height: outerHeight });
+      }
+      const gaps = 0.5 * em * Math.max(0, lines.length - 1) + (side && lines.length ? 1.1 * em + 1 : 0);
+      return sum + gaps + lines.reduce((total, { height }) => total + height, 0);
+    }, 0);
+  }
+
+  group(lines, stop, options) {
+    return lines.flatMap(({ ids }) => {
+      const gaps = (ids.length - 1) * PADDING;
+      const shares = ids.map((id) => this.shareOf(id));
+      const whole = shares.reduce((sum, share) => sum + share, 0);
+      return ids.map((id, i) => this.matrixOf(id, this.nameOf(id, stop), ((this.room.width - gaps) * shares[i]) / whole, options));
+    });
   }
 
   /** Wide arrays get more of a line than narrow ones. */
@@ -107,10 +130,10 @@ export class Stage {
     return data.values[id].name;
   }
 
-  matrixOf(id, name, width, array = this.app.values[id]) {
+  matrixOf(id, name, width, { array = this.app.values[id], compact = false, bare = false, height = this.room.budget } = {}) {
     const { app } = this;
     return new MatrixView(app.data, {
-      id, name, array, width, wholeWidth: this.room.width, height: this.room.budget, unit: this.compact ? 0.9 * app.unit : app.unit, compact: this.compact, theme: app.theme, ink: app.ink,
+      id, name, array, width, height, compact, bare, wholeWidth: this.room.width, unit: compact ? 0.9 * app.unit : app.unit, captionSize: CAPTION * app.unit, theme: app.theme, ink: app.ink,
       used: app.rowsUsed(id), ...app.kindOfValue(id),
       onopen: (index) => app.open(id, index),
       onpoint: (matrix, index, byKeyboard) => app.pointAt(matrix, index, byKeyboard),
@@ -122,10 +145,7 @@ export class Stage {
   differingArrays(stop) {
     const { app } = this;
     return stop.rows.flatMap((r) =>
-      app.rightArrays(r).map(({ id, slot, array }) => {
-        const name = t("stop.right", { name: slotName(app.data, r, "out", slot) });
-        return this.matrixOf(id, name, this.room.width / 2, array).element;
-      }),
+      app.rightArrays(r).map(({ id, slot, array }) => this.matrixOf(id, t("stop.right", { name: slotName(app.data, r, "out", slot) }), this.room.width / 2, { array })),
     );
   }
 

@@ -82,7 +82,7 @@ export class WhatIfPanel {
     const title = el("h3", {}, t("whatif.move"));
     if (!app.opened) return el("div", {}, title, el("p", { class: "soft" }, t("whatif.pick")));
     const { id, index } = app.opened;
-    if (this.slopeAt(id, index) === null) return el("div", {}, title, el("p", { class: "soft" }, t("whatif.cannot")));
+    if (this.slopeAt(id, index) === null) return el("div", {}, title, el("p", { class: "soft" }, t(app.isGradient(id) ? "whatif.cannot" : "whatif.noGradient")));
     const array = app.base[id];
     const spread = Math.sqrt(array.reduce((sum, x) => sum + x * x, 0) / array.length);
     const reach = 3 * Math.max(spread, Math.abs(array[index])) || 1;
@@ -131,7 +131,7 @@ export class WhatIfPanel {
         parts.push(curveOf(this.visited, slope, t("whatif.curve")));
       }
     }
-    const table = el("table", {}, el("caption", {}, t("whatif.loss")), el("tbody", {}, lines.map(([name, x]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, figures(x, 7))))));
+    const table = el("table", {}, el("caption", {}, app.scalarName()), el("tbody", {}, lines.map(([name, x]) => el("tr", {}, el("th", { scope: "row" }, name), el("td", {}, figures(x, 7))))));
     const reset = app.overrides.length ? el("button", { type: "button", onclick: () => app.override([]) }, t("whatif.reset")) : null;
     this.outcome.replaceChildren(...[el("div", { class: "proof-result" }, table, ...parts), ...this.predictions(), reset].filter(Boolean));
   }
