@@ -40,7 +40,16 @@ def _personal(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-LAB = Lab("08", "Measure", hours=4, notebooks=("17", "18"), personal=_personal, withheld=("albert_np.labs.lab08",))
+LAB = Lab(
+    "08",
+    "Measure",
+    hours=4,
+    notebooks=("17", "18"),
+    personal=_personal,
+    withheld=("albert_np.labs.lab08",),
+    seconds=120,
+    call_seconds=30,
+)
 
 
 def _t(level: float, degrees: int) -> float:
