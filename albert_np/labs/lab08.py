@@ -327,7 +327,7 @@ def _padding(answer: Answer) -> None:
 @head.finding("the generator it is given", 1, side=True)
 def _given_generator(answer: Answer) -> None:
     sets = [_attention(answer.rng, [7, 6], 7) for _ in range(21)]
-    probs, mask = sorted(sets, key=lambda one: _statistic(*one, -1))[10]  # nothing special: p is near a half
+    probs, mask = sorted(sets, key=lambda one: _statistic(one[0], one[1], -1))[10]  # nothing special: p is near a half
     values = []
     for seed in (5, 5, 6, 7, 8, 9, 10, 11):
         answer.rng = np.random.default_rng(seed)
