@@ -177,7 +177,7 @@ check("08", "head_p_value", head_p_value)
 # %% [markdown]
 # ## 5 · Runs of your own (15 points)
 #
-# `held_out_loss(seed, **config)` trains a tiny ALBERT for 40 updates and gives its loss on held-out text: half a second, and
+# `held_out_loss(seed, **config)` trains a tiny ALBERT for 24 updates and gives its loss on held-out text: half a second, and
 # the same on every machine. Your question: what do the fields **{{after}}** change, against **{{before}}**? Your seeds:
 # **{{seeds}}**. Make the six runs, and put their figures into `evidence`, as numbers; they are computed again when this is
 # marked.

@@ -462,4 +462,4 @@ for name, value in params.items():
 #    gradient than the others; clipped, it cannot swamp $m$ and $v$ for the next updates.
 # </details>
 #
-# Next: 17, all of it together: pretraining a small ALBERT.
+# Next: 15, all of it together: a world that a model learns while you look on.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 17 · Pretrain a small ALBERT
 #
-# **60 minutes.** You need: notebooks 11 to 14, and (2.4) for the errors of finite differences. You will be able to
+# **60 minutes.** You need: notebooks 11 to 15, and (2.4) for the errors of finite differences. You will be able to
 #
-# * put the parts of the last fourteen notebooks together into a loop that learns,
+# * train an ALBERT on real prose, which is harder than the world of notebook 15,
 # * find many bugs before the first update, and most of the others with a single batch,
 # * read a loss curve: what an even guess has, what token frequencies give, and what only the context can give.
 #

@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
-from albert_np.cli.main import console, print_json, remark, reports_errors, results, say
+from albert_np.cli.main import console, print_json, printable, remark, reports_errors, results, say
 from albert_np.gradcheck import TORCH_TOLERANCES, Comparison
 
 Section = tuple[str, list[Comparison]]
-NARROW = 120  # columns; below, a case and its tensor share one
+FIGURES = "max abs", "max rel", "worst at", "got", "expected"
+NARROW = 140  # columns; with fewer, names stand above their figures
 
 
 @click.command()
@@ -152,29 +153,30 @@ def _as_json(name: str, rows: list[Comparison]) -> dict[str, Any]:
 
 
 def _print_table(sections: list[Section], show_all: bool) -> None:
-    """Print a row a case, or a tensor; names are folded where there is little room, numbers never."""
+    """Print a row a case, or a tensor; where there is little room, its name stands above, so that no number is cut."""
     to = results(200)
-    narrow = to.width < NARROW
-    table = Table(box=None, pad_edge=False)
-    for header in ["case: tensor"] if narrow else ["case", "tensor"]:
-        table.add_column(header, overflow="fold")
-    for header in (
-        ["max rel", "worst at", "got", "expected", ""]
-        if narrow
-        else ["max abs", "max rel", "worst at", "got", "expected", ""]
-    ):
-        table.add_column(header, no_wrap=True)
+    table = Table(*(Column(name, overflow="fold") for name in ("case", "tensor")), box=None, pad_edge=False)
+    for figure in (*FIGURES, ""):
+        table.add_column(figure, no_wrap=True)
+    if narrow := to.width < NARROW:
+        to.print(_figures_line(FIGURES, Text()))
     for name, rows in sections:
         for row in rows if show_all else [r for r in rows if not r.ok] or [_worst(rows)]:
             label = row.name if show_all or not row.ok else f"{len(rows)}, worst: {row.name}"
-            table.add_row(*([f"{name}: {label}"] if narrow else [name, label]), *_figures(row, narrow), _verdict(row))
-    to.print(table)
+            errors = f"{row.max_abs:.1e}", f"{row.max_rel:.1e}", str(list(row.index))
+            figures = (*errors, f"{row.got:.8g}", f"{row.expected:.8g}")
+            if narrow:
+                to.print(Text(printable(f"{name}: {label}")), _figures_line(figures, _verdict(row)), sep="\n")
+            else:
+                table.add_row(name, label, *figures, _verdict(row))
+    if not narrow:
+        to.print(table)
 
 
-def _figures(row: Comparison, narrow: bool) -> list[str]:
-    digits = 6 if narrow else 8
-    errors = [f"{row.max_rel:.1e}"] if narrow else [f"{row.max_abs:.1e}", f"{row.max_rel:.1e}"]
-    return [*errors, str(list(row.index)), f"{row.got:.{digits}g}", f"{row.expected:.{digits}g}"]
+def _figures_line(figures: Sequence[str], verdict: Text) -> Text:
+    widths = 7, 7, 16, 15, 15
+    padded = (f"{figure:<{width}}  " for figure, width in zip(figures, widths, strict=True))
+    return Text.assemble("  ", *padded, verdict)
 
 
 def _verdict(row: Comparison) -> Text:

@@ -5,6 +5,7 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from albert_np.files import whole_folder
 from albert_np.labs.autograder import course_of
@@ -141,7 +142,7 @@ def _solution(lab: Lab, stem: str) -> tuple[Files, list[str]]:
     return {f"{stem}_solution.ipynb": nbformat.writes(notebook) + "\n"}, [f"FOLDER/{stem}_solution.ipynb"]
 
 
-def _gradescope(lab: Lab, stem: str, course: dict[str, object]) -> tuple[Files, list[str]]:
+def _gradescope(lab: Lab, stem: str, course: dict[str, Any]) -> tuple[Files, list[str]]:
     files: Files = {"setup.sh": SETUP, "run_autograder": RUN, "grade.py": GRADE, **_package(lab, course)}
     return {"autograder.zip": _zip(files)}, [
         "upload FOLDER/autograder.zip to a programming assignment; choose a base image with Python 3.11 or newer",
@@ -149,20 +150,23 @@ def _gradescope(lab: Lab, stem: str, course: dict[str, object]) -> tuple[Files, 
     ]
 
 
-def _classroom50(lab: Lab, stem: str, course: dict[str, object]) -> tuple[Files, list[str]]:
+def _classroom50(lab: Lab, stem: str, course: dict[str, Any]) -> tuple[Files, list[str]]:
     slug = stem.replace("_", "-")
     place = f"autograders/{slug}"
-    files: Files = {f"{place}/{name}": content for name, content in _package(lab, course).items()}
+    nameless = [student | {"name": "", "email": ""} for student in course["students"]]  # for it is published
+    package = _package(lab, course | {"students": nameless})
+    files: Files = {f"{place}/{name}": content for name, content in package.items()}
     files[f"{place}/autograder.py"] = AUTOGRADER
     files[f"template/{stem}.ipynb"] = release_path(lab.number).read_bytes()
     return files, [
         f"FOLDER/{place}: copy it into your classroom's folder of the repository classroom50",
         f"FOLDER/template: the starter code of the assignment {slug}, whose runtime has Python 3.11 or newer",
-        "a roster's ids are then the students' names on GitHub; points are whole numbers there",
+        "the roster's ids are then the students' names on GitHub; ids and numbers can be read on the classroom's pages",
+        "points are whole numbers there",
     ]
 
 
-def _package(lab: Lab, course: dict[str, object]) -> Files:
+def _package(lab: Lab, course: dict[str, Any]) -> Files:
     """Return a copy of this package, with the one notebook that grading compares with, and `course.json`."""
     files: Files = {"course.json": json.dumps(course, indent=1, ensure_ascii=False) + "\n"}
     for path in _modules():

@@ -1,11 +1,17 @@
 """What the heads of a model do, in numbers rather than in pictures."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["head_statistics"]
+from albert_np.backend import Array
+from albert_np.execution import dense_pattern
+from albert_np.layers import layer_forward
+from albert_np.model import AlbertForMaskedLM
+
+__all__ = ["head_statistics", "patched", "without_heads"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -32,3 +38,44 @@ def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:
     kinds = {"self": offset == 0, "previous": offset == -1, "next": offset == 1, "first": (places == 0) & (offset <= 0)}
     of_queries |= {name: (probs * keys).sum(axis=-1) for name, keys in kinds.items()}
     return {name: (values * real[:, None]).sum(axis=(0, 2)) / real.sum() for name, values in of_queries.items()}
+
+
+def without_heads(model: AlbertForMaskedLM, heads: Iterable[int]) -> AlbertForMaskedLM:
+    """Return a copy of a model in which some heads add nothing, in every step that shares their layer.
+
+    heads: their numbers from 0. What a head adds is its context times its columns of the dense layer after attention;
+    in the copy these are 0. ValueError for a head that there is not.
+
+    Derivation: notebook 16, eq. 16.1.
+    """
+    config = model.config
+    other = type(model)(config, dtype=model.dtype).eval()
+    other.params.flat[...] = model.params.flat
+    for head in heads:
+        if not 0 <= head < config.num_attention_heads:
+            raise ValueError(f"there is no head {head}; there are 0 to {config.num_attention_heads - 1}")
+        columns = slice(head * config.head_size, (head + 1) * config.head_size)
+        for name, weight in other.params.items():
+            if name.endswith("attention.dense.weight"):
+                weight[:, columns] = 0
+    return other
+
+
+def patched(model: AlbertForMaskedLM, ids: Any, donors: Any, place: int, step: int = 1) -> Array:
+    """Run sequences in which one token, after `step` steps of a shared layer, is replaced by that of other sequences.
+
+    ids, donors (B, T), without padding; place: the token's; returns the last hidden states (B, T, H). The steps before
+    run as always, those after see the donors' hidden state at that place. ValueError if the steps share no one layer.
+
+    Derivation: notebook 16, eq. 16.2.
+    """
+    config = model.config
+    if config.num_hidden_groups != 1 or config.inner_group_num != 1:
+        raise ValueError("patched needs a model whose steps share one layer")
+    own, other = (model(x, output_hidden_states=True, grad=False).hidden_states[step] for x in (ids, donors))
+    x = own.copy()
+    x[:, place] = other[:, place]
+    scope = model.params.scope("albert.encoder.albert_layer_groups.0.albert_layers.0.")
+    for _ in range(step, config.num_hidden_layers):
+        x, _ = layer_forward(x, dense_pattern(*x.shape[:2]), scope, config)
+    return x

@@ -6,7 +6,7 @@ All stories can be listed, each with its probability. So the exact distribution 
 is a sum over the stories that agree with it, and no model, of whatever size, can do better on average.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any, NamedTuple
@@ -19,7 +19,19 @@ from albert_np.model import AlbertForMaskedLM
 from albert_np.ops import IGNORE_INDEX
 from albert_np.training import AdamW, clip_by_global_norm, warmup_linear
 
-__all__ = ["PROBES", "STEPS", "Exam", "Moment", "Probe", "Word", "World", "learning", "watched", "world_config"]
+__all__ = [
+    "PROBES",
+    "STEPS",
+    "Exam",
+    "Moment",
+    "Probe",
+    "Word",
+    "World",
+    "learning",
+    "train_step",
+    "watched",
+    "world_config",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -215,7 +227,7 @@ class World:
             raise ValueError(f"no story agrees with {self.decode(input_ids)!r}")
         share = self.probability[found] / self.probability[found].sum()
         counts = [np.bincount(self._columns[place, found], share, len(self.words)) for place in np.flatnonzero(hidden)]
-        return np.array(counts).reshape(-1, len(self.words))
+        return np.array(counts, dtype=np.float64).reshape(-1, len(self.words))
 
     def exam(self, count: int = 500, share: float = HIDDEN, seed: int = 0) -> Exam:
         """Return held-out stories with hidden words, and the loss and accuracy of whoever knows the world exactly."""
@@ -295,10 +307,12 @@ class World:
         if not kind:
             return np.ones(len(self.ids), bool)
         plural = np.isin(self.ids, [self.id_of[word] for word in NOUNS.values()])
-        has = (self.parts == "neighbour").any(axis=1)
+        has: npt.NDArray[np.bool_] = (self.parts == "neighbour").any(axis=1)
         if kind == "none":
             return ~has
-        differs = (plural & (self.parts == "neighbour")).any(axis=1) != (plural & (self.parts == "subject")).any(axis=1)
+        differs: npt.NDArray[np.bool_] = (plural & (self.parts == "neighbour")).any(axis=1) != (
+            plural & (self.parts == "subject")
+        ).any(axis=1)
         return has & differs
 
 
@@ -324,6 +338,16 @@ def world_config(world: World, **changes: Any) -> AlbertConfig:
     return AlbertConfig(**(fields | changes))
 
 
+def train_step(model: AlbertForMaskedLM, batch: dict[str, Ints], optimizer: Any, learning_rate: float) -> float:
+    """Make one update with a batch of a model's arguments, gradients clipped to a norm of 1; return the loss, nats."""
+    model.zero_grad()
+    out = model(**batch, skip_padding=True)
+    model.backward()
+    clip_by_global_norm(model.grads, 1.0)
+    optimizer.step(learning_rate)
+    return float(out.loss)
+
+
 def learning(
     world: World,
     model: AlbertForMaskedLM,
@@ -334,24 +358,21 @@ def learning(
     learning_rate: float = 3e-3,
     share: float = HIDDEN,
     optimizer: Any = AdamW,
+    train: Callable[[AlbertForMaskedLM, dict[str, Ints], Any, float], float] = train_step,
     **inputs: int,
 ) -> Iterator[tuple[int, float]]:
     """Train a model on the world; yield the number of updates made and the loss of the last batch, in nats.
 
-    The learning rate rises for a tenth of the updates and then falls in a line. inputs: as in `World.probe`. The
-    model is ready to be asked whenever this yields.
+    The learning rate rises for a tenth of the updates and then falls in a line. optimizer: made of the model's weights
+    and gradients, with a method `step(learning_rate)`. train: makes one update, as `train_step`. inputs: as in
+    `World.probe`. The model is ready to be asked whenever this yields.
     """
     update = optimizer(model.params, model.grads)
     schedule = partial(warmup_linear, warmup_steps=steps // 10, total_steps=steps, peak=learning_rate)
     for step in range(steps):
         rng = np.random.default_rng([seed, 3, step])
         batch = world.hide(world.sample(rng, batch_size), rng, share)
-        model.zero_grad()
-        out = model(**batch, **_everywhere(batch["input_ids"], inputs), skip_padding=True)
-        model.backward()
-        clip_by_global_norm(model.grads, 1.0)
-        update.step(schedule(step))
-        yield step + 1, float(out.loss)
+        yield step + 1, train(model, batch | _everywhere(batch["input_ids"], inputs), update, schedule(step))
 
 
 def watched(

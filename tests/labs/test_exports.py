@@ -114,11 +114,12 @@ def test_gradescope_has_a_failing_result_where_grading_ends_before_its_end(autog
 
 
 def test_classroom50_gets_its_result(tmp_path):
-    export_lab(open_lab(NUMBER), "classroom50", tmp_path / "out")
+    export_lab(open_lab(NUMBER), "classroom50", tmp_path / "out", ROSTER, SECRET)
     assert (tmp_path / "out" / "template" / release_path(NUMBER).name).is_file()
     script = next(
         path for path in (tmp_path / "out").rglob("autograder.py") if path.parent.parent.name == "autograders"
     )
+    assert "example.org" not in (script.parent / "course.json").read_text()  # it is published
     write(tmp_path / "checkout" / "lab.ipynb", plain(solved(NUMBER)))
     told = {
         "CLASSROOM": "c",

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from toys.labs import changed, plain, solved, stub, write
+from toys.labs import changed, ends_its_process, plain, solved, stub, write
 
 from albert_np.labs import LABS, feedback, grading, open_lab
 from albert_np.labs.feedback import check_output, read_results, write_results
@@ -208,6 +208,15 @@ def test_a_failure_of_grading_is_a_result_that_says_so(monkeypatch):
         grade_all(some, FIXED)
 
 
+def test_a_process_that_ends_costs_nobody_else_a_grade():
+    results = {}
+    some = [Submission(id, id) for id in ("a", "killer", "b", "c")]
+    grading.in_processes(ends_its_process, some, FIXED, 2, results.__setitem__)
+    assert sorted(results) == [0, 1, 2, 3]
+    assert results[1]["failure"] == "the process that graded it ended"
+    assert [results[number]["student"] for number in (0, 2, 3)] == ["a", "b", "c"]
+
+
 PERSONAL_LAB = "06"
 
 
@@ -241,6 +250,20 @@ def test_somebody_elses_personal_numbers_are_noted_and_not_used():
     assert notes[0] == grading._personal_note(solved(PERSONAL_LAB), personal_numbers(lab, None, "")) == []
     assert f"PERSONAL = {numbers!r}" in [c.source for c in grading._runnable(theirs, PERSONAL_LAB, numbers)]
     assert "somebody else's notebook" in notes[1][0]
+
+
+@pytest.mark.parametrize(
+    "source, run",
+    [
+        ("from albert_np.labs import check", "check = lambda *_, **__: None"),
+        ("x = 1\nfrom albert_np.labs import check, swap", "x = 1\n{}; from albert_np.labs import swap"),
+        ("from albert_np.labs import swap", "from albert_np.labs import swap"),
+        ("from albert_np.labs.small_runs import check", "from albert_np.labs.small_runs import check"),
+    ],
+)
+def test_a_students_own_checks_do_nothing_while_they_are_graded(source, run):
+    (cell,) = grading._runnable([Cell(source, True)], NUMBER, {})
+    assert cell.source == run.format("check = lambda *_, **__: None")
 
 
 def test_notes_point_out_and_deduct_nothing():

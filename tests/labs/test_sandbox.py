@@ -68,6 +68,7 @@ def test_a_sandbox_keeps_what_it_says(name, tmp_path, monkeypatch):
             assert child.function("user")() not in (0, os.getuid())
         if os.name == "posix":
             assert "memory" in child.isolation
+        assert ("root can lift" in child.isolation) == (child.function("user")() == 0)
     if not kind.contained:
         assert not folder.exists()
 

@@ -1,6 +1,7 @@
 """Submissions of labs, as students and learning platforms make them."""
 
 import json
+import os
 import zipfile
 
 from albert_np.labs.notebook import notebook_text
@@ -44,3 +45,10 @@ def zipped(path, files):
         for name, text in files.items():
             archive.writestr(name, text)
     return path
+
+
+def ends_its_process(submission, grading):
+    """In the place of grading: the submission of `killer` ends the process."""
+    if submission.id == "killer":
+        os._exit(1)
+    return {"student": submission.id}

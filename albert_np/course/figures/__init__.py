@@ -37,6 +37,7 @@ from albert_np.course.figures.speed import error_figure, floor_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure
 from albert_np.course.figures.tying import arriving_figure, row_lengths_figure, two_paths_figure
 from albert_np.course.figures.walk import walk_figure
+from albert_np.course.figures.world import looks_figure, needs_figure
 
 __all__ = [
     "ablation_figure",
@@ -60,11 +61,13 @@ __all__ = [
     "lattice_figure",
     "layer_figure",
     "lengths_figure",
+    "looks_figure",
     "loop_figure",
     "loss_gradient_figure",
     "lost_rows_figure",
     "masked_figure",
     "moments_figure",
+    "needs_figure",
     "one_batch_figure",
     "outer_products_figure",
     "pair_figure",
