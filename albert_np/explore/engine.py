@@ -155,11 +155,20 @@ def _put(attrs: Any, shapes: Any, base: Any, part: Any) -> Any:
     return y
 
 
-def _scatter(attrs: Any, shapes: Any, base: Any, part: Any) -> Any:
+def _scatter(attrs: Any, shapes: Any, base: Any, part: Any, add: bool = False) -> Any:
     y = _base(base, shapes[0])
     target = y if attrs["rows"] else y.reshape(-1)
-    target[attrs["index"]] = part if part.ndim == 0 else part.reshape(len(attrs["index"]), *target.shape[1:])
+    wide = (len(attrs["index"]), *target.shape[1:])
+    part = part.reshape(wide) if part.size == math.prod(wide) else np.broadcast_to(part, wide)
+    if add:
+        np.add.at(target, attrs["index"], part)
+    else:
+        target[attrs["index"]] = part
     return y
+
+
+def _where(attrs: Any, shapes: Any, x: Any, condition: Any, other: Any = None) -> Any:
+    return np.where(condition, attrs["value"] if x is None else x, attrs["fill"] if other is None else other)
 
 
 def _base(base: Any, shape: tuple[int, ...]) -> Any:
@@ -211,12 +220,13 @@ _KINDS: dict[str, Callable[..., Any]] = {
     "take": lambda a, s, x: x.reshape(-1)[a["index"]].reshape(s[0]),
     "put": _put,
     "scatter": _scatter,
+    "scatter_add": lambda a, s, base, part: _scatter(a, s, base, part, add=True),
     "concat": lambda a, s, *parts: np.concatenate(parts, axis=a["axis"]),
     "stack": lambda a, s, *parts: np.stack(parts, axis=a["axis"]),
     "sum": lambda a, s, x: x.sum(axis=tuple(a["axes"]), keepdims=a["keepdims"]),
     "reduce": lambda a, s, x: getattr(np, a["f"])(x, axis=tuple(a["axes"]), keepdims=a["keepdims"]),
     "matmul": lambda a, s, x, y: x @ y,
     "einsum": lambda a, s, *operands: np.einsum(a["subscripts"], *operands),
-    "where": lambda a, s, x, condition: np.where(condition, x, a["fill"]),
+    "where": _where,
     "elementwise": _elementwise,
 }

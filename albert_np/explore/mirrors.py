@@ -88,8 +88,8 @@ _DIFFERENTIATED = {
 _LOSSES = ("cross_entropy", "soft_cross_entropy", "binary_cross_entropy", "mean_squared_error")
 _MIRRORED_MOVES = {  # how a gradient may go back through a move of numbers
     "view": ("view", "put", "sum", "concat", "stack"),
-    "gather": ("scatter",),
-    "take": ("scatter",),
+    "gather": ("scatter", "scatter_add"),
+    "take": ("scatter", "scatter_add"),
     "scatter": ("gather", "view"),
     "put": ("view", "elementwise"),
     "where": ("elementwise", "where"),
@@ -119,7 +119,7 @@ def pair_up(program: Program) -> None:
         gradients = [known[value] for value in forward.out if value in known]
         if forward.kind == "copy":
             back = flow.sum_of(gradients)
-        elif not gradients or forward.mirror is not None:
+        elif not gradients or forward.mirror is not None or _chooses(forward):
             continue
         elif forward.kind in ("concat", "stack"):
             _parts_back(program, flow, forward, gradients[0])
@@ -145,9 +145,14 @@ def _is_flat(row: Row) -> bool:
     return bool(row.attrs["offset"] == 0 and strides == sorted(strides, reverse=True))
 
 
+def _chooses(row: Row) -> bool:
+    """Whether a row takes its numbers from two arrays, or from none: no one gradient goes back through it."""
+    return row.kind == "where" and (len(row.inputs) > 2 or row.inputs[0] is None)
+
+
 def _moved(row: Row) -> int:
     """Return the input whose numbers a row hands on."""
-    value = row.inputs[-1 if row.kind in ("put", "scatter") else 0]
+    value = row.inputs[-1 if row.kind in ("put", "scatter", "scatter_add") else 0]
     assert value is not None
     return value
 
@@ -216,6 +221,7 @@ class _Flow:
             if row.kind in kinds
             and source in [self._whole(self.before_copies(i)) for i in row.inputs]
             and not (row.kind == "view" and self._whole(row.out[0]) == source)
+            and not (row.kind == "scatter_add" and row.inputs[0] is not None)  # a sum of several gradients
         ]
 
     def _reshaped(self, value: int, shape: tuple[int, ...] | None) -> int | None:

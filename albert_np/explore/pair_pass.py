@@ -58,7 +58,7 @@ def pair_pass(
         for array, name in zip(upstream, inspect.signature(backward).parameters, strict=False):
             tape.values[tape.add(array, live=True)].name = name
         tape.turn_back()
-        gradients = _gradients(backward(*upstream, cache), [(name, arguments[name]) for name in starts])
+        gradients = _gradients(tape, backward(*upstream, cache), [(name, arguments[name]) for name in starts])
     found = {name: tape.number(gradient).value for name, gradient in zip(starts, gradients, strict=True)}
     program = program_of(tape, None, [*probes, *found.values()])
     if sum(program.values[i].array.size for row in program.rows for i in row.out) > LARGEST:
@@ -144,7 +144,7 @@ def _made(tape: Tape, array: TapeArray, starts: Mapping[str, int]) -> int:
     return array.value
 
 
-def _gradients(returned: Any, inputs: list[tuple[str, TapeArray]]) -> list[Any]:
+def _gradients(tape: Tape, returned: Any, inputs: list[tuple[str, TapeArray]]) -> list[Any]:
     """Return one array for each input; the errors name the input whose gradient is not one."""
     if returned is None:
         raise TypeError("backward returned None: is a `return` missing?")
@@ -157,7 +157,7 @@ def _gradients(returned: Any, inputs: list[tuple[str, TapeArray]]) -> list[Any]:
         )
     for i, (gradient, (name, x)) in enumerate(zip(gradients, inputs, strict=True)):
         if isinstance(gradient, int | float | np.ndarray | np.floating):
-            gradients[i] = gradient = TapeArray(np.asarray(gradient, dtype=np.float64))
+            gradients[i] = gradient = tape.known(np.asarray(gradient, dtype=np.float64))
         if not isinstance(gradient, TapeArray):
             found = "None" if gradient is None else _kind(gradient)
             raise TypeError(

@@ -68,9 +68,14 @@ class TapeArray(StrictArray):
         elif method == "reduce":
             names = {"add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min"}
             name, function = names.get(ufunc.__name__, ufunc.__name__), ufunc.reduce
+        elif method == "at" and ufunc is np.add:
+            base, *rest = operands
+            base = self.tape.standing_for(base) if self.tape and isinstance(base, np.ndarray) else base
+            self.compute("add_at", ufunc.at, (base, *rest), in_place=True)
+            return None
         else:
             raise TypeError(
-                f"np.{ufunc.__name__}.{method} cannot be walked through; to add rows at ids, write onehot.T @ rows"
+                f"np.{ufunc.__name__}.{method} cannot be walked through; to add numbers at ids, write np.add.at"
             )
         result = self.compute(name, function, operands, options)
         if target is None:
@@ -79,8 +84,14 @@ class TapeArray(StrictArray):
         return target
 
     def __array_function__(self, function: Any, _types: Any, operands: Any, options: Any) -> Any:
-        return self.compute(function.__name__, function, operands, options)
+        if function in _CHANGING:
+            raise TypeError(
+                f"np.{function.__name__} changes an array in a way that cannot be walked through: write x[…] = …"
+            )
+        return self.compute(function.__name__, function, operands, options, in_place=function is np.put_along_axis)
 
+
+_CHANGING = (np.copyto, np.put, np.place, np.putmask, np.fill_diagonal)
 
 register(boxed_backend("tape", TapeArray))
 
@@ -189,6 +200,7 @@ class Tape:
     _pair: str = ""  # that is running; what it does inside is not written down
     _gradients: dict[int, str] = field(default_factory=dict)  # id of a gradient's array → name
     _codes: dict[CodeType, str] = field(default_factory=dict)  # of the functions that are known by name
+    _stand_ins: dict[int, TapeArray] = field(default_factory=dict)  # id of an array of NumPy's → see `standing_for`
     turn: int = sys.maxsize  # the number of steps before the backward pass
 
     @contextmanager
@@ -226,10 +238,21 @@ class Tape:
     def number(self, x: Any) -> Any:
         """Return an array, or each of a list of them, by its number; anything else as it is."""
         if isinstance(x, np.ndarray):
-            x = TapeArray(x)
+            x = self.known(x)
         if isinstance(x, TapeArray):
             return Number(self.add(x, live=False) if x.value is None else x.value)
         return type(x)(map(self.number, x)) if type(x) in (tuple, list) else x
+
+    def standing_for(self, x: np.ndarray) -> TapeArray:
+        """Return a tape array that shares the memory of one of NumPy's: it stands for it from now on."""
+        self._stand_ins[id(x)] = self.known(x)
+        return self._stand_ins[id(x)]
+
+    def known(self, x: np.ndarray) -> TapeArray:
+        """Return the tape array that stands for one of NumPy's; a constant where none does, or x was changed since."""
+        held = self._stand_ins.get(id(x))
+        unchanged = held is not None and held.value is not None and (self.values[held.value].array == x).all()
+        return held if held is not None and unchanged else TapeArray(x)
 
     @property
     def inside_pair(self) -> bool:
@@ -291,6 +314,8 @@ class Tape:
 
     def is_live(self, x: Any) -> bool:
         """Whether an array, or one in a list, depends on parameters or upstream gradients."""
+        if isinstance(x, np.ndarray):
+            x = self.known(x)
         if isinstance(x, TapeArray):
             return x.value is not None and self.values[x.value].live
         return isinstance(x, tuple | list) and any(map(self.is_live, x))

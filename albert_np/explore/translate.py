@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.explore.rows import Row, window_of
-from albert_np.explore.tape import Call, Number, Step, Tape
+from albert_np.explore.tape import Call, Number, Step, Tape, TapeArray
 
 __all__ = ["rows_of"]
 
@@ -57,21 +57,28 @@ _BACKWARD: dict[str, Callable[..., tuple[list[Any], dict[str, Any]]]] = {
 # Functions of NumPy's that move numbers and compute nothing.
 _MOVES = (
     "getitem reshape transpose swapaxes ravel flatten broadcast_to squeeze expand_dims moveaxis T copy astype repeat "
-    "take tile flip roll ascontiguousarray atleast_2d"
+    "take take_along_axis tile flip roll ascontiguousarray atleast_2d"
 ).split()
 _ARITHMETIC = {
     "add": "add", "sub": "subtract", "subtract": "subtract", "mul": "multiply", "multiply": "multiply",
     "truediv": "divide", "divide": "divide", "true_divide": "divide", "pow": "power", "power": "power",
     "neg": "negative", "negative": "negative", "abs": "abs", "absolute": "abs", "exp": "exp", "log": "log",
-    "log1p": "log1p", "sqrt": "sqrt", "square": "square", "tanh": "tanh", "sign": "sign", "maximum": "maximum",
+    "log1p": "log1p", "expm1": "expm1", "sin": "sin", "cos": "cos",
+    "sqrt": "sqrt", "square": "square", "tanh": "tanh", "sign": "sign", "maximum": "maximum",
     "minimum": "minimum", "erf": "erf", "reciprocal": "reciprocal", "gt": "greater", "greater": "greater",
     "lt": "less", "less": "less", "ge": "greater_equal", "greater_equal": "greater_equal", "le": "less_equal",
     "less_equal": "less_equal",
 }  # fmt: skip
+_LOGIC: dict[str, tuple[Any, ...]] = {  # of conditions, which are 1 and 0
+    "and": ("multiply",), "logical_and": ("multiply",), "bitwise_and": ("multiply",), "or": ("maximum",),
+    "logical_or": ("maximum",), "bitwise_or": ("maximum",), "invert": ("subtract", 1.0),
+    "logical_not": ("subtract", 1.0),
+}  # fmt: skip
+_OF_VECTORS = {"outer": "i,j->ij", "inner": "i,i->", "vdot": "i,i->"}
 _REDUCTIONS = "sum mean max min prod var std amax amin".split()
 _CONSTANT = (  # what does not change with the numbers, or not smoothly
     "zeros_like ones_like full_like empty_like shape ndim size eq ne equal not_equal allclose isclose isfinite isnan "
-    "any all argmax argmin argsort array_equal"
+    "any all argmax argmin argsort array_equal nonzero flatnonzero"
 ).split()
 
 
@@ -84,8 +91,7 @@ class _Translation:
     def rows(self) -> list[Row]:
         rows: list[Row] = []
         for i, step in enumerate(self.tape.steps):
-            row = self._pair(step, rows) if step.cache is not None else self._arithmetic(step)
-            if row is not None:
+            for row in self._pair(step, rows) if step.cache is not None else self._arithmetic(step):
                 row.call, row.line, row.backward = step.call, step.line, i >= self.tape.turn
                 rows.append(row)
         return _with_attention(rows, self.tape)
@@ -97,31 +103,36 @@ class _Translation:
         number: int = x.value if isinstance(x, Number) else self.tape.number(x).value
         return number
 
-    def _pair(self, step: Step, rows: list[Row]) -> Row | None:
+    def _pair(self, step: Step, rows: list[Row]) -> list[Row]:
         op, way = step.name.rsplit("_", 1)
         if op == "dropout" and step.cache.kept is None:
-            return None  # nothing dropped: the array itself comes back
+            return []  # nothing dropped: the array itself comes back
         if way == "forward":
             inputs, more, attrs = _FORWARD[op](step.cache, *step.operands)
             out = [*step.results, *(self.tape.number(x).value for x in more)]
-            return Row(op, list(map(self.number, inputs)), out, attrs, caches=[step.cache])
+            return [Row(op, list(map(self.number, inputs)), out, attrs, caches=[step.cache])]
         forward = next((r for r in rows if any(c is step.cache for c in r.caches)), None)
         inputs, attrs = _BACKWARD[op](step.operands[0], step.cache, forward)
         inputs = list(map(self.number, inputs))
-        return Row(f"{op}_backward", inputs, list(step.results), attrs, caches=[step.cache])
+        return [Row(f"{op}_backward", inputs, list(step.results), attrs, caches=[step.cache])]
 
-    def _arithmetic(self, step: Step) -> Row | None:
-        name = step.name
-        if name in _CONSTANT:
+    def _arithmetic(self, step: Step) -> list[Row]:
+        if step.name in _CONSTANT or (step.name == "where" and len(step.operands) == 1):
             for number in step.results:
                 self.tape.values[number].live = False
-            return None
+            return []
+        return self._clip(step) if step.name == "clip" else [self._row(step)]
+
+    def _row(self, step: Step) -> Row:
+        name = step.name
         if name in _MOVES:
             return self._move(step)
-        if name in ("put", "setitem"):
+        if name in ("put", "setitem", "put_along_axis", "add_at"):
             return self._put(step)
+        if name in _LOGIC and all(self.plain(x).dtype == bool for x in step.operands):
+            return self._elementwise((*_LOGIC[name][1:], *step.operands), step.results, _LOGIC[name][0])
         if name in _ARITHMETIC:
-            return self._elementwise(step, _ARITHMETIC[name])
+            return self._elementwise(step.operands, step.results, _ARITHMETIC[name])
         if name in _REDUCTIONS:
             return self._reduction(step, name.removeprefix("a"))
         if name in ("stack", "concatenate"):
@@ -135,12 +146,22 @@ class _Translation:
         if name == "einsum":
             subscripts, *operands = step.operands
             return Row("einsum", [x.value for x in operands], list(step.results), {"subscripts": subscripts})
+        if name in _OF_VECTORS and all(self.plain(x).ndim == 1 for x in step.operands):
+            subscripts = {"subscripts": _OF_VECTORS[name]}
+            return Row("einsum", [x.value for x in step.operands], list(step.results), subscripts)
         if name == "where":
             condition, x, other = step.operands
-            if isinstance(x, Number) and not isinstance(other, Number):
-                return Row("where", [x.value, condition.value], list(step.results), {"fill": float(other)})
+            attrs = {key: float(y) for key, y in (("value", x), ("fill", other)) if not isinstance(y, Number)}
+            inputs = [self._given(x), condition.value, self._given(other)]
+            return Row("where", inputs[:2] if inputs[2] is None else inputs, list(step.results), attrs)
+        raise self._refusal(step, f"numpy.{name} is not one of the operations that can be walked through")
+
+    def _refusal(self, step: Step, why: str) -> ValueError:
         place = f"{step.call.code.co_filename}:{step.line}" if step.call else "the pass"
-        raise ValueError(f"{place}: numpy.{name} is not one of the operations that can be walked through")
+        return ValueError(f"{place}: {why}")
+
+    def _given(self, x: Any) -> int | None:
+        return x.value if isinstance(x, Number) else None
 
     def _move(self, step: Step) -> Row:
         """A move of numbers: a window with strides where it is one, else rows picked by their numbers."""
@@ -161,29 +182,55 @@ class _Translation:
 
     def _put(self, step: Step) -> Row:
         """Part of an array replaced: a window of it, or rows by their numbers."""
-        base, value = step.operands[0], step.operands[-1]
+        base, value = step.operands[0], step.operands[2 if step.name == "put_along_axis" else -1]
         target = self.tape.values[base.value].array
         places = np.arange(target.size).reshape(target.shape)
-        index = [self.plain(x) for x in step.operands[1:-1]]
-        places = np.asarray(places[index[0]] if step.name == "setitem" else step.function(places))  # type: ignore[misc]
+        index = self.plain(step.operands[1])
+        if step.name == "put":
+            places = np.asarray(step.function(places))  # type: ignore[misc]
+        elif step.name == "put_along_axis":
+            places = np.take_along_axis(places, index, *step.operands[3:], **step.options)
+        else:
+            places = np.asarray(places[index])
         held = self.tape.values[base.value]
         zeros = not held.live and not held.array.any()
         part = self.number(value if isinstance(value, Number) else np.asarray(float(value)))
         inputs = [None if zeros else base.value, part]
+        where = _row_numbers(places, target) or _place_numbers(places)
+        if step.name == "add_at":
+            return Row("scatter_add", inputs, list(step.results), where)
         window = window_of(places)
         if window is not None:
             return Row("put", inputs, list(step.results), {**window, "shape": list(places.shape)})
-        return Row("scatter", inputs, list(step.results), _row_numbers(places, target) or _place_numbers(places))
+        return Row("scatter", inputs, list(step.results), where)
 
-    def _elementwise(self, step: Step, function: str) -> Row:
-        operands = step.operands
+    def _clip(self, step: Step) -> list[Row]:
+        """A number that is not below one bound, then not above the other."""
+        x, low, high, *more = (*step.operands, None, None)[: max(3, len(step.operands))]
+        options = dict(step.options)
+        low = options.pop("a_min", options.pop("min", low))
+        high = options.pop("a_max", options.pop("max", high))
+        bounds = [(f, bound) for f, bound in (("maximum", low), ("minimum", high)) if bound is not None]
+        if not bounds or more or options:
+            raise self._refusal(step, "numpy.clip can be walked through with one or two bounds, and nothing else")
+        rows: list[Row] = []
+        for i, (function, bound) in enumerate(bounds):
+            results = step.results
+            if i + 1 < len(bounds):
+                between = TapeArray(np.maximum(self.plain(x), self.plain(bound)))
+                results = (self.tape.add(between, live=True),)
+            rows.append(self._elementwise((x, bound), results, function))
+            x = Number(results[0])
+        return rows
+
+    def _elementwise(self, operands: tuple[Any, ...], results: tuple[int, ...], function: str) -> Row:
         scalars = [side for side, x in enumerate(operands) if not isinstance(x, Number)]
         inputs: list[int | None] = [x.value for x in operands if isinstance(x, Number)]
         attrs: dict[str, Any] = {"f": function}
         if scalars:
             attrs |= {"scalar": float(operands[scalars[0]]), "side": scalars[0]}
         kind = "add" if function == "add" and not scalars else "elementwise"
-        return Row(kind, inputs, list(step.results), attrs if kind == "elementwise" else {})
+        return Row(kind, inputs, list(results), attrs if kind == "elementwise" else {})
 
     def _reduction(self, step: Step, function: str) -> Row:
         source, *rest = step.operands

@@ -256,6 +256,25 @@ def test_gather_take_and_scatter(modules, shape, base):
     alike = onto.copy()
     alike.ravel()[places] = 7
     made.row("scatter", [held, made.const(7.0)], alike, index=places.tolist(), rows=False)
+    onto_rows = onto.copy()
+    onto_rows[rows] = x[1]
+    made.row("scatter", [held, made.const(x[1])], onto_rows, index=rows, rows=True)
+    check(modules, made)
+
+
+@pytest.mark.parametrize("ids", [[1, 3, 1], [[1, 3], [3, 3]]])
+@pytest.mark.parametrize("base", [True, False])
+def test_what_is_added_at_places_that_repeat(modules, ids, base):
+    made = Pass()
+    onto, part = normal(5, 3) if base else np.zeros((5, 3)), normal(*np.shape(ids), 3)
+    held = made.const(onto) if base else None
+    added = onto.copy()
+    np.add.at(added, ids, part)
+    flat = np.ravel(ids).tolist()
+    made.row("scatter_add", [held, made.const(part)], added, index=flat, rows=True)
+    alike = onto.copy()
+    np.add.at(alike.ravel(), flat, 2.0)
+    made.row("scatter_add", [held, made.const(2.0)], alike, index=flat, rows=False)
     check(modules, made)
 
 
@@ -350,7 +369,12 @@ def test_where(modules):
     made = Pass()
     x, condition = normal(2, 3, 4), RNG.random((2, 1, 4)) < 0.5
     wanted = np.where(condition, x, -1e30)
-    made.row("where", [made.const(x), made.const(condition, dtype="u8")], wanted, fill=-1e30)
+    held = made.const(condition, dtype="u8")
+    made.row("where", [made.const(x), held], wanted, fill=-1e30)
+    other = normal(3, 1)
+    made.row("where", [made.const(x), held, made.const(other)], np.where(condition, x, other))
+    made.row("where", [None, held, made.const(other)], np.where(condition, 2.5, other), value=2.5)
+    made.row("where", [None, held], np.where(condition, 2.5, 1), value=2.5, fill=1.0)
     check(modules, made)
 
 

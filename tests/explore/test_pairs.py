@@ -77,7 +77,40 @@ def residual_backward(dy, cache):
     return np.concatenate([dleft, dright], axis=1) + dy @ w.T, x.T @ dy
 
 
+def chosen_forward(x, w, table):
+    picked = table[[0, 2, 0]]
+    y = np.where(x > picked, np.clip(x, -0.5, 1), np.where(w > 0, 2.0, w)) + np.outer(x[:, 0], w[0])
+    return y, (x, w, table, picked)
+
+
+def chosen_backward(dy, cache):
+    x, w, table, picked = cache
+    dx = np.where(x > picked, dy * ((x > -0.5) & (x < 1)), 0.0)
+    dx[:, 0] += dy @ w[0]
+    dw = np.where((x > picked) | (w > 0), 0, dy)
+    dw[0] += dy.T @ x[:, 0]
+    dtable = np.zeros(table.shape)
+    np.add.at(dtable, [0, 2, 0], 0 * dy)
+    return dx, dw, dtable
+
+
+def gathered_forward(table):
+    rows = table[[0, 2, 0]]
+    y = rows * rows
+    return y, (table, rows)
+
+
+def gathered_backward(dy, cache):
+    table, rows = cache
+    drows = 2 * dy * rows
+    dtable = np.zeros(table.shape)
+    np.add.at(dtable, [0, 2, 0], drows)
+    return dtable
+
+
 PAIRS = {
+    "chosen": (chosen_forward, chosen_backward, [(3, 4), (3, 4), (3, 4)]),
+    "gathered": (gathered_forward, gathered_backward, [(3, 4)]),
     "softmax": (softmax_forward, softmax_backward, [(3, 4)]),
     "attention": (attention_forward, attention_backward, [(3, 4), (5, 4), (5, 2)]),
     "standardize": (standardize_forward, standardize_backward, [(6, 3)]),

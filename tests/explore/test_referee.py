@@ -244,6 +244,96 @@ def test_what_is_changed_in_place_is_followed():
     assert exploration.differs == []
 
 
+IDS = np.array([[0, 2], [2, 2], [1, 0]])
+
+
+def looked_up(x, w):
+    return x @ w[IDS].sum(axis=1).T, (x, w)
+
+
+def looked_up_backward(zeros, ids):
+    def backward(dy, cache):
+        x, w = cache
+        picked = np.repeat((dy.T @ x)[:, None], 2, axis=1)
+        dw = zeros(w)
+        np.add.at(dw, ids, picked)
+        return dy @ w[IDS].sum(axis=1), dw
+
+    return backward
+
+
+def outer_forward(x, w):
+    return np.outer(x[0], w[1]) * np.inner(x[1], w[0]), (x, w)
+
+
+def outer_backward(dy, cache):
+    x, w = cache
+    scale, dscale = np.inner(x[1], w[0]), (dy * np.outer(x[0], w[1])).sum()
+    dx = np.stack([dy @ w[1] * scale, w[0] * dscale, np.zeros_like(x[2])])
+    dw = np.stack([x[1] * dscale, dy.T @ x[0] * scale, np.zeros_like(w[2])])
+    return dx, dw
+
+
+def along_axis_backward(dy, x, wrong):
+    dx = np.zeros_like(x)
+    first, second = IDS[:, :1], IDS[:, 1:]
+    np.put_along_axis(dx, first, dy[:, :1], axis=1)
+    np.put_along_axis(dx, second, np.take_along_axis(dx, second, axis=1) * (1 - wrong) + dy[:, 1:], 1)
+    return dx
+
+
+NUMPY_PAIRS = {  # forward; backward; what is wrong with it, and a wrong one
+    "where of two": (
+        lambda x, w: (np.where(x > w, x, 2 * w), (x, w)),
+        lambda dy, c: (np.where(c[0] > c[1], dy, 0), np.where(c[0] > c[1], 0, 2 * dy)),
+        lambda dy, c: (dy, np.where(c[0] > c[1], 0, 2 * dy)),
+    ),
+    "where of numbers": (
+        lambda x, w: (np.where(x > 0, x, np.expm1(x)) + w, x),
+        lambda dy, x: (dy * np.where(x > 0, 1.0, np.exp(x)), dy * np.where(x > 0, 1, 1)),
+        lambda dy, x: (dy * np.where(x > 0, 1.0, 0.0), dy),
+    ),
+    "clip": (
+        lambda x, w: (np.clip(x, -0.5, 1) + w.clip(min=0), (x, w)),
+        lambda dy, c: (dy * ((c[0] > -0.5) & ~(c[0] >= 1)), dy * (c[1] > 0)),
+        lambda dy, c: (dy * ((c[0] > -0.5) | (c[0] < 1)), dy * (c[1] > 0)),
+    ),
+    "outer": (outer_forward, outer_backward, lambda dy, c: outer_backward(dy.T, c)),
+    "add.at in zeros": (
+        looked_up,
+        looked_up_backward(lambda w: np.zeros(w.shape), IDS),
+        looked_up_backward(lambda w: np.zeros(w.shape), IDS - 1),
+    ),
+    "add.at in zeros_like": (looked_up, looked_up_backward(np.zeros_like, IDS), looked_up_backward(np.ones_like, IDS)),
+    "along an axis": (
+        lambda x, w: (np.take_along_axis(x, IDS, 1) + w[:, :2], x),
+        lambda dy, x: (along_axis_backward(dy, x, 0), np.concatenate([dy, np.zeros_like(dy)], axis=1)),
+        lambda dy, x: (along_axis_backward(dy, x, 1), np.concatenate([dy, np.zeros_like(dy)], axis=1)),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NUMPY_PAIRS)
+def test_functions_that_readers_use_are_judged(name):
+    forward, backward, wrong = NUMPY_PAIRS[name]
+    rng = np.random.default_rng(5)
+    given = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
+    assert explore(forward, backward, given).differs == []
+    assert explore(forward, wrong, given).differs
+
+
+def test_what_numpy_did_to_an_array_of_its_own_is_judged_by_its_numbers():
+    def backward(dy, w):
+        dw = np.zeros(w.shape)
+        np.add.at(dw, IDS, dy)
+        dw /= 2  # not recorded
+        return dw * 2
+
+    given = (np.random.default_rng(5).standard_normal((3, 4)),)
+    assert explore(lambda w: (w[IDS], w), backward, given).differs == []
+    assert explore(lambda w: (w[IDS] * 3, w), backward, given).differs
+
+
 def square_forward(x):
     y = x * x
     return y, x
@@ -337,6 +427,10 @@ def test_inputs_that_do_not_fit_are_refused(given, words):
         (lambda x, weight: (x * float(x[0, 0, 0]), None), rms_norm_backward, TypeError, "out of the recording"),
         (lambda x, weight: (np.array([x[0, 0, 0]]) * 1, None), rms_norm_backward, TypeError, "zeros_like"),
         (lambda x, weight: (np.sort(x) * weight, ()), lambda dy, cache: (dy, dy[0, 0]), ValueError, "numpy.sort"),
+        (lambda x, w: (np.clip(x, 0, 1, dtype=float) * w, ()), lambda dy, c: (dy, dy[0, 0]), ValueError, "numpy.clip"),
+        (lambda x, w: (np.outer(x, w), ()), lambda dy, c: (dy[:6].reshape(2, 3, 5), dy[0]), ValueError, "numpy.outer"),
+        (lambda x, weight: (np.copyto(x, weight), ()), rms_norm_backward, TypeError, "np.copyto"),
+        (lambda x, weight: (np.subtract.at(x, 0, weight), ()), rms_norm_backward, TypeError, "np.subtract.at"),
         (1, rms_norm_backward, TypeError, "forward must be a function"),
     ],
 )

@@ -1,6 +1,6 @@
 // Any number of the pass opened: the terms that add up to it, or the steps that lead to it.
 import { broadcastStrides, frontAxes, placesOf, reducedPlaces, stridesOf, unravel } from "./arrays.js";
-import { ACTIVATIONS, binaryCrossEntropyOf, einsumPlan, geluTanh, matmulSizes, normalCdf, normalDensity, operandsOf, sigmoid } from "./kernels.js";
+import { ACTIVATIONS, binaryCrossEntropyOf, einsumPlan, geluTanh, matmulSizes, normalCdf, normalDensity, operandsOf, scatterPlan, sigmoid } from "./kernels.js";
 import { elementwiseFormula, formulaSources, mathml, mathNumber, mathText, slotName } from "./formulas.js";
 import { pieceText } from "./dom.js";
 import { t } from "./i18n.js";
@@ -467,13 +467,24 @@ function explainPut(n) {
   return explainPlaced(n, found, (i) => placeIn(unravel(i, shape), broadcastStrides(n.shapes[1], shape)));
 }
 
+/** Which parts of those that are put somewhere go where the number is, and where each is read. */
+function partsPlaced(n) {
+  const { shape, width, strides } = scatterPlan(n.attrs, n.shapes[1], n.outShape);
+  const place = Math.floor(n.flat / width);
+  const found = [...n.attrs.index.keys()].filter((i) => n.attrs.index[i] === place);
+  return { found, partPlace: (i) => placeIn(unravel(i * width + (n.flat % width), shape), strides) };
+}
+
 function explainScatter(n) {
-  const { index, rows } = n.attrs;
-  const width = rows ? n.outShape.slice(1).reduce((a, b) => a * b, 1) : 1;
-  const found = index.lastIndexOf(Math.floor(n.flat / width));
-  const shape = rows ? [index.length, ...n.outShape.slice(1)] : [index.length];
-  const strides = broadcastStrides(n.shapes[1], shape);
-  return explainPlaced(n, found, (i) => placeIn(unravel(i * width + (n.flat % width), shape), strides));
+  const { found, partPlace } = partsPlaced(n);
+  return explainPlaced(n, found.at(-1) ?? -1, partPlace);
+}
+
+function explainScatterAdd(n) {
+  const { found, partPlace } = partsPlaced(n);
+  const terms = found.map((i) => termOf(n.read(1, partPlace(i))));
+  if (n.inputs[0]) terms.unshift(termOf(n.read(0, n.flat)));
+  return { terms, note: terms.length ? null : "note.nothing_put" };
 }
 
 function explainGather(n) {
@@ -529,8 +540,9 @@ function explainEinsum(n) {
 }
 
 function explainWhere(n) {
-  if (n.inputs[1][n.broadcast(1)]) return { terms: [termOf(n.read(0, n.broadcast(0)))] };
-  return { terms: [termOf(constantFactor("fill", n.attrs.fill))], note: "note.filled" };
+  const [slot, number] = n.inputs[1][n.broadcast(1)] ? [0, n.attrs.value] : [2, n.attrs.fill];
+  if (n.inputs[slot]) return { terms: [termOf(n.read(slot, n.broadcast(slot)))], note: slot ? "note.other" : null };
+  return { terms: [termOf(constantFactor(slot ? "fill" : "value", number))], note: slot ? "note.filled" : "note.chosen" };
 }
 
 const PRODUCT_LIKE = new Set(["add", "subtract", "multiply", "divide", "negative"]);
@@ -591,6 +603,7 @@ const EXPLAIN = {
   gather: explainGather,
   take: explainOne(0, (n) => n.attrs.index[n.flat]),
   scatter: explainScatter,
+  scatter_add: explainScatterAdd,
   put: explainPut,
   concat: explainConcat,
   stack: explainStack,

@@ -65,7 +65,7 @@ function atomOf(tokens) {
   return `<mo>${escapeMath(text)}</mo>`;
 }
 
-const FUNCTIONS = new Set(["exp", "log", "log1p", "tanh", "erf", "max", "min", "mean", "sign", "Φ", "φ", "σ"]);
+const FUNCTIONS = new Set(["exp", "log", "log1p", "tanh", "erf", "sin", "cos", "max", "min", "mean", "sign", "Φ", "φ", "σ"]);
 
 /** Any text as one word of the small notation. */
 export function mathText(text) {
@@ -113,6 +113,9 @@ const ELEMENTWISE_FORMULAS = {
   exp: "exp(a)",
   log: "log(a)",
   log1p: "log(1 + a)",
+  expm1: "exp(a) − 1",
+  sin: "sin(a)",
+  cos: "cos(a)",
   sqrt: "√{a}",
   square: "a^{2}",
   tanh: "tanh(a)",
@@ -191,13 +194,17 @@ const FORMULAS = {
   gather: ({ outs, ins }) => [`${outs[0]}[i] = ${ins[0]}[row(i)]`],
   take: ({ outs, ins }) => [`${outs[0]}[i] = ${ins[0]}[place(i)]`],
   scatter: ({ outs, ins, attrs }) => [`${outs[0]}[${attrs.rows ? "row" : "place"}(i)] = ${ins[1]}[i]`],
+  scatter_add: ({ row, outs, ins, attrs }) => [`${outs[0]}[k] = ${row.in[0] == null ? "" : `${ins[0]}[k] + `}Σ[i: ${attrs.rows ? "row" : "place"}(i)=k] ${ins[1]}[i]`],
   put: ({ outs, ins }) => [`${outs[0]}[place(i)] = ${ins[1]}[i]`],
   concat: ({ outs, ins }) => [`${outs[0]} = (${ins.join(", ")})`],
   stack: ({ outs, ins }) => [`${outs[0]} = (${ins.join(", ")})`],
   sum: ({ outs, ins }) => [`${outs[0]} = Σ ${ins[0]}`],
   matmul: ({ outs, ins }) => [`${outs[0]}[i,j] = Σ[k] ${ins[0]}[i,k] ${ins[1]}[k,j]`],
   einsum: ({ outs, ins, attrs }) => [einsumFormula(outs[0], ins, attrs.subscripts)],
-  where: ({ outs, ins, attrs }) => [`${outs[0]} = ${ins[0]}' where '${ins[1]}' – else ' ${mathNumber(attrs.fill, { first: true })}`],
+  where: ({ row, outs, ins, attrs }) => {
+    const [x, other] = [[0, attrs.value], [2, attrs.fill]].map(([slot, number]) => (row.in[slot] == null ? mathNumber(number, { first: true }) : ins[slot]));
+    return [`${outs[0]} = ${x}' where '${ins[1]}' – else ' ${other}`];
+  },
   elementwise: ({ outs, ins, attrs }) => [`${outs[0]} = ${elementwiseFormula(attrs.f, ...operandNames(ins, attrs))}`],
   reduce: ({ outs, ins, attrs }) => [`${outs[0]} = '${attrs.f}'(${ins[0]})`],
 };

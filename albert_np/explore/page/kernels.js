@@ -2,7 +2,7 @@
 //
 // `KERNELS[kind](inputs, shapes, attrs, outShapes)` gives the arrays that the row puts out. `inputs` are arrays or null,
 // `shapes` their shapes. Names of arguments are those of ops.py.
-import { broadcastArray, countOf, frontAxes, placesOf, reducedStrides, stridesOf, windowOf } from "./arrays.js";
+import { broadcastArray, broadcastStrides, countOf, frontAxes, placesOf, reducedStrides, stridesOf, windowOf } from "./arrays.js";
 
 // Products of matrices. `y` is added to; the last three arguments say where each matrix starts in its array.
 
@@ -215,6 +215,9 @@ export const ELEMENTWISE = {
   exp: Math.exp,
   log: Math.log,
   log1p: Math.log1p,
+  expm1: Math.expm1,
+  sin: Math.sin,
+  cos: Math.cos,
   sqrt: Math.sqrt,
   square: (a) => a * a,
   tanh: Math.tanh,
@@ -460,12 +463,22 @@ function gather([x], [shape], { index }, [outShape]) {
   return [y];
 }
 
-/** A part put at `index` into a base or into zeros: whole rows along the first axis, or single places. */
-function scatter([base, part], shapes, { index, rows }, [outShape]) {
-  const width = rows ? countOf(outShape.slice(1)) : 1;
-  const wide = broadcastArray(part, shapes[1], rows ? [index.length, ...outShape.slice(1)] : [index.length]);
+/** Where a part goes that is put at `index`, whole rows along the first axis or single places: the strides with which it
+ * is read as an array of `shape`, that index and then the axes of a row. */
+export function scatterPlan({ index, rows }, partShape, outShape) {
+  const shape = rows ? [index.length, ...outShape.slice(1)] : [index.length];
+  const alike = countOf(partShape) === countOf(shape);
+  return { shape, width: countOf(shape.slice(1)), strides: alike ? stridesOf(shape) : broadcastStrides(partShape, shape) };
+}
+
+/** A part put at `index` into a base or into zeros, or added there. */
+function scatter([base, part], shapes, attrs, [outShape], add = false) {
+  const { shape, width, strides } = scatterPlan(attrs, shapes[1], outShape);
+  const wide = windowOf(part, shape, strides);
   const y = base ? base.slice() : new Float64Array(countOf(outShape));
-  index.forEach((place, i) => y.set(wide.subarray(i * width, (i + 1) * width), place * width));
+  attrs.index.forEach((place, i) => {
+    for (let c = 0; c < width; c++) y[place * width + c] = wide[i * width + c] + (add ? y[place * width + c] : 0);
+  });
   return [y];
 }
 
@@ -588,9 +601,12 @@ function einsum(inputs, shapes, { subscripts }) {
   return [y];
 }
 
-function where([x, condition], [shape, conditionShape], { fill }, [outShape]) {
-  const [wide, chosen] = [broadcastArray(x, shape, outShape), broadcastArray(condition, conditionShape, outShape)];
-  return [mapArray((value, here) => (here ? value : fill), wide, chosen)];
+/** x where a condition holds, else another; either may be a number, `value` or `fill`. */
+function where([x, condition, other], [shape, conditionShape, otherShape], { value, fill }, [outShape]) {
+  const wide = (array, own, number) => (array ? broadcastArray(array, own, outShape) : new Float64Array(countOf(outShape)).fill(number));
+  const chosen = broadcastArray(condition, conditionShape, outShape);
+  const [yes, no] = [wide(x, shape, value), wide(other, otherShape, fill)];
+  return [chosen.map((here, i) => (here ? yes[i] : no[i]))];
 }
 
 export const KERNELS = {
@@ -637,6 +653,7 @@ export const KERNELS = {
   gather,
   take: ([x], shapes, { index }) => [Float64Array.from(index, (place) => x[place])],
   scatter,
+  scatter_add: (inputs, shapes, attrs, outShapes) => scatter(inputs, shapes, attrs, outShapes, true),
   put,
   concat,
   stack,
