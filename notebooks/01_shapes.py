@@ -87,10 +87,10 @@ print("same memory:", np.shares_memory(column, spread))
 #
 # (1.1) for every axis. For `@`: (…, m, k) @ (k, n) is (…, m, n). For a lookup: the shape of the ids, then that of a row.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# return {"a": (2, 5, 8), "b": (5, 8), "c": (8, 5), "d": None, ...}
+# return {"a": (2, 5, 8), "b": ..., "c": ..., "d": ..., ...}
 # ```
 # Two of the ten are errors.
 # </details>
@@ -190,12 +190,13 @@ print((dy * np.broadcast_to(x, dy.shape)).sum(), "=", (dx * x).sum())
 # `dy.ndim - len(shape)` axes were put in front: sum them. Then sum the axes where `shape` has a 1, with `keepdims=True`.
 # An axis that had size 1 all along is summed too, which does no harm.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dy = dy.sum(axis=tuple(range(dy.ndim - len(shape))))
-# stretched = tuple(axis for axis, size in enumerate(shape) if size == 1)
-# return dy.sum(axis=stretched, keepdims=True)
+# new = ...                         # how many axes were put in front?
+# dy = dy.sum(axis=tuple(range(new)))
+# stretched = ...                   # the axes whose size in `shape` is 1
+# return dy.sum(axis=stretched, ...)
 # ```
 # With an empty tuple as `axis`, NumPy sums nothing.
 # </details>
@@ -262,7 +263,7 @@ print("dpositions", dpositions.shape, "added to", T, "rows of", g["position_embe
 # is a copy along the depth, so its gradient is a sum over the layers. Notebook 11 does nothing else.
 
 # %% [markdown]
-# ## 6. Proof
+# ## 6. Checks
 #
 # The linear map with its broadcast bias, by finite differences, by PyTorch values that are kept with the course, and by
 # PyTorch itself where it is installed. Notebook 02 explains the first of these.

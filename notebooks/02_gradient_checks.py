@@ -124,13 +124,12 @@ show(
 # Below are the four entries of a right softmax gradient. Two are tiny; their differences are nothing but rounding.
 
 # %%
+from albert_np.course import lesson02
+
 sharp, dy = np.array([30.0, 28.0, 0.0, -10.0]), rng.normal(size=4)
 _, cache = softmax_forward(sharp)
 dx = softmax_backward(dy, cache)
-h = 1e-5
-differences = [
-    (dy * (softmax_forward(sharp + e)[0] - softmax_forward(sharp - e)[0])).sum() / (2 * h) for e in h * np.eye(4)
-]
+differences = lesson02.slopes(softmax_forward, sharp, dy)  # what you will write in section 6
 for claimed, difference in zip(dx, differences, strict=True):
     print(f"claimed {claimed:9.1e}   difference {difference:9.1e}   entry by entry {abs(claimed / difference - 1):.0e}")
 print(f"of the array, (2.10): {abs(dx - differences).max() / abs(np.array(differences)).max():.0e}")
@@ -207,32 +206,44 @@ print("gelu:  ", (dy * Jv).sum(), "≈", (gelu_backward(dy, cache) * v).sum())
 # $d_j = \sum_i \bar y_i\,(y_i(x+he_j) - y_i(x-he_j)) / 2h$ with $h = 10^{-5}$, then (2.10). `np.ndindex(x.shape)` goes through all
 # entries.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # y, cache = forward(x)
-# dy = np.random.default_rng(0).normal(size=y.shape)
+# dy = ...                          # of whose shape?
 # dx = backward(dy, cache)
 # expected = np.zeros_like(x)
 # for i in np.ndindex(x.shape):
-#     step = np.zeros_like(x)
-#     step[i] = h
-#     difference = forward(x + step)[0] - forward(x - step)[0]
-#     expected[i] = (dy * difference).sum() / (2 * h)
-# return abs(dx - expected).max() / abs(expected).max()
+#     step = ...                    # zeros, and h at i
+#     expected[i] = ...             # how much does Σ dy y change, for each unit of x[i]?
+# return ...                        # (2.10)
 # ```
 # </details>
 
+
 # %% tags=["exercise"]
-from albert_np.course import lesson02
-
-
 def gradient_error(forward, backward, x):
     """y, cache = forward(x) and dx = backward(dy, cache), x (any) in float64; returns the error (2.10), one number."""
     raise NotImplementedError
 
 
-lesson02.check_gradient_error(gradient_error)
+report = lesson02.check_gradient_error(gradient_error)
+
+# %% [markdown]
+# From here on it is your function that looks at the four bugs, as soon as it has passed; until then, `albert_np.gradcheck`.
+
+# %%
+from albert_np.gradcheck import check_gradients
+
+
+def gradcheck_error(forward, backward, x):
+    """What your function returns, from the package."""
+    return check_gradients(forward, backward, {"x": x})[0].max_rel
+
+
+gradient_error = report.yours(gradcheck_error)
+for name, (forward, backward, x) in {**lesson02.PAIRS, **lesson02.BUGS}.items():
+    print(f"{name:<30}{gradient_error(forward, backward, x.copy()):8.0e}")
 
 # %% [markdown]
 # ## 7. The grown-up version
@@ -242,8 +253,6 @@ lesson02.check_gradient_error(gradient_error)
 # Here it is on the four bugs. Each report says where the worst entry is, what was claimed and what was expected.
 
 # %%
-from albert_np.gradcheck import check_gradients
-
 for name, (forward, backward, x) in lesson02.BUGS.items():
     print(name)
     print("   ", check_gradients(forward, backward, {"x": x})[0])
@@ -272,11 +281,12 @@ ax.spines[["top", "right"]].set_visible(False)
 show(figure, "Relative errors on a log scale: four right pairs between 1e-12 and 1e-10, four bugs between 0.1 and 2.")
 
 # %% [markdown]
-# ## 8. Proof
+# ## 8. Checks
 #
 # Formula and package: (2.10) and (2.11) as they stand above, on random inputs, against the backward of the package's GELU.
 
 # %%
+h = 1e-5
 x, v, dy = (rng.normal(size=(3, 4)) for _ in range(3))
 d = np.zeros_like(x)
 for i in np.ndindex(x.shape):

@@ -130,11 +130,12 @@ for name, gradient in zip(("dx", "dweight", "dbias"), linear_backward(dy, cache)
 # $\bar x = \bar y W$ works on the last axis whatever stands before it. For $\bar W$ and $\bar b$ reshape $\bar y$ to
 # (R, out) and $x$ to (R, in); `reshape(-1, width)` finds R by itself.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dy_rows, x_rows = dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1])
-# return dy @ weight, dy_rows.T @ x_rows, dy_rows.sum(axis=0)
+# dx = dy @ ...
+# dy_rows, x_rows = dy.reshape(-1, dy.shape[-1]), ...
+# return dx, ... @ x_rows, dy_rows.sum(axis=...)
 # ```
 # </details>
 
@@ -147,7 +148,7 @@ def my_linear_backward(dy, x, weight):
     raise NotImplementedError
 
 
-lesson03.check_linear_backward(my_linear_backward)
+linear_report = lesson03.check_linear_backward(my_linear_backward)
 
 # %% [markdown]
 # ## 4. GELU
@@ -257,13 +258,13 @@ print("they agree to float32 rounding:", np.allclose(x**3, x * x * x, rtol=3e-7,
 # With $s = \sqrt{2/\pi}$ and $c = 0.044715$: $t = \tanh(s(x + c\,x\,x\,x))$ and
 # $\bar x = \bar y\,\big(\tfrac12(1 + t) + \tfrac12 x(1 - t\,t)\,s\,(1 + 3c\,x\,x)\big)$.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # scale = math.sqrt(2 / math.pi)
-# t = np.tanh(scale * (x + 0.044715 * x * x * x))
-# slope = scale * (1 + 3 * 0.044715 * x * x)
-# return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
+# t = np.tanh(...)
+# slope = ...                       # of what stands inside the tanh
+# return dy * (0.5 * (1 + t) + ...)
 # ```
 # </details>
 
@@ -276,24 +277,27 @@ def my_gelu_new_backward(dy, x):
     raise NotImplementedError
 
 
-lesson03.check_gelu_new_backward(my_gelu_new_backward)
+gelu_report = lesson03.check_gelu_new_backward(my_gelu_new_backward)
 
 # %% [markdown]
-# ## 6. Proof
+# ## 6. Checks
 #
-# The package's pairs, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
-# are kept with the course, and PyTorch itself where it is installed.
+# Your two backwards (until they have passed, the package's) and the package's GELU, each in three ways: finite differences
+# in float64 with a random upstream gradient, PyTorch values that are kept with the course, and PyTorch itself where it is
+# installed.
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("linear")
+own_linear = linear_report.yours(lesson03.package_linear_backward)
+verify_op("linear", backward=lambda dy, cache: tuple(own_linear(dy, cache.x, cache.weight)))
 
 # %%
 verify_op("gelu")
 
 # %%
-verify_op("gelu_new")
+own_gelu = gelu_report.yours(lesson03.package_gelu_new_backward)
+verify_op("gelu_new", backward=lambda dy, cache: own_gelu(dy, cache.x))
 
 # %% [markdown]
 # Formula and package, side by side on random numbers: (3.1) to (3.4) with their indices, then

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 04 · Softmax and cross-entropy
 #
-# **50 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
+# **65 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
 #
 # * compute a softmax and a loss that stay finite whatever the logits are,
 # * derive the softmax's Jacobian, and go backward without ever building it,
@@ -152,11 +152,11 @@ print("largest |dx| for dy = 1:", abs(softmax_backward(np.ones_like(dy), cache))
 #
 # $p\,\big(\bar p - \operatorname{sum}(\bar p\,p)\big)$, the sum with `axis=-1, keepdims=True`, so that it broadcasts back over its row.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# average = (dy * probs).sum(axis=-1, keepdims=True)
-# return probs * (dy - average)
+# average = (...).sum(axis=-1, ...)
+# return probs * (... - average)
 # ```
 # </details>
 
@@ -169,7 +169,7 @@ def my_softmax_backward(dy, probs):
     raise NotImplementedError
 
 
-lesson04.check_softmax_backward(my_softmax_backward)
+softmax_report = lesson04.check_softmax_backward(my_softmax_backward)
 
 # %% [markdown]
 # ## 4. Cross-entropy
@@ -235,8 +235,8 @@ logits[3] = [0, 0, 0, 0, 5]
 labels = np.array([2, -100, 0, 4, 1, -100])
 show(
     loss_gradient_figure(logits, labels),
-    "Left: probabilities of six rows and five classes, the label's framed in four rows. Right: the gradient, negative in the frames, "
-    "positive beside them, almost zero in the row that is sure and right, exactly zero in the two ignored rows.",
+    "Two tables of six rows and five classes: probabilities, with the label of four rows framed, and their "
+    "gradient, with the same frames; two rows are ignored.",
 )
 
 # %% [markdown]
@@ -255,14 +255,14 @@ show(
 # `probs[np.arange(R), labels]` is one entry from each row. The factor is $\bar L / \max(1, n)$ with $n$ the number of labels that are
 # not −100.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # counted = labels != -100
 # dlogits = probs.copy()
-# dlogits[np.arange(len(labels)), np.where(counted, labels, 0)] -= 1
-# dlogits[~counted] = 0
-# return dlogits * (dloss / max(1, counted.sum()))
+# dlogits[np.arange(len(labels)), ...] -= 1   # which column, where the label is -100?
+# dlogits[...] = 0
+# return dlogits * (dloss / ...)              # and if nothing is counted?
 # ```
 # </details>
 
@@ -273,21 +273,71 @@ def my_cross_entropy_backward(dloss, probs, labels):
     raise NotImplementedError
 
 
-lesson04.check_cross_entropy_backward(my_cross_entropy_backward)
+cross_entropy_report = lesson04.check_cross_entropy_backward(my_cross_entropy_backward)
 
 # %% [markdown]
-# ## 7. Proof
+# ### Once more: log-softmax  (difficulty 3 of 5, 15 minutes)
 #
-# The package's pairs, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
+# Losses are often computed from the logarithms of the probabilities, which stay exact where a probability is rounded to 0:
+#
+# $$y_i = \ln p_i = x_i - \ln\sum_j e^{x_j} \tag{4.10}$$
+#
+# Backward keeps $y$ alone. First on paper: how does $y_i$ depend on $x_j$, where $i = j$ and where not? Then the gradient
+# $\bar x$ from $\bar y$, and then the function.
+#
+# <details><summary>The derivation</summary>
+#
+# The first term of (4.10) gives $\delta_{ij}$. The second is the same for all $i$, and its slope is
+# $e^{x_j}/\sum_k e^{x_k} = p_j = e^{y_j}$. Summed over all outputs:
+#
+# $$\bar x_j = \sum_i \bar y_i\,(\delta_{ij} - e^{y_j}) = \bar y_j - e^{y_j}\sum_i \bar y_i \tag{4.11}$$
+# </details>
+# <details><summary>Hint 1: the idea</summary>
+#
+# An input reaches its own output directly, and every output through the sum. Two terms.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (4.11). It divides by nothing, and takes no logarithm.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return dy - ... * dy.sum(...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def my_log_softmax_backward(dy, y):
+    """dy, and y = log softmax(x), (…, C) both; returns dx (…, C)."""
+    raise NotImplementedError
+
+
+lesson04.check_log_softmax_backward(my_log_softmax_backward)
+
+# %% [markdown]
+# ## 7. Checks
+#
+# Your backwards (until they have passed, the package's), in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("softmax")
+own_softmax = softmax_report.yours(lesson04.package_softmax_backward)
+verify_op("softmax", backward=lambda dy, cache: own_softmax(dy, cache.probs))
 
 # %%
-verify_op("cross_entropy")
+own_cross_entropy = cross_entropy_report.yours(lesson04.package_cross_entropy_backward)
+
+
+def of_the_cache(dloss, cache):
+    """The package's cache holds a label 0 where a row is not counted; yours expects -100."""
+    return own_cross_entropy(dloss, cache.probs, np.where(cache.counted, cache.labels, -100))
+
+
+verify_op("cross_entropy", backward=of_the_cache)
 
 # %% [markdown]
 # Formula and package, side by side on random rows. The softmax's gradient is compared with the product by the whole Jacobian

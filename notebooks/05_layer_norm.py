@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · LayerNorm
 #
-# **45 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
+# **60 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
 #
 # * say what LayerNorm takes away from a row and what it leaves,
 # * derive its gradient on paper and write it in two lines,
@@ -16,8 +16,8 @@
 # | $w, b$ | (H) | weight and bias, learned |
 # | $\bar y$ `dy` | (…, H) | upstream gradient, $\partial L/\partial y$ |
 #
-# ALBERT normalises three times: after the embeddings, after the attention, after the feed-forward part. Every token is
-# on its own: no other token and no other sentence enters.
+# ALBERT normalises after the embeddings, after the attention and after the feed-forward part, and in pretraining once
+# more, in the MLM head. Every token is on its own: no other token and no other sentence enters.
 
 # %% [markdown]
 # ## 1. Forward
@@ -80,7 +80,20 @@ show(figure, "Histograms of three rows: apart and unequally wide before LayerNor
 #
 # $$dr = -\tfrac12 r^3\, d\sigma^2 = -r^2\, \tfrac1H\sum_j \hat x_j\, dx_j \tag{5.5}$$
 #
-# Put (5.5) into (5.4), multiply by $\bar x_i$, sum over $i$ and collect what stands before $dx_j$:
+# Now on paper: put (5.5) into (5.4), multiply by $\bar x_i$, sum over $i$ and collect what stands before $dx_j$.
+#
+# <details><summary>The derivation, line by line</summary>
+#
+# 1. The variance is a mean of $(x_j-\mu)^2$, so $d\sigma^2 = \tfrac2H\sum_j (x_j-\mu)(dx_j - d\mu)$. But $d\mu$ is the same for
+#    all $j$ and $\sum_j (x_j-\mu) = 0$: its part drops out, which leaves $\tfrac2H\sum_j (x_j-\mu)\,dx_j$, and (5.5) with
+#    $(x_j-\mu)\,r = \hat x_j$.
+# 2. In (5.4), $(x_i-\mu)\,dr = -(x_i-\mu)\,r^2\,\tfrac1H\sum_j \hat x_j\,dx_j = -r\,\hat x_i\,\tfrac1H\sum_j\hat x_j\,dx_j$, so
+#    $$d\hat x_i = r\Big(dx_i - \tfrac1H\sum_j dx_j - \hat x_i\,\tfrac1H\sum_j \hat x_j\,dx_j\Big)$$
+# 3. The loss changes by $dL = \sum_i \bar x_i\,d\hat x_i$. The two sums inside are numbers; $\bar x_i$ goes past them:
+#    $$dL = r\Big(\sum_i \bar x_i\,dx_i - \tfrac1H\sum_i\bar x_i\;\sum_j dx_j -
+#    \tfrac1H\sum_i\bar x_i\hat x_i\;\sum_j\hat x_j\,dx_j\Big)$$
+# 4. Call the first $i$ a $j$, and take $dx_j$ out: what stands before it is $\partial L/\partial x_j$.
+# </details>
 #
 # $$\boxed{\;\frac{\partial L}{\partial x_j} = r\,\Big(\bar x_j - \tfrac1H\sum_i \bar x_i - \hat x_j\, \tfrac1H\sum_i \bar x_i\hat x_i\Big)\;} \tag{5.6}$$
 #
@@ -99,8 +112,8 @@ print("Σ dx     of each row:", dx.sum(axis=-1).round(14))
 print("Σ dx·x̂   of each row:", (dx * cache.x_hat).sum(axis=-1).round(12))
 
 # %% [markdown]
-# The picture of (5.6): the Jacobian $\partial\hat x_i/\partial x_j$ of one row of eight. Nearly the identity times $r$,
-# with a little taken off everywhere, and more where two $\hat x$ are large together.
+# The picture of (5.6): the Jacobian $\partial\hat x_i/\partial x_j$ of one row of eight: the identity times $r$,
+# with $r/8$ taken off everywhere, and more where two $\hat x$ are large together.
 
 # %%
 from albert_np.plots import matrix
@@ -125,12 +138,12 @@ show(figure, "An 8 by 8 matrix: large positive numbers on the diagonal, small on
 #
 # With $\bar x = \bar y\,w$: $\;r\,(\bar x - \mathrm{mean}(\bar x) - \hat x\,\mathrm{mean}(\bar x\hat x))$.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dx_hat = dy * weight
-# along = (dx_hat * x_hat).mean(axis=-1, keepdims=True)
-# return rstd * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - x_hat * along)
+# dx_hat = ...
+# along = (...).mean(axis=-1, keepdims=True)
+# return rstd * (dx_hat - ... - x_hat * along)
 # ```
 # </details>
 
@@ -143,21 +156,22 @@ def layer_norm_dx(dy, x_hat, rstd, weight):
     raise NotImplementedError
 
 
-lesson05.check_layer_norm_dx(layer_norm_dx)
+report = lesson05.check_layer_norm_dx(layer_norm_dx)
 
 # %% [markdown]
 # To see (5.6) with a trained model's numbers: `albert-np explore --toy --at layer_norm_backward`.
 
 # %% [markdown]
-# ## 4. Proof
+# ## 4. Checks
 #
-# The package's pair, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
+# Your dx (until it has passed, the package's) beside the package's other two gradients, in three ways: finite differences in float64 with a random upstream gradient, PyTorch values that
 # are kept with the course, and PyTorch itself where it is installed.
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("layer_norm")
+layer_norm_dx = report.yours(lesson05.package_layer_norm_dx)
+verify_op("layer_norm", backward=lambda dy, cache: (layer_norm_dx(dy, *cache), *layer_norm_backward(dy, cache)[1:]))
 
 # %% [markdown]
 # Formula and package, side by side on random rows: (5.6) as it stands above, and what the package computes.

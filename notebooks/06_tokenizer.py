@@ -156,17 +156,18 @@ show(
 # For every `end`, over all `start < end`: the candidate is `best[start] + score(text[start:end])`. Keep the highest and its
 # `start`. Scores are negative, so begin with minus infinity, not with 0.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # best, start_of = [0.0] + [float("-inf")] * len(text), [0] * (len(text) + 1)
 # for end in range(1, len(text) + 1):
 #     for start in range(end):
 #         piece = text[start:end]
-#         ...  # skip what is no edge
+#         ...                       # skip what is no edge
+#         score = ...
 #         if score > best[end]:
-#             best[end], start_of[end] = score, start
-# # then: from end = len(text) back to 0, collect text[start_of[end]:end]; turn the list round
+#             ...
+# ...                               # then back, from end = len(text) to 0
 # ```
 # </details>
 
@@ -253,7 +254,7 @@ for ax in (left, right):
     ax.grid(alpha=0.25)
 show(
     figure,
-    "Left: pieces per sentence fall steeply, then flatten, as V grows. Right: the embedding grows in step with V.",
+    "Two curves over the size V of the vocabulary: pieces per sentence, and the numbers of the embedding table.",
 )
 
 # %% [markdown]
@@ -335,12 +336,12 @@ print("input_ids:", row["input_ids"])
 #
 # $|A| + 2$ zeros, then $|B| + 1$ ones, for the types.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# input_ids = [cls, *a, sep, *b, sep]
-# token_type_ids = [0] * (len(a) + 2) + [1] * (len(b) + 1)
-# special_tokens_mask = [1] + [0] * len(a) + [1] + [0] * len(b) + [1]
+# input_ids = [cls, *a, ...]
+# token_type_ids = [0] * ... + [1] * ...
+# special_tokens_mask = [1] + [0] * len(a) + ...
 # ```
 # </details>
 
@@ -354,7 +355,7 @@ def build_pair(a, b, cls, sep):
 lesson06.check_build_pair(build_pair)
 
 # %% [markdown]
-# ## 9. Proof
+# ## 9. Checks
 #
 # There is no gradient to check here. Instead, first: the formula (6.4), as it stands, against the package's Viterbi, on
 # random strings of the small vocabulary with unknown characters in them.

@@ -49,8 +49,8 @@ from albert_np.plots import show
 
 show(
     table_sizes_figure(configs),
-    "Left: bars; one table grows from 23 to 123 million numbers from base to xxlarge, the two factors stay near 4 million. "
-    "Right: for xxlarge the two factors grow in a straight line with E and cost as much as one table at E = 3,604.",
+    "Left: for each released size a bar for one table and one for the two factors. Right: for xxlarge the same two "
+    "over the embedding size E.",
 )
 
 # %% [markdown]
@@ -145,7 +145,7 @@ print("dweight[ids] += dy\n", tempting)
 # %% [markdown]
 # Row 2 is (3, 3), not (4, 4). NumPy reads `dweight[ids]` once, adds dy to this copy, and writes the copy back: the
 # second write to row 2 overwrites the first. There is no error and no warning, the shape is right, and a test without
-# repeated ids passes. `np.add.at(dweight, ids, dy)` adds one place after another.
+# repeated ids passes.
 
 # %% [markdown]
 # ## 4. Your turn: the gradient of a lookup  (difficulty 2 of 5, 10 minutes)
@@ -161,11 +161,11 @@ print("dweight[ids] += dy\n", tempting)
 #
 # `dweight[ids[place]] += dy[place]` is right if `place` is a single place. `np.add.at` does it for all places.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
-# np.add.at(dweight, ids, dy)
+# dweight = np.zeros((rows, ...), dtype=...)
+# ...                               # np.add.at adds place after place; or a loop over np.ndindex(ids.shape)
 # return dweight
 # ```
 # </details>
@@ -179,7 +179,11 @@ def my_embedding_backward(dy, ids, rows):
     raise NotImplementedError
 
 
-lesson07.check_embedding_backward(my_embedding_backward)
+report = lesson07.check_embedding_backward(my_embedding_backward)
+
+# %% [markdown]
+# NumPy has one call for it: `np.add.at(dweight, ids, dy)` adds one place after another, where `dweight[ids] += dy` reads
+# once and writes once.
 
 # %% [markdown]
 # ## 5. Three tables, one sum
@@ -263,11 +267,11 @@ for pad in (0, None):
 #
 # The first T rows are `dx.sum(axis=0)`; there may be more rows.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dweight = np.zeros((rows, dx.shape[-1]), dtype=dx.dtype)
-# dweight[: dx.shape[1]] = dx.sum(axis=0)
+# dweight = np.zeros((rows, ...), dtype=...)
+# dweight[: dx.shape[1]] = ...
 # return dweight
 # ```
 # </details>
@@ -282,12 +286,13 @@ def position_backward(dx, rows):
 lesson07.check_position_backward(position_backward)
 
 # %% [markdown]
-# ## 7. Proof
+# ## 7. Checks
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("embedding")
+own_backward = report.yours(lesson07.package_embedding_backward)
+verify_op("embedding", backward=lambda dy, cache: own_backward(dy, cache.ids, cache.rows))
 
 # %% [markdown]
 # Formula and package, side by side on a random batch: (7.4) as a product with the one-hot matrix, and the scatter-add.
@@ -361,8 +366,8 @@ widths = run_experiment("embedding", seeds=2) if RERUN else read_result("embeddi
 print(result_table(widths, ("mlm_accuracy", "sop_accuracy")))
 show(
     ablation_figure(widths, ("mlm_accuracy", "sop_accuracy")),
-    "Three panels. MLM accuracy rises with E from 10 to 16 per cent, with shared layers and without. SOP accuracies lie between "
-    "60 and 65 per cent in no order. The paper's averages lie between 79 and 80.1 shared, and 81.3 and 82.3 unshared.",
+    "Three panels over the embedding size E: MLM accuracy and SOP accuracy of ours, and the averages in the paper, "
+    "each with shared layers and without.",
 )
 
 # %% [markdown]

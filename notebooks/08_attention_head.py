@@ -126,9 +126,8 @@ from albert_np.course.figures import scale_figure
 
 show(
     scale_figure(),
-    "Left: the entropy of 64 weights falls from ln 64 to 0 as the scale grows, earlier for a larger D; at scale 1/√D all three "
-    "curves have the same height, near 3.7. Right: the slope of softmax stays near 1 for every D if scores are divided by "
-    "√D, and falls below 0.1 at D = 1024 if not.",
+    "Left: the entropy of 64 weights over the scale, a curve for each of three D, with a dot at 1/√D. Right: the "
+    "slope of softmax over D, with scores divided by √D and not.",
 )
 
 # %% [markdown]
@@ -149,13 +148,13 @@ show(
 #
 # $S = QK^\top/\sqrt D$; $P = e^{S-\max S}$, divided by its sum along the row; $C = PV$.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# scores = query @ key.T / math.sqrt(query.shape[-1])
-# exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
-# probs = exponentials / exponentials.sum(axis=-1, keepdims=True)
-# return probs @ value, probs
+# scores = query @ ... / ...
+# exponentials = np.exp(scores - ...)
+# probs = exponentials / ...
+# return ..., probs
 # ```
 # </details>
 
@@ -221,31 +220,11 @@ print("0.75 ln 3 =", 0.75 * np.log(3))
 # The bias of the key's linear map is such an $a$. Its gradient is always 0.
 
 # %%
-from albert_np.course.figures import backward_figure
-
 rng = np.random.default_rng(8)
 query, key, value = rng.normal(size=(3, 5, 4))  # T = 5, D = 4
 context, cache = attention_forward(query, key, value, mask=None)
 dcontext = rng.normal(size=context.shape)
-
-probs = cache.softmax.probs
-dvalue = probs.T @ dcontext  # (8.5)
-dprobs = dcontext @ value.T  # (8.6)
-dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))  # (8.7)
-dquery = dscores @ key / np.sqrt(4)  # (8.9)
-dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
-show(
-    backward_figure(probs, dprobs, dscores),
-    "Three 5 by 5 matrices: the weights, their gradient, and the scores' gradient, whose rows each sum to 0. Where a weight "
-    "is small, the scores' gradient is small, however large the weight's gradient.",
-)
-
-# %% [markdown]
-# The cell above is the whole backward pass. The package computes the same; and its dkey sums to 0 over the keys.
-
-# %%
-for formula, package in zip((dquery, dkey, dvalue), attention_backward(dcontext, cache), strict=True):
-    assert np.allclose(formula, package, rtol=1e-12, atol=1e-12)
+dkey = attention_backward(dcontext, cache)[1]
 print("Σ dkey over the keys:", abs(dkey.sum(axis=0).round(14)))
 
 # %% [markdown]
@@ -281,14 +260,14 @@ print("dvalue of key 4  :", dvalue[4])
 # $\bar V = P^\top\bar C$; $\bar P = \bar C V^\top$; $\bar S = P\,(\bar P - \mathrm{rowsum}(\bar P P))$;
 # $\bar Q = \bar SK/\sqrt D$; $\bar K = \bar S^\top Q/\sqrt D$. Products inside $\bar S$ are number by number.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dvalue = probs.T @ dcontext
-# dprobs = dcontext @ value.T
-# dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
-# dscores = dscores / math.sqrt(query.shape[-1])
-# return dscores @ key, dscores.T @ query, dvalue
+# dvalue = ...
+# dprobs = ...
+# dscores = probs * (dprobs - ...)  # notebook 04
+# dscores = dscores / ...
+# return dscores @ ..., ..., dvalue
 # ```
 # </details>
 
@@ -299,20 +278,48 @@ def my_attention_backward(dcontext, query, key, value, probs):
     raise NotImplementedError
 
 
-lesson08.check_attention_backward(my_attention_backward)
+report = lesson08.check_attention_backward(my_attention_backward)
+
+# %% [markdown]
+# Now line by line, as a figure: the weights, what arrives at them, and what goes on to the scores.
+
+# %%
+from albert_np.course.figures import backward_figure
+
+probs = cache.softmax.probs
+dvalue = probs.T @ dcontext  # (8.5)
+dprobs = dcontext @ value.T  # (8.6)
+dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))  # (8.7)
+dquery = dscores @ key / np.sqrt(4)  # (8.9)
+dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
+show(
+    backward_figure(probs, dprobs, dscores),
+    "Three 5 by 5 matrices: the weights, their gradient, and the scores' gradient, whose rows each sum to 0. Where a weight "
+    "is small, the scores' gradient is small, however large the weight's gradient.",
+)
+
+# %% [markdown]
+# The cell above is the whole backward pass, and the package computes the same.
+
+# %%
+for formula, package in zip((dquery, dkey, dvalue), attention_backward(dcontext, cache), strict=True):
+    assert np.allclose(formula, package, rtol=1e-12, atol=1e-12)
+print("formula and package agree")
 
 # %% [markdown]
 # To walk from the scores to the context and back with a trained model's numbers: `albert-np explore --toy --at attention_forward`.
 
 # %% [markdown]
-# ## 6. Proof
+# ## 6. Checks
 #
-# The package's pair works on (B, N, T, D), a batch of heads at once, with a mask. Each head is one of ours.
+# The package's pair works on (B, N, T, D), a batch of heads at once, with a mask. Each head is one of yours: below, your
+# backward (until it has passed, the package's) does them one after the other.
 
 # %%
 from albert_np.course import verify_op
 
-verify_op("attention")
+own_backward = report.yours(lesson08.package_attention_backward)
+verify_op("attention", backward=lesson08.of_each_head(own_backward))
 
 # %% [markdown]
 # ## 7. What breaks if…

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 09 · Many heads and masks
 #
-# **50 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
+# **65 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
 #
 # * split a row into heads and merge them again, and say why each is the backward of the other,
 # * compute query, key and value in one product, and find their three gradients in one array,
@@ -71,15 +71,15 @@ show(
 #
 # (B, T, H) → reshape → (B, T, N, D) → transpose → (B, N, T, D). `transpose` takes the old number of each new axis.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # # split_heads
 # B, T, H = x.shape
-# return x.reshape(B, T, heads, H // heads).transpose(0, 2, 1, 3)
+# return x.reshape(B, T, ...).transpose(...)
 # # merge_heads
 # B, N, T, D = context.shape
-# return context.transpose(0, 2, 1, 3).reshape(B, T, N * D)
+# return context.transpose(...).reshape(...)
 # ```
 # </details>
 
@@ -97,7 +97,7 @@ def merge_heads(context):
     raise NotImplementedError
 
 
-lesson09.check_heads(split_heads, merge_heads)
+heads_report = lesson09.check_heads(split_heads, merge_heads)
 
 # %% [markdown]
 # ## 3. What heads look at
@@ -131,14 +131,10 @@ query_bias[2 * D + words.index("[CLS]")] = ask
 rng = np.random.default_rng(0)
 value_weight = rng.normal(size=(H, H))
 
-
-def split(x):
-    return x.reshape(1, T, N, D).transpose(0, 2, 1, 3)
-
-
-query = split(linear_forward(x, query_weight, query_bias)[0])
-key = split(linear_forward(x, key_weight, np.zeros(H))[0])
-value = split(linear_forward(x, value_weight, np.zeros(H))[0])
+split_heads, merge_heads = heads_report.yours(lesson09.package_split_heads, lesson09.package_merge_heads)
+query = split_heads(linear_forward(x, query_weight, query_bias)[0], N)
+key = split_heads(linear_forward(x, key_weight, np.zeros(H))[0], N)
+value = split_heads(linear_forward(x, value_weight, np.zeros(H))[0], N)
 _, without_mask = attention_forward(query, key, value, None)
 print("scores and probabilities of all heads:", without_mask.softmax.probs.shape)
 
@@ -155,7 +151,7 @@ print("scores and probabilities of all heads:", without_mask.softmax.probs.shape
 from albert_np.course.figures import heads_figure
 
 attention_mask = np.array([[1, 1, 1, 1, 1, 1, 1, 0]])
-mask = (1.0 - attention_mask[:, None, None, :]) * np.finfo(np.float64).min  # (9.3)
+mask = lesson09.package_mask(attention_mask, np.float64)  # (9.3); you will write it in section 5
 _, masked = attention_forward(query, key, value, mask)
 both = np.stack([without_mask.softmax.probs[0], masked.softmax.probs[0]])
 titles = ["head 0: one to the left", "head 1: the same word", "head 2: [CLS]", "head 3: everybody"]
@@ -239,11 +235,11 @@ print("probabilities of one query with everything masked:", cache.softmax.probs[
 # $M_{b,0,0,t} = (1 - m_{b,t})\cdot\mathrm{min}$. `np.finfo(dtype).min` is the lowest number of a dtype; indexing with
 # `None` makes an axis. Convert the mask to the dtype before you multiply.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# attend = attention_mask[:, None, None, :].astype(dtype)
-# return (1 - attend) * np.finfo(dtype).min
+# attend = attention_mask[...]      # (B, 1, 1, T)
+# return (1 - attend...) * ...
 # ```
 # </details>
 
@@ -254,7 +250,44 @@ def additive_mask(attention_mask, dtype):
     raise NotImplementedError
 
 
-lesson09.check_additive_mask(additive_mask)
+mask_report = lesson09.check_additive_mask(additive_mask)
+
+# %% [markdown]
+# ### Only backwards  (difficulty 3 of 5, 15 minutes)
+#
+# ALBERT reads: every token may look at every other one. A model that writes, such as GPT, must not look at what it has not
+# written yet, and so gets a *causal* mask: query $i$ may look at key $j$ if $j \le i$, and if token $j$ is no padding.
+#
+# $$M_{b,0,i,j} = \begin{cases} 0 & j \le i \text{ and } m_{b,j} = 1 \\ \mathrm{min} & \text{else} \end{cases} \tag{9.10}$$
+#
+# Each query has a row of its own now, so the mask is (B, 1, T, T). Before you write it: why not add the mask of the padding
+# and a mask of the future?
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two conditions, and both have to hold. Combine them as booleans, and turn the result into numbers once. (Added, the two
+# masks come to min + min, which is $-\infty$.)
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `np.tri(T, dtype=bool)` is true where $j \le i$, (T, T). The padding is (B, 1, 1, T). `&` broadcasts.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# allowed = ... & (attention_mask[...] == 1)
+# return np.where(allowed, ..., ...).astype(...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def causal_mask(attention_mask, dtype):
+    """attention_mask (B, T) of 1 (a token) and 0 (padding); returns (B, 1, T, T) in dtype, queries by keys."""
+    raise NotImplementedError
+
+
+lesson09.check_causal_mask(causal_mask)
 
 # %% [markdown]
 # ## 6. Three in one product
@@ -321,8 +354,20 @@ for name, array in walk.items():
 print("row sums of probs:", set(attention.softmax.probs.sum(axis=-1).round(12).ravel().tolist()))
 
 # %% [markdown]
-# ## 7. Proof
+# ## 7. Checks
 #
+# First your own attention block (the package's functions in the place of those that have not passed yet): your split, your
+# mask, your merge, between the linear layers of the package's.
+
+# %%
+additive_mask = mask_report.yours(lesson09.package_mask)
+parts = [linear_forward(x, p[f"{part}.weight"], p[f"{part}.bias"])[0] for part in ("query", "key", "value")]
+context, _ = attention_forward(*(split_heads(part, N) for part in parts), additive_mask(attention_mask, x.dtype))
+own = linear_forward(merge_heads(context), p["dense.weight"], p["dense.bias"])[0]
+assert np.allclose(own, y, rtol=1e-12, atol=1e-12)
+print("your block gives what the package's gives")
+
+# %% [markdown]
 # Attention with a mask, in three ways: finite differences, PyTorch values that are kept with the course, and PyTorch
 # itself where it is installed.
 

@@ -156,13 +156,13 @@ print("ffn.x is h:    ", np.allclose(cache.feed_forward.ffn.x, h))
 #
 # (10.5), then (10.6). Where the formula has a plus, your code has one too.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
-# dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
-# da = norm_backward(dh, cache.attention_norm, g.scope("attention.LayerNorm."))
-# return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+# ds = norm_backward(dy, ..., g.scope("full_layer_layer_norm."))
+# dh = ...
+# da = norm_backward(..., cache.attention_norm, ...)
+# return ...
 # ```
 # </details>
 
@@ -176,7 +176,7 @@ def layer_backward(dy, cache, g):
     raise NotImplementedError
 
 
-lesson10.check_layer_backward(layer_backward)
+report = lesson10.check_layer_backward(layer_backward)
 
 # %% [markdown]
 # ## 5. The norm table
@@ -186,30 +186,24 @@ lesson10.check_layer_backward(layer_backward)
 
 # %%
 scratch = model.params.zeros_like().scope(LAYER)
-ds = norm_backward(dy, cache.full_layer_layer_norm, scratch.scope("full_layer_layer_norm."))
-branch_f = feed_forward_branch_backward(ds, cache.feed_forward, scratch)
-dh = ds + branch_f
-da = norm_backward(dh, cache.attention_norm, scratch.scope("attention.LayerNorm."))
-branch_a = attention_branch_backward(da, cache.attention, scratch.scope("attention."))
-dx = da + branch_a
-
-arrows = {
-    "dy": (dy, "arrives at the output"),
-    "ds": (ds, "through LayerNorm 2; the skip path carries the same"),
-    "branch F": (branch_f, "what F passes back"),
-    "dh": (dh, "skip + branch (10.4)"),
-    "da": (da, "through LayerNorm 1; the skip path carries the same"),
-    "branch A": (branch_a, "what A passes back"),
-    "dx": (dx, "skip + branch, leaves at the input"),
+arrows = lesson10.arrow_gradients(dy, cache, scratch)
+meanings = {
+    "dy": "arrives at the output",
+    "ds": "through LayerNorm 2; the skip path carries the same",
+    "branch F": "what F passes back",
+    "dh": "skip + branch (10.4)",
+    "da": "through LayerNorm 1; the skip path carries the same",
+    "branch A": "what A passes back",
+    "dx": "skip + branch, leaves at the input",
 }
-for name, (array, meaning) in arrows.items():
-    print(f"{name:<10}{array.shape!s:<13}{np.linalg.norm(array):8.3f}   {meaning}")
+for name, meaning in meanings.items():
+    print(f"{name:<10}{arrows[name].shape!s:<13}{np.linalg.norm(arrows[name]):8.3f}   {meaning}")
 
 # %%
-lengths = {name: np.linalg.norm(array) for name, (array, _) in arrows.items()}
+lengths = {name: np.linalg.norm(array) for name, array in arrows.items()}
 show(
     layer_figure("(B, T, H)", lengths),
-    "The layer again, with the length of the gradient at each arrow; the two ways into a dot do not just add up.",
+    "The layer again, with the length of the gradient at each arrow.",
 )
 
 # %% [markdown]
@@ -235,12 +229,17 @@ for name in grads:
 # To walk through a whole layer, there and back, copies and sums included: `albert-np explore --toy`, "step 1".
 
 # %% [markdown]
-# ## 6. Proof
+# ## 6. Checks
 #
-# Formula and package, side by side: (10.5) and (10.6) as they stand in the norm table, and what the package computes.
+# Your layer (until it has passed, the package's) beside the norm table, whose lines are (10.5) and (10.6), and beside the
+# package's own.
 
 # %%
-assert np.allclose(dx, package_dx, rtol=1e-12, atol=1e-12)
+layer_backward = report.yours(package_layer_backward)
+yours = model.params.zeros_like()
+assert np.allclose(layer_backward(dy, cache, yours.scope(LAYER)), package_dx, rtol=1e-12, atol=1e-12)
+assert np.allclose(yours.flat, grads.flat, rtol=1e-12, atol=1e-12)
+assert np.allclose(arrows["dx"], package_dx, rtol=1e-12, atol=1e-12)
 for name in ("ffn.weight", "full_layer_layer_norm.weight", "attention.query.weight", "attention.dense.bias"):
     assert np.allclose(scratch[name], grads[LAYER + name], rtol=1e-12, atol=1e-12)
 print("formula and package agree")
@@ -328,8 +327,8 @@ def flow(sigma, backward):
 
 
 curves = {
-    "σ = 0.02": flow(0.02, package_layer_backward),
-    "σ = 0.2": flow(0.2, package_layer_backward),
+    "σ = 0.02": flow(0.02, layer_backward),
+    "σ = 0.2": flow(0.2, layer_backward),
     "σ = 0.02, skip path forgotten": flow(0.02, branches_only),
 }
 show(

@@ -251,12 +251,12 @@ show(
 #
 # `np.add.at(dweight, ids, dembedded)` for the lookup; $\bar z^\top n$ for the decoder.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# dweight = np.zeros((dlogits.shape[-1], hidden.shape[-1]), dtype=dembedded.dtype)
-# np.add.at(dweight, ids, dembedded)
-# return dweight + dlogits.T @ hidden
+# dweight = np.zeros(..., dtype=dembedded.dtype)
+# ...                               # the lookup's path, notebook 07
+# return dweight + ...              # the decoder's path, notebook 03
 # ```
 # </details>
 
@@ -269,7 +269,25 @@ def tied_gradient(ids, dembedded, dlogits, hidden):
     raise NotImplementedError
 
 
-lesson12.check_tied_gradient(tied_gradient)
+report = lesson12.check_tied_gradient(tied_gradient)
+
+# %% [markdown]
+# Let it train. A model with both heads learns the batch by heart; the gradient of the tied matrix is yours (until it has
+# passed, the package's), all others are the package's.
+
+# %%
+tied_gradient = report.yours(lesson12.package_tied_gradient)
+learner = anp.AlbertForPreTraining(replace(config, pad_token_id=None), dtype="float64", seed=3).eval()
+for step in range(61):
+    learner.zero_grad()
+    out = learner(**batch)
+    dembedded = learner.backward()
+    mlm = learner.cache.mlm
+    dlogits = cross_entropy_backward(1.0, mlm.cross_entropy)
+    learner.grads[WORDS] = tied_gradient(input_ids, dembedded, dlogits, mlm.head.decoder.x)
+    learner.params.flat -= 0.5 * learner.grads.flat
+    if step % 20 == 0:
+        print(f"update {step:2}   loss {float(out.loss):.3f}")
 
 # %% [markdown]
 # To see the two paths into the tied matrix with a trained model's numbers: `albert-np explore --at embedding_backward`, tab
@@ -317,7 +335,7 @@ print("one layer below:", np.flatnonzero(below[0].any(-1)))
 # only their order is left to learn from.
 
 # %% [markdown]
-# ## 6. Proof
+# ## 6. Checks
 #
 # The cross-entropy, in the three usual ways:
 

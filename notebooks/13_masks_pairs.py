@@ -111,12 +111,12 @@ show(
 #
 # $F(k)$ is `np.cumsum`. The last fence, $F(N) = 1$, is not needed, and rounding may put it a hair below 1: leave it out.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# weights = 1 / np.arange(1, longest + 1)
-# fences = np.cumsum(weights / weights.sum())[:-1]
-# return 1 + int((fences <= rng.random()).sum())
+# weights = ...
+# fences = np.cumsum(...)[:-1]
+# return 1 + int((fences <= ...).sum())
 # ```
 # </details>
 
@@ -129,7 +129,7 @@ def span_length(rng, longest):
     raise NotImplementedError
 
 
-lesson13.check_span_length(span_length)
+length_report = lesson13.check_span_length(span_length)
 
 # %% [markdown]
 # The check draws thousands of lengths with a fixed seed. A share outside $3\sigma$ is measured once more with another
@@ -246,15 +246,15 @@ print("labels:", labels)
 #
 # $u < 0.8$: mask. $u \ge 0.9$: a random piece, drawn anew for every place. Between: nothing to do.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # input_ids = ids.copy()
 # places = np.flatnonzero(chosen)
-# luck = rng.random(len(places))
-# input_ids[places[luck < 0.8]] = mask_id
-# at_random = places[luck >= 0.9]
-# input_ids[at_random] = rng.choice(ordinary_ids, size=len(at_random))
+# luck = ...                        # one number for each place
+# input_ids[places[...]] = mask_id
+# at_random = places[...]
+# input_ids[at_random] = rng.choice(...)
 # return input_ids
 # ```
 # </details>
@@ -266,7 +266,7 @@ def replace_tokens(ids, chosen, mask_id, ordinary_ids, rng):
     raise NotImplementedError
 
 
-lesson13.check_replace_tokens(replace_tokens)
+replace_report = lesson13.check_replace_tokens(replace_tokens)
 
 # %% [markdown]
 # ## 8. Which came first?
@@ -342,8 +342,8 @@ print(result_table(taught, ("nsp_accuracy", "sop_accuracy", "mlm_accuracy")))
 print(f"σ of a share of one half among 1,284 pairs (13.5): {100 * (0.25 / 1284) ** 0.5:.1f} points")
 show(
     cross_task_figure(taught),
-    "Two 3 by 3 tables of accuracies, ours and the paper's. Trained with NSP: 67 per cent on NSP and 56 on SOP, in the "
-    "paper 90.5 and 52. Trained with SOP: 54 on NSP and 64 on SOP, in the paper 78.9 and 86.5.",
+    "Two tables of accuracies, ours and the paper's: what a model was trained with, no pairs, NSP or SOP, against "
+    "what it is asked.",
 )
 
 # %% [markdown]
@@ -377,8 +377,8 @@ asked = ("mlm_accuracy", "word_accuracy", "sop_accuracy")
 print(result_table(spans_of, asked))
 show(
     ablation_figure(spans_of, asked),
-    "Three panels with four rows, for gaps of up to 1, 2, 3 and 5 words: accuracies on gaps of up to three words, on single "
-    "words, and on SOP. The first three rows can hardly be told apart; the last, 5, is lowest in all panels.",
+    "Three panels with four rows, for gaps of up to 1, 2, 3 and 5 words in training: accuracy on gaps of up to "
+    "three words, on single words, and on SOP.",
 )
 
 # %% [markdown]
@@ -388,7 +388,7 @@ show(
 # 1,000 updates, fills fewer than one in six.
 
 # %% [markdown]
-# ## 11. Proof
+# ## 11. Checks
 #
 # First, formulas against the package: (13.1) exactly, (13.6) against the spans that it masks, (13.8) and (13.10) by
 # counting, within $3\sigma$.

@@ -252,19 +252,16 @@ print(f"{sum(not s for s in spared.values())} adapted tensors: each moved by {ra
 # $u = \hat m / (\sqrt{\hat v} + \varepsilon) + \lambda w$, $\;\varphi = \|w\|/\|u\|$ with the *same* $u$, decay
 # included; $w - \eta\varphi u$.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# m = 0.9 * m + 0.1 * g
-# v = 0.999 * v + 0.001 * g * g
-# u = m / (1 - 0.9**step) / (np.sqrt(v / (1 - 0.999**step)) + 1e-6)
+# m, v = ...
+# u = ... / (np.sqrt(...) + 1e-6)
 # ratio = 1.0
 # if not excluded:
-#     u = u + weight_decay * w
-#     w_norm, u_norm = float(np.linalg.norm(w)), float(np.linalg.norm(u))
-#     if w_norm > 0 and u_norm > 0:
-#         ratio = w_norm / u_norm
-# return w - learning_rate * ratio * u, m, v
+#     u = u + ...
+#     ...                           # φ, where both norms are above 0
+# return w - ..., m, v
 # ```
 # </details>
 
@@ -277,7 +274,31 @@ def lamb_step(w, g, m, v, step, learning_rate, weight_decay=0.01, excluded=False
     raise NotImplementedError
 
 
-lesson14.check_lamb_step(lamb_step)
+report = lesson14.check_lamb_step(lamb_step)
+
+# %% [markdown]
+# Let it train: the small model of section 4 learns its batch by heart, with your step (until it has passed, the package's)
+# and with the package's LAMB. The two losses should be one.
+
+# %%
+lamb_step = report.yours(lesson14.package_lamb_step)
+with_yours, with_ours = (AlbertForPreTraining(config, dtype="float64", seed=1).eval() for _ in range(2))
+optimizer = LAMB(with_ours.params, with_ours.grads, weight_decay=0.01)
+moments = {name: (np.zeros_like(w), np.zeros_like(w)) for name, w in with_yours.params.items()}
+for step in range(1, 31):
+    losses = []
+    for learner in (with_yours, with_ours):
+        learner.zero_grad()
+        losses.append(float(learner(ids, labels=labels, sentence_order_label=order).loss))
+        learner.backward()
+    for name, (m, v) in moments.items():
+        w, g = with_yours.params[name], with_yours.grads[name]
+        new, *moments[name] = lamb_step(w, g, m, v, step, 0.01, 0.01, is_excluded(name))
+        w[...] = new
+    optimizer.step(0.01)
+    if step in (1, 10, 20, 30):
+        print(f"update {step:2}   loss with your step {losses[0]:.6f}   with the package's {losses[1]:.6f}")
+assert np.allclose(*losses, rtol=1e-9)
 
 # %% [markdown]
 # ## 5. The warm-up
@@ -304,8 +325,8 @@ from albert_np.training import google_schedule, scale_learning_rate, warmup_line
 W, S, peak = 3125, 125_000, 0.00176
 show(
     schedule_figure(W, S, peak),
-    "Left: both schedules rise steeply and fall in a line, nearly on top of each other. Right, enlarged: at the end of the "
-    "warm-up Google's schedule jumps from 0.00176 down to 0.001716; the package's has a peak without a jump.",
+    "Two panels of the learning rate over the updates, the package's schedule and Google's: all of it, and the end "
+    "of the warm-up enlarged.",
 )
 for s in (0, 1, W - 1, W, S - 1):
     print(
@@ -346,7 +367,7 @@ for length in (0.5, 20.0):
     print(f"a gradient of norm {norm:.1f} has norm {global_norm(grads):.1f} after clipping")
 
 # %% [markdown]
-# ## 6. Proof
+# ## 6. Checks
 #
 # First, the formulas as they stand above against the package, in all four forms: AdamW and LAMB, corrected and not. Three
 # tensors, one of them a bias, ten updates with random gradients.

@@ -168,9 +168,9 @@ print(f"expected, by (15.2) and (15.3): {exact.max(axis=1).mean():.1%} and {entr
 # …
 # out = model(**batch)
 # …
-# clip_by_global_norm(model.grads, 1.0)
+# clip_by_global_norm(…, …)
 # …
-# return float(out.loss)
+# return …
 # ```
 # </details>
 
@@ -311,7 +311,7 @@ told("one step of the layer", *control(num_hidden_layers=1))
 # applied twice does some of it in one (notebook 16). But to learn with one look, every place must find what it needs in
 # words that have not looked around themselves yet.
 #
-# ## 8. Proof
+# ## 8. Checks
 #
 # (15.1) story by story in plain loops; and the gradient of the trained model, on real stories, by finite differences.
 

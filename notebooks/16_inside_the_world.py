@@ -306,7 +306,7 @@ print(f"seed 0, any other place: at most {most:.0%}")
 # is true of both. Say the first kind of thing with the seed that it was found with, and the second kind after more seeds
 # than two.
 #
-# ## 7. Proof
+# ## 7. Checks
 #
 # (16.1) with the real numbers of a pass, and (16.2) with donors that are the same.
 

@@ -353,16 +353,15 @@ assert records[-1]["loss"] < 0.1
 # $N$ counts `part["labels"] != -100`, $M$ counts `part["sentence_order_label"] != -100`, both over all parts. Each
 # part's `loss` is then its term in (17.8).
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# tokens = sum(int((part["labels"] != -100).sum()) for part in parts)
-# pairs = sum(int((part["sentence_order_label"] != -100).sum()) for part in parts)
+# tokens, pairs = ...               # of all parts
 # model.zero_grad()
 # loss = 0.0
 # for part in parts:
-#     loss += float(model(**part, mlm_denominator=tokens, sop_denominator=pairs).loss)
-#     model.backward()
+#     loss += float(model(**part, mlm_denominator=..., sop_denominator=...).loss)
+#     ...
 # return loss
 # ```
 # </details>
@@ -448,12 +447,12 @@ for name, got in (
 #
 # `np.bincount` counts ids; (17.10) looks each label up in one array of frequencies.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# asked = labels[labels != -100]
-# frequencies = (counts + 1) / (counts + 1).sum()
-# return np.bincount(asked).max() / len(asked), -np.log(frequencies[asked]).mean()
+# asked = labels[...]
+# frequencies = ...                 # one more than counted, of all pieces
+# return ..., -np.log(frequencies[...]).mean()
 # ```
 # </details>
 
@@ -705,7 +704,7 @@ assert np.array_equal(resumed.params.flat, through.params.flat)
 # Exactly 0. The released ALBERT models come without moments, so nobody can go on with their training as if nothing had
 # happened (google-research/albert#20); one can only start a new run from their weights, with a new warm-up.
 #
-# ## 10. Proof
+# ## 10. Checks
 #
 # Formula and package: the loop of section 4 against the `Trainer`, on the run that went through; the two forms of
 # (17.12); and (17.10) and (17.11) against `quickstart.baselines`.

@@ -90,15 +90,15 @@ print(f"on all held-out documents: by the words' frequencies {unigram:.2f}, by t
 # `x[attention_mask == 1]` is (R, H). Norms and products run over the last axis, the mean over the tokens comes last:
 # the mean of the angles, not the angle of a mean.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # real = attention_mask == 1
 # for before, after in zip(hidden_states, hidden_states[1:]):
-#     x, y = before[real], after[real]
-#     l2.append(np.linalg.norm(y - x, axis=-1).mean())
-#     cosine = (x * y).sum(axis=-1) / (np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1))
-#     degrees.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))).mean())
+#     x, y = before[real], after[real]        # (real tokens, H)
+#     l2.append(...)
+#     cosine = ...
+#     degrees.append(...)                     # rounding may put a cosine above 1
 # return {"l2": np.array(l2), "degrees": np.array(degrees)}
 # ```
 # </details>
@@ -141,8 +141,8 @@ curves = {
 }
 show(
     distances_figure(curves),
-    "L2 distance and angle of six steps. The trained shared model and the random shared one fall from step to step; the "
-    "random model with a layer of its own for every step stays level after the first.",
+    "L2 distance and angle of six steps, a curve for the trained model and for each of two random ones, one with a "
+    "shared layer and one with six.",
 )
 for label, curve in curves.items():
     print(f"{label:20} degrees", *(f"{angle:5.1f}" for angle in curve["degrees"]))
@@ -292,8 +292,7 @@ for steps in (1, 3, L):  # (18.5): reading early is having fewer steps
     assert np.isclose(measured["trained"]["loss"][steps], other["mlm_loss"], rtol=1e-4)
 show(
     steps_figure(measured, L, np.log(V)),
-    "MLM loss and accuracy after 0 to 12 steps. The trained model's loss is lowest near the six steps of its training and "
-    "rises slowly after them; the random model's stays near ln V throughout.",
+    "MLM loss and accuracy after 0 to 12 steps, of the trained model and of a random one, beside ln V.",
 )
 for name, values in measured.items():
     print(f"{name:15} loss after 0, 1, …, 12 steps:", *(f"{loss:.2f}" for loss in values["loss"]))
@@ -440,17 +439,16 @@ show(
 # place in question and 0 elsewhere. With `key = np.arange(T)` and `query = key[:, None]`, `key == query - 1` is such
 # a matrix. For the entropy put a 1 into the logarithm where $P$ is 0.
 # </details>
-# <details><summary>Hint 3: the code</summary>
+# <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # key = np.arange(probs.shape[-1])
 # query = key[:, None]
-# weights = {"distance": abs(query - key), "self": key == query, "previous": key == query - 1,
-#            "next": key == query + 1, "first": (key == 0) & (query >= 0)}
-# of_queries = {name: (probs * w).sum(axis=-1) for name, w in weights.items()}
-# of_queries["entropy"] = -(probs * np.log(np.where(probs > 0, probs, 1))).sum(axis=-1)
-# real = attention_mask[:, None] == 1  # (B, 1, T)
-# return {name: (values * real).sum(axis=(0, 2)) / real.sum() for name, values in of_queries.items()}
+# weights = {"distance": abs(query - key), "self": ..., "previous": ..., "next": ..., "first": ...}
+# of_queries = {name: (...).sum(axis=-1) for name, w in weights.items()}      # (B, N, T)
+# of_queries["entropy"] = ...                                                 # 0 ln 0 = 0
+# real = attention_mask[:, None] == 1                                         # (B, 1, T)
+# return {name: ... for name, values in of_queries.items()}
 # ```
 # </details>
 
@@ -734,7 +732,7 @@ for measure in found["trained"][0]:
 # (And the cost of hiding is no last word either. It asks what is lost when a [MASK] stands there, which is a token
 # like others.)
 #
-# ## 8. Proof
+# ## 8. Checks
 #
 # The formulas token by token, in plain loops, against the package; then (18.10) and (18.11).
 

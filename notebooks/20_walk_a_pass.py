@@ -85,9 +85,8 @@ rows, values = walk.data["rows"], walk.program.values
 sizes = [float(np.sqrt(np.square(values[row.out[0]].array).mean())) for row in walk.program.rows]
 show(
     walk_figure(stops, rows, sizes),
-    "Bars for each stop of the tiny model's pass. Above: the size of what the forward stops make, most of them between 0.5 and "
-    "3. Below, on a logarithmic scale: the size of the gradients that the mirrors make; scores and probabilities have the "
-    "smallest, and along the steps there is no trend.",
+    "Bars for each stop of the tiny model's pass. Above, the size of what the forward stops make; below, on a "
+    "logarithmic scale, the size of the gradients that their mirrors make.",
 )
 
 # %% [markdown]

@@ -18,16 +18,19 @@ from albert_np.files import whole_file
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("albert-notebooks"))
+@click.option("--solutions", is_flag=True, help="With a folder of solutions.")
+@click.option("--executed", is_flag=True, help="With what the cells give: to read, rather than to work through.")
 @click.option("--no-open", is_flag=True, help="Copy only; do not start JupyterLab.")
 @reports_errors
-def notebooks(folder: Path, no_open: bool) -> None:
+def notebooks(folder: Path, solutions: bool, executed: bool, no_open: bool) -> None:
     """Copy the course into a new FOLDER (albert-notebooks by default) and open it with JupyterLab.
 
-    A folder that exists is left as it is. To go on with one: jupyter lab FOLDER.
+    The notebooks are not run yet, and come without solutions. A folder that exists is left as it is. To go on with
+    one: jupyter lab FOLDER.
     """
     from albert_np.course import copy_notebooks
 
-    first, *others = copy_notebooks(folder)
+    first, *others = copy_notebooks(folder, solutions, executed)
     say(f"{1 + len(others)} notebooks in {folder}; the first is {first.name}, and README.md shows the way")
     command = f"jupyter lab {shlex.quote(str(folder))}"
     if importlib.util.find_spec("jupyterlab") is None:

@@ -161,6 +161,12 @@ def _square_with(term: Callable[[Any], Any], dy: Any, x: Any) -> Any:
     return square_backward(dy, x) + term(dy)
 
 
+def slopes(forward: Callable[[Any], Any], x: Any, dy: Any, h: float = 1e-5) -> Any:
+    """Return the slope of Σ dy·forward(x)[0] along each coordinate of x (C,), by central differences."""
+    steps = h * np.eye(len(x))
+    return np.array([(dy * (forward(x + step)[0] - forward(x - step)[0])).sum() / (2 * h) for step in steps])
+
+
 def _last_entry_wrong(dy: Any, x: Any) -> Any:
     dx = square_backward(dy, x)
     dx[-1, -1] += 1

@@ -8,13 +8,14 @@ import numpy as np
 from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.ops import (
     IGNORE_INDEX,
+    SoftmaxCache,
     cross_entropy_backward,
     cross_entropy_forward,
     softmax_backward,
     softmax_forward,
 )
 
-__all__ = ["check_cross_entropy_backward", "check_softmax_backward"]
+__all__ = ["check_cross_entropy_backward", "check_log_softmax_backward", "check_softmax_backward"]
 
 HUGE = 1e30
 
@@ -115,3 +116,57 @@ def check_cross_entropy_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 
 
 NOTHING = "The number of counted rows is 0, and something was divided by it"
+
+
+def package_softmax_backward(dy: Any, probs: Any) -> Any:
+    """The package's backward, called as the exercise is."""
+    return softmax_backward(dy, SoftmaxCache(probs))
+
+
+def package_cross_entropy_backward(dloss: Any, probs: Any, labels: Any) -> Any:
+    """The package's backward, called as the exercise is."""
+    _, cache = cross_entropy_forward(np.zeros_like(probs), labels)
+    return cross_entropy_backward(dloss, cache._replace(probs=probs))
+
+
+@self_check("backward of log-softmax", returns=("dx",))
+def check_log_softmax_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx = backward(dy, y)`; y = log softmax(x) (…, C), dy and dx of the same shape."""
+    quarter, dy = np.array([0.25, 0.75]), np.array([2.0, 1.0])
+    y = np.log(quarter)
+    known = {
+        "this is softmax's gradient; its logarithm stands behind it": quarter * (dy - (dy * quarter).sum()),
+        "y is a logarithm: p is e^y": dy - y * dy.sum(),
+        "the sum of dy is missing: x reaches every y through the sum of all e^x": dy - quarter,
+        "the sum is of dy alone, not weighted by p": dy - quarter * (dy * quarter).sum(),
+        "a mean for the sum": dy - quarter * dy.mean(),
+        "the factor p is missing": dy - dy.sum(),
+        "the way through the sum of all e^x is missing": dy,
+        "the sign of the second term is turned round": dy + quarter * dy.sum(),
+    }
+    right = np.array([1.25, -1.25])
+    yield equal("dx for p = (1/4, 3/4), dy = (2, 1)", backward(dy, y), right, mistakes=known, advice="(4.11)")
+
+    rng = np.random.default_rng(6)
+    x, dy = 2 * rng.standard_normal((2, 3, 3, 3)), rng.standard_normal((2, 3, 3, 3))
+    y, _ = log_softmax_forward(x)
+    known = {
+        f"the sum runs over {what}: it belongs over the last axis": dy - np.exp(y) * dy.sum(axis, keepdims=True)
+        for what, axis in (("the first axis", 0), ("everything", None), ("the axis before the last", -2))
+    }
+    known["the sum has lost its axis: keepdims=True"] = dy - np.exp(y) * dy.sum(axis=-1)[..., None, :]
+    dx = backward(dy, y)
+    yield equal("dx, four axes", dx, dy - np.exp(y) * dy.sum(axis=-1, keepdims=True), mistakes=known)
+    sums = abs(np.sum(dx, axis=-1)).max()
+    yield holds("each row of dx sums to 0, as softmax's does", sums < 1e-12, f"up to {sums:.1e} is left")
+    hard, _ = log_softmax_forward(np.array([[1e3, -1e3, 0.0]]))
+    finite = np.isfinite(backward(np.array([[1.0, 2.0, -1.0]]), hard)).all()
+    yield holds("logits of ±1,000 give a finite dx", finite, "it is not: take e^y, and divide by nothing")
+    yield from differences(log_softmax_forward, backward, {"x": x})
+
+
+def log_softmax_forward(x: Any) -> tuple[Any, Any]:
+    """x (…, C); returns y = x − log Σ e^x and y again, which is all that backward needs."""
+    shifted = x - x.max(axis=-1, keepdims=True)
+    y = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return y, y

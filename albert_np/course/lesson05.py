@@ -64,3 +64,8 @@ def _mistakes(dy: Any, cache: LayerNormCache) -> dict[str, Any]:
         "the sign of the part along x̂ is turned round": rstd * (dx_hat - mean(dx_hat) + x_hat * mean(dx_hat * x_hat)),
         "the last mean has to be multiplied by x̂": rstd * (dx_hat - mean(dx_hat) - mean(dx_hat * x_hat)),
     }
+
+
+def package_layer_norm_dx(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    """The package's dx, called as the exercise is."""
+    return layer_norm_backward(dy, LayerNormCache(x_hat, rstd, weight))[0]

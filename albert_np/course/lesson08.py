@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.course.report import Finding, differences, equal, holds, left_out, self_check
-from albert_np.ops import attention_backward, attention_forward
+from albert_np.ops import AttentionCache, DropoutCache, SoftmaxCache, attention_backward, attention_forward
 
 __all__ = ["check_attention_backward", "check_attention_forward"]
 
@@ -186,3 +186,21 @@ def _upstream(context: Any) -> Any:
 def _weights(scores: Any) -> Any:
     exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
+
+
+def package_attention_backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any) -> Any:
+    """The package's backward, called as the exercise is."""
+    cache = AttentionCache(query, key, value, SoftmaxCache(probs), DropoutCache(None, 1.0), probs)
+    return attention_backward(dcontext, cache)
+
+
+def of_each_head(backward: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """Return a backward of one head as `backward(dcontext, cache)` of all heads of a batch, (B, N, T, D)."""
+
+    def of_all(dcontext: Any, cache: AttentionCache) -> tuple[Any, ...]:
+        arrays = (dcontext, cache.query, cache.key, cache.value, cache.softmax.probs)
+        heads = zip(*(array.reshape(-1, *array.shape[2:]) for array in arrays), strict=True)
+        gradients = zip(*(backward(*head) for head in heads), strict=True)
+        return tuple(np.stack(each).reshape(like.shape) for each, like in zip(gradients, arrays[1:4], strict=True))
+
+    return of_all

@@ -12,7 +12,7 @@ from albert_np.gradcheck import check_gradients
 from albert_np.model import check_inputs
 from albert_np.ops import attention_backward, attention_forward
 
-__all__ = ["check_additive_mask", "check_heads"]
+__all__ = ["check_additive_mask", "check_causal_mask", "check_heads"]
 
 B, T, N, D = 2, 5, 3, 4
 
@@ -79,7 +79,7 @@ def check_additive_mask(additive_mask: Callable[..., Any]) -> Iterator[Any]:
         told = "NaN or infinity in it: a row of nothing but -inf makes NaN in softmax; take np.finfo(dtype).min"
         yield holds(f"{name}: every number is finite", np.isfinite(mask).all(), told)
         yield from _effects(name, mask, attention_mask)
-        yield equal(f"{name}: against the package", mask, _package_mask(attention_mask, dtype))
+        yield equal(f"{name}: against the package", mask, package_mask(attention_mask, dtype))
 
 
 def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
@@ -112,7 +112,62 @@ def _why(mask: Any, attention_mask: Any) -> str:
     return "the number added to its scores is not low enough"
 
 
-def _package_mask(attention_mask: Any, dtype: Any) -> Any:
+def package_mask(attention_mask: Any, dtype: Any) -> Any:
+    """The package's mask, asked for as in the exercise."""
     config = AlbertConfig(hidden_size=N * D, num_attention_heads=N)
     ids = np.ones_like(attention_mask)
     return check_inputs(config, backend_of(ids), dtype, input_ids=ids, attention_mask=attention_mask).pattern.mask
+
+
+def package_split_heads(x: Any, heads: int) -> Any:
+    """The heads, asked for as in the exercise."""
+    return np.stack(np.split(x, heads, axis=-1), axis=1)
+
+
+def package_merge_heads(context: Any) -> Any:
+    """The heads side by side, asked for as in the exercise."""
+    return np.concatenate(list(context.swapaxes(0, 1)), axis=-1)
+
+
+@self_check("the causal mask", returns=("mask",))
+def check_causal_mask(causal_mask: Callable[..., Any]) -> Iterator[Any]:
+    """Check `mask = causal_mask(attention_mask, dtype)`, (B, T) of 1 and 0 → (B, 1, T, T): query by key."""
+    attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+    for dtype in (np.float64, np.float32):
+        mask = np.asarray(causal_mask(attention_mask, dtype))
+        name, lowest = np.dtype(dtype).name, np.finfo(dtype).min
+        told = f"got shape {mask.shape}, expected (2, 1, 5, 5): each query has a row of keys of its own now"
+        yield holds(f"{name}: shape", mask.shape == (2, 1, 5, 5), told)
+        yield holds(f"{name}: the dtype", mask.dtype == dtype, f"got {mask.dtype}: convert to the dtype")
+        if mask.shape != (2, 1, 5, 5) or mask.dtype != dtype:
+            return
+        told = "-inf or NaN in it: two lowest numbers do not add up; combine what is allowed, then make it a mask"
+        yield holds(f"{name}: every number is finite", np.isfinite(mask).all(), told)
+        before = np.tri(5, dtype=bool)
+        allowed = before & (attention_mask[:, None, None, :] == 1)
+        padding = np.broadcast_to(attention_mask[:, None, None, :] == 1, mask.shape)
+        known = {
+            "queries and keys are exchanged: row i is that of query i": np.swapaxes(allowed, 2, 3),
+            "the future is allowed and the past forbidden": before.T & padding,
+            "padding is allowed as a key": np.broadcast_to(before, mask.shape),
+            "later tokens are allowed": padding,
+            "a token may look at itself too": np.tri(5, k=-1, dtype=bool) & padding,
+            "one token of the future is allowed": np.tri(5, k=1, dtype=bool) & padding,
+            "allowed and forbidden are exchanged": ~allowed,
+            "allowed where one of the two is fulfilled: both have to be": before | padding,
+        }
+        arrays = {advice: np.where(may, 0, lowest) for advice, may in known.items()}
+        yield equal(f"{name}: what each query may look at", mask, np.where(allowed, 0, lowest), mistakes=arrays)
+    yield from _no_future(causal_mask(np.ones((1, 5), dtype=int), np.float64))
+
+
+def _no_future(mask: Any) -> Iterator[Any]:
+    """Look whether a context changes if what comes after it does."""
+    rng = np.random.default_rng(91)
+    query, key, value = rng.standard_normal((3, 1, N, 5, D))
+    other = key.copy(), value.copy()
+    for array in other:
+        array[:, :, 3:] = rng.standard_normal(array[:, :, 3:].shape)
+    one, two = (attention_forward(query, *pair, mask)[0] for pair in ((key, value), other))
+    same = np.array_equal(one[:, :, :3], two[:, :, :3])
+    yield holds("other tokens 3 and 4 change nothing for tokens 0 to 2", same, "they do")

@@ -10,7 +10,13 @@ from albert_np.course.answers import Wrong
 from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.execution import dense_pattern
 from albert_np.gradcheck import block_cases, randomize, small_config
-from albert_np.layers import LayerCache, layer_forward
+from albert_np.layers import (
+    LayerCache,
+    attention_branch_backward,
+    feed_forward_branch_backward,
+    layer_forward,
+    norm_backward,
+)
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
 from albert_np.params import Scope
@@ -115,3 +121,13 @@ def _finite_differences(backward: Callable[..., Any]) -> Iterator[Any]:
     for found in differences(case.forward, pure, case.inputs, samples=8):
         if found.name.endswith(("of x", "through all")):
             yield replace(found, name=f"{found.name}, with dropout and a mask")
+
+
+def arrow_gradients(dy: Any, cache: LayerCache, g: Scope) -> dict[str, Any]:
+    """Return the gradient at each arrow of the figure by its name, (B, T, H) each; those of the weights go into g."""
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    branch_f = feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(ds + branch_f, cache.attention_norm, g.scope("attention.LayerNorm."))
+    branch_a = attention_branch_backward(da, cache.attention, g.scope("attention."))
+    names = ("dy", "ds", "branch F", "dh", "da", "branch A", "dx")
+    return dict(zip(names, (dy, ds, branch_f, ds + branch_f, da, branch_a, da + branch_a), strict=True))

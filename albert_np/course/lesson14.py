@@ -119,3 +119,18 @@ def _package(name: str, w: Any, gradients: Any) -> list[Any]:
         stores = (params, optimizer.first_moment, optimizer.second_moment)
         states.append(tuple(store[name].copy() for store in stores))
     return states
+
+
+def package_lamb_step(
+    w: Any, g: Any, m: Any, v: Any, step: int, learning_rate: float, weight_decay: float = 0.01, excluded: bool = False
+) -> tuple[Any, ...]:
+    """One step of the package's LAMB, called as the exercise is."""
+    params = ParamStore(Layout({"bias" if excluded else "weight": w.shape}), w.reshape(-1).copy())
+    grads = params.zeros_like()
+    optimizer = LAMB(params, grads, weight_decay=weight_decay)
+    for store, array in ((grads, g), (optimizer.first_moment, m), (optimizer.second_moment, v)):
+        store.flat[...] = array.reshape(-1)
+    optimizer.steps = step - 1
+    optimizer.step(learning_rate)
+    stores = (params, optimizer.first_moment, optimizer.second_moment)
+    return tuple(store.flat.reshape(w.shape) for store in stores)

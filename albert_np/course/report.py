@@ -65,12 +65,14 @@ class Finding:
 class CheckReport:
     """A self-check's findings. In a notebook it shows itself as soon as it is there, what is wrong first.
 
-    complete: False if the check stopped at the last finding, and there was more to look at.
+    complete: False if the check stopped at the last finding, and there was more to look at. answers: the reader's
+    functions.
     """
 
     title: str
     findings: tuple[Finding, ...]
     complete: bool = True
+    answers: tuple[Callable[..., Any], ...] = ()
     _shown_in: int | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -92,12 +94,21 @@ class CheckReport:
         few = [_few([f.name for f in right])] if right else []
         return "\n".join(report_lines(title, first, [f.line for f in unknown], few))
 
+    def yours(self, *instead: Callable[..., Any]) -> Any:
+        """Return the reader's functions if they have passed, or else those given; one by itself, not in a tuple."""
+        if len(instead) != len(self.answers):
+            raise ValueError(f"the check was of {len(self.answers)} functions, got {len(instead)} in their place")
+        chosen = self.answers if self.passed else instead
+        names = ", ".join(answer.__name__ for answer in self.answers)
+        _display(f"below: your own {names}" if self.passed else f"below, until yours pass: the package's, not {names}")
+        return chosen if len(chosen) > 1 else chosen[0]
+
     def show(self) -> None:
         """Display the report where there is a notebook to do it in, once a cell."""
         shell = _shell()
         if shell is not None and self._shown_in != shell.execution_count:
             self._shown_in = shell.execution_count
-            sys.modules["IPython.display"].display({"text/plain": repr(self)}, raw=True)
+            _display(repr(self))
 
     def _ipython_display_(self) -> None:
         self.show()
@@ -107,6 +118,12 @@ def _shell() -> Any:
     """Return IPython's shell, if this runs in one."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython is not None else None
+
+
+def _display(text: str) -> None:
+    """Show a text in a notebook, if this runs in one."""
+    if _shell() is not None:
+        sys.modules["IPython.display"].display({"text/plain": text}, raw=True)
 
 
 def _few(names: Sequence[str]) -> str:
@@ -138,7 +155,7 @@ def self_check(
             except Exception as error:
                 stop = _stopped_by(error, asked)
                 findings.append(stop)
-            report = CheckReport(title, tuple(findings), stop is None)
+            report = CheckReport(title, tuple(findings), stop is None, answers)
             report.show()
             if os.environ.get(STRICT) == "strict" and not report.passed:
                 raise CheckFailed(repr(report))

@@ -59,7 +59,7 @@ def verify_op(
         raise ValueError(f"{name!r} is no op of the course; there are {', '.join(known)}")
     case = known[name]
 
-    @self_check(f"{name}, {'your own' if forward or backward else 'the package'}")
+    @self_check(f"{name}, three ways")
     def verify(forward: Callable[..., Any], backward: Callable[..., Any]) -> Iterator[Finding]:
         tried = case._replace(forward=forward, backward=backward)
         yield _one("finite differences", differences(forward, backward, case.inputs, fixed=case.fixed))

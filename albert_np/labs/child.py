@@ -43,7 +43,7 @@ __all__ = [
 
 REFUSED = tuple("torch functorch jax jaxlib tensorflow keras autograd tinygrad mlx mxnet theano pytensor".split())
 INERT = tuple("matplotlib mpl_toolkits seaborn plotly bokeh altair IPython ipywidgets albert_np.plots".split())
-LAZY = "albert_np"  # takes a third of a second, and most submissions only import what is inert there
+LAZY = "albert_np"  # takes a third of a second, and most submissions import little of what is in it
 
 Result = TypeVar("Result")
 
@@ -121,9 +121,9 @@ class Child:
 
     cells: sources of code cells. isolation: "auto", "require" (RuntimeError where nothing keeps files, network and
     processes apart), "none", or the name of a sandbox. withheld: modules that the submission may not import, beside
-    frameworks that differentiate by themselves. inert: modules that are there but do nothing, beside those that draw.
-    readable: files and folders that it may read, beside Python, NumPy and this package. RuntimeError if no process
-    can be started, which is never the submission's doing.
+    frameworks that differentiate by themselves; modules that draw are there, and do nothing. readable: files and
+    folders that it may read, beside Python, NumPy and this package. RuntimeError if no process can be started, which
+    is never the submission's doing.
     """
 
     def __init__(
@@ -133,7 +133,6 @@ class Child:
         isolation: str = "auto",
         *,
         withheld: Sequence[str] = (),
-        inert: Sequence[str] = (),
         readable: Sequence[str | Path] = (),
     ) -> None:
         self.limits = limits or Limits()
@@ -141,7 +140,7 @@ class Child:
         self._cells = list(cells)
         self._kind = sandbox.choose(isolation)
         self._readable = list(readable)
-        self._modules = {"refused": [*REFUSED, *withheld], "inert": [*INERT, *inert], "lazy": [LAZY]}
+        self._modules = {"refused": [*REFUSED, *withheld], "inert": list(INERT), "lazy": [LAZY]}
         self._left = self.limits.total
         self._guilty: set[int] = set()  # numbers of cells that ended the process
         self._reports: dict[int, CellReport] = {}

@@ -223,7 +223,7 @@ def _ignored(answer: Answer) -> None:
         expect(not np.any(got[~asked]), "dstudent is not 0 in a row whose label is −100.")
         alone = given | {name: given[name][asked] for name in ("student", "teacher", "labels")}
         by_all = ("the mean is over all rows, not over those with a label.", partial(np.multiply, asked.mean()))
-        expect_same("dstudent, rows with a label,", got[asked], _some_dstudent(answer, alone), suspects=[by_all])
+        expect_same("dstudent of rows with a label", got[asked], _some_dstudent(answer, alone), suspects=[by_all])
 
 
 @distillation.finding("no row with a label", 2, "What is 0 / 0?", side=True)
@@ -241,7 +241,7 @@ def _large_logits(answer: Answer) -> None:
     shifted = given | {"student": given["student"] + shift, "teacher": given["teacher"] - shift}
     with_shift = _some_dstudent(answer, shifted)
     expect(np.all(np.isfinite(with_shift)), "dstudent is not finite for logits of 1e4.")
-    expect_same("dstudent, 1e4 added to all logits of a row,", with_shift, _some_dstudent(answer, given))
+    expect_same("with 1e4 added to all logits of a row dstudent", with_shift, _some_dstudent(answer, given))
     apart = given | {name: 5e3 * given[name] for name in ("student", "teacher")}
     expect(np.all(np.isfinite(_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
 

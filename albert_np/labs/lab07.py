@@ -245,7 +245,8 @@ def _clipping(answer: Answer) -> None:
         moved = _rms(given["w"] - w) / given["lr"]
         expect(not _near(moved * np.sqrt(w.size), 1), "the update is clipped to norm 1, not to root mean square 1.")
         _, everywhere = _factor((given["w"] - w) * np.sqrt(np.outer(row, column)), given["g"])
-        expect(moved > 1.5 or everywhere, "the update is clipped number by number, and so turned.")
+        farthest = float(np.max(np.abs(given["w"] - w))) / given["lr"]
+        expect(everywhere or farthest > 1 + EXACT, "the update is clipped number by number, and so turned.")
         expect(_near(moved, 1), f"the root mean square of the update is {moved:.4g} times lr, expected 1.")
 
 
@@ -311,11 +312,14 @@ def _orthogonalised(answer: Answer, g: Any) -> Any:
 def _values(answer: Answer) -> None:
     for shape in [(4, 4), (3, 6), (7, 2), (1, 5), (5, 1)]:
         values = np.array([1.0, 0.02, *answer.rng.uniform(0.05, 1, 2)])[: min(shape)] * 10 ** answer.rng.uniform(0, 4)
-        got = np.linalg.svd(_orthogonalised(answer, _with_values(answer.rng, shape, values)[2]), compute_uv=False)
+        g = _with_values(answer.rng, shape, values)[2]
+        result = _orthogonalised(answer, g)
+        got = np.linalg.svd(result, compute_uv=False)
         near = bool(got.min() > 0.65 and got.max() < 1.17)
         expect(
             near, f"singular values of {got.min():.4g} to {got.max():.4g} for a matrix {shape}, expected 0.68 to 1.14."
         )
+        expect(np.sum(result * g) > 0.65 * values.sum(), f"the result for a matrix {shape} has other directions.")
 
 
 @muon.finding("directions stay", 2, "Which side does X Xᵀ stand on, and whose rows does it mix?")
@@ -325,11 +329,11 @@ def _directions(answer: Answer) -> None:
         plain = _orthogonalised(answer, g)
         left, right = _turn(answer.rng, shape[0]), _turn(answer.rng, shape[1])
         for what, other, expected in [
-            ("of a matrix turned on both sides, turned back,", left @ g @ right, left @ plain @ right),
-            ("of 1000 times a matrix", 1000 * g, plain),
-            ("of a matrix transposed, transposed,", g.T, plain.T),
+            ("a turned matrix", left @ g @ right, left @ plain @ right),
+            ("1000 times a matrix", 1000 * g, plain),
+            ("a transposed matrix", g.T, plain.T),
         ]:
-            expect_same(f"the result {what}", _orthogonalised(answer, other), expected, tolerance=1e-5)
+            expect_same(f"for {what} the result", _orthogonalised(answer, other), expected, tolerance=1e-5)
 
 
 @muon.finding("five steps, to the digit", 4, "Which three coefficients, and how many steps?")
@@ -338,7 +342,7 @@ def _digits(answer: Answer) -> None:
         left, right, g = _with_values(answer.rng, shape, np.array(list(FIVE_STEPS)))
         got = np.einsum("nr,nk,kr->r", left, _orthogonalised(answer, g), right)
         expect_same(
-            "of singular values 8, 4, 2, 1 the new one", got, np.array(list(FIVE_STEPS.values())), tolerance=1e-5
+            "what becomes of the singular values 8, 4, 2, 1", got, np.array(list(FIVE_STEPS.values())), tolerance=1e-5
         )
 
 
@@ -363,24 +367,30 @@ def _direction_of(x: Any) -> Any:
     return x / max(float(np.linalg.norm(x)), 1e-12)
 
 
-def _look_muon(answer: Answer, name: str, got: Any, given: Mapping[str, Any]) -> None:
+def _look_muon(answer: Answer, name: str, got: Any, given: Mapping[str, Any], new_m: Any = None) -> None:
+    """new_m: the answer's own new momentum, by which its step is judged."""
     w, g, m, _, momentum = given.values()
-    came = expect_array(name, got, w.shape) - momentum * m
     if name == "m":
-        halfway = ("the gradient is added whole, not with a share.", lambda expected: (1 - momentum) * expected)
-        expect_same("m, less momentum times the old,", came, g, suspects=[halfway])
+        came = expect_array("m", got, w.shape) - momentum * m
+        share = ("the gradient is added whole, not with a share.", lambda expected: (1 - momentum) * expected)
+        expect_same("m − momentum · old m", came, g, suspects=[share])
         return
+    new_m = momentum * m + g if new_m is None else new_m
+    ahead = g + momentum * new_m
     known = {
-        "the new momentum is orthogonalised alone; the gradient is added to it once more (Nesterov).": momentum * m + g,
+        "the new momentum is orthogonalised alone; the gradient is added to it once more (Nesterov).": new_m,
         "the gradient is orthogonalised alone.": g,
         "the old momentum stands where the new one should.": g + momentum * m,
     }
-    ahead = momentum * (momentum * m + g) + g
     moved, expected = _direction_of(w - got), _direction_of(_orthogonalised(answer, ahead))
     right = np.allclose(moved, expected, atol=1e-5)
     expect(right or not np.allclose(moved, -expected, atol=1e-5), "w moved uphill.")
     for message, matrix in known.items():
+        if np.allclose(_direction_of(matrix), _direction_of(ahead), atol=1e-5):
+            continue
         other = _direction_of(_orthogonalised(answer, matrix))
+        told = not np.allclose(other, expected, atol=1e-5)
+        expect(told, "orthogonalise gives the same for different matrices: which of them it was cannot be told.")
         expect(right or not np.allclose(moved, other, atol=1e-5), message)
     expect_same("the step's direction", moved, expected, tolerance=1e-5)
 
@@ -396,7 +406,8 @@ def _muon_momentum(answer: Answer) -> None:
 def _muon_direction(answer: Answer) -> None:
     for shape in [(4, 4), (3, 5), (5, 2)]:
         given = _muon_arguments(answer, shape)
-        _look_muon(answer, "w", _muon(answer, given)[0], given)
+        w, m = _muon(answer, given)
+        _look_muon(answer, "w", w, given, m)
 
 
 @muon.finding("the size for its shape", 1, "Which matrices take a larger step than lr?")
@@ -500,6 +511,8 @@ def _look_beyond(got: Any, given: Mapping[str, Any]) -> None:
 
 
 def _look_within(got: Any, given: Mapping[str, Any]) -> None:
+    empty = ~given["g"].any(axis=1)
+    expect(np.array_equal(got[empty], given["g"][empty]), "a row of zeros does not stay so.")
     expect(np.array_equal(got[1::2], given["g"][1::2]), "a row within its bound is changed.")
 
 

@@ -256,7 +256,7 @@ def _noise_in_time(answer: Answer) -> None:
 
 head = LAB.exercise("head_p_value", "A permutation test of a head")
 ROUNDS = 19
-SETS = 200  # of random attention: a share of one tenth is then known to 2.1 points
+SETS = 200  # of random attention: a share of three tenths is then known to 3.2 points
 
 
 def _attention(rng: np.random.Generator, lengths: Sequence[int], positions: int, strength: float = 0.0) -> Any:
@@ -302,19 +302,18 @@ def _smallest(answer: Answer) -> None:
 
 def _share_of_small(answer: Answer, lengths: Sequence[int], positions: int) -> float:
     sets = (_attention(answer.rng, lengths, positions) for _ in range(SETS))
-    return float(np.mean([_asked_head(answer, probs, mask, -1)[1] <= 0.1 + 1e-9 for probs, mask in sets]))
+    return float(np.mean([_asked_head(answer, probs, mask, -1)[1] <= 0.3 + 1e-9 for probs, mask in sets]))
 
 
-def _expect_a_tenth(share: float, where: str) -> None:
-    far = 5 * math.sqrt(0.1 * 0.9 / SETS)
-    expect(
-        abs(share - 0.1) <= far, f"of {SETS} heads that look anywhere{where}, {share:.0%} have p ≤ 0.1, expected 10 %."
-    )
+def _expect_three_tenths(share: float, where: str) -> None:
+    far = 5 * math.sqrt(0.3 * 0.7 / SETS)
+    message = f"of {SETS} heads that look anywhere{where}, {share:.0%} have p ≤ 0.3, expected 30 %."
+    expect(abs(share - 0.3) <= far, message)
 
 
 @head.finding("heads that look anywhere", 3, "What may be permuted if the head has no preference?")
 def _anywhere(answer: Answer) -> None:
-    _expect_a_tenth(_share_of_small(answer, [6, 6], 6), "")
+    _expect_three_tenths(_share_of_small(answer, [6, 6], 6), "")
     even = np.full((2, 5, 5), 0.2)
     p = _asked_head(answer, even, np.ones((2, 5), np.int64), -1)[1]
     expect(p == 1, f"p = {p:.3g} for equal weights, expected 1: as large, up to rounding (1e-12), counts.")
@@ -322,20 +321,19 @@ def _anywhere(answer: Answer) -> None:
 
 @head.finding("padding", 3, "Where can no key lie? Permute real keys alone.")
 def _padding(answer: Answer) -> None:
-    _expect_a_tenth(_share_of_small(answer, [4, 3, 5], 12), " in padded sequences")
+    _expect_three_tenths(_share_of_small(answer, [4, 3, 5], 12), " in padded sequences")
 
 
 @head.finding("the generator it is given", 1, side=True)
 def _given_generator(answer: Answer) -> None:
-    probs, mask = _attention(answer.rng, [7, 6], 7, strength=0.0)  # p is then anywhere, and no two draws need agree
-
-    def p(seed: int) -> float:
+    sets = [_attention(answer.rng, [7, 6], 7) for _ in range(21)]
+    probs, mask = sorted(sets, key=lambda one: _statistic(one[0], one[1], -1))[10]  # nothing special: p is near a half
+    values = []
+    for seed in (5, 5, 6, 7, 8, 9, 10, 11):
         answer.rng = np.random.default_rng(seed)
-        return float(_asked_head(answer, probs, mask, -1, 199)[1])
-
-    equal = {p(5) for _ in range(3)}
-    expect(len(equal) == 1, "p differs between two calls with equal generators: draw from `rng` alone.")
-    expect(len(equal | {p(seed) for seed in range(6, 14)}) > 1, "p is the same whatever `rng` draws.")
+        values.append(_asked_head(answer, probs, mask, -1, 199)[1])
+    expect(values[0] == values[1], "p differs between two calls with equal generators: draw from `rng` alone.")
+    expect(len(set(values)) > 1, "p is the same whatever `rng` draws.")
 
 
 # 5. Evidence.
@@ -360,7 +358,7 @@ def _expect_run(answer: Answer, name: str) -> None:
     got, seeds = _runs(answer)[name], answer.personal["seeds"]
     right = [held_out_loss(seed, **answer.personal[name]) for seed in seeds]
     for i, (value, wanted) in enumerate(zip(got, right, strict=True)):
-        if abs(value - wanted) > 1e-4:
+        if not abs(value - wanted) <= 1e-4:
             swapped = sorted(got) == sorted(right) or any(abs(value - other) < 1e-4 for other in right)
             others = [held_out_loss(i, **answer.personal[name]) for i in range(3)]
             known = any(abs(value - other) < 1e-4 for other in others)

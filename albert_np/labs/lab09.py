@@ -1,5 +1,6 @@
 """Lab 9: change ALBERT. A student's pair is proved on its own, then inside whole models, by `albert_np.labs.swap`."""
 
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from albert_np.training import AdamW
 __all__ = ["LAB", "PARTS"]
 
 PARTS = ("norm", "activation", "attention", "feed_forward", "wiring")
+LONGEST, MOST = 12, 10_000  # steps of a schedule; numbers of an array that an answer brings
 FUNCTIONS = ("attention", "feed_forward", "norm_1", "norm_2")  # that a wiring is given
 LAB = Lab("09", "Capstone: change ALBERT", hours=40, notebooks=("10", "11", "17"))
 part = LAB.exercise("part", "Your part, alone and in the model", ("change", "part_forward", "part_backward"))
@@ -61,6 +63,11 @@ def _change(answer: Answer) -> Change:
         raise Wrong(f"change(): {error}") from None
     schedule = found.get("schedule")
     expect(schedule is None or all(type(group) is int for group in schedule), f"change(): schedule={schedule!r}")
+    short = schedule is None or 1 <= len(schedule) <= LONGEST
+    expect(short, f"change(): a schedule of {len(schedule or ())} steps; at most {LONGEST} are tried")
+    for name, parameter in (own or {}).items():
+        numbers = math.prod(size if isinstance(size, int) else 8 for size in parameter.shape)
+        expect(numbers <= MOST, f"change(): {name} has {numbers:,} numbers; at most {MOST:,} are tried")
     return Change(found["part"], own, None if schedule is None else tuple(schedule))
 
 
@@ -423,6 +430,9 @@ def _special(answer: Answer) -> None:
         found = answer.special_case(answer.rng)
         good = isinstance(found, tuple | list) and len(found) == 2 and all(isinstance(f, tuple | list) for f in found)
         expect(good, "special_case must return two tuples: arguments of your forward, and of ALBERT's")
+        for value in [value for values in found for value in values if isinstance(value, np.ndarray)]:
+            small = value.size <= MOST and max(value.shape, default=1) <= 64
+            expect(small, f"an array of shape {value.shape}: at most 64 along an axis and {MOST:,} numbers are tried")
         own, albert = (_with_functions(change.part, values) for values in found)
         y = _both(answer.part_forward(*own))[0]
         expected = np.asarray(_albert(change.part, albert))

@@ -17,4 +17,14 @@ def additive_mask(attention_mask, dtype):
     return (1 - attention_mask[:, None, None, :].astype(dtype)) * np.finfo(dtype).min
 
 
-ANSWERS = {"check_heads": (split_heads, merge_heads), "check_additive_mask": (additive_mask,)}
+def causal_mask(attention_mask, dtype):
+    T = attention_mask.shape[1]
+    allowed = np.tri(T, dtype=bool) & (attention_mask[:, None, None, :] == 1)
+    return np.where(allowed, 0, np.finfo(dtype).min).astype(dtype)
+
+
+ANSWERS = {
+    "check_heads": (split_heads, merge_heads),
+    "check_additive_mask": (additive_mask,),
+    "check_causal_mask": (causal_mask,),
+}

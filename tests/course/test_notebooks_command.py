@@ -1,7 +1,10 @@
 """albert-np notebooks: the course arrives whole or not at all, and no work of a reader is lost."""
 
+import inspect
 import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -31,18 +34,67 @@ def notebooks(*arguments, cwd, jupyterlab=None):
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_a_learner_gets_notebooks_readme_and_solutions_and_nothing_else(tmp_path):
+ORIGINALS = sorted(notebooks_folder().glob("[0-9]*.ipynb"))
+SOLUTIONS = sorted(notebooks_folder().glob("solutions/*.py"))
+
+
+def files_in(folder):
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_learner_gets_notebooks_and_readme_and_nothing_else(tmp_path):
     result = notebooks(cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     copied = tmp_path / "albert-notebooks"
-    originals = {path.name for path in notebooks_folder().glob("[0-9]*.ipynb")}
-    solutions = {f"solutions/{path.name}" for path in notebooks_folder().glob("solutions/*.py")}
-    found = {str(path.relative_to(copied)) for path in copied.rglob("*") if path.is_file()}
-    assert found == {"README.md", *originals, *solutions}
-    assert len(originals) >= 15
-    for name in found:
-        assert (copied / name).read_bytes() == (notebooks_folder() / name).read_bytes()
-    assert f"{len(originals)} notebooks in albert-notebooks" in result.stdout
+    assert files_in(copied) == {"README.md", *(path.name for path in ORIGINALS)}
+    assert len(ORIGINALS) >= 15
+    assert (copied / "README.md").read_bytes() == (notebooks_folder() / "README.md").read_bytes()
+    assert f"{len(ORIGINALS)} notebooks in albert-notebooks" in result.stdout
+
+
+def test_outputs_and_solutions_come_for_those_who_ask(tmp_path):
+    result = notebooks("mine", "--solutions", "--executed", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    solutions = {f"solutions/{path.name}" for path in SOLUTIONS}
+    assert files_in(tmp_path / "mine") == {"README.md", *(path.name for path in ORIGINALS), *solutions}
+    for name in files_in(tmp_path / "mine"):
+        assert (tmp_path / "mine" / name).read_bytes() == (notebooks_folder() / name).read_bytes()
+
+
+def test_a_readers_copy_holds_no_output(tmp_path):
+    for copy, original in zip(copy_notebooks(tmp_path / "mine"), ORIGINALS, strict=True):
+        mine, theirs = (json.loads(path.read_text(encoding="utf-8")) for path in (copy, original))
+        code = [cell for cell in mine["cells"] if cell["cell_type"] == "code"]
+        assert not any(cell["outputs"] or cell["execution_count"] for cell in code), copy.name
+        sources = [[cell["source"] for cell in notebook["cells"]] for notebook in (mine, theirs)]
+        assert sources[0] == sources[1]
+
+
+def code_of(cell):
+    """The code of a cell: all of a code cell, and what is fenced in prose."""
+    source = "".join(cell["source"])
+    return source if cell["cell_type"] == "code" else "\n".join(re.findall(r"```python\n(.*?)```", source, re.S))
+
+
+def lines_of(function):
+    """The lines of a solution that could not stand anywhere: without its signature, and long enough."""
+    lines = [" ".join(line.split("  #")[0].split()) for line in inspect.getsource(function).splitlines()[1:]]
+    return {line for line in lines if len(line) >= 20}
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_a_readers_copy_holds_no_solution(path, tmp_path):
+    """Up to the last exercise, the code of no cell holds more than half of the lines of an answer."""
+    answers = [answer for answers in runpy.run_path(str(path))["ANSWERS"].values() for answer in answers]
+    (copy,) = (one for one in copy_notebooks(tmp_path / "mine") if one.name.startswith(path.stem[-2:]))
+    cells = [code_of(cell) for cell in json.loads(copy.read_text(encoding="utf-8"))["cells"]]
+    exercises = [i for i, cell in enumerate(cells) if "raise NotImplementedError" in cell]
+    assert exercises
+    for answer in answers:
+        lines = lines_of(answer)
+        for cell in cells[: exercises[-1] + 1]:
+            found = {line for line in lines if line in " ".join(cell.replace("\n", " ").split())}
+            assert len(found) <= len(lines) / 2, (answer.__name__, cell)
 
 
 def test_without_jupyterlab_the_command_says_how_to_get_it(tmp_path):
@@ -91,18 +143,18 @@ def test_what_is_there_is_left_as_it_is(kind, tmp_path):
 
 
 def test_a_copy_that_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
-    copied = []
+    read = []
 
-    def full(source, target):
-        if len(copied) == 5:
+    def full(text):
+        if len(read) == 5:
             raise OSError("No space left on device")
-        copied.append(target)
-        target.touch()
+        read.append(text)
+        return text
 
-    monkeypatch.setattr(course.shutil, "copyfile", full)
+    monkeypatch.setattr(course, "_not_run", full)
     with pytest.raises(OSError, match="No space left"):
         copy_notebooks(tmp_path / "mine")
-    assert len(copied) == 5
+    assert len(read) == 5
     assert not any(tmp_path.iterdir())
 
 

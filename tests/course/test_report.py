@@ -152,6 +152,16 @@ def test_a_report_shows_itself_once_a_cell(monkeypatch):
     assert len(shown) == 2
 
 
+def test_a_function_is_used_once_it_has_passed():
+    def right(x):
+        return 2 * x, x / 2
+
+    assert check_twice(right).yours(print) is right
+    assert check_twice(returns_nothing).yours(print) is print
+    with pytest.raises(ValueError, match="of 1 functions, got 2"):
+        check_twice(right).yours(print, print)
+
+
 def test_float32_and_differences_are_findings():
     assert float32_stays(lambda x: x * 2, (np.ones(2),), "").ok
     wide = float32_stays(lambda x: x * np.float64(2), (np.ones(2),), "use a plain number")

@@ -174,6 +174,56 @@ def through_the_logarithm_again(dloss, probs, labels):
     return right_numerator(probs + 0 * logits, labels) * (dloss / count_of(labels))
 
 
+def softmax_again(dy, y):
+    return np.exp(y) * (dy - (dy * np.exp(y)).sum(axis=-1, keepdims=True))
+
+
+def logarithm_for_probability(dy, y):
+    return dy - y * dy.sum(axis=-1, keepdims=True)
+
+
+def sum_of_dy_forgotten(dy, y):
+    return dy - np.exp(y)
+
+
+def sum_weighted(dy, y):
+    return dy - np.exp(y) * (dy * np.exp(y)).sum(axis=-1, keepdims=True)
+
+
+def mean_of_dy(dy, y):
+    return dy - np.exp(y) * dy.mean(axis=-1, keepdims=True)
+
+
+def probability_forgotten(dy, y):
+    return dy - dy.sum(axis=-1, keepdims=True)
+
+
+def straight_through(dy, y):
+    return dy.copy()
+
+
+def log_other_sign(dy, y):
+    return dy + np.exp(y) * dy.sum(axis=-1, keepdims=True)
+
+
+def log_over_everything(dy, y):
+    return dy - np.exp(y) * dy.sum()
+
+
+def log_without_keepdims(dy, y):
+    return dy - np.exp(y) * (dy.sum(axis=-1)[..., None, :] if dy.ndim > 1 else dy.sum())
+
+
+def log_in_place(dy, y):
+    dy -= np.exp(y) * dy.sum(axis=-1, keepdims=True)
+    return dy
+
+
+def softmax_of_the_logarithm(dy, y):
+    p = np.exp(y) / np.exp(y).sum(axis=-1, keepdims=True)
+    return (p * dy - p * p * dy.sum(axis=-1, keepdims=True)) / p
+
+
 MISTAKES = {
     "check_softmax_backward": [
         ((diagonal_only,), "the diagonal alone"),
@@ -210,5 +260,19 @@ MISTAKES = {
         ((only_counted_rows,), "got shape (5, 5), expected (7, 5)"),
         ((dloss_squared,), "dlogits, against the package"),
         ((through_the_logarithm_again,), "exactly 0 here"),
+    ],
+    "check_log_softmax_backward": [
+        ((softmax_again,), "this is softmax's gradient"),
+        ((logarithm_for_probability,), "p is e^y"),
+        ((sum_of_dy_forgotten,), "the sum of dy is missing"),
+        ((sum_weighted,), "not weighted by p"),
+        ((mean_of_dy,), "a mean for the sum"),
+        ((probability_forgotten,), "the factor p is missing"),
+        ((straight_through,), "through the sum of all e^x is missing"),
+        ((log_other_sign,), "sign of the second term"),
+        ((log_over_everything,), "the sum runs over everything"),
+        ((log_without_keepdims,), "keepdims=True"),
+        ((log_in_place,), "changed its argument dy"),
+        ((softmax_of_the_logarithm,), "divide by nothing"),
     ],
 }

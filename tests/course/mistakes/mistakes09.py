@@ -139,6 +139,71 @@ def mask_edited(attention_mask, dtype):
     return -attention_mask[:, None, None, :].astype(dtype) * np.finfo(dtype).min
 
 
+def causal(allowed, dtype):
+    return np.where(allowed, 0, np.finfo(dtype).min).astype(dtype)
+
+
+def keys_of(attention_mask):
+    T = attention_mask.shape[1]
+    return np.broadcast_to(attention_mask[:, None, None, :] == 1, (len(attention_mask), 1, T, T))
+
+
+def past_of(attention_mask, k=0):
+    return np.tri(attention_mask.shape[1], k=k, dtype=bool)
+
+
+def two_masks_added(attention_mask, dtype):
+    return causal(keys_of(attention_mask), dtype) + causal(past_of(attention_mask), dtype)
+
+
+def causal_transposed(attention_mask, dtype):
+    return causal((keys_of(attention_mask) & past_of(attention_mask)).swapaxes(2, 3), dtype)
+
+
+def the_future_alone(attention_mask, dtype):
+    return causal(keys_of(attention_mask) & past_of(attention_mask).T, dtype)
+
+
+def padding_allowed(attention_mask, dtype):
+    return causal(np.broadcast_to(past_of(attention_mask), keys_of(attention_mask).shape), dtype)
+
+
+def padding_alone(attention_mask, dtype):
+    return causal(keys_of(attention_mask), dtype)
+
+
+def not_itself(attention_mask, dtype):
+    return causal(keys_of(attention_mask) & past_of(attention_mask, -1), dtype)
+
+
+def one_step_ahead(attention_mask, dtype):
+    return causal(keys_of(attention_mask) & past_of(attention_mask, 1), dtype)
+
+
+def either_of_the_two(attention_mask, dtype):
+    return causal(keys_of(attention_mask) | past_of(attention_mask), dtype)
+
+
+def causal_turned_round(attention_mask, dtype):
+    return causal(~(keys_of(attention_mask) & past_of(attention_mask)), dtype)
+
+
+def without_the_batch(attention_mask, dtype):
+    return causal(past_of(attention_mask), dtype)
+
+
+def causal_in_float64(attention_mask, dtype):
+    return causal(keys_of(attention_mask) & past_of(attention_mask), np.float64)
+
+
+def causal_infinite(attention_mask, dtype):
+    return np.where(keys_of(attention_mask) & past_of(attention_mask), 0, -np.inf).astype(dtype)
+
+
+def booleans(attention_mask, dtype):
+    return keys_of(attention_mask) & past_of(attention_mask)
+
+
 MISTAKES = {
     "check_heads": [
         ((split_without_transpose, merge_heads), "a token has to stay"),
@@ -220,5 +285,20 @@ MISTAKES = {
         ((nothing_masked,), "the same number"),
         ((highest,), "a positive number draws attention"),
         ((mask_edited,), "changed its argument attention_mask"),
+    ],
+    "check_causal_mask": [
+        ((two_masks_added,), "two lowest numbers do not add up"),
+        ((causal_transposed,), "queries and keys are exchanged"),
+        ((the_future_alone,), "the future is allowed"),
+        ((padding_allowed,), "padding is allowed as a key"),
+        ((padding_alone,), "later tokens are allowed"),
+        ((not_itself,), "may look at itself too"),
+        ((one_step_ahead,), "one token of the future"),
+        ((either_of_the_two,), "both have to be"),
+        ((causal_turned_round,), "allowed and forbidden are exchanged"),
+        ((without_the_batch,), "got shape (5, 5), expected (2, 1, 5, 5)"),
+        ((causal_in_float64,), "got float64: convert to the dtype"),
+        ((causal_infinite,), "-inf or NaN in it"),
+        ((booleans,), "got bool"),
     ],
 }

@@ -36,7 +36,28 @@ def by_expansion(attention_mask, dtype):
     return np.finfo(dtype).min * (~attend).astype(dtype)
 
 
+def loops(attention_mask, dtype):
+    B, T = attention_mask.shape
+    mask = np.full((B, 1, T, T), np.finfo(dtype).min, dtype)
+    for b, i, j in np.ndindex(B, T, T):
+        if j <= i and attention_mask[b, j]:
+            mask[b, 0, i, j] = 0
+    return mask
+
+
+def lower_of_the_two(attention_mask, dtype):
+    T = attention_mask.shape[1]
+    future = np.triu(np.full((T, T), np.finfo(dtype).min, dtype), 1)
+    return np.minimum(by_where(attention_mask, dtype), future)
+
+
+def product_of_what_is_allowed(attention_mask, dtype):
+    allowed = np.tril(np.ones((attention_mask.shape[1],) * 2)) * attention_mask[:, None, None, :]
+    return ((1 - allowed) * np.finfo(dtype).min).astype(dtype)
+
+
 RIGHT = {
     "check_heads": [(split_by_stacking, merge_by_joining), (split_by_swapping, merge_by_moving)],
     "check_additive_mask": [(by_where,), (filled,), (by_expansion,)],
+    "check_causal_mask": [(loops,), (lower_of_the_two,), (product_of_what_is_allowed,)],
 }
