@@ -16,8 +16,9 @@
 # | $\bar x$ `dx` | as $x$ | the gradient that we look for, $\partial L/\partial x$ |
 # | $c(i)$ | | the place in $x$ that the place $i$ of $y$ was copied from |
 #
-# Everything in ALBERT is an array of shape (B, T, H) or a weight that has to fit one. Most errors in hand-written
-# gradients are errors of shape, and the bad ones do not raise an exception.
+# Most of what flows through ALBERT has the shape (B, T, H): a row of H numbers for each token. There are others: ids (B, T),
+# the scores of N heads (B, N, T, T), a feed-forward part that is four times as wide; and the weights have to fit them all.
+# Most errors in hand-written gradients are errors of shape, and the bad ones do not raise an exception.
 
 # %% [markdown]
 # ## 1. The rule
@@ -213,6 +214,8 @@ lesson01.check_unbroadcast(unbroadcast)
 # %% [markdown]
 # ## 5. Where the package uses it
 #
+# A look ahead: notebooks 03, 05 and 07 derive these functions. For now read their shapes alone, and come back later.
+#
 # The package has no `unbroadcast`: each backward knows its own shapes and says which axes it sums. There are three such
 # places, and here they are against (1.4), (1.5) and (1.7), on random inputs.
 #
@@ -295,7 +298,7 @@ print(*check_gradients(scale_forward, scale_backward, {"x": x, "weight": rng.nor
 # ## 7. What breaks if…
 #
 # **…`keepdims` is forgotten?** With (2, 5, 8) you get an error, which is luck. With as many rows as columns you get an answer:
-# each row has the mean of *another* row taken away, here one mean for each column.
+# the means count as a row (1.1), so *column* $j$ has the mean of *row* $j$ taken away, and no row its own.
 
 # %%
 square = np.array([[1.0, 3.0], [10.0, 30.0]])

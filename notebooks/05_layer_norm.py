@@ -15,6 +15,7 @@
 # | $\hat x$ `x_hat` | (…, H) | the normalised row |
 # | $w, b$ | (H) | weight and bias, learned |
 # | $\bar y$ `dy` | (…, H) | upstream gradient, $\partial L/\partial y$ |
+# | $g$ `dx_hat` | (…, H) | $\partial L/\partial\hat x$; $\partial L/\partial x$ is written out |
 #
 # ALBERT normalises after the embeddings, after the attention and after the feed-forward part, and in pretraining once
 # more, in the MLM head. Every token is on its own: no other token and no other sentence enters.
@@ -69,33 +70,32 @@ show(figure, "Histograms of three rows: apart and unequally wide before LayerNor
 # The weight and the bias first; they are as in a linear layer. Summed over all rows,
 #
 # $$\frac{\partial L}{\partial w_i} = \sum \bar y_i \hat x_i, \qquad \frac{\partial L}{\partial b_i} = \sum \bar y_i, \qquad
-# \frac{\partial L}{\partial \hat x_i} = \bar y_i w_i =: \bar x_i \tag{5.3}$$
+# \frac{\partial L}{\partial \hat x_i} = \bar y_i w_i =: g_i \tag{5.3}$$
 #
 # For $x$, every output of the row depends on every input, through $\mu$ and $r$. Write $d$ for a small change of the
 # row. From (5.1),
 #
 # $$d\hat x_i = (dx_i - d\mu)\, r + (x_i-\mu)\, dr, \qquad d\mu = \tfrac1H\sum_j dx_j \tag{5.4}$$
 #
-# and since $r = (\sigma^2+\varepsilon)^{-1/2}$ and $d\sigma^2 = \tfrac2H\sum_j (x_j-\mu)\,dx_j$,
+# and since $r = (\sigma^2+\varepsilon)^{-1/2}$ and $d\sigma^2 = \tfrac2H\sum_j (x_j-\mu)(dx_j - d\mu) = \tfrac2H\sum_j (x_j-\mu)\,dx_j$
+# ($d\mu$ is the same for all $j$, and $\sum_j (x_j-\mu) = 0$),
 #
 # $$dr = -\tfrac12 r^3\, d\sigma^2 = -r^2\, \tfrac1H\sum_j \hat x_j\, dx_j \tag{5.5}$$
 #
-# Now on paper: put (5.5) into (5.4), multiply by $\bar x_i$, sum over $i$ and collect what stands before $dx_j$.
+# Now on paper: put (5.5) into (5.4), multiply by $g_i$, sum over $i$ and collect what stands before $dx_j$.
 #
 # <details><summary>The derivation, line by line</summary>
 #
-# 1. The variance is a mean of $(x_j-\mu)^2$, so $d\sigma^2 = \tfrac2H\sum_j (x_j-\mu)(dx_j - d\mu)$. But $d\mu$ is the same for
-#    all $j$ and $\sum_j (x_j-\mu) = 0$: its part drops out, which leaves $\tfrac2H\sum_j (x_j-\mu)\,dx_j$, and (5.5) with
-#    $(x_j-\mu)\,r = \hat x_j$.
+# 1. $dr = -\tfrac12(\sigma^2+\varepsilon)^{-3/2}\,d\sigma^2 = -\tfrac12r^3\,d\sigma^2$, and with $(x_j-\mu)\,r = \hat x_j$ that is (5.5).
 # 2. In (5.4), $(x_i-\mu)\,dr = -(x_i-\mu)\,r^2\,\tfrac1H\sum_j \hat x_j\,dx_j = -r\,\hat x_i\,\tfrac1H\sum_j\hat x_j\,dx_j$, so
 #    $$d\hat x_i = r\Big(dx_i - \tfrac1H\sum_j dx_j - \hat x_i\,\tfrac1H\sum_j \hat x_j\,dx_j\Big)$$
-# 3. The loss changes by $dL = \sum_i \bar x_i\,d\hat x_i$. The two sums inside are numbers; $\bar x_i$ goes past them:
-#    $$dL = r\Big(\sum_i \bar x_i\,dx_i - \tfrac1H\sum_i\bar x_i\;\sum_j dx_j -
-#    \tfrac1H\sum_i\bar x_i\hat x_i\;\sum_j\hat x_j\,dx_j\Big)$$
+# 3. The loss changes by $dL = \sum_i g_i\,d\hat x_i$. The two sums inside are numbers; $g_i$ goes past them:
+#    $$dL = r\Big(\sum_i g_i\,dx_i - \tfrac1H\sum_i g_i\;\sum_j dx_j -
+#    \tfrac1H\sum_i g_i\hat x_i\;\sum_j\hat x_j\,dx_j\Big)$$
 # 4. Call the first $i$ a $j$, and take $dx_j$ out: what stands before it is $\partial L/\partial x_j$.
 # </details>
 #
-# $$\boxed{\;\frac{\partial L}{\partial x_j} = r\,\Big(\bar x_j - \tfrac1H\sum_i \bar x_i - \hat x_j\, \tfrac1H\sum_i \bar x_i\hat x_i\Big)\;} \tag{5.6}$$
+# $$\boxed{\;\frac{\partial L}{\partial x_j} = r\,\Big(g_j - \tfrac1H\sum_i g_i - \hat x_j\, \tfrac1H\sum_i g_i\hat x_i\Big)\;} \tag{5.6}$$
 #
 # Read it: take the upstream gradient, remove its part along $(1,…,1)$, remove its part along $\hat x$, scale by $r$.
 # These are the two directions in which the forward pass forgot something. Moving a row along them changes nothing, so
@@ -112,8 +112,8 @@ print("Σ dx     of each row:", dx.sum(axis=-1).round(14))
 print("Σ dx·x̂   of each row:", (dx * cache.x_hat).sum(axis=-1).round(12))
 
 # %% [markdown]
-# The picture of (5.6): the Jacobian $\partial\hat x_i/\partial x_j$ of one row of eight: the identity times $r$,
-# with $r/8$ taken off everywhere, and more where two $\hat x$ are large together.
+# The picture of (5.6): the Jacobian $\partial\hat x_i/\partial x_j = r\,(\delta_{ij} - \tfrac18 - \tfrac18\hat x_i\hat x_j)$ of one row
+# of eight. With so few numbers it is far from $r$ times the identity: an $\hat x_i$ of 2 leaves 3/8 of $r$ on the diagonal.
 
 # %%
 from albert_np.plots import matrix
@@ -136,7 +136,7 @@ show(figure, "An 8 by 8 matrix: large positive numbers on the diagonal, small on
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# With $\bar x = \bar y\,w$: $\;r\,(\bar x - \mathrm{mean}(\bar x) - \hat x\,\mathrm{mean}(\bar x\hat x))$.
+# With $g = \bar y\,w$: $\;r\,(g - \mathrm{mean}(g) - \hat x\,\mathrm{mean}(g\hat x))$.
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #

@@ -119,7 +119,7 @@ show(
 # %% [markdown]
 # ## 3. Viterbi's algorithm
 #
-# Trying $2^{n-1}$ paths is out of the question; a sentence of 100 characters has $10^{29}$ of them. But a path to place
+# Trying $2^{n-1}$ paths is out of the question; a sentence of 100 characters has $2^{99} \approx 6\cdot10^{29}$ of them. But a path to place
 # $j$ has a last edge. It comes from some place $i$, and what stands before $i$ does not care what follows:
 #
 # $$\text{score of a path to } j \;=\; \text{score of its part up to } i \;+\; s_{c_i … c_{j-1}} \tag{6.3}$$
@@ -138,7 +138,11 @@ show(
 #
 # $$s_{\text{unknown}} = \min_v s_v - 10 \tag{6.6}$$
 #
-# so it is used only where nothing else fits. **Ties** are broken by order: the first path found is kept.
+# The edge is there only for a character that is no piece by itself, and then it competes like any other. Mostly it wins
+# only where nothing else fits, but not always. Say "xy" and "y" score −12, "yyyy" −1, and "x" is no piece, so unknown: −22.
+# "xyyyy" could be cut without the unknown, xy · y · y · y, for −48; x · yyyy has −23 and wins.
+#
+# **Ties** are broken by order: the first path found is kept.
 
 # %% [markdown]
 # ## 4. Your turn: the best cut  (difficulty 3 of 5, 15 minutes)
@@ -297,7 +301,8 @@ print("ALBERT:     ", with_years.tokenize("In 2012, the release"))
 print("and 9,000:  ", with_years.tokenize("9,000"))
 
 # %% [markdown]
-# The rule looks at the *end* of a piece. In "9,000" the comma is inside, and stays wherever Unigram put it.
+# The rule looks at the end of a *piece*, wherever in a number that piece stands: the "2," of "2,000" is taken apart too. Here
+# "9," is no piece, so there was nothing to undo. Only a comma *inside* a piece would stay: "9,000", if it were one.
 
 # %% [markdown]
 # ## 7. The row that the model reads

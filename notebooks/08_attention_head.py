@@ -1,8 +1,7 @@
 # %% [markdown]
 # # 08 · One attention head
 #
-# **60 minutes.** You need: notebook 03 (matrix products and their gradients), 04 (softmax), 07 (embeddings). You will be
-# able to
+# **60 minutes.** You need: notebook 03 (matrix products and their gradients), 04 (softmax). You will be able to
 #
 # * compute what one head does, for two tokens on paper and for any number in three lines,
 # * say why scores are divided by $\sqrt D$, and show it,
@@ -133,7 +132,8 @@ show(
 # %% [markdown]
 # The dots lie at one height: $1/\sqrt D$ makes heads of any width start alike. The right picture says why a sharp start
 # is bad. The slope of a weight by its own score is $p(1-p)$ (notebook 04). Where one weight is near 1 and the others
-# near 0, every such slope is near 0, and hardly any gradient comes through.
+# near 0, every such slope is near 0, and hardly any gradient comes through to *that* query's scores. Section 7 counts over
+# many queries.
 
 # %% [markdown]
 # ## 3. Your turn: forward  (difficulty 2 of 5, 10 minutes)
@@ -336,9 +336,24 @@ dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
 print("dkey of key 4   :", (dscores.T @ query / np.sqrt(4))[4].round(3))
 
 # %% [markdown]
-# **…the scale is left out of backward alone?** Then dquery and dkey are $\sqrt D$ too large, with every direction right,
-# and dvalue is right. The loss still falls: for plain gradient descent it is another learning rate for two of the three
-# maps, and an optimizer that divides by the gradient's own size hides even that. Only a comparison of values sees it.
+# **…the scale is left out of backward alone?** Then dquery and dkey are $\sqrt D$ too large, with the right directions, and
+# dvalue is right. But what flows on to the tokens is the *sum* of three paths, $\bar x = \bar Q W_Q + \bar K W_K + \bar V W_V$, and
+# there two of the three count $\sqrt D$ times as much as they should:
+
+# %%
+x, maps = rng.normal(size=(64, 256)), rng.normal(size=(3, 64, 256)) / 16  # (T, H) and (3, D, H)
+_, wide = attention_forward(*(x @ weight.T for weight in maps), mask=None)
+gradients = attention_backward(rng.normal(size=(64, 64)), wide)
+by_query, by_key, by_value = (gradient @ weight for gradient, weight in zip(gradients, maps, strict=True))
+right, wrong = by_query + by_key + by_value, 8 * (by_query + by_key) + by_value  # √D = 8
+lengths = np.linalg.norm(right), np.linalg.norm(wrong)
+print(
+    f"dx, wrong and right: cosine {(right * wrong).sum() / np.prod(lengths):.2f}, lengths as {lengths[1] / lengths[0]:.1f} : 1"
+)
+
+# %% [markdown]
+# The direction is wrong too, in every layer below, though still downhill. The loss falls, and an optimizer that divides by
+# the gradient's own size hides most of the rest. Only a comparison of values sees it.
 #
 # **…the scale is left out of both?** Then the gradient is right, and the head is badly started. How much of the
 # gradient still arrives at the scores of a wide head?
@@ -351,9 +366,15 @@ for name, factor in (("divided by √D", 1.0), ("not divided", np.sqrt(D))):
     _, wide = attention_forward(query * factor, key, value, mask=None)
     probs, dprobs = wide.softmax.probs, dcontext @ value.T
     dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
-    print(
-        f"{name:14} median of a row's largest weight {np.median(probs.max(-1)):.3f}, of |dscores| {np.median(abs(dscores)):.1e}"
-    )
+    rows = np.linalg.norm(dscores, axis=-1)  # (T,), how much gradient each query's scores receive
+    print(f"{name:14} median of a row's largest weight {np.median(probs.max(-1)):.3f}; of dscores, length of a row:")
+    print(f"{'':14} shortest {rows.min():.0e}, median {np.median(rows):.0e}, longest {rows.max():.0f}", end="")
+    print(f", root mean square {np.sqrt((rows**2).mean()):.1f}")
+
+# %% [markdown]
+# On the whole two thirds of the gradient are still there (root mean square). What changes is where it arrives. Undivided, most
+# queries are sure of one key, and the median one gets hundreds of times less than it would; the few that hesitate between
+# two keys get nearly all that there is.
 
 # %% [markdown]
 # ## Three questions

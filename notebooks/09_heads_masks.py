@@ -196,6 +196,7 @@ print("probabilities:   ", softmax_forward(np.array([2.0, 1.0, 3.0 + low]))[0])
 from albert_np.course.figures import key_gradients_figure
 
 query, key, value, dcontext = rng.normal(size=(4, 1, N, T, D))
+dcontext[:, :, -1] = 0  # nobody reads what the [PAD] query answers
 _, cache = attention_forward(query, key, value, mask)
 _, dkey, dvalue = attention_backward(dcontext, cache)
 lengths = [np.linalg.norm(gradient[0], axis=-1) for gradient in (dkey, dvalue)]  # (N, T)

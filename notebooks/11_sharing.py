@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 11 · Sharing across layers and groups
 #
-# **60 minutes.** You need: notebook 02 (finite differences), 10 (the encoder layer). You will be able to
+# **90 minutes.** You need: notebook 02 (finite differences), 10 (the encoder layer). You will be able to
 #
 # * derive the gradient of a weight that is used many times, and see why it is a sum,
 # * accumulate it through a stack of layers, with or without groups,
@@ -390,14 +390,37 @@ show(
 )
 
 # %% [markdown]
+# Is a difference of half a point large? All eight models sit the *same* exam, and the models of one seed met the same batches
+# in the same order. So what is hard or easy about either is common to them, and drops out of a difference seed by seed:
+
+# %%
+from albert_np.study.experiments import paired_differences
+
+
+def against_first(result):
+    """Print how far each variant is from the first, seed by seed: mean and its standard error, in points."""
+    first, *others = result["variants"]
+    for variant in others:
+        told = paired_differences(first["runs"], variant["runs"])["measures"]
+        mlm, sop = (told[measure] for measure in ("mlm_accuracy", "sop_accuracy"))
+        print(f"{variant['name']:17} less {first['name']}:", end=" ")
+        print(f"MLM {mlm['mean'] * 100:+5.2f} ± {mlm['error'] * 100:.2f},", end=" ")
+        print(f"SOP {sop['mean'] * 100:+5.2f} ± {sop['error'] * 100:.2f}")
+
+
+against_first(ablation)
+
+# %% [markdown]
+# The errors are small, and not to be trusted far: each is made of two numbers. (In notebook 13 two seeds of *one* variant
+# differ by 0.4 points of MLM accuracy.)
+#
 # **What agrees.** Sharing everything costs something: half a point of MLM accuracy against sharing nothing, with less than
 # half of the parameters. Both seeds say so.
 #
 # **What does not.** In the paper nearly all of the loss comes from sharing the FFN, and sharing the attention is free.
-# Here either alone costs little, and both together half a point. Which of the two costs more, our figures cannot say: they
-# are 0.1 points apart. Two seeds of this experiment are even closer to each other, but that is luck: in the one of
-# notebook 13 two seeds of *one* variant differ by 0.4. The SOP column says nothing at all: seeds differ by more than
-# variants do.
+# Here either alone costs little, and both together half a point. Which of the two costs more, two seeds cannot say: 0.1
+# points lie between them. And the SOP column would have it that sharing nothing is *worse* than sharing all. Of two pairs of
+# seeds alone that is not to be believed: with so few, differences of several errors come up by chance.
 #
 # Why might the paper's effect be missing? A conjecture: after 1,000 updates our models know common words and little else.
 # What an FFN of its own could store in each step, nobody has needed yet.
@@ -406,7 +429,8 @@ show(
 # ## 7. More steps of the same layer
 #
 # With sharing, depth costs no parameters: apply the layer more often. The paper did, with ALBERT-large, and gained up to
-# 24 steps (table 11). Here are 1, 2, 4 and 8 steps of one layer, trained by one recipe.
+# 24 steps (table 11). But its deeper models did not begin at random weights: from three layers on, each went on from the
+# weights of the one before it in the table. Here are 1, 2, 4 and 8 steps of one layer, each from the start and all by one recipe.
 #
 # **Predict**: which is best after 1,000 updates, and is any worse than a single step?
 
@@ -424,8 +448,8 @@ for variant in deeper["variants"]:
     print(f"  {variant['name']:8}", *[f"{length:6.2f}" for length in variant["runs"][0]["distances"]["l2"]])
 
 # %% [markdown]
-# **What agrees.** A second step helps to tell the order: by four points of SOP accuracy, where two seeds differ by up to
-# 2.4. (The paper's four rows are 1, 3, 6 and 12 steps.)
+# **What agrees.** A second step probably helps to tell the order: by 2.6 points of SOP accuracy with one seed, by 5.5 with the
+# other. (The paper's four rows are 1, 3, 6 and 12 steps.)
 #
 # **What does not.** All the rest. A second step brings nothing for MLM; four steps are half a point worse (so a part of the
 # loss in section 6 may be due to this recipe, not to sharing); and with eight the models have learned nothing. Both seeds
@@ -437,7 +461,8 @@ for variant in deeper["variants"]:
 # the same highest learning rate, but with 1,200 updates of warm-up (notebook 14) where ours had 100; and it learned. We
 # also trained eight steps once with half the learning rate, and once with 500 updates of warm-up: both learn, and get 13
 # and 14 % of the masked tokens. So read the table as: *with one recipe for all, and little training, depth does not
-# pay*. That deeper models overtake the others with longer training, as in the paper, is a conjecture.
+# pay*. Whether deeper models overtake the others with longer training, or when they go on from a shallower one as in the
+# paper, we have not tried.
 
 # %% [markdown]
 # ## 8. Checks

@@ -435,8 +435,9 @@ print("MLM loss without labels is 0:", model(**nothing).mlm_loss == 0)
 # <details><summary>Answers</summary>
 #
 # 1. $H E + E + 2E + V$ = 768 · 128 + 3 · 128 + 30,000 = 128,688. With a decoder of its own, V · E = 3,840,000 more.
-# 2. Yes. The lookup never reaches it, but the decoder pushes it away from every $n_r$, a little at each update. So
-#    do all rows of words that never occur, in nearly the same direction.
+# 2. Yes, in two ways. The decoder pushes it away from every $n_r$, a little at each update, and so it does with all words
+#    that never occur, in nearly the same direction. And the lookup reaches it where masking puts it in as the random piece
+#    (13.8), one in ten of the masked places: rarely, but not never.
 # 3. The pooler or the SOP head gets no gradient (look at `model.grads`); or the labels do not fit the data, for
 #    instance swapped pairs that are labelled 0. Or it is simply early: order is harder to see than frequent words.
 # </details>

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 13 · n-gram masks and SOP pairs
 #
-# **60 minutes.** You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two heads). You will be able to
+# **90 minutes.** You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two heads). You will be able to
 #
 # * turn plain text into the two questions that ALBERT is trained on,
 # * draw span lengths with probability in proportion to $1/n$, and replace tokens 80 / 10 / 10,
@@ -95,8 +95,9 @@ show(
 )
 
 # %% [markdown]
-# The last rule is no invention. An early version of the original script had the weights the wrong way round, and no
-# error told anybody (google-research#79). A histogram does.
+# Something like the last rule was once real. With its switch `favor_shorter_ngram` on, the original script turned the weights
+# $1/n$ round, to 2 : 3 : 6, and so favoured the *longer* ones (google-research/google-research#79, #136). No error told
+# anybody. A histogram does.
 #
 # ## 3. Your turn: the length of a span  (difficulty 2 of 5, 10 minutes)
 #

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 17 · Pretrain a small ALBERT
 #
-# **60 minutes.** You need: notebooks 11 to 15, and (2.4) for the errors of finite differences. You will be able to
+# **120 minutes.** You need: notebook 02 (the errors of finite differences), 11 to 15. You will be able to
 #
 # * train an ALBERT on real prose, which is harder than the world of notebook 15,
 # * find many bugs before the first update, and most of the others with a single batch,
@@ -702,7 +702,7 @@ assert np.array_equal(resumed.params.flat, through.params.flat)
 
 # %% [markdown]
 # Exactly 0. The released ALBERT models come without moments, so nobody can go on with their training as if nothing had
-# happened (google-research/albert#20); one can only start a new run from their weights, with a new warm-up.
+# happened (google-research/albert#17); one can only start a new run from their weights, with a new warm-up.
 #
 # ## 10. Checks
 #
@@ -769,8 +769,8 @@ print(f"the entropy of the text's words, were each a piece of its own: {entropy(
 # and more on a larger one with more different words. So such a run is most likely not stuck anywhere; it is on the
 # plateau. Measure $J$. If it grows, wait. If it does not, lower the rate or warm up for longer.
 #
-# Those who change the batch should scale the rate by its root (14.12); a loss that explodes is often one that was not
-# scaled (google-research/albert#111). As a rule between models it has its limits: from the paper's 0.00176 at 4,096
+# Those who change the batch should scale the rate by its root (14.12); a loss that explodes may be one that was not
+# scaled (google-research/albert#29: a lower rate mended it). As a rule between models it has its limits: from the paper's 0.00176 at 4,096
 # sequences it would make 0.00011 at our 16, less than the rate that was too low here. A small model takes more.
 #
 # A third question is about the factorisation (brightmart/albert_zh#8). Word embeddings leave a LayerNorm with entries

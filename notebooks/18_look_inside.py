@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 18 · Look inside
 #
-# **60 minutes.** You need: notebook 09 (heads and masks), 11 (a weight that is used many times), 12 (the MLM head).
+# **150 minutes.** You need: notebook 09 (heads and masks), 11 (a weight that is used many times), 12 (the MLM head).
 # You will be able to
 #
 # * measure what a trained model does, step by step and head by head, with a control beside every number,
@@ -199,9 +199,21 @@ show(
 )
 
 # %% [markdown]
-# The shape is that of the controls: falling where the layer is shared, level where it is not. Training sets the
-# height, and makes the unshared curves less even. So what figure 1 shows is true, and it is mostly a fact about
-# sharing, not about learning.
+# In the miniature the shape is that of the controls: falling where the layer is shared, level where it is not. Training sets
+# the height, and makes the unshared curves less even. And at a released size? ALBERT-base with random weights costs a few
+# seconds, with its one layer and with twelve:
+
+# %%
+ids = np.random.default_rng(0).integers(5, 30_000, (1, 32))
+for label, groups in (("one layer", 1), ("twelve layers", 12)):
+    base = anp.AlbertModel(anp.AlbertConfig.preset("base-v2", num_hidden_groups=groups), seed=0).eval()
+    states = base(ids, output_hidden_states=True).hidden_states
+    print(f"base-v2, random, {label:14} L2", *(f"{x:5.1f}" for x in distances_of(states, np.ones_like(ids))["l2"]))
+
+# %% [markdown]
+# Before any training, the shared layer's curve already falls smoothly, from 22 to 4, and the unshared one's stays level
+# near 11 after its first step. So a smooth curve by itself is no evidence of what training did: sharing alone gives one. That is all these controls
+# can say. How much of the paper's figure 1, of *trained* large models, is due to sharing, only trained weights can tell.
 #
 # ## 3. More steps, fewer steps
 #
@@ -340,8 +352,8 @@ for word in ("string", "true", "returns", "two", "is", "file"):
 
 # %% [markdown]
 # *true* has *false* beside it, *is* has *are* and *was*, *returns* has *return*, with cosines that chance does not
-# reach. They are not words of the same meaning (true and false!) but words that stand in the same places; that is all
-# a masked word can teach. And beside them stand neighbours that look odd, with cosines of 0.4 and more. Two trained
+# reach. They are not words of the same meaning (true and false!) but words that stand in the same places; more
+# this little training has not taught. And beside them stand neighbours that look odd, with cosines of 0.4 and more. Two trained
 # rows have a cosine above 0 on average, for they have a direction in common; so chance now comes higher than 0.34.
 #
 # Now sentences with a hole. The answer after each step, by (18.5): in the trained model and in the random one. The

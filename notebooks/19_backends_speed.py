@@ -528,4 +528,4 @@ for name, scale in {"math.sqrt(2 / math.pi)": math.sqrt(2 / math.pi), "np.sqrt(2
 # 3. The missing `synchronize()`: the clock saw the queueing, not the work.
 # </details>
 #
-# This was the last notebook. The labs start from here: change something, and measure what it does.
+# Next: 20, a walk through every op of a pass, in the browser.

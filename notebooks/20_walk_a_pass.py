@@ -281,3 +281,5 @@ print("copies without a sum:", [stop["block"][0] for stop in lost if stop["phase
 # In today's models the walk is the same, only longer: GPT and Llama add a mask that looks back only, RMSNorm for LayerNorm
 # and a gate in the feed-forward part. Their frameworks keep the same tape and go back along it; it is called reverse-mode
 # automatic differentiation, and each rule in it is a pair like ours.
+#
+# This was the last notebook. `albert-np labs` lists exercises without solutions, for who wants to go on.

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from albert_np.course.report import CheckFailed, CheckReport, Finding, equal, holds, self_check
-from albert_np.course.verification import cases, upstream, verify_op
+from albert_np.course.verification import cases, committed_model, upstream, verify_op
 from albert_np.files import whole_folder
 from albert_np.study import data_folder, shipped_folder
 
@@ -20,6 +20,7 @@ __all__ = [
     "CheckReport",
     "Finding",
     "cases",
+    "committed_model",
     "copy_notebooks",
     "data_folder",
     "equal",

@@ -1,4 +1,6 @@
-"""Three checks of an op in a notebook: finite differences, committed PyTorch values, live PyTorch."""
+"""Three checks of an op in a notebook: finite differences, committed PyTorch values, live PyTorch; and a whole
+model with its committed values.
+"""
 
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from albert_np import ops
+from albert_np.config import AlbertConfig
 from albert_np.course.report import CheckReport, Finding, differences, equal, left_out, self_check
-from albert_np.gradcheck import Case, op_cases
+from albert_np.gradcheck import Case, op_cases, randomize
+from albert_np.model import AlbertModel
 
-__all__ = ["VALUES", "cases", "drawn_cases", "live_results", "verify_op"]
+__all__ = ["VALUES", "cases", "committed_model", "drawn_cases", "live_results", "verify_op"]
 
 VALUES = Path(__file__).with_name("torch_values.npz")  # made by tests/reference/make_course_values.py
 
@@ -73,6 +77,28 @@ def verify_op(
             yield _one("live PyTorch", _compared(ours, live_results(case)))
 
     return verify(forward or case.forward, backward or case.backward)
+
+
+def committed_model() -> tuple[AlbertModel, Arrays, Arrays]:
+    """Return a tiny model in float64, inputs, and what Hugging Face's ALBERT in PyTorch makes of them.
+
+    The last is named as in `gradcheck.model_results`: every output, hidden state, attention and gradient.
+    """
+    with np.load(VALUES) as file:
+        inputs, expected = (
+            {key.split("/")[2]: file[key] for key in file.files if key.startswith(f"model/{kind}/")}
+            for kind in ("argument", "value")
+        )
+    config = AlbertConfig(
+        vocab_size=13,
+        embedding_size=5,
+        hidden_size=8,
+        num_attention_heads=2,
+        intermediate_size=12,
+        max_position_embeddings=6,
+        num_hidden_layers=2,
+    )
+    return randomize(AlbertModel(config, dtype="float64")), inputs, expected
 
 
 def _one(kind: str, found: Iterable[Finding]) -> Finding:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from albert_np import ops
-from albert_np.course import cases, verify_op
+from albert_np.course import cases, committed_model, verify_op
+from albert_np.gradcheck import compare_results, model_results
 
 ROOT = Path(__file__).parents[2]
 LESSONS = sorted(path.stem[-2:] for path in (ROOT / "notebooks" / "solutions").glob("lesson*.py"))
@@ -107,6 +108,47 @@ def test_an_own_backward_is_verified_in_the_place_of_the_packages():
     assert first_failure(wrong).startswith("finite differences")
     with pytest.raises(ValueError, match="'sofmax' is no op of the course; there are embedding"):
         verify_op("sofmax")
+
+
+def _numbers(text):
+    """The notebooks that a text names: "02, 11–13" and "02 (…), 11 to 13" are 02, 11, 12, 13."""
+    text = re.sub(r"\([^)]*\)", "", text)
+    spans = re.findall(r"\b(\d\d)(?:(?:–| to )(\d\d))?\b", text)
+    return {f"{n:02}" for first, last in spans for n in range(int(first), int(last or first) + 1)}
+
+
+def _needed():
+    """Notebook → the notebooks that it needs, by its row in the course's README."""
+    rows = re.findall(r"^\| (\d\d) \| [^|]+ \| ([^|]+) \|", README.read_text(encoding="utf-8"), re.M)
+    return {number: _numbers(needs) for number, needs in rows}
+
+
+README = ROOT / "notebooks" / "README.md"
+
+
+def test_readme_and_headers_agree_on_what_a_notebook_needs():
+    headers = {
+        path.stem[:2]: re.search(r"You need: (.*?)You\s(?:# )?will", path.read_text(encoding="utf-8"), re.S)[1]
+        for path in (ROOT / "notebooks").glob("[0-9]*.py")
+    }
+    assert _needed() == {number: _numbers(header) for number, header in headers.items()}
+
+
+def test_no_shorter_way_skips_what_it_needs():
+    ways = README.read_text(encoding="utf-8").partition("Shorter ways:")[2].partition("\n\n")[0].split("**")
+    first, *others = [_numbers(way) for way in ways[2::2]]
+    assert first
+    assert len(others) == 2
+    needed = _needed()
+    for way in (first, *(first | other for other in others)):
+        assert not {n: needed[n] - way for n in way if needed[n] - way}
+
+
+def test_the_committed_model_agrees_with_the_package():
+    model, inputs, expected = committed_model()
+    rows = compare_results(model_results(model, inputs), expected, 1e-10)
+    assert len(rows) > 30
+    assert all(row.ok for row in rows), [row for row in rows if not row.ok]
 
 
 ANCHOR = re.compile(r"notebook (\d\d), eq\. ([\d., andto]+\d)")

@@ -38,7 +38,7 @@ def unbroadcast_figure(dy: Any) -> Figure:
         arrow(ax, (j + 0.5, m + 0.05), (j + 0.5, m + 1.15))
     ax.text(n / 2, -0.25, f"dy ({m}, {n})", ha="center", fontsize=10)
     ax.text(n + 1.7, -0.25, f"dcolumn ({m}, 1)", ha="center", fontsize=10, color=COLOURS["blue"])
-    ax.text(n + 0.15, m + 1.7, f"drow (1, {n})", va="center", fontsize=10, color=COLOURS["vermillion"])
+    ax.text(n + 0.15, m + 1.7, f"drow ({n},)", va="center", fontsize=10, color=COLOURS["vermillion"])
     ax.text(n + 2.35, m / 2, "sum along each row", va="center", fontsize=9)
     ax.text(n / 2, m + 2.65, "sum down each column", ha="center", fontsize=9)
     ax.set(xlim=(-0.1, n + 5), ylim=(m + 2.8, -0.7))
