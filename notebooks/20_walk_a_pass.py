@@ -38,7 +38,7 @@ walk
 # Three walks to take, each with a question to answer on the way:
 #
 # 1. **Forward to "step 3 · softmax".** Go along the row [MASK] of either head: which word does the masked place look at most?
-# 2. **Press M at the last LayerNorm of step 1.** Add up a row of `dx` in your head, roughly. Why must it be nothing (5.6)?
+# 2. **Press M at the last LayerNorm of step 1.** Add up a row of `dx` in your head, roughly. Why must it be nothing (5.7)?
 # 3. **Back to "step 2 · widen", `dweight`, tab "Sums".** Which of the three steps says most about this weight?
 
 # %% [markdown]
