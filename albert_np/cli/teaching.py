@@ -76,6 +76,8 @@ def experiment(
         return
     if kept and (steps or seeds or change):
         raise click.UsageError("--kept trains nothing: do not give --steps, --seeds or --with with it")
+    if name == "change" and change is None and not kept:
+        raise click.UsageError("change tries a change of your own: give it with --with FILE")
     changes = None if change is None else ChangeFile.read(change)
     if output is not None:
         if output.exists():

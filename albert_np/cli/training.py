@@ -56,7 +56,7 @@ def _draw_losses(output: Path) -> None:
 
 @click.command()
 @click.option("--output", type=click.Path(path_type=Path), default=Path("runs/quickstart"), show_default=True)
-@click.option("--steps", type=COUNT, help="Updates; fewer make it shorter and worse.")
+@click.option("--steps", type=COUNT, help="Updates on English; fewer make it shorter and worse.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @reports_errors
@@ -101,7 +101,10 @@ def _learn_world(seed: int) -> Any:
 
         def show(moment: Any, exam: Any) -> None:
             loss = f"loss {moment.loss:.2f} (the best there is: {exam.loss:.2f})"
-            progress.update(task, completed=moment.step, figures=f"{loss}  right {percent(moment.accuracy)}")
+            figures = f"{loss}  right {percent(moment.accuracy)}"
+            progress.update(task, completed=moment.step, figures=figures)
+            if moment.step % 100 == 0 and not console.is_terminal:
+                console.print(f"update {moment.step:>4}  {figures}", soft_wrap=True)
             for name, share in moment.skills.items():
                 if share >= MASTERED and name not in known:
                     known.add(name)

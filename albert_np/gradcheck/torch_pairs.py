@@ -214,5 +214,7 @@ def _called(function: Any, tensors: Mapping[str, Any], fixed: Mapping[str, Any])
         if tensors[name].shape != parameter.shape:
             raise ValueError(f"{name} has shape {tuple(tensors[name].shape)}, the module's {tuple(parameter.shape)}")
     arguments = tuple(x for name, x in tensors.items() if name not in parameters)
-    own = {name: tensors[name] for name in parameters}
+    dtype = next(iter(tensors.values())).dtype
+    buffers = {n: b.to(dtype, copy=True) if b.is_floating_point() else b.clone() for n, b in function.named_buffers()}
+    own = {name: tensors[name] for name in parameters} | buffers
     return torch.func.functional_call(function, own, arguments, dict(fixed))

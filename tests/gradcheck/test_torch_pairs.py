@@ -303,3 +303,16 @@ def test_oracles_that_do_not_fit_are_told():
         assert_against_torch(ops.tanh_forward, lambda dy, cache: dy[0], torch.tanh, {"x": X})
     with pytest.raises(ValueError, match="must return the gradient of x, not None: is a `return` missing"):
         assert_against_torch(ops.tanh_forward, lambda dy, cache: None, torch.tanh, {"x": X})
+
+
+def test_a_module_with_buffers_is_an_oracle_too_and_keeps_its_own():
+    module = nn.BatchNorm1d(4).eval()  # in float32: mean 0, variance 1
+    inputs = {"x": X, "weight": np.arange(4.0), "bias": np.ones(4)}
+    scale = 1 / np.sqrt(1 + module.eps)
+    assert_against_torch(
+        lambda x, weight, bias: (x * scale * weight + bias, (x, weight)),
+        lambda dy, cache: (dy * scale * cache[1], (dy * scale * cache[0]).sum(axis=0), dy.sum(axis=0)),
+        module,
+        inputs,
+    )
+    assert module.running_mean.dtype == torch.float32

@@ -296,3 +296,9 @@ def test_a_wrong_call_gets_one_clear_line_and_status_2(arguments, message):
     result = call(*arguments)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_the_experiment_on_a_change_wants_one():
+    call = CliRunner().invoke(main, ["experiment", "change"])
+    assert call.exit_code == 2
+    assert "give it with --with FILE" in call.stderr
