@@ -51,7 +51,7 @@ def read_roster(path: str | Path) -> dict[str, Student]:
             raise ValueError(f"{path}, line {line}: the id {student.id!r} stands there twice")
         students[student.id] = student
     if not students:
-        raise ValueError(f"{path} lists nobody")
+        raise ValueError(f"{path} has nobody in it")
     return students
 
 
@@ -65,6 +65,8 @@ def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[
     reader = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
     try:
         names = [name.strip().lower() for name in next(reader, [])]
+        if not any(names):
+            raise ValueError(f"{path} has nothing in its first line, which names the columns: {', '.join(needed)}")
         if missing := [name for name in needed if name not in names]:
             raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {', '.join(names)}")
         return [
