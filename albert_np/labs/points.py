@@ -3,7 +3,7 @@
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,24 +108,27 @@ class Lab:
         return [exercise for exercise in self.exercises if isinstance(exercise, Exercise)]
 
 
-class _Read(dict[str, Any]):
+class _Read(Mapping[str, Any]):
     """Somebody's own numbers, and which of them were looked up."""
 
     def __init__(self, numbers: Numbers) -> None:
-        super().__init__(numbers)
+        self._numbers = numbers
         self.names: dict[str, None] = {}
 
     def __getitem__(self, name: str) -> Any:
+        value = self._numbers[name]
         self.names[name] = None
-        return super().__getitem__(name)
+        return value
 
-    def get(self, name: str, default: Any = None) -> Any:
-        self.names.update({name: None} if name in self else {})
-        return super().get(name, default)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
     def said(self) -> str:
         """Return the numbers that were looked up, as one tells their owner; "" without any."""
-        own = ", ".join(f"{name} = {self[name]}" for name in self.names)
+        own = ", ".join(f"{name} = {self._numbers[name]}" for name in self.names)
         return f"Your own numbers count here: {own}." if own else ""
 
 
