@@ -65,10 +65,9 @@ def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[
     reader = csv.reader(io.StringIO(text), delimiter=max(",;\t", key=header.count))
     try:
         names = [name.strip().lower() for name in next(reader, [])]
-        if not any(names):
-            raise ValueError(f"{path} has nothing in its first line, which names the columns: {', '.join(needed)}")
         if missing := [name for name in needed if name not in names]:
-            raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {', '.join(names)}")
+            has = ", ".join(filter(None, names)) or "none"
+            raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {has}")
         return [
             (reader.line_num, dict(zip(names, map(_unguarded, row), strict=False)))
             for row in reader
