@@ -21,7 +21,7 @@
 #
 # A part is a pair of functions, as everywhere in `albert_np`: `part_forward` returns y and a cache, `part_backward(dy, cache)`
 # the gradients of the arrays, in the order of forward's arguments. `change()` says where it belongs and which parameters it
-# has of its own: name → (shape, start). Shapes are made of numbers and of the letters below; `start` is the number that a
+# has of its own: name → (shape, start). Shapes are made of numbers and of the letters below, `()` being one number; `start` is the number that a
 # parameter is filled with, or `None` for small random ones. Own parameters are passed after the arrays, before all else.
 #
 # | part | forward without own parameters |
@@ -46,6 +46,12 @@
 #
 # ```sh
 # albert-np experiment change --with change.py --seeds 3 --output change.json     # both models, on equal seeds
+# ```
+#
+# `change.py` holds your functions and, as its last line, the same call without `with`, so that it holds for all that follows:
+#
+# ```python
+# swap(attention=(part_forward, part_backward, change()["parameters"]))    # with a schedule: swap(…, schedule=change()["schedule"])
 # ```
 #
 # Two seeds of one model differ by about 0.01 nats after 1,000 updates; three pairs show a difference of about 0.03.

@@ -61,13 +61,18 @@ lion = LAB.exercise("lion_step", "Lion: one step")
 def _lion_arguments(answer: Answer, shape: tuple[int, ...], decay: float = 0.1) -> dict[str, Any]:
     rng = answer.rng
     g = rng.normal(size=shape)
+    beta1 = float(rng.choice([0.8, 0.9, 0.95]))
     against = -g * 10 ** rng.uniform(-2.7, 1.7, shape)  # momentum against the gradient: which wins depends on the betas
+    m = np.where(rng.random(shape) < 0.9, against, -against)
+    # For every second number the old momentum wins, or loses, by so little that a new one would not.
+    tie, place = -g * (1 - beta1) / beta1, np.arange(g.size).reshape(shape) % 4
+    near = rng.uniform(0.003, 0.02, shape) * np.where(place == 0, 1, -1)
     return {
         "w": rng.normal(size=shape),
         "g": g,
-        "m": np.where(rng.random(shape) < 0.9, against, -against),
+        "m": np.where(place < 2, tie * (1 + near), m),
         "lr": float(rng.uniform(0.001, 0.01)),
-        "beta1": float(rng.choice([0.8, 0.9, 0.95])),
+        "beta1": beta1,
         "beta2": float(rng.choice([0.98, 0.99, 0.995])),
         "decay": decay,
     }
@@ -87,6 +92,9 @@ def _look_lion(answer: Answer, name: str, got: Any, given: Mapping[str, Any]) ->
         "the momentum has no say in the sign.": g,
         "the sign is that of the new momentum, which β2 mixes; β1 mixes the direction, from the old one.": (
             beta2 * m + (1 - beta2) * g
+        ),
+        "β1 mixes the new momentum with the gradient, and should mix the old one.": (
+            beta1 * (beta2 * m + (1 - beta2) * g) + (1 - beta1) * g
         ),
         "β1 is the share of the gradient in the sign, and should be that of the momentum.": beta1 * g + (1 - beta1) * m,
     }

@@ -121,12 +121,12 @@ def _defaults(name: str, rng: np.random.Generator, hidden: int, inner: int) -> d
 
 
 def _drawn(rng: np.random.Generator, parameter: Parameter, known: Mapping[str, int]) -> Any:
-    """Return values around those that the parameter starts from."""
+    """Return values around those that the parameter starts from: an array, of no axes for the shape ()."""
     shape = tuple(size if isinstance(size, int) else known[size] for size in parameter.shape)
     if parameter.start is None:
-        return rng.normal(0, 0.5, shape)
+        return np.asarray(rng.normal(0, 0.5, shape))
     spread = rng.uniform(-1, 1, shape)
-    return 0.3 * spread if parameter.start == 0 else parameter.start * (1 + 0.2 * spread)
+    return np.asarray(0.3 * spread if parameter.start == 0 else parameter.start * (1 + 0.2 * spread))
 
 
 class _Way:
@@ -301,7 +301,7 @@ def _model(change: Change, rng: np.random.Generator, steps: int, dtype: str = "f
     for name, weight in model.params.items():
         own = _own(change, name)
         drawn = rng.normal(0, 0.3, weight.shape) + (weight if weight.ndim == 1 else 0)
-        weight[...] = drawn if own is None else _drawn(rng, own, {**known, "W": weight.shape[-1]})
+        weight[...] = drawn if own is None else _drawn(rng, own, {**known, "W": weight.shape[-1] if weight.ndim else 1})
     return model
 
 
@@ -345,7 +345,7 @@ def _expect_direction(model: Any, batch: Any, gradients: Any, rng: np.random.Gen
     flat = model.params.flat
     direction, before = rng.standard_normal(flat.shape), flat.copy()
     claimed, slope = float(gradients @ direction), np.nan
-    for step in (STEP / 10, STEP / 40):
+    for step in (STEP / 10, STEP / 40, 1e-6, 1e-8):  # the last for what is near a kink
         terms = []
         for shift in (1, -1, 2, -2):
             flat[...] = before + shift * step * direction

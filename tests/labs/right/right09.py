@@ -47,6 +47,43 @@ def swish_of_one(rng):
     return (x, np.ones(1)), (x, "silu")
 
 
+def one_swish():
+    return {"part": "activation", "parameters": {"beta": ((), 1.5)}}
+
+
+def one_swish_backward(dy, cache):
+    dx, dbeta = SWISH[1](dy, cache)
+    return dx, dbeta.reshape(())
+
+
+def one_swish_of_one(rng):
+    x = rng.standard_normal((2, 3, 4))
+    return (x, np.array(1.0)), (x, "silu")
+
+
+def prelu():
+    return {"part": "activation", "parameters": {"slope": ((1,), 0.25)}}
+
+
+def prelu_of_each():
+    return {"part": "activation", "parameters": {"slope": (("I",), 0.25)}}
+
+
+def prelu_forward(x, slope):
+    return np.where(x > 0, x, slope * x), (x, slope)
+
+
+def prelu_backward(dy, cache):
+    x, slope = cache
+    below = (dy * np.minimum(x, 0)).reshape(-1, x.shape[-1]).sum(axis=0)
+    return np.where(x > 0, dy, slope * dy), below if slope.size == x.shape[-1] else below.sum().reshape(1)
+
+
+def prelu_of_zero(rng):
+    x = rng.standard_normal((2, 3, 4))
+    return (x, np.zeros(1)), (x, "relu")
+
+
 def wired():
     return {"part": "wiring", "parameters": WIRED[2], "schedule": [0, 1, 0]}
 
@@ -79,6 +116,9 @@ ANSWERS = [
     (swiglu, *SWIGLU[:2], swiglu_without_a_gate),
     (alibi, *ALIBI, alibi_of_one_place),
     (swish, *SWISH[:2], swish_of_one),
+    (one_swish, SWISH[0], one_swish_backward, one_swish_of_one),
+    (prelu, prelu_forward, prelu_backward, prelu_of_zero),
+    (prelu_of_each, prelu_forward, prelu_backward, prelu_of_zero),
     (wired, *WIRED[:2], wired_without_norms),
     (squared_relu, squared_relu_forward, squared_relu_backward, zero_or_one),
 ]
