@@ -91,8 +91,7 @@ for name, weights in where.items():
 
 # %% [markdown]
 # With first weights every head looks everywhere. The trained one has a head that, in the second step, looks at the subject
-# and at nothing else; and a second head that nearly does. The noun right before the verb, which misled it while it learned
-# (notebook 15), gets hardly anything.
+# and at nothing else; and a second head that nearly does. The noun right before the verb gets hardly anything.
 #
 # ## 3. Is what it looks at needed?
 #
@@ -156,9 +155,10 @@ show(
 )
 
 # %% [markdown]
-# The head that looks at the subject is *not needed for agreement*: without it, every verb agrees. The other head that looks
-# there does as well. Take both away, and the verb has no subject. So "it looks there" and "it is needed" are two things,
-# and a head that costs nothing alone may be one of two that do the same.
+# The head that looks at the subject is *not needed for agreement*: without it, nearly every verb agrees. The other head that
+# looks there does as well. Take both away, and the verb has no subject. So "it looks there" and "it is needed" are two
+# things, and a head that costs nothing alone may be one of two that do the same. Nor is looking there the whole of it: head
+# 1, which hardly does, costs nothing alone, and much once head 3 is gone.
 #
 # And a head may be needed for what its picture did not show: look down the column of a skill for the heads without which
 # it fails.
@@ -176,8 +176,9 @@ for steps in (1, 2, 3, 4):
     print(f"{steps} step{'s'[: steps > 1]}: loss {world.measure(other, exam)[0]:.3f}   {told}")
 
 # %% [markdown]
-# Some skills are there after one step, though the head was trained to read the second. More steps than in training do
-# not make the model better; it was never asked to stay where it is.
+# Some skills are there after one step, though the head was trained to read the second; agreement even across the noun, and
+# less so where nothing stands between, so that reading early has its own ways of failing. More steps than in training do not
+# make the model better; it was never asked to stay where it is.
 #
 # ## 5. The vector that knows
 #
@@ -260,27 +261,26 @@ print("its hidden state after step 1, place by place:")
 print("  " + "  ".join(f"{label} {share:.0%}" for label, share in zip(labels, turned, strict=True)))
 
 # %% [markdown]
-# It is all in one vector: the subject's own. Nothing that the verb's place has gathered in step 1 speaks against it. So
-# agreement, in this model, is carried out in step 2, by looking up a vector that stands where the subject stands.
-#
-# But what *is* a subject to it: a kind of word, or a place? Tell the two nouns that they stand in each other's place, and
-# change nothing else.
+# It is the subject's own vector, and no other. Does that mean that the verb's place knew nothing yet? Read its state after
+# step 1 through the MLM head, as in section 4:
 
 # %%
-positions = np.tile(np.arange(ids.shape[1]), (len(ids), 1))
-positions[:, [subject, neighbour]] = positions[:, [neighbour, subject]]
-swapped = is_plural(model, model(ids, position_ids=positions, grad=False).last_hidden_state)
-print(f"places of the two nouns exchanged: the verb turns round in {np.mean(swapped != before):.0%} of stories")
+early = model(ids, output_hidden_states=True, grad=False).hidden_states[1]
+print(f"after step 1 the verb's own place is right in {np.mean(is_plural(model, early) == before):.0%} of stories")
 
 # %% [markdown]
-# In this world the subject is always the second word, and the model has found that out. It has not learned what a subject
-# is. It has learned what was enough. (A world in which the subject moves about would ask more of it; it also takes longer
-# to learn.)
+# It knew. Step 2 looks at the subject again, and believes what it finds there, whatever the verb's own place has gathered
+# before. So "replacing this state changes nothing" does not mean "nothing is known here"; it means that what is known here
+# does not decide.
+#
+# And what *is* a subject to this model, a kind of word or a place? In this world the subject is always the second word.
+# A model that looks at place 2 and one that knows what a subject is answer all stories alike, and no story of this world
+# tells them apart.
 #
 # ## 6. What breaks if…
 #
-# **…there is another seed?** The same world, other first weights. Which of the sentences above were about ALBERT, and
-# which about this one model?
+# **…there is another seed?** The same world, other first weights, other training stories, and to save time half the updates.
+# Which of the sentences above were about ALBERT, and which about this one model?
 
 # %%
 again = anp.AlbertForMaskedLM(model.config, seed=0)
@@ -291,18 +291,18 @@ weights = looks(again)
 for step in (0, 1):
     told = "   ".join(f"{weights[step, n, subject]:.2f} {weights[step, n, neighbour]:.2f}" for n in range(N))
     print(f"seed 0, step {step + 1}: weight on subject and neighbour, by head   {told}")
-for heads in [(n,) for n in range(N)]:
+for heads in [(), *((n,) for n in range(N))]:
     told = "  ".join(
         f"{name} {share:.0%}" for name, share in zip(PROBES, skills(inside.without_heads(again, heads)), strict=True)
     )
-    print(f"seed 0, without head {heads[0]}: {told}")
+    print(f"seed 0, without {heads or 'none'}: {told}")
 print(f"seed 0, the subject's state replaced: turned round in {turned_round(again, subject):.0%} of stories")
 most = max(turned_round(again, place) for place in range(ids.shape[1]) if place != subject)
 print(f"seed 0, any other place: at most {most:.0%}")
 
 # %% [markdown]
-# Which head does what, and whether another one could stand in for it, is a matter of chance: of this model, one head alone
-# carries agreement across the noun. That the subject's own vector turns the verb round, and that of no other place does,
+# Which head does what, and whether another one could stand in for it, is a matter of chance: in this model
+# one head alone carries most of agreement across the noun. That the subject's own vector turns the verb round, and that of no other place does,
 # is true of both. Say the first kind of thing with the seed that it was found with, and the second kind after more seeds
 # than two.
 #
@@ -323,20 +323,24 @@ assert np.allclose(same, double(ids, grad=False).last_hidden_state, rtol=1e-12, 
 print("(16.1), (16.2): the same")
 
 # %% [markdown]
-# ## Three questions
+# ## Four questions
 #
 # 1. A head attends to the subject with weight 1.00 in every story. What may you say of it, and what not?
 # 2. Taking away head 0 costs nothing, taking away head 3 costs nothing, taking away both costs everything. What would a
 #    table of single heads have told you?
 # 3. Replacing the subject's hidden state after step 1 turns the verb round. Replacing that of the verb does not. What
 #    would it mean if it were the other way round?
+# 4. Somebody exchanges the *position ids* of the two nouns, sees every verb turn round, and concludes that the model goes by
+#    place. Why does this show nothing?
 #
 # <details><summary>Answers</summary>
 #
 # 1. That it looks there. Not that anything comes of it: its value may hold nothing that is used, or another head may
 #    bring the same.
 # 2. That no head matters. What is doubled shows only when both are gone.
-# 3. That the verb's place already knew after step 1, and the second step only handed on what it knew.
+# 3. That step 2 does not look at the subject again: what the verb's place had gathered by then decides.
+# 4. A token is its word and its position, in no order besides. With the two positions exchanged, the model is given just
+#    what it is given when the two *words* are exchanged: another story, with another subject.
 # </details>
 #
 # **In today's models.** Taking parts away (ablation) and replacing states (activation patching, causal tracing) are how

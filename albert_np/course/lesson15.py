@@ -93,6 +93,13 @@ def check_train_step(train: Callable[..., Any]) -> Iterator[Any]:
     told = f"their norm is {norm:.3g}: clip it to 1, after backward and before the step"
     yield holds("gradients are clipped", bool(norm <= 1 + 1e-6), told)
     yield equal("weights after one update", ours.weights, theirs.weights)
+    calm = [_trained(each, [_known()], sure=5.0) for each in (train, train_step)]
+    told = (
+        f"a gradient of norm {global_norm(calm[1].model.grads):.2f} stays as it is; yours has "
+        f"{global_norm(calm[0].model.grads):.2f} after it: is it divided by its norm always, or added up twice?"
+    )
+    same = bool(np.allclose(calm[0].model.grads.flat, calm[1].model.grads.flat, rtol=1e-6))
+    yield holds("a short gradient is not clipped", same, told)
     ours, theirs = _trained(train, batches), _trained(train_step, batches)
     told = "the first update was right and a later one is not: `backward` adds, so where do gradients start again at 0?"
     same = bool(np.allclose(ours.weights, theirs.weights, rtol=0, atol=1e-9))
@@ -108,9 +115,21 @@ def _batch(rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {"input_ids": np.where(labels >= 0, 3, ids), "attention_mask": np.ones_like(ids), "labels": labels}
 
 
-def _trained(train: Callable[..., Any], batches: list[dict[str, np.ndarray]], before: float = 0.5) -> Any:
-    """The weights and losses of a fresh model after an update with each batch; `before` is in its first gradients."""
+def _known() -> dict[str, np.ndarray]:
+    """A batch in which every hidden word is word 5."""
+    ids = np.full((3, 6), 3)
+    return {"input_ids": ids, "attention_mask": np.ones_like(ids), "labels": np.full_like(ids, 5)}
+
+
+def _trained(
+    train: Callable[..., Any], batches: list[dict[str, np.ndarray]], before: float = 0.5, sure: float = 0.0
+) -> Any:
+    """The weights and losses of a fresh model after an update with each batch.
+
+    before: what is in its first gradients. sure: how much it is for word 5 from the start.
+    """
     model = AlbertForMaskedLM(SMALL, dtype="float64", seed=15)
+    model.params["predictions.bias"][5] = sure
     model.grads.flat.fill(before)
     optimizer = AdamW(model.params, model.grads)
     losses = [train(model, {name: a.copy() for name, a in batch.items()}, optimizer, 0.01) for batch in batches]

@@ -116,6 +116,25 @@ def loss_after_the_update(model, batch, optimizer, learning_rate):
     return float(model(**batch).loss)
 
 
+def always_divided_by_the_norm(model, batch, optimizer, learning_rate):
+    model.zero_grad()
+    out = model(**batch)
+    model.backward()
+    model.grads.flat /= (model.grads.flat**2).sum() ** 0.5
+    optimizer.step(learning_rate)
+    return float(out.loss)
+
+
+def backward_twice(model, batch, optimizer, learning_rate):
+    model.zero_grad()
+    out = model(**batch)
+    model.backward()
+    model.backward()
+    clip_by_global_norm(model.grads, 1.0)
+    optimizer.step(learning_rate)
+    return float(out.loss)
+
+
 def nothing_returned(model, batch, optimizer, learning_rate):
     no_zero_grad(model, batch, optimizer, learning_rate)
 
@@ -140,6 +159,8 @@ MISTAKES = {
         ((no_step,), "was `optimizer.step(learning_rate)` called?"),
         ((no_backward,), "weights after one update"),
         ((loss_after_the_update,), "the loss of the batch, before the update"),
+        ((always_divided_by_the_norm,), "is it divided by its norm always"),
+        ((backward_twice,), "added up twice"),
         ((nothing_returned,), "is a `return` missing?"),
     ],
 }

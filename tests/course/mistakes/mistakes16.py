@@ -53,7 +53,7 @@ def every_third_column(model, heads):
 
 def bias_too(model, heads):
     other = in_place(copied(model), heads)
-    other.params[LAYER + "attention.dense.bias"][...] += 1
+    other.params[LAYER + "attention.dense.bias"][...] = 0
     return other
 
 
@@ -61,10 +61,10 @@ def only_the_last_one(model, heads):
     return in_place(copied(model), list(heads)[-1:])
 
 
-def values_for_outputs(model, heads):
+def queries_for_outputs(model, heads):
     other = copied(model)
     for n in heads:
-        other.params[LAYER + "attention.value.weight"][columns_of(model, n)] = 0
+        other.params[LAYER + "attention.query.weight"][columns_of(model, n)] = 0
     return other
 
 
@@ -133,7 +133,7 @@ MISTAKES = {
         ((every_third_column,), "columns [1, 4, 7, 10] are 0"),
         ((bias_too,), "the bias stays"),
         ((only_the_last_one,), "two heads"),
-        ((values_for_outputs,), "columns [] are 0"),
+        ((queries_for_outputs,), "columns [] are 0"),
     ],
     "check_patched": [
         ((the_last_state,), "what comes after step 1 must run again"),

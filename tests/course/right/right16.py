@@ -24,6 +24,15 @@ def multiplied(model, heads):
     return other
 
 
+def without_values(model, heads):
+    other = copy.deepcopy(model)
+    for head in heads:
+        rows = slice(head * model.config.head_size, (head + 1) * model.config.head_size)
+        for name in ("weight", "bias"):
+            other.params[LAYER + f"attention.value.{name}"][rows] = 0
+    return other
+
+
 def from_both_passes(model, ids, donors, place):
     own = model(ids, output_hidden_states=True, grad=False).hidden_states
     other = model(donors, output_hidden_states=True, grad=False).hidden_states
@@ -43,6 +52,6 @@ def one_sequence_at_a_time(model, ids, donors, place):
 
 
 RIGHT = {
-    "check_without_heads": [(copied_whole,), (multiplied,)],
+    "check_without_heads": [(copied_whole,), (multiplied,), (without_values,)],
     "check_patched": [(from_both_passes,), (one_sequence_at_a_time,)],
 }
