@@ -226,15 +226,17 @@ def _warn_of_numbers(lab: Any, secret: bytes | None) -> None:
 
 
 def _print_grades(graded: list[dict[str, Any]], output: Path, seed: int) -> None:
-    points = sorted(result["points"] for result in graded)
+    points = sorted(result["points"] for result in graded if not result["problem"])
     unreadable = [result for result in graded if result["problem"]]
     of = graded[0]["of"]
     for result in unreadable[:SHOWN_REMARKS]:
         remark(f"{result['student']}: {result['problem']}")
     ways = sorted({result["isolation"] for result in graded if result["isolation"]})
-    say(f"{len(graded)} submissions, {len(unreadable)} of them unreadable, {_with_notes(graded)} with notes to look at")
-    middle = points[len(points) // 2]
-    say(f"points by machine, of {of:g}: lowest {points[0]:g}, median {middle:g}, highest {points[-1]:g}")
+    noted = f"{_with_notes(graded)} with notes to look at (grades.csv, the column “to look at”)"
+    say(f"{len(graded)} submissions, {len(unreadable)} of them unreadable, {noted}")
+    if points:
+        middle = points[len(points) // 2]
+        say(f"points by machine, of {of:g}: lowest {points[0]:g}, median {middle:g}, highest {points[-1]:g}")
     for way in ways:
         say(f"isolation: {way}")
     say(f"{output / 'grades.csv'}, feedback/, results/, items.csv; to repeat it: --seed {seed}")
@@ -273,6 +275,7 @@ def answers(
     secret = read_secret(secret_file) if secret_file else None
     _warn_of_numbers(lab, secret)
     found = _found(submissions, lab.number, student_from, roster)
+    _remarks([f"{s.id}: {s.problem}" for s in found.submissions if s.problem])
     counts = write_answers(found.submissions, lab, output, secret)
     for question, count in counts.items():
         say(f"{output / question}.md: {count} answers of {len(found.submissions)} submissions")

@@ -178,7 +178,9 @@ def _as_typed(message: str) -> str:
     options = context.command.params if context else ()
     names = {option.name: option.opts[-1] for option in options if option.param_type_name == "option"}
     return re.sub(
-        r"(?<![\w'\"])(\w+)=", lambda found: f"{names[found[1]]} " if found[1] in names else found[0], message
+        r"(?<![\w'\"])(\w+)=(?=([^\s,;:)])?)",
+        lambda found: f"{names[found[1]]}{' ' if found[2] else ''}" if found[1] in names else found[0],
+        message,
     )
 
 

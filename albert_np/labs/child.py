@@ -43,6 +43,7 @@ __all__ = [
 
 REFUSED = tuple("torch functorch jax jaxlib tensorflow keras autograd tinygrad mlx mxnet theano pytensor".split())
 INERT = tuple("matplotlib mpl_toolkits seaborn plotly bokeh altair IPython ipywidgets albert_np.plots".split())
+ALL_OVER = "all cells and calls together took longer than"
 LAZY = "albert_np"  # takes a third of a second, and most submissions import little of what is in it
 
 Result = TypeVar("Result")
@@ -99,6 +100,10 @@ class TookTooLong(AnswerFailed):
 
 class Missing(AnswerFailed):
     """A submission has no function of this name."""
+
+
+class LostValue(Died):
+    """A value that a submission's process kept for later ended with it: not the doing of the function that needs it."""
 
 
 class CellReport(NamedTuple):
@@ -244,7 +249,7 @@ class Child:
         try:
             encoded = process.encode(request)
         except Lost:
-            raise Died("has ended since, and a value that it kept for later was lost with it") from None
+            raise LostValue("has ended since, and a value that it kept for later was lost with it") from None
         except WireError as error:
             raise TypeError(f"an argument cannot be passed to a submission: {error}") from None
         started, allowed, patience = time.monotonic(), min(seconds, self._left), _patience()
@@ -272,7 +277,7 @@ class Child:
 
     def _all_over(self) -> TookTooLong:
         total = self.limits.total
-        return TookTooLong(total, f"all cells and calls together took longer than {total:g} s")
+        return TookTooLong(total, f"{ALL_OVER} {total:g} s")
 
     def _end(self) -> None:
         if self._process is not None:

@@ -7,21 +7,23 @@ OUT/items.csv               how many failed each finding, and what was said most
 """
 
 import json
+import re
 import textwrap
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from albert_np.files import is_vacant, whole_folder
-from albert_np.labs.points import Lab, Written
+from albert_np.labs.points import UNWRITTEN, WAITS, Lab, Written
 from albert_np.labs.roster import csv_text, file_name
 
 __all__ = ["check_output", "feedback_text", "read_results", "write_results"]
 
 Result = dict[str, Any]
 WIDTH = 100
+_NUMBER = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
 OWN = ("grades.csv", "items.csv", "results", "feedback", "gradebook.csv")
 
 
@@ -86,12 +88,21 @@ def _grades(results: Sequence[Result], lab: Lab) -> str:
         each: dict[str, float] = defaultdict(float)
         for verdict in result["verdicts"]:
             each[verdict["exercise"]] += verdict["points"]
-        answered = ["yes" if result["written"].get(name) else "no" for name in written]
+        answered = [_answered(result, name) for name in written]
         remarks = [result["problem"], result.get("failure", ""), *result["notes"]]
-        points = [result["points"], result["of"], *(each[name] for name in exercises)]
-        figures = [*map(float, points), *answered, result["file"]]
+        of = float(result["of"])
+        points = [result["points"], of, *(each[name] for name in exercises)]
+        known = ["", of, *("" for _ in exercises)] if result["problem"] else map(float, points)
+        figures = [*known, *answered, result["file"]]
         rows.append([result["student"], result["name"], *figures, "; ".join(filter(None, remarks))])
     return csv_text([*header, "to look at"], rows)
+
+
+def _answered(result: Result, question: str) -> str:
+    answer = result["written"].get(question)
+    if result["problem"]:
+        return ""
+    return "yes" if answer else "not found" if answer is None else "no"
 
 
 def _items(results: Sequence[Result], lab: Lab) -> str:
@@ -104,24 +115,42 @@ def _items(results: Sequence[Result], lab: Lab) -> str:
                 for verdict in result["verdicts"]
                 if (verdict["exercise"], verdict["finding"]) == (exercise.id, finding.name) and verdict["message"]
             ]
-            often, times = Counter(said).most_common(1)[0] if said else ("", 0)
+            often, times = _most_often(said)
             rows.append([exercise.id, finding.name, finding.points, len(said), len(readable), often[:300], times])
     return csv_text(["exercise", "finding", "points", "failed", "of", "said most often", "times"], rows)
+
+
+def _most_often(messages: Sequence[str]) -> tuple[str, int]:
+    """Return what was said most often, numbers apart, in the words of its first, and how often.
+
+    That nothing is written yet, or counts yet, is left out where anything else was said.
+    """
+    said = [message for message in messages if message not in (UNWRITTEN, WAITS)] or messages
+    alike: dict[str, list[str]] = defaultdict(list)
+    for message in said:
+        alike[_NUMBER.sub("#", message)].append(message)
+    most = max(alike.values(), key=len, default=[""])
+    return most[0], len(most) if said else 0
 
 
 def feedback_text(result: Result, lab: Lab) -> str:
     """Return a student's page: Markdown in which nothing of theirs can be markup."""
     questions = [exercise for exercise in lab.exercises if isinstance(exercise, Written)]
     lines = [f"# Lab {int(lab.number)} · {lab.title}", ""]
+    if result["problem"]:
+        said = result.get("advice") or result["problem"]
+        return "\n".join([*lines, "Your file could not be graded:", "", *_verbatim(said)]) + "\n"
+    for told in result.get("told", ()):
+        lines += [*_verbatim(f"{told[0].upper()}{told[1:]}."), ""]
     lines += [f"**{result['points']:g} of {result['of']:g} points** by machine."]
     if questions:
         marked = sum(question.points for question in questions)
         lines += ["", f"A person marks the written answers: {marked:g} points more."]
         for question in questions:
-            if not (result["written"].get(question.id) or "").strip():
-                lines += ["", f"- There is no answer to “{question.title}” ({question.points:g} points)."]
-    if result["problem"]:
-        return "\n".join([*lines, "", "Your file could not be graded:", "", *_verbatim(result["problem"])]) + "\n"
+            answer = result["written"].get(question.id)
+            if not (answer or "").strip():
+                what = "The notebook lacks the question" if answer is None else "There is no answer to"
+                lines += ["", f"- {what} “{question.title}” ({question.points:g} points)."]
     failed = [verdict for verdict in result["verdicts"] if verdict["message"]]
     if failed:
         titles = {exercise.id: exercise.title for exercise in lab.machine}

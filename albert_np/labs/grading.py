@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
+from albert_np.labs.child import ALL_OVER, Child, Died, Limits, LostValue, TookTooLong
 from albert_np.labs.guard import notes_on
 from albert_np.labs.points import AnswerFailed, Exercise, Lab, Written, judge
 from albert_np.labs.release import YOUR_ANSWER, pattern_of, personal_of, released_cells, set_personal, template_cells
@@ -61,12 +63,14 @@ def grade(submission: Submission, grading: Grading) -> Result:
         "sha256": submission.sha256,
         "aside": list(submission.aside),
         "problem": submission.problem,
+        "advice": submission.advice,
         "points": 0.0,
         "of": sum(exercise.points for exercise in lab.machine),
         "verdicts": [],
         "cells": [],
         "written": written_answers(submission.cells, lab),
         "notes": [],
+        "told": [],
         "personal": numbers,
         "seed": grading.seed,
         "isolation": "",
@@ -76,22 +80,31 @@ def grade(submission: Submission, grading: Grading) -> Result:
         result["verdicts"] = [_verdict(e, f.name, 0.0, f.points, "") for e in lab.machine for f in e.findings]
         return result
     cells = _runnable(submission.cells, lab.number, numbers)
-    result["notes"] = notes_on([c for c in cells if c.code], lab) + _personal_note(submission.cells, numbers)
+    result["notes"] = notes_on([c for c in cells if c.code], lab)
+    if other := _other_lab(submission.cells, lab):
+        result["told"] = [f"this looks like a notebook of lab {other}; it was graded as lab {lab.number}"]
+    elif common := _common_numbers(submission.cells, lab, numbers):
+        result["told"] = [common]
+    else:
+        result["notes"] += _personal_note(submission.cells, numbers)
+    result["notes"] = result["told"] + result["notes"]
     _judge_all(result, lab, cells, numbers, grading)
     result["points"] = round(sum(verdict["points"] for verdict in result["verdicts"]), 6)
     return result
 
 
 def _judge_all(result: Result, lab: Lab, cells: Sequence[Cell], numbers: Any, grading: Grading) -> None:
-    from albert_np.labs.child import Child, Limits
-
     limits = Limits(call=lab.call_seconds, total=lab.seconds)
     sources = [cell.source if cell.code else "" for cell in cells]
     with Child(sources, limits, grading.isolation, withheld=lab.withheld) as child:
         for exercise in lab.machine:
-            functions = {name: _function(child, name, cells) for name in exercise.functions}
+            functions = {name: _function(child, name, cells, lab) for name in exercise.functions}
             for v in judge(exercise, functions, grading.seed, numbers):
                 result["verdicts"].append(_verdict(exercise, v.finding, v.points, v.of, v.message))
+        late = [v["exercise"] for v in result["verdicts"] if ALL_OVER in v["message"]]
+        if late:
+            exercises = ", ".join(dict.fromkeys(late))
+            result["notes"].append(f"findings not looked at, {ALL_OVER} {lab.seconds:g} s: {len(late)} of {exercises}")
         result["isolation"] = child.isolation
         result["cells"] = [
             {"cell": report.number, "outcome": report.outcome, "error": str(report.error or "")}
@@ -104,19 +117,59 @@ def _verdict(exercise: Exercise, finding: str, points: float, of: float, message
     return {"exercise": exercise.id, "finding": finding, "points": points, "of": of, "message": message}
 
 
-def _function(child: Any, name: str, cells: Sequence[Cell]) -> Callable[..., Any]:
+class _UntilGivenUp:
+    """A function of a submission that is not called again once it went on for too long or ended its process.
+
+    What one function without an end may take of the time that all of a lab share is so limited.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.why = ""
+
+    @property
+    def seconds(self) -> float:
+        return float(self.function.seconds)
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self.why:
+            raise AnswerFailed(f"not looked at again: {self.why}", "Missing")
+        try:
+            return self.function(*arguments)
+        except LostValue:
+            raise
+        except TookTooLong as error:
+            if ALL_OVER in str(error):
+                raise AnswerFailed(f"not looked at: {error}", "Missing") from error
+            self.why = f"{self.function.__name__} {error} before; is there a loop that never ends?"
+            raise
+        except Died as error:
+            self.why = f"{self.function.__name__} was called before, and {error}"
+            raise
+
+
+def _function(child: Any, name: str, cells: Sequence[Cell], lab: Lab) -> Callable[..., Any]:
     """Return a function of a submission, or one that says why there is none."""
     try:
-        function: Callable[..., Any] = child.function(name)
+        return _UntilGivenUp(child.function(name))
     except AnswerFailed as error:
         why = str(error)
-        if any(not cell.code and re.search(rf"^[ \t]*def[ \t]+{name}\b", cell.source, re.M) for cell in cells):
-            why += "; it stands in a text cell: make that a code cell"
+    if any(not cell.code and re.search(rf"^[ \t]*def[ \t]+{name}\b", cell.source, re.M) for cell in cells):
+        why += "; it stands in a text cell: make that a code cell"
+    elif name not in _defined(cells):
+        others = _defined(cells) - {asked for exercise in lab.machine for asked in exercise.functions}
+        if near := get_close_matches(name, sorted(others)):
+            why += f"; you have {' and '.join(near)}"
 
-        def function(*_: Any) -> Any:
-            raise AnswerFailed(why, "Missing")
+    def missing(*_: Any) -> Any:
+        raise AnswerFailed(why, "Missing")
 
-    return function
+    return missing
+
+
+def _defined(cells: Iterable[Cell]) -> set[str]:
+    """Return the names of the functions that code cells define at their left edge."""
+    return {name for cell in cells if cell.code for name in re.findall(r"^def[ \t]+(\w+)", cell.source, re.M)}
 
 
 def _runnable(cells: Sequence[Cell], number: str, numbers: Any) -> list[Cell]:
@@ -145,12 +198,42 @@ def _without_check(found: re.Match[str]) -> str:
     return f"{found[1]}check = lambda *_, **__: None{more}"
 
 
+def _other_lab(cells: Sequence[Cell], lab: Lab) -> str:
+    """Return the number of another lab whose functions and written questions a notebook has, and none of this one's."""
+    from albert_np.labs import LABS, open_lab
+
+    defined, heads = _defined(cells), {_first(cell.source) for cell in cells if not cell.code}
+
+    def has(each: Lab) -> int:
+        asked = {name for exercise in each.machine for name in exercise.functions}
+        written = {_first(cell.source) for cell in template_cells(each.number) if cell.kind == "written"}
+        return len(defined & asked) + len(heads & written)
+
+    if has(lab):
+        return ""
+    shares = {number: has(open_lab(number)) for number in LABS}
+    best = max(shares, key=lambda number: shares[number])
+    return best if shares[best] else ""
+
+
+def _common_numbers(cells: Sequence[Cell], lab: Lab, numbers: Mapping[str, Any]) -> str:
+    """Return what is to be said where PERSONAL has the numbers of a release without a roster, but others count."""
+    common = personal_numbers(lab, None, "")
+    said = personal_of(cells, set(numbers))
+    if not said or not _same(said, common) or _same(common, numbers):
+        return ""
+    own = ", ".join(f"{name} = {value}" for name, value in numbers.items())
+    return f"graded with the student's own numbers, {own}; the notebook has those that are the same for everybody"
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return json.dumps(one, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
+
+
 def _personal_note(cells: Sequence[Cell], numbers: Mapping[str, Any]) -> list[str]:
     """Return a note if a notebook sets PERSONAL to other numbers than its student's."""
     said = personal_of(cells, set(numbers))
-    if said is None or json.dumps(said, sort_keys=True, default=str) == json.dumps(
-        numbers, sort_keys=True, default=str
-    ):
+    if said is None or _same(said, numbers):
         return []
     return ["PERSONAL in the notebook is not this student's: edited, or somebody else's notebook"]
 

@@ -34,7 +34,8 @@ def write_answers(
 ) -> dict[str, int]:
     """Write the written answers of a class into a new folder; return how many there are of each question.
 
-    seed: of the shuffling. An empty answer has 0 points in `marks.csv` already. FileExistsError if the folder exists
+    seed: of the shuffling. An empty answer has 0 points in `marks.csv` already; one that was not found, or whose file
+    cannot be read, has none, and the comment says why. FileExistsError if the folder exists
     and is not empty; ValueError if the lab asks for nothing written.
     """
     questions = [exercise for exercise in lab.exercises if isinstance(exercise, Written)]
@@ -42,6 +43,7 @@ def write_answers(
         raise ValueError(f"lab {lab.number} has no written questions")
     numbers = {s.id: personal_numbers(lab, secret, s.id) for s in submissions}
     given = {s.id: written_answers(s.cells, lab) for s in submissions}
+    problems = {s.id: s.problem for s in submissions}
     counts, marks, key = {}, [], []
     with whole_folder(folder) as hidden:
         for question in questions:
@@ -52,7 +54,8 @@ def write_answers(
             for place, id in enumerate(order, 1):
                 code, answer = f"{question.id}-{place:03d}", given[id][question.id]
                 key.append([code, question.id, id])
-                marks.append([code, question.id, "" if answer else 0.0, question.points, _why_empty(answer)])
+                points = 0.0 if answer == "" else ""
+                marks.append([code, question.id, points, question.points, _why_empty(answer, problems[id])])
                 if answer:
                     counts[question.id] += 1
                     own = ", ".join(f"{name} = {value}" for name, value in numbers[id].items())
@@ -64,7 +67,9 @@ def write_answers(
     return counts
 
 
-def _why_empty(answer: str | None) -> str:
+def _why_empty(answer: str | None, problem: str) -> str:
+    if problem:
+        return "the file cannot be read"  # its name would say whose it is
     if answer is None:
         return "the question was not found in the notebook: look there"
     return "" if answer else "no answer"
@@ -136,7 +141,8 @@ def gradebook(
     """Return the points of everybody on a roster: by machine from what grading wrote, by hand from `marks`.
 
     Students are looked up by id, e-mail or name. Whom the roster does not have comes last, and is said; so is what is
-    missing. ValueError if the results are of another lab.
+    missing. Points that nobody knows, of an unreadable file or an answer not marked, are empty and not in the total.
+    ValueError if the results are of another lab.
     """
     results = {_on(roster, result["student"], result.get("name", "")): result for result in read_results(folder)}
     if others := {result["lab"] for result in results.values()} - {lab.number}:
@@ -148,18 +154,24 @@ def gradebook(
         student, result = roster.get(id, Student(id)), results.get(id)
         given = [marks.get(id, {}).get(question.id) for question in questions]
         missing = [] if id in roster else ["not on the roster"]
-        missing += ["no submission"] if result is None else ["not graded"] if result.get("failure") else []
+        missing += ["no submission"] if result is None else _ungraded(result)
         if result is not None:
             missing += [f"{q.id} not marked" for q, mark in zip(questions, given, strict=True) if mark is None]
-        machine = float(result["points"]) if result is not None else 0.0
-        total = machine + sum(mark for mark in given if mark is not None)
-        shown = ["" if mark is None else mark for mark in given]
-        book.rows.append(
-            [id, student.name, student.email, machine, *shown, total, float(lab.points), "; ".join(missing)]
-        )
+        machine = None if result is not None and _ungraded(result) else float(result["points"]) if result else 0.0
+        each = [machine, *given]
+        shown = ["" if points is None else points for points in each]
+        total = float(sum(points for points in each if points is not None))
+        book.rows.append([id, student.name, student.email, *shown, total, float(lab.points), "; ".join(missing)])
         if missing:
             book.remarks.append(f"{id}: {'; '.join(missing)}")
     return book
+
+
+def _ungraded(result: Mapping[str, Any]) -> list[str]:
+    """Return why nothing was graded by machine, if nothing was."""
+    if result.get("failure"):
+        return ["not graded"]
+    return ["unreadable"] if result.get("problem") else []
 
 
 def _on(roster: Mapping[str, Student], id: str, name: str) -> str:

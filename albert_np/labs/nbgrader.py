@@ -117,10 +117,10 @@ def _put_machine(book: Any, result: Mapping[str, Any], lab: Lab, place: tuple[st
         verdicts = [verdict for verdict in result["verdicts"] if verdict["exercise"] == exercise.id]
         grade = book.find_grade(exercise.id, *place, result["student"])
         grade.auto_score = float(sum(verdict["points"] for verdict in verdicts))
-        grade.needs_manual_grade = False
+        grade.needs_manual_grade = bool(result.get("problem"))
         comment = book.find_comment(f"answer-{exercise.id}", *place, result["student"])
         said = [f"{verdict['finding']}: {verdict['message']}" for verdict in verdicts if verdict["message"]]
-        comment.manual_comment = said[0] if said else None
+        comment.manual_comment = said[0] if said else result.get("advice") or None
 
 
 def _put_marks(book: Any, student: str, marks: Mapping[str, float], place: tuple[str, str]) -> None:

@@ -3,7 +3,7 @@
 import time
 import traceback
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from albert_np.course.answers import AnswerFailed, Wrong, called_as, not_none, o
 __all__ = ["Answer", "AnswerFailed", "Exercise", "Finding", "Lab", "Report", "Verdict", "Written", "Wrong", "judge"]
 
 Numbers = Mapping[str, Any]
+UNWRITTEN = "not written yet"
 WAITS = "counts once something else of this exercise is right"
 
 
@@ -107,6 +108,30 @@ class Lab:
         return [exercise for exercise in self.exercises if isinstance(exercise, Exercise)]
 
 
+class _Read(Mapping[str, Any]):
+    """Somebody's own numbers, and which of them were looked up."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+        self.names: dict[str, None] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._numbers[name]
+        self.names[name] = None
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def said(self) -> str:
+        """Return the numbers that were looked up, as one tells their owner; "" without any."""
+        own = ", ".join(f"{name} = {self._numbers[name]}" for name in self.names)
+        return f"Your own numbers count here: {own}." if own else ""
+
+
 class Answer:
     """What a finding works with: `answer.name(…)` calls the answer's function of that name.
 
@@ -118,7 +143,7 @@ class Answer:
     def __init__(
         self, functions: Mapping[str, Callable[..., Any]], rng: np.random.Generator, personal: Numbers
     ) -> None:
-        self._functions, self.rng, self.personal = functions, rng, personal
+        self._functions, self.rng, self.personal = functions, rng, _Read(personal)
         self.seconds = 0.0
         self.called = ""
 
@@ -189,13 +214,14 @@ def _message(
             finding.look(answer)
     except AnswerFailed as error:
         if error.kind == "NotImplementedError":
-            return "not written yet"
+            return UNWRITTEN
         if error.kind == "Missing":
             return str(error)
         return f"{error}; called as {answer.called}"
     except Wrong as wrong:
         text = str(wrong)
-        return " ".join(filter(None, (text if text.endswith((".", "?")) else f"{text}.", finding.question)))
+        text = text if text.endswith((".", "?")) else f"{text}."
+        return " ".join(filter(None, (text, finding.question, answer.personal.said())))
     except Exception as error:  # an answer that a check was not prepared for is the answer's fault, and is said
         last = traceback.extract_tb(error.__traceback__)[-1]
         return f"what {answer.called} returned could not be used ({type(error).__name__}: {error}; in {last.name})"

@@ -51,7 +51,7 @@ def read_roster(path: str | Path) -> dict[str, Student]:
             raise ValueError(f"{path}, line {line}: the id {student.id!r} stands there twice")
         students[student.id] = student
     if not students:
-        raise ValueError(f"{path} lists nobody")
+        raise ValueError(f"{path} has nobody in it")
     return students
 
 
@@ -66,7 +66,8 @@ def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[
     try:
         names = [name.strip().lower() for name in next(reader, [])]
         if missing := [name for name in needed if name not in names]:
-            raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {', '.join(names)}")
+            has = ", ".join(filter(None, names)) or "none"
+            raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {has}")
         return [
             (reader.line_num, dict(zip(names, map(_unguarded, row), strict=False)))
             for row in reader

@@ -47,7 +47,8 @@ class Submission:
     """One student's file.
 
     path: where it was found. name: what an export calls the student, or "". aside: what was not taken, and why.
-    sha256: of the file. problem: why it cannot be read, in one line, or "".
+    sha256: of the file. problem: why it cannot be read, in one line, or "". advice: what its student is told of that,
+    without the words of a parser.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Submission:
     aside: tuple[str, ...] = ()
     sha256: str = ""
     problem: str = ""
+    advice: str = ""
 
 
 @dataclass
@@ -178,7 +180,7 @@ def _files_of_zip(
             f"{LARGEST_TOTAL // MIB:,}"
         )
     for entry in entries:
-        name = entry.filename.replace("\\", "/")
+        name = _name_of(entry).replace("\\", "/")
         parts = PurePosixPath(name).parts
         if any(_is_hidden(part) for part in parts if part != ".."):
             continue
@@ -219,11 +221,21 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], by
             with archive.open(entry) as file:
                 return file.read(entry.file_size + 1)
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{clean(entry.filename)} cannot be unpacked: {error}") from error
+            raise ValueError(f"{clean(_name_of(entry))} cannot be unpacked: {error}") from error
         except Exception as error:  # what the decompressor of one method or another raises on damage
-            raise ValueError(f"{clean(entry.filename)} is damaged: {error}") from error
+            raise ValueError(f"{clean(_name_of(entry))} is damaged: {error}") from error
 
     return read
+
+
+def _name_of(entry: zipfile.ZipInfo) -> str:
+    """Return the name of a zip's file: UTF-8 also where its flag is missing, as Info-ZIP leaves it out."""
+    if entry.flag_bits & 0x800:
+        return entry.filename
+    try:
+        return entry.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:  # it is the old encoding, or `zipfile` knew better
+        return entry.filename
 
 
 def _time_of(entry: zipfile.ZipInfo) -> float:
@@ -321,7 +333,7 @@ def _chosen(id: str, claims: list[_Claim], lab: str, stem: str) -> Submission:
         aside.append(f"{clean(other.file.path)} ({'an earlier attempt' if same else 'another file'})")
     name = next((claim.name for claim in claims if claim.name), "")
     path, size = clean(best.file.path), best.file.size
-    data, problem = b"", ""
+    data, problem, advice = b"", "", ""
     cells: tuple[Cell, ...] = ()
     try:
         if size > LARGEST_FILE:
@@ -330,5 +342,7 @@ def _chosen(id: str, claims: list[_Claim], lab: str, stem: str) -> Submission:
         cells = tuple(read_cells(data, path))
     except (OSError, ValueError) as error:
         problem = str(error)
+        foreign = isinstance(error, OSError) or error.__cause__ is not None  # in a system's or a parser's words
+        advice = f"{path} cannot be read: save it again and hand it in again." if foreign else problem
     digest = hashlib.sha256(data).hexdigest() if data else ""
-    return Submission(id, path, cells, name, tuple(aside), digest, problem)
+    return Submission(id, path, cells, name, tuple(aside), digest, problem, advice)

@@ -93,7 +93,7 @@ def test_gradescope_grades_as_an_unprivileged_user_too(autograder, tmp_path):
     assert result["score"] == OF
 
 
-@pytest.mark.parametrize("cells, said", [(None, "there is no notebook"), ("{", "is not a notebook")])
+@pytest.mark.parametrize("cells, said", [(None, "there is no notebook"), ("{", "cannot be read: save it again")])
 def test_gradescope_says_what_cannot_be_read(autograder, tmp_path, cells, said):
     result, done = run_autograder(autograder, cells, tmp_path, {"users": [{"email": "x@y"}]})
     assert done.returncode == 0, done.stderr

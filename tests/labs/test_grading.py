@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import pytest
 from toys.labs import changed, ends_its_process, plain, solved, stub, write
@@ -10,6 +11,7 @@ from albert_np.labs import LABS, feedback, grading, open_lab
 from albert_np.labs.feedback import check_output, read_results, write_results
 from albert_np.labs.grading import Grading, grade, grade_all, written_answers
 from albert_np.labs.guard import notes_on
+from albert_np.labs.points import Exercise, Lab, Wrong, judge
 from albert_np.labs.release import YOUR_ANSWER, released_cells
 from albert_np.labs.roster import personal_numbers
 from albert_np.labs.source import Cell
@@ -279,3 +281,103 @@ def test_notes_point_out_and_deduct_nothing():
         "rms_norm_backward is defined 2 times: the last one counts",
     ]
     assert notes_on(solved(NUMBER), lab) == []
+
+
+ENDLESS = "    while True:\n        pass"
+SHORT = Lab("00", "short", 1, (), seconds=20.0, call_seconds=1.0)
+
+
+def _asked(*names, findings=3):
+    """A short lab: each function is to return 1, which as many findings look at."""
+    lab = replace(SHORT, exercises=[])
+    for name in names:
+        exercise = lab.exercise(name, name)
+        for number in range(findings):
+
+            @exercise.finding(f"{number}", 1)
+            def _one(answer, name=name):
+                if getattr(answer, name)() != 1:
+                    raise Wrong("not 1")
+
+    return lab
+
+
+def _judged(lab, *sources):
+    result = {"verdicts": [], "notes": []}
+    grading._judge_all(result, lab, [Cell(source, True) for source in sources], {}, FIXED)
+    return result
+
+
+@pytest.mark.parametrize(
+    "body, said",
+    [(ENDLESS, "is there a loop that never ends?"), ("    import os\n    os._exit(0)", "was called before, and its")],
+)
+def test_a_function_that_never_ends_is_called_once_and_takes_no_other_exercises_points(body, said):
+    result = _judged(_asked("f", "g"), f"def f():\n{body}\ndef g(): return 1")
+    first, second, third = (v["message"] for v in result["verdicts"][:3])
+    assert "not looked at again" not in first
+    assert second == third
+    assert second.startswith("not looked at again: f ")
+    assert said in second
+    assert [v["points"] for v in result["verdicts"]] == [0, 0, 0, 1, 1, 1]
+    assert not result["notes"]
+
+
+def test_what_was_not_looked_at_for_want_of_time_is_said_to_a_person():
+    lab = replace(_asked("f", "g", findings=1), seconds=0.5)
+    result = _judged(lab, f"def f():\n{ENDLESS}\ndef g(): return 1")
+    assert result["verdicts"][1]["message"].startswith("not looked at: all cells and calls together took longer")
+    assert result["notes"][0].startswith("findings not looked at, all cells and calls together took longer than 0.5 s")
+    assert result["notes"][0].endswith("2 of f, g")
+
+
+def test_a_function_of_nearly_the_name_is_pointed_out():
+    result = _judged(
+        _asked("smoothed_loss", "smooth", findings=1), "def smooth_loss(): return 1\ndef smooth(): return 1"
+    )
+    assert result["verdicts"][0]["message"] == "there is no function smoothed_loss; you have smooth_loss"
+
+
+def test_the_numbers_of_everybody_are_told_from_somebody_elses():
+    secret = b"0123456789abcdef"
+    lab = open_lab("02")
+    own = personal_numbers(lab, secret, "k1")
+    result = grade(Submission("k1", "k1", tuple(stub("02"))), Grading("02", 1, secret, "none"))
+    (told,) = result["told"]
+    assert told in result["notes"]
+    assert not any("somebody else" in note for note in result["notes"])
+    for name, value in own.items():
+        assert f"{name} = {value}" in told
+    assert "own numbers" in feedback.feedback_text(result, lab).partition("points**")[0]
+
+
+def test_a_wrong_answer_is_told_which_numbers_of_its_own_count():
+    exercise = Exercise("f", "f", ("f",))
+
+    @exercise.finding("uses q", 1)
+    def _uses(answer):
+        if answer.f() != answer.personal["q"]:
+            raise Wrong("not q")
+
+    (verdict,) = judge(exercise, {"f": lambda: 1}, 0, {"q": 0.75, "other": 3})
+    assert verdict.message == "not q. Your own numbers count here: q = 0.75."
+
+
+def test_the_notebook_of_another_lab_is_recognised():
+    result = grade(Submission("k1", "k1", tuple(stub("02"))), Grading("03", 1, b"0123456789abcdef", "none"))
+    assert result["notes"] == ["this looks like a notebook of lab 02; it was graded as lab 03"]
+    assert "notebook of lab 02" in feedback.feedback_text(result, open_lab("03"))
+    assert grading._other_lab(stub("03"), open_lab("03")) == grading._other_lab([Cell("x", True)], open_lab("03")) == ""
+
+
+@pytest.mark.parametrize(
+    "messages, most",
+    [
+        (["dx[1] is 0.5", "dx[2] is -1e-3", "no return"], ("dx[1] is 0.5", 2)),
+        (["not written yet", "not written yet", "no return"], ("no return", 1)),
+        (["not written yet", "not written yet"], ("not written yet", 2)),
+        ([], ("", 0)),
+    ],
+)
+def test_what_was_said_most_often_is_the_same_with_other_numbers(messages, most):
+    assert feedback._most_often(messages) == most

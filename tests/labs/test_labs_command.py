@@ -59,7 +59,12 @@ def test_from_submissions_to_one_table(place):
     call("gradebook out --roster r.csv")
     with (place / "out" / "gradebook.csv").open(newline="") as file:
         table = {row["id"]: row for row in csv.DictReader(file)}
-    assert (float(table["k1"]["machine"]), float(table["k2"]["machine"])) == (OF, 0)
+    assert float(table["k1"]["machine"]) == OF
+    assert (table["k2"]["machine"], table["k2"]["total"]) == ("", "0")
+    assert table["k2"]["missing"].startswith("unreadable")
+    page = " ".join((place / "out" / "feedback" / "k2.md").read_text().split())
+    assert "k2/lab.ipynb cannot be read: save it again and hand it in again." in page
+    assert not [words for words in ("JSON", "0 of", "line 1") if words in page]
     call("grade 02 class/k1/lab.ipynb --output out --isolation none --seed 3 --replace --json")
     assert [path.name for path in (place / "out" / "results").iterdir()] == ["lab.json"]
 
@@ -95,6 +100,7 @@ WRONG = {
     "release x out": "there is no lab",
     "release 02 ''": "the path is empty",
     "release 06 out --roster r.csv": "needs --secret-file",
+    "release 02 out --roster nobody.csv": "nobody.csv has nobody in it",
     "release 06 out --secret-file secret": "needs a roster",
     "release 06 out --roster gone.csv --secret-file secret": "gone.csv",
     "release 06 out --roster r.csv --secret-file short": "a secret has at least 16",
@@ -123,6 +129,11 @@ WRONG = {
 def test_a_wrong_call_is_one_clear_line_and_writes_nothing(command, place):
     (place / "empty").mkdir()
     write(place / "short", "abc")
+    write(place / "nobody.csv", "id,name,email\n")
     before = sorted(place.rglob("*"))
     assert WRONG[command] in " ".join(call(command, 2).output.split())
     assert sorted(place.rglob("*")) == before
+
+
+def test_an_option_that_is_named_without_a_value_has_no_space_behind_it(place):
+    assert call("release 06 out --roster r.csv", 2).output.endswith("needs --secret-file\n")

@@ -119,3 +119,16 @@ def test_results_of_another_lab_or_none_are_refused(tmp_path):
     write(tmp_path / "results" / "x.json", "{}")
     with pytest.raises(ValueError, match=r"x\.json is not a result"):
         gradebook(tmp_path, LAB, {})
+
+
+def test_what_was_not_found_or_cannot_be_read_has_no_points_yet(tmp_path):
+    cells = submission("k2").cells
+    without = tuple(c for c in cells if c.kind != "written" or c.id != QUESTIONS[0].id)
+    some = [Submission("gone", "gone", without), Submission("damaged", "damaged", problem="no notebook")]
+    write_answers(some, LAB, tmp_path / "answers", SECRET, seed=3)
+    whose = {row["answer"]: row["id"] for row in rows_of(tmp_path / "answers" / "key.csv")}
+    rows = [(whose[row["answer"]], row) for row in rows_of(tmp_path / "answers" / "marks.csv")]
+    of_first = {id: (row["points"], row["comment"]) for id, row in rows if row["question"] == QUESTIONS[0].id}
+    assert of_first["gone"] == ("", "the question was not found in the notebook: look there")
+    assert of_first["damaged"] == ("", "the file cannot be read")
+    assert {row["points"] for id, row in rows if id == "damaged"} == {""}

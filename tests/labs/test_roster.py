@@ -18,7 +18,7 @@ def test_a_roster_is_read_whatever_separates_its_columns(separator, tmp_path):
     [
         ("", "no column id"),
         ("name\nAda", "no column id; it has name"),
-        ("id\n", "lists nobody"),
+        ("id\n", "has nobody in it"),
         ("id,name\nk1,A\nk1,B", "line 3: the id 'k1' stands there twice"),
         ("id,name\n ,A", "line 2: it has no id"),
     ],

@@ -215,3 +215,21 @@ def test_nothing_to_grade_is_an_error(tmp_path):
         find_submissions(tmp_path / "gone.zip", "02", STEM)
     with pytest.raises(ValueError, match="not a whole zip"):
         find_submissions(write(tmp_path / "x.zip", "PK"), "02", STEM)
+
+
+@pytest.mark.parametrize("name", ["Jürgen", "Łukasz", "Ωmega"])
+def test_names_of_a_zip_without_the_flag_for_utf8_are_utf8_all_the_same(name, tmp_path):
+    entry = zipfile.ZipInfo(f"{name}.ipynb".encode().decode("latin-1"))  # so many letters as bytes
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("x" * len(entry.filename)), NOTEBOOK)
+    data = (tmp_path / "c.zip").read_bytes()
+    (tmp_path / "c.zip").write_bytes(data.replace(b"x" * len(entry.filename), f"{name}.ipynb".encode()))
+    assert taken(find_submissions(tmp_path / "c.zip", "02", STEM)) == {name: f"{name}.ipynb"}
+
+
+def test_what_a_student_is_told_of_a_damaged_file_has_no_words_of_a_parser(tmp_path):
+    for id, text in (("damaged", "{"), ("empty", plain([Cell("x", False)]))):
+        write(tmp_path / f"{id}.ipynb", text)
+    damaged, empty = find_submissions(tmp_path, "02", STEM).submissions
+    assert damaged.advice == "damaged.ipynb cannot be read: save it again and hand it in again."
+    assert empty.advice == empty.problem == "empty.ipynb: there is no code in it"
