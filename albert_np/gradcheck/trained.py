@@ -52,8 +52,8 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
     `AlbertTokenizer.from_pretrained` raise; ValueError for a text longer than the model reads, for a choice of
     one, and for an ALBERT that is changed; ImportError without torch and transformers.
     """
-    _, transformers = torch_and_transformers()
     checkpoint = open_checkpoint(find_model(source))
+    _, transformers = torch_and_transformers()
     refuse_changed(checkpoint.config.extra, "Hugging Face's PyTorch")
     cls: Any = class_of(checkpoint)
     remarks = []
