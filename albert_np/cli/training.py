@@ -12,7 +12,6 @@ from rich.progress import Progress
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import BAR, percent, resume_takes_no_other_option, says_how_to_resume, training_bar
-from albert_np.files import is_vacant
 
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
@@ -65,12 +64,10 @@ def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> Non
 
     It takes minutes, and nothing is downloaded.
     """
+    from albert_np.pretraining import check_vacant
     from albert_np.study import quickstart as job
 
-    if not is_vacant(output):
-        raise FileExistsError(
-            f"{output} exists; choose another --output, or go on: albert-np pretrain --resume {output}"
-        )
+    check_vacant(output)  # before a minute is spent on the toy world
     learned = _learn_world(seed)
     if not as_json:
         _print_world(learned)
@@ -104,7 +101,7 @@ def _learn_world(seed: int) -> Any:
             figures = f"{loss}  right {percent(moment.accuracy)}"
             progress.update(task, completed=moment.step, figures=figures)
             if moment.step % 100 == 0 and not console.is_terminal:
-                console.print(f"update {moment.step:>4}  {figures}", soft_wrap=True)
+                progress.console.print(f"update {moment.step:>4}  {figures}", soft_wrap=True)
             for name, share in moment.skills.items():
                 if share >= MASTERED and name not in known:
                     known.add(name)

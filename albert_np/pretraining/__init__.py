@@ -11,7 +11,7 @@ from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.documents import is_held_out, read_documents, text_source
 from albert_np.pretraining.masks import choose_ngrams, mask_tokens, ngram_probabilities, replace_tokens
 from albert_np.pretraining.objective import PRETRAINING
-from albert_np.pretraining.preparation import Progress, prepare_run
+from albert_np.pretraining.preparation import Progress, check_vacant, prepare_run
 from albert_np.pretraining.python_docs import module_prose, python_prose, python_prose_source
 from albert_np.pretraining.recipe import Recipe
 from albert_np.pretraining.run import PretrainingRun
@@ -31,6 +31,7 @@ __all__ = [
     "Recipe",
     "TokenizedCorpus",
     "Vocabulary",
+    "check_vacant",
     "choose_ngrams",
     "held_out_batches",
     "is_held_out",

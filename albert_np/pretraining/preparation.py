@@ -17,7 +17,7 @@ from albert_np.pretraining.vocabulary import Vocabulary
 from albert_np.schema import Kind, check, whole
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
 
-__all__ = ["Progress", "prepare_run"]
+__all__ = ["Progress", "check_vacant", "prepare_run"]
 
 _OF_OTHERS = (CONFIG_FILE, "model.safetensors", "finetuning.json", "metrics.jsonl", "checkpoints")  # not to write over
 _PARTS = ("train", "held_out")
@@ -75,7 +75,7 @@ def prepare_run(
     process uses the folder, and ValueError if an argument is out of range; ValueError if the texts do not fit.
     """
     output = Path(output)
-    _check_vacant(output)
+    check_vacant(output)
     options = {"vocab_size": vocab_size, "vocabulary_sample": vocabulary_sample, "held_out": held_out}
     check(options, _OPTIONS, "prepare_run")
     if recipe.max_seq_length > config.max_position_embeddings:
@@ -87,7 +87,7 @@ def prepare_run(
     if tokenizer is not None:
         Vocabulary.from_tokenizer(tokenizer)
     with locked(output):
-        _check_vacant(output)  # nobody else writes there from here on
+        check_vacant(output)  # nobody else writes there from here on
         if (output / "corpus").exists():
             remove_folder(output / "corpus")  # of a preparation that was killed
         with whole_files(output, seal=RUN_FILE) as hidden:
@@ -109,7 +109,7 @@ def prepare_run(
     return PretrainingRun(output)
 
 
-def _check_vacant(output: Path) -> None:
+def check_vacant(output: Path) -> None:
     """Raise FileExistsError if a folder holds anything that a run would write over."""
     if (output / RUN_FILE).exists():
         raise FileExistsError(f"{output} already holds a run: resume it or choose another folder")

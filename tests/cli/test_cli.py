@@ -108,11 +108,17 @@ def test_the_quickstart_as_json_has_every_moment_of_the_world(brief, tmp_path):
 
 
 def test_the_quickstart_learns_nothing_where_its_folder_is_taken(brief, tmp_path):
-    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "run.json").write_text("{}")
     call = CliRunner().invoke(main, ["quickstart", "--output", str(tmp_path)])
     assert call.exit_code == 2
-    assert "exists" in call.stderr
+    assert "already holds a run: resume it or choose another folder" in call.stderr
     assert "toy world" not in call.stderr
+
+
+def test_the_quickstart_begins_anew_where_its_preparation_was_killed(brief, tmp_path):
+    (tmp_path / "run" / "corpus").mkdir(parents=True)
+    call = CliRunner().invoke(main, ["quickstart", "--output", str(tmp_path / "run"), "--steps", "5"])
+    assert call.exit_code == 0, call.stderr
 
 
 def test_an_interrupted_run_draws_its_loss_curves_so_far_and_says_how_to_go_on(corpus, tmp_path, monkeypatch):
