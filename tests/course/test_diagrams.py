@@ -1,6 +1,8 @@
 """The drawing of mechanisms: where arrows begin and end, and which way data and gradients go."""
 
 import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.text import Annotation
 
 from albert_np.course.figures.diagrams import Diagram, Part
 from albert_np.plots import COLOURS
@@ -14,12 +16,14 @@ def test_an_arrow_leaves_a_part_at_its_edge():
 
 
 def arrows(diagram):
-    return [(text.arrow_patch.get_edgecolor()[:3], text.xyann, text.xy) for text in diagram.ax.texts if text.arrowprops]
+    return [
+        (text.arrow_patch.get_edgecolor()[:3], text.xyann, text.xy)
+        for text in diagram.ax.texts
+        if isinstance(text, Annotation)
+    ]
 
 
 def test_gradients_go_back_the_way_of_the_data():
-    from matplotlib.colors import to_rgb
-
     diagram = Diagram(4.0, 1.0)
     x, y = diagram.value(0.5, 0.5, "x", "(T, H)"), diagram.op(3.0, 0.5, "linear")
     diagram.flow(x, y, gradient="dx")
