@@ -33,7 +33,7 @@ from albert_np.course.figures.softmax import (
     softmax_jacobian_figure,
     softmax_scale_figure,
 )
-from albert_np.course.figures.speed import error_figure, floor_figure
+from albert_np.course.figures.speed import error_figure, roofline_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure
 from albert_np.course.figures.tying import arriving_figure, row_lengths_figure, two_paths_figure
 from albert_np.course.figures.walk import walk_figure
@@ -51,7 +51,6 @@ __all__ = [
     "difference_figure",
     "distances_figure",
     "error_figure",
-    "floor_figure",
     "flow_figure",
     "gelu_figure",
     "groups_figure",
@@ -73,6 +72,7 @@ __all__ = [
     "pair_figure",
     "pairs_figure",
     "plateau_figure",
+    "roofline_figure",
     "row_lengths_figure",
     "runs_figure",
     "savings_figure",
