@@ -17,7 +17,7 @@ from albert_np.course.figures.inside import (
 from albert_np.course.figures.layer import flow_figure, layer_figure
 from albert_np.course.figures.linear_gelu import gelu_figure, outer_products_figure
 from albert_np.course.figures.masks import lengths_figure, masked_figure, pairs_figure
-from albert_np.course.figures.one_head import backward_figure, scale_figure, weights_figure
+from albert_np.course.figures.one_head import backward_figure, bias_figure, head_figure, scale_figure, weights_figure
 from albert_np.course.figures.optimizers import moments_figure, schedule_figure, trust_ratio_figure
 from albert_np.course.figures.pretraining import (
     difference_figure,
@@ -45,6 +45,7 @@ __all__ = [
     "arriving_figure",
     "attention_figure",
     "backward_figure",
+    "bias_figure",
     "broadcast_figure",
     "contributions_figure",
     "cross_task_figure",
@@ -55,6 +56,7 @@ __all__ = [
     "flow_figure",
     "gelu_figure",
     "groups_figure",
+    "head_figure",
     "heads_figure",
     "key_gradients_figure",
     "knockout_figure",
