@@ -15,6 +15,7 @@ from albert_np.course.figures.inside import (
     tokens_figure,
 )
 from albert_np.course.figures.layer import flow_figure, layer_figure
+from albert_np.course.figures.layer_norm import layer_norm_diagram, normalised_figure, sphere_figure
 from albert_np.course.figures.linear_gelu import gelu_figure, outer_products_figure
 from albert_np.course.figures.masks import lengths_figure, masked_figure, pairs_figure
 from albert_np.course.figures.one_head import backward_figure, bias_figure, head_figure, scale_figure, weights_figure
@@ -62,6 +63,7 @@ __all__ = [
     "knockout_figure",
     "lattice_figure",
     "layer_figure",
+    "layer_norm_diagram",
     "lengths_figure",
     "looks_figure",
     "loop_figure",
@@ -70,6 +72,7 @@ __all__ = [
     "masked_figure",
     "moments_figure",
     "needs_figure",
+    "normalised_figure",
     "one_batch_figure",
     "outer_products_figure",
     "pair_figure",
@@ -85,6 +88,7 @@ __all__ = [
     "softmax_jacobian",
     "softmax_jacobian_figure",
     "softmax_scale_figure",
+    "sphere_figure",
     "split_figure",
     "statistics_figure",
     "step_figure",
