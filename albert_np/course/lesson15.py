@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.config import AlbertConfig
+from albert_np.course.bugs import named_bugs
 from albert_np.course.report import equal, holds, self_check
 from albert_np.model import AlbertForMaskedLM
 from albert_np.study.world import GETS, Probe, World, train_step, world_config
@@ -265,12 +266,4 @@ def _with_bug(world: World, exam: Any, bug: int) -> list[tuple[int, float, float
 @self_check("which bug is this?")
 def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
     """Check `numbers = which_bug()`: loop → the number of its bug, for the loops of `symptoms()`."""
-    got = which_bug()
-    told = f"got {type(got).__name__}: return {{'A': …, 'B': …, 'C': …, 'D': …}}"
-    yield holds("a dictionary with the loops A to D", isinstance(got, dict) and got.keys() == _LOOPS.keys(), told)
-    if not isinstance(got, dict):
-        return
-    for loop, bug in _LOOPS.items():
-        said = got.get(loop)
-        why = _BUGS.get(said, f"there is no bug {said!r}") if isinstance(said, int) else f"there is no bug {said!r}"
-        yield holds(f"loop {loop}", said == bug, f"not bug {said}: {why}. Is it so in {loop}?")
+    yield from named_bugs(which_bug(), _LOOPS, _BUGS)

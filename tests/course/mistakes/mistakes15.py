@@ -259,12 +259,12 @@ MISTAKES = {
         ((only_a_tuple,), "return Probe(…)"),
     ],
     "check_which_bug": [
-        ((readable_answers_for_one_batch,), "loop A: not bug 3: one batch is learned by heart"),
-        ((one_batch_for_readable_answers,), "loop C: not bug 2: the answers can be read"),
-        ((never_forgotten_for_nothing_moves,), "loop B: not bug 6: old gradients act like a long momentum"),
-        ((no_order_for_nothing_moves,), "loop B: not bug 4: without order"),
-        ((too_fast_for_no_order,), "loop D: not bug 5: the weights jump"),
+        ((readable_answers_for_one_batch,), "A: not bug 3: one batch is learned by heart"),
+        ((one_batch_for_readable_answers,), "C: not bug 2: the answers can be read"),
+        ((never_forgotten_for_nothing_moves,), "B: not bug 6: old gradients act like a long momentum"),
+        ((no_order_for_nothing_moves,), "B: not bug 4: without order"),
+        ((too_fast_for_no_order,), "D: not bug 5: the weights jump"),
         ((a_seventh_bug,), "there is no bug 7"),
-        ((a_list,), "got list: return {'A': …"),
+        ((a_list,), "got a list: return {'A': …"),
     ],
 }
