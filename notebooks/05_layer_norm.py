@@ -62,7 +62,12 @@ for row, x_hat, colour in zip(x, cache.x_hat, ("blue", "orange", "green"), stric
     after.hist(x_hat, bins=np.linspace(-3, 3, 21), color=COLOURS[colour], alpha=0.6)
 before.set_title("three rows before: three places, three widths", fontsize=10)
 after.set_title("after: mean 0, variance 1", fontsize=10)
-show(figure, "Histograms of three rows: apart and unequally wide before LayerNorm, on top of each other after it.")
+show(
+    figure,
+    "5.1",
+    "Three rows before LayerNorm and after it.",
+    "Histograms of three rows: apart and unequally wide before LayerNorm, on top of each other after it.",
+)
 
 # %% [markdown]
 # ## 2. Backward
@@ -123,7 +128,12 @@ _, cache8 = layer_norm_forward(row, np.ones(8), np.zeros(8), 1e-12)
 jacobian = np.stack([layer_norm_backward(unit, cache8)[0] for unit in np.eye(8)])  # row i: gradient of x̂_i
 figure = Figure(figsize=(4.6, 4.2), layout="constrained")
 matrix(figure.subplots(), jacobian, "∂x̂ᵢ/∂xⱼ", signed=True)
-show(figure, "An 8 by 8 matrix: large positive numbers on the diagonal, small ones of both signs beside it.")
+show(
+    figure,
+    "5.2",
+    "The Jacobian of LayerNorm for a row of eight numbers.",
+    "An 8 by 8 matrix: large positive numbers on the diagonal, small ones of both signs beside it.",
+)
 
 # %% [markdown]
 # ## 3. Your turn: dx in two lines  (difficulty 3 of 5, 15 minutes)

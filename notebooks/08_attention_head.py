@@ -69,6 +69,8 @@ query, key = (np.array(rows) for rows in zip(*made_up.values(), strict=True))  #
 _, cache = attention_forward(query, key, key, mask=None)
 show(
     weights_figure(list(made_up), query @ key.T / np.sqrt(4), cache.softmax.probs),
+    "8.1",
+    "Scores and weights of a made-up head; a row is a word that looks, a column a word it looks at.",
     "Two 7 by 7 matrices for the words the cat slept because it was tired. Scores: a few positive entries. Weights: 'it' "
     "puts 0.90 on 'cat', 'because' shares itself between 'slept' and 'tired', 'cat' looks at 'slept'.",
 )
@@ -125,6 +127,8 @@ from albert_np.course.figures import scale_figure
 
 show(
     scale_figure(),
+    "8.2",
+    "Why scores are divided by √D: the entropy of the weights, and the slope of softmax.",
     "Left: the entropy of 64 weights over the scale, a curve for each of three D, with a dot at 1/√D. Right: the "
     "slope of softmax over D, with scores divided by √D and not.",
 )
@@ -294,6 +298,8 @@ dquery = dscores @ key / np.sqrt(4)  # (8.9)
 dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
 show(
     backward_figure(probs, dprobs, dscores),
+    "8.3",
+    "Weights, their gradient, and the scores' gradient.",
     "Three 5 by 5 matrices: the weights, their gradient, and the scores' gradient, whose rows each sum to 0. Where a weight "
     "is small, the scores' gradient is small, however large the weight's gradient.",
 )

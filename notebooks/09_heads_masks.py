@@ -47,6 +47,8 @@ print("head 1:")
 print(heads[0, 1])
 show(
     split_figure(x[0], 2),
+    "9.1",
+    "Splitting: columns that lie side by side become heads.",
     "A matrix of three rows and six columns; its left half becomes head 0, its right half head 1.",
 )
 
@@ -157,6 +159,8 @@ both = np.stack([without_mask.softmax.probs[0], masked.softmax.probs[0]])
 titles = ["head 0: one to the left", "head 1: the same word", "head 2: [CLS]", "head 3: everybody"]
 show(
     heads_figure(both, tokens, titles, ["no mask", "with mask"]),
+    "9.2",
+    "Four heads, without the mask and with it.",
     "Attention of four heads without and with a mask: a diagonal shifted left; the diagonal and the two the; the first "
     "column; an even grey. With the mask the column of the padding is zero in all heads.",
 )
@@ -202,6 +206,8 @@ _, dkey, dvalue = attention_backward(dcontext, cache)
 lengths = [np.linalg.norm(gradient[0], axis=-1) for gradient in (dkey, dvalue)]  # (N, T)
 show(
     key_gradients_figure(lengths, ["length of dK", "length of dV"], tokens),
+    "9.3",
+    "How long the gradients of keys and values are, by head and key.",
     "Two tables of numbers, heads by keys: all positive, but zero in the column of the padding.",
 )
 assert not dkey[:, :, -1].any()
