@@ -643,7 +643,7 @@ for name, layers, heads, sets in (
 # * **Width of a head.** 64 in BERT, GPT-2 and every ALBERT but xlarge (128), and 128 in most large models: they grow by more
 #   heads rather than by wider ones.
 # * **Are all heads needed?** Not after training: of many trained models, most heads of a layer can be taken away one by one with
-#   little loss ([Michel et al., 2019](https://arxiv.org/abs/1905.10650)). Notebook 16 does that, and finds one that cannot.
+#   little loss ([Michel et al., 2019](https://arxiv.org/abs/1905.10650)). Notebook 16 does that, rule by rule.
 # * **Padding** is avoided rather than masked where speed counts: sentences are laid end to end and attention is told where
 #   each begins. The package can do that too; `execution` holds it, and the numbers are the same.
 
