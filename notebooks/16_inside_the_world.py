@@ -10,8 +10,9 @@
 # | symbol | shape | meaning |
 # |---|---|---|
 # | $x_i$ | (B, T, H) | hidden states after $i$ steps of the layer $f$, $x_{i+1} = f(x_i)$ |
-# | $c_n$ | (T, D) | what head $n$ brings back, $P\,V$ of notebook 09 |
+# | $c_n$ | (T, D) | what head $n$ brings back: its context, notebook 09 |
 # | $W^O$ | (H, H) | the dense layer behind the heads, cut into blocks $W^O_n$ of D columns |
+# | $c_n^{\mathrm{mean}}$ | (D) | its mean over many tokens |
 # | $\tilde x_i$ | (B, T, H) | the hidden states of other sentences, the *donors* |
 #
 # **A question from a real model.** *When Mary and John went to the store, John gave a drink to* — GPT-2 small goes on with
@@ -82,6 +83,8 @@ print(" ".join(words))
 where = {"trained": looks(model), "first weights": looks(random)}
 show(
     looks_figure(labels, where),
+    "16.1",
+    "Where the hidden verb looks (weights in hundredths), trained and before training.",
     "Two matrices, a row for each place of the story, a column for each head in each step: where the hidden verb looks, in "
     "the trained model and with its first weights.",
 )
@@ -151,6 +154,8 @@ for heads in [(n,) for n in range(N)] + [(0, 1), (0, 3), (1, 3)]:
     left["without " + " and ".join(map(str, heads))] = skills(without_heads(model, heads))
 show(
     needs_figure(list(PROBES), left),
+    "16.2",
+    "What the model can still do without some of its heads.",
     "A matrix: for the whole model, and without one or two of its heads, the share of stories answered rightly for each of "
     "five skills.",
 )
@@ -329,14 +334,14 @@ print("(16.1), (16.2): the same")
 # always something. Part of the damage may be the surprise. A milder question: what if the head gives what it gives *on
 # average*, whatever the story says? It then knows nothing of this story, and nothing is unusual.
 #
-# **On paper** (5 minutes). Put a constant vector $\bar c_n$ in the place of $c_n$ in (16.1), for the heads $n$ of a set $S$. Show
+# **On paper** (5 minutes). Put a constant vector $c_n^{\mathrm{mean}}$ in the place of $c_n$ in (16.1), for the heads $n$ of a set $S$. Show
 # that the layer is one without these heads and with another bias, and write that bias down.
 #
 # <details><summary>A solution</summary>
 #
 # The sum splits in two, and in the second nothing depends on the story any more:
 #
-# $$a = \sum_{n \notin S} c_n (W^O_n)^\top + b', \qquad b' = b + \sum_{n \in S} W^O_n\, \bar c_n \tag{16.3}$$
+# $$a = \sum_{n \notin S} c_n (W^O_n)^\top + b', \qquad b' = b + \sum_{n \in S} W^O_n\, c_n^{\mathrm{mean}} \tag{16.3}$$
 #
 # So columns become 0 as before, and $b'$ takes the place of $b$.
 # </details>
@@ -351,7 +356,7 @@ print("(16.1), (16.2): the same")
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# The mean is over all axes but the last. For one head $W^O_n \bar c_n$ is `weight[:, columns] @ mean[columns]`.
+# The mean is over all axes but the last. For one head $W^O_n c_n^{\mathrm{mean}}$ is `weight[:, columns] @ mean[columns]`.
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #

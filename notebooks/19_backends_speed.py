@@ -11,13 +11,13 @@
 # | symbol | unit | meaning |
 # |---|---|---|
 # | $F$ | FLOP | floating-point operations of an op |
-# | $M$ | bytes | what it has to read and write at least |
-# | $P$ | FLOP/s | operations that the machine can do in a second |
+# | $m$ | bytes | what it has to read and write at least |
+# | $\pi$ | FLOP/s | operations that the machine can do in a second |
 # | $\beta$ | bytes/s | bytes that it can move in a second |
-# | $I = F/M$ | FLOP/byte | arithmetic intensity |
-# | $R, K, C$ | | rows, inner width, columns of a matrix product |
+# | $I = F/m$ | FLOP/byte | arithmetic intensity |
+# | $r, k, c$ | | rows, inner width, columns of a matrix product |
 # | $s_j, v_j$ | | score and value (D) of key $j$, for one query |
-# | $m, \ell, o$ | | largest score, sum of exponentials, weighted sum of values (D), of the keys so far |
+# | $a, \ell, o$ | | largest score, sum of exponentials, weighted sum of values (D), of the keys so far |
 # | $\mathcal L_k, n_k$ | nats, – | loss of a part of the batch, and how many tokens it is the mean of |
 # | $T, H, L$ | | positions, hidden size, layers; $H_I$ is the width inside the feed-forward part |
 #
@@ -225,7 +225,12 @@ for name, shapes in many.items():
     assert all(a.dtype == np.float32 for a in narrow[0] + narrow[1])
     errors[name] = tuple(largest_error(a, b) for a, b in zip(narrow, wide, strict=True))
     print(f"{name:<12} forward {errors[name][0]:.1e}   backward {errors[name][1]:.1e}")
-show(error_figure(errors, eps), "Errors of seven ops in float32, forward and backward, in multiples of epsilon.")
+show(
+    error_figure(errors, eps),
+    "19.1",
+    "Errors of float32 in seven ops, forward and backward.",
+    "Errors of seven ops in float32, forward and backward, in multiples of epsilon.",
+)
 
 # %% [markdown]
 # All of them lie within a few dozen $\varepsilon$. So float32 is enough to train with; but it is not enough to *check*
@@ -237,11 +242,11 @@ show(error_figure(errors, eps), "Errors of seven ops in float32, forward and bac
 #
 # An op cannot be done before its arithmetic is done, nor before its numbers have come and gone:
 #
-# $$t \;\ge\; t_{\text{floor}} = \max\!\Big(\frac FP,\; \frac M\beta\Big), \qquad\text{and the first rules if}\quad I = \frac FM > \frac P\beta \tag{19.3}$$
+# $$t \;\ge\; t_{\text{floor}} = \max\!\Big(\frac F\pi,\; \frac m\beta\Big), \qquad\text{and the first rules if}\quad I = \frac Fm > \frac \pi\beta \tag{19.3}$$
 #
-# A product of $R\times K$ and $K\times C$, in float32, and a pass over $n$ numbers that reads one array and writes one:
+# A product of $r\times k$ and $k\times c$, in float32, and a pass over $n$ numbers that reads one array and writes one:
 #
-# $$I_{\text{product}} = \frac{2RKC}{4\,(RK + KC + RC)}, \qquad I_{\text{pass}} = \frac{n}{4\cdot 2n} = \frac18 \tag{19.4}$$
+# $$I_{\text{product}} = \frac{2rkc}{4\,(rk + kc + rc)}, \qquad I_{\text{pass}} = \frac{n}{4\cdot 2n} = \frac18 \tag{19.4}$$
 #
 # **By hand first.** 512 tokens go from $H = 768$ to $H_I = 3072$. The product has $2\cdot512\cdot768\cdot3072 = 2.4$ GFLOP and
 # moves 17 MB, so $I \approx 140$. At 50 GFLOP/s and 20 GB/s it takes at least 48 ms for the arithmetic and 0.9 ms for the
@@ -270,12 +275,12 @@ with threadpool_limits(1):
     multiplied = times(lambda: square @ square, repeats=15)
 copy = np.empty_like(line)
 copied = times(lambda: np.copyto(copy, line), repeats=15)
-P, beta = (
+pi, beta = (
     2 * 1024**3 / multiplied.min(),
     2 * line.nbytes / copied.min(),
 )  # the best that was seen: a roof, not an average
 print(
-    f"this machine, one core: P = {P / 1e9:.0f} GFLOP/s, β = {beta / 1e9:.0f} GB/s; balance P/β = {P / beta:.1f} FLOP/byte"
+    f"this machine, one core: π = {pi / 1e9:.0f} GFLOP/s, β = {beta / 1e9:.0f} GB/s; balance π/β = {pi / beta:.1f} FLOP/byte"
 )
 
 # %%
@@ -304,7 +309,7 @@ with threadpool_limits(1):
         flops = sum(operation.flops for operation in operations)
         least = sum(a.nbytes for a in arguments if a is not None) + y.inner.nbytes
         moved = sum(operation.bytes for operation in operations)
-        floor = max(sum(o.flops for o in operations if o.name == "matmul") / P, least / beta)  # (19.3)
+        floor = max(sum(o.flops for o in operations if o.name == "matmul") / pi, least / beta)  # (19.3)
         taken = float(np.median(times(lambda f=forward, a=arguments: f(*a))))
         rows[name] = (flops, least, moved, taken)
         print(
@@ -315,7 +320,7 @@ with threadpool_limits(1):
 # %% [markdown]
 # The same as a picture, the **roofline** ([Williams et al., 2009](https://doi.org/10.1145/1498765.1498785)): how much
 # arithmetic an op gets done in a second, against its intensity. By (19.3) nothing can be above
-# $\min(P,\; I\,\beta)$: a slope where memory rules, a flat roof where arithmetic does. Each op has two marks: an open one
+# $\min(\pi,\; I\,\beta)$: a slope where memory rules, a flat roof where arithmetic does. Each op has two marks: an open one
 # where it would stand if its numbers came and went once, a full one where it stands with all the passes that NumPy makes.
 # **Predict**: which open marks lie far below the roof, and which full ones?
 
@@ -323,9 +328,9 @@ with threadpool_limits(1):
 from albert_np.course.figures import roofline_figure
 
 show(
-    roofline_figure(
-        {name: row for name, row in rows.items() if name != "linear, H_I → H"}, P, beta
-    ),  # stands where the other does
+    roofline_figure({name: row for name, row in rows.items() if name != "linear, H_I → H"}, pi, beta),
+    "19.2",
+    "Ops under the roof of this machine: open by the least bytes, full by the bytes of all passes.",
     "Arithmetic per second against arithmetic per byte, both logarithmic, below a roof that rises and then is flat. The "
     "linear map stands near the flat roof. Elementwise ops stand far below the slope by their least bytes, and near it or on it "
     "by the bytes that they move.",
@@ -357,24 +362,24 @@ print(
 # largest score and the sum of exponentials, and both can be had piece by piece. Take the keys in blocks. After some of
 # them a query has
 #
-# $$m = \max_j s_j, \qquad \ell = \sum_j e^{s_j - m}, \qquad o = \sum_j e^{s_j - m}\, v_j, \qquad y = o/\ell \tag{19.5}$$
+# $$a = \max_j s_j, \qquad \ell = \sum_j e^{s_j - a}, \qquad o = \sum_j e^{s_j - a}\, v_j, \qquad y = o/\ell \tag{19.5}$$
 #
 # over the keys $j$ so far.
 #
-# **On paper** (10 minutes). A new block has scores $s'_k$ and values $v'_k$. Write the new $m^+, \ell^+, o^+$ with the old
+# **On paper** (10 minutes). A new block has scores $s'_k$ and values $v'_k$. Write the new $a^+, \ell^+, o^+$ with the old
 # ones, without any old score. Why is the result exact, and why can no exponential overflow?
 #
 # <details><summary>A solution</summary>
 #
 # The largest is the larger of two, and all old exponentials change by one common factor, since
-# $e^{s_j - m^+} = e^{s_j - m}\, e^{m - m^+}$:
+# $e^{s_j - a^+} = e^{s_j - a}\, e^{a - a^+}$:
 #
-# $$m^+ = \max\big(m, \max_k s'_k\big), \quad \ell^+ = e^{m - m^+}\ell + \sum_k e^{s'_k - m^+}, \quad
-# o^+ = e^{m - m^+} o + \sum_k e^{s'_k - m^+} v'_k \tag{19.6}$$
+# $$a^+ = \max\big(a, \max_k s'_k\big), \quad \ell^+ = e^{a - a^+}\ell + \sum_k e^{s'_k - a^+}, \quad
+# o^+ = e^{a - a^+} o + \sum_k e^{s'_k - a^+} v'_k \tag{19.6}$$
 #
-# Nothing was left out, so $o/\ell$ is softmax times values as before: (8.1) is the same for every $m$ that is taken off all
-# scores. No exponent is above 0. Before the first block there is nothing: $m = -\infty$, $\ell = 0$, $o = 0$, and
-# $e^{-\infty - m^+} = 0$.
+# Nothing was left out, so $o/\ell$ is softmax times values as before: (8.1) is the same for every number that is taken off all
+# scores. No exponent is above 0. Before the first block there is nothing: $a = -\infty$, $\ell = 0$, $o = 0$, and
+# $e^{-\infty - a^+} = 0$.
 # </details>
 #
 # ### Your turn: attention in blocks  (difficulty 3 of 5, 20 minutes)
@@ -389,20 +394,20 @@ print(
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# (19.6), all queries at once: `old = xp.exp(m - larger)`, `new = xp.exp(s - larger)`, then $\ell$ and $o$ are `… * old + …`.
+# (19.6), all queries at once: `old = xp.exp(largest - larger)`, `new = xp.exp(s - larger)`, then $\ell$ and $o$ are `… * old + …`.
 # Divide once, at the end.
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
 # xp, scale = array_module(query), query.shape[-1] ** -0.5
-# m, total, o = -math.inf, 0.0, 0.0            # numbers, until the first block makes arrays of them
+# largest, total, o = -math.inf, 0.0, 0.0            # numbers, until the first block makes arrays of them
 # for start in range(0, len(key), block):
 #     k, v = key[start : start + block], value[...]
 #     s = query * scale @ ...                  # (T, block)
-#     larger = xp.maximum(m, s.max(...))
+#     larger = xp.maximum(largest, s.max(...))
 #     old, new = ..., ...
-#     m, total, o = larger, ..., ...
+#     largest, total, o = larger, ..., ...
 # return ...
 # ```
 # </details>
@@ -691,13 +696,13 @@ for name, scale in {"math.sqrt(2 / math.pi)": math.sqrt(2 / math.pi), "np.sqrt(2
 #
 # 1. A friend makes LayerNorm twice as fast. A step spends 5 % of its time there. What is gained, and what would a 10 %
 #    faster linear gain if that is 70 %?
-# 2. With a batch of one sequence of one token, $R = 1$: what is $I$ of (19.4), and what limits the product then?
+# 2. With a batch of one sequence of one token, $r = 1$: what is $I$ of (19.4), and what limits the product then?
 # 3. Your CuPy loop takes 20 µs a step by the clock, whatever the size of the model. What do you look for first?
 #
 # <details><summary>Answers</summary>
 #
 # 1. 2.5 %; the linear gains about 6.4 % ($0.7 - 0.7/1.1$). Look at the bulk first.
-# 2. $2KC / 4(K + KC + C) \approx 1/2$: each weight is read for one multiplication and one addition. Memory is the limit, so
+# 2. $2kc / 4(k + kc + c) \approx 1/2$: each weight is read for one multiplication and one addition. Memory is the limit, so
 #    generating one token at a time is slow on the fastest GPU.
 # 3. The missing `synchronize()`: the clock saw the queueing, not the work.
 # </details>
@@ -706,8 +711,8 @@ for name, scale in {"math.sqrt(2 / math.pi)": math.sqrt(2 / math.pi), "np.sqrt(2
 #
 # * FlashAttention is (19.6) in one kernel, with blocks of queries as well; the rule by itself is *online softmax*
 #   ([Milakov and Gimelshein, 2018](https://arxiv.org/abs/1805.02867)). The answer to the question at the beginning: what it saves
-#   is $M$, what it adds is $F$, and attention stood where $M$ rules.
-# * A model that writes text makes one token at a time: $R = 1$, so $I \approx 1/2$ in float32 and 1 in 16 bits. An
+#   is $m$, what it adds is $F$, and attention stood where $m$ rules.
+# * A model that writes text makes one token at a time: $r = 1$, so $I \approx 1/2$ in float32 and 1 in 16 bits. An
 #   [H100](https://www.nvidia.com/en-us/data-center/h100/) has by its data sheet about 990 TFLOP/s in 16 bits and 3.35 TB/s: a
 #   balance near 300. So servers answer many requests in one batch, keep keys and values
 #   of earlier tokens, and store weights in 8 or 4 bits: all that moves fewer bytes for a FLOP.

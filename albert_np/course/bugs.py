@@ -14,9 +14,8 @@ def named_bugs(got: Any, cast: Mapping[str, int], signs: Mapping[int, str]) -> I
     cast: the right answer. signs: number of a bug → what one sees of it, which is told to whoever names it wrongly.
     """
     if not isinstance(got, dict):
-        yield Finding(
-            "a dictionary", False, f"got a {type(got).__name__}: return {{{', '.join(f'{s!r}: …' for s in cast)}}}"
-        )
+        wanted = ", ".join(f"{suspect!r}: …" for suspect in cast)
+        yield Finding("a dictionary", False, f"got a {type(got).__name__}: return {{{wanted}}}")
         return
     for suspect, bug in cast.items():
         if suspect not in got:

@@ -87,7 +87,7 @@ def check_streamed_attention(streamed: Callable[..., Any]) -> Iterator[Any]:
     expected = _whole(*arrays)
     known = {
         "scores are divided by √D": _whole(arrays[0] * 2, *arrays[1:]),
-        "the sum is not rescaled when a larger score comes: ℓ · e^(m − m⁺)": _not_rescaled(*arrays, total=False),
+        "the sum is not rescaled when a larger score comes: ℓ e^(a − a⁺)": _not_rescaled(*arrays, total=False),
         "what is weighted is not rescaled when a larger score comes: o · e^(m − m⁺)": _not_rescaled(
             *arrays, total=True
         ),

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS, IN_TURN, legend, new_figure, plain
+from albert_np.plots import COLOURS, IN_TURN, INK, legend, new_figure, plain
 
 __all__ = ["error_figure", "roofline_figure"]
 
@@ -19,17 +19,17 @@ def roofline_figure(rows: Mapping[str, tuple[float, float, float, float]], peak:
     """
     figure, ax = new_figure(6, 4.4)
     intensity = np.geomspace(1 / 64, 4096, 200)
-    ax.plot(intensity, np.minimum(peak, intensity * bandwidth) / 1e9, color="black", lw=1.5)
+    ax.plot(intensity, np.minimum(peak, intensity * bandwidth) / 1e9, color=INK, lw=1.5)
     ax.axvline(peak / bandwidth, color=COLOURS["grey"], lw=1, ls=":")
     in_order = sorted(rows.items(), key=lambda row: row[1][0] / row[1][3])
     for i, (name, (flops, least, moved, seconds)) in enumerate(in_order):
         rate, colour = flops / seconds / 1e9, COLOURS[(*IN_TURN, "grey")[i % 7]]
         ax.plot([flops / moved, flops / least], [rate, rate], color=colour, lw=1)
         ax.scatter([flops / moved], [rate], 42, color=colour, zorder=2)
-        ax.scatter([flops / least], [rate], 42, facecolor="white", edgecolor=colour, lw=1.5, zorder=2)
+        ax.scatter([flops / least], [rate], 42, facecolor="none", edgecolor=colour, lw=1.5, zorder=2)
         at, shift, side = (flops / least, 7, "left") if i % 2 else (flops / moved, -7, "right")
         ax.annotate(name, (at, rate), (shift, 0), textcoords="offset points", ha=side, va="center", fontsize=9)
-    for size, face, label in ((42, "grey", "all passes"), (42, "white", "least bytes")):
+    for size, face, label in ((42, "grey", "all passes"), (42, "none", "least bytes")):
         ax.scatter([], [], size, facecolor=COLOURS.get(face, face), edgecolor=COLOURS["grey"], label=label)
     ax.set(xscale="log", yscale="log", xlim=(1 / 64, 4096))
     ax.set_xlabel("intensity, FLOP per byte (logarithmic)")

@@ -20,14 +20,14 @@ def looks_figure(words: Sequence[str], weights: Mapping[str, Any]) -> Figure:
     """
     steps, heads, _ = next(iter(weights.values())).shape
     figure, axes = new_figure(6, 0.9 + 0.21 * len(words), 1, len(weights), squeeze=False, sharey=True)
-    labels = [
-        f"step {step + 1}\nhead {head}" if head == 0 else str(head) for step in range(steps) for head in range(heads)
-    ]
+    numbers = [(step, head) for step in range(steps) for head in range(heads)]
+    labels = [f"{head}\nstep {step + 1}" if head == 0 else str(head) for step, head in numbers]
     for ax, (name, values) in zip(axes[0], weights.items(), strict=True):
         _shares(ax, values.reshape(steps * heads, -1).T, labels, words, least=0.1)
         for step in range(1, steps):
             ax.axvline(step * heads - 0.5, color="white", lw=2)
         titled(ax, name)
+        ax.set_xlabel("head")
     return figure
 
 

@@ -71,9 +71,9 @@ def bias_all_at_once(model, heads, contexts):
 
 
 def bugs_by_hand():
-    numbers = {}
-    for suspect, number in (("D", 3), ("C", 1), ("B", 4), ("A", 2)):
-        numbers[suspect] = number
+    numbers = {"D": 3}
+    numbers["C"], numbers["A"] = 1, 2
+    numbers["B"] = numbers["D"] + numbers["C"]
     return numbers
 
 
