@@ -5,7 +5,7 @@
 #
 # * write an op that runs on NumPy, on a GPU and on an array type that you invent yourself,
 # * say beforehand how long an op must take at least, and draw where it stands under the roof of a machine,
-# * compute attention without ever storing its scores,
+# * say what a model that writes text spends its time on, and compute attention without storing its scores,
 # * explain why sharing saves memory but no arithmetic, and add up the parts of a batch without a mistake that many made.
 #
 # | symbol | unit | meaning |
@@ -16,14 +16,13 @@
 # | $\beta$ | bytes/s | bytes that it can move in a second |
 # | $I = F/m$ | FLOP/byte | arithmetic intensity |
 # | $r, k, c$ | | rows, inner width, columns of a matrix product |
-# | $s_j, v_j$ | | score and value (D) of key $j$, for one query |
-# | $a, \ell, o$ | | largest score, sum of exponentials, weighted sum of values (D), of the keys so far |
+# | $n, b$ | | heads of keys and values, where they are fewer than N; bytes of a number |
 # | $\mathcal L_k, n_k$ | nats, – | loss of a part of the batch, and how many tokens it is the mean of |
 # | $T, H, L$ | | positions, hidden size, layers; $H_I$ is the width inside the feed-forward part |
 #
 # **A question from a real model.** [FlashAttention](https://arxiv.org/abs/2205.14135) computes the attention of GPT-2 to the
 # same numbers as everybody else, and with *more* arithmetic: on the way back it works out all scores a second time. Yet with it
-# GPT-2 trained up to three times as fast. How can more work take less time? Section 7 lets you write its forward pass.
+# GPT-2 trained up to three times as fast. How can more work take less time? Sections 6 and 7 answer it.
 #
 # Times in this notebook are those of the machine that ran it, on one core unless it says otherwise: the median of several
 # runs, and where two ways are compared, runs of both in turn. Yours differ; what follows from them should not.
@@ -148,6 +147,7 @@ report = lesson19.check_gelu_any(gelu_any)
 # a clock has to wait for `synchronize()`.
 
 # %%
+import math
 import time
 
 from albert_np import ops
@@ -359,75 +359,25 @@ print(
 #
 # The attention above computes scores (B, N, T, T), writes them, reads them for the softmax, writes probabilities, reads them
 # for the product. With T ten times as long these arrays are a hundred times as large. But softmax needs of a row only its
-# largest score and the sum of exponentials, and both can be had piece by piece. Take the keys in blocks. After some of
-# them a query has
-#
-# $$a = \max_j s_j, \qquad \ell = \sum_j e^{s_j - a}, \qquad o = \sum_j e^{s_j - a}\, v_j, \qquad y = o/\ell \tag{19.5}$$
-#
-# over the keys $j$ so far.
-#
-# **On paper** (10 minutes). A new block has scores $s'_k$ and values $v'_k$. Write the new $a^+, \ell^+, o^+$ with the old
-# ones, without any old score. Why is the result exact, and why can no exponential overflow?
-#
-# <details><summary>A solution</summary>
-#
-# The largest is the larger of two, and all old exponentials change by one common factor, since
-# $e^{s_j - a^+} = e^{s_j - a}\, e^{a - a^+}$:
-#
-# $$a^+ = \max\big(a, \max_k s'_k\big), \quad \ell^+ = e^{a - a^+}\ell + \sum_k e^{s'_k - a^+}, \quad
-# o^+ = e^{a - a^+} o + \sum_k e^{s'_k - a^+} v'_k \tag{19.6}$$
-#
-# Nothing was left out, so $o/\ell$ is softmax times values as before: (8.1) is the same for every number that is taken off all
-# scores. No exponent is above 0. Before the first block there is nothing: $a = -\infty$, $\ell = 0$, $o = 0$, and
-# $e^{-\infty - a^+} = 0$.
-# </details>
-#
-# ### Your turn: attention in blocks  (difficulty 3 of 5, 20 minutes)
-#
-# One head, one sequence: query, key, value (T, D). Never make an array with more than `block` scores for a query. It should
-# run on every backend, as in section 3, and float32 should stay float32.
-#
-# <details><summary>Hint 1: the idea</summary>
-#
-# A loop over the blocks of keys, with three things carried along: a (T, 1), another (T, 1), and a (T, D). The first block
-# can begin them, or $-\infty$ and zeros.
-# </details>
-# <details><summary>Hint 2: the formula</summary>
-#
-# (19.6), all queries at once: `old = xp.exp(largest - larger)`, `new = xp.exp(s - larger)`, then $\ell$ and $o$ are `… * old + …`.
-# Divide once, at the end.
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# ```python
-# xp, scale = array_module(query), query.shape[-1] ** -0.5
-# largest, total, o = -math.inf, 0.0, 0.0            # numbers, until the first block makes arrays of them
-# for start in range(0, len(key), block):
-#     k, v = key[start : start + block], value[...]
-#     s = query * scale @ ...                  # (T, block)
-#     larger = xp.maximum(largest, s.max(...))
-#     old, new = ..., ...
-#     largest, total, o = larger, ..., ...
-# return ...
-# ```
-# </details>
+# largest score $a$ and the sum of exponentials, and both can be had block by block of keys, as in the last exercise of
+# notebook 08 (8.15). Here it is for all queries at once, on any array:
 
-# %% tags=["exercise"]
-import math
-
-
-def streamed_attention(query, key, value, block):
-    """query, key, value (T, D) of any backend; returns softmax(query keyᵀ / √D) value, (T, D), with no array (T, T)."""
-    raise NotImplementedError
-
-
-report = lesson19.check_streamed_attention(streamed_attention)
-
-# %% [markdown]
-# Now the largest array that each of the two makes, and the time. **Predict**: is yours faster here?
 
 # %%
-streamed_attention = report.yours(lesson19.package_streamed_attention)
+def streamed_attention(query, key, value, block):
+    """query, key, value (T, D) of any backend; returns softmax(query keyᵀ / √D) value, (T, D), with no array (T, T)."""
+    xp, scaled = array_module(query), query * query.shape[-1] ** -0.5
+    largest, total, weighted = -math.inf, 0.0, 0.0
+    for start in range(0, len(key), block):
+        scores = scaled @ key[start : start + block].T  # (T, block)
+        larger = xp.maximum(largest, scores.max(axis=-1, keepdims=True))
+        old, new = xp.exp(largest - larger), xp.exp(scores - larger)
+        total = total * old + new.sum(axis=-1, keepdims=True)
+        weighted = weighted * old + new @ value[start : start + block]
+        largest = larger
+    return weighted / total
+
+
 long = [rng.standard_normal((2048, 64), dtype=np.float32) for _ in range(3)]
 ways = {
     "whole": lambda q, k, v: ops.attention_forward(q[None, None], k[None, None], v[None, None], None)[0][0, 0],
@@ -448,8 +398,71 @@ for (name, way), t in zip(ways.items(), taken, strict=True):
 # %% [markdown]
 # Not one number is approximated. What memory is saved is plain; what time is saved is a matter of the machine. In NumPy each
 # block still goes through memory in passes, though small ones find their arrays in the cache; and very small blocks pay for
-# Python, and rescale $o$ too often. On a GPU the block's whole work is *one* kernel, and its scores never leave the chip: an op
-# of (19.4)'s kind becomes one of the product's kind. There the time is saved that pays for the scores computed twice.
+# Python, and rescale too often. On a GPU the block's whole work is *one* kernel, and its scores never leave the chip: an op at
+# the left of the roofline moves to the right. There the time is saved that pays for the scores computed twice.
+#
+# ### Your turn: what does the next token cost?  (difficulty 3 of 5, 20 minutes)
+#
+# A model like GPT writes one token at a time. It keeps the keys and values of the tokens before, so of each sequence only *one*
+# row goes through the layers. With *grouped queries* there are $n$ heads of keys and values for $N$ heads of queries, each of D
+# numbers, $ND = H$. Count for one new token in each of B sequences that have T tokens already (the new one counted), in L
+# layers, without the vocabulary:
+#
+# * $F$: two FLOP for each weight that a row meets (query and output $H \times H$; key and value $H \times nD$; two of
+#   $H \times H_I$), and for all N heads the scores of T keys and the sum of T values,
+# * $m$: all weights of the L layers once, for the whole batch; and the kept keys and values of every sequence. No
+#   activations: they are small.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Who is read once for all sequences, and who once for each? And do fewer heads of keys save arithmetic in the scores? Every
+# query head still has its own scores.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $$w = 2H^2 + 2H\,nD + 2H\,H_I, \qquad F = 2BL\,(w + 2\,T H), \qquad m = b\,L\,(w + 2\,B\,T\,nD) \tag{19.5}$$
+#
+# with $b$ bytes a number.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# weights = 2 * hidden**2 + 2 * hidden * ... + 2 * hidden * inner
+# flops = 2 * ... * layers * (weights + ...)
+# least = width * layers * (weights + ...)      # which of the two has the batch in it?
+# return flops, least
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def next_token(batch, length, layers, hidden, inner, head_size, kv_heads, width=2):
+    """Returns F (FLOP) and m (bytes) of one new token in each of `batch` sequences; width: bytes of a number."""
+    raise NotImplementedError
+
+
+report = lesson19.check_next_token(next_token)
+
+# %% [markdown]
+# Now a model of the size of Llama 2 70B: L = 80, H = 8192, H_I = 43,008 (its three matrices counted as two), 64 heads of 128, texts
+# of 4096 tokens; and a GPU by its data sheet, [H100](https://www.nvidia.com/en-us/data-center/h100/): π = 990 TFLOP/s in 16 bits,
+# β = 3.35 TB/s, π/β = 296. (One such GPU has not the memory for it; take the numbers as shares of several.) **Predict**: with one
+# sequence, which share of π is used? And how many sequences, until arithmetic rules?
+
+# %%
+next_token = report.yours(lesson19.package_next_token)
+print("sequences   kv heads   FLOP/byte   floor, ms   tokens per s   share of π")
+for sequences in (1, 16, 256, 4096):
+    for kv_heads in (64, 8):
+        f, bytes_ = next_token(sequences, 4096, 80, 8192, 43_008, 128, kv_heads)
+        floor = max(f / 990e12, bytes_ / 3.35e12)
+        told = f"{f / bytes_:>11.1f}{1e3 * floor:>12.1f}{sequences / floor:>15.0f}{f / floor / 990e12:>13.1%}"
+        print(f"{sequences:>9}{kv_heads:>11} {told}")
+
+# %% [markdown]
+# One text alone leaves the arithmetic almost idle: all weights come from memory for one row. More texts share that reading,
+# but each brings keys and values of its own, and with 64 heads of them these soon *are* the traffic: batches stop helping.
+# An eighth of the heads moves that wall. That is why large models share keys among heads, and why it costs them so little.
 #
 # ## 8. Freed memory
 #
@@ -494,7 +507,7 @@ print(subprocess.run([sys.executable, "-c", program], capture_output=True, text=
 # But the data still goes through $L$ steps. Multiplications and additions for one token in one step: four products
 # $H\times H$ (query, key, value, output), two $H\times H_I$, and the scores and their use against $T$ positions:
 #
-# $$F_{\text{token}} = 2\,\big(E H + L\,(4H^2 + 2 H H_I + 2\, T H)\big) \tag{19.7}$$
+# $$F_{\text{token}} = 2\,\big(E H + L\,(4H^2 + 2 H H_I + 2\, T H)\big) \tag{19.6}$$
 #
 # There is an $L$ in it and no $G$. The number of parameters in the layers, on the other hand, is $G$ times that of one.
 
@@ -526,7 +539,7 @@ print(f"{'groups':>8}{'parameters':>12}{'FLOP per token':>16}{'ms per step':>13}
 for config, model, t in zip(configs, models, taken, strict=True):
     L, E, h_, i_ = 12, config.embedding_size, config.hidden_size, config.intermediate_size
     flops = flops_per_token(config, 64)
-    assert flops == 2 * (E * h_ + L * (4 * h_**2 + 2 * h_ * i_ + 2 * 64 * h_))  # (19.7)
+    assert flops == 2 * (E * h_ + L * (4 * h_**2 + 2 * h_ * i_ + 2 * 64 * h_))  # (19.6)
     print(f"{config.num_hidden_groups:>8}{model.layout.size:>12,}{flops:>16,}{1e3 * t:>13.0f}")
 shared, unshared = models[1].layout.size, models[0].layout.size
 print(
@@ -544,7 +557,7 @@ print(
 # plain code on sequences of its own, with the same weights and with gradients of its own, which are then added. That is
 # right because the loss is a sum over sequences, if every part divides by the *whole* batch's counts:
 #
-# $$\mathcal L = \sum_{k} \mathcal L_k \quad\Longrightarrow\quad \frac{\partial\mathcal L}{\partial w} = \sum_k \frac{\partial\mathcal L_k}{\partial w} \tag{19.8}$$
+# $$\mathcal L = \sum_{k} \mathcal L_k \quad\Longrightarrow\quad \frac{\partial\mathcal L}{\partial w} = \sum_k \frac{\partial\mathcal L_k}{\partial w} \tag{19.7}$$
 
 # %%
 from albert_np.execution.replicas import Replicas, split
@@ -709,16 +722,14 @@ for name, scale in {"math.sqrt(2 / math.pi)": math.sqrt(2 / math.pi), "np.sqrt(2
 #
 # ## In today's models
 #
-# * FlashAttention is (19.6) in one kernel, with blocks of queries as well; the rule by itself is *online softmax*
+# * FlashAttention is section 7 in one kernel, with blocks of queries as well; the rule by itself is *online softmax*
 #   ([Milakov and Gimelshein, 2018](https://arxiv.org/abs/1805.02867)). The answer to the question at the beginning: what it saves
 #   is $m$, what it adds is $F$, and attention stood where $m$ rules.
-# * A model that writes text makes one token at a time: $r = 1$, so $I \approx 1/2$ in float32 and 1 in 16 bits. An
-#   [H100](https://www.nvidia.com/en-us/data-center/h100/) has by its data sheet about 990 TFLOP/s in 16 bits and 3.35 TB/s: a
-#   balance near 300. So servers answer many requests in one batch, keep keys and values
-#   of earlier tokens, and store weights in 8 or 4 bits: all that moves fewer bytes for a FLOP.
-# * Grouped queries ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)) let several heads read the same keys and values:
-#   fewer bytes again, at nearly the same $F$. ALBERT's sharing does not help there: each of the $L$ steps reads the weights anew
-#   unless they fit into the cache, and keeps keys and values of its own.
+# * A model that writes text makes one token at a time, and reads all weights for it (19.5). So servers answer many requests in
+#   one batch, share keys and values among heads (*grouped queries*, [Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)),
+#   and store weights in 8 or 4 bits: all that moves fewer bytes for a FLOP.
+# * ALBERT's sharing would not help there by itself: each of the L steps reads the weights anew, unless they fit into the
+#   cache, and keeps keys and values of its own.
 # * *Fusing* elementwise ops into one pass is what compilers such as XLA and `torch.compile` do for a living.
 #
 # Next: [20, a walk through every op of a pass, in the browser](20_walk_a_pass.ipynb).

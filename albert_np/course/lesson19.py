@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.backend import array_module, register
+from albert_np.backend import register
 from albert_np.course.answers import AnswerFailed
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.execution import StrictArray, recorded, strict_backend
-from albert_np.ops import attention_forward, gelu_forward, gelu_new_forward
+from albert_np.ops import gelu_forward, gelu_new_forward
 
-__all__ = ["check_added_up", "check_gelu_any", "check_streamed_attention"]
+__all__ = ["check_added_up", "check_gelu_any", "check_next_token"]
 
 
 @self_check("GELU on any array module", returns=("y",))
@@ -65,89 +65,50 @@ def package_gelu_any(x: Any) -> Any:
     return gelu_new_forward(x)[0]
 
 
-def package_streamed_attention(query: Any, key: Any, value: Any, block: int) -> Any:
-    """Attention in blocks of keys, (19.6), called as the exercise is."""
-    xp, scaled = array_module(query), query * query.shape[-1] ** -0.5
-    largest, total, weighted = -math.inf, 0.0, 0.0
-    for start in range(0, len(key), block):
-        scores = scaled @ key[start : start + block].T
-        larger = xp.maximum(largest, scores.max(axis=-1, keepdims=True))
-        old, new = xp.exp(largest - larger), xp.exp(scores - larger)
-        total = total * old + new.sum(axis=-1, keepdims=True)
-        weighted = weighted * old + new @ value[start : start + block]
-        largest = larger
-    return weighted / total
+def package_next_token(
+    batch: int, length: int, layers: int, hidden: int, inner: int, head_size: int, kv_heads: int, width: int = 2
+) -> tuple[int, int]:
+    """FLOP and bytes of one new token in each sequence, (19.5), called as the exercise is."""
+    weights = 2 * hidden**2 + 2 * hidden * kv_heads * head_size + 2 * hidden * inner
+    flops = 2 * batch * layers * (weights + 2 * length * hidden)
+    return flops, width * layers * (weights + 2 * batch * length * kv_heads * head_size)
 
 
-@self_check("attention in blocks", returns=("y",))
-def check_streamed_attention(streamed: Callable[..., Any]) -> Iterator[Any]:
-    """Check `y = streamed(query, key, value, block)`, (T, D) each: attention without an array of (T, T)."""
-    rng = np.random.default_rng(19)
-    arrays = [rng.standard_normal((6, 4)) for _ in range(3)]
-    expected = _whole(*arrays)
+@self_check("the next token", returns=("F", "m"))
+def check_next_token(next_token: Callable[..., Any]) -> Iterator[Any]:
+    """Check `F, m = next_token(batch, length, layers, hidden, inner, head_size, kv_heads, width)`."""
+    flops, least = next_token(1, 0, 1, 4, 10, 2, 2, 2)
+    known = {"two FLOP for each weight, a product and a sum": 144, "query, key, value and output: four of them": 224}
+    yield equal("no kept token, 144 weights: F", flops, 288, mistakes=known)
+    known = {"bytes, not numbers": 144, "each weight is read once, at `width` bytes": 576}
+    yield equal("no kept token, 144 weights: m", least, 288, mistakes=known)
+    flops, least = next_token(1, 3, 1, 4, 10, 2, 2, 2)
     known = {
-        "scores are divided by √D": _whole(arrays[0] * 2, *arrays[1:]),
-        "the sum is not rescaled when a larger score comes: ℓ e^(a − a⁺)": _not_rescaled(*arrays, total=False),
-        "what is weighted is not rescaled when a larger score comes: o · e^(m − m⁺)": _not_rescaled(
-            *arrays, total=True
-        ),
-        "each block has a softmax of its own, and they are added": _blockwise(*arrays) * 3,
-        "each block has a softmax of its own, and the mean is taken": _blockwise(*arrays),
+        "scores *and* the sum of values: two products": 312,
+        "two FLOP for each number of the kept keys and values": 312,
+        "that is the cost of all T tokens; only one row is new": 288 * 3 + 48 * 3,
     }
-    yield equal("one block of all keys", streamed(*arrays, 6), expected, mistakes=known)
-    yield equal("blocks of 2", streamed(*arrays, 2), expected, mistakes=known)
-    told = "6 keys in blocks of 4: the last block is shorter"
-    yield equal("blocks of 4", streamed(*arrays, 4), expected, advice=told)
-    large = [1000 * arrays[0], arrays[1], arrays[2]]
-    y = np.asarray(streamed(*large, 2))
-    told = "inf or nan: take the largest score so far off before exp, of old and new alike"
-    yield holds("scores of thousands stay finite", bool(np.isfinite(y).all()), told)
-    yield equal("values with scores of thousands", y, _whole(*large))
-    late = [arrays[0], arrays[1] * np.geomspace(1, 1e3, 6)[:, None], arrays[2]]
-    told = "the largest scores come last here: what came before must shrink"
-    yield equal("the largest scores come last", streamed(*late, 2), _whole(*late), advice=told)
-    yield from _streamed_on_strict_arrays(streamed)
-
-
-def _whole(query: Any, key: Any, value: Any) -> Any:
-    return attention_forward(query[None, None], key[None, None], value[None, None], None)[0][0, 0]
-
-
-def _blockwise(query: Any, key: Any, value: Any) -> Any:
-    """The mean of each block's own attention, blocks of 2."""
-    return np.mean([_whole(query, key[i : i + 2], value[i : i + 2]) for i in range(0, len(key), 2)], axis=0)
-
-
-def _not_rescaled(query: Any, key: Any, value: Any, total: bool) -> Any:
-    """(19.6) in blocks of 2 with one factor forgotten: that of o if `total` is carried rightly, else that of ℓ."""
-    largest, sums, weighted = -math.inf, 0.0, 0.0
-    for i in range(0, len(key), 2):
-        scores = query @ key[i : i + 2].T * query.shape[-1] ** -0.5
-        larger = np.maximum(largest, scores.max(axis=-1, keepdims=True))
-        old, new = np.exp(largest - larger), np.exp(scores - larger)
-        sums = sums * (old if total else 1) + new.sum(axis=-1, keepdims=True)
-        weighted = weighted * (1 if total else old) + new @ value[i : i + 2]
-        largest = larger
-    return weighted / sums
-
-
-def _streamed_on_strict_arrays(streamed: Callable[..., Any]) -> Iterator[Any]:
-    register(strict_backend())
-    T, D, block = 256, 4, 8
-    arrays = [np.random.default_rng(20).standard_normal((T, D)).astype(np.float32) for _ in range(3)]
-    with recorded() as operations:
-        try:
-            y = streamed(*(StrictArray(a.copy()) for a in arrays), block)
-        except AnswerFailed as error:
-            told = f"{error}; take functions from array_module(query), and numbers from math"
-            yield Finding("arrays that are not NumPy's", False, told)
-            return
-    yield equal("values on strict arrays", getattr(y, "inner", y), _whole(*arrays), 1e-4, scale=1e-2)
-    wide = sorted({operation.name for operation in operations if operation.dtype == "float64"})
-    yield holds("float32 all the way", not wide, f"float64 in {', '.join(wide)}: twice the bytes")
-    largest = max(operations, key=lambda operation: operation.bytes)
-    told = f"{largest.name} moves {largest.bytes:,} bytes: all {T} × {T} scores of 4 bytes are {4 * T * T:,}"
-    yield holds("no array of all scores", largest.bytes < 4 * T * T, told)
+    yield equal("three kept tokens: F", flops, 336, mistakes=known)
+    yield equal("three kept tokens: m", least, 336, mistakes={"keys *and* values are kept": 312})
+    flops, least = next_token(5, 3, 1, 4, 10, 2, 2, 2)
+    yield equal("five sequences: F", flops, 5 * 336, mistakes={"each sequence has a new row": 336})
+    known = {
+        "all weights are read once for the whole batch": 5 * 336,
+        "each sequence has keys and values of its own": 336,
+    }
+    yield equal("five sequences: m", least, 288 + 5 * 48, mistakes=known)
+    flops, least = next_token(1, 3, 1, 4, 10, 2, 1, 2)
+    known = {"every head of queries has scores with all T keys, also where heads share keys": 256 + 24}
+    known["key and value weights are H × nD"] = 288 + 48
+    yield equal("one head of keys for two of queries: F", flops, 256 + 48, mistakes=known)
+    known = {"kept are kv_heads × head_size numbers, not H": 256 + 48, "key and value weights are H × nD": 288 + 24}
+    yield equal("one head of keys for two of queries: m", least, 256 + 24, mistakes=known)
+    case = (3, 7, 4, 6, 11, 2, 1, 4)
+    flops, least = next_token(*case)
+    expected = package_next_token(*case)
+    yield equal("four layers, four bytes: F", flops, expected[0], mistakes={"L layers": expected[0] / 4})
+    known = {"L layers": expected[1] / 4, "`width` bytes a number": expected[1] / 2}
+    yield equal("four layers, four bytes: m", least, expected[1], mistakes=known)
 
 
 def package_added_up(parts: Any) -> Any:

@@ -11,16 +11,11 @@ def gelu_any(x):
     return 0.5 * x * (1 + xp.tanh(inner))
 
 
-def streamed_attention(query, key, value, block):
-    xp, scale = array_module(query), query.shape[-1] ** -0.5
-    m, total, o = -math.inf, 0.0, 0.0
-    for start in range(0, len(key), block):
-        k, v = key[start : start + block], value[start : start + block]
-        s = query * scale @ k.T
-        larger = xp.maximum(m, s.max(axis=-1, keepdims=True))
-        old, new = xp.exp(m - larger), xp.exp(s - larger)
-        m, total, o = larger, total * old + new.sum(axis=-1, keepdims=True), o * old + new @ v
-    return o / total
+def next_token(batch, length, layers, hidden, inner, head_size, kv_heads, width=2):
+    kept = kv_heads * head_size
+    weights = 2 * hidden * (hidden + kept + inner)
+    flops = 2 * batch * layers * (weights + 2 * length * hidden)
+    return flops, width * layers * (weights + 2 * batch * length * kept)
 
 
 def added_up(parts):
@@ -31,6 +26,6 @@ def added_up(parts):
 
 ANSWERS = {
     "check_gelu_any": (gelu_any,),
-    "check_streamed_attention": (streamed_attention,),
+    "check_next_token": (next_token,),
     "check_added_up": (added_up,),
 }

@@ -43,68 +43,84 @@ def in_place(x):
     return x
 
 
-def streamed(query, key, value, block, scale=None, rescale=(True, True), running=True, last=True):
-    """Attention in blocks, with what is to go wrong as options."""
-    xp = array_module(query)
-    scale = query.shape[-1] ** -0.5 if scale is None else scale
-    m, total, o = (-math.inf if running else 0.0), 0.0, 0.0
-    stop = len(key) if last else len(key) // block * block
-    for start in range(0, stop, block):
-        s = query * scale @ key[start : start + block].T
-        larger = xp.maximum(m, s.max(axis=-1, keepdims=True)) if running else 0.0
-        old, new = (xp.exp(m - larger) if running else 1.0), xp.exp(s - larger)
-        total = total * (old if rescale[0] else 1.0) + new.sum(axis=-1, keepdims=True)
-        o = o * (old if rescale[1] else 1.0) + new @ value[start : start + block]
-        m = larger
-    return o / total
+def cost(
+    batch,
+    length,
+    layers,
+    hidden,
+    inner,
+    head_size,
+    kv_heads,
+    width=2,
+    *,
+    two=2,
+    kept=2,
+    of_rows=1,
+    scores=2,
+    weight=None,
+):
+    """(19.5), with what is to go wrong as options."""
+    n = kv_heads * head_size
+    weight = 2 * hidden * (hidden + n + inner) if weight is None else weight
+    flops = two * batch * layers * (weight + scores * length * hidden)
+    return flops, width * layers * (weight * rows + kept * batch * length * n)
 
 
-def no_scale(query, key, value, block):
-    return streamed(query, key, value, block, scale=1.0)
+def one_flop_a_weight(*case):
+    return cost(*case, two=1)
 
 
-def sum_not_rescaled(query, key, value, block):
-    return streamed(query, key, value, block, rescale=(False, True))
+def four_square_matrices(batch, length, layers, hidden, inner, head_size, kv_heads, width=2):
+    weight = 4 * hidden**2 + 2 * hidden * inner
+    return cost(batch, length, layers, hidden, inner, head_size, kv_heads, width, weight=weight)
 
 
-def values_not_rescaled(query, key, value, block):
-    return streamed(query, key, value, block, rescale=(True, False))
+def numbers_for_bytes(*case):
+    flops, least = cost(*case)
+    return flops, least / case[7]
 
 
-def no_largest_score(query, key, value, block):
-    return streamed(query, key, value, block, running=False)
+def keys_alone(*case):
+    return cost(*case, kept=1)
 
 
-def short_block_dropped(query, key, value, block):
-    return streamed(query, key, value, block, last=False)
+def scores_alone(*case):
+    return cost(*case, scores=1)
 
 
-def all_scores_at_once(query, key, value, block):
-    return streamed(query, key, value, len(key))
+def weights_read_for_each_sequence(*case):
+    return cost(*case, rows=case[0])
 
 
-def softmax_of_each_block(query, key, value, block):
-    starts = range(0, len(key), block)
-    return sum(streamed(query, key[i : i + block], value[i : i + block], block) for i in starts) / len(starts)
+def one_batch_of_keys(batch, *case):
+    return batch * cost(1, *case)[0], cost(1, *case)[1]
 
 
-def softmaxes_added(query, key, value, block):
-    starts = range(0, len(key), block)
-    return sum(streamed(query, key[i : i + block], value[i : i + block], block) for i in starts)
+def fewer_scores_too(batch, length, layers, hidden, inner, head_size, kv_heads, width=2):
+    flops, least = cost(batch, length, layers, hidden, inner, head_size, kv_heads, width)
+    return flops - 4 * batch * layers * length * (hidden - kv_heads * head_size), least
 
 
-def exp_of_numpy(query, key, value, block):
-    s = query * query.shape[-1] ** -0.5 @ key.T
-    p = np.exp(s - s.max(axis=-1, keepdims=True))
-    return p @ value / p.sum(axis=-1, keepdims=True)
+def keys_of_all_heads(batch, length, layers, hidden, inner, head_size, kv_heads, width=2):
+    flops, least = cost(batch, length, layers, hidden, inner, head_size, kv_heads, width)
+    return flops, least + 2 * width * layers * batch * length * (hidden - kv_heads * head_size)
 
 
-def scale_of_numpy(query, key, value, block):
-    return streamed(query, key, value, block, scale=1 / np.sqrt(query.shape[-1]))
+def one_layer(batch, length, layers, *case):
+    return cost(batch, length, 1, *case)
 
 
-def not_divided_at_the_end(query, key, value, block):
-    return streamed(query, key, value, block) * len(key)
+def two_bytes_always(*case):
+    return cost(*case[:7], 2)
+
+
+def every_token_anew(batch, length, *case):
+    flops, least = cost(batch, length, *case)
+    return flops * max(length, 1), least
+
+
+def only_flops(*case):
+    return cost(*case)[0]
 
 
 def mean_of_means(parts):
@@ -158,18 +174,20 @@ MISTAKES = {
         ((cube_as_power,), "x**3 is far slower"),
         ((in_place,), "changed its argument x"),
     ],
-    "check_streamed_attention": [
-        ((no_scale,), "scores are divided by √D"),
-        ((sum_not_rescaled,), "the sum is not rescaled"),
-        ((values_not_rescaled,), "what is weighted is not rescaled"),
-        ((no_largest_score,), "take the largest score so far off"),
-        ((short_block_dropped,), "the last block is shorter"),
-        ((all_scores_at_once,), "no array of all scores"),
-        ((softmax_of_each_block,), "and the mean is taken"),
-        ((softmaxes_added,), "and they are added"),
-        ((exp_of_numpy,), "take functions from array_module(query)"),
-        ((scale_of_numpy,), "float64 in"),
-        ((not_divided_at_the_end,), "every number is 6 times what is expected"),
+    "check_next_token": [
+        ((one_flop_a_weight,), "two FLOP for each weight"),
+        ((four_square_matrices,), "key and value"),
+        ((numbers_for_bytes,), "bytes, not numbers"),
+        ((keys_alone,), "keys *and* values are kept"),
+        ((scores_alone,), "two products"),
+        ((weights_read_for_each_sequence,), "all weights are read once for the whole batch"),
+        ((one_batch_of_keys,), "each sequence has keys and values of its own"),
+        ((fewer_scores_too,), "also where heads share keys"),
+        ((keys_of_all_heads,), "not H"),
+        ((one_layer,), "L layers"),
+        ((two_bytes_always,), "`width` bytes a number"),
+        ((every_token_anew,), "only one row is new"),
+        ((only_flops,), "expected 2 values (F, m)"),
     ],
     "check_added_up": [
         ((mean_of_means,), "a mean of means"),

@@ -21,30 +21,16 @@ def half_square(x):
     return half + half * array_module(x).tanh((x * SCALE) * (0.044715 * x**2 + 1))
 
 
-def block_after_block(query, key, value, block):
-    xp = array_module(query)
-    results = []
-    for start in range(0, key.shape[0], block):
-        scores = query @ key[start : start + block].swapaxes(0, 1) / math.sqrt(query.shape[1])
-        most = scores.max(axis=1)
-        weights = xp.exp(scores - most[:, None])
-        results.append((most, weights.sum(axis=1), weights @ value[start : start + block]))
-    most, total, o = results[0]
-    for other, more, added in results[1:]:
-        top = xp.maximum(most, other)
-        total = total * xp.exp(most - top) + more * xp.exp(other - top)
-        o = o * xp.exp(most - top)[:, None] + added * xp.exp(other - top)[:, None]
-        most = top
-    return o / total[:, None]
-
-
-def queries_in_blocks_too(query, key, value, block):
-    xp = array_module(query)
-    if query.shape[0] > 4:
-        return xp.concatenate(
-            [queries_in_blocks_too(query[i : i + 4], key, value, block) for i in range(0, len(query), 4)]
-        )
-    return block_after_block(query, key, value, block)
+def layer_by_layer(batch, length, layers, hidden, inner, head_size, kv_heads, width=2):
+    shapes = [(hidden, hidden)] * 2 + [(hidden, kv_heads * head_size)] * 2 + [(hidden, inner), (inner, hidden)]
+    flops = least = 0
+    for _ in range(layers):
+        flops += sum(2 * batch * rows * columns for rows, columns in shapes)
+        least += sum(width * rows * columns for rows, columns in shapes)
+        for _ in range(batch):
+            flops += 2 * (hidden // head_size) * 2 * length * head_size
+            least += 2 * width * length * kv_heads * head_size
+    return float(flops), float(least)
 
 
 def by_shares(parts):
@@ -59,6 +45,6 @@ def by_shares(parts):
 
 RIGHT = {
     "check_gelu_any": [(square_times_x,), (three_factors,), (half_square,)],
-    "check_streamed_attention": [(block_after_block,), (queries_in_blocks_too,)],
+    "check_next_token": [(layer_by_layer,)],
     "check_added_up": [(by_shares,)],
 }
