@@ -55,7 +55,7 @@ def cost(
     *,
     two=2,
     kept=2,
-    of_rows=1,
+    rows=1,
     scores=2,
     weight=None,
 ):
