@@ -68,11 +68,13 @@ class Hunt:
         named = next((name for name in here if here[name] != theirs[name]), None)
         if named is None:
             return ""
-        return f"not “{chosen}”: with that bug, the column “{named}” would say {theirs[named]}, here it says {here[named]}"
+        return (
+            f"not “{chosen}”: with that bug, the column “{named}” would say {theirs[named]}, here it says {here[named]}"
+        )
 
 
 def factor(got: Any, expected: Any) -> str:
-    """Return the one factor between two arrays, such as "× 2"; "no factor" if there is none, "–" if the sizes differ."""
+    """Return the factor between two arrays, such as "× 2"; "no factor" if there is not one, "–" if sizes differ."""
     got, expected = np.asarray(got, dtype=np.float64), np.asarray(expected, dtype=np.float64)
     if got.size != expected.size:
         return "–"

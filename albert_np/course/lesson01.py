@@ -149,7 +149,9 @@ def check_centre_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     dx = backward(dy)
     yield equal("dx, three axes", dx, dy - dy.mean(axis=-1, keepdims=True), mistakes=known)
     constant = abs(np.asarray(backward(np.ones((2, 4))))).max()
-    yield holds("dx is 0 for a constant dy", constant < 1e-12, f"it is up to {constant:.1e}: the outputs of a row sum to 0")
+    yield holds(
+        "dx is 0 for a constant dy", constant < 1e-12, f"it is up to {constant:.1e}: the outputs of a row sum to 0"
+    )
     yield from differences(centre_forward, lambda dy, _: backward(dy), {"x": rng.standard_normal((2, 3, 4))})
 
 
