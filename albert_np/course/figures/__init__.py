@@ -15,9 +15,10 @@ from albert_np.course.figures.inside import (
     tokens_figure,
 )
 from albert_np.course.figures.layer import flow_figure, layer_figure
+from albert_np.course.figures.layer_norm import layer_norm_diagram, normalised_figure, sphere_figure
 from albert_np.course.figures.linear_gelu import gelu_figure, outer_products_figure
 from albert_np.course.figures.masks import lengths_figure, masked_figure, pairs_figure
-from albert_np.course.figures.one_head import backward_figure, scale_figure, weights_figure
+from albert_np.course.figures.one_head import backward_figure, bias_figure, head_figure, scale_figure, weights_figure
 from albert_np.course.figures.optimizers import moments_figure, schedule_figure, trust_ratio_figure
 from albert_np.course.figures.pretraining import (
     difference_figure,
@@ -45,6 +46,7 @@ __all__ = [
     "arriving_figure",
     "attention_figure",
     "backward_figure",
+    "bias_figure",
     "broadcast_figure",
     "contributions_figure",
     "cross_task_figure",
@@ -55,11 +57,13 @@ __all__ = [
     "flow_figure",
     "gelu_figure",
     "groups_figure",
+    "head_figure",
     "heads_figure",
     "key_gradients_figure",
     "knockout_figure",
     "lattice_figure",
     "layer_figure",
+    "layer_norm_diagram",
     "lengths_figure",
     "looks_figure",
     "loop_figure",
@@ -68,6 +72,7 @@ __all__ = [
     "masked_figure",
     "moments_figure",
     "needs_figure",
+    "normalised_figure",
     "one_batch_figure",
     "outer_products_figure",
     "pair_figure",
@@ -83,6 +88,7 @@ __all__ = [
     "softmax_jacobian",
     "softmax_jacobian_figure",
     "softmax_scale_figure",
+    "sphere_figure",
     "split_figure",
     "statistics_figure",
     "step_figure",
