@@ -4,7 +4,7 @@ from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_
 from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
 from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
-from albert_np.course.figures.heads import heads_figure, key_gradients_figure, split_figure
+from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
 from albert_np.course.figures.inside import (
     answers_figure,
     attention_figure,
@@ -47,6 +47,7 @@ __all__ = [
     "attention_figure",
     "backward_figure",
     "bias_figure",
+    "block_figure",
     "broadcast_figure",
     "contributions_figure",
     "cross_task_figure",
