@@ -163,7 +163,8 @@ def check_question(question: Callable[[], Any]) -> Iterator[Any]:
     yield holds("a Probe comes back", isinstance(probe, Probe), f"got a {type(probe).__name__}: return Probe(…)")
     if not isinstance(probe, Probe):
         return
-    hidden = {probe.hidden} if isinstance(probe.hidden, str) else set(probe.hidden)
+    given: Any = probe.hidden
+    hidden = {given} if isinstance(given, str) else set(given)
     parts = set(np.unique(_world().parts)) - {""}
     unknown = sorted(hidden - parts)
     yield holds("the hidden parts are parts of a story", not unknown, f"there is no part {unknown}")

@@ -78,7 +78,10 @@ def package_next_token(
 def check_next_token(next_token: Callable[..., Any]) -> Iterator[Any]:
     """Check `F, m = next_token(batch, length, layers, hidden, inner, head_size, kv_heads, width)`."""
     flops, least = next_token(1, 0, 1, 4, 10, 2, 2, 2)
-    known = {"two FLOP for each weight, a product and a sum": 144, "query, key, value and output: four of them": 224}
+    known: dict[str, Any] = {
+        "two FLOP for each weight, a product and a sum": 144,
+        "query, key, value and output: four of them": 224,
+    }
     yield equal("no kept token, 144 weights: F", flops, 288, mistakes=known)
     known = {"bytes, not numbers": 144, "each weight is read once, at `width` bytes": 576}
     yield equal("no kept token, 144 weights: m", least, 288, mistakes=known)
@@ -125,7 +128,7 @@ def check_added_up(added_up: Callable[..., Any]) -> Iterator[Any]:
     loss, gradient = added_up([(2.0, one, 5), (4.0, two, 5)])
     by_parts = "divided by the number of parts, not of tokens"
     yield equal("equal counts: the mean of both", loss, 3.0, mistakes={"sums, not divided": 6.0, by_parts: 15.0})
-    known = {"sums, not divided": [1.0, 8.0], by_parts: [2.5, 20.0]}
+    known: dict[str, Any] = {"sums, not divided": [1.0, 8.0], by_parts: [2.5, 20.0]}
     yield equal("equal counts, the gradient", gradient, [0.5, 4.0], mistakes=known)
     loss, gradient = added_up([(2.0, one, 9), (4.0, two, 1)])
     means = "a mean of means: the one token of the second part counts as much as the nine of the first"
