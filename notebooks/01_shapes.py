@@ -49,6 +49,8 @@ from albert_np.plots import show
 
 show(
     broadcast_figure(column, row[None]),
+    "1.1",
+    "A column plus a row: what broadcasting copies, pale, and what is stored, full.",
     "Three grids of 3 by 4 cells: a column copied to the right, plus a row copied downwards, equals a full grid.",
 )
 
@@ -136,6 +138,8 @@ print("dcolumn", dy.sum(axis=1, keepdims=True).tolist(), " (1.5)")
 print("drow   ", dy.sum(axis=0).tolist(), " (1.4)")
 show(
     unbroadcast_figure(dy),
+    "1.2",
+    "The way back: every cell's gradient goes to the column and to the row it was copied from.",
     "The gradient of the grid, 3 by 4; arrows lead from each row to the column's gradient and from each column to the row's.",
 )
 
@@ -156,7 +160,12 @@ matrix(forward, R, "y = R x: each x is shown twice", digits=0)
 matrix(backward, R.T, "dx = Rᵀ dy: each dx sums two", digits=0)
 forward.set(xlabel="place in x", ylabel="place in y")
 backward.set(xlabel="place in y", ylabel="place in x")
-show(figure, "A 6 by 3 matrix with one 1 in every row, and its transpose with two ones in every row.")
+show(
+    figure,
+    "1.3",
+    "Broadcasting as a matrix, and its backward as the transpose.",
+    "A 6 by 3 matrix with one 1 in every row, and its transpose with two ones in every row.",
+)
 
 # %% [markdown]
 # This gives a test that is exact but for rounding: the **dot-product test**. For any $x$ and any $\bar y$,

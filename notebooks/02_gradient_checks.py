@@ -73,6 +73,8 @@ from albert_np.plots import show
 
 show(
     step_figure(),
+    "2.1",
+    "The error of a difference against its step: too large a step on the right, rounding on the left.",
     "Error against step for exp at 1, log-log: it falls, reaches a floor, and rises. float64 reaches 4e-11 with central "
     "differences at 9e-6; float32 only 3e-5 at 7e-3.",
 )
@@ -105,6 +107,8 @@ rng = np.random.default_rng(0)
 x, dy = rng.normal(size=6), rng.normal(size=6)
 show(
     upstream_figure(x, dy),
+    "2.2",
+    "One softmax, a right and a wrong backward, two upstream gradients.",
     "Gradients of a softmax. For an upstream gradient of ones they are all 0, as are those of a wrong backward; "
     "for a random one they are bars of both signs, and the wrong ones stay at 0.",
 )
@@ -278,7 +282,12 @@ ax.text(1e-10, 1.5, "right", fontsize=10, color=COLOURS["blue"], va="center")
 ax.text(1e-2, 5.5, "with a bug", fontsize=10, color=COLOURS["vermillion"], va="center", ha="right")
 ax.set(xscale="log", xlim=(1e-13, 10), xlabel="relative error (2.10)")
 ax.spines[["top", "right"]].set_visible(False)
-show(figure, "Relative errors on a log scale: four right pairs between 1e-12 and 1e-10, four bugs between 0.1 and 2.")
+show(
+    figure,
+    "2.3",
+    "Relative errors of four right pairs and of four with a bug, and the limit between them.",
+    "Relative errors on a log scale: four right pairs between 1e-12 and 1e-10, four bugs between 0.1 and 2.",
+)
 
 # %% [markdown]
 # ## 8. Checks

@@ -4,7 +4,7 @@ from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_
 from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
 from albert_np.course.figures.gradient_checks import step_figure, upstream_figure
-from albert_np.course.figures.heads import heads_figure, key_gradients_figure, split_figure
+from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
 from albert_np.course.figures.inside import (
     answers_figure,
     attention_figure,
@@ -18,7 +18,7 @@ from albert_np.course.figures.layer import flow_figure, layer_figure
 from albert_np.course.figures.layer_norm import layer_norm_diagram, normalised_figure, sphere_figure
 from albert_np.course.figures.linear_gelu import gelu_figure, outer_products_figure
 from albert_np.course.figures.masks import lengths_figure, masked_figure, pairs_figure
-from albert_np.course.figures.one_head import backward_figure, scale_figure, weights_figure
+from albert_np.course.figures.one_head import backward_figure, bias_figure, head_figure, scale_figure, weights_figure
 from albert_np.course.figures.optimizers import moments_figure, schedule_figure, trust_ratio_figure
 from albert_np.course.figures.pretraining import (
     difference_figure,
@@ -46,6 +46,8 @@ __all__ = [
     "arriving_figure",
     "attention_figure",
     "backward_figure",
+    "bias_figure",
+    "block_figure",
     "broadcast_figure",
     "contributions_figure",
     "cross_task_figure",
@@ -56,6 +58,7 @@ __all__ = [
     "flow_figure",
     "gelu_figure",
     "groups_figure",
+    "head_figure",
     "heads_figure",
     "key_gradients_figure",
     "knockout_figure",

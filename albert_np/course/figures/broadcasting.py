@@ -48,7 +48,6 @@ def unbroadcast_figure(dy: Any) -> Figure:
 def _cells(ax: Axes, values: Any, colour: str, full: Any, x: float = 0, y: float = 0) -> None:
     m, n = values.shape
     for (i, j), value in np.ndenumerate(values):
-        fill, shade = ("aa", "black") if full[i, j] else ("22", COLOURS["grey"])
-        tile(ax, x + j, y + i, 0.96, 0.96, f"{value:g}", colour, fill, "white", fontsize=10, color=shade)
+        tile(ax, x + j, y + i, 0.92, 0.92, f"{value:g}", colour, bool(full[i, j]), "none", fontsize=10)
     ax.set(xlim=(-0.1, n + 0.1), ylim=(m + 0.1, -0.1), aspect="equal")
     ax.axis("off")
