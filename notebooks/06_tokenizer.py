@@ -82,7 +82,7 @@ for raw in ["  Déjà   vu ", "``ALBERT''", "ﬁne-tuned", "10² m", "Straße", 
 # another, each without regard to the others. Cut a text into pieces $x_1 … x_k$; the cut's probability is a product, and
 # its logarithm a sum:
 #
-# $$P(x_1 … x_k) = \prod_{i} p_{x_i}, \qquad \log P = \sum_i s_{x_i} \tag{6.1}$$
+# $$p(x_1 … x_k) = \prod_{i} p_{x_i}, \qquad \log p(x_1 … x_k) = \sum_i s_{x_i} \tag{6.1}$$
 #
 # A text of $n$ characters has $n-1$ places where one may cut or not: $2^{n-1}$ ways. The tokenizer takes the likeliest,
 #
@@ -649,7 +649,7 @@ for word in ("▁interpreters", "▁remembers", "▁unreachable", "▁elephant")
 # Section 5 said: count how often each piece is used, every cut weighted by its probability. Let $u_v(x)$ be how often the cut
 # $x$ uses piece $v$. Then
 #
-# $$c_v = \sum_{\text{words}} n_{\text{word}} \sum_x P(x\mid\text{word})\,u_v(x), \qquad P(x\mid\text{word}) = \frac{\prod_i p_{x_i}}{\sum_{x'}\prod_i p_{x'_i}},
+# $$c_v = \sum_{\text{words}} n_{\text{word}} \sum_x p(x\mid\text{word})\,u_v(x), \qquad p(x\mid\text{word}) = \frac{\prod_i p_{x_i}}{\sum_{x'}\prod_i p_{x'_i}},
 # \qquad p_v^{\text{new}} = \frac{c_v}{\sum_{v'} c_{v'}} \tag{6.10}$$
 #
 # On paper: the word *ab*, once, and $p_a = p_b = \tfrac14$, $p_{ab} = \tfrac12$. What are the three new probabilities?

@@ -97,7 +97,8 @@ def _arc(ax: Axes, edge: Any, height: float, colour: str, width: float) -> None:
     middle, radius = (edge.start + edge.end) / 2, (edge.end - edge.start) / 2
     ax.plot(middle - radius * np.cos(angle), height * np.sin(angle), color=COLOURS[colour], lw=width, zorder=1)
     label = f"{edge.piece}  {edge.score:g}" if edge.end - edge.start > 1 else f"{edge.piece} {edge.score:g}"
-    ax.text(middle, height, label, ha="center", va="bottom", fontsize=9, color=COLOURS[colour])
+    side = "bottom" if height > 0 else "top"
+    ax.text(middle, height + 0.05 * np.sign(height), label, ha="center", va=side, fontsize=9, color=COLOURS[colour])
 
 
 def sizes_figure(sizes: Sequence[int], lengths: Sequence[float], H: int, E: int) -> Figure:
