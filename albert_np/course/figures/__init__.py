@@ -3,7 +3,7 @@
 from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_figure
 from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
-from albert_np.course.figures.gradient_checks import step_figure, upstream_figure
+from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
 from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
 from albert_np.course.figures.inside import (
     answers_figure,
@@ -36,7 +36,12 @@ from albert_np.course.figures.softmax import (
 )
 from albert_np.course.figures.speed import error_figure, floor_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
-from albert_np.course.figures.tying import arriving_figure, row_lengths_figure, two_paths_figure
+from albert_np.course.figures.tying import (
+    arriving_figure,
+    row_lengths_figure,
+    tied_figure,
+    two_paths_figure,
+)
 from albert_np.course.figures.walk import walk_figure
 from albert_np.course.figures.world import looks_figure, needs_figure
 
@@ -96,8 +101,10 @@ __all__ = [
     "step_figure",
     "steps_figure",
     "table_sizes_figure",
+    "tied_figure",
     "tokens_figure",
     "trust_ratio_figure",
+    "two_losses_figure",
     "two_paths_figure",
     "unbroadcast_figure",
     "upstream_figure",
