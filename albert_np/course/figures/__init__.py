@@ -35,8 +35,13 @@ from albert_np.course.figures.softmax import (
     softmax_scale_figure,
 )
 from albert_np.course.figures.speed import error_figure, floor_figure
-from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure
-from albert_np.course.figures.tying import arriving_figure, row_lengths_figure, two_paths_figure
+from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
+from albert_np.course.figures.tying import (
+    arriving_figure,
+    row_lengths_figure,
+    tied_figure,
+    two_paths_figure,
+)
 from albert_np.course.figures.walk import walk_figure
 from albert_np.course.figures.world import looks_figure, needs_figure
 
@@ -88,6 +93,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "sizes_figure",
     "softmax_jacobian",
     "softmax_jacobian_figure",
     "softmax_scale_figure",
@@ -97,6 +103,7 @@ __all__ = [
     "step_figure",
     "steps_figure",
     "table_sizes_figure",
+    "tied_figure",
     "tokens_figure",
     "trust_ratio_figure",
     "two_losses_figure",
