@@ -395,8 +395,9 @@ for heads in [(n,) for n in range(N)] + [(0, 1), (0, 3), (1, 3)]:
     print(f"{heads!s:<12}{losses}   " + "   ".join(f"{world.probe(m, across):20.0%}" for m in pair))
 
 # %% [markdown]
-# Where both say the same of a head, say it. Where they differ, part of what "taking the head away" had shown was a bias that
-# was missing, and not what the head knows of the story. Papers say which of the two they did; so should you.
+# In this model the mean costs a little less than 0 throughout: a part of what "taking the head away" had shown was a bias that
+# was missing. Most of the damage stays, so most of it was what the head knows of the story. Papers say which of the two they
+# did; so should you.
 #
 # ### Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
 #
