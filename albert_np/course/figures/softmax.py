@@ -102,8 +102,8 @@ def simplex_figure(logits: Any, label: int) -> Figure:
 
 def _triangle(ax: Axes, title: str) -> None:
     ax.plot(*CORNERS[[0, 1, 2, 0]].T, color=COLOURS["grey"], lw=1.2)
-    for name, place, away in zip("012", CORNERS, ((-0.07, -0.05), (0.07, -0.05), (0, 0.07)), strict=True):
-        ax.text(*(place + away), name, ha="center", va="center", fontsize=11)
+    for name, (x, y), (dx, dy) in zip("012", CORNERS, ((-0.07, -0.05), (0.07, -0.05), (0, 0.07)), strict=True):
+        ax.text(x + dx, y + dy, name, ha="center", va="center", fontsize=11)
     ax.set_title(title, fontsize=10)
     ax.set(xlim=(-0.15, 1.15), ylim=(-0.12, 1.0), aspect="equal")
     ax.axis("off")
