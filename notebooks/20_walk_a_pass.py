@@ -389,14 +389,17 @@ def unit_rows_backward(dy, cache):
 report = lesson20.check_unit_rows_backward(unit_rows_backward)
 
 # %% [markdown]
-# Look at it: a page of your own pair (until it has passed, the course's), with every intermediate number.
+# What the referee says of each name in your own pair (until it has passed, the course's). To see its page, with every
+# intermediate number, write `pair` alone into a cell.
 
 # %%
 from albert_np.explore import explore
 
 unit_rows_backward = report.yours(lesson20.package_unit_rows_backward)
 rng = np.random.default_rng(4)
-explore(lesson20.unit_rows_forward, unit_rows_backward, (rng.standard_normal((3, 4)), rng.uniform(1, 2, 3)))
+pair = explore(lesson20.unit_rows_forward, unit_rows_backward, (rng.standard_normal((3, 4)), rng.uniform(1, 2, 3)))
+for claim in pair.claims:
+    print(f"{claim.name:<12} is {'' if claim.holds else 'not '}the gradient of {claim.of}")
 
 # %% [markdown]
 # ## 8. What breaks if…
