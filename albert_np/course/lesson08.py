@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.course.report import Finding, differences, equal, holds, left_out, self_check
+from albert_np.course.report import Finding, differences, equal, holds, left_out, named, self_check
 from albert_np.ops import (
     AttentionCache,
     DropoutCache,
@@ -271,18 +271,7 @@ SUSPECTS: dict[str, Callable[..., Any]] = {letter: partial(_backward, bug=bug) f
 @self_check("which bug is this?")
 def check_suspects(verdicts: Callable[[], Any]) -> Iterator[Any]:
     """Check `verdicts()`: a dictionary from the letter of a suspect to the name of its bug."""
-    given = verdicts()
-    if not isinstance(given, dict):
-        yield Finding("a dictionary", False, f'got a {type(given).__name__}, expected {{"A": "right", …}}')
-        return
-    for letter, bug in _CAST.items():
-        if letter not in given:
-            yield Finding(letter, False, "no verdict")
-        elif given[letter] not in BUGS:
-            yield Finding(letter, False, f"{given[letter]!r} is none of {', '.join(BUGS)}")
-        else:
-            told = f"{given[letter]!r} does not fit its symptoms. Look again: {BUGS[bug]}"
-            yield holds(letter, given[letter] == bug, told)
+    yield from named(verdicts(), _CAST, BUGS)
 
 
 @self_check("the gradient of a bias for each distance", returns=("dbias",))

@@ -2,26 +2,31 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from albert_np.config import AlbertConfig
 from albert_np.course.answers import Wrong
-from albert_np.course.report import differences, equal, holds, self_check
+from albert_np.course.report import differences, equal, holds, named, self_check
 from albert_np.execution import dense_pattern
 from albert_np.gradcheck import block_cases, randomize, small_config
 from albert_np.layers import (
     LayerCache,
     attention_branch_backward,
+    attention_branch_forward,
     feed_forward_branch_backward,
+    feed_forward_branch_forward,
     layer_forward,
     norm_backward,
+    norm_forward,
 )
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
 from albert_np.params import Scope
 
-__all__ = ["check_layer_backward"]
+__all__ = ["check_layer_backward", "check_pre_ln_backward", "check_suspects", "check_swiglu_backward"]
 
 LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
 
@@ -101,11 +106,13 @@ def _run(
     return dx, {name.removeprefix(LAYER): grads[name] for name in names}
 
 
-def _with_dead_branch(backward: Callable[..., Any], last: str, x: Any, dy: Any) -> Any:
+def _with_dead_branch(
+    backward: Callable[..., Any], last: str, x: Any, dy: Any, forward: Callable[..., Any] = layer_forward
+) -> Any:
     """Return dx of a layer in which one branch's last weight is zero: only the skip path is left around it."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     model.params[LAYER + last][...] = 0
-    _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
+    _, cache = forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
     return _run(backward, model, dy, cache)[0]
 
 
@@ -131,3 +138,205 @@ def arrow_gradients(dy: Any, cache: LayerCache, g: Scope) -> dict[str, Any]:
     branch_a = attention_branch_backward(da, cache.attention, g.scope("attention."))
     names = ("dy", "ds", "branch F", "dh", "da", "branch A", "dx")
     return dict(zip(names, (dy, ds, branch_f, ds + branch_f, da, branch_a, da + branch_a), strict=True))
+
+
+FULL, ATTENTION = "full_layer_layer_norm.", "attention.LayerNorm."
+
+
+def _backward(dy: Any, cache: LayerCache, g: Scope, bug: str) -> Any:
+    """Return dx of a layer with one of the bugs of `CUTS`."""
+    if bug == "= for +=":
+        g = _Overwriting(g)
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
+    through = feed_forward_branch_backward(ds, cache.feed_forward, g)
+    dh = through if bug == "no skip around F" else through + (dy if bug == "dy for ds" else ds)
+    da = norm_backward(dh, cache.attention_norm, g.scope(ATTENTION))
+    through = attention_branch_backward(da, cache.attention, g.scope("attention."))
+    if bug == "attention called twice":
+        attention_branch_backward(da, cache.attention, g.scope("attention."))
+    return through if bug == "no skip around A" else da + through
+
+
+class _Overwriting(Scope):
+    """A scope in which what is written stays: `g[name] += d` finds zeros."""
+
+    def __init__(self, g: Scope) -> None:
+        super().__init__(g, "")
+
+    def __getitem__(self, name: str) -> Any:
+        return 0 * super().__getitem__(name)
+
+    def scope(self, prefix: str) -> Scope:
+        return _Overwriting(self._store.scope(self._prefix + prefix))
+
+
+CUTS = {
+    "right": "no number of its row is wrong",
+    "no skip around F": "F is right, what comes after it on the way back is not; and where F is dead, nothing comes through at all",
+    "no skip around A": "all weights are right, dx alone is not: what is missing is added at the very end",
+    "dy for ds": "F is right, what comes after it on the way back is not; yet where F is dead, something does come through",
+    "= for +=": "a single call is right; look at the column of the second call",
+    "attention called twice": "dx is right, so every gradient on the way is; one part's weights have got too much",
+}
+_CAST = {
+    "A": "no skip around A",
+    "B": "= for +=",
+    "C": "dy for ds",
+    "D": "attention called twice",
+    "E": "no skip around F",
+    "F": "right",
+}
+SUSPECTS: dict[str, Callable[..., Any]] = {letter: partial(_backward, bug=bug) for letter, bug in _CAST.items()}
+
+
+@self_check("which bug is this?")
+def check_suspects(verdicts: Callable[[], Any]) -> Iterator[Any]:
+    """Check `verdicts()`: a dictionary from the letter of a suspect to the name of its bug."""
+    yield from named(verdicts(), _CAST, CUTS)
+
+
+def symptoms(suspect: Callable[..., Any]) -> dict[str, Any]:
+    """Return what a layer's backward does in five places and three trials, for the table of notebook 10.
+
+    Relative errors of the gradients of four weights and of dx; the length of dx where the feed-forward part's last
+    weight is zero, over the right one; and the length of a weight's gradient after two calls, over that after one.
+    """
+    model = randomize(AlbertModel(small_config(), dtype="float64"))
+    x, dy = np.random.default_rng(10).standard_normal((2, 2, 5, 12))
+    _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
+    right, expected = _run(package_layer_backward, model, dy, cache)
+    dx, mine = _run(suspect, model, dy, cache)
+    _, twice = _run(suspect, model, dy, cache, mine)
+    told = {
+        column: _error(mine[name], expected[name])
+        for column, name in (
+            ("LN 2", "full_layer_layer_norm.weight"),
+            ("ffn", "ffn.weight"),
+            ("LN 1", "attention.LayerNorm.weight"),
+            ("value", "attention.value.weight"),
+        )
+    }
+    dead = (_with_dead_branch(b, "ffn_output.weight", x, dy) for b in (suspect, package_layer_backward))
+    second = _ratio(twice["ffn.weight"], mine["ffn.weight"])
+    return {**told, "dx": _error(dx, right), "F dead": _ratio(*dead), "2 calls": second}
+
+
+def _ratio(one: Any, other: Any) -> float:
+    return float(np.linalg.norm(one) / np.linalg.norm(other))
+
+
+def _error(got: Any, expected: Any) -> float:
+    return float(abs(got - expected).max() / abs(expected).max())
+
+
+def pre_ln_forward(
+    x: Any, pattern: Any, p: Scope, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Any, LayerCache]:
+    """h = x + A(LayerNorm(x)), y = h + F(LayerNorm(h)); called as `layer_forward` is, and with its cache."""
+    normed, attention_norm = norm_forward(x, p.scope(ATTENTION), config)
+    a, attention = attention_branch_forward(normed, pattern, p.scope("attention."), config, rng)
+    h = x + a
+    normed, full_layer_layer_norm = norm_forward(h, p.scope(FULL), config)
+    f, feed_forward = feed_forward_branch_forward(normed, p, config, rng)
+    return h + f, LayerCache(pattern, attention, attention_norm, feed_forward, full_layer_layer_norm)
+
+
+def package_pre_ln_backward(dy: Any, cache: LayerCache, g: Scope) -> Any:
+    """Mirror of `pre_ln_forward`, asked for as in the exercise."""
+    return _pre_ln_backward(dy, cache, g)
+
+
+def _pre_ln_backward(dy: Any, cache: LayerCache, g: Scope, bug: str = "") -> Any:
+    if bug == "post":
+        return package_layer_backward(dy, cache, g)
+    dbranch = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    through = dbranch if bug == "no norms" else norm_backward(dbranch, cache.full_layer_layer_norm, g.scope(FULL))
+    dh = through if bug == "no skip around F" else dy + through
+    dbranch = attention_branch_backward(dy if bug == "dy" else dh, cache.attention, g.scope("attention."))
+    through = dbranch if bug == "no norms" else norm_backward(dbranch, cache.attention_norm, g.scope(ATTENTION))
+    return {"no skip around A": 0, "dy at the end": dy}.get(bug, dh) + through
+
+
+PRE_LN_BUGS = {
+    "post": "this is the post-LN layer: here LayerNorm begins each branch, so on the way back it comes last",
+    "no norms": "each branch begins with a LayerNorm: what comes out of the branch goes on through norm_backward",
+    "no skip around F": "the skip path around F is missing (10.9): y = h + …, so dh has dy as a term",
+    "no skip around A": "the skip path around A is missing (10.9): h = x + …, so dx has dh as a term",
+    "dy": "the attention's half gets dh, not dy: h is what both F and y have used",
+    "dy at the end": "the skip path of the attention's half carries dh, not dy",
+}
+
+
+@self_check("the backward of a pre-LN layer", returns=("dx",))
+def check_pre_ln_backward(pre_ln_backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx = pre_ln_backward(dy, cache, g)`; dy (B, T, H), cache of `pre_ln_forward`, g a scope to add into."""
+    model = randomize(AlbertModel(small_config(), dtype="float64"))
+    x, dy = np.random.default_rng(11).standard_normal((2, 2, 5, 12))
+
+    def forward(x: Any) -> tuple[Any, LayerCache]:
+        return pre_ln_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
+
+    _, cache = forward(x)
+    right, expected = _run(_pre_ln_backward, model, dy, cache)
+    dx, mine = _run(pre_ln_backward, model, dy, cache)
+    known = {told: _run(partial(_pre_ln_backward, bug=bug), model, dy, cache)[0] for bug, told in PRE_LN_BUGS.items()}
+    told = "(10.9), from the left: F and its LayerNorm, a sum, A and its LayerNorm, a sum"
+    yield equal("dx, against the package's parts", dx, right, mistakes=known, advice=told)
+    wrong = [name for name in expected if not np.allclose(mine[name], expected[name], rtol=1e-9, atol=1e-9)]
+    told = f"wrong in {', '.join(wrong)}, though dx is right: has each part its own scope, and is it called once?"
+    yield holds(f"the gradients of {len(expected)} weights", not wrong, told)
+    _, twice = _run(pre_ln_backward, model, dy, cache, mine)
+    lost = [name for name in expected if not np.allclose(twice[name], 2 * mine[name], rtol=1e-9, atol=1e-9)]
+    told = "`=` where `+=` belongs? Overwritten: " + ", ".join(lost)
+    yield holds("gradients are added to what is there", not lost, told)
+    yield from differences(forward, lambda dy, cache: _run(pre_ln_backward, model, dy, cache)[0], {"x": x}, samples=8)
+
+
+@self_check("SwiGLU, backward", returns=("dgate", "dup"))
+def check_swiglu_backward(swiglu_backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dgate, dup = swiglu_backward(dy, gate, up)` for y = SiLU(gate) · up, all (…, I)."""
+    gate, up, dy = np.random.default_rng(12).standard_normal((3, 2, 5, 6))
+    dgate, dup = swiglu_backward(dy, gate, up)
+    sigma = 1 / (1 + np.exp(-gate))
+    slope = sigma * (1 + gate * (1 - sigma))
+    expected = {"dgate": dy * up * slope, "dup": dy * gate * sigma}
+    for name, gradient in (("dgate", dgate), ("dup", dup)):
+        known = _swiglu_mistakes(name, dy, gate, up)
+        yield equal(
+            name, gradient, expected[name], mistakes=known, advice="(10.11): each factor gets dy times the other"
+        )
+    far = swiglu_backward(np.ones(3), np.array([0.0, 30.0, -30.0]), np.full(3, 4.0))
+    told = "SiLU is z σ(z): 0 at 0 with slope 1/2, z far to the right, 0 far to the left"
+    for name, gradient, by_hand in zip(("dgate", "dup"), far, ([2.0, 4.0, 0.0], [0.0, 30.0, 0.0]), strict=True):
+        yield equal(f"{name} at gate 0, 30 and -30", gradient, by_hand, 1e-6, advice=told, scale=1.0)
+    yield from differences(swiglu_forward, lambda dy, cache: swiglu_backward(dy, *cache), {"gate": gate, "up": up})
+
+
+def _swiglu_mistakes(name: str, dy: Any, gate: Any, up: Any) -> dict[str, Any]:
+    sigma = 1 / (1 + np.exp(-gate))
+    if name == "dup":
+        return {
+            "the other factor is SiLU(gate), not its slope": dy * sigma * (1 + gate * (1 - sigma)),
+            "SiLU is z σ(z), here it is σ(z)": dy * sigma,
+            "the gradient of up has SiLU(gate) as its factor, not gate": dy * gate,
+            "dgate and dup are exchanged": dy * up * sigma * (1 + gate * (1 - sigma)),
+        }
+    return {
+        "SiLU's slope is missing": dy * up,
+        "up is missing: each factor gets dy times the other": dy * sigma * (1 + gate * (1 - sigma)),
+        "this is σ for the slope of SiLU: z σ(z) is a product, and has two terms": dy * up * sigma,
+        "this is the slope of σ: SiLU is z σ(z), a product": dy * up * sigma * (1 - sigma),
+        "the first term of the product is missing in the slope": dy * up * gate * sigma * (1 - sigma),
+        "dgate and dup are exchanged": dy * gate * sigma,
+    }
+
+
+def swiglu_forward(gate: Any, up: Any) -> tuple[Any, tuple[Any, Any]]:
+    """y = SiLU(gate) · up, all (…, I), and what backward needs."""
+    return gate / (1 + np.exp(-gate)) * up, (gate, up)
+
+
+def package_swiglu_backward(dy: Any, gate: Any, up: Any) -> tuple[Any, Any]:
+    """Mirror of `swiglu_forward`, asked for as in the exercise."""
+    sigma = 1 / (1 + np.exp(-gate))
+    return dy * up * sigma * (1 + gate * (1 - sigma)), dy * gate * sigma

@@ -1,5 +1,7 @@
 """Solutions of notebook 10."""
 
+import numpy as np
+
 from albert_np.layers import attention_branch_backward, feed_forward_branch_backward, norm_backward
 
 
@@ -10,4 +12,32 @@ def layer_backward(dy, cache, g):
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
-ANSWERS = {"check_layer_backward": (layer_backward,)}
+def verdicts():
+    return {
+        "A": "no skip around A",
+        "B": "= for +=",
+        "C": "dy for ds",
+        "D": "attention called twice",
+        "E": "no skip around F",
+        "F": "right",
+    }
+
+
+def pre_ln_backward(dy, cache, g):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    dh = dy + norm_backward(df, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
+    da = attention_branch_backward(dh, cache.attention, g.scope("attention."))
+    return dh + norm_backward(da, cache.attention_norm, g.scope("attention.LayerNorm."))
+
+
+def swiglu_backward(dy, gate, up):
+    sigma = 1 / (1 + np.exp(-gate))
+    return dy * up * sigma * (1 + gate * (1 - sigma)), dy * gate * sigma
+
+
+ANSWERS = {
+    "check_layer_backward": (layer_backward,),
+    "check_suspects": (verdicts,),
+    "check_pre_ln_backward": (pre_ln_backward,),
+    "check_swiglu_backward": (swiglu_backward,),
+}

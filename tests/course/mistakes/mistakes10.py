@@ -1,5 +1,7 @@
 """Wrong answers to notebook 10: check → (functions, what the report must say)."""
 
+import numpy as np
+
 from albert_np.layers import attention_branch_backward, feed_forward_branch_backward, norm_backward
 from albert_np.ops import layer_norm_backward
 
@@ -139,6 +141,165 @@ def minus_at_the_join(dy, cache, g):
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
+VERDICTS = {
+    "A": "no skip around A",
+    "B": "= for +=",
+    "C": "dy for ds",
+    "D": "attention called twice",
+    "E": "no skip around F",
+    "F": "right",
+}
+
+
+def the_wrong_skip():
+    return VERDICTS | {"A": "no skip around F"}
+
+
+def overwriting_let_go():
+    return VERDICTS | {"B": "right"}
+
+
+def a_way_too_many_for_one_too_few():
+    return VERDICTS | {"C": "no skip around F"}
+
+
+def twice_taken_for_dy():
+    return VERDICTS | {"D": "dy for ds"}
+
+
+def one_too_few_for_a_way_too_many():
+    return VERDICTS | {"E": "dy for ds"}
+
+
+def the_innocent_accused():
+    return VERDICTS | {"F": "= for +="}
+
+
+def a_bug_of_another_name():
+    return VERDICTS | {"A": "no skip"}
+
+
+def nobody_judged():
+    return {}
+
+
+FULL, FIRST = "full_layer_layer_norm.", "attention.LayerNorm."
+
+
+def pre_ln(dy, cache, g, norms=(True, True), skips=(True, True)):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    df = norm_backward(df, cache.full_layer_layer_norm, g.scope(FULL)) if norms[0] else df
+    dh = dy + df if skips[0] else df
+    da = attention_branch_backward(dh, cache.attention, g.scope("attention."))
+    da = norm_backward(da, cache.attention_norm, g.scope(FIRST)) if norms[1] else da
+    return dh + da if skips[1] else da
+
+
+def post_ln_once_more(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope(FIRST))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def pre_ln_without_norms(dy, cache, g):
+    return pre_ln(dy, cache, g, norms=(False, False))
+
+
+def pre_ln_first_skip_lost(dy, cache, g):
+    return pre_ln(dy, cache, g, skips=(False, True))
+
+
+def pre_ln_second_skip_lost(dy, cache, g):
+    return pre_ln(dy, cache, g, skips=(True, False))
+
+
+def pre_ln_dy_into_the_attention(dy, cache, g):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    dh = dy + norm_backward(df, cache.full_layer_layer_norm, g.scope(FULL))
+    da = attention_branch_backward(dy, cache.attention, g.scope("attention."))
+    return dh + norm_backward(da, cache.attention_norm, g.scope(FIRST))
+
+
+def pre_ln_dy_at_the_end(dy, cache, g):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    dh = dy + norm_backward(df, cache.full_layer_layer_norm, g.scope(FULL))
+    da = attention_branch_backward(dh, cache.attention, g.scope("attention."))
+    return dy + norm_backward(da, cache.attention_norm, g.scope(FIRST))
+
+
+def pre_ln_norms_before_the_branches(dy, cache, g):
+    df = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
+    dh = dy + feed_forward_branch_backward(df, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope(FIRST))
+    return dh + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def pre_ln_called_twice(dy, cache, g):
+    pre_ln(dy, cache, g)
+    return pre_ln(dy, cache, g)
+
+
+def pre_ln_scope_forgotten(dy, cache, g):
+    return norm_backward(feed_forward_branch_backward(dy, cache.feed_forward, g), cache.full_layer_layer_norm, g)
+
+
+def pre_ln_overwritten(dy, cache, g):
+    through = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    df, dweight, dbias = layer_norm_backward(through, cache.full_layer_layer_norm)
+    g[FULL + "weight"], g[FULL + "bias"] = dweight, dbias
+    da = attention_branch_backward(dy + df, cache.attention, g.scope("attention."))
+    return dy + df + norm_backward(da, cache.attention_norm, g.scope(FIRST))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def silu_slope(x):
+    return sigmoid(x) * (1 + x * (1 - sigmoid(x)))
+
+
+def exchanged(dy, gate, up):
+    return dy * gate * sigmoid(gate), dy * up * silu_slope(gate)
+
+
+def slope_forgotten(dy, gate, up):
+    return dy * up, dy * gate * sigmoid(gate)
+
+
+def sigma_for_the_slope(dy, gate, up):
+    return dy * up * sigmoid(gate), dy * gate * sigmoid(gate)
+
+
+def slope_of_sigma(dy, gate, up):
+    return dy * up * sigmoid(gate) * (1 - sigmoid(gate)), dy * gate * sigmoid(gate)
+
+
+def second_term_alone(dy, gate, up):
+    return dy * up * gate * sigmoid(gate) * (1 - sigmoid(gate)), dy * gate * sigmoid(gate)
+
+
+def up_forgotten(dy, gate, up):
+    return dy * silu_slope(gate), dy * gate * sigmoid(gate)
+
+
+def gate_not_through_silu(dy, gate, up):
+    return dy * up * silu_slope(gate), dy * gate
+
+
+def gate_through_sigma(dy, gate, up):
+    return dy * up * silu_slope(gate), dy * sigmoid(gate)
+
+
+def slope_in_both(dy, gate, up):
+    return dy * up * silu_slope(gate), dy * silu_slope(gate)
+
+
+def dgate_alone(dy, gate, up):
+    return dy * up * silu_slope(gate)
+
+
 MISTAKES = {
     "check_layer_backward": [
         ((without_the_skip_around_the_feed_forward_part,), "nothing comes through the feed-forward part"),
@@ -162,5 +323,39 @@ MISTAKES = {
         ((skip_of_the_attention_from_dh,), "dx, against the package"),
         ((cache_of_another_name,), "in your line"),
         ((minus_at_the_join,), "look at `dh`"),
-    ]
+    ],
+    "check_suspects": [
+        ((the_wrong_skip,), "dx alone is not"),
+        ((overwriting_let_go,), "the column of the second call"),
+        ((a_way_too_many_for_one_too_few,), "something does come through"),
+        ((twice_taken_for_dy,), "one part's weights have got too much"),
+        ((one_too_few_for_a_way_too_many,), "nothing comes through at all"),
+        ((the_innocent_accused,), "no number of its row is wrong"),
+        ((a_bug_of_another_name,), "'no skip' is none of right, no skip around F"),
+        ((nobody_judged,), "A: no verdict"),
+    ],
+    "check_pre_ln_backward": [
+        ((post_ln_once_more,), "this is the post-LN layer"),
+        ((pre_ln_without_norms,), "each branch begins with a LayerNorm"),
+        ((pre_ln_first_skip_lost,), "the skip path around F is missing"),
+        ((pre_ln_second_skip_lost,), "the skip path around A is missing"),
+        ((pre_ln_dy_into_the_attention,), "the attention's half gets dh, not dy"),
+        ((pre_ln_dy_at_the_end,), "carries dh, not dy"),
+        ((pre_ln_norms_before_the_branches,), "F and its LayerNorm, a sum"),
+        ((pre_ln_called_twice,), "is it called once?"),
+        ((pre_ln_scope_forgotten,), "is a g.scope(…) missing"),
+        ((pre_ln_overwritten,), "Overwritten: full_layer_layer_norm.weight"),
+    ],
+    "check_swiglu_backward": [
+        ((exchanged,), "dgate and dup are exchanged"),
+        ((slope_forgotten,), "SiLU's slope is missing"),
+        ((sigma_for_the_slope,), "and has two terms"),
+        ((slope_of_sigma,), "this is the slope of σ"),
+        ((second_term_alone,), "the first term of the product is missing"),
+        ((up_forgotten,), "up is missing"),
+        ((gate_not_through_silu,), "not gate"),
+        ((gate_through_sigma,), "SiLU is z σ(z), here it is σ(z)"),
+        ((slope_in_both,), "not its slope"),
+        ((dgate_alone,), "expected 2 values (dgate, dup)"),
+    ],
 }

@@ -1,5 +1,7 @@
 """Right answers to notebook 10, written otherwise: check → functions."""
 
+import numpy as np
+
 from albert_np.layers import attention_branch_backward, feed_forward_branch_backward, norm_backward
 from albert_np.ops import layer_norm_backward
 
@@ -27,4 +29,58 @@ def scopes_of_scopes(dy, cache, g):
     return middle + attention_branch_backward(middle, cache.attention, attention)
 
 
-RIGHT = {"check_layer_backward": [(with_ops,), (scopes_of_scopes,)]}
+def in_another_order():
+    return {
+        "F": "right",
+        "E": "no skip around F",
+        "D": "attention called twice",
+        "C": "dy for ds",
+        "B": "= for +=",
+        "A": "no skip around A",
+    }
+
+
+def pre_ln_with_ops(dy, cache, g):
+    through, dweight, dbias = layer_norm_backward(
+        feed_forward_branch_backward(dy, cache.feed_forward, g), cache.full_layer_layer_norm
+    )
+    g["full_layer_layer_norm.weight"] += dweight
+    g["full_layer_layer_norm.bias"] += dbias
+    dh = through + dy
+    attention = g.scope("attention.")
+    through, dweight, dbias = layer_norm_backward(
+        attention_branch_backward(dh, cache.attention, attention), cache.attention_norm
+    )
+    attention["LayerNorm.weight"] += dweight
+    attention["LayerNorm.bias"] += dbias
+    return through + dh
+
+
+def pre_ln_by_halves(dy, cache, g):
+    def half(dy, branch, branch_cache, branch_scope, norm_cache, norm_scope):
+        return dy + norm_backward(branch(dy, branch_cache, branch_scope), norm_cache, norm_scope)
+
+    full, first = g.scope("full_layer_layer_norm."), g.scope("attention.LayerNorm.")
+    dh = half(dy, feed_forward_branch_backward, cache.feed_forward, g, cache.full_layer_layer_norm, full)
+    attention = g.scope("attention.")
+    return half(dh, attention_branch_backward, cache.attention, attention, cache.attention_norm, first)
+
+
+def swiglu_with_tanh(dy, gate, up):
+    sigma = 0.5 * (1 + np.tanh(gate / 2))
+    silu = gate * sigma
+    return dy * up * (silu + sigma * (1 - silu)), dy * silu
+
+
+def swiglu_by_the_product_rule(dy, gate, up):
+    sigma = 1 / (1 + np.exp(-gate))
+    dsilu = dy * up
+    return [dsilu * sigma + dsilu * gate * sigma * (1 - sigma), sigma * dy * gate]
+
+
+RIGHT = {
+    "check_layer_backward": [(with_ops,), (scopes_of_scopes,)],
+    "check_suspects": [(in_another_order,)],
+    "check_pre_ln_backward": [(pre_ln_with_ops,), (pre_ln_by_halves,)],
+    "check_swiglu_backward": [(swiglu_with_tanh,), (swiglu_by_the_product_rule,)],
+}
