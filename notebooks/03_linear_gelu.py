@@ -103,7 +103,12 @@ rng = np.random.default_rng(3)
 dy = np.array([[1, -1, 0.5], [0, 2, -1], [-1.5, 0.5, 1]])
 x = np.array([[1, 0.5, -1, 2], [-1, 1, 0, 0.5], [0.5, -0.5, 1, -1]])
 figure = outer_products_figure(dy, x)
-show(figure, "Three matrices of 3 by 4, one for each row, and a fourth that is their sum, entry by entry.")
+show(
+    figure,
+    "3.1",
+    "The weight's gradient is a sum of outer products, one for each row.",
+    "Three matrices of 3 by 4, one for each row, and a fourth that is their sum, entry by entry.",
+)
 
 # %% [markdown]
 # With more leading axes nothing new happens: flatten them to rows for the two sums, and leave them alone for $\bar x$.
@@ -223,6 +228,8 @@ from albert_np.course.figures import gelu_figure
 
 show(
     gelu_figure(),
+    "3.2",
+    "Two forms of GELU, their slopes, and how far they are apart.",
     "Left: two curves of GELU on top of each other, with a shallow dip below zero near -0.75. Middle: their slopes, from 0 "
     "through ½ to 1, dipping to -0.13 and rising to 1.13. Right: the difference of the forms, below 5e-4 in value and 9e-4 in slope.",
 )

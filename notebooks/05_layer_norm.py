@@ -89,6 +89,8 @@ x = rng.normal([[-4], [0], [6]], [[0.5], [2], [1]], (3, H))  # (3, H)
 _, cache = layer_norm_forward(x, np.ones(H), np.zeros(H), 1e-12)
 show(
     normalised_figure(x, cache.x_hat, ("around −4, width 0.5", "around 0, width 2", "around 6, width 1")),
+    "5.1",
+    "Three rows before LayerNorm and after it.",
     "Histograms of three rows: apart and unequally wide before LayerNorm, on top of each other after it.",
 )
 
@@ -100,6 +102,8 @@ from albert_np.course.figures import layer_norm_diagram
 
 show(
     layer_norm_diagram(),
+    "5.2",
+    "LayerNorm step by step: data goes forward, gradients come back.",
     "x goes through centre, scale and a learned factor and shift to y; the gradient comes back through the same steps.",
 )
 
@@ -118,6 +122,8 @@ g = np.array(
 )  # upstream
 show(
     sphere_figure(rows, cache3.x_hat, g, layer_norm_backward(g, cache3)[0] / cache3.rstd),
+    "5.3",
+    "Six rows of three numbers as points, before and after; and what of a gradient passes.",
     "Above, six points in a plane move straight towards the origin or away from it, onto a circle. Below, an upstream "
     "gradient at each point of the circle, and its part along the circle.",
 )
@@ -193,7 +199,12 @@ ax = figure.subplots()
 matrix(ax, jacobian, "∂x̂ᵢ/∂xⱼ", signed=True)
 ax.tick_params(labelsize=9)
 ax.set(xlabel="j, of the input", ylabel="i, of the output")
-show(figure, "An 8 by 8 matrix: large positive numbers on the diagonal, small ones of both signs beside it.")
+show(
+    figure,
+    "5.4",
+    "The Jacobian of LayerNorm for a row of eight numbers.",
+    "An 8 by 8 matrix: large positive numbers on the diagonal, small ones of both signs beside it.",
+)
 
 # %% [markdown]
 # ### On paper: what $\varepsilon$ leaves  (10 minutes)

@@ -108,6 +108,8 @@ names = (f"the best path, {total(best):g}", f"longest piece first, {total(hasty)
 figure = lattice_figure(word, unigram.lattice(word), best, hasty, alpha, names)
 show(
     figure,
+    "6.1",
+    "The lattice of a word: every path from left to right is a cut.",
     "The word lampshade as ten places in a row with arcs for pieces. The best path, lamp and shade, is strong and blue, "
     "above; the hasty path, lamps, h, a, d, e, is red, below.",
 )
@@ -229,7 +231,12 @@ from albert_np.course.figures import segmentations_figure
 sentence = "The interpreter remembers the names of unreachable objects."
 cuts = {V: tokenizers[V].tokenize(sentence) for V in (100, 500, 2000)}
 figure = segmentations_figure({f"V = {V:,}: {len(pieces)} pieces": pieces for V, pieces in cuts.items()})
-show(figure, "One sentence cut with 100, 500 and 2,000 pieces: from single letters to nearly whole words.")
+show(
+    figure,
+    "6.2",
+    "One sentence, cut with three vocabularies.",
+    "One sentence cut with 100, 500 and 2,000 pieces: from single letters to nearly whole words.",
+)
 
 # %% [markdown]
 # Small vocabularies spell, large ones read words. Endings such as *-s* and *-able* come out by themselves; nobody told the
@@ -258,6 +265,8 @@ for ax in (left, right):
     ax.grid(alpha=0.25)
 show(
     figure,
+    "6.3",
+    "What a larger vocabulary gains, and what it costs.",
     "Two curves over the size V of the vocabulary: pieces per sentence, and the numbers of the embedding table.",
 )
 
@@ -324,6 +333,8 @@ row = tokenizer("The name is bound.", "A value is assigned.", return_special_tok
 tokens = tokenizer.convert_ids_to_tokens(row["input_ids"])
 show(
     pair_figure(tokens, row["token_type_ids"], row["special_tokens_mask"]),
+    "6.4",
+    "A pair as the model reads it: marks, two texts, two types.",
     "A row of tokens: [CLS], the first text and [SEP] blue, of type 0; the second text and its [SEP] orange, of type 1.",
 )
 print("input_ids:", row["input_ids"])

@@ -33,6 +33,8 @@ from albert_np.plots import show
 
 show(
     head_figure(),
+    "8.1",
+    "One head: data goes forward, gradients come back.",
     "From x three linear maps lead to query, key and value. Query and key meet in the T by T scores, softmax makes weights "
     "of them, and weights and values meet in the context. Beside each arrow runs one for the gradient, the other way.",
 )
@@ -88,6 +90,8 @@ query, key = (np.array(rows) for rows in zip(*made_up.values(), strict=True))  #
 _, cache = attention_forward(query, key, key, mask=None)
 show(
     weights_figure(list(made_up), query @ key.T / np.sqrt(4), cache.softmax.probs),
+    "8.2",
+    "Scores and weights of a made-up head; a row is a word that looks, a column a word it looks at.",
     "Two 7 by 7 matrices for the words the cat slept because it was tired. Scores: a few positive entries. Weights: 'it' "
     "puts 0.90 on 'cat', 'because' shares itself between 'slept' and 'tired', 'cat' looks at 'slept'.",
 )
@@ -145,6 +149,8 @@ from albert_np.course.figures import scale_figure
 
 show(
     scale_figure(),
+    "8.3",
+    "Why scores are divided by √D: the entropy of the weights, and the slope of softmax.",
     "Above: the entropy of 64 weights over the scale, a curve for each of three D, with a dot at 1/√D. Below: the "
     "slope of softmax over D, with scores divided by √D and not.",
 )
@@ -314,6 +320,8 @@ dquery = dscores @ key / np.sqrt(4)  # (8.9)
 dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
 show(
     backward_figure(probs, dprobs, dscores),
+    "8.4",
+    "Weights, their gradient, the product of the two, and the scores' gradient.",
     "Four 5 by 5 matrices: the weights, their gradient, the product of the two, and the scores' gradient, whose rows each sum to "
     "0. Where a weight is small, the scores' gradient is small, however large the weight's gradient.",
 )
@@ -532,6 +540,8 @@ for _ in range(200):
     biases -= 0.2 * own_bias_gradient(dcontext, value, probs)
 show(
     bias_figure(biases, probs),
+    "8.5",
+    "A bias for each distance, learned, and the weights that it makes.",
     "Left: 15 bars, one of which, for one distance, stands far above all others. Right: 8 by 8 weights, of which one diagonal has "
     "nearly all.",
 )

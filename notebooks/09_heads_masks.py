@@ -34,6 +34,8 @@ from albert_np.plots import show
 
 show(
     block_figure(),
+    "9.1",
+    "A block of heads with a mask: data goes forward, gradients come back.",
     "x goes through one linear map, is split into heads, and each head makes scores, adds the mask, makes weights and a context. "
     "The heads are merged, and a last linear map gives y. Gradients take every way back; the mask gets none.",
 )
@@ -62,6 +64,8 @@ print("head 1:")
 print(heads[0, 1])
 show(
     split_figure(x[0], 2),
+    "9.2",
+    "Splitting: columns that lie side by side become heads.",
     "A matrix of three rows and six columns; its left half becomes head 0, its right half head 1.",
 )
 
@@ -172,6 +176,8 @@ both = np.stack([without_mask.softmax.probs[0], masked.softmax.probs[0]])
 titles = ["head 0:\none to the left", "head 1:\nthe same word", "head 2:\n[CLS]", "head 3:\neverybody"]
 show(
     heads_figure(both, tokens, titles, ["no mask", "with mask"]),
+    "9.3",
+    "Four heads, without the mask and with it.",
     "Attention of four heads without and with a mask: a diagonal shifted left; the diagonal and the two the; the first "
     "column; an even grey. With the mask the column of the padding is empty, exactly zero, in all heads.",
 )
@@ -217,6 +223,8 @@ _, dkey, dvalue = attention_backward(dcontext, cache)
 lengths = [np.linalg.norm(gradient[0], axis=-1) for gradient in (dkey, dvalue)]  # (N, T)
 show(
     key_gradients_figure(lengths, ["length of dK", "length of dV"], tokens),
+    "9.4",
+    "How long the gradients of keys and values are, by head and key.",
     "Two tables of numbers, heads by keys: all positive, but zero in the column of the padding.",
 )
 assert not dkey[:, :, -1].any()

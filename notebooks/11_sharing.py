@@ -158,6 +158,8 @@ lengths = np.linalg.norm(whole, axis=1)
 cosines = whole @ whole.T / np.outer(lengths, lengths)
 show(
     contributions_figure(parts, cosines),
+    "11.1",
+    "What each of six steps adds to the gradient of the shared layer, and how much they agree.",
     "Left: for six weight matrices, a bar made of the shares of the six layer steps, which add up to 100 per cent. "
     "Right: a 6 by 6 matrix of cosines between the contributions: near 0.8 for neighbours, near 0 for the first and last.",
 )
@@ -193,6 +195,8 @@ choices.append(replace(twelve, num_hidden_groups=3, inner_group_num=2))
 print("group of steps 0 to 11 with G = 3:", [choices[2].group_of(i) for i in range(12)])
 show(
     groups_figure(choices),
+    "11.2",
+    "Twelve steps in groups: a number for the group whose weights a step uses.",
     "Five lines of twelve boxes, numbered by group: with one group all are 0; with 2, 3 and 6 groups, equal runs of 6, 4 "
     "and 2 steps; in the last line each step holds two boxes, a and b.",
 )
@@ -303,6 +307,8 @@ for size in ("base", "large", "xxlarge"):
     )
 show(
     savings_figure(ratios),
+    "11.3",
+    "What sharing saves, and what it does not: with sharing in per cent of without.",
     "Three panels, for ALBERT base, large and xxlarge. Parameters with sharing are 13, 6 and 9 per cent of those without; "
     "activations and operations are 100 per cent in all three.",
 )
@@ -385,6 +391,8 @@ ablation = run_experiment("sharing", seeds=2) if RERUN else read_result("sharing
 print(result_table(ablation, ("mlm_accuracy", "sop_accuracy")))
 show(
     ablation_figure(ablation, ("mlm_accuracy", "sop_accuracy")),
+    "11.4",
+    "What is shared, in our trial and in the paper.",
     "Three panels with four rows (all shared, attention shared, FFN shared, nothing shared): MLM accuracy and SOP "
     "accuracy of ours, and the averages in the paper.",
 )
@@ -440,6 +448,8 @@ deeper = run_experiment("depth", seeds=2) if RERUN else read_result("depth")
 print(result_table(deeper, ("mlm_accuracy", "sop_accuracy")))
 show(
     ablation_figure(deeper, ("mlm_accuracy", "sop_accuracy")),
+    "11.5",
+    "How many steps the shared layer takes, in our trial and in the paper.",
     "Three panels with rows for 1, 2, 4 and 8 steps: MLM accuracy and SOP accuracy of ours, and the averages in "
     "the paper.",
 )

@@ -214,6 +214,8 @@ tiny(
 lookup, decoder = two_paths(tiny)
 show(
     two_paths_figure(lookup, decoder, pieces),
+    "12.1",
+    "The gradient of the tied matrix is the sum of two paths.",
     "Three matrices with eight rows, one for each piece: the gradient through the lookup, whose rows pad and unk are zero, "
     "plus that through the decoder, which has no zero row, equals the gradient of the tied matrix.",
 )
@@ -230,6 +232,8 @@ model(**batch)
 lookup, decoder = two_paths(model)
 show(
     row_lengths_figure(lookup, decoder, input_ids, labels[labels != -100]),
+    "12.2",
+    "The length of each row's gradient, by path.",
     "Bars for 60 rows. Above, through the lookup: bars only for ids below 40 that stand in the input, [MASK]'s the "
     "longest. Below, through the decoder: a bar for every row, the longest for the labels.",
 )
@@ -312,6 +316,8 @@ dpooled = classifier_backward(dsop, model.cache.sop, nowhere.scope("sop_classifi
 from_sop = pooler_backward(dpooled, model.cache.albert.pooler, nowhere.scope("albert.pooler."))
 show(
     arriving_figure(from_mlm, from_sop, labels),
+    "12.3",
+    "Where in the last hidden states the gradient of each head arrives.",
     "Two grids of four sequences and sixteen positions. From the MLM head, only the labelled positions, marked with a "
     "question mark, get a gradient; from the SOP head, only the column of [CLS].",
 )

@@ -3,7 +3,7 @@
 from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_figure
 from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
-from albert_np.course.figures.gradient_checks import step_figure, upstream_figure
+from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
 from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
 from albert_np.course.figures.inside import (
     answers_figure,
@@ -97,6 +97,7 @@ __all__ = [
     "table_sizes_figure",
     "tokens_figure",
     "trust_ratio_figure",
+    "two_losses_figure",
     "two_paths_figure",
     "unbroadcast_figure",
     "upstream_figure",

@@ -37,7 +37,7 @@ def _steps(ax: Axes, row: int, config: AlbertConfig) -> None:
         group = config.group_of(i)
         width = 0.88 / inner
         label = f"{group}" if inner == 1 else f"{group}{'abcdef'[j]}"
-        tile(ax, i + 0.06 + j * width, row, width, 0.72, label, IN_TURN[group], "44")
+        tile(ax, i + 0.06 + j * width, row, width, 0.72, label, IN_TURN[group])
     name = f"G = {groups}" + (f", inner = {inner}" if inner > 1 else "")
     ax.text(-0.2, row + 0.36, name, ha="right", va="center", fontsize=9)
     stored, uses = groups * inner, layers // groups

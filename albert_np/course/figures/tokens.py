@@ -47,7 +47,7 @@ def _strip(
     starts = [0.0, *np.cumsum([len(piece) for piece in pieces]).tolist()][:-1]
     for i, (left, piece, colour) in enumerate(zip(starts, pieces, colours, strict=True)):
         edge = "black" if framed is not None and framed[i] else COLOURS[colour]
-        tile(ax, left + 0.08, y - 0.25, len(piece) - 0.16, 0.5, "", colour, "44", edge)
+        tile(ax, left + 0.08, y - 0.25, len(piece) - 0.16, 0.5, "", colour, edge=edge)
         for k, character in enumerate(piece):
             ax.text(left + k + 0.5, y, character, ha="center", va="center", fontsize=9, family="DejaVu Sans Mono")
     return starts
@@ -97,5 +97,4 @@ def _arc(ax: Axes, edge: Any, height: float, colour: str, width: float) -> None:
     middle, radius = (edge.start + edge.end) / 2, (edge.end - edge.start) / 2
     ax.plot(middle - radius * np.cos(angle), height * np.sin(angle), color=COLOURS[colour], lw=width, zorder=1)
     label = f"{edge.piece}  {edge.score:g}" if edge.end - edge.start > 1 else f"{edge.piece} {edge.score:g}"
-    background = {"fc": "white", "ec": "none", "pad": 1.0}
-    ax.text(middle, height, label, ha="center", va="center", fontsize=8.5, color=COLOURS[colour], bbox=background)
+    ax.text(middle, height, label, ha="center", va="bottom", fontsize=9, color=COLOURS[colour])
