@@ -9,7 +9,8 @@ import numpy as np
 
 from albert_np.config import AlbertConfig
 from albert_np.course.answers import Wrong
-from albert_np.course.report import differences, equal, holds, named, self_check
+from albert_np.course.hunt import Hunt, Symptoms, factor
+from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.execution import dense_pattern
 from albert_np.gradcheck import block_cases, randomize, small_config
 from albert_np.layers import (
@@ -26,7 +27,7 @@ from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
 from albert_np.params import Scope
 
-__all__ = ["check_layer_backward", "check_pre_ln_backward", "check_suspects", "check_swiglu_backward"]
+__all__ = ["check_layer_backward", "check_pre_ln_backward", "check_swiglu_backward", "check_which_bug"]
 
 LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
 
@@ -143,22 +144,21 @@ def arrow_gradients(dy: Any, cache: LayerCache, g: Scope) -> dict[str, Any]:
 FULL, ATTENTION = "full_layer_layer_norm.", "attention.LayerNorm."
 
 
-def _backward(dy: Any, cache: LayerCache, g: Scope, bug: str) -> Any:
-    """Return dx of a layer with one of the bugs of `CUTS`."""
-    if bug == "= for +=":
-        g = _Overwriting(g)
+def _backward(dy: Any, cache: LayerCache, g: Scope, bug: str = "") -> Any:
+    """Return dx of a layer with one of the bugs of `HUNT`."""
+    g = _Overwriting(g) if bug == "=" else g
     ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
     through = feed_forward_branch_backward(ds, cache.feed_forward, g)
-    dh = through if bug == "no skip around F" else through + (dy if bug == "dy for ds" else ds)
+    dh = through if bug == "skip F" else through + (dy if bug == "dy" else ds)
     da = norm_backward(dh, cache.attention_norm, g.scope(ATTENTION))
     through = attention_branch_backward(da, cache.attention, g.scope("attention."))
-    if bug == "attention called twice":
+    if bug == "twice":
         attention_branch_backward(da, cache.attention, g.scope("attention."))
-    return through if bug == "no skip around A" else da + through
+    return through if bug == "skip A" else da + through
 
 
 class _Overwriting(Scope):
-    """A scope in which what is written stays: `g[name] += d` finds zeros."""
+    """A scope that holds zeros for whoever reads it: `g[name] += d` writes d."""
 
     def __init__(self, g: Scope) -> None:
         super().__init__(g, "")
@@ -170,63 +170,42 @@ class _Overwriting(Scope):
         return _Overwriting(self._store.scope(self._prefix + prefix))
 
 
-CUTS = {
-    "right": "no number of its row is wrong",
-    "no skip around F": "F is right, what comes after it on the way back is not; and where F is dead, nothing comes through at all",
-    "no skip around A": "all weights are right, dx alone is not: what is missing is added at the very end",
-    "dy for ds": "F is right, what comes after it on the way back is not; yet where F is dead, something does come through",
-    "= for +=": "a single call is right; look at the column of the second call",
-    "attention called twice": "dx is right, so every gradient on the way is; one part's weights have got too much",
-}
-_CAST = {
-    "A": "no skip around A",
-    "B": "= for +=",
-    "C": "dy for ds",
-    "D": "attention called twice",
-    "E": "no skip around F",
-    "F": "right",
-}
-SUSPECTS: dict[str, Callable[..., Any]] = {letter: partial(_backward, bug=bug) for letter, bug in _CAST.items()}
-
-
-@self_check("which bug is this?")
-def check_suspects(verdicts: Callable[[], Any]) -> Iterator[Any]:
-    """Check `verdicts()`: a dictionary from the letter of a suspect to the name of its bug."""
-    yield from named(verdicts(), _CAST, CUTS)
-
-
-def symptoms(suspect: Callable[..., Any]) -> dict[str, Any]:
-    """Return what a layer's backward does in five places and three trials, for the table of notebook 10.
-
-    Relative errors of the gradients of four weights and of dx; the length of dx where the feed-forward part's last
-    weight is zero, over the right one; and the length of a weight's gradient after two calls, over that after one.
-    """
+def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+    """What can be seen from outside of a layer's backward: gradients, dx past a dead branch, a second call."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     x, dy = np.random.default_rng(10).standard_normal((2, 2, 5, 12))
     _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
     right, expected = _run(package_layer_backward, model, dy, cache)
-    dx, mine = _run(suspect, model, dy, cache)
-    _, twice = _run(suspect, model, dy, cache, mine)
-    told = {
-        column: _error(mine[name], expected[name])
-        for column, name in (
-            ("LN 2", "full_layer_layer_norm.weight"),
-            ("ffn", "ffn.weight"),
-            ("LN 1", "attention.LayerNorm.weight"),
-            ("value", "attention.value.weight"),
-        )
+    dx, mine = _run(backward, model, dy, cache)
+    _, twice = _run(backward, model, dy, cache, mine)
+    dead = (_with_dead_branch(each, "ffn_output.weight", x, dy) for each in (backward, package_layer_backward))
+    weights = {"ffn": "ffn.weight", "LN₁": "attention.LayerNorm.weight", "value": "attention.value.weight"}
+    return {
+        **{column: factor(mine[name], expected[name]) for column, name in weights.items()},
+        "dx": factor(dx, right),
+        "dx, F dead": factor(*dead),
+        "2 calls": factor(twice["ffn.weight"], mine["ffn.weight"]),
     }
-    dead = (_with_dead_branch(b, "ffn_output.weight", x, dy) for b in (suspect, package_layer_backward))
-    second = _ratio(twice["ffn.weight"], mine["ffn.weight"])
-    return {**told, "dx": _error(dx, right), "F dead": _ratio(*dead), "2 calls": second}
 
 
-def _ratio(one: Any, other: Any) -> float:
-    return float(np.linalg.norm(one) / np.linalg.norm(other))
+HUNT = Hunt(
+    bugs={
+        "the skip path around A is missing": partial(_backward, bug="skip A"),
+        "`=` for `+=` in the weights' gradients": partial(_backward, bug="="),
+        "dy for ds on the skip path around F": partial(_backward, bug="dy"),
+        "the attention's backward is called twice": partial(_backward, bug="twice"),
+        "the skip path around F is missing": partial(_backward, bug="skip F"),
+    },
+    symptoms=_symptoms,
+    numbers=(3, 5, 1, 2, 4),
+    right=_backward,
+)
 
 
-def _error(got: Any, expected: Any) -> float:
-    return float(abs(got - expected).max() / abs(expected).max())
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
 
 
 def pre_ln_forward(
@@ -306,7 +285,7 @@ def check_swiglu_backward(swiglu_backward: Callable[..., Any]) -> Iterator[Any]:
             name, gradient, expected[name], mistakes=known, advice="(10.11): each factor gets dy times the other"
         )
     far = swiglu_backward(np.ones(3), np.array([0.0, 30.0, -30.0]), np.full(3, 4.0))
-    told = "SiLU is z σ(z): 0 at 0 with slope 1/2, z far to the right, 0 far to the left"
+    told = "SiLU is u σ(u): 0 at 0 with slope 1/2, u far to the right, 0 far to the left"
     for name, gradient, by_hand in zip(("dgate", "dup"), far, ([2.0, 4.0, 0.0], [0.0, 30.0, 0.0]), strict=True):
         yield equal(f"{name} at gate 0, 30 and -30", gradient, by_hand, 1e-6, advice=told, scale=1.0)
     yield from differences(swiglu_forward, lambda dy, cache: swiglu_backward(dy, *cache), {"gate": gate, "up": up})
@@ -317,15 +296,15 @@ def _swiglu_mistakes(name: str, dy: Any, gate: Any, up: Any) -> dict[str, Any]:
     if name == "dup":
         return {
             "the other factor is SiLU(gate), not its slope": dy * sigma * (1 + gate * (1 - sigma)),
-            "SiLU is z σ(z), here it is σ(z)": dy * sigma,
+            "SiLU is u σ(u), here it is σ(z)": dy * sigma,
             "the gradient of up has SiLU(gate) as its factor, not gate": dy * gate,
             "dgate and dup are exchanged": dy * up * sigma * (1 + gate * (1 - sigma)),
         }
     return {
         "SiLU's slope is missing": dy * up,
         "up is missing: each factor gets dy times the other": dy * sigma * (1 + gate * (1 - sigma)),
-        "this is σ for the slope of SiLU: z σ(z) is a product, and has two terms": dy * up * sigma,
-        "this is the slope of σ: SiLU is z σ(z), a product": dy * up * sigma * (1 - sigma),
+        "this is σ for the slope of SiLU: u σ(u) is a product, and has two terms": dy * up * sigma,
+        "this is the slope of σ: SiLU is u σ(u), a product": dy * up * sigma * (1 - sigma),
         "the first term of the product is missing in the slope": dy * up * gate * sigma * (1 - sigma),
         "dgate and dup are exchanged": dy * gate * sigma,
     }

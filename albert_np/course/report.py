@@ -31,7 +31,6 @@ __all__ = [
     "float32_stays",
     "holds",
     "left_out",
-    "named",
     "self_check",
 ]
 
@@ -264,26 +263,6 @@ def holds(name: str, condition: Any, otherwise: str) -> Finding:
 def left_out(name: str, why: str) -> Finding:
     """Return the finding that something was not looked at, or is worth a word and nothing more."""
     return Finding(name, None, why)
-
-
-def named(given: Any, right: Mapping[str, str], hints: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield a finding for each letter of `right`: letter → name, as a reader's dictionary should have it.
-
-    hints: each name that may be given, and what to look at again who gave another where it is right.
-    """
-    if not isinstance(given, dict):
-        yield Finding(
-            "a dictionary", False, f'got a {type(given).__name__}, expected {{"A": "{next(iter(hints))}", …}}'
-        )
-        return
-    for letter, name in right.items():
-        if letter not in given:
-            yield Finding(letter, False, "no verdict")
-        elif given[letter] not in hints:
-            yield Finding(letter, False, f"{given[letter]!r} is none of {', '.join(hints)}")
-        else:
-            told = f"{given[letter]!r} does not fit its symptoms. Look again: {hints[name]}"
-            yield holds(letter, given[letter] == name, told)
 
 
 def equal(

@@ -83,5 +83,5 @@ def flow_figure(curves: Mapping[str, Sequence[float]], floor: float = 1e-16) -> 
     ax.set_xlabel("after layer … (the gradient enters at the left and travels to the input, 0)", fontsize=9)
     titled(ax, "length of the gradient, relative to where it entered")
     plain(ax)
-    legend(ax, loc="center")
+    legend(ax, loc="best")
     return figure

@@ -141,46 +141,39 @@ def minus_at_the_join(dy, cache, g):
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
-VERDICTS = {
-    "A": "no skip around A",
-    "B": "= for +=",
-    "C": "dy for ds",
-    "D": "attention called twice",
-    "E": "no skip around F",
-    "F": "right",
-}
+BUGS = {"A": 3, "B": 5, "C": 1, "D": 2, "E": 4}
 
 
 def the_wrong_skip():
-    return VERDICTS | {"A": "no skip around F"}
+    return BUGS | {"A": 4}
 
 
-def overwriting_let_go():
-    return VERDICTS | {"B": "right"}
+def overwriting_taken_for_twice():
+    return BUGS | {"B": 2}
 
 
 def a_way_too_many_for_one_too_few():
-    return VERDICTS | {"C": "no skip around F"}
+    return BUGS | {"C": 4}
 
 
-def twice_taken_for_dy():
-    return VERDICTS | {"D": "dy for ds"}
+def twice_taken_for_overwriting():
+    return BUGS | {"D": 5}
 
 
 def one_too_few_for_a_way_too_many():
-    return VERDICTS | {"E": "dy for ds"}
+    return BUGS | {"E": 1}
 
 
-def the_innocent_accused():
-    return VERDICTS | {"F": "= for +="}
+def a_name_for_a_number():
+    return BUGS | {"A": "no skip"}
 
 
-def a_bug_of_another_name():
-    return VERDICTS | {"A": "no skip"}
+def one_letter_left_out():
+    return {letter: BUGS[letter] for letter in "ABCD"}
 
 
-def nobody_judged():
-    return {}
+def a_list_of_numbers():
+    return list(BUGS.values())
 
 
 FULL, FIRST = "full_layer_layer_norm.", "attention.LayerNorm."
@@ -324,15 +317,15 @@ MISTAKES = {
         ((cache_of_another_name,), "in your line"),
         ((minus_at_the_join,), "look at `dh`"),
     ],
-    "check_suspects": [
-        ((the_wrong_skip,), "dx alone is not"),
-        ((overwriting_let_go,), "the column of the second call"),
-        ((a_way_too_many_for_one_too_few,), "something does come through"),
-        ((twice_taken_for_dy,), "one part's weights have got too much"),
-        ((one_too_few_for_a_way_too_many,), "nothing comes through at all"),
-        ((the_innocent_accused,), "no number of its row is wrong"),
-        ((a_bug_of_another_name,), "'no skip' is none of right, no skip around F"),
-        ((nobody_judged,), "A: no verdict"),
+    "check_which_bug": [
+        ((the_wrong_skip,), "“LN₁” would say no factor"),
+        ((overwriting_taken_for_twice,), "“value” would say × 2"),
+        ((a_way_too_many_for_one_too_few,), "“dx, F dead” would say × 0"),
+        ((twice_taken_for_overwriting,), "“value” would say × 1"),
+        ((one_too_few_for_a_way_too_many,), "“dx, F dead” would say no factor"),
+        ((a_name_for_a_number,), "'no skip' is no number of the list"),
+        ((one_letter_left_out,), "E: no answer"),
+        ((a_list_of_numbers,), "got a list"),
     ],
     "check_pre_ln_backward": [
         ((post_ln_once_more,), "this is the post-LN layer"),
@@ -354,7 +347,7 @@ MISTAKES = {
         ((second_term_alone,), "the first term of the product is missing"),
         ((up_forgotten,), "up is missing"),
         ((gate_not_through_silu,), "not gate"),
-        ((gate_through_sigma,), "SiLU is z σ(z), here it is σ(z)"),
+        ((gate_through_sigma,), "SiLU is u σ(u), here it is σ(z)"),
         ((slope_in_both,), "not its slope"),
         ((dgate_alone,), "expected 2 values (dgate, dup)"),
     ],
