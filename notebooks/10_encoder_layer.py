@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 10 · The encoder layer
 #
-# **95 minutes**, and 20 for the exercise at the end. You need: notebook 03 (linear and GELU), 05 (LayerNorm), 09 (heads). You
+# **100 minutes.** You need: notebook 03 (linear and GELU), 05 (LayerNorm), 09 (heads). You
 # will be able to
 #
 # * draw a post-LN layer and the way of every gradient through it,
@@ -551,95 +551,32 @@ for name, sigma, forward in (
 #   ([Gemma 2](https://arxiv.org/abs/2408.00118)).
 # * **RMSNorm** ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)) leaves out the mean and the bias. It is what Llama and its
 #   like have in LayerNorm's place.
-# * **The feed-forward part** has a gate in them: *SwiGLU* ([Shazeer, 2020](https://arxiv.org/abs/2002.05202)), the exercise below. Or there are
+# * **The feed-forward part** has a gate in them: *SwiGLU* ([Shazeer, 2020](https://arxiv.org/abs/2002.05202)), which notebook 03 derives. Or there are
 #   many, of which each token gets a few: *mixture of experts* ([Switch Transformer](https://arxiv.org/abs/2101.03961)).
 # * **Both branches at once.** $y = x + A(\mathrm{LN}(x)) + F(\mathrm{LN}(x))$ saves waiting for one of them
-#   ([PaLM](https://arxiv.org/abs/2204.02311)). Can you write its backward in one line?
+#   ([PaLM](https://arxiv.org/abs/2204.02311)); its backward is the exercise below.
 # * **Attention alone** makes all tokens alike, doubly exponentially in depth, where there is neither a skip path nor a feed-forward part
 #   ([Dong et al., 2021](https://arxiv.org/abs/2103.03404)): the table at the end of section 8.
 
 # %% [markdown]
-# ## More exercises
+# ### On paper: both branches at once  (difficulty 2 of 5, 10 minutes)
 #
-# ### A gate: SwiGLU  (difficulty 3 of 5, 20 minutes, optional)
+# In PaLM's layer both branches read the same row, and neither waits for the other:
 #
-# Llama's feed-forward part has three weights in place of two, and no biases. One linear map makes a value, a second one a gate,
-# and their product goes on:
+# $$n = \mathrm{LN}(x), \qquad y = x + A(n) + F(n) \tag{10.11}$$
 #
-# $$F(h) = \big(\mathrm{SiLU}(\underbrace{h\,W_{\mathrm{gate}}^\top}_{u}) \cdot
-# \underbrace{h\,W_{\mathrm{up}}^\top}_{v}\big)\, W_{\mathrm{down}}^\top, \qquad
-# \mathrm{SiLU}(u) = u\,\sigma(u), \quad \sigma(u) = \frac1{1+e^{-u}} \tag{10.11}$$
+# How often is $x$ used, how often $n$? Draw the figure, and write $\bar x$. What would a test see of someone who gave
+# each branch a LayerNorm backward of its own, and added?
 #
-# The linear maps are notebook 03's. New is the product in the middle, $y = \mathrm{SiLU}(u)\,v$, number by number.
-# On paper: what are $\bar u$ and $\bar v$? You may use $\sigma' = \sigma(1-\sigma)$.
+# <details><summary>The answer</summary>
 #
-# <details><summary>The derivation</summary>
+# $x$ is used twice (the skip path and LN), $n$ twice (A and F). Gradients are added where a value was used twice:
 #
-# Each factor gets $\bar y$ times the other. SiLU is itself a product, so its slope has two terms, $\sigma + u\,\sigma(1-\sigma)$:
+# $$\bar n = J_A^\top\bar y + J_F^\top\bar y, \qquad \bar x = \bar y + J_{\mathrm{LN}}^\top\,\bar n \tag{10.12}$$
 #
-# $$\bar u = \bar y\,v\;\sigma(u)\,\big(1 + u\,(1-\sigma(u))\big), \qquad \bar v = \bar y\;u\,\sigma(u) \tag{10.12}$$
+# A test would see nothing wrong: a backward is linear in its upstream gradient, so $J_{\mathrm{LN}}^\top u + J_{\mathrm{LN}}^\top v =
+# J_{\mathrm{LN}}^\top(u+v)$, for $\bar x$ and for the weights. It only costs a LayerNorm more.
 # </details>
-#
-# <details><summary>Hint 1: the idea</summary>
-#
-# A product of two functions of two variables. Compute $\sigma(u)$ once and use it in both.
-# </details>
-# <details><summary>Hint 2: the formula</summary>
-#
-# $\bar v = \bar y\,\mathrm{SiLU}(u)$ and $\bar u = \bar y\,v\,\mathrm{SiLU}'(u)$, with $\mathrm{SiLU}' = \sigma + u\,\sigma'$.
-# </details>
-# <details><summary>Hint 3: a skeleton</summary>
-#
-# ```python
-# sigma = 1 / (1 + np.exp(-gate))
-# slope = sigma + ...
-# return dy * ... * slope, dy * ...
-# ```
-# </details>
-
-
-# %% tags=["exercise"]
-def swiglu_backward(dy, gate, up):
-    """dy, gate, up (…, I), for y = SiLU(gate) · up; returns dgate and dup, (…, I) each."""
-    raise NotImplementedError
-
-
-swiglu_report = lesson10.check_swiglu_backward(swiglu_backward)
-
-# %% [markdown]
-# With your function between linear maps, the whole branch against finite differences. To cost as much as ALBERT's two matrices of
-# H × 4H, three matrices have to be narrower: $3\,H\,I' = 2\,H\,(4H)$. What is $I'$ for H = 4,096, and what did Llama 7B take?
-
-# %%
-from albert_np.gradcheck import check_gradients
-from albert_np.ops import linear_backward, linear_forward
-
-swiglu_backward = swiglu_report.yours(lesson10.package_swiglu_backward)
-zeros = {size: np.zeros(size) for size in (6, 11)}
-
-
-def gated_forward(h, gate_weight, up_weight, down_weight):
-    gate, gate_cache = linear_forward(h, gate_weight, zeros[11])
-    up, up_cache = linear_forward(h, up_weight, zeros[11])
-    y, down_cache = linear_forward(lesson10.swiglu_forward(gate, up)[0], down_weight, zeros[6])
-    return y, (gate, up, gate_cache, up_cache, down_cache)
-
-
-def gated_backward(dy, cache):
-    gate, up, gate_cache, up_cache, down_cache = cache
-    dproduct, ddown, _ = linear_backward(dy, down_cache)
-    dgate, dup = swiglu_backward(dproduct, gate, up)
-    dh_gate, dgate_weight, _ = linear_backward(dgate, gate_cache)
-    dh_up, dup_weight, _ = linear_backward(dup, up_cache)
-    return dh_gate + dh_up, dgate_weight, dup_weight, ddown  # h is used twice
-
-
-shapes = {"h": (2, 3, 6), "gate_weight": (11, 6), "up_weight": (11, 6), "down_weight": (6, 11)}
-gated = check_gradients(gated_forward, gated_backward, {name: rng.normal(size=of) for name, of in shapes.items()})
-for row in gated:
-    assert row.ok, row
-    print(f"{row.name:<24} worst relative error {row.max_rel:.0e}")
-print(f"I' = 8/3 · 4,096 = {8 / 3 * 4096:,.0f}; Llama 7B has 11,008, the next multiple of 256")
 
 # %% [markdown]
 # ## Three questions

@@ -27,7 +27,7 @@ from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
 from albert_np.params import Scope
 
-__all__ = ["check_layer_backward", "check_pre_ln_backward", "check_swiglu_backward", "check_which_bug"]
+__all__ = ["check_layer_backward", "check_pre_ln_backward", "check_which_bug"]
 
 LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
 
@@ -269,53 +269,3 @@ def check_pre_ln_backward(pre_ln_backward: Callable[..., Any]) -> Iterator[Any]:
     told = "`=` where `+=` belongs? Overwritten: " + ", ".join(lost)
     yield holds("gradients are added to what is there", not lost, told)
     yield from differences(forward, lambda dy, cache: _run(pre_ln_backward, model, dy, cache)[0], {"x": x}, samples=8)
-
-
-@self_check("SwiGLU, backward", returns=("dgate", "dup"))
-def check_swiglu_backward(swiglu_backward: Callable[..., Any]) -> Iterator[Any]:
-    """Check `dgate, dup = swiglu_backward(dy, gate, up)` for y = SiLU(gate) · up, all (…, I)."""
-    gate, up, dy = np.random.default_rng(12).standard_normal((3, 2, 5, 6))
-    dgate, dup = swiglu_backward(dy, gate, up)
-    sigma = 1 / (1 + np.exp(-gate))
-    slope = sigma * (1 + gate * (1 - sigma))
-    expected = {"dgate": dy * up * slope, "dup": dy * gate * sigma}
-    for name, gradient in (("dgate", dgate), ("dup", dup)):
-        known = _swiglu_mistakes(name, dy, gate, up)
-        yield equal(
-            name, gradient, expected[name], mistakes=known, advice="(10.11): each factor gets dy times the other"
-        )
-    far = swiglu_backward(np.ones(3), np.array([0.0, 30.0, -30.0]), np.full(3, 4.0))
-    told = "SiLU is u σ(u): 0 at 0 with slope 1/2, u far to the right, 0 far to the left"
-    for name, gradient, by_hand in zip(("dgate", "dup"), far, ([2.0, 4.0, 0.0], [0.0, 30.0, 0.0]), strict=True):
-        yield equal(f"{name} at gate 0, 30 and -30", gradient, by_hand, 1e-6, advice=told, scale=1.0)
-    yield from differences(swiglu_forward, lambda dy, cache: swiglu_backward(dy, *cache), {"gate": gate, "up": up})
-
-
-def _swiglu_mistakes(name: str, dy: Any, gate: Any, up: Any) -> dict[str, Any]:
-    sigma = 1 / (1 + np.exp(-gate))
-    if name == "dup":
-        return {
-            "the other factor is SiLU(gate), not its slope": dy * sigma * (1 + gate * (1 - sigma)),
-            "SiLU is u σ(u), here it is σ(z)": dy * sigma,
-            "the gradient of up has SiLU(gate) as its factor, not gate": dy * gate,
-            "dgate and dup are exchanged": dy * up * sigma * (1 + gate * (1 - sigma)),
-        }
-    return {
-        "SiLU's slope is missing": dy * up,
-        "up is missing: each factor gets dy times the other": dy * sigma * (1 + gate * (1 - sigma)),
-        "this is σ for the slope of SiLU: u σ(u) is a product, and has two terms": dy * up * sigma,
-        "this is the slope of σ: SiLU is u σ(u), a product": dy * up * sigma * (1 - sigma),
-        "the first term of the product is missing in the slope": dy * up * gate * sigma * (1 - sigma),
-        "dgate and dup are exchanged": dy * gate * sigma,
-    }
-
-
-def swiglu_forward(gate: Any, up: Any) -> tuple[Any, tuple[Any, Any]]:
-    """y = SiLU(gate) · up, all (…, I), and what backward needs."""
-    return gate / (1 + np.exp(-gate)) * up, (gate, up)
-
-
-def package_swiglu_backward(dy: Any, gate: Any, up: Any) -> tuple[Any, Any]:
-    """Mirror of `swiglu_forward`, asked for as in the exercise."""
-    sigma = 1 / (1 + np.exp(-gate))
-    return dy * up * sigma * (1 + gate * (1 - sigma)), dy * gate * sigma

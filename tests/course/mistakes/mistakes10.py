@@ -1,7 +1,5 @@
 """Wrong answers to notebook 10: check → (functions, what the report must say)."""
 
-import numpy as np
-
 from albert_np.layers import attention_branch_backward, feed_forward_branch_backward, norm_backward
 from albert_np.ops import layer_norm_backward
 
@@ -245,54 +243,6 @@ def pre_ln_overwritten(dy, cache, g):
     return dy + df + norm_backward(da, cache.attention_norm, g.scope(FIRST))
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def silu_slope(x):
-    return sigmoid(x) * (1 + x * (1 - sigmoid(x)))
-
-
-def exchanged(dy, gate, up):
-    return dy * gate * sigmoid(gate), dy * up * silu_slope(gate)
-
-
-def slope_forgotten(dy, gate, up):
-    return dy * up, dy * gate * sigmoid(gate)
-
-
-def sigma_for_the_slope(dy, gate, up):
-    return dy * up * sigmoid(gate), dy * gate * sigmoid(gate)
-
-
-def slope_of_sigma(dy, gate, up):
-    return dy * up * sigmoid(gate) * (1 - sigmoid(gate)), dy * gate * sigmoid(gate)
-
-
-def second_term_alone(dy, gate, up):
-    return dy * up * gate * sigmoid(gate) * (1 - sigmoid(gate)), dy * gate * sigmoid(gate)
-
-
-def up_forgotten(dy, gate, up):
-    return dy * silu_slope(gate), dy * gate * sigmoid(gate)
-
-
-def gate_not_through_silu(dy, gate, up):
-    return dy * up * silu_slope(gate), dy * gate
-
-
-def gate_through_sigma(dy, gate, up):
-    return dy * up * silu_slope(gate), dy * sigmoid(gate)
-
-
-def slope_in_both(dy, gate, up):
-    return dy * up * silu_slope(gate), dy * silu_slope(gate)
-
-
-def dgate_alone(dy, gate, up):
-    return dy * up * silu_slope(gate)
-
-
 MISTAKES = {
     "check_layer_backward": [
         ((without_the_skip_around_the_feed_forward_part,), "nothing comes through the feed-forward part"),
@@ -338,17 +288,5 @@ MISTAKES = {
         ((pre_ln_called_twice,), "is it called once?"),
         ((pre_ln_scope_forgotten,), "is a g.scope(…) missing"),
         ((pre_ln_overwritten,), "Overwritten: full_layer_layer_norm.weight"),
-    ],
-    "check_swiglu_backward": [
-        ((exchanged,), "dgate and dup are exchanged"),
-        ((slope_forgotten,), "SiLU's slope is missing"),
-        ((sigma_for_the_slope,), "and has two terms"),
-        ((slope_of_sigma,), "this is the slope of σ"),
-        ((second_term_alone,), "the first term of the product is missing"),
-        ((up_forgotten,), "up is missing"),
-        ((gate_not_through_silu,), "not gate"),
-        ((gate_through_sigma,), "SiLU is u σ(u), here it is σ(z)"),
-        ((slope_in_both,), "not its slope"),
-        ((dgate_alone,), "expected 2 values (dgate, dup)"),
     ],
 }
