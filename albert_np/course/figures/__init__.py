@@ -30,9 +30,11 @@ from albert_np.course.figures.pretraining import (
 from albert_np.course.figures.sharing import contributions_figure, groups_figure, savings_figure
 from albert_np.course.figures.softmax import (
     loss_gradient_figure,
+    simplex_figure,
     softmax_jacobian,
     softmax_jacobian_figure,
     softmax_scale_figure,
+    two_ways_figure,
 )
 from albert_np.course.figures.speed import error_figure, floor_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
@@ -93,6 +95,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "simplex_figure",
     "sizes_figure",
     "softmax_jacobian",
     "softmax_jacobian_figure",
@@ -108,6 +111,7 @@ __all__ = [
     "trust_ratio_figure",
     "two_losses_figure",
     "two_paths_figure",
+    "two_ways_figure",
     "unbroadcast_figure",
     "upstream_figure",
     "walk_figure",
