@@ -16,7 +16,7 @@ from albert_np.course.figures.inside import (
 )
 from albert_np.course.figures.layer import flow_figure, layer_figure
 from albert_np.course.figures.layer_norm import layer_norm_diagram, normalised_figure, sphere_figure
-from albert_np.course.figures.linear_gelu import gelu_figure, outer_products_figure
+from albert_np.course.figures.linear_gelu import dense_figure, gated_figure, gelu_figure, outer_products_figure
 from albert_np.course.figures.masks import lengths_figure, masked_figure, pairs_figure
 from albert_np.course.figures.one_head import backward_figure, bias_figure, head_figure, scale_figure, weights_figure
 from albert_np.course.figures.optimizers import moments_figure, schedule_figure, trust_ratio_figure
@@ -35,7 +35,7 @@ from albert_np.course.figures.softmax import (
     softmax_scale_figure,
 )
 from albert_np.course.figures.speed import error_figure, floor_figure
-from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure
+from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
 from albert_np.course.figures.tying import (
     arriving_figure,
     row_lengths_figure,
@@ -56,11 +56,13 @@ __all__ = [
     "broadcast_figure",
     "contributions_figure",
     "cross_task_figure",
+    "dense_figure",
     "difference_figure",
     "distances_figure",
     "error_figure",
     "floor_figure",
     "flow_figure",
+    "gated_figure",
     "gelu_figure",
     "groups_figure",
     "head_figure",
@@ -91,6 +93,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "sizes_figure",
     "softmax_jacobian",
     "softmax_jacobian_figure",
     "softmax_scale_figure",

@@ -65,7 +65,7 @@ def sphere_figure(x: Any, x_hat: Any, g: Any, dx: Any) -> Figure:
     _circle(above, "forward: each row lands on a circle of radius √3")
     for place, target in zip(places, landed, strict=True):
         _arrow(above, place, target, "blue")
-        above.plot(*place, "o", color=COLOURS["blue"], mfc="white", ms=7)
+        above.plot(*place, "o", color=COLOURS["blue"], mfc="none", ms=7)
         above.plot(*target, "o", color=COLOURS["blue"], ms=5)
     _circle(below, "backward: what is left lies along the circle")
     for place, up, down in zip(landed, g @ PLANE.T, dx @ PLANE.T, strict=True):
