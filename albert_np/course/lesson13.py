@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -176,23 +176,30 @@ def check_order_pair(order_pair: Callable[..., Any]) -> Iterator[Any]:
     drawn = functools.cache(functools.partial(_drawn_pairs, order_pair))
     again = _drawn_pairs(order_pair, 13)
     yield holds("one seed gives one result", (again == drawn(13)).all(), "it does not: draw from `rng` alone")
-    yield _within("share swapped", lambda seed: float(drawn(seed)[:, 1].mean()), 0.5, PAIRS, lambda: "; toss a coin")
+    yield _within("share swapped", functools.partial(_swapped, drawn, range(6)), 0.5, PAIRS, lambda: "; toss a coin")
     for a in range(1, 6):
-        share = functools.partial(_share_of, lambda seed: drawn(seed)[:, 0], a)
-        told = "; the cut is uniform over the five boundaries between six sentences (13.10)"
-        finding = _within(f"cut after sentence {a} of 6", share, 1 / 5, PAIRS, lambda told=told: told)
+        share = functools.partial(_cut_after, drawn, a)
+        finding = _within(f"cut after sentence {a} of 6", share, 1 / 5, PAIRS, lambda: UNIFORM)
         yield finding
         if not finding.ok:
             return
     for a in range(1, 6):
-        told = "; the coin must not know where the cut is, or the lengths tell the label"
-        yield _within(
-            f"share swapped, cut after sentence {a}",
-            lambda seed, a=a: float(drawn(seed)[drawn(seed)[:, 0] == a, 1].mean()),
-            0.5,
-            PAIRS // 5,
-            lambda told=told: told,
-        )
+        share = functools.partial(_swapped, drawn, [a])
+        yield _within(f"share swapped, cut after sentence {a}", share, 0.5, PAIRS // 5, lambda: APART)
+
+
+UNIFORM = "; the cut is uniform over the five boundaries between six sentences (13.10)"
+APART = "; the coin must not know where the cut is, or the lengths tell the label"
+
+
+def _cut_after(drawn: Callable[[int], Any], a: int, seed: int) -> float:
+    return float((drawn(seed)[:, 0] == a).mean())
+
+
+def _swapped(drawn: Callable[[int], Any], cuts: Sequence[int], seed: int) -> float:
+    """Return the share that is swapped of the pairs with one of these cuts."""
+    pairs = drawn(seed)
+    return float(pairs[np.isin(pairs[:, 0], cuts), 1].mean())
 
 
 def _one_text(order_pair: Callable[..., Any], sentences: list[int]) -> Iterator[Finding]:
