@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 02 · Trusting a gradient
 #
-# **90 minutes**, 15 of them for section 11, which may wait. You need: notebook 01 (shapes), Taylor's formula. You will be able to
+# **90 minutes**, 15 of them for section 11, which may wait. You need: notebook 01 (shapes), Taylor's formula. You will be
+# able to
 #
 # * say how exact a finite difference can be, and choose its step,
 # * write a check that accepts right gradients and rejects wrong ones, and say why ones as upstream gradient cannot,

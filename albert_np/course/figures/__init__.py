@@ -16,7 +16,7 @@ from albert_np.course.figures.inside import (
 )
 from albert_np.course.figures.layer import flow_figure, layer_figure
 from albert_np.course.figures.layer_norm import layer_norm_diagram, normalised_figure, sphere_figure
-from albert_np.course.figures.linear_gelu import gelu_figure, outer_products_figure
+from albert_np.course.figures.linear_gelu import dense_figure, gated_figure, gelu_figure, outer_products_figure
 from albert_np.course.figures.masks import lengths_figure, masked_figure, pairs_figure
 from albert_np.course.figures.one_head import backward_figure, bias_figure, head_figure, scale_figure, weights_figure
 from albert_np.course.figures.optimizers import moments_figure, schedule_figure, trust_ratio_figure
@@ -30,9 +30,11 @@ from albert_np.course.figures.pretraining import (
 from albert_np.course.figures.sharing import contributions_figure, groups_figure, savings_figure
 from albert_np.course.figures.softmax import (
     loss_gradient_figure,
+    simplex_figure,
     softmax_jacobian,
     softmax_jacobian_figure,
     softmax_scale_figure,
+    two_ways_figure,
 )
 from albert_np.course.figures.speed import error_figure, floor_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
@@ -56,12 +58,14 @@ __all__ = [
     "broadcast_figure",
     "contributions_figure",
     "cross_task_figure",
+    "dense_figure",
     "difference_figure",
     "distances_figure",
     "embeddings_diagram",
     "error_figure",
     "floor_figure",
     "flow_figure",
+    "gated_figure",
     "gelu_figure",
     "groups_figure",
     "head_figure",
@@ -92,6 +96,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "simplex_figure",
     "sizes_figure",
     "softmax_jacobian",
     "softmax_jacobian_figure",
@@ -107,6 +112,7 @@ __all__ = [
     "trust_ratio_figure",
     "two_losses_figure",
     "two_paths_figure",
+    "two_ways_figure",
     "unbroadcast_figure",
     "upstream_figure",
     "walk_figure",
