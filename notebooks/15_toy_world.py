@@ -565,8 +565,8 @@ print(f"exam, loss and accuracy: yours {own_exam}, the package's {package_exam}"
 assert abs(own_losses[1] - package_losses[1]) < 1e-4
 
 # %% [markdown]
-# The same formulas in another order of adding up, in float32: at first they differ in the last digits only. Training makes
-# small differences grow, since each update starts where the last one ended; what they have learned is the same.
+# What is the same on paper may add up in another order, and in float32 it then differs in the last digits. Training makes
+# small differences grow, since each update starts where the last one ended; what is learned stays the same.
 #
 # ## Three questions
 #

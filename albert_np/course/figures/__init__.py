@@ -1,7 +1,7 @@
 """The figures of the notebooks, one module for a notebook or a subject."""
 
 from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_figure
-from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
+from albert_np.course.figures.embeddings import embeddings_diagram, lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
 from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
 from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
@@ -61,6 +61,7 @@ __all__ = [
     "dense_figure",
     "difference_figure",
     "distances_figure",
+    "embeddings_diagram",
     "error_figure",
     "flow_figure",
     "gated_figure",
