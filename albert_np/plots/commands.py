@@ -44,7 +44,7 @@ def learning_figure(moments: Sequence[Any], best_loss: float) -> Figure:
 
     moments: with the fields of `study.world.Moment`.
     """
-    figure, (above, below) = new_figure(6, 5.2, 2, 1, sharex=True)
+    figure, (above, below) = new_figure(6, 5.6, 2, 1, sharex=True)
     steps = [moment.step for moment in moments]
     above.plot(steps, [moment.loss for moment in moments], color=COLOURS["blue"], lw=2)
     baseline(above, best_loss, f"the best there is, {best_loss:.2f}", below=True)
