@@ -124,5 +124,5 @@ class Diagram:
         properties = {"arrowstyle": "-|>", "color": COLOURS[colour], "lw": 1.4, "shrinkA": 2, "shrinkB": 1}
         self.ax.annotate("", (x1, y1), (x0, y0), arrowprops=properties)
         sideways = "left" if left[0] > 0.5 else "right" if left[0] < -0.5 else "center"
-        away = 0.06 if sideways != "center" else 0.11
+        away = 0.06 if sideways != "center" else 0.11 + 0.09 * abs(left[0])
         self.write((x0 + x1) / 2 + away * left[0], (y0 + y1) / 2 + away * left[1], text, colour, ha=sideways)
