@@ -45,7 +45,7 @@ def notebooks(folder: Path, solutions: bool, executed: bool, no_open: bool) -> N
 @click.command()
 @click.argument("name", required=False)
 @click.option(
-    "--steps", type=click.IntRange(min=1), help="Updates of each model; by default 500 in the toy world, 1000 on prose."
+    "--steps", type=click.IntRange(min=1), help="Updates of each model; by default 600 in the toy world, 1000 on prose."
 )
 @click.option("--seeds", type=click.IntRange(min=1), help="Models of each variant; 1 by default.")
 @click.option(

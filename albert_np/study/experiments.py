@@ -74,7 +74,7 @@ class Experiment:
     source: str
     variants: tuple[Variant, ...]
     ground: type[Ground] = Toy
-    steps: int = 500
+    steps: int = 600
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -135,9 +135,9 @@ EXPERIMENTS = {
         (_depth(1, 52.9), _depth(2), _depth(3, 71.2)),
     ),
     "embedding": Experiment(
-        "How wide must an embedding be, when H = 64 and the world has 53 words?",
+        "How wide must an embedding be, when H = 32 and the world has 53 words?",
         "table 3, other widths: E = 64, 128, 256 and 768 for H = 768 give 79.0, 80.1, 79.6 and 79.8 on average",
-        (_embedding(4), _embedding(16), _embedding(64)),
+        (_embedding(4), _embedding(8), _embedding(32)),
     ),
     "ngrams": Experiment(
         "How long should a mask be?",
@@ -148,10 +148,10 @@ EXPERIMENTS = {
         "Which learning rate suits AdamW, which LAMB, and what does a warm-up change?",
         "the paper used LAMB at 0.00176 with batches of 4,096 (appendix A.1) and reports no comparison",
         (
-            *_rates(AdamW, (0.001, 0.003, 0.01)),
-            *_rates(AdamW, (0.003, 0.01), 0.0),
-            *_rates(LAMB, (0.003, 0.01, 0.03)),
-            *_rates(LAMB, (0.01,), 0.0),
+            *_rates(AdamW, (0.003, 0.01, 0.03)),
+            *_rates(AdamW, (0.01, 0.03), 0.0),
+            *_rates(LAMB, (0.01, 0.03, 0.1)),
+            *_rates(LAMB, (0.03, 0.1), 0.0),
         ),
     ),
     "pairs": Experiment(

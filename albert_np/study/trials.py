@@ -21,7 +21,7 @@ from albert_np.pretraining import (
 )
 from albert_np.study import quickstart
 from albert_np.study.inside import layer_distances
-from albert_np.study.world import PROBES, RATE, Exam, World, learning, world_config
+from albert_np.study.world import PROBES, Exam, World, learning, world_config
 from albert_np.tokenization import train_vocabulary
 from albert_np.training import NonFiniteError, evaluate, first_nonfinite
 
@@ -29,8 +29,9 @@ Json = dict[str, Any]
 
 HELD_OUT = 0.1  # of the documents: some 1,300 pairs, so that an accuracy of one half is known to 1.4 points
 STORIES = 500  # of each exam of the world
-BATCH_SIZE = 32  # stories of an update: half of what `learning` takes by itself, so that many models can be trained
-EVERY = 100  # updates from one point of a curve to the next
+SMALL = {"hidden_size": 32, "embedding_size": 32, "intermediate_size": 64, "initializer_range": 0.1}
+RECIPE = {"batch_size": 16, "learning_rate": 0.01}  # with which so small a model learns most in a few seconds
+EVERY = 200  # updates from one point of a curve to the next
 EXAMS: dict[str, int | None] = {"gap": None, "ngram_gap": 3}  # measure: `max_ngram` of its exam
 
 
@@ -39,7 +40,8 @@ class Variant:
     """One model of an experiment: what differs from the others, and the paper's figures for its counterpart.
 
     config: fields of `AlbertConfig` that are not those of the ground. recipe: fields of `Recipe` that are not the
-    quickstart's, or options of `learning`. paper: measure → per cent, empty where the paper has no counterpart.
+    quickstart's, or options of `learning` beside `RECIPE`. paper: measure → per cent, empty where the paper has no
+    counterpart.
     """
 
     name: str
@@ -135,7 +137,7 @@ class Toy(NamedTuple):
 
     @staticmethod
     def config(variant: Variant) -> AlbertConfig:
-        return world_config(_world(), **{"num_hidden_groups": 0, **variant.config})
+        return world_config(_world(), **{"num_hidden_groups": 0, **SMALL, **variant.config})
 
     @classmethod
     def prepare(cls, folder: Path) -> "Toy":
@@ -150,10 +152,10 @@ class Toy(NamedTuple):
         stories = {"input_ids": exam.input_ids[:64], "attention_mask": exam.attention_mask[:64]}
         untrained = _distances(model, stories)
         curve = [[0, *self._known(model)]]
-        for step, loss in learning(_world(), model, steps, seed, batch_size=BATCH_SIZE, **variant.recipe):
+        recipe = {**RECIPE, **variant.recipe}
+        for step, loss in learning(_world(), model, steps, seed, **recipe):
             if not math.isfinite(loss):
-                rate = variant.recipe.get("learning_rate", RATE)
-                raise NonFiniteError(step - 1, f"loss is {loss}", first_nonfinite(model), rate)
+                raise NonFiniteError(step - 1, f"loss is {loss}", first_nonfinite(model), recipe["learning_rate"])
             if step % EVERY == 0 or step == steps:
                 curve.append([step, *self._known(model)])
         return {

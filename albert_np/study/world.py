@@ -57,7 +57,6 @@ OBJECTS = {
 }
 HELD_OUT = 0.1  # of the stories
 HIDDEN = 0.25  # of a story's words
-RATE = 3e-3  # the highest learning rate, of AdamW
 STEPS = 800  # updates of 64 stories, after which what is missing to the optimum is about 0.02 nats
 
 
@@ -370,7 +369,7 @@ def learning(
     seed: int = 0,
     *,
     batch_size: int = 64,
-    learning_rate: float = RATE,
+    learning_rate: float = 3e-3,
     share: float = HIDDEN,
     max_ngram: int | None = None,
     warmup: float = 0.1,
