@@ -1,7 +1,7 @@
 """The figures of the notebooks, one module for a notebook or a subject."""
 
 from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_figure
-from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
+from albert_np.course.figures.embeddings import embeddings_diagram, lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure, rates_figure
 from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
 from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
@@ -30,9 +30,11 @@ from albert_np.course.figures.pretraining import (
 from albert_np.course.figures.sharing import contributions_figure, groups_figure, savings_figure
 from albert_np.course.figures.softmax import (
     loss_gradient_figure,
+    simplex_figure,
     softmax_jacobian,
     softmax_jacobian_figure,
     softmax_scale_figure,
+    two_ways_figure,
 )
 from albert_np.course.figures.speed import error_figure, floor_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
@@ -59,6 +61,7 @@ __all__ = [
     "dense_figure",
     "difference_figure",
     "distances_figure",
+    "embeddings_diagram",
     "error_figure",
     "floor_figure",
     "flow_figure",
@@ -94,6 +97,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "simplex_figure",
     "sizes_figure",
     "softmax_jacobian",
     "softmax_jacobian_figure",
@@ -109,6 +113,7 @@ __all__ = [
     "trust_ratio_figure",
     "two_losses_figure",
     "two_paths_figure",
+    "two_ways_figure",
     "unbroadcast_figure",
     "upstream_figure",
     "walk_figure",
