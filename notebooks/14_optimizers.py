@@ -430,7 +430,7 @@ assert math.isclose(gone[-1], 0.1 / 0.001**0.5 / (1 - 0.9 / 0.999**0.5), rel_tol
 
 # %%
 from albert_np.course.figures import rates_figure
-from albert_np.study.experiments import paired_table, read_result, result_table, run_experiment
+from albert_np.study.experiments import read_result, result_table, run_experiment
 
 RERUN = False  # True: train the models again; some 15 minutes on two cores
 rates = run_experiment("optimizers", seeds=5) if RERUN else read_result("optimizers")
