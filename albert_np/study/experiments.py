@@ -149,9 +149,9 @@ EXPERIMENTS = {
         "the paper used LAMB at 0.00176 with batches of 4,096 (appendix A.1) and reports no comparison",
         (
             *_rates(AdamW, (0.001, 0.005, 0.02)),
-            *_rates(AdamW, (0.02,), 0.0),
-            *_rates(LAMB, (0.01, 0.03, 0.1)),
-            *_rates(LAMB, (0.1,), 0.0),
+            *_rates(AdamW, (0.005, 0.02), 0.0),
+            *_rates(LAMB, (0.003, 0.01, 0.03, 0.1)),
+            *_rates(LAMB, (0.01,), 0.0),
         ),
     ),
     "pairs": Experiment(

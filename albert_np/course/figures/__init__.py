@@ -36,7 +36,7 @@ from albert_np.course.figures.softmax import (
     softmax_scale_figure,
     two_ways_figure,
 )
-from albert_np.course.figures.speed import error_figure, floor_figure
+from albert_np.course.figures.speed import error_figure, roofline_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
 from albert_np.course.figures.tying import (
     arriving_figure,
@@ -63,7 +63,6 @@ __all__ = [
     "distances_figure",
     "embeddings_diagram",
     "error_figure",
-    "floor_figure",
     "flow_figure",
     "gated_figure",
     "gelu_figure",
@@ -89,7 +88,11 @@ __all__ = [
     "pair_figure",
     "pairs_figure",
     "plateau_figure",
+<<<<<<< HEAD
     "rates_figure",
+=======
+    "roofline_figure",
+>>>>>>> main
     "row_lengths_figure",
     "runs_figure",
     "savings_figure",
