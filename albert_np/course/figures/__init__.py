@@ -88,11 +88,8 @@ __all__ = [
     "pair_figure",
     "pairs_figure",
     "plateau_figure",
-<<<<<<< HEAD
     "rates_figure",
-=======
     "roofline_figure",
->>>>>>> main
     "row_lengths_figure",
     "runs_figure",
     "savings_figure",
