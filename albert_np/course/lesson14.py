@@ -10,7 +10,6 @@ from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, equal, float32_stays, holds, self_check
 from albert_np.params import Layout, ParamStore
 from albert_np.training import LAMB
-from albert_np.training.optimizers import is_excluded
 
 __all__ = ["check_factored_moment", "check_lamb_step", "check_which_bug"]
 
@@ -137,28 +136,6 @@ def package_lamb_step(
     optimizer.step(learning_rate)
     stores = (params, optimizer.first_moment, optimizer.second_moment)
     return tuple(store.flat.reshape(w.shape) for store in stores)
-
-
-class OwnOptimizer:
-    """An optimizer for a whole model, made of a function that steps one tensor as the exercise's does."""
-
-    def __init__(self, lamb_step: Callable[..., Any], params: ParamStore, grads: ParamStore) -> None:
-        self.lamb_step, self.params, self.grads = lamb_step, params, grads
-        self.moments = {name: (np.zeros_like(w), np.zeros_like(w)) for name, w in params.items()}
-        self.steps = 0
-
-    def step(self, learning_rate: float) -> None:
-        """Update every weight."""
-        self.steps += 1
-        for name, (m, v) in self.moments.items():
-            arguments = (self.params[name], self.grads[name], m, v, self.steps, learning_rate, 0.01, is_excluded(name))
-            self.params[name][...], *moments = self.lamb_step(*arguments)
-            self.moments[name] = tuple(moments)
-
-
-def optimizer_of(lamb_step: Callable[..., Any]) -> Callable[[ParamStore, ParamStore], OwnOptimizer]:
-    """Return what `albert_np.study.world.learning` takes as its `optimizer`, made of a reader's function."""
-    return partial(OwnOptimizer, lamb_step)
 
 
 NOT_CORRECTED = "the moments are not corrected for their start"
