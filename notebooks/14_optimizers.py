@@ -1,11 +1,14 @@
 # %% [markdown]
 # # 14 · AdamW, LAMB and the warm-up
 #
-# **55 minutes.** You need: notebook 11 (where the gradients come from), norms of vectors. You will be able to
+# **90 minutes**, and 20 for the last exercise. You need: notebook 11 (where the gradients come from), norms of vectors. You
+# will be able to
 #
 # * follow Adam's two running means by hand, and say what the correction of their start is for,
 # * write a step of LAMB, the optimizer that ALBERT was trained with,
-# * tell why its learning rate of 0.00176 is not comparable with one of Adam, and what a warm-up does.
+# * tell why its learning rate of 0.00176 is not comparable with one of Adam,
+# * read a comparison of optimizers: over learning rates and seeds, with a warm-up and without,
+# * tell from a few numbers which bug an optimizer has.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -16,6 +19,10 @@
 # | $\varepsilon, \lambda$ | | $10^{-6}$; weight decay, 0.01 |
 # | $r, u$ | as $w$ | Adam's direction; the direction with decay |
 # | $\varphi$ | | trust ratio, one number for each tensor |
+#
+# **A question from real models.** BERT was trained with Adam at a learning rate of 0.0001, ALBERT with LAMB at 0.00176, and
+# the small model of notebook 15 will be trained with AdamW at 0.003. Which of the three takes the boldest steps: by how much of
+# itself does a weight matrix change in one update, at most? Write down an order. Section 3 measures it.
 #
 # A gradient says which way is down, and for how steep a slope. It does not say how far to go. Multiply a loss by 1,000
 # and every gradient grows by 1,000; the way to the bottom does not. This notebook is about the length of a step.
@@ -228,6 +235,11 @@ print(f"loss {losses[0]:.3f} → {losses[-1]:.3f} in 30 updates")
 #
 # is what an Adam user would call LAMB's learning rate here. A published rate belongs to its optimizer.
 #
+# **The three rates of the beginning**, then, as the share of itself that a fresh weight matrix moves by in one update at the peak.
+# ALBERT: 0.00176, by (14.8). BERT: entries of about 0.0001 against weights of about 0.02, half a per cent. Notebook 15: 0.003 against 0.05,
+# six per cent. The smallest of the three numbers does not make the smallest step, and the small model takes the boldest: it has 800
+# updates, BERT had a million.
+#
 # The bars that stick out have reasons. Only 24 of the 32 positions occur, and one of the two types; the other rows have
 # no gradient and no $r$. So $\|u\|$ of the positions is smaller by $\sqrt{24/32}$, and $\varphi$ is 0.023. (The word
 # table is used twice, and as the output it has a gradient in every row: notebook 12.) Query and key have gradients so
@@ -373,7 +385,67 @@ for length in (0.5, 20.0):
     print(f"a gradient of norm {norm:.1f} has norm {global_norm(grads):.1f} after clipping")
 
 # %% [markdown]
-# ## 6. Checks
+# ### On paper: a word that occurs once  (10 minutes)
+#
+# The row of a rare word in the embedding table has had no gradient for thousands of updates: $m = v = 0$, and the factors of
+# (14.3) are 1 by now. Then the word occurs, with a gradient $g$, and never again. How long is the step of that update? And how
+# far has the row gone when $m$ has died away, in units of the learning rate? For comparison: a weight whose gradients all agree
+# goes 1 in each update.
+#
+# <details><summary>The derivation</summary>
+#
+# After $k$ more updates without gradient, $m = (1-\beta_1)\,\beta_1^{\,k}\, g$ and $v = (1-\beta_2)\,\beta_2^{\,k}\, g^2$. The steps are a
+# geometric series:
+#
+# $$r_k = \frac{1-\beta_1}{\sqrt{1-\beta_2}}\Big(\frac{\beta_1}{\sqrt{\beta_2}}\Big)^k, \qquad \sum_k r_k = \frac{1-\beta_1}{\sqrt{1-\beta_2}}\;\frac{1}{1-\beta_1/\sqrt{\beta_2}} \approx 3.16 \times 10.05 \approx 31.8
+# \tag{14.14}$$
+#
+# whatever the size of $g$ (as long as $\varepsilon$ is small beside it). One occurrence moves the row as far as 32 updates move a weight that is always used: Adam
+# takes the rare seriously, mistakes in it too.
+# </details>
+
+# %%
+params, grads = store_of(weight=[0.0])
+optimizer = AdamW(params, grads, weight_decay=0)
+optimizer.steps = 100_000  # so that (14.3) divides by 1
+grads["weight"] = np.array([0.37])
+gone = []
+for _ in range(200):
+    optimizer.step(1.0)
+    gone.append(-params["weight"][0])
+    grads["weight"] = np.zeros(1)
+print(f"after the update with the word: {gone[0]:.2f}; after 200 more: {gone[-1]:.2f}")
+assert math.isclose(gone[-1], 0.1 / 0.001**0.5 / (1 - 0.9 / 0.999**0.5), rel_tol=1e-3)  # (14.14)
+
+# %% [markdown]
+# ## 6. What suits a small world?
+#
+# Claims about optimizers are cheap: *LAMB is better*, *without a warm-up it diverges*. Here is what it takes to have one. The
+# toy world of notebook 15, whose best possible loss is known; ALBERT with one step of the layer; 32 stories in an update. Each
+# optimizer gets a *range* of learning rates, for a comparison at one rate compares the rates. Each rate gets five seeds, and all
+# sit the same exam.
+#
+# **Predict**: by which factor do the best rates of AdamW and LAMB differ? (14.9) is a start. Which is lower at its best? And what
+# happens to either without a warm-up, at a good rate and at one that is too high?
+
+# %%
+from albert_np.course.figures import rates_figure
+from albert_np.study.experiments import read_result, result_table, run_experiment
+
+RERUN = False  # True: train the models again; some 15 minutes on two cores
+rates = run_experiment("optimizers", seeds=5) if RERUN else read_result("optimizers")
+print(result_table(rates, ("gap", "accuracy")))
+show(
+    rates_figure(rates),
+    "14.4",
+    "The toy world's loss above the best there is, against the highest learning rate; rings are seeds, bars standard errors.",
+    "Curves over the learning rate for AdamW and LAMB, with a warm-up and without.",
+)
+
+# %% [markdown]
+# RATES_TEXT
+#
+# ## 7. Checks
 #
 # First, the formulas as they stand above against the package, in all four forms: AdamW and LAMB, corrected and not. Three
 # tensors, one of them a bias, ten updates with random gradients.
@@ -437,7 +509,7 @@ assert all(comparison.ok for comparison in found)
 print(f"gradients of the small model: {len(found)} comparisons with finite differences, all right")
 
 # %% [markdown]
-# ## 7. What breaks if…
+# ## 8. What breaks if…
 #
 # **…the correction is left out?** The first update of AdamW is 3.2 times as long. And LAMB's? Guess, then run.
 
@@ -474,6 +546,114 @@ for name, value in params.items():
 # %% [markdown]
 # The adapted one is stuck near 0: it can grow by 0.176 % per update and no faster.
 #
+# ## 9. Your turn: which bug is this?  (difficulty 3 of 5, 15 minutes)
+#
+# Six people wrote `lamb_step`, each with one bug. All six train, after a fashion. You see what each does to $w = (0.1, 0.7)$ with
+# $\eta = 0.1$ and no decay, from empty moments:
+#
+# | column | what was done | what is told |
+# |---|---|---|
+# | moved | one update, $g = (2, -2)$ | $\|\Delta w\|/\|w\|$ |
+# | bias | the same, excluded | length of the step of the first entry, in $\eta$ |
+# | 2, 2, -2 | three updates, excluded, of the gradients of section 1 | the same, of the third step |
+# | g x 1000 | one update, excluded, with $g = 1000$ and with $g = 1$ | quotient of the steps |
+# | fades | one update with no gradient and $\lambda = 0.01$ | cosine of $\Delta w$ and $-w$ |
+
+# %%
+print(lesson14.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Only one column differs from the right one in three of the rows. Which equation is that column about?
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $0.1/\sqrt{0.001}$; $\|w\|/\|r\| = 0.707/1.414$; $2/4$. A sign vector, $(1, 1)$, and $(0.1, 0.7)$ have the cosine 0.8.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": ..., "C": ..., "D": 6, "E": ..., "F": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
+    raise NotImplementedError
+
+
+lesson14.check_which_bug(which_bug)
+
+# %% [markdown]
+# <details><summary>Which of the six would you notice? (read this after the check)</summary>
+#
+# Not the missing correction, the decay in the gradient, the exchanged betas: weight matrices move by the same 10 %, for the trust ratio makes
+# every direction as long as it should be. LAMB hides bugs of length. They show in biases, which are spared, or in the end, as a
+# model that is a little worse than it could be. Hence section 7: against the package, step by step.
+# </details>
+#
+# ## 10. One more exercise: a second moment that is no matrix  (difficulty 3 of 5, 20 minutes)
+#
+# Moments need memory: two numbers for each weight. Adafactor ([Shazeer and Stern, 2018](https://arxiv.org/abs/1804.04235)) keeps of $v$, for an
+# $(n, k)$ matrix, the means of its rows and of its columns alone, $n + k$ numbers:
+#
+# $$R_i \leftarrow \beta_2 R_i + (1-\beta_2)\,\tfrac1k\textstyle\sum_j g_{ij}^2, \qquad C_j \leftarrow \beta_2 C_j + (1-\beta_2)\,\tfrac1n\sum_i g_{ij}^2 \tag{14.15}$$
+# $$v_{ij} = \frac{R_i\, C_j}{\tfrac1n\sum_i R_i} \tag{14.16}$$
+#
+# On paper first: show that (14.16) is exact if the squares are a row times a column, $g_{ij}^2 = a_i b_j$, and that the mean of all $v_{ij}$ is
+# right in any case. Then write it, with $\beta_2 = 0.999$.
+#
+# <details><summary>The derivation</summary>
+#
+# With $g_{ij}^2 = a_i b_j$, after one update $R_i = (1-\beta_2)\, a_i \bar b$, $C_j = (1-\beta_2)\, \bar a\, b_j$, and the mean of the rows
+# is $(1-\beta_2)\,\bar a\bar b$: the quotient is $(1-\beta_2)\, a_i b_j$. In any case the mean over $i$ and $j$ of (14.16) is $\bar R\,\bar C/\bar R = \bar C$, the mean of all squares.
+# </details>
+# <details><summary>Hint 1: the idea</summary>
+#
+# Square first, then take means. `rows` has one number for each row, so its mean runs over the columns.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (14.15), with `axis=1` for the rows; then (14.16) of the *new* margins, with `np.outer`. Before the first gradient both are 0.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# rows = 0.999 * rows + ...
+# columns = ...
+# mean = ...                        # where it is 0, so is v
+# v = np.outer(...) / ...
+# return rows, columns, v
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def factored_moment(rows, columns, g):
+    """rows (n,), columns (k,): the margins so far; g (n, k). Returns the new rows and columns, and v (n, k)."""
+    raise NotImplementedError
+
+
+margins = lesson14.check_factored_moment(factored_moment)
+
+# %% [markdown]
+# How good is it on the gradients of a model? Here are those of section 3's, with your function (until it has passed, the
+# course's): the direction that it gives, beside the one of a whole $v$.
+
+# %%
+factored_moment = margins.yours(lesson14.course_factored_moment)
+print(f"{'cosine':>8} {'whole v':>9} {'margins':>9}")
+for name, g in model.grads.items():
+    if g.ndim == 2 and min(g.shape) > 2:
+        *kept, v = factored_moment(np.zeros(g.shape[0]), np.zeros(g.shape[1]), g)
+        ours, theirs = g / (np.sqrt(v / 0.001) + 1e-6), g / (abs(g) + 1e-6)
+        cosine = (ours * theirs).sum() / np.linalg.norm(ours) / np.linalg.norm(theirs)
+        print(f"{cosine:8.3f} {v.size:9,} {sum(map(len, kept)):9,}  {short[name]}")
+
+# %% [markdown]
 # ## Three questions
 #
 # 1. The loss is multiplied by 1,000. What changes in an update of AdamW, and in one of plain gradient descent, $w - \eta g$?
@@ -489,4 +669,16 @@ for name, value in params.items():
 #    gradient than the others; clipped, it cannot swamp $m$ and $v$ for the next updates.
 # </details>
 #
-# Next: 15, all of it together: a world that a model learns while you look on.
+# ## In today's models
+#
+# * Most language models of today are trained with AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)), which is
+#   Adam ([Kingma and Ba, 2014](https://arxiv.org/abs/1412.6980)) with section 2, often with $\beta_2 = 0.95$, so that $v$ forgets within
+#   tens of updates and not thousands; gradients are clipped to norm 1, as in (14.13).
+# * LAMB ([You et al., 2019](https://arxiv.org/abs/1904.00962)) was made for batches of tens of thousands, and is seldom used for others. Its idea, a step
+#   measured in the size of the weight, came back in other forms.
+# * Adafactor trained T5. Optimizers that keep less, or see a matrix as a matrix, are being tried: Lion
+#   ([Chen et al., 2023](https://arxiv.org/abs/2302.06675)), Shampoo ([Gupta et al., 2018](https://arxiv.org/abs/1802.09568)).
+# * A warm-up is in nearly every recipe. After it the rate mostly follows half a cosine, or stays level and falls only at the end, which lets one go
+#   on from any point.
+#
+# Next: [15 · A world that is learned](15_toy_world.ipynb), all of it together, while you look on.

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ def notebooks(folder: Path, solutions: bool, executed: bool, no_open: bool) -> N
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--steps", type=click.IntRange(min=1), help="Updates of each model; 1000 by default.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Updates of each model; by default 600 in the toy world, 1000 on prose."
+)
 @click.option("--seeds", type=click.IntRange(min=1), help="Models of each variant; 1 by default.")
 @click.option(
     "--with",
@@ -94,7 +97,7 @@ def experiment(
 
 
 def _run(name: str, steps: int | None, seeds: int | None, change: Any) -> dict[str, Any]:
-    from albert_np.study.experiments import STEPS, run_experiment
+    from albert_np.study.experiments import run_experiment
 
     columns = (
         BarColumn(bar_width=24),
@@ -108,43 +111,55 @@ def _run(name: str, steps: int | None, seeds: int | None, change: Any) -> dict[s
         def show(what: str, done: int, total: int) -> None:
             progress.update(task, description=what, completed=done, total=total)
 
-        return run_experiment(name, steps or STEPS, seeds or 1, show, change)
+        return run_experiment(name, steps, seeds or 1, show, change)
 
 
 def _print(result: dict[str, Any]) -> None:
-    from albert_np.study.experiments import MEASURES
+    from albert_np.study.experiments import MEASURES, differences, mean_text
 
     variants = result["variants"]
+    measures = [measure for measure in MEASURES if measure in variants[0]["runs"][0]]
     asked = list(dict.fromkeys(measure for variant in variants for measure in variant["paper"]))
-    table = figures_table("", *MEASURES.values(), "parameters", *(f"paper's {m}" for m in asked))
-    for variant in variants:
-        runs, paper = variant["runs"], variant["paper"]
-        ours = [" ".join(f"{100 * run[measure]:.1f}" for run in runs) for measure in MEASURES]
-        theirs = [f"{paper[measure]:.1f}" if measure in paper else "–" for measure in asked]
-        table.add_row(variant["name"], *ours, f"{runs[0]['parameters']:,}", *theirs)
-    out = results()
-    out.print(f"{result['question']} On held-out text, in %, one for each seed; updates: {result['steps']}")
-    out.print(table)
-    out.print(f"the paper: {result['paper']}")
+    columns = {"parameters": [f"{variant['runs'][0]['parameters']:,}" for variant in variants]}
+    for measure in measures:
+        columns[MEASURES[measure]] = [mean_text(measure, variant["runs"]) for variant in variants]
+    for measure in asked:
+        columns[f"paper's {measure}"] = [str(variant["paper"].get(measure, "–")) for variant in variants]
+    say(result["question"])
+    if "best" in result:
+        best = result["best"]["gap"]
+        say(f"In the toy world; the best there is: a loss of {best['loss']:.3f}, {100 * best['accuracy']:.1f} % right.")
+    else:
+        say("On held-out prose.")
+    say(f"Means of {len(variants[0]['runs'])} seeds after {result['steps']} updates; losses in nats, shares in %:")
+    _print_columns("", [variant["name"] for variant in variants], columns, 5)
+    say(f"the paper: {result['paper']}")
     if "change" in result:
-        _print_differences(result)
+        change = result["change"]
+        say(f"{change['file']} (SHA-256 {change['sha256'][:12]}…) replaces {', '.join(change['parts'])}")
+        _print_differences("changed, less as it is", result["differences"])
+    elif len(variants) > 1:
+        _print_differences(f"less {variants[0]['name']}", differences(result))
 
 
-def _print_differences(result: dict[str, Any]) -> None:
-    from albert_np.study.experiments import MEASURES
+def _print_differences(title: str, rows: list[dict[str, Any]]) -> None:
+    from albert_np.study.experiments import MEASURES, difference_text
 
-    change = result["change"]
-    table = figures_table(
-        "changed, less as it is", "n", "MLM loss, nats", *(f"{name}, points" for name in MEASURES.values())
-    )
-    for row in result["differences"]:
-        cells = []
-        for measure, value in row["measures"].items():
-            scale, digits = (1, 4) if measure == "mlm_loss" else (100, 2)
-            error = "" if value["error"] is None else f" ± {scale * value['error']:.{digits}f}"
-            cells.append(f"{scale * value['mean']:+.{digits}f}{error}")
-        table.add_row(row["variant"], str(row["n"]), *cells)
-    out = results()
-    out.print(f"{change['file']} (SHA-256 {change['sha256'][:12]}…) replaces {', '.join(change['parts'])}")
-    out.print(table)
-    out.print("n pairs of equal seeds; ± is the standard error of the mean difference, which one pair does not have")
+    columns = {
+        MEASURES[measure]: [difference_text(measure, row["measures"][measure]) for row in rows]
+        for measure in rows[0]["measures"]
+    }
+    _print_columns(title, [row["variant"] for row in rows], columns, 3)
+    pairs = rows[0]["n"]
+    error = "± is the standard error of their mean" if pairs > 1 else "one pair has no error"
+    say(f"losses in nats, shares in points; of {pairs} pair{'s'[: pairs > 1]} of equal seeds; {error}")
+
+
+def _print_columns(title: str, names: list[str], columns: dict[str, list[str]], most: int) -> None:
+    """Print columns of figures under each other, at most so many at a time, so that 80 characters hold them."""
+    waiting = iter(columns.items())
+    while some := list(islice(waiting, most)):
+        table = figures_table(title, *(header for header, _ in some))
+        for row in zip(names, *(cells for _, cells in some), strict=True):
+            table.add_row(*row)
+        results(80).print(table)

@@ -1,15 +1,17 @@
-"""Notebook 14: a step of LAMB."""
+"""Notebook 14: a step of LAMB, a bug hunt among optimizers, Adafactor's second moment."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, equal, float32_stays, holds, self_check
 from albert_np.params import Layout, ParamStore
 from albert_np.training import LAMB
 
-__all__ = ["check_lamb_step"]
+__all__ = ["check_factored_moment", "check_lamb_step", "check_which_bug"]
 
 NAMES = ("w", "m", "v")
 
@@ -134,3 +136,134 @@ def package_lamb_step(
     optimizer.step(learning_rate)
     stores = (params, optimizer.first_moment, optimizer.second_moment)
     return tuple(store.flat.reshape(w.shape) for store in stores)
+
+
+NOT_CORRECTED = "the moments are not corrected for their start"
+NO_ROOT = "the direction is divided by the mean of the squares, not by its root"
+UPSIDE_DOWN = "the trust ratio is upside down"
+ALL_ADAPTED = "excluded tensors have a trust ratio too"
+DECAY_IN_GRADIENT = "the decay is added to the gradient"
+BETAS = "the two betas are exchanged"
+
+
+def _lamb(
+    w: Any, g: Any, m: Any, v: Any, step: int, rate: float, decay: float = 0.0, excluded: bool = False, bug: str = ""
+) -> tuple[Any, Any, Any]:
+    """A step of LAMB with one bug."""
+    beta1, beta2 = (0.999, 0.9) if bug == BETAS else (0.9, 0.999)
+    decay = 0.0 if excluded else decay
+    g = g + decay * w if bug == DECAY_IN_GRADIENT else g
+    m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g * g
+    m_hat, v_hat = (m, v) if bug == NOT_CORRECTED else (m / (1 - beta1**step), v / (1 - beta2**step))
+    u = m_hat / ((v_hat if bug == NO_ROOT else np.sqrt(v_hat)) + 1e-6)
+    u = u if bug == DECAY_IN_GRADIENT else u + decay * w
+    above, below = float(np.linalg.norm(w)), float(np.linalg.norm(u))
+    ratio = above / below if above and below and (bug == ALL_ADAPTED or not excluded) else 1.0
+    return w - rate * (1 / ratio if bug == UPSIDE_DOWN else ratio) * u, m, v
+
+
+def _symptoms(step_of: Callable[..., Any]) -> Symptoms:
+    """What a reader sees of w = (0.1, 0.7), a learning rate of 0.1 and a few updates from empty moments."""
+    start = np.array([0.1, 0.7])
+
+    def after(gradients: tuple[Any, ...], decay: float = 0.0, excluded: bool = False) -> Any:
+        """Return the last update's Δw."""
+        w, m, v = start, np.zeros(2), np.zeros(2)
+        for t, g in enumerate(gradients, start=1):
+            before = w
+            w, m, v = step_of(w, np.asarray(g) * np.array([1.0, -1.0]), m, v, t, 0.1, decay, excluded)
+        return w - before
+
+    length = float(np.linalg.norm(start))
+    faded = after((0.0,), decay=0.01)
+    grown = np.linalg.norm(after((1000.0,), excluded=True)) / np.linalg.norm(after((1.0,), excluded=True))
+    return {
+        "moved": f"{100 * np.linalg.norm(after((2.0,))) / length:.0f} %",
+        "bias": f"{abs(after((2.0,), excluded=True)[0]) / 0.1:.2f}",
+        "2, 2, -2": f"{abs(after((2.0, 2.0, -2.0), excluded=True)[0]) / 0.1:.2f}",
+        "g x 1000": f"{grown:.3f}",
+        "fades": f"{-float(faded @ start) / np.linalg.norm(faded) / length:.2f}",
+    }
+
+
+HUNT = Hunt(
+    bugs={
+        bug: partial(_lamb, bug=bug)
+        for bug in (ALL_ADAPTED, NOT_CORRECTED, DECAY_IN_GRADIENT, UPSIDE_DOWN, BETAS, NO_ROOT)
+    },
+    symptoms=_symptoms,
+    numbers=(5, 3, 1, 6, 2, 4),
+    right=_lamb,
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Finding]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
+
+
+FACTORED = ("rows", "columns", "v")
+
+
+@self_check("a second moment from its margins", returns=FACTORED)
+def check_factored_moment(factored_moment: Callable[..., Any]) -> Iterator[Any]:
+    """Check `rows, columns, v = factored_moment(rows, columns, g)`: (n,), (k,), (n, k)."""
+    rng = np.random.default_rng(140)
+    g = rng.standard_normal((3, 4))
+    empty = np.zeros(3), np.zeros(4)
+    rows, columns, _ = factored_moment(*empty, g)
+    squares = 0.001 * g * g
+    known = {
+        "a sum of the row's squares: (14.15) has their mean": squares.sum(axis=1),
+        "0.001 is missing: 1 − β₂ of the new squares": (g * g).mean(axis=1),
+        "the squares are missing: this is a mean of g": 0.001 * g.mean(axis=1),
+        "1 − β₂ is 0.001, not 0.1: this is a second moment": 0.1 * (g * g).mean(axis=1),
+    }
+    advice = "row i holds the mean over its columns, axis 1"
+    yield equal("rows after one update", rows, squares.mean(axis=1), mistakes=known, advice=advice)
+    known = {"a sum of the column's squares: (14.15) has their mean": squares.sum(axis=0)}
+    advice = "column j holds the mean over its rows, axis 0"
+    yield equal("columns after one update", columns, squares.mean(axis=0), mistakes=known, advice=advice)
+
+    outer = np.outer([1.0, 2.0, 3.0], [4.0, 1.0, 0.5, 2.0])
+    v = factored_moment(*empty, outer)[2]
+    exact = 0.001 * outer * outer
+    product = np.outer(exact.mean(axis=1), exact.mean(axis=0))
+    known = {
+        "divide the product by the mean of the rows (14.16)": product,
+        "the product is divided by the mean, not by the sum, of the rows": product / exact.mean(axis=1).sum(),
+        "the root is taken later, in (14.4)": np.sqrt(exact),
+        "divided by the mean of the rows twice": product / exact.mean() ** 2,
+    }
+    yield equal("squares that are a row times a column: v is exact (14.16)", v, exact, mistakes=known)
+    old_rows, old_columns = rng.uniform(0.5, 1, 3), rng.uniform(0.5, 1, 4)
+    kept = 0.999 * old_rows + squares.mean(axis=1)
+    known = {
+        "the old margins are forgotten: 0.999 of them stays": squares.mean(axis=1),
+        "0.999 of the old is kept, not all": old_rows + squares.mean(axis=1),
+        "β₂ and 1 − β₂ are exchanged": 0.001 * old_rows + 999 * squares.mean(axis=1),
+    }
+    rows, columns, v = factored_moment(old_rows, old_columns, g)
+    yield equal("rows that were not empty", rows, kept, mistakes=known)
+    columns_kept = 0.999 * old_columns + squares.mean(axis=0)
+    yield equal("columns that were not empty", columns, columns_kept)
+    right = np.outer(kept, columns_kept) / kept.mean()
+    known = {
+        "v is made of the old margins, not of the new ones": np.outer(old_rows, old_columns) / old_rows.mean(),
+        "v is divided by the mean of the columns: after one update both means agree, here they do not": np.outer(
+            kept, columns_kept
+        )
+        / columns_kept.mean(),
+    }
+    yield equal("v of margins that were not empty", v, right, mistakes=known)
+    nothing = factored_moment(*empty, np.zeros((3, 4)))[2]
+    yield equal("no gradient yet: v is 0, and a number", nothing, np.zeros((3, 4)), advice="0 / 0 is none")
+    yield float32_stays(factored_moment, (*empty, g), "a float64 number among the factors")
+
+
+def course_factored_moment(rows: Any, columns: Any, g: Any) -> tuple[Any, Any, Any]:
+    """A right answer, called as the exercise is."""
+    rows = 0.999 * rows + 0.001 * (g * g).mean(axis=1)
+    columns = 0.999 * columns + 0.001 * (g * g).mean(axis=0)
+    return rows, columns, np.outer(rows, columns) / (float(rows.mean()) or 1.0)

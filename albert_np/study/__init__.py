@@ -13,6 +13,7 @@ from albert_np.study.costs import (
 from albert_np.study.experiments import (
     EXPERIMENTS,
     MEASURES,
+    NATS,
     Experiment,
     Variant,
     layer_distances,
@@ -26,6 +27,7 @@ from albert_np.study.shipped import data_folder, shipped_folder
 __all__ = [
     "EXPERIMENTS",
     "MEASURES",
+    "NATS",
     "Experiment",
     "Product",
     "Variant",

@@ -1,93 +1,84 @@
-"""The paper's ablations in miniature: the same questions, asked of models small enough to train in a minute.
+"""The paper's ablations in miniature: the same questions, asked of models small enough to train in seconds or minutes.
 
-Every variant of an experiment is pretrained on the quickstart's text with the quickstart's settings, for as many
-updates, and then asked the same questions about documents that were held out. What the paper found (Lan et al., 2019,
-tables 3, 4, 5, 11 and figure 1) stands beside it. Sizes and measures are others, so only the order of the variants can
-be compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME --seeds 2`.
+Every variant of an experiment is trained from the same seeds, on the same batches, for as many updates, and then sits
+the same exam: in the toy world, whose best possible loss is known, or, where its stories cannot answer, on held-out
+text of the quickstart's. So variants are compared seed by seed (`paired_differences`). What the paper found (Lan et
+al., 2019, tables 3, 4, 5 and 11) stands beside it. Sizes and measures are others: only the order of variants can be
+compared. The figures kept in `data/experiments` were made with `albert-np experiment NAME`, with five seeds in the
+world and two on prose.
 """
 
 import contextlib
 import math
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-from albert_np.config import AlbertConfig
 from albert_np.execution import available_threads
 from albert_np.files import read_json
-from albert_np.pretraining import (
-    PRETRAINING,
-    PretrainingBatch,
-    PretrainingRun,
-    held_out_batches,
-    is_held_out,
-    prepare_run,
-    python_prose,
-    python_prose_source,
-)
-from albert_np.study import quickstart
+from albert_np.study.inside import layer_distances
 from albert_np.study.shipped import data_folder
-from albert_np.tokenization import train_vocabulary
-from albert_np.training import evaluate
+from albert_np.study.trials import Ground, Json, Prose, Toy, Variant
+from albert_np.study.world import PROBES
+from albert_np.training import LAMB, AdamW
 
 __all__ = [
     "EXPERIMENTS",
     "MEASURES",
-    "STEPS",
+    "NATS",
     "Change",
     "Experiment",
     "Variant",
+    "difference_text",
+    "differences",
     "layer_distances",
+    "mean_text",
     "paired_differences",
+    "paired_table",
     "read_result",
     "result_table",
     "run_experiment",
 ]
 
-STEPS = 1000
-HELD_OUT = 0.1  # of the documents: some 1,300 pairs, so that an accuracy of one half is known to 1.4 points
-MEASURES = {
+MEASURES = {  # what is measured → what it is called
+    "mlm_loss": "MLM loss",
     "mlm_accuracy": "MLM",
     "word_accuracy": "MLM, single words",
     "sop_accuracy": "SOP",
     "nsp_accuracy": "NSP",
+    "gap": "loss above the best",
+    "ngram_gap": "the same, n-grams",
+    "accuracy": "right words",
+    **{name: name for name in PROBES},
 }
+NATS = ("mlm_loss", "gap", "ngram_gap")  # the others are shares, told in per cent
+ON_PROSE = ("mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "nsp_accuracy")
+IN_THE_WORLD = ("gap", "ngram_gap", "accuracy", *PROBES)
 WAYS = ("as it is", "changed")  # what a variant is called where a change is tried on it
-Json = dict[str, Any]
-Documents = Sequence[Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One model of an experiment: what differs from the others, and the paper's figures for its counterpart.
-
-    config, recipe: fields of `AlbertConfig` and `Recipe` that are not the quickstart's. paper: measure → per cent,
-    empty where the paper has no counterpart.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    paper: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A question, the variants that answer it, and where the paper's answer stands."""
+    """A question, the variants that answer it, where the paper's answer stands, where they learn, and for how long."""
 
     question: str
     source: str
     variants: tuple[Variant, ...]
+    ground: type[Ground] = Toy
+    steps: int = 600
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        return ON_PROSE if self.ground is Prose else IN_THE_WORLD
 
 
 class Change(Protocol):
@@ -104,29 +95,33 @@ class Change(Protocol):
 
 
 def _sharing(name: str, average: float, **config: Any) -> Variant:
-    return Variant(name, {"num_hidden_layers": 4, **config}, {}, {"average": average})
+    return Variant(name, {"num_hidden_layers": 2, **config}, {}, {"average": average})
 
 
-def _embedding(size: int, sharing: str, average: float) -> Variant:
-    return Variant(
-        f"E = {size}, sharing {sharing}", {"embedding_size": size, "sharing": sharing}, {}, {"average": average}
-    )
+def _embedding(size: int, average: float | None = None) -> Variant:
+    return Variant(f"E = {size}", {"embedding_size": size}, {}, {} if average is None else {"average": average})
 
 
 def _pairs(name: str, pairs: str, mlm: float, nsp: float, sop: float, average: float) -> Variant:
     return Variant(name, {}, {"pairs": pairs}, {"mlm": mlm, "nsp": nsp, "sop": sop, "average": average})
 
 
-def _depth(layers: int, average: float) -> Variant:
-    return Variant(
-        f"{layers} {'step' if layers == 1 else 'steps'}", {"num_hidden_layers": layers}, {}, {"average": average}
-    )
+def _depth(layers: int, average: float | None = None) -> Variant:
+    name = f"{layers} {'step' if layers == 1 else 'steps'}"
+    return Variant(name, {"num_hidden_layers": layers}, {}, {} if average is None else {"average": average})
+
+
+def _rates(optimizer: type[AdamW], rates: Sequence[float], warmup: float = 0.1) -> Iterator[Variant]:
+    for rate in rates:
+        name = f"{optimizer.__name__}, {rate:g}{'' if warmup else ', no warm-up'}"
+        recipe = {"optimizer": optimizer, "learning_rate": rate, "warmup": warmup}
+        yield Variant(name, {"num_hidden_layers": 1}, recipe, {})
 
 
 EXPERIMENTS = {
     "sharing": Experiment(
-        "What do four layers lose by sharing?",
-        "table 4, E = 128: average of five tasks",
+        "What do two steps lose by sharing their layer?",
+        "table 4, E = 128, ALBERT-base: average of five tasks",
         (
             _sharing("all shared", 80.1),
             _sharing("attention shared", 81.7, sharing="attention"),
@@ -134,12 +129,29 @@ EXPERIMENTS = {
             _sharing("nothing shared", 81.6, sharing="none"),
         ),
     ),
+    "depth": Experiment(
+        "What do more steps of the same layer bring, at the same number of parameters?",
+        "table 11, ALBERT-large with 1, 3, 6, 12 and more steps: average of five tasks",
+        (_depth(1, 52.9), _depth(2), _depth(3, 71.2)),
+    ),
     "embedding": Experiment(
-        "How wide must an embedding be, when H = 128?",
-        "table 3, E = 64, 128, 256, 768 for H = 768: average of five tasks",
+        "How wide must an embedding be, when H = 32 and the world has 53 words?",
+        "table 3, other widths: E = 64, 128, 256 and 768 for H = 768 give 79.0, 80.1, 79.6 and 79.8 on average",
+        (_embedding(4), _embedding(8), _embedding(32)),
+    ),
+    "ngrams": Experiment(
+        "How long should a mask be?",
+        "the paper chose n-grams of up to 3 (section 3.1) and reports no comparison",
+        tuple(Variant(f"n ≤ {n}", {}, {"max_ngram": n}, {}) for n in (1, 3)),
+    ),
+    "optimizers": Experiment(
+        "Which learning rate suits AdamW, which LAMB, and what does a warm-up change?",
+        "the paper used LAMB at 0.00176 with batches of 4,096 (appendix A.1) and reports no comparison",
         (
-            *(_embedding(e, "all", avg) for e, avg in ((16, 79.0), (32, 80.1), (64, 79.6), (128, 79.8))),
-            *(_embedding(e, "none", avg) for e, avg in ((16, 81.3), (32, 81.7), (64, 81.8), (128, 82.3))),
+            *_rates(AdamW, (0.001, 0.005, 0.02)),
+            *_rates(AdamW, (0.005, 0.02), 0.0),
+            *_rates(LAMB, (0.003, 0.01, 0.03, 0.1)),
+            *_rates(LAMB, (0.01,), 0.0),
         ),
     ),
     "pairs": Experiment(
@@ -150,33 +162,29 @@ EXPERIMENTS = {
             _pairs("NSP", "next", 54.5, 90.5, 52.0, 79.2),
             _pairs("SOP", "order", 54.0, 78.9, 86.5, 80.1),
         ),
-    ),
-    "ngrams": Experiment(
-        "How long should a mask be?",
-        "the paper chose n-grams of up to 3 (section 3.1) and reports no comparison",
-        tuple(Variant(f"n ≤ {n}", {}, {"max_ngram": n}, {}) for n in (1, 2, 3, 5)),
-    ),
-    "depth": Experiment(
-        "What do more steps of the same layer bring, at the same number of parameters?",
-        "table 11, ALBERT-large with 1, 3, 6, 12 steps: average of five tasks",
-        tuple(_depth(*pair) for pair in ((1, 52.9), (2, 71.2), (4, 77.2), (8, 81.5))),
+        Prose,
+        1000,
     ),
     "change": Experiment(
         "What does a change of your own bring to the quickstart's model? Give it with --with FILE.",
         "nothing to compare with",
         (Variant("quickstart", {}, {}, {}),),
+        Prose,
+        1000,
     ),
 }
 
 
 def run_experiment(
     name: str,
-    steps: int = STEPS,
+    steps: int | None = None,
     seeds: int = 1,
     report: Callable[[str, int, int], None] = lambda *_: None,
     change: Change | None = None,
 ) -> Json:
     """Train and measure every variant with `seeds` seeds; return the result, as `read_result` gives it.
+
+    steps: updates of each model, by default those of the experiment.
 
     Models are trained side by side, one on each processor and each with one thread, so the figures do not depend on
     how many there are. report: is told what has just been done, how many models are trained, and how many there are.
@@ -187,6 +195,7 @@ def run_experiment(
     process was killed; what training raises.
     """
     experiment = _experiment(name)
+    steps = experiment.steps if steps is None else steps
     for argument, value in (("steps", steps), ("seeds", seeds)):
         if value < 1:
             raise ValueError(f"{argument}={value} must be at least 1")
@@ -194,18 +203,20 @@ def run_experiment(
     jobs = [Job(variant, seed, way) for variant in experiment.variants for seed in range(seeds) for way in ways]
     names = dict.fromkeys(_name(Job(variant, 0, way), change) for variant in experiment.variants for way in ways)
     runs: dict[str, list[Json]] = {each: [] for each in names}
-    tried: Json = {} if change is None else _tried(change, experiment.variants)
+    tried: Json = {} if change is None else _tried(change, experiment)
     jobs = [job._replace(variant=_with(job.variant, tried.get("config", {}))) for job in jobs]
-    report("reading the text", 0, len(jobs))
-    for done, (job, run) in enumerate(_measured(jobs, steps, list(python_prose())), 1):
-        runs[_name(job, change)].append(run)
-        report(f"{_name(job, change)}: trained", done, len(jobs))
+    report("making ready", 0, len(jobs))
+    with tempfile.TemporaryDirectory() as folder:
+        ground = experiment.ground.prepare(Path(folder))
+        for done, (job, run) in enumerate(_measured(jobs, steps, ground, Path(folder)), 1):
+            runs[_name(job, change)].append(run)
+            report(f"{_name(job, change)}: trained", done, len(jobs))
     result: Json = {
         "experiment": name,
         "question": experiment.question,
         "paper": experiment.source,
         "steps": steps,
-        "text": python_prose_source(),
+        **ground.about(),
         "variants": [
             {"name": name, "paper": dict(v.paper), "runs": sorted(runs[name], key=lambda run: int(run["seed"]))}
             for v in experiment.variants
@@ -231,7 +242,7 @@ def paired_differences(before: Sequence[Json], after: Sequence[Json]) -> Json:
     if first.keys() != second.keys():
         raise ValueError(f"runs are compared seed by seed: seeds {sorted(first)} do not go with {sorted(second)}")
     n, measures = len(first), {}
-    for measure in ("mlm_loss", *MEASURES):
+    for measure in (each for each in MEASURES if all(each in run for run in (*before, *after))):
         differences = np.array([second[seed][measure] - first[seed][measure] for seed in first])
         error = float(differences.std(ddof=1)) / math.sqrt(n) if n > 1 else None
         measures[measure] = {"mean": float(differences.mean()), "error": error}
@@ -241,12 +252,21 @@ def paired_differences(before: Sequence[Json], after: Sequence[Json]) -> Json:
 def read_result(name: str, folder: str | Path | None = None) -> Json:
     """Return the kept result of an experiment, from `folder` or from those that come with the project.
 
-    {"experiment", "question", "paper", "steps", "text", "variants": [{"name", "paper", "runs"}]}, a run being {"seed",
-    "parameters", "mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "nsp_accuracy", "distances": {"l2",
-    "degrees"}, "curve"}: accuracies as shares of 1 on held-out text; `word_accuracy` with single words masked;
-    "distances" as in `layer_distances`; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs]; the last is
-    None where pairs have no label. With a change tried on it there are "change", {"file", "sha256", "parts",
-    "config"}, and "differences", [{"variant", …}] as in `paired_differences`.
+    {"experiment", "question", "paper", "steps", "variants": [{"name", "paper", "runs"}]}, a run being {"seed",
+    "parameters", measures, "distances": {"l2", "degrees"}, "curve"}, "distances" as in `layer_distances`; accuracies
+    are shares of 1.
+
+    In the world: "best", {"gap", "ngram_gap": {"loss", "accuracy"}}, the best that can be had on either exam; in a run
+    "gap" and "ngram_gap", by how many nats its loss is above that, with words hidden each by itself and in n-grams of
+    up to three; "accuracy"; each of `PROBES`; "untrained", the distances before the first update; "curve" of [update,
+    gap, accuracy, probes …].
+
+    On prose: "text"; in a run "mlm_loss", "mlm_accuracy", "word_accuracy" with single words masked, "sop_accuracy",
+    "nsp_accuracy", on held-out text; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs], the last None
+    where pairs have no label.
+
+    With a change tried on it: "change", {"file", "sha256", "parts", "config"}, and "differences", [{"variant", …}] as
+    in `paired_differences`.
 
     ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
     """
@@ -258,46 +278,75 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
 
 
 def result_table(result: Json, measures: Sequence[str]) -> str:
-    """Return a result as text: for each variant its parameters, and each measure, in per cent, seed by seed and mean.
+    """Return a result as text: for each variant its parameters, each measure's mean over seeds, the paper's average.
 
-    measures: names of accuracies of the runs. The last line says how far two seeds of one variant are apart at most:
-    smaller differences between variants say nothing. The paper's average stands beside each variant that has one.
+    measures: names in `MEASURES`; shares are told in per cent. The last line says how far two seeds of one variant are
+    apart at most.
     """
-    seeds = max(len(variant["runs"]) for variant in result["variants"])
-    width = 7 * seeds + 6
     first = max(24, *(len(variant["name"]) + 1 for variant in result["variants"]))
-    lines = [
-        f"{'accuracy, %':{first}}{'parameters':>10}" + "".join(f"{MEASURES[m]:>{width}}" for m in measures) + "   paper"
-    ]
+    lines = [f"{_seeds(result):{first}}parameters" + _headings(measures) + "   paper"]
     apart = dict.fromkeys(measures, 0.0)
     for variant in result["variants"]:
         line = f"{variant['name']:{first}}{variant['runs'][0]['parameters']:10,}"
         for measure in measures:
-            values = [100 * run[measure] for run in variant["runs"]]
-            line += f"{' '.join(f'{value:.1f}' for value in values) + f' → {np.mean(values):.1f}':>{width}}"
+            values = [run[measure] for run in variant["runs"]]
+            line += f"{mean_text(measure, variant['runs']):>{_width(measure)}}"
             apart[measure] = max(apart[measure], max(values) - min(values))
         lines.append(f"{line}{variant['paper'].get('average', '–'):>8}")
-    last = "two seeds differ by at most"
-    return "\n".join([*lines, f"{last:{first + 10}}" + "".join(f"{apart[m]:{width}.1f}" for m in measures)])
+    spread = "".join(f"{_number(measure, apart[measure]):>{_width(measure)}}" for measure in measures)
+    return "\n".join([*lines, f"{'two seeds differ by up to':{first + 10}}{spread}"])
 
 
-def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, npt.NDArray[np.float64]]:
-    """How far each layer step moves a token: the paper's figure 1.
+def differences(result: Json, first: str = "") -> list[Json]:
+    """Return how far each variant is from the first, or from the one named `first`: [{"variant", …}].
 
-    hidden_states: L + 1 arrays (B, T, H), as a model returns them; attention_mask (B, T). Returns "l2", the Euclidean
-    distance between a step's input and output, and "degrees", the angle between them, each (L,): means over the real
-    tokens.
-
-    Derivation: notebook 18, eq. 18.1 and 18.2.
+    Each as in `paired_differences`. ValueError if no variant is named so.
     """
-    real = np.asarray(attention_mask, dtype=bool)
-    steps = [np.asarray(h, dtype=np.float64)[real] for h in hidden_states]
-    l2, degrees = [], []
-    for x, y in pairwise(steps):
-        l2.append(np.linalg.norm(y - x, axis=-1).mean())
-        cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
-        degrees.append(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
-    return {"l2": np.array(l2), "degrees": np.array(degrees)}
+    runs = {variant["name"]: variant["runs"] for variant in result["variants"]}
+    first = first or next(iter(runs))
+    if first not in runs:
+        raise ValueError(f"first={first!r} is no variant; there are {', '.join(runs)}")
+    return [{"variant": name, **paired_differences(runs[first], runs[name])} for name in runs if name != first]
+
+
+def paired_table(result: Json, measures: Sequence[str], first: str = "") -> str:
+    """Return `differences` as text: mean ± standard error; measures as in `result_table`, those of shares in points."""
+    rows = differences(result, first)
+    width = max(24, *(len(row["variant"]) + 1 for row in rows))
+    title = f"less {first or result['variants'][0]['name']}"
+    lines = [f"{title:{width}}" + "".join(f"{MEASURES[m]:>21}" for m in measures)]
+    for row in rows:
+        cells = "".join(f"{difference_text(measure, row['measures'][measure]):>21}" for measure in measures)
+        lines.append(f"{row['variant']:{width}}{cells}")
+    return "\n".join(lines)
+
+
+def difference_text(measure: str, told: Mapping[str, float | None]) -> str:
+    """Return a mean difference with its standard error, as `paired_differences` gives them, in nats or points."""
+    scale, digits = (1, 4) if measure in NATS else (100, 2)
+    error = "" if told["error"] is None else f" ± {scale * told['error']:.{digits}f}"
+    return f"{scale * (told['mean'] or 0.0):+.{digits}f}{error}"
+
+
+def mean_text(measure: str, runs: Sequence[Json]) -> str:
+    """Return the mean of a measure over runs, in nats or per cent."""
+    return _number(measure, float(np.mean([run[measure] for run in runs])))
+
+
+def _number(measure: str, value: float) -> str:
+    return f"{value:.3f}" if measure in NATS else f"{100 * value:.1f}"
+
+
+def _width(measure: str) -> int:
+    return max(9, len(MEASURES[measure]) + 3)
+
+
+def _headings(measures: Sequence[str]) -> str:
+    return "".join(f"{MEASURES[measure]:>{_width(measure)}}" for measure in measures)
+
+
+def _seeds(result: Json) -> str:
+    return f"{len(result['variants'][0]['runs'])} seeds, {result['steps']} updates"
 
 
 def _experiment(name: str) -> Experiment:
@@ -323,20 +372,20 @@ def _with(variant: Variant, config: Mapping[str, Any]) -> Variant:
     return replace(variant, config={**variant.config, **config})
 
 
-def _tried(change: Change, variants: Sequence[Variant]) -> Json:
+def _tried(change: Change, experiment: Experiment) -> Json:
     """Return what a change says, in a process of its own; ValueError if it fails or does not fit a variant."""
     with _processes(1, change) as pool:
         try:
-            return pool.submit(_try, change, variants).result()
+            return pool.submit(_try, change, experiment).result()
         except BrokenProcessPool as error:
             raise ChildProcessError(f"{change.record()['file']} ended its process") from error
 
 
-def _try(change: Change, variants: Sequence[Variant]) -> Json:
+def _try(change: Change, experiment: Experiment) -> Json:
     with contextlib.redirect_stdout(sys.stderr), change.in_force() as said:
-        for variant in variants:
+        for variant in experiment.variants:
             try:
-                _config(_with(variant, said["config"]))
+                experiment.ground.config(_with(variant, said["config"]))
             except (TypeError, ValueError) as error:
                 raise ValueError(
                     f"{change.record()['file']} does not fit the variant {variant.name}: {error}"
@@ -351,25 +400,18 @@ def _processes(workers: int, change: Change | None) -> ProcessPoolExecutor:
     )
 
 
-def _measured(jobs: Sequence[Job], steps: int, documents: Documents) -> Iterator[tuple[Job, Json]]:
+def _measured(jobs: Sequence[Job], steps: int, ground: Ground, folder: Path) -> Iterator[tuple[Job, Json]]:
     """Train and measure variants with seeds, each in a process of its own; yield them in the order of their ends.
 
     No more are handed out than can run at once: none starts after an error or an interrupt.
     """
     workers = min(available_threads(), len(jobs))
     waiting = enumerate(jobs)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        _processes(workers, next((job.change for job in jobs if job.change is not None), None)) as pool,
-    ):
-        vocabulary = Path(folder) / "spiece.model"
-        training = (sentence for d in documents if not is_held_out(d, HELD_OUT) for sentence in d)
-        train_vocabulary(training, vocabulary, quickstart.VOCAB_SIZE)
+    with _processes(workers, next((job.change for job in jobs if job.change is not None), None)) as pool:
 
         def start(count: int) -> dict[Future[Json], Job]:
             return {
-                pool.submit(_measure, job, steps, documents, vocabulary, Path(folder) / f"{i}"): job
-                for i, job in islice(waiting, count)
+                pool.submit(_measure, job, steps, ground, folder / f"{i}"): job for i, job in islice(waiting, count)
             }
 
         running = start(workers)
@@ -383,55 +425,13 @@ def _measured(jobs: Sequence[Job], steps: int, documents: Documents) -> Iterator
             raise ChildProcessError("a training process was killed, perhaps for want of memory") from error
 
 
-def _config(variant: Variant) -> AlbertConfig:
-    """Return a variant's configuration; as many groups as it needs unless it says how many."""
-    return replace(quickstart.CONFIG, **{"num_hidden_groups": 0, **variant.config})
-
-
-def _measure(job: Job, steps: int, documents: Documents, vocabulary: Path, folder: Path) -> Json:
-    """Train one variant in `folder`, with a vocabulary common to all, and return the figures of its run."""
-    if job.change is None:
-        return _train(job.variant, job.seed, steps, documents, vocabulary, folder)
-    with contextlib.redirect_stdout(sys.stderr), job.change.in_force():
-        return _train(job.variant, job.seed, steps, documents, vocabulary, folder)
-
-
-def _train(variant: Variant, seed: int, steps: int, documents: Documents, vocabulary: Path, folder: Path) -> Json:
+def _measure(job: Job, steps: int, ground: Ground, folder: Path) -> Json:
+    """Train one variant in `folder` with one thread, and return the figures of its run."""
     from threadpoolctl import threadpool_limits
 
-    config = _config(variant)
-    recipe = replace(quickstart.recipe(steps, seed), threads=1, checkpoint_every=steps, **variant.recipe)
-    with threadpool_limits(1):
-        run = prepare_run(folder, lambda: documents, None, config, recipe, vocabulary=vocabulary, held_out=HELD_OUT)
-        model = run.train()
-        order, words, following = (_exam(run, **options) for options in ({}, {"max_ngram": 1}, {"pairs": "next"}))
-        asked, about_words, about_order = (evaluate(model, exam, PRETRAINING) for exam in (order, words, following))
-        measured = {
-            "mlm_loss": asked["mlm_loss"],
-            "mlm_accuracy": asked["mlm_accuracy"],
-            "word_accuracy": about_words["mlm_accuracy"],
-            "sop_accuracy": asked["sop_accuracy"],
-            "nsp_accuracy": about_order["sop_accuracy"],
-        }
-        batch = order[0]._asdict()
-        out = model.eval()(**batch, output_hidden_states=True, grad=False)
-    distances = layer_distances(out.hidden_states, batch["attention_mask"])
-    return {
-        "seed": seed,
-        "parameters": model.params.layout.size,
-        **{name: round(value, 5) for name, value in measured.items() if value is not None},
-        "distances": {name: values.round(4).tolist() for name, values in distances.items()},
-        "curve": _curve(run.metrics()),
-    }
-
-
-def _exam(run: PretrainingRun, **options: Any) -> list[PretrainingBatch]:
-    """The held-out text, asked about in one way, whatever the run itself was trained on."""
-    assert run.held_out is not None  # the text has documents enough
-    return held_out_batches(run.held_out, run.tokenizer, 64, run.recipe.max_seq_length, **options)
-
-
-def _curve(records: Iterable[Json]) -> list[list[float | None]]:
-    evaluations = [(record["step"], record["evaluation"]) for record in records if record.get("evaluation")]
-    keys = ("mlm_loss", "mlm_accuracy", "sop_accuracy")
-    return [[step, *(e[key] and round(e[key], 4) for key in keys)] for step, e in evaluations]
+    with contextlib.ExitStack() as within:
+        if job.change is not None:
+            within.enter_context(contextlib.redirect_stdout(sys.stderr))
+            within.enter_context(job.change.in_force())
+        within.enter_context(threadpool_limits(1))
+        return ground.train(job.variant, job.seed, steps, folder)

@@ -1,6 +1,7 @@
 """What the heads of a model do, in numbers rather than in pictures."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,28 @@ from albert_np.execution import dense_pattern
 from albert_np.layers import layer_forward
 from albert_np.model import AlbertForMaskedLM
 
-__all__ = ["head_statistics", "patched", "without_heads"]
+__all__ = ["head_statistics", "layer_distances", "patched", "without_heads"]
 
 Floats = npt.NDArray[np.float64]
+
+
+def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, Floats]:
+    """How far each layer step moves a token: the paper's figure 1.
+
+    hidden_states: L + 1 arrays (B, T, H), as a model returns them; attention_mask (B, T). Returns "l2", the Euclidean
+    distance between a step's input and output, and "degrees", the angle between them, each (L,): means over the real
+    tokens.
+
+    Derivation: notebook 18, eq. 18.1 and 18.2.
+    """
+    real = np.asarray(attention_mask, dtype=bool)
+    steps = [np.asarray(h, dtype=np.float64)[real] for h in hidden_states]
+    l2, degrees = [], []
+    for x, y in pairwise(steps):
+        l2.append(np.linalg.norm(y - x, axis=-1).mean())
+        cosine = (x * y).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(y, axis=-1)
+        degrees.append(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
+    return {"l2": np.array(l2), "degrees": np.array(degrees)}
 
 
 def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:

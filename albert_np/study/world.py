@@ -17,6 +17,7 @@ import numpy.typing as npt
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM
 from albert_np.ops import IGNORE_INDEX
+from albert_np.pretraining import choose_ngrams
 from albert_np.training import AdamW, clip_by_global_norm, warmup_linear
 
 __all__ = [
@@ -197,15 +198,25 @@ class World:
         share = self.probability[chosen]
         return rng.choice(chosen, size=count, p=share / share.sum())
 
-    def hide(self, rows: Ints, rng: np.random.Generator, share: float = HIDDEN) -> dict[str, Ints]:
+    def hide(
+        self, rows: Ints, rng: np.random.Generator, share: float = HIDDEN, max_ngram: int | None = None
+    ) -> dict[str, Ints]:
         """Return input_ids, attention_mask and labels (B, T) of stories in which each word is hidden by chance.
 
-        share: the probability; at least one word of a story is hidden. A hidden word always becomes [MASK], so that
-        what can be known of it is exact.
+        share: the probability; at least one word of a story is hidden. max_ngram: hide that share of each story's
+        words, no more and no less but for rounding, in n-grams of up to so many words (`choose_ngrams`), rather than
+        each word by itself. A hidden word always becomes [MASK], so that what can be known of it is exact.
         """
         ids = self.ids[rows, : self.lengths[rows].max()]
-        drawn = np.where(ids >= 4, rng.random(ids.shape), np.inf)  # special tokens stay
-        hidden = drawn <= np.maximum(share, drawn.min(axis=1, keepdims=True))
+        if max_ngram is None:
+            drawn = np.where(ids >= 4, rng.random(ids.shape), np.inf)  # special tokens stay
+            hidden = drawn <= np.maximum(share, drawn.min(axis=1, keepdims=True))
+        else:
+            hidden = np.zeros(ids.shape, bool)
+            for row, words in zip(hidden, self.lengths[rows] - 2, strict=True):
+                budget = max(1, round(share * words))
+                for start, n in choose_ngrams(np.ones(words, int), budget, rng, max_ngram):
+                    row[1 + start : 1 + start + n] = True
         return {
             "input_ids": np.where(hidden, self.id_of[MASK], ids),
             "attention_mask": (ids != 0).astype(np.int64),
@@ -229,10 +240,13 @@ class World:
         counts = [np.bincount(self._columns[place, found], share, len(self.words)) for place in np.flatnonzero(hidden)]
         return np.array(counts, dtype=np.float64).reshape(-1, len(self.words))
 
-    def exam(self, count: int = 500, share: float = HIDDEN, seed: int = 0) -> Exam:
-        """Return held-out stories with hidden words, and the loss and accuracy of whoever knows the world exactly."""
+    def exam(self, count: int = 500, share: float = HIDDEN, seed: int = 0, max_ngram: int | None = None) -> Exam:
+        """Return held-out stories with hidden words, and the loss and accuracy of whoever knows the world exactly.
+
+        share, max_ngram: as in `hide`.
+        """
         rng = np.random.default_rng([seed, 1])
-        batch = self.hide(self.sample(rng, count, held_out=True), rng, share)
+        batch = self.hide(self.sample(rng, count, held_out=True), rng, share, max_ngram)
         best = np.concatenate([self.posterior(row) for row in batch["input_ids"]])
         truth = batch["labels"][batch["labels"] >= 0]
         right = best.argmax(axis=1) == truth
@@ -357,21 +371,23 @@ def learning(
     batch_size: int = 64,
     learning_rate: float = 3e-3,
     share: float = HIDDEN,
+    max_ngram: int | None = None,
+    warmup: float = 0.1,
     optimizer: Any = AdamW,
     train: Callable[[AlbertForMaskedLM, dict[str, Ints], Any, float], float] = train_step,
     **inputs: int,
 ) -> Iterator[tuple[int, float]]:
     """Train a model on the world; yield the number of updates made and the loss of the last batch, in nats.
 
-    The learning rate rises for a tenth of the updates and then falls in a line. optimizer: made of the model's weights
-    and gradients, with a method `step(learning_rate)`. train: makes one update, as `train_step`. inputs: as in
-    `World.probe`. The model is ready to be asked whenever this yields.
+    The learning rate rises for the share `warmup` of the updates and then falls in a line. share, max_ngram: as in
+    `World.hide`. optimizer: made of the model's weights and gradients, with a method `step(learning_rate)`. train:
+    makes one update, as `train_step`. inputs: as in `World.probe`. The model is ready to be asked whenever this yields.
     """
     update = optimizer(model.params, model.grads)
-    schedule = partial(warmup_linear, warmup_steps=steps // 10, total_steps=steps, peak=learning_rate)
+    schedule = partial(warmup_linear, warmup_steps=int(steps * warmup), total_steps=steps, peak=learning_rate)
     for step in range(steps):
         rng = np.random.default_rng([seed, 3, step])
-        batch = world.hide(world.sample(rng, batch_size), rng, share)
+        batch = world.hide(world.sample(rng, batch_size), rng, share, max_ngram)
         yield step + 1, train(model, batch | _everywhere(batch["input_ids"], inputs), update, schedule(step))
 
 

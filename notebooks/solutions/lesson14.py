@@ -21,4 +21,21 @@ def lamb_step(w, g, m, v, step, learning_rate, weight_decay=0.01, excluded=False
     return w - learning_rate * ratio * u, m, v
 
 
-ANSWERS = {"check_lamb_step": (lamb_step,)}
+def which_bug():
+    return {"A": 5, "B": 3, "C": 1, "D": 6, "E": 2, "F": 4}
+
+
+def factored_moment(rows, columns, g):
+    squares = g * g
+    rows = 0.999 * rows + 0.001 * squares.mean(axis=1)
+    columns = 0.999 * columns + 0.001 * squares.mean(axis=0)
+    mean = float(rows.mean())
+    v = np.outer(rows, columns)
+    return rows, columns, v / mean if mean > 0 else v
+
+
+ANSWERS = {
+    "check_lamb_step": (lamb_step,),
+    "check_which_bug": (which_bug,),
+    "check_factored_moment": (factored_moment,),
+}

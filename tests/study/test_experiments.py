@@ -11,11 +11,14 @@ from click.testing import CliRunner
 
 from albert_np.changes import change_in_force
 from albert_np.cli import main
-from albert_np.study import data_folder, experiments
+from albert_np.study import data_folder, experiments, trials
 from albert_np.study.experiments import (
     EXPERIMENTS,
     MEASURES,
+    NATS,
+    differences,
     layer_distances,
+    paired_table,
     read_result,
     result_table,
     run_experiment,
@@ -36,8 +39,8 @@ def documents():
 def toys():
     """A text and a vocabulary so small that a model is trained in no time."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(experiments, "python_prose", documents)
-        patch.setattr(experiments.quickstart, "VOCAB_SIZE", 40)
+        patch.setattr(trials, "python_prose", documents)
+        patch.setattr(trials.quickstart, "VOCAB_SIZE", 40)
         yield patch
 
 
@@ -51,21 +54,21 @@ def trained(toys):
 def check_result(result, name, seeds):
     """A result is as `read_result` describes it."""
     experiment = EXPERIMENTS[name]
-    assert result.keys() == {"experiment", "question", "paper", "steps", "text", "variants"}
+    told, of_runs = ({"text"}, set()) if experiment.ground is trials.Prose else ({"best"}, {"untrained"})
+    assert result.keys() == {"experiment", "question", "paper", "steps", "variants"} | told
     assert (result["experiment"], result["question"], result["paper"]) == (name, experiment.question, experiment.source)
-    assert result["text"].keys() == {"python", "numpy"}
     assert [v["name"] for v in result["variants"]] == [v.name for v in experiment.variants]
     assert [v["paper"] for v in result["variants"]] == [v.paper for v in experiment.variants]
     for variant, wanted in zip(result["variants"], experiment.variants, strict=True):
-        assert len(variant["runs"]) >= seeds
-        assert [run["seed"] for run in variant["runs"]] == list(range(len(variant["runs"])))
-        layers = wanted.config.get("num_hidden_layers", experiments.quickstart.CONFIG.num_hidden_layers)
+        assert [run["seed"] for run in variant["runs"]] == list(range(seeds))
+        layers = experiment.ground.config(wanted).num_hidden_layers
         for run in variant["runs"]:
-            assert run.keys() == {"seed", "parameters", "mlm_loss", *MEASURES, "distances", "curve"}
-            assert all(0 <= run[measure] <= 1 for measure in MEASURES)
-            assert [len(run["distances"][name]) for name in ("l2", "degrees")] == [layers, layers]
+            assert run.keys() == {"seed", "parameters", *experiment.measures, "distances", "curve"} | of_runs
+            assert all(0 <= run[measure] <= 1 for measure in experiment.measures if measure not in NATS)
+            for each in ("distances", *of_runs):
+                assert [len(run[each][name]) for name in ("l2", "degrees")] == [layers, layers]
             assert run["curve"][-1][0] == result["steps"]
-            assert all(len(point) == 4 for point in run["curve"])
+            assert all(len(point) == (8 if of_runs else 4) for point in run["curve"])
 
 
 def test_a_result_is_as_described_and_survives_json(trained, tmp_path):
@@ -100,11 +103,12 @@ def test_figures_do_not_depend_on_the_number_of_processors(trained, toys):
         assert variant["runs"] == side_by_side["runs"][:1]
 
 
-def test_training_that_fails_in_its_process_ends_the_experiment_with_that_error(toys):
+@pytest.mark.parametrize("ground", [trials.Prose, trials.Toy])
+def test_training_that_fails_in_its_process_ends_the_experiment_with_that_error(toys, ground, tmp_path):
     diverging = experiments.Variant("diverging", {}, {"learning_rate": 1e38}, {})
     jobs = [experiments.Job(diverging, seed) for seed in range(2)]
     with pytest.raises(NonFiniteError, match=r"after \d+ updates .*Lower the learning rate"):
-        list(experiments._measured(jobs, 5, documents()))
+        list(experiments._measured(jobs, 5, ground.prepare(tmp_path), tmp_path))
 
 
 CHANGE = """
@@ -200,7 +204,7 @@ def test_a_change_that_fails_is_named_by_file_and_line(toys, change, text, messa
 
 def test_paired_differences_by_hand():
     """Differences 1, 2 and 6: mean 3, s² = (4 + 1 + 9) / 2 = 7, error √(7 / 3)."""
-    before = [dict.fromkeys(["mlm_loss", *MEASURES], 0.0) | {"seed": seed} for seed in range(3)]
+    before = [dict.fromkeys(MEASURES, 0.0) | {"seed": seed} for seed in range(3)]
     after = [{**run, "sop_accuracy": d} for run, d in zip(before, (1.0, 2.0, 6.0), strict=True)]
     row = experiments.paired_differences(before, after[::-1])
     assert row["n"] == 3
@@ -211,8 +215,41 @@ def test_paired_differences_by_hand():
         experiments.paired_differences(before, after[:2])
 
 
+def test_every_variant_is_compared_with_the_first_or_with_one_that_is_named():
+    runs = [[{"seed": seed, "gap": 0.1 * i, "accuracy": 0.5 + 0.1 * i} for seed in range(2)] for i in range(3)]
+    result = {
+        "steps": 7,
+        "variants": [{"name": name, "paper": {}, "runs": each} for name, each in zip("abc", runs, strict=True)],
+    }
+    assert [(row["variant"], row["measures"]["gap"]["mean"]) for row in differences(result)] == [
+        ("b", pytest.approx(0.1)),
+        ("c", pytest.approx(0.2)),
+    ]
+    assert paired_table(result, ("gap", "accuracy"), "b").splitlines()[1].split() == (
+        "a -0.1000 ± 0.0000 -10.00 ± 0.00".split()
+    )
+    with pytest.raises(ValueError, match="first='d' is no variant; there are a, b, c"):
+        differences(result, "d")
+
+
+def test_variants_in_the_world_meet_the_same_stories_and_sit_the_same_exams(tmp_path):
+    """A change that is none changes nothing, and what differs is what the variant says."""
+    toy = trials.Toy.prepare(tmp_path)
+    config = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 16}
+    recipes = ({}, {"warmup": 0.1}, {"warmup": 0.0}, {"max_ngram": 3})
+    plain, same, *others = (toy.train(trials.Variant("", config, recipe, {}), 1, 2, tmp_path) for recipe in recipes)
+    assert plain == same
+    assert all(other["untrained"] == plain["untrained"] for other in others)
+    assert all(other["gap"] != plain["gap"] for other in others)
+    shared, unshared = (
+        trials.Toy.config(trials.Variant("", {"num_hidden_layers": 3, "sharing": sharing}, {}, {}))
+        for sharing in ("all", "none")
+    )
+    assert (shared.num_hidden_groups, unshared.num_hidden_groups) == (1, 3)
+
+
 def test_calls_that_cannot_be_are_named():
-    with pytest.raises(ValueError, match="no experiment 'dropout'; there are sharing, embedding, pairs"):
+    with pytest.raises(ValueError, match="no experiment 'dropout'; there are sharing, depth, embedding"):
         run_experiment("dropout")
     with pytest.raises(ValueError, match="no experiment 'dropout'"):
         read_result("dropout")
@@ -246,11 +283,14 @@ def test_layer_distances_survive_rounding_of_the_cosine():
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_kept_results_are_whole(name):
     result = read_result(name)
-    check_result(result, name, seeds=2)
-    assert result["steps"] == experiments.STEPS
+    check_result(result, name, seeds=2 if EXPERIMENTS[name].ground is trials.Prose else 5)
+    assert result["steps"] == EXPERIMENTS[name].steps
     shown = CliRunner().invoke(main, ["experiment", name, "--kept"])
     assert shown.exit_code == 0
     assert all(variant.name in shown.stdout for variant in EXPERIMENTS[name].variants)
+    assert max(map(len, shown.stdout.splitlines())) <= 120
+    tables = shown.stdout.partition("updates; losses")[2].partition("the paper:")[0].splitlines()
+    assert max(map(len, tables)) <= 80
 
 
 def call(*arguments):
@@ -267,8 +307,8 @@ def test_the_command_trains_shows_and_writes_once(toys, tmp_path):
     output = tmp_path / "results" / "ngrams.json"
     done = call("ngrams", "--steps", 1, "--output", output)
     assert done.exit_code == 0, done.stderr
-    assert "How long should a mask be? On held-out text" in done.stdout
-    assert [line.partition("  ")[0] for line in done.stdout.splitlines()[2:6]] == ["n ≤ 1", "n ≤ 2", "n ≤ 3", "n ≤ 5"]
+    assert done.stdout.startswith("How long should a mask be?\nIn the toy world; the best there is: a loss of 0.36")
+    assert [line for line in done.stdout.splitlines() if line.startswith("less n ≤ 1")]
     before = output.read_bytes()
     again = call("ngrams", "--steps", 1, "--output", output)
     assert again.exit_code == 2

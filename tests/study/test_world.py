@@ -135,6 +135,35 @@ def test_hidden_words_are_words_and_some_word_of_each_story_is_hidden(world):
     assert asked[words].all()
 
 
+def test_ngrams_hide_a_fixed_share_of_each_story_in_runs(world):
+    rng = np.random.default_rng(0)
+    runs = {}
+    for most in (1, 3):
+        rows = world.sample(rng, 300)
+        batch = world.hide(rows, rng, 0.25, most)
+        hidden = batch["labels"] >= 0
+        assert (hidden.sum(axis=1) == np.round(0.25 * (world.lengths[rows] - 2))).all()
+        assert (batch["labels"][hidden] >= 4).all()
+        assert (batch["input_ids"][hidden] == world.id_of[MASK]).all()
+        assert (batch["labels"][hidden] == world.ids[rows, : hidden.shape[1]][hidden]).all()
+        runs[most] = (hidden[:, 1:] & hidden[:, :-1]).sum() / hidden.sum()
+    assert runs[3] > 1.5 * runs[1]  # hidden words that follow a hidden one
+    assert world.hide(world.sample(rng, 5), rng, 0.0, 3)["labels"].max(axis=1).min() >= 4
+
+
+def test_the_rate_rises_for_the_share_of_the_updates_that_is_asked_for(world):
+    model = AlbertForMaskedLM(world_config(world, hidden_size=16, num_attention_heads=2), seed=0)
+    for warmup, expected in ((0.1, [0.5, 1.0, 1.0]), (0.0, [1.0, 0.95, 0.9])):
+        rates = []
+
+        def keep(model, batch, optimizer, rate, rates=rates):
+            rates.append(rate)
+            return 0.0
+
+        list(islice(learning(world, model, 20, batch_size=2, learning_rate=1.0, warmup=warmup, train=keep), 3))
+        assert rates == pytest.approx(expected)
+
+
 def test_held_out_stories_are_never_drawn_for_training(world):
     rng = np.random.default_rng(0)
     assert not world.held_out[world.sample(rng, 5000)].any()

@@ -2,7 +2,7 @@
 
 from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_figure
 from albert_np.course.figures.embeddings import embeddings_diagram, lost_rows_figure, scatter_figure, table_sizes_figure
-from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
+from albert_np.course.figures.experiments import ablation_figure, cross_task_figure, rates_figure
 from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
 from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
 from albert_np.course.figures.inside import (
@@ -88,6 +88,7 @@ __all__ = [
     "pair_figure",
     "pairs_figure",
     "plateau_figure",
+    "rates_figure",
     "roofline_figure",
     "row_lengths_figure",
     "runs_figure",

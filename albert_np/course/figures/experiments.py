@@ -1,7 +1,7 @@
 """Figures of the paper's ablations in miniature: what each variant reached, seed by seed, beside the paper's figure."""
 
+import math
 from collections.abc import Mapping, Sequence
-from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -10,61 +10,97 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS, ink, new_figure, plain, titled
-from albert_np.study import MEASURES
+from albert_np.plots import COLOURS, ink, legend, new_figure, plain, titled
+from albert_np.study import MEASURES, NATS
 
-__all__ = ["ablation_figure", "cross_task_figure"]
+__all__ = ["ablation_figure", "cross_task_figure", "rates_figure"]
 
 GUESSED = 50.0  # per cent of the pairs, by a coin
-PAIRS = ("nsp_accuracy", "sop_accuracy")
 
 
 def ablation_figure(result: Mapping[str, Any], measures: Sequence[str]) -> Figure:
-    """Draw a panel for each measure: a row for each variant, a ring for each seed and a dot for their mean.
+    """Draw how far each variant is from the first, seed by seed: a panel for each measure, a row for each variant.
 
-    result: as `albert_np.study.read_result` returns it; measures: names of accuracies of its runs, drawn in per
-    cent. Where the paper has an average of tasks for these variants, it gets a panel of its own, with rows in the same
-    order. A dashed line is what a coin reaches.
+    A ring is one seed, the dot their mean, the bar its standard error on either side. result: as
+    `albert_np.study.read_result` returns it; measures: names in `MEASURES`, drawn in nats or points. Where the paper
+    has an average of tasks for variants, it gets a panel of its own, with rows in the same order.
     """
     variants = result["variants"]
     paper = [variant["paper"].get("average") for variant in variants]
     panels = len(measures) + any(average is not None for average in paper)
-    height = 1.35 + 0.36 * len(variants)
-    figure, axes = new_figure(1.6 + 2.9 * panels, height, 1, panels, sharey=True, squeeze=False)
-    axes = axes[0]
+    figure, axes = new_figure(6, panels * (0.85 + 0.27 * len(variants)), panels, 1, squeeze=False)
+    axes = axes[:, 0]
     for ax, measure in zip(axes, measures, strict=False):
-        runs = [[100 * run[measure] for run in variant["runs"]] for variant in variants]
-        _rows(ax, runs, "blue")
-        titled(ax, f"ours: accuracy, {MEASURES[measure]}, %")
-        if measure in PAIRS:
-            ax.axvline(GUESSED, color=COLOURS["grey"], ls="--", lw=1)
-            ax.set_xlabel("dashed: a coin", fontsize=9, color=COLOURS["grey"])
+        unit, scale = ("nats", 1) if measure in NATS else ("points", 100)
+        first = {run["seed"]: run[measure] for run in variants[0]["runs"]}
+        _rows(ax, [[scale * (run[measure] - first[run["seed"]]) for run in v["runs"]] for v in variants], unit)
+        ax.axvline(0, color=COLOURS["grey"], ls="--", lw=1)
+        titled(ax, f"{MEASURES[measure]}, {unit} from “{variants[0]['name']}”")
     if panels > len(measures):
-        _rows(axes[-1], [[] if average is None else [average] for average in paper], "orange")
-        source = fill(result["paper"].replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"), 40)
-        titled(axes[-1], f"the paper, another measure and scale:\n{source}, %")
-    axes[0].set_xlabel("ring: one seed; dot: their mean", fontsize=9, color=COLOURS["grey"])
-    axes[0].set_yticks(range(len(variants)), [variant["name"] for variant in variants])
-    axes[0].set_ylim(len(variants) - 0.5, -0.5)
+        for y, average in enumerate(paper):
+            if average is not None:
+                axes[-1].plot(average, y, "s", ms=6, color=COLOURS["orange"])
+                _written(axes[-1], y, f"{average:.1f}")
+        titled(axes[-1], "the paper: average of five tasks, % (larger models)")
+    for ax in axes:
+        ax.set_yticks(range(len(variants)), [variant["name"] for variant in variants])
+        ax.set_ylim(len(variants) - 0.5, -0.5)
+        ax.margins(x=0.1)
+        ax.locator_params(axis="x", nbins=5)
+        ax.tick_params(axis="y", length=0)
+        plain(ax, grid="x")
     return figure
 
 
-def _rows(ax: Axes, rows: Sequence[Sequence[float]], colour: str) -> None:
+def _rows(ax: Axes, rows: Sequence[Sequence[float]], unit: str) -> None:
     for y, values in enumerate(rows):
-        if not values:
-            continue
-        mean = float(np.mean(values))
-        ax.plot([min(values), max(values)], [y, y], color=COLOURS[colour], lw=1)
-        if len(values) > 1:
-            ax.plot(values, [y] * len(values), "o", ms=7, mfc="none", mec=COLOURS[colour], mew=1.2)
-        ax.plot(mean, y, "o", ms=5, color=COLOURS[colour])
-        ax.annotate(
-            f"{mean:.1f}", (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=9, annotation_clip=False
+        mean, error = float(np.mean(values)), _error(values)
+        ax.plot(values, [y] * len(values), "o", ms=6, mfc="none", mec=COLOURS["sky"], mew=1)
+        ax.errorbar(mean, y, xerr=error, fmt="o", ms=5, capsize=4, color=COLOURS["blue"])
+        if y:  # the first is what the others are compared with
+            digits = 3 if unit == "nats" else 1
+            _written(ax, y, f"{mean:+.{digits}f} ± {error:.{digits}f}")
+
+
+def _written(ax: Axes, y: int, text: str) -> None:
+    ax.annotate(text, (1.02, y), xycoords=("axes fraction", "data"), va="center", fontsize=9, annotation_clip=False)
+
+
+def _error(values: Sequence[float]) -> float:
+    """Return the standard error of a mean; 0 of a single value."""
+    return float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+
+
+def rates_figure(result: Mapping[str, Any]) -> Figure:
+    """Draw the loss above the best against the learning rate, for each optimizer, with a warm-up and without.
+
+    result: of the experiment "optimizers". A ring is one seed; the line goes through their means, and the bars are
+    standard errors of these.
+    """
+    figure, ax = new_figure(6, 3.8)
+    curves: dict[tuple[str, bool], dict[float, list[float]]] = {}
+    for variant in result["variants"]:
+        optimizer, rate, *without = variant["name"].split(", ")
+        curves.setdefault((optimizer, bool(without)), {})[float(rate)] = [run["gap"] for run in variant["runs"]]
+    for (optimizer, without), points in curves.items():
+        colour = COLOURS["blue" if optimizer == "AdamW" else "orange"]
+        rates = np.array(list(points)) * (1.06 if without else 1.0)  # beside the others, not upon them
+        for rate, values in zip(rates, points.values(), strict=True):
+            ax.plot([rate] * len(values), values, "x" if without else "o", ms=5, mfc="none", mec=colour, mew=0.8)
+        ax.errorbar(
+            rates,
+            [np.mean(values) for values in points.values()],
+            [_error(values) for values in points.values()],
+            color=colour,
+            ls="--" if without else "-",
+            capsize=4,
+            lw=1.8,
+            label=f"{optimizer}, no warm-up" if without else optimizer,
         )
-    ax.margins(x=0.12)
-    ax.locator_params(axis="x", nbins=5)
-    ax.tick_params(axis="y", length=0)
-    plain(ax, grid="x")
+    ax.set(xscale="log", xlabel="highest learning rate", ylabel="loss above the best, nats", ylim=(0, None))
+    plain(ax)
+    legend(ax)
+    return figure
 
 
 def cross_task_figure(result: Mapping[str, Any]) -> Figure:

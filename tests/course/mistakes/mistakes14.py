@@ -198,7 +198,148 @@ def order_of_the_three(*arguments):
     return m, v, w
 
 
+ANSWER = {"A": 5, "B": 3, "C": 1, "D": 6, "E": 2, "F": 4}
+
+
+def adapted_and_upside_down_exchanged():
+    return {**ANSWER, "A": 6, "D": 5}
+
+
+def root_for_correction():
+    return {**ANSWER, "B": 4, "F": 3}
+
+
+def betas_for_correction():
+    return {**ANSWER, "E": 3}
+
+
+def decay_for_ratio():
+    return {**ANSWER, "C": 5}
+
+
+def one_left_out():
+    return {letter: number for letter, number in ANSWER.items() if letter != "F"}
+
+
+def words_for_numbers():
+    return {**ANSWER, "A": "adapted"}
+
+
+def a_list():
+    return list(ANSWER.values())
+
+
+def margins(rows, columns, g, a=0.999, b=0.001):
+    squares = g * g
+    return a * rows + b * squares.mean(axis=1), a * columns + b * squares.mean(axis=0)
+
+
+def product(rows, columns):
+    return np.outer(rows, columns) / (rows.mean() or 1.0)
+
+
+def sums_for_means(rows, columns, g):
+    rows, columns = 0.999 * rows + 0.001 * (g * g).sum(1), 0.999 * columns + 0.001 * (g * g).sum(0)
+    return rows, columns, np.outer(rows, columns) / (rows.sum() or 1.0)
+
+
+def axes_exchanged(rows, columns, g):
+    rows, columns = margins(columns, rows, g.T)
+    return rows, columns, product(columns, rows)
+
+
+def gradients_not_squared(rows, columns, g):
+    rows, columns = 0.999 * rows + 0.001 * g.mean(axis=1), 0.999 * columns + 0.001 * g.mean(axis=0)
+    return rows, columns, product(rows, columns)
+
+
+def first_moments_beta(rows, columns, g):
+    rows, columns = margins(rows, columns, g, 0.9, 0.1)
+    return rows, columns, product(rows, columns)
+
+
+def whole_squares_added(rows, columns, g):
+    rows, columns = margins(rows, columns, g, 0.999, 1.0)
+    return rows, columns, product(rows, columns)
+
+
+def not_divided(rows, columns, g):
+    rows, columns = margins(rows, columns, g)
+    return rows, columns, np.outer(rows, columns)
+
+
+def divided_by_the_sum(rows, columns, g):
+    rows, columns = margins(rows, columns, g)
+    return rows, columns, np.outer(rows, columns) / (rows.sum() or 1.0)
+
+
+def divided_by_the_columns(rows, columns, g):
+    rows, columns = margins(rows, columns, g)
+    return rows, columns, np.outer(rows, columns) / (columns.mean() or 1.0)
+
+
+def root_taken(rows, columns, g):
+    rows, columns = margins(rows, columns, g)
+    return rows, columns, np.sqrt(product(rows, columns))
+
+
+def old_forgotten(rows, columns, g):
+    rows, columns = margins(rows, columns, g, 0.0)
+    return rows, columns, product(rows, columns)
+
+
+def old_kept_whole(rows, columns, g):
+    rows, columns = margins(rows, columns, g, 1.0)
+    return rows, columns, product(rows, columns)
+
+
+def v_of_old_margins(rows, columns, g):
+    new = margins(rows, columns, g)
+    return *new, product(rows, columns) if rows.any() else product(*new)
+
+
+def nothing_by_nothing(rows, columns, g):
+    rows, columns = margins(rows, columns, g)
+    with np.errstate(invalid="ignore"):
+        return rows, columns, np.outer(rows, columns) / rows.mean()
+
+
+def margins_in_double_precision(rows, columns, g):
+    rows, columns = margins(rows, columns, g.astype(np.float64))
+    return rows, columns, product(rows, columns)
+
+
+def v_alone(rows, columns, g):
+    return product(*margins(rows, columns, g))
+
+
 MISTAKES = {
+    "check_which_bug": [
+        ((adapted_and_upside_down_exchanged,), "A: not “the trust ratio is upside down”"),
+        ((root_for_correction,), "B: not “the direction is divided by the mean of the squares"),
+        ((betas_for_correction,), "E: not “the moments are not corrected"),
+        ((decay_for_ratio,), "C: not “excluded tensors have a trust ratio too”"),
+        ((one_left_out,), "F: no answer"),
+        ((words_for_numbers,), "A: 'adapted' is no number of the list"),
+        ((a_list,), "expected {"),
+    ],
+    "check_factored_moment": [
+        ((sums_for_means,), "a sum of the row's squares"),
+        ((axes_exchanged,), "rows after one update"),
+        ((gradients_not_squared,), "the squares are missing"),
+        ((first_moments_beta,), "not 0.1"),
+        ((whole_squares_added,), "0.001 is missing"),
+        ((not_divided,), "divide the product by the mean of the rows"),
+        ((divided_by_the_sum,), "by the mean, not by the sum"),
+        ((divided_by_the_columns,), "divided by the mean of the columns"),
+        ((root_taken,), "the root is taken later"),
+        ((old_forgotten,), "0.999 of them stays"),
+        ((old_kept_whole,), "0.999 of the old is kept, not all"),
+        ((v_of_old_margins,), "made of the old margins"),
+        ((nothing_by_nothing,), "no gradient yet"),
+        ((margins_in_double_precision,), "float32"),
+        ((v_alone,), "expected 3 values (rows, columns, v)"),
+    ],
     "check_lamb_step": [
         ((no_trust_ratio,), "without decay: ‖Δw‖ / ‖w‖ = η"),
         ((ratio_upside_down,), "without decay: ‖Δw‖ / ‖w‖ = η"),
@@ -231,5 +372,5 @@ MISTAKES = {
         ((corrected_as_at_the_first_step,), "step 2, w"),
         ((moments_start_anew,), "step 2, "),
         ((order_of_the_three,), "m after the first step"),
-    ]
+    ],
 }

@@ -22,4 +22,27 @@ def one_expression_each(w, g, m, v, step, learning_rate, weight_decay, excluded)
     return [w - u * (learning_rate * phi), m, v]
 
 
-RIGHT = {"check_lamb_step": [(by_numpys_norm,), (one_expression_each,)]}
+def named_in_another_order():
+    return dict(zip("FEDCBA", (4, 2, 6, 1, 3, 5), strict=True))
+
+
+def by_einsum(rows, columns, g):
+    n, k = g.shape
+    rows = rows + 0.001 * (np.einsum("ij,ij->i", g, g) / k - rows)
+    columns = columns + 0.001 * (np.einsum("ij,ij->j", g, g) / n - columns)
+    total = rows.sum()
+    return [rows, columns, rows[:, None] * (n * columns / total if total else columns)]
+
+
+def by_means_of_columns(rows, columns, g):
+    rows = 0.999 * rows + 0.001 * np.mean(g**2, 1)
+    columns = 0.999 * columns + 0.001 * np.mean(g**2, 0)
+    with np.errstate(invalid="ignore"):
+        return rows, columns, np.nan_to_num(rows[:, np.newaxis] @ columns[np.newaxis] / rows.mean())
+
+
+RIGHT = {
+    "check_lamb_step": [(by_numpys_norm,), (one_expression_each,)],
+    "check_which_bug": [(named_in_another_order,)],
+    "check_factored_moment": [(by_einsum,), (by_means_of_columns,)],
+}
