@@ -15,18 +15,18 @@ import numpy as np
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
 from albert_np.pretraining import (
-    PRETRAINING,
     PretrainingBatch,
     PretrainingRun,
     Progress,
     Recipe,
+    evaluate_kinds,
     prepare_run,
     python_prose,
     python_prose_source,
 )
 from albert_np.study.world import Exam, Moment, Word, World, watched, world_config
 from albert_np.tasks.fill_mask import Candidate, fill_mask
-from albert_np.training import Metrics, Record, evaluate
+from albert_np.training import Metrics, Record
 
 __all__ = [
     "CONFIG",
@@ -167,7 +167,8 @@ def summarize(run: PretrainingRun, model: AlbertForPreTraining) -> Summary:
         (text, fill_mask(untrained, run.tokenizer, text)[0], fill_mask(model, run.tokenizer, text)[0])
         for text in BLANKS
     ]
-    before, after = (evaluate(m, batches, PRETRAINING) for m in (untrained, model))
+    kinds = run.held_out_kinds(max_examples=None)
+    before, after = (evaluate_kinds(m, kinds) for m in (untrained, model))
     return Summary(baselines(run, batches), before, after, blanks)
 
 
