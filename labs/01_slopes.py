@@ -187,6 +187,8 @@ ax.set(xlabel="step h", ylabel="relative error")
 ax.legend(frameon=False)
 show(
     figure,
+    "L1.1",
+    "The error of three differences against their step.",
     "Three valleys of error against step: the one-sided difference's is the shallowest, that of fourth order the deepest and at the largest step.",
 )
 

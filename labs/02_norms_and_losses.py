@@ -206,6 +206,8 @@ matrix(left, layer_norm, "LayerNorm: ∂yᵢ/∂xⱼ", signed=True)
 matrix(right, own, f"your norm, α = {PERSONAL['alpha']}, p = {PERSONAL['p']}", signed=True)
 show(
     figure,
+    "L2.1",
+    "The Jacobians of LayerNorm and of your norm.",
     "Two 8 by 8 matrices with large positive numbers on the diagonal: LayerNorm's, whose rows and columns sum to 0, and that of your norm.",
 )
 for name, jacobian in (("LayerNorm", layer_norm), ("yours", own)):

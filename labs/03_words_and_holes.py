@@ -217,6 +217,8 @@ ax.set(xlim=(-0.2, len(text) + 0.2), ylim=(-0.6, 4.2))
 ax.axis("off")
 show(
     figure,
+    "L3.1",
+    "How likely each piece is to be part of a cut.",
     "The word rereading with an arc over each piece: re, read and ing have the thickest arcs, single letters the thinnest. Equal pieces have arcs of their mean thickness.",
 )
 

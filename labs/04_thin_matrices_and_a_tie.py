@@ -153,7 +153,12 @@ figure, ax = new_figure(7, 2.6)
 ax.plot(curve, color=COLOURS["blue"])
 ax.set(xlabel="update", ylabel="KL(teacher ‖ student)", yscale="log")
 plain(ax)
-show(figure, "The divergence from teacher to student falls over 400 updates, steeply at first.")
+show(
+    figure,
+    "L4.1",
+    "The student's divergence from the teacher over the updates.",
+    "The divergence from teacher to student falls over 400 updates, steeply at first.",
+)
 print(f"{sum(w.size for w in weights.values()):,} numbers, KL at the end {curve[-1]:.4f}, at the start {curve[0]:.4f}")
 
 # %% [markdown]
@@ -211,6 +216,8 @@ plain(ax)
 legend(ax)
 show(
     figure,
+    "L4.2",
+    "The gradient of a word's row by path and by the word's frequency.",
     "By word frequency: both paths grow with it; words that were not looked up have a gradient from the logits alone.",
 )
 

@@ -222,6 +222,8 @@ matrix(without, before[0, 0], "attention without bias")
 matrix(with_bias, attention(table)[0, 0], "attention with bias")
 show(
     figure,
+    "L5.1",
+    "A head's bias by distance, and its attention without and with it.",
     "Bars, of which the one at distance −1 stands out; a matrix of equal numbers; and one with its weight just left of the diagonal.",
 )
 

@@ -126,6 +126,8 @@ plain(ax)
 legend(ax)
 show(
     figure,
+    "L6.1",
+    "The gradient's norm by step, for three ways to place the norm.",
     "Gradient norm by step: near 1 at γ = 0.1; growing towards the input with pre-LN; falling, then rising with post-LN.",
 )
 
@@ -258,6 +260,8 @@ plain(ax)
 legend(ax)
 show(
     figure,
+    "L6.2",
+    "How deep the recomputation stands as backward goes on.",
     "A saw-tooth: up to layer 14, then ever shorter climbs from kept inputs, with a step back at the top of each.",
 )
 

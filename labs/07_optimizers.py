@@ -154,6 +154,8 @@ plain(left, right)
 legend(right)
 show(
     figure,
+    "L7.1",
+    "Five steps of Newton and Schulz: one value, and 64 together.",
     "Left: from 0.01 on, five steps bring any value between 0.68 and 1.14. Right: 64 values from 1 to 0.1 become values near 1.",
 )
 
@@ -283,6 +285,8 @@ plain(ax)
 legend(ax)
 show(
     figure,
+    "L7.2",
+    "Loss against updates for four optimizers, three seeds each.",
     "Loss against updates, three seeds each: Muon ends lowest, then Adam and Adafactor, Lion highest; seeds lie close together.",
 )
 

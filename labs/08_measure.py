@@ -108,6 +108,8 @@ axes.set_ylabel("half width / s")
 axes.legend()
 show(
     figure,
+    "L8.1",
+    "Half the width of an interval against the number of pairs, beside 1.96/√n.",
     "Half widths fall from 9 at two pairs to 2.5 at three and 0.5 at twenty; 1.96 over root n lies far below at the left.",
 )
 

@@ -1,10 +1,12 @@
 # %% [markdown]
 # # 02 · Trusting a gradient
 #
-# **50 minutes.** You need: notebook 01 (shapes), Taylor's formula. You will be able to
+# **90 minutes**, 15 of them for section 11, which may wait. You need: notebook 01 (shapes), Taylor's formula. You will be
+# able to
 #
 # * say how exact a finite difference can be, and choose its step,
 # * write a check that accepts right gradients and rejects wrong ones, and say why ones as upstream gradient cannot,
+# * check any number of entries with three forward passes, and find what is wrong with a check,
 # * read the report of `albert_np.gradcheck`.
 #
 # | symbol | shape | meaning |
@@ -19,8 +21,24 @@
 # | $v$ | as $x$ | a direction |
 # | $J$ | | the Jacobian, $\partial y_i/\partial x_j$ |
 #
-# A wrong gradient does not crash. The loss even falls, only less well. So nothing here is believed because it trains; it
-# is believed because two ways to compute it agree.
+# **A question from a real model.** Two programs train the same small ALBERT on the same batch, each from its own random
+# start. In one of them a backward has a bug: in every LayerNorm, a term is missing. Which one is it?
+
+# %%
+from albert_np.course import lesson02
+from albert_np.course.figures import two_losses_figure
+from albert_np.plots import show
+
+show(
+    two_losses_figure(lesson02.two_trainings()),
+    "2.1",
+    "Two programs learn one batch by heart. One of them has a bug in a backward.",
+    "The losses of programs A and B over 40 updates: both fall from 3.8 to 2.2, nearly on top of each other.",
+)
+
+# %% [markdown]
+# Write your guess down; section 9 has the answer. A wrong gradient does not crash, and the loss falls all the same. So
+# nothing in this course is believed because it trains. It is believed because two ways to compute it agree.
 
 # %% [markdown]
 # ## 1. A slope by differences
@@ -69,10 +87,11 @@ for h in (0.1, 0.01, 0.001):
 
 # %%
 from albert_np.course.figures import step_figure
-from albert_np.plots import show
 
 show(
     step_figure(),
+    "2.2",
+    "The error of a difference against its step: too large a step on the right, rounding on the left.",
     "Error against step for exp at 1, log-log: it falls, reaches a floor, and rises. float64 reaches 4e-11 with central "
     "differences at 9e-6; float32 only 3e-5 at 7e-3.",
 )
@@ -105,6 +124,8 @@ rng = np.random.default_rng(0)
 x, dy = rng.normal(size=6), rng.normal(size=6)
 show(
     upstream_figure(x, dy),
+    "2.3",
+    "One softmax, a right and a wrong backward, two upstream gradients.",
     "Gradients of a softmax. For an upstream gradient of ones they are all 0, as are those of a wrong backward; "
     "for a random one they are bars of both signs, and the wrong ones stay at 0.",
 )
@@ -124,8 +145,6 @@ show(
 # Below are the four entries of a right softmax gradient. Two are tiny; their differences are nothing but rounding.
 
 # %%
-from albert_np.course import lesson02
-
 sharp, dy = np.array([30.0, 28.0, 0.0, -10.0]), rng.normal(size=4)
 _, cache = softmax_forward(sharp)
 dx = softmax_backward(dy, cache)
@@ -157,8 +176,8 @@ print(f"of the array, (2.10): {abs(dx - differences).max() / abs(np.array(differ
 #
 # One number then speaks for every entry: a single wrong one moves it. It does not say *which* is wrong.
 #
-# The **dot-product test** is the same thought without the choice of $f$. Backward is multiplication with $J^\top$, and for any
-# $\bar y$ and $v$
+# The **dot-product test** is the same thought without the choice of $f$. Backward is multiplication with $J^\top$, a
+# *vector-Jacobian product*; $Jv$ is a *Jacobian-vector product*; and for any $\bar y$ and $v$
 #
 # $$\langle \bar y,\, Jv\rangle = \langle J^\top\bar y,\, v\rangle \tag{2.12}$$
 #
@@ -246,7 +265,103 @@ for name, (forward, backward, x) in {**lesson02.PAIRS, **lesson02.BUGS}.items():
     print(f"{name:<30}{gradient_error(forward, backward, x.copy()):8.0e}")
 
 # %% [markdown]
-# ## 7. The grown-up version
+# ### One direction for all entries  (difficulty 2 of 5, 10 minutes)
+#
+# Your function ran forward twice for each entry. Write `direction_error(forward, backward, x)` by (2.11): three runs, however many
+# entries $x$ has. Return how far both sides are apart, divided by one of them. Think before you draw $v$: which $v$ would let
+# a bug through? One of the four bugs above goes unseen with a $v$ that is as random as any.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Both sides of (2.11) are one number. The left needs forward at $x + hv$ and at $x - hv$, the right backward, once.
+# </details>
+# <details><summary>Hint 2: the choice</summary>
+#
+# $v = (1, …, 1)$ finds nothing in a softmax, where every gradient sums to 0. And $v = \bar y$ cannot see a transposed weight, for
+# $\langle \bar y W, \bar y\rangle = \langle \bar y W^\top, \bar y\rangle$. So: $v$ random, and drawn by itself.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# y, cache = forward(x)
+# dy, v = ..., ...                  # two draws, of which shapes?
+# claimed = ...                     # ⟨dx, v⟩
+# along = ...                       # a difference of Σ dy y, per unit of v
+# return abs(claimed - along) / ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def direction_error(forward, backward, x):
+    """As gradient_error, by one random direction (2.11) and at most six runs of forward; returns one number."""
+    raise NotImplementedError
+
+
+direction_report = lesson02.check_direction_error(direction_error)
+
+# %% [markdown]
+# Yours on a million entries of `gelu_new`, the form of GELU that ALBERT version 2 uses (notebook 03): with its own backward, and
+# with that of the *other* form, whose slope is never off by more than 0.001. A check of every entry would take two million runs.
+
+# %%
+from albert_np.ops import gelu_new_backward, gelu_new_forward
+
+along_one = direction_report.yours(lesson02.direction_error)
+million = rng.normal(size=(1000, 1000))
+print(f"its own backward: {along_one(gelu_new_forward, gelu_new_backward, million):.0e}")
+other = along_one(gelu_new_forward, lambda dy, cache: gelu_backward(dy, gelu_forward(cache.x)[1]), million)
+print(f"the other form's: {other:.0e}")
+
+# %% [markdown]
+# ## 7. Your turn: which check is this?  (difficulty 4 of 5, 12 minutes)
+#
+# Who checks the checks? Seven people wrote `gradient_error`, each with one mistake. Here is what theirs say of three right pairs and
+# of four wrong ones, below what a good one says.
+#
+# | column | forward and backward |
+# |---|---|
+# | x Wᵀ, x² | right |
+# | sharp softmax | right; some of its gradients are nearly 0 (section 4) |
+# | zeros | a softmax whose backward returns zeros: **wrong** |
+# | last entry | x², with the last entry of dx off by 1: **wrong** |
+# | tiny, × 2 | tanh(x) times $10^{-8}$, with twice its gradient: **wrong** |
+# | = for += | the residual of section 6: **wrong** |
+#
+# Name the cause of each, 1 to 7. No two causes give the same row.
+
+# %%
+print(lesson02.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# First those that call something right that is wrong: a small number in a wrong column. Then those that call something
+# wrong that is right.
+# </details>
+# <details><summary>Hint 2: the numbers</summary>
+#
+# Errors between $10^{-6}$ and $10^{-3}$ on right pairs are the two branches of the picture in section 2. Taylor's error is 0
+# for $xW^\top$, which has no second derivative; rounding spares nobody.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": 7, "C": ..., "D": ..., "E": ..., "F": ..., "G": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_check():
+    """Returns a dictionary from "A" to "G" to the number of the cause, 1 to 7."""
+    raise NotImplementedError
+
+
+lesson02.check_which_check(which_check)
+
+# %% [markdown]
+# ## 8. The grown-up version
 #
 # `albert_np.gradcheck` does the same with a few additions: several inputs at once, a sample of entries where there are many
 # (the largest is always in it), one direction (2.11) through everything, and a floor below which a gradient counts as zero.
@@ -266,7 +381,7 @@ from matplotlib.figure import Figure
 from albert_np.gradcheck import TOLERANCE
 from albert_np.plots import COLOURS
 
-figure = Figure(figsize=(8, 2.9), layout="constrained")
+figure = Figure(figsize=(6.0, 3.2), layout="constrained")
 ax = figure.subplots()
 for pairs, colour, shape in ((lesson02.PAIRS, "blue", "o"), (lesson02.BUGS, "vermillion", "X")):
     for name, (forward, backward, x) in pairs.items():
@@ -278,10 +393,15 @@ ax.text(1e-10, 1.5, "right", fontsize=10, color=COLOURS["blue"], va="center")
 ax.text(1e-2, 5.5, "with a bug", fontsize=10, color=COLOURS["vermillion"], va="center", ha="right")
 ax.set(xscale="log", xlim=(1e-13, 10), xlabel="relative error (2.10)")
 ax.spines[["top", "right"]].set_visible(False)
-show(figure, "Relative errors on a log scale: four right pairs between 1e-12 and 1e-10, four bugs between 0.1 and 2.")
+show(
+    figure,
+    "2.4",
+    "Relative errors of four right pairs and of four with a bug, and the limit between them.",
+    "Relative errors on a log scale: four right pairs between 1e-12 and 1e-10, four bugs between 0.1 and 2.",
+)
 
 # %% [markdown]
-# ## 8. Checks
+# ## 9. Checks
 #
 # Formula and package: (2.10) and (2.11) as they stand above, on random inputs, against the backward of the package's GELU.
 
@@ -323,7 +443,23 @@ print(f"{sum(report.ok for report in reports)} of {len(reports)} right")
 assert all(report.ok for report in reports)
 
 # %% [markdown]
-# ## 9. What breaks if…
+# And the question from the beginning. The same check, run inside program A and inside program B:
+
+# %%
+for name in "AB":
+    with lesson02.program(name):
+        reports = check_model(model, small_batch(model.config), samples=3)
+    error = reports[-1].max_rel
+    print(
+        f"program {name}: {sum(report.ok for report in reports)} of {len(reports)} right; the direction's error {error:.0e}"
+    )
+
+# %% [markdown]
+# The one that ended with the *lower* loss has the bug: its LayerNorms forget the way through the mean, (1.9). The starts
+# were chosen for it; from most starts the right one ends lower. From one curve nobody can tell.
+
+# %% [markdown]
+# ## 10. What breaks if…
 #
 # **…the check runs in float32?** With the usual step a right backward looks wrong, and the best step, which differs from op to
 # op, still leaves a million times the error. The package's check refuses float32 for that reason.
@@ -362,6 +498,70 @@ print("claimed   ", relu_backward(np.ones(3), relu_forward(near)[1]))
 print("difference", d)
 
 # %% [markdown]
+# ## 11. More: one order further, on paper and in code  (difficulty 3 of 5, 15 minutes)
+#
+# Call the central difference $D(h)$. With one more term than in (2.3),
+#
+# $$D(h) = f' + \tfrac{h^2}6 f''' + \tfrac{h^4}{120} f^{(5)} + \dots \tag{2.13}$$
+#
+# You may also compute $D(2h)$. **On paper:** which combination of both has no term in $h^2$? What is left of the term in
+# $h^4$? And what will the best step and the floor be like, beside those of section 2?
+#
+# <details><summary>The derivation</summary>
+#
+# $D(2h) = f' + 4\cdot\tfrac{h^2}6 f''' + 16\cdot\tfrac{h^4}{120} f^{(5)} + \dots$ The term in $h^2$ is four times as large, so it is
+# gone from $4D(h) - D(2h)$, and $f'$ is in there three times:
+#
+# $$\frac{4D(h) - D(2h)}3 = f' + \frac{4 - 16}{3\cdot120}\,h^4 f^{(5)} + \dots = f' - \frac{h^4}{30} f^{(5)} + \dots \tag{2.14}$$
+#
+# Rounding still goes as $\varepsilon/h$. Where $h^4/30 \approx \varepsilon/h$, the step is of the order of $\varepsilon^{1/5}$, which is
+# larger than before, and the floor of that of $\varepsilon^{4/5}$, which is lower.
+# </details>
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two measurements, one unknown error: eliminate it, as in a pair of linear equations.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (2.14). $D(2h)$ goes over a way of $4h$. Altogether that is four values of $f$.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# near = (f(x + h) - f(x - h)) / (2 * h)
+# far = ... / ...
+# return (... * near - far) / ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def fourth_order_slope(f, x, h):
+    """f: a number to a number; x and h numbers; returns the slope of f at x by (2.14), from four values of f."""
+    raise NotImplementedError
+
+
+slope_report = lesson02.check_fourth_order_slope(fourth_order_slope)
+
+# %% [markdown]
+# The errors for exp at 1, yours beside (2.3); each number is the median of 20 steps near the one that is named. Before you look:
+# how many digits does one order more buy in float64?
+
+# %%
+fourth = slope_report.yours(lesson02.fourth_order_slope)
+
+
+def central(f, x, h):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+print("step          (2.3)    (2.14)")
+for h in (1e-5, 1e-4, 1e-3, 1e-2):
+    near = h * np.linspace(0.9, 1.1, 20)
+    errors = [np.median([abs(slope(np.exp, 1.0, step) / np.e - 1) for step in near]) for slope in (central, fourth)]
+    print(f"{h:<10}{errors[0]:9.0e}{errors[1]:10.0e}")
+
+# %% [markdown]
 # ## Three questions
 #
 # 1. A check is done at $x = 0$ with all weights 0, and passes. Why is that worth little?
@@ -377,4 +577,17 @@ print("difference", d)
 #    practically no chance; a second $v$ settles it.
 # </details>
 #
-# Next: 03, the first two backwards that you derive yourself: the linear map and GELU.
+# ## In today's models
+#
+# `torch.autograd.gradcheck` is section 6, with every output in turn as the upstream gradient; its `fast_mode` goes along random
+# directions, (2.11) and (2.12). JAX's `check_grads` takes directions, both ways. To combine two steps as in (2.14) is Richardson's
+# extrapolation; the best step of section 2 is derived in books on numerical optimisation too, such as that of
+# [Nocedal and Wright](https://doi.org/10.1007/978-0-387-40065-5), ch. 8. How automatic differentiation differs from differences
+# and from symbols: [Baydin et al., 2018](https://arxiv.org/abs/1502.05767).
+#
+# Large models are trained with backwards that somebody wrote by hand: kernels that fuse attention, such as FlashAttention
+# ([Dao et al., 2022](https://arxiv.org/abs/2205.14135)), come with their own. They are tested much as here, against a plain version
+# in higher precision and with random upstream gradients. And losses that fall in spite of a bug are not a thing of small models:
+# notebook 04, section 9, has one that widely used training programs carried for years.
+#
+# Next: [03, Linear and GELU](03_linear_gelu.ipynb): the first two backwards that you derive yourself.

@@ -70,6 +70,8 @@ from albert_np.plots import show
 
 show(
     softmax_scale_figure([2.0, 1.0, 0.0, -1.0]),
+    "4.1",
+    "Softmax of the same four logits, times four factors.",
     "Bars of four probabilities in four panels: all 0.25 for logits times 0, and more and more in the first class as the factor "
     "grows; 0.95 for logits times 3.",
 )
@@ -102,6 +104,8 @@ print(16 * softmax_jacobian([0.0, math.log(3)]))
 logits = np.array([1.0, 0.0, 2.0, -1.0, 0.5, 1.5])
 show(
     softmax_jacobian_figure(logits),
+    "4.2",
+    "The Jacobian of softmax for six classes, beside the probabilities it is made of.",
     "Left: six probabilities in a column, the third the largest. Right: their 6 by 6 Jacobian, symmetric, positive on the diagonal "
     "and negative elsewhere, strongest where both probabilities are large.",
 )
@@ -235,6 +239,8 @@ logits[3] = [0, 0, 0, 0, 5]
 labels = np.array([2, -100, 0, 4, 1, -100])
 show(
     loss_gradient_figure(logits, labels),
+    "4.3",
+    "Probabilities and the gradient of the loss; the labels are framed.",
     "Two tables of six rows and five classes: probabilities, with the label of four rows framed, and their "
     "gradient, with the same frames; two rows are ignored.",
 )

@@ -1,11 +1,12 @@
 # %% [markdown]
 # # 05 · LayerNorm
 #
-# **60 minutes.** You need: notebook 02 (finite differences), 03 (linear). You will be able to
+# **75 minutes**, and 20 for one more exercise. You need: notebook 02 (finite differences), 03 (linear). You will be able to
 #
 # * say what LayerNorm takes away from a row and what it leaves,
 # * derive its gradient on paper and write it in two lines,
-# * see from a gradient that a mean is missing.
+# * tell from a gradient alone which of its terms is missing,
+# * do the same for RMSNorm, which stands in its place in newer models.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -21,6 +22,41 @@
 # more, in the MLM head. Every token is on its own: no other token and no other sentence enters.
 
 # %% [markdown]
+# ## A question first
+#
+# Here is a small ALBERT that was trained on the Python manual. A word enters it as the sum of a row from each of three
+# tables (notebook 07), and the rest of the model works on that sum. Somebody multiplies every number of the three tables by
+# 1,000. **What do you expect of the model's answer?** And what if 5 is added to every number instead? Decide, then run.
+
+# %%
+import numpy as np
+
+import albert_np as anp
+from albert_np.course import data_folder
+
+input_ids = np.array([[2, 40, 411, 52, 13, 97, 3]])
+
+
+def answer(change):
+    """The model's hidden states (1, T, H) after `change` was made to its three tables."""
+    model = anp.AlbertModel.from_pretrained(data_folder() / "small-albert", dtype="float64")
+    for table in ("word", "token_type", "position"):
+        weight = model.params[f"embeddings.{table}_embeddings.weight"]
+        weight[...] = change(weight)
+    return model(input_ids).last_hidden_state
+
+
+as_trained = answer(lambda weight: weight)
+print(f"its numbers lie between {as_trained.min():.1f} and {as_trained.max():.1f}")
+for name, change in {"times 1,000": lambda w: 1000 * w, "plus 5": lambda w: w + 5, "squared": np.square}.items():
+    print(f"{name:<12} the largest difference: {abs(answer(change) - as_trained).max():.1e}")
+
+# %% [markdown]
+# The first two change nothing that matters (the little that is left is the doing of $\varepsilon$, section 2). The model does read its
+# tables: squaring their numbers changes the answer. But the first thing that it does with a sum of rows makes it blind to a factor and to a shift. This notebook is about
+# that op, and about the question that follows: which gradient can then reach the tables?
+
+# %% [markdown]
 # ## 1. Forward
 #
 # $$\hat x_i = (x_i - \mu)\, r, \qquad r = \frac1{\sqrt{\sigma^2+\varepsilon}} \tag{5.1}$$
@@ -30,8 +66,6 @@
 # two numbers, only the sign of their difference survives. Predict $\hat x$ for $(10, 30)$ before you run the cell.
 
 # %%
-import numpy as np
-
 from albert_np.ops import layer_norm_backward, layer_norm_forward
 
 weight, bias = np.ones(2), np.zeros(2)
@@ -46,23 +80,57 @@ for x in ([1.0, 3.0], [10.0, 30.0], [5.0, 5.0]):
 # Now many rows. Each comes with a place and a width of its own and leaves with mean 0 and variance 1.
 
 # %%
-from matplotlib.figure import Figure
-
-from albert_np.plots import COLOURS, show
+from albert_np.course.figures import normalised_figure
+from albert_np.plots import show
 
 rng = np.random.default_rng(0)
 H = 64
 x = rng.normal([[-4], [0], [6]], [[0.5], [2], [1]], (3, H))  # (3, H)
 _, cache = layer_norm_forward(x, np.ones(H), np.zeros(H), 1e-12)
+show(
+    normalised_figure(x, cache.x_hat, ("around −4, width 0.5", "around 0, width 2", "around 6, width 1")),
+    "5.1",
+    "Three rows before LayerNorm and after it.",
+    "Histograms of three rows: apart and unequally wide before LayerNorm, on top of each other after it.",
+)
 
-figure = Figure(figsize=(8, 2.6), layout="constrained")
-before, after = figure.subplots(1, 2)
-for row, x_hat, colour in zip(x, cache.x_hat, ("blue", "orange", "green"), strict=True):
-    before.hist(row, bins=20, color=COLOURS[colour], alpha=0.6)
-    after.hist(x_hat, bins=np.linspace(-3, 3, 21), color=COLOURS[colour], alpha=0.6)
-before.set_title("three rows before: three places, three widths", fontsize=10)
-after.set_title("after: mean 0, variance 1", fontsize=10)
-show(figure, "Histograms of three rows: apart and unequally wide before LayerNorm, on top of each other after it.")
+# %% [markdown]
+# Two steps, then, each of which forgets one thing, and a third that is learned. Gradients go back through the same three:
+
+# %%
+from albert_np.course.figures import layer_norm_diagram
+
+show(
+    layer_norm_diagram(),
+    "5.2",
+    "LayerNorm step by step: data goes forward, gradients come back.",
+    "x goes through centre, scale and a learned factor and shift to y; the gradient comes back through the same steps.",
+)
+
+# %% [markdown]
+# What do the two steps do to a row as a point in space? With three numbers one can look. Taking the mean off drops the
+# point onto the plane at right angles to $(1, 1, 1)$. **Predict:** what do all the points that can come out have in common,
+# beside lying in this plane? What is $\sum_i \hat x_i^2$?
+
+# %%
+from albert_np.course.figures import sphere_figure
+
+rows = np.array([[5.0, 0, 1], [2, 3, -2], [0, 3, 0], [-1, 2, 1], [1, 1, 2], [3, 0, 4]])  # (6, 3)
+_, cache3 = layer_norm_forward(rows, np.ones(3), np.zeros(3), 1e-12)
+g = np.array(
+    [[0.2, 0.4, 1], [-1, 0.6, 0.5], [1, 0, 0.5], [0.3, -0.8, 0], [0.9, -0.7, 0.1], [0.4, -0.3, -1]]
+)  # upstream
+show(
+    sphere_figure(rows, cache3.x_hat, g, layer_norm_backward(g, cache3)[0] / cache3.rstd),
+    "5.3",
+    "Six rows of three numbers as points, before and after; and what of a gradient passes.",
+    "Above, six points in a plane move straight towards the origin or away from it, onto a circle. Below, an upstream "
+    "gradient at each point of the circle, and its part along the circle.",
+)
+
+# %% [markdown]
+# $\sum_i\hat x_i^2 = H$ (up to $\varepsilon$): with the mean gone, a row keeps its *direction* alone and lands on a sphere of
+# radius $\sqrt H$; for three numbers, in a plane, a circle. The lower picture is what section 2 derives.
 
 # %% [markdown]
 # ## 2. Backward
@@ -112,18 +180,58 @@ print("Σ dx     of each row:", dx.sum(axis=-1).round(14))
 print("Σ dx·x̂   of each row:", (dx * cache.x_hat).sum(axis=-1).round(12))
 
 # %% [markdown]
-# The picture of (5.6): the Jacobian $\partial\hat x_i/\partial x_j = r\,(\delta_{ij} - \tfrac18 - \tfrac18\hat x_i\hat x_j)$ of one row
+# That is the lower picture above: a step across the circle is a step that the forward pass would forget, so only what
+# lies along the circle is left.
+#
+# The same as numbers: the Jacobian $\partial\hat x_i/\partial x_j = r\,(\delta_{ij} - \tfrac18 - \tfrac18\hat x_i\hat x_j)$ of one row
 # of eight. With so few numbers it is far from $r$ times the identity: an $\hat x_i$ of 2 leaves 3/8 of $r$ on the diagonal.
 
 # %%
+from matplotlib.figure import Figure
+
 from albert_np.plots import matrix
 
 row = rng.normal(size=8)
 _, cache8 = layer_norm_forward(row, np.ones(8), np.zeros(8), 1e-12)
 jacobian = np.stack([layer_norm_backward(unit, cache8)[0] for unit in np.eye(8)])  # row i: gradient of x̂_i
-figure = Figure(figsize=(4.6, 4.2), layout="constrained")
-matrix(figure.subplots(), jacobian, "∂x̂ᵢ/∂xⱼ", signed=True)
-show(figure, "An 8 by 8 matrix: large positive numbers on the diagonal, small ones of both signs beside it.")
+figure = Figure(figsize=(5.6, 5.2), layout="constrained")
+ax = figure.subplots()
+matrix(ax, jacobian, "∂x̂ᵢ/∂xⱼ", signed=True)
+ax.tick_params(labelsize=9)
+ax.set(xlabel="j, of the input", ylabel="i, of the output")
+show(
+    figure,
+    "5.4",
+    "The Jacobian of LayerNorm for a row of eight numbers.",
+    "An 8 by 8 matrix: large positive numbers on the diagonal, small ones of both signs beside it.",
+)
+
+# %% [markdown]
+# ### On paper: what $\varepsilon$ leaves  (10 minutes)
+#
+# The second half of (5.7) holds for $\varepsilon\to0$ alone. What is $\sum_j \frac{\partial L}{\partial x_j}\hat x_j$ exactly? Multiply (5.6) by
+# $\hat x_j$, sum, and use what $\sum_j\hat x_j^2$ is when $\varepsilon$ is *not* left out. Does the sum grow or shrink with $r$? And is the
+# first half of (5.7) touched by $\varepsilon$?
+#
+# <details><summary>The derivation</summary>
+#
+# From (5.1), $\tfrac1H\sum_j\hat x_j^2 = \sigma^2 r^2 = \frac{\sigma^2}{\sigma^2+\varepsilon} = 1 - \varepsilon r^2$. And $\sum_j \hat x_j = 0$, so the middle term of
+# (5.6) falls out:
+#
+# $$\sum_j \frac{\partial L}{\partial x_j}\hat x_j = r\sum_j g_j\hat x_j\,\Big(1 - \tfrac1H\sum_k\hat x_k^2\Big) = \varepsilon\,r^3\sum_j g_j\hat x_j
+# \tag{5.8}$$
+#
+# With $\varepsilon = 10^{-12}$ and $r$ near 1 nobody sees it. It grows with $r^3$: for a row that is nearly constant,
+# $\sigma^2 \ll \varepsilon$, there is $r^2\varepsilon\approx1$, and $\hat x$ is no longer forgotten at all. The first half holds for every $\varepsilon$: the mean is
+# taken off before $\varepsilon$ comes in.
+# </details>
+
+# %%
+for eps in (1e-12, 0.1, 1e3):
+    _, kept = layer_norm_forward(x, weight, bias, eps)
+    left = (layer_norm_backward(dy, kept)[0] * kept.x_hat).sum(axis=-1)
+    predicted = eps * kept.rstd[:, 0] ** 3 * (dy * weight * kept.x_hat).sum(axis=-1)  # (5.8)
+    print(f"ε = {eps:<6g} Σ dx·x̂ = {left.round(10)}   (5.8): {predicted.round(10)}")
 
 # %% [markdown]
 # ## 3. Your turn: dx in two lines  (difficulty 3 of 5, 15 minutes)
@@ -184,7 +292,78 @@ formula = cache.rstd * (dx_hat - along_ones - along_x_hat)  # (5.6)
 assert np.allclose(formula, dx, rtol=1e-12, atol=1e-12)
 
 # %% [markdown]
-# ## 5. What breaks if…
+# ## 5. Your turn: which bug is this?  (difficulty 3 of 5, 20 minutes)
+#
+# Five people wrote (5.6). One of them is right. You cannot see their lines, only the $\partial L/\partial x$ that they return. First a tool:
+# by (5.7), a right one can be told without knowing the right numbers. Write a function that looks at $\partial L/\partial x$ and $\hat x$ and says
+# which of the two subtracted terms is missing: `"mean"`, `"projection"`, `"both"`, or `"nothing"`.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Without its middle term, (5.6) no longer sums to 0 over a row. Without its last, it is no longer orthogonal to $\hat x$. Look at
+# each row by itself, and let the worst row decide.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# Two sums over the last axis, each compared with the size of `dx`: rounding leaves about $10^{-16}$ of that in float64, $10^{-7}$ in
+# float32. Anything between there and 1 is a limit that will do.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# allowed = ... * abs(dx).max()
+# mean = abs(...).max() > allowed
+# projection = ...
+# if mean and projection:
+#     return "both"
+# ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def what_is_missing(dx, x_hat):
+    """dx, x_hat (…, H); returns "mean", "projection", "both" or "nothing"."""
+    raise NotImplementedError
+
+
+tool = lesson05.check_what_is_missing(what_is_missing)
+
+# %% [markdown]
+# Now the five, on the same rows. Your tool speaks first (until it has passed, the course's). Where it says "nothing", look at
+# the ratio of what they return to finite differences: one row of eight numbers, then another.
+#
+# **Which one is right, and what did the other four forget?** Write down five answers before you unfold.
+
+# %%
+what_is_missing = tool.yours(lesson05.course_what_is_missing)
+two_rows, weight8, dy8 = rng.normal(2, 3, (2, 8)), rng.normal(size=8), rng.normal(size=(2, 8))
+_, kept = layer_norm_forward(two_rows, weight8, np.zeros(8), 1e-12)
+right = np.zeros_like(two_rows)
+for place in np.ndindex(right.shape):  # notebook 02
+    step = np.zeros_like(two_rows)
+    step[place] = 1e-5
+    above, below = (layer_norm_forward(two_rows + d, weight8, np.zeros(8), 1e-12)[0] for d in (step, -step))
+    right[place] = (dy8 * (above - below)).sum() / 2e-5
+for letter, suspect in lesson05.suspects().items():
+    theirs = suspect(dy8, *kept)
+    print(f"{letter}: {what_is_missing(theirs, kept.x_hat)} is missing, says the tool")
+    for ratios in theirs / right:
+        print("     ratio to finite differences", *(f"{ratio:7.3f}" for ratio in ratios))
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# A lacks the projection, C the mean: the tool said it. B, D and E pass both sums, and only D is right. B is off by one
+# factor in each row, another one in each: the factor is $1/r$, so `rstd` was forgotten. E is off by no pattern at all, and
+# yet both sums vanish. So both terms were taken off as they should be, but of a $g$ that is itself wrong; and all that is in
+# $g$ beside $\bar y$ is `weight`. It was left out. (Had it been multiplied on afterwards, the sums would have shown it.)
+#
+# Two invariants that hold are two bugs excluded, not a proof. That takes the right numbers, as in section 4.
+# </details>
+
+# %% [markdown]
+# ## 6. What breaks if…
 #
 # **…the check uses ones as upstream gradient?** With $w = 1$ the sum of $\hat x$ is always 0, so $\partial L/\partial x = 0$: a
 # backward that returns zeros passes. That is why every check of this course draws the upstream gradient at random.
@@ -218,5 +397,83 @@ print(
 # 2. $y = w\hat x + b$: its derivative by $b$ is 1.
 # 3. $10^{-12}$ is below the smallest float16 and becomes 0, so $r = 1/0$. Statistics are kept in float32 at least.
 # </details>
+
+# %% [markdown]
+# ## 7. One more exercise: RMSNorm  (difficulty 3 of 5, 20 minutes)
 #
-# Next: 06, where the tokens come from.
+# Does it matter that the mean is taken off? Zhang and Sennrich (2019) left it out, the bias too, and nothing was lost:
+#
+# $$\hat x_i = x_i\, r, \qquad r = \frac1{\sqrt{\tfrac1H\sum_j x_j^2 + \varepsilon}}, \qquad y_i = w_i\hat x_i \tag{5.9}$$
+#
+# It lands on the same sphere, but not in the plane. First on paper: which of the two sums of (5.7) still vanishes? Derive
+# $\partial L/\partial x$ as in section 2, then write it, and the gradient of the weight.
+#
+# <details><summary>The derivation</summary>
+#
+# $dr = -\tfrac12 r^3\,\tfrac2H\sum_j x_j\,dx_j = -r^2\,\tfrac1H\sum_j\hat x_j\,dx_j$, as in (5.5), and $d\hat x_i = r\,dx_i + x_i\,dr =
+# r\,\big(dx_i - \hat x_i\,\tfrac1H\sum_j\hat x_j\,dx_j\big)$. With $g_i = \bar y_i w_i$, summed and collected:
+#
+# $$\frac{\partial L}{\partial x_j} = r\,\Big(g_j - \hat x_j\,\tfrac1H\sum_i g_i\hat x_i\Big), \qquad \frac{\partial L}{\partial w_i} = \sum\bar y_i\hat x_i
+# \tag{5.10}$$
+#
+# The width is still forgotten, so $\sum_j\frac{\partial L}{\partial x_j}\hat x_j = 0$. The mean is not: $\sum_j\frac{\partial L}{\partial x_j}$ may be anything.
+# </details>
+# <details><summary>Hint 1: the idea</summary>
+#
+# One direction is forgotten rather than two, so one term is taken off.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (5.10). The sum for the weight runs over all axes but the last.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# g = ...
+# dx = r * (g - ... * (...).mean(axis=-1, keepdims=True))
+# dweight = (...).sum(axis=(0, 1))
+# return dx, dweight
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def rms_norm_backward(dy, x_hat, r, weight):
+    """dy, x_hat (B, T, H), r (B, T, 1), weight (H,); returns dx (B, T, H) and dweight (H,)."""
+    raise NotImplementedError
+
+
+rms = lesson05.check_rms_norm_backward(rms_norm_backward)
+
+# %% [markdown]
+# What can it be used for at once? LayerNorm is RMSNorm of a row whose mean was taken off, plus a bias. Taking the mean off is
+# linear, and its own transpose; so LayerNorm's gradient is yours, with *its* mean taken off. Three ways to check it:
+
+# %%
+own_rms = rms.yours(lesson05.course_rms_norm_backward)
+
+
+def by_rms_norm(dy, cache):
+    """LayerNorm's three gradients, the first two from RMSNorm's."""
+    dcentred, dweight = own_rms(dy, cache.x_hat, cache.rstd, cache.weight)
+    return dcentred - dcentred.mean(axis=-1, keepdims=True), dweight, dy.sum(axis=(0, 1))
+
+
+verify_op("layer_norm", backward=by_rms_norm)
+
+# %% [markdown]
+# ## In today's models
+#
+# * LayerNorm is [Ba, Kiros and Hinton's (2016)](https://arxiv.org/abs/1607.06450). What (5.6) computes, upstream gradient
+#   times Jacobian without the Jacobian, is called a **vector-Jacobian product**, VJP.
+# * ALBERT normalises *after* each residual sum, as BERT and the first Transformer do: **post-LN**. Most large
+#   models since GPT-2 normalise what goes *into* a branch instead, **pre-LN**, and leave the sum itself alone; it trains
+#   without a long warm-up ([Xiong et al., 2020](https://arxiv.org/abs/2002.04745)). Notebook 10 puts both into one layer.
+# * T5, Llama, Mistral, Qwen and many others use **RMSNorm** ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)),
+#   the op of section 7. It saves one mean, and its quality is the same as far as has been measured.
+# * Some normalise queries and keys as well, so that scores cannot grow (**QK-norm**,
+#   [Henry et al., 2020](https://arxiv.org/abs/2010.04245)).
+# * On a GPU the op is bound by memory, not arithmetic: forward and backward are each fused into one kernel that reads a row
+#   once. The formula in it is (5.6).
+#
+# Next: [06, where the tokens come from](06_tokenizer.ipynb).

@@ -1,11 +1,12 @@
 # %% [markdown]
 # # 06 · SentencePiece and Unigram
 #
-# **50 minutes.** You need: Python, and that the logarithm turns products into sums. You will be able to
+# **75 minutes**, and 45 for the exercises of section 11. You need: Python, and that the logarithm turns products into sums. You will be able to
 #
 # * follow a sentence from raw text to the row `[CLS] A [SEP] B [SEP]` by hand,
-# * derive Viterbi's algorithm and write it in a dozen lines,
-# * say what a larger vocabulary buys, and what it costs.
+# * derive Viterbi's algorithm, write it in a dozen lines, and find the text on which a faulty one fails,
+# * say what a larger vocabulary buys, and what it costs,
+# * tell Unigram, WordPiece and BPE apart.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -13,11 +14,32 @@
 # | $v$, $s_v$ | | a piece and its score, $s_v = \log p_v$ |
 # | $V$ | | number of pieces |
 # | $\alpha_j$ | (n+1) | best score of the first $j$ characters |
+# | $b_j$ | (n+1) | where the last piece of that best cut begins |
 # | `input_ids` | (T) | numbers of the pieces: all that the model ever sees |
 # | `token_type_ids` | (T) | 0 for the first text, 1 for the second |
 # | `special_tokens_mask` | (T) | 1 for [CLS] and [SEP], 0 for text |
 #
 # Nothing in this notebook has a gradient. It decides what the rest of the course computes with.
+
+# %% [markdown]
+# ## A question first
+#
+# Two sentences of five words, and the tokenizer of a small ALBERT that was trained on the Python manual. A model reads
+# pieces, not words. **How many pieces do you expect for each sentence?** Decide, then run.
+
+# %%
+from albert_np.course import data_folder
+from albert_np.tokenization import AlbertTokenizer
+
+trained = AlbertTokenizer.from_pretrained(data_folder() / "small-albert")
+for text in ("The interpreter calls the function.", "The elephant admires the violin."):
+    pieces = trained.tokenize(text)
+    print(f"{len(pieces):2} pieces:", *pieces)
+
+# %% [markdown]
+# The same grammar, nearly as many letters, and one row is far longer: it takes far more of the model's room and says no more.
+# Who decided that *interpreter* is one piece and *elephant* is none? Why is it cut just *there*?
+# Nobody wrote a list. Both answers come out of one formula, in section 3.
 
 # %% [markdown]
 # ## 1. Clean the text
@@ -60,7 +82,7 @@ for raw in ["  Déjà   vu ", "``ALBERT''", "ﬁne-tuned", "10² m", "Straße", 
 # another, each without regard to the others. Cut a text into pieces $x_1 … x_k$; the cut's probability is a product, and
 # its logarithm a sum:
 #
-# $$P(x_1 … x_k) = \prod_{i} p_{x_i}, \qquad \log P = \sum_i s_{x_i} \tag{6.1}$$
+# $$p(x_1 … x_k) = \prod_{i} p_{x_i}, \qquad \log p(x_1 … x_k) = \sum_i s_{x_i} \tag{6.1}$$
 #
 # A text of $n$ characters has $n-1$ places where one may cut or not: $2^{n-1}$ ways. The tokenizer takes the likeliest,
 #
@@ -108,6 +130,8 @@ names = (f"the best path, {total(best):g}", f"longest piece first, {total(hasty)
 figure = lattice_figure(word, unigram.lattice(word), best, hasty, alpha, names)
 show(
     figure,
+    "6.1",
+    "The lattice of a word: every path from left to right is a cut.",
     "The word lampshade as ten places in a row with arcs for pieces. The best path, lamp and shade, is strong and blue, "
     "above; the hasty path, lamps, h, a, d, e, is red, below.",
 )
@@ -143,6 +167,29 @@ show(
 # "xyyyy" could be cut without the unknown, xy · y · y · y, for −48; x · yyyy has −23 and wins.
 #
 # **Ties** are broken by order: the first path found is kept.
+#
+# Now the question from the beginning. The same formula with the scores of the trained tokenizer; a short word can still be
+# cut in every way, to see which cuts come after the best.
+
+# %%
+from itertools import combinations, pairwise
+
+learned = Unigram.from_model(trained.model)
+for word in ("▁interpreter", "▁elephant"):
+    ways = [(0, *c, len(word)) for k in range(len(word)) for c in combinations(range(1, len(word)), k)]
+    cuts = [[word[i:j] for i, j in pairwise(places)] for places in ways]
+    known = {p: learned.entries[p][1] for cut in cuts for p in cut if p in learned.entries}  # piece → score
+    scored = sorted(((sum(map(known.get, cut)), cut) for cut in cuts if set(cut) <= known.keys()), reverse=True)
+    print(f"{len(cuts):,} ways to cut {word}, {len(scored)} of them into pieces of the vocabulary; the best three:")
+    for score, cut in scored[:3]:
+        print(f"   {score:7.2f}  {' · '.join(cut)}")
+assert [edge.piece for edge in learned.best_path(word)] == scored[0][1]
+
+# %% [markdown]
+# *interpreter* is a piece because it is frequent in the manual, and as one piece it scores higher than as any two, though it
+# *can* be cut in more ways than *elephant*. That word is rare there, and has to be put together from scraps. When a string
+# is worth a piece of its own is section 5. Where a word is cut has nothing to do with its syllables: it is the least
+# improbable of the cuts there are.
 
 # %% [markdown]
 # ## 4. Your turn: the best cut  (difficulty 3 of 5, 15 minutes)
@@ -184,7 +231,58 @@ def viterbi(text, scores):
     raise NotImplementedError
 
 
-lesson06.check_viterbi(viterbi)
+report = lesson06.check_viterbi(viterbi)
+
+# %% [markdown]
+# ### A text that breaks it  (difficulty 2 of 5, 10 minutes)
+#
+# Here is somebody else's answer. It finds *lamp · shade*, and everything else that its author tried. It has one wrong number.
+# Read it: which one, and why did the author think that it would do?
+
+# %%
+import inspect
+
+print(inspect.getsource(lesson06.almost_viterbi))
+for text in ("lampshade", "shadelampslamp", "lam?p"):
+    print(f"{text:<15}", *lesson06.almost_viterbi(text, scores))
+
+# %% [markdown]
+# A bug is understood when one can say *when* it shows. Return a text that this function cuts wrongly, by the scores of the
+# lamp (section 2). Then a shorter one: how short can it be?
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Compare its first line with that of hint 3 above. Then ask which texts make the two differ.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# A place whose best score $\alpha_j$ is not above the number that it starts with is never written to. Which $\alpha_j$ are that low?
+# A character that no piece has costs −15 (6.6).
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return "..." * ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def breaks_it():
+    """Returns a text of which `almost_viterbi` does not find the best cut."""
+    raise NotImplementedError
+
+
+lesson06.check_counterexample(breaks_it)
+
+# %% [markdown]
+# <details><summary>What it does there</summary>
+#
+# A place whose best score is −100 or less stays as it was: score −100, last piece from place 0. If it is the last place, the
+# whole text comes back as one "piece" that is none; and later places build on a score that no path has. With words nobody
+# notices. A sentence of real text, 100 characters at −7 a piece, gets there. Numbers that stand for "nothing yet" must be
+# worse than anything that can come: minus infinity is.
+# </details>
 
 # %% [markdown]
 # ## 5. Learn a vocabulary
@@ -195,7 +293,8 @@ lesson06.check_viterbi(viterbi)
 # $$\mathcal L = \sum_{\text{sentences}} \log \sum_{x \,=\, \text{a cut of the sentence}} \;\prod_i p_{x_i} \tag{6.7}$$
 #
 # and it starts from far too many pieces: all frequent strings. Then two steps take turns. Given the $p$, count how often
-# each piece is used, every cut weighted by its probability, and set the new $p$ to these counts, divided by their sum. And
+# each piece is used, every cut weighted by its probability, and set the new $p$ to these counts, divided by their sum: a
+# step of **expectation-maximisation** (EM), which section 11 lets you write. And
 # throw away the pieces that $\mathcal L$ would miss least, until $V$ are left. Single characters stay, so that any word
 # can be spelt. (Kudo, 2018. The library does this; `train_vocabulary` gives it ALBERT's settings.)
 #
@@ -229,7 +328,12 @@ from albert_np.course.figures import segmentations_figure
 sentence = "The interpreter remembers the names of unreachable objects."
 cuts = {V: tokenizers[V].tokenize(sentence) for V in (100, 500, 2000)}
 figure = segmentations_figure({f"V = {V:,}: {len(pieces)} pieces": pieces for V, pieces in cuts.items()})
-show(figure, "One sentence cut with 100, 500 and 2,000 pieces: from single letters to nearly whole words.")
+show(
+    figure,
+    "6.2",
+    "One sentence, cut with three vocabularies.",
+    "One sentence cut with 100, 500 and 2,000 pieces: from single letters to nearly whole words.",
+)
 
 # %% [markdown]
 # Small vocabularies spell, large ones read words. Endings such as *-s* and *-able* come out by themselves; nobody told the
@@ -239,25 +343,13 @@ show(figure, "One sentence cut with 100, 500 and 2,000 pieces: from single lette
 # cost? A row of the embedding table for every piece. **Predict:** do ten times as many pieces make rows ten times shorter?
 
 # %%
-from matplotlib.figure import Figure
-
-from albert_np.plots import COLOURS
+from albert_np.course.figures import sizes_figure
 
 lengths = [sum(map(len, tokenizers[V].encode_lines(sentences))) / len(sentences) for V in SIZES]
-figure = Figure(figsize=(8.4, 2.9), layout="constrained")
-left, right = figure.subplots(1, 2)
-left.plot(SIZES, lengths, "o-", color=COLOURS["blue"])
-left.set(title="pieces per sentence", xlabel="pieces in the vocabulary, V", ylim=(0, None))
-E, H = 128, 768
-right.plot(SIZES, [V * H / 1e6 for V in SIZES], "o-", color=COLOURS["vermillion"], label=f"V × H, H = {H}")
-right.plot(SIZES, [(V * E + E * H) / 1e6 for V in SIZES], "o-", color=COLOURS["green"], label=f"V × E + E × H, E = {E}")
-right.set(title="numbers in the embedding, millions", xlabel="pieces in the vocabulary, V", ylim=(0, None))
-right.legend(frameon=False)
-for ax in (left, right):
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.grid(alpha=0.25)
 show(
-    figure,
+    sizes_figure(SIZES, lengths, H=768, E=128),
+    "6.3",
+    "What a larger vocabulary gains, and what it costs.",
     "Two curves over the size V of the vocabulary: pieces per sentence, and the numbers of the embedding table.",
 )
 
@@ -283,7 +375,6 @@ print(f"{len(complete):,} of {len(sentences):,} sentences have no unknown charac
 # %% [markdown]
 # A few of the sentences that taught the vocabulary have an unknown character themselves: signs too rare to be worth a
 # piece. ALBERT's setting covers 99.995 % of all characters, not 100 %.
-
 #
 # **One rule more.** Where years are common, a digit and the comma behind it can become one piece. ALBERT takes such
 # pieces apart again: a piece that ends in a digit and a comma is cut once more without the comma. Before you run the
@@ -324,6 +415,8 @@ row = tokenizer("The name is bound.", "A value is assigned.", return_special_tok
 tokens = tokenizer.convert_ids_to_tokens(row["input_ids"])
 show(
     pair_figure(tokens, row["token_type_ids"], row["special_tokens_mask"]),
+    "6.4",
+    "A pair as the model reads it: marks, two texts, two types.",
     "A row of tokens: [CLS], the first text and [SEP] blue, of type 0; the second text and its [SEP] orange, of type 1.",
 )
 print("input_ids:", row["input_ids"])
@@ -357,7 +450,7 @@ def build_pair(a, b, cls, sep):
     raise NotImplementedError
 
 
-lesson06.check_build_pair(build_pair)
+pair_report = lesson06.check_build_pair(build_pair)
 
 # %% [markdown]
 # ## 9. Checks
@@ -399,6 +492,28 @@ for text in map(normalizer, sentences[:300] + noise):
     assert ids == library.encode(text), text
     checked += len(ids)
 print(f"{checked:,} ids, all equal")
+
+# %% [markdown]
+# Third: your own two functions (until they have passed, the package's), on real sentences. Your pieces must score as much as
+# the library's, and your rows must be the tokenizer's own.
+
+# %%
+own_viterbi = report.yours(lesson06.package_viterbi)
+own_pair = pair_report.yours(lesson06.package_build_pair)
+piece_scores = {piece: score for piece, (_, score) in ours.entries.items()}
+same = 0
+for text in map(tokenizer.model.normalize, map(normalizer, sentences[:40])):
+    mine, best = own_viterbi(text, piece_scores), ours.best_path(text)
+    assert abs(sum(piece_scores.get(p, ours.unk_score) for p in mine) - total(best)) < 1e-3, text
+    same += mine == [edge.piece for edge in best]
+print(f"40 sentences cut as well as the library does, {same} of them into the very same pieces")
+
+for a, b in pairwise(sentences[:40]):
+    row = tokenizer(a, b, return_special_tokens_mask=True)
+    parts = (tokenizer.encode(text, add_special_tokens=False) for text in (a, b))
+    mine = own_pair(*parts, tokenizer.cls_token_id, tokenizer.sep_token_id)
+    assert [list(part) for part in mine] == [row[name] for name in lesson06.LISTS]
+print("39 rows, [CLS] A [SEP] B [SEP], all as the tokenizer's")
 
 # %% [markdown]
 # ## 10. What breaks if…
@@ -444,5 +559,189 @@ temporary.cleanup()
 #    likelihood would miss them least.
 # 3. 600 + 3 marks = 603, so 91 must go. Who forgets the marks cuts off the last [SEP].
 # </details>
+
+# %% [markdown]
+# ## 11. More exercises
 #
-# Next: 07, how an id becomes a vector, and why ALBERT takes two steps to it.
+# ### Byte-pair encoding, by hand and in code  (difficulty 3 of 5, 25 minutes)
+#
+# GPT's tokenizers learn the other way round: from letters upwards, without probabilities. Cut all words into letters. Find
+# the pair of neighbouring pieces that occurs most often; make it one piece wherever it stands; repeat. The list of these
+# **merges**, in order, *is* the tokenizer: a new word is cut into letters, and the merges are made in it, one after another.
+#
+# On paper first. Five words: lamp occurs 5 times, lamps 2, shade 3, shades 2, lampshade 1. Which are the first
+# three merges (of equally frequent pairs, the first one met, reading in this order)? How is *lampshade* cut after eight?
+# And will *ps* ever become a piece?
+#
+# <details><summary>Answers</summary>
+#
+# *la*, *am* and *mp* all occur 5 + 2 + 1 = 8 times; *la* is met first. Now *am* is gone where *la* stands, and la · m occurs 8 times,
+# as does m · p: *lam*, then *lamp*. Next sh · a and so on, 6 times each: *sh*, *sha*, *shad*, *shade*. That is seven. The eighth is
+# lamp · s or shade · s, 2 each (in *lampshade* the s has gone into *shade*); *lamps* is met first. So: lamp · shade. *ps*
+# never: its p was taken by *lamp*, long before *p · s* was the most frequent of all. A greedy choice is not taken back.
+# </details>
+#
+# Now write it. `words` maps words to how often they occur. Return at most `count` pairs (left, right), fewer if no pair is left.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Keep a list of pieces for each word. Each round: count pairs over all words, choose one, and make the list of each word anew.
+# </details>
+# <details><summary>Hint 2: the details</summary>
+#
+# A word that occurs n times adds n to each of its pairs. Python's dictionaries keep their order, and `max` returns the first
+# of several. Go through a word from the left, and step over both pieces of a pair that was merged.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# cut, merges = {word: list(word) for word in words}, []
+# for _ in range(count):
+#     pairs = Counter()
+#     ...                        # for every word and every two neighbours
+#     if not pairs:
+#         break
+#     merges.append(max(pairs, key=...))
+#     ...                        # make the pair one in every list of pieces
+# return merges
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def bpe_merges(words, count):
+    """words: text → how often; returns the first `count` merges, pairs of pieces."""
+    raise NotImplementedError
+
+
+bpe_report = lesson06.check_bpe_merges(bpe_merges)
+
+# %% [markdown]
+# Yours (until it has passed, the course's) on the manual. **Predict** the first merge before you look: what do more English words
+# begin with, or end in, than anything else?
+
+# %%
+from collections import Counter
+
+own_merges = bpe_report.yours(lesson06.course_bpe_merges)
+words = dict(Counter("▁" + word for sentence in sentences for word in normalizer(sentence).split()).most_common(1000))
+merges = own_merges(words, 250)
+print("the first merges:", *("".join(pair) for pair in merges[:16]))
+
+
+def bpe_cut(word):
+    pieces = list(word)
+    for pair in merges:
+        pieces = lesson06.merged(pieces, pair)
+    return pieces
+
+
+for word in ("▁interpreters", "▁remembers", "▁unreachable", "▁elephant"):
+    unigram_cut = [edge.piece for edge in Unigram.from_model(tokenizers[500].model).best_path(word)]
+    print(f"{word:<14} BPE {' · '.join(bpe_cut(word)):<32} Unigram {' · '.join(unigram_cut)}")
+
+# %% [markdown]
+# Both have a few hundred pieces. BPE has no scores to compare cuts with; Unigram can say how likely a cut is, and can draw
+# another one for a change, which makes a model that is trained on it more robust (Kudo's "subword regularization").
+#
+# ### A step of EM  (difficulty 4 of 5, 20 minutes)
+#
+# Section 5 said: count how often each piece is used, every cut weighted by its probability. Let $u_v(x)$ be how often the cut
+# $x$ uses piece $v$. Then
+#
+# $$c_v = \sum_{\text{words}} n_{\text{word}} \sum_x p(x\mid\text{word})\,u_v(x), \qquad p(x\mid\text{word}) = \frac{\prod_i p_{x_i}}{\sum_{x'}\prod_i p_{x'_i}},
+# \qquad p_v^{\text{new}} = \frac{c_v}{\sum_{v'} c_{v'}} \tag{6.10}$$
+#
+# On paper: the word *ab*, once, and $p_a = p_b = \tfrac14$, $p_{ab} = \tfrac12$. What are the three new probabilities?
+#
+# <details><summary>Answer</summary>
+#
+# The cut a · b has $\tfrac1{16}$, ab has $\tfrac8{16}$. Divided by their sum: $\tfrac19$ and $\tfrac89$. So $c_a = c_b = \tfrac19$, $c_{ab} = \tfrac89$, together
+# $\tfrac{10}9$, and the new probabilities are $\tfrac1{10}, \tfrac1{10}, \tfrac8{10}$.
+# </details>
+#
+# Write it for words that the pieces can spell. Words are short enough to go through all their cuts. Whoever wants the real
+# thing replaces the max of (6.4) by a sum, and goes once from the left and once from the right (hint 2).
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# For each word: all cuts, the probability of each, divided by their sum. Each piece of a cut gets that share, times n.
+# </details>
+# <details><summary>Hint 2: the formula without all cuts</summary>
+#
+# $A_0 = 1$, $A_j = \sum_i A_i\,p_{c_i…c_{j-1}}$ sums over all cuts of the first $j$ characters, and $B_i = \sum_j p_{c_i…c_{j-1}} B_j$, $B_n = 1$, over all of
+# what is behind $i$. The piece from $i$ to $j$ is used with probability $A_i\,p\,B_j / A_n$. (In logarithms each sum is a
+# *log-sum-exp*; for sentences one needs it, for words not.)
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# used = Counter()
+# for word, times in words.items():
+#     ...                        # every cut of the word into pieces of `scores`, with its probability
+#     for probability, pieces in cuts:
+#         for piece in pieces:
+#             used[piece] += ...
+# total = ...
+# return {piece: ... for piece, count in used.items()}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def em_step(words, scores):
+    """words: text → how often; scores: piece → log p. Returns piece → new log p; pieces without a use may be left out."""
+    raise NotImplementedError
+
+
+em_report = lesson06.check_em_step(em_step)
+
+# %% [markdown]
+# It learns. Start from all strings of up to five letters that are frequent in 150 words of the manual, with their
+# frequencies, and take ten steps. Nothing says that each step makes the text more likely, and yet each does: that is the
+# theorem about EM.
+
+# %%
+from math import log
+
+own_step = em_report.yours(lesson06.course_em_step)
+few = {word.strip("▁"): n for word, n in words.items() if word.strip("▁").isalpha() and len(word) <= 10}
+few = dict(list(few.items())[:150])
+strings = Counter()
+for text, n in few.items():
+    for i, j in combinations(range(len(text) + 1), 2):
+        if j - i <= 5:
+            strings[text[i:j]] += n
+found = {piece: n for piece, n in strings.items() if n >= 20 or len(piece) == 1}
+learned_scores = {piece: log(n / sum(found.values())) for piece, n in found.items()}
+letters = sum(n * len(text) for text, n in few.items())
+for step in range(11):
+    if step % 2 == 0:
+        alive = sum(score > log(1e-6) for score in learned_scores.values())
+        each = lesson06.log_likelihood(few, learned_scores) / letters
+        print(
+            f"step {step:2}: {each:.4f} nats a letter; {alive} of {len(found)} pieces are likelier than one in a million"
+        )
+    before, learned_scores = lesson06.log_likelihood(few, learned_scores), own_step(few, learned_scores)
+    assert lesson06.log_likelihood(few, learned_scores) >= before - 1e-9
+longer = [piece for piece in sorted(learned_scores, key=learned_scores.get, reverse=True) if 2 <= len(piece) <= 4]
+print("the likeliest pieces of two to four letters:", *longer[:16])
+
+# %% [markdown]
+# No piece was thrown out by hand. Strings that are only ever parts of better ones starve: their expected count goes to 0.
+#
+# ## In today's models
+#
+# * **Unigram** is [Kudo's (2018)](https://arxiv.org/abs/1804.10959), the library
+#   [SentencePiece](https://arxiv.org/abs/1808.06226). ALBERT, XLNet and T5 use it. BERT's **WordPiece** cuts by the longest piece
+#   first, as in section 10.
+# * GPT, Llama and Qwen use **byte-pair encoding**, BPE ([Sennrich, Haddow and Birch, 2016](https://arxiv.org/abs/1508.07909)), mostly
+#   on bytes rather than letters: 256 bytes spell everything, so there is no `<unk>`. Nothing is lower-cased or taken apart.
+# * ALBERT has 30,000 pieces. Llama 3 has 128,000, Gemma 256,000: with a wide model and many languages the table is cheap beside
+#   the rest, and shorter rows pay more.
+# * (6.4) with max and its sum in section 11 are one algorithm over two kinds of arithmetic. With max it is **Viterbi's**, with sum
+#   the **forward-backward** algorithm; speech recognition and part-of-speech tagging ran on both for decades.
+# * That few words make up most of a text, and most words are rare, is **Zipf's law**. It is why a vocabulary of pieces works, and
+#   notebook 07 meets it again.
+#
+# Next: [07, how an id becomes a vector](07_embeddings.ipynb), and why ALBERT takes two steps to it.

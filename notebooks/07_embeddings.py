@@ -49,6 +49,8 @@ from albert_np.plots import show
 
 show(
     table_sizes_figure(configs),
+    "7.1",
+    "Parameters of the embedding as one table and as two factors, for the released sizes.",
     "Left: for each released size a bar for one table and one for the two factors. Right: for xxlarge the same two "
     "over the embedding size E.",
 )
@@ -128,6 +130,8 @@ ids5 = np.array([4, 1, 4, 0, 2])
 dy5 = rng.normal(size=(5, 3)).round(1)
 show(
     scatter_figure(ids5, dy5, rows=6),
+    "7.2",
+    "The gradient of a lookup as a product with the transposed one-hot matrix.",
     "Three matrices: the transposed one-hot matrix, times dy, equals dweight. Row 4 of dweight is the sum of rows 0 and 2 "
     "of dy; rows 3 and 5 are zero.",
 )
@@ -331,6 +335,8 @@ cosine = (full * lost).sum() / np.linalg.norm(full) / np.linalg.norm(lost)
 print(f"cosine of what is left with the gradient: {cosine:.2f}")
 show(
     lost_rows_figure(np.bincount(ids, minlength=30_000), full, lost),
+    "7.3",
+    "How long a row's gradient is, by how often its id occurs: with every occurrence added, and with the tempting line.",
     "Length of a gradient row against how often its id occurs, both axes logarithmic: with every occurrence added it "
     "grows as a straight line, with the tempting line it stays level. Both agree only for ids that occur once.",
 )
@@ -369,6 +375,8 @@ widths = run_experiment("embedding", seeds=2) if RERUN else read_result("embeddi
 print(result_table(widths, ("mlm_accuracy", "sop_accuracy")))
 show(
     ablation_figure(widths, ("mlm_accuracy", "sop_accuracy")),
+    "7.4",
+    "The embedding size in our trial, and in the paper.",
     "Three panels over the embedding size E: MLM accuracy and SOP accuracy of ours, and the averages in the paper, "
     "each with shared layers and without.",
 )

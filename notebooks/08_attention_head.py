@@ -1,11 +1,18 @@
 # %% [markdown]
 # # 08 · One attention head
 #
-# **60 minutes.** You need: notebook 03 (matrix products and their gradients), 04 (softmax). You will be able to
+# **95 minutes**, and 30 for the exercise at the end. You need: notebook 03 (matrix products and their gradients), 04
+# (softmax). You will be able to
 #
 # * compute what one head does, for two tokens on paper and for any number in three lines,
 # * say why scores are divided by $\sqrt D$, and show it,
-# * derive the gradients of query, key and value, and say which tokens they come from.
+# * derive the gradients of query, key and value, and say which tokens they come from,
+# * tell from its symptoms which line of a wrong backward is wrong.
+#
+# **A question.** BERT-base has 144 attention heads, and nobody told any of them what to look for. Yet in one of them (layer 5,
+# head 4) a mention such as "it" or "she" looks at what it stands for in [65 of 100
+# cases](https://arxiv.org/abs/1906.04341). All that such a head has is three matrices of weights. How can "it" find "cat" with
+# that, and where does the gradient come from that teaches it to?
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -17,7 +24,20 @@
 # | T, D | | tokens; width of the head, `head_size` |
 #
 # So far every token was on its own. Attention is the only place in ALBERT where tokens exchange anything. This notebook takes
-# one sentence and one head; many heads, batches and padding are the next one's.
+# one sentence and one head; many heads, batches and padding are the next one's. The figure is the whole of it: a number
+# in blue is the equation of the way there, one in vermillion that of the way back.
+
+# %%
+from albert_np.course.figures import head_figure
+from albert_np.plots import show
+
+show(
+    head_figure(),
+    "8.1",
+    "One head: data goes forward, gradients come back.",
+    "From x three linear maps lead to query, key and value. Query and key meet in the T by T scores, softmax makes weights "
+    "of them, and weights and values meet in the context. Beside each arrow runs one for the gradient, the other way.",
+)
 
 # %% [markdown]
 # ## 1. Forward: three lines
@@ -49,11 +69,12 @@ print("context\n", context)
 # A query of 0 asks for nothing in particular. It gets the plain mean, 6.
 #
 # Now a sentence, with vectors made up for it. Each of the four numbers stands for something: a noun, a verb, a reason, a
-# state. A key says what the token *is*, a query what it *looks for*.
+# state. A key says what the token *is*, a query what it *looks for*. "it" looks for a noun, and asks louder than the others: 3
+# rather than 2. Which word will get most of its attention, and about how much? Two keys have a noun in them, with 3 and 1, and
+# D is 4.
 
 # %%
 from albert_np.course.figures import weights_figure
-from albert_np.plots import show
 
 #            looks for (query)        is (key)         noun, verb, reason, state
 made_up = {
@@ -69,12 +90,15 @@ query, key = (np.array(rows) for rows in zip(*made_up.values(), strict=True))  #
 _, cache = attention_forward(query, key, key, mask=None)
 show(
     weights_figure(list(made_up), query @ key.T / np.sqrt(4), cache.softmax.probs),
+    "8.2",
+    "Scores and weights of a made-up head; a row is a word that looks, a column a word it looks at.",
     "Two 7 by 7 matrices for the words the cat slept because it was tired. Scores: a few positive entries. Weights: 'it' "
     "puts 0.90 on 'cat', 'because' shares itself between 'slept' and 'tired', 'cat' looks at 'slept'.",
 )
 
 # %% [markdown]
-# Read the row of "it": it finds "cat". The matrix is not symmetric, as looking for and being found are two different things:
+# Read the row of "it": its score for "cat" is $3\cdot 3/2 = 4.5$, three more than for itself, so "cat" gets $e^3 = 20$ times as
+# much, 0.90 in all. This is the first half of the answer: "it" finds "cat" because the two vectors point the same way. The matrix is not symmetric, as looking for and being found are two different things:
 # that is why there are queries *and* keys. In ALBERT nobody makes the vectors up. Each is a linear map of the hidden state, and
 # the maps are learned. Here they are in a small model with random weights, as its caches hold them:
 
@@ -118,21 +142,23 @@ print("weights of head 0\n", head.softmax.probs[0, 0].round(3))
 # of 3,000: one token gets nearly all the weight, by accident, before anything is learned.
 #
 # A number for it is the entropy of a row, $-\sum_j P_{ij}\ln P_{ij}$: $\ln T$ if all weights are alike, 0 if one has
-# everything. Predict for the left picture: at the scale $1/\sqrt D$, does the entropy still depend on D?
+# everything. Predict for the upper picture: at the scale $1/\sqrt D$, does the entropy still depend on D?
 
 # %%
 from albert_np.course.figures import scale_figure
 
 show(
     scale_figure(),
-    "Left: the entropy of 64 weights over the scale, a curve for each of three D, with a dot at 1/√D. Right: the "
+    "8.3",
+    "Why scores are divided by √D: the entropy of the weights, and the slope of softmax.",
+    "Above: the entropy of 64 weights over the scale, a curve for each of three D, with a dot at 1/√D. Below: the "
     "slope of softmax over D, with scores divided by √D and not.",
 )
 
 # %% [markdown]
-# The dots lie at one height: $1/\sqrt D$ makes heads of any width start alike. The right picture says why a sharp start
+# The dots lie at one height: $1/\sqrt D$ makes heads of any width start alike. The lower picture says why a sharp start
 # is bad. The slope of a weight by its own score is $p(1-p)$ (notebook 04). Where one weight is near 1 and the others
-# near 0, every such slope is near 0, and hardly any gradient comes through to *that* query's scores. Section 7 counts over
+# near 0, every such slope is near 0, and hardly any gradient comes through to *that* query's scores. Section 8 counts over
 # many queries.
 
 # %% [markdown]
@@ -167,7 +193,7 @@ def my_attention_forward(query, key, value):
     raise NotImplementedError
 
 
-lesson08.check_attention_forward(my_attention_forward)
+forward_report = lesson08.check_attention_forward(my_attention_forward)
 
 # %% [markdown]
 # ## 4. Backward: the same steps, in reverse
@@ -220,11 +246,12 @@ print("0.75 ln 3 =", 0.75 * np.log(3))
 # The bias of the key's linear map is such an $a$. Its gradient is always 0.
 
 # %%
+own_forward = forward_report.yours(lesson08.package_attention_forward)
 rng = np.random.default_rng(8)
 query, key, value = rng.normal(size=(3, 5, 4))  # T = 5, D = 4
-context, cache = attention_forward(query, key, value, mask=None)
+context, probs = own_forward(query, key, value)
 dcontext = rng.normal(size=context.shape)
-dkey = attention_backward(dcontext, cache)[1]
+dkey = lesson08.package_attention_backward(dcontext, query, key, value, probs)[1]
 print("Σ dkey over the keys:", abs(dkey.sum(axis=0).round(14)))
 
 # %% [markdown]
@@ -286,7 +313,6 @@ report = lesson08.check_attention_backward(my_attention_backward)
 # %%
 from albert_np.course.figures import backward_figure
 
-probs = cache.softmax.probs
 dvalue = probs.T @ dcontext  # (8.5)
 dprobs = dcontext @ value.T  # (8.6)
 dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))  # (8.7)
@@ -294,17 +320,20 @@ dquery = dscores @ key / np.sqrt(4)  # (8.9)
 dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
 show(
     backward_figure(probs, dprobs, dscores),
-    "Three 5 by 5 matrices: the weights, their gradient, and the scores' gradient, whose rows each sum to 0. Where a weight "
-    "is small, the scores' gradient is small, however large the weight's gradient.",
+    "8.4",
+    "Weights, their gradient, the product of the two, and the scores' gradient.",
+    "Four 5 by 5 matrices: the weights, their gradient, the product of the two, and the scores' gradient, whose rows each sum to "
+    "0. Where a weight is small, the scores' gradient is small, however large the weight's gradient.",
 )
 
 # %% [markdown]
-# The cell above is the whole backward pass, and the package computes the same.
+# The cell above is the whole backward pass, and yours (until it has passed, the package's) computes the same.
 
 # %%
-for formula, package in zip((dquery, dkey, dvalue), attention_backward(dcontext, cache), strict=True):
-    assert np.allclose(formula, package, rtol=1e-12, atol=1e-12)
-print("formula and package agree")
+own_backward = report.yours(lesson08.package_attention_backward)
+for formula, own in zip((dquery, dkey, dvalue), own_backward(dcontext, query, key, value, probs), strict=True):
+    assert np.allclose(formula, own, rtol=1e-12, atol=1e-12)
+print("formula and function agree")
 
 # %% [markdown]
 # To walk from the scores to the context and back with a trained model's numbers: `albert-np explore --toy --at attention_forward`.
@@ -313,16 +342,78 @@ print("formula and package agree")
 # ## 6. Checks
 #
 # The package's pair works on (B, N, T, D), a batch of heads at once, with a mask. Each head is one of yours: below, your
-# backward (until it has passed, the package's) does them one after the other.
+# backward does them one after the other.
 
 # %%
 from albert_np.course import verify_op
 
-own_backward = report.yours(lesson08.package_attention_backward)
 verify_op("attention", backward=lesson08.of_each_head(own_backward))
 
 # %% [markdown]
-# ## 7. What breaks if…
+# ## 7. Which bug is this?  (difficulty 3 of 5, 15 minutes)
+#
+# Six suspects, A to F, say that they are the backward of a head. Five have one wrong line each, one is innocent. You do not
+# see their code. You see what they do to five tokens, the last of which nobody may look at:
+#
+# * the relative error of each gradient,
+# * the smallest and the largest number in dkey divided by the right dkey (keys 0 to 3),
+# * $\sum_j \bar K_j$, of which (8.11) says something,
+# * the length of dkey for the masked key, of which (8.12) says something,
+# * whether 3 queries with 5 keys run at all.
+
+# %%
+mask = np.array([0.0, 0.0, 0.0, 0.0, np.finfo(np.float64).min])
+_, masked = attention_forward(query, key, value, mask)
+right = attention_backward(dcontext, masked)
+print("          error of               dkey / right               masked")
+print("    dquery    dkey  dvalue    from       to    |Σ dkey|    |dkey|   3 × 5")
+for letter, suspect in lesson08.SUSPECTS.items():
+    got = suspect(dcontext, query, key, value, masked.softmax.probs)
+    errors = [abs(a - b).max() / abs(b).max() for a, b in zip(got, right, strict=True)]
+    ratio = got[1][:4] / right[1][:4]
+    try:
+        suspect(dcontext[:3], query[:3], key, value, masked.softmax.probs[:3])
+        runs = "runs"
+    except ValueError:
+        runs = "fails"
+    numbers = "".join(f"{error:8.2f}" for error in errors) + f"{ratio.min():9.2f}{ratio.max():9.2f}"
+    lengths = f"{np.linalg.norm(got[1].sum(axis=0)):11.2f}{np.linalg.norm(got[1][4]):10.2f}"
+    print(f"{letter}  {numbers}{lengths}{runs:>8}")
+
+# %% [markdown]
+# Return a dictionary from letter to bug, each one of
+#
+# `"right"`, `"no scale on dkey"`, `"mean not taken off"`, `"dscores not transposed"`, `"probs not transposed"`,
+# `"mask forgotten"` (it computes the weights again, without the mask).
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# A bug shows in what is computed after it. Which gradients does a wrong dscores reach, and which does it leave alone?
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# dvalue needs $P$ alone (8.5). dquery and dkey both need $\bar S$ (8.9, 8.10). $\sum_j\bar K_j = 0$ needs rows of $\bar S$ that
+# sum to 0 (8.8), and nothing else.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": "...", "B": "...", "C": "...", "D": "...", "E": "...", "F": "..."}
+# ```
+# Begin with the suspects of which one gradient alone is wrong.
+# </details>
+
+
+# %% tags=["exercise"]
+def verdicts():
+    """Returns a dictionary from "A" to "F" to the name of a bug, or "right"."""
+    raise NotImplementedError
+
+
+lesson08.check_suspects(verdicts)
+
+# %% [markdown]
+# ## 8. What breaks if…
 #
 # **…the mask comes after the softmax?** Setting the unwanted weights to 0 afterwards looks equivalent. It is not: the
 # rest no longer sums to 1, and the masked key still sits in the denominator of every row, so it gets a gradient.
@@ -377,6 +468,181 @@ for name, factor in (("divided by √D", 1.0), ("not divided", np.sqrt(D))):
 # two keys get nearly all that there is.
 
 # %% [markdown]
+# ## 9. Your turn: a bias for each distance  (difficulty 3 of 5, 25 minutes)
+#
+# A head so far cannot tell "the word before" from any other: nothing in (8.1) to (8.3) knows where a token stands. T5 gives each
+# head one learned number for each *distance* $k = j - i$ and adds it to the scores:
+#
+# $$S_{ij} = \tfrac1{\sqrt D}\,Q_i\cdot K_j + r_{j-i}, \qquad k = -(T-1), …, T-1 \tag{8.13}$$
+#
+# **On paper first.** $r_k$ is used once in each place $(i, j)$ with $j - i = k$. What is $\bar r_k$, given $\bar S$? And what is
+# $\sum_k \bar r_k$, without any computation?
+#
+# <details><summary>The derivation</summary>
+#
+# $\partial S_{ij}/\partial r_k$ is 1 where $j-i=k$ and 0 elsewhere. The chain rule sums over all uses (notebook 01, eq. 1.3):
+#
+# $$\bar r_k = \sum_{i,j} \bar S_{ij}\,\frac{\partial S_{ij}}{\partial r_k} = \sum_{i,j\,:\,j-i=k} \bar S_{ij} \tag{8.14}$$
+#
+# the sum along one diagonal. The scale has no part in it: it stands on the product, and the bias is added after. All
+# diagonals together are the whole matrix, whose rows sum to 0 by (8.8), so $\sum_k\bar r_k = 0$: one number added to all
+# biases changes nothing.
+# </details>
+#
+# Now write it. The first number of the result belongs to $k = -(T-1)$, the last one to $k = T-1$.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# First $\bar S$, as in section 5 but not scaled. Then add each of its numbers to the place of its distance. Places repeat:
+# what does `dbias[places] += dscores` do there? (Notebook 07 is about it.)
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# Number $(i, j)$ belongs to place $j - i + T - 1$. `np.add.at(dbias, places, dscores)` adds at repeated places;
+# `np.trace(dscores, offset=k)` sums one diagonal.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# dscores = ...
+# dbias = np.zeros(2 * T - 1)
+# places = np.arange(T) - ... + T - 1  # (T, T)
+# np.add.at(...)
+# return dbias
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def bias_gradient(dcontext, value, probs):
+    """dcontext, value (T, D), probs (T, T); returns dbias (2T - 1,), from distance -(T-1) to T-1."""
+    raise NotImplementedError
+
+
+bias_report = lesson08.check_bias_gradient(bias_gradient)
+
+# %% [markdown]
+# **What does it teach?** Queries and keys are all 0 now, so that the bias alone decides. Each token is asked to gather the
+# value of the token at its left; the loss is the squared difference, and your gradient goes down it. Predict the 15
+# biases: which will be the largest, and will all others be alike?
+
+# %%
+from albert_np.course.figures import bias_figure
+
+own_bias_gradient = bias_report.yours(lesson08.package_bias_gradient)
+T, D, biases = 8, 8, np.zeros(15)
+nothing = np.zeros((T, D))
+for _ in range(200):
+    value = rng.normal(size=(T, D))
+    context, probs = lesson08.biased_attention(nothing, nothing, value, biases)
+    dcontext = 2 * (context - np.roll(value, 1, axis=0)) / T  # row i of what is wanted: the value of token i - 1
+    dcontext[0] = 0  # nobody stands at the left of the first token, and nothing is asked of it
+    biases -= 0.2 * own_bias_gradient(dcontext, value, probs)
+show(
+    bias_figure(biases, probs),
+    "8.5",
+    "A bias for each distance, learned, and the weights that it makes.",
+    "Left: 15 bars, one of which, for one distance, stands far above all others. Right: 8 by 8 weights, of which one diagonal has "
+    "nearly all.",
+)
+
+# %% [markdown]
+# The bias of distance −1 has grown, and all others have paid for it, as the sum stays 0. They are not alike: a distance $k$ stands
+# in $T - |k|$ places, so near ones have been pushed down more often than far ones. (The first token was asked nothing, and
+# looks everywhere.)
+#
+# A head that looks one to the left, and nobody told it how: the gradient of what it should *bring* has taught it where to
+# *look*. That is the second half of the answer to our question. A head of BERT gets its $\bar C$ from the words that were
+# guessed wrongly, and (8.7) raises the score of whatever would have helped.
+
+# %% [markdown]
+# ## 10. In today's models
+#
+# * **Names.** What this notebook does is *scaled dot-product attention* ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)).
+#   (8.5) to (8.10) are *vector-Jacobian products*: a vector comes in, its product with a Jacobian goes out, and the Jacobian, here
+#   of $T^2$ by $TD$ numbers, is never built.
+# * **FlashAttention** ([Dao et al., 2022](https://arxiv.org/abs/2205.14135)) computes the same numbers without ever holding the
+#   T × T weights. It takes keys block by block, as in the exercise below, keeps one *log-sum-exp* a row, and computes the
+#   weights again in the backward. Most large models are trained so.
+# * **Positions.** ALBERT adds a learned embedding to the input, once. [T5](https://arxiv.org/abs/1910.10683) learns a bias for each
+#   distance (far distances share one), [ALiBi](https://arxiv.org/abs/2108.12409) takes a fixed one that falls with the distance,
+#   and [rotary embeddings](https://arxiv.org/abs/2104.09864), today the most common, turn query and key by an angle that grows with
+#   the position, so that $Q_i\cdot K_j$ depends on $j - i$.
+# * **The scale.** T5 leaves $1/\sqrt D$ out of the scores and starts with smaller query weights instead. Very large models have seen
+#   scores grow in training until every row was sure of one key, and so [normalise query and key](https://arxiv.org/abs/2302.05442)
+#   before the product.
+# * **A head with nothing to say** has to put its weights somewhere, as they sum to 1. Trained models put them on the first token or a
+#   separator: [attention sinks](https://arxiv.org/abs/2309.17453).
+
+# %% [markdown]
+# ## More exercises
+#
+# ### One block of keys after the other  (difficulty 4 of 5, 30 minutes, optional)
+#
+# A text of 100,000 tokens has $10^{10}$ weights a head. They need not all be there at once. Let the keys come in blocks, and keep three things only: the
+# largest score so far $m$, the sum $l$ of $e^{s - m}$, and the weighted values $a$. A block with scores $s_j$ and values $V_j$
+# may bring a larger score, $m' = \max(m, \max_j s_j)$. What was gathered was measured against $m$, and has to be measured
+# against $m'$:
+#
+# $$l' = e^{m-m'}\,l + \sum_j e^{s_j-m'}, \qquad a' = e^{m-m'}\,a + \sum_j e^{s_j-m'}\,V_j \tag{8.15}$$
+#
+# and after the last block
+#
+# $$C = a/l, \qquad \mathrm{lse} = \ln \sum_j e^{s_j} = m + \ln l \tag{8.16}$$
+#
+# Before the first block $m = -\infty$: what is $e^{m-m'}$ then, and is $l$ right after one block?
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# One loop over the blocks, three variables. Do not collect the blocks: each is gone when the next one comes.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $s = Kq/\sqrt D$, then (8.15), and (8.16) after the loop. $e^{-\infty} = 0$, and `np.exp(-np.inf)` knows it.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# m, l, a = -np.inf, 0.0, 0.0
+# for key, value in blocks:
+#     scores = ...
+#     new = max(m, ...)
+#     weights = np.exp(...)
+#     shrink = ...
+#     m, l, a = new, ..., ...
+# return ..., ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def key_by_key(query, blocks):
+    """query (D,), blocks yields pairs of key (S, D) and value (S, D); returns context (D,) and the log-sum-exp, a number."""
+    raise NotImplementedError
+
+
+stream_report = lesson08.check_key_by_key(key_by_key)
+
+# %% [markdown]
+# Your function on 200,000 keys, made as they are asked for; and the weights of any key can still be had afterwards, from the
+# log-sum-exp alone, $P_j = e^{s_j - \mathrm{lse}}$. FlashAttention's backward starts from there.
+
+# %%
+own_key_by_key = stream_report.yours(lesson08.package_key_by_key)
+
+
+def made_up_blocks(blocks=200, size=1000, width=16):
+    stream = np.random.default_rng(9)
+    for _ in range(blocks):
+        yield stream.normal(size=(size, width)), stream.normal(size=(size, width))
+
+
+query = np.full(16, 0.5)
+context, lse = own_key_by_key(query, made_up_blocks())
+total = sum(np.exp(key @ query / 4 - lse).sum() for key, _ in made_up_blocks())
+print(f"200,000 weights, never all there at once; from the log-sum-exp they sum to {total:.12f}")
+
+# %% [markdown]
 # ## Three questions
 #
 # 1. All keys are equal. What are the weights, and what is dquery?
@@ -394,4 +660,4 @@ for name, factor in (("divided by √D", 1.0), ("not divided", np.sqrt(D))):
 #    block by block can have it before it starts.
 # </details>
 #
-# Next: 09, many heads side by side, and padding.
+# Next: [09, many heads and masks](09_heads_masks.ipynb): many heads side by side, and padding.

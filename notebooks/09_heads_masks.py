@@ -1,11 +1,17 @@
 # %% [markdown]
 # # 09 · Many heads and masks
 #
-# **65 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
+# **110 minutes.** You need: notebook 03 (linear), 04 (softmax), 08 (one attention head). You will be able to
 #
 # * split a row into heads and merge them again, and say why each is the backward of the other,
 # * compute query, key and value in one product, and find their three gradients in one array,
-# * hide padding with a mask, and prove that nothing is learned from it.
+# * hide padding or the future with a mask, show that nothing is learned from it, and write a test that catches a mask that leaks,
+# * let several heads share keys and values, and give them their gradient.
+#
+# **A question.** While a model writes, it keeps the keys and values of all that it has read, in every layer. [Llama
+# 3](https://arxiv.org/abs/2407.21783) with 70 billion weights has 80 layers of 64 heads of 128 numbers: with 16 bits a number, how much is that for
+# a text of 8,192 tokens? Its makers kept all 64 heads, and let them share 8 sets of keys and values. What does that
+# save, and what is the gradient of a key that eight heads have used? Section 10 answers; first, what a head is.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -20,7 +26,19 @@
 #
 # One head gives each token *one* way to look at the others. A sentence has many relations at once: who does it, what is
 # meant by "it", which word stands before. So ALBERT lets N heads look, each in its own D of the H numbers, and lays what
-# they bring back side by side.
+# they bring back side by side. All of it in one figure, for a batch:
+
+# %%
+from albert_np.course.figures import block_figure
+from albert_np.plots import show
+
+show(
+    block_figure(),
+    "9.1",
+    "A block of heads with a mask: data goes forward, gradients come back.",
+    "x goes through one linear map, is split into heads, and each head makes scores, adds the mask, makes weights and a context. "
+    "The heads are merged, and a last linear map gives y. Gradients take every way back; the mask gets none.",
+)
 
 # %% [markdown]
 # ## 1. Split and merge
@@ -39,7 +57,6 @@
 import numpy as np
 
 from albert_np.course.figures import split_figure
-from albert_np.plots import show
 
 x = np.arange(18).reshape(1, 3, 6)  # (B, T, H) = (1, 3, 6)
 heads = x.reshape(1, 3, 2, 3).transpose(0, 2, 1, 3)  # (B, N, T, D) = (1, 2, 3, 3)
@@ -47,6 +64,8 @@ print("head 1:")
 print(heads[0, 1])
 show(
     split_figure(x[0], 2),
+    "9.2",
+    "Splitting: columns that lie side by side become heads.",
     "A matrix of three rows and six columns; its left half becomes head 0, its right half head 1.",
 )
 
@@ -154,16 +173,18 @@ attention_mask = np.array([[1, 1, 1, 1, 1, 1, 1, 0]])
 mask = lesson09.package_mask(attention_mask, np.float64)  # (9.3); you will write it in section 5
 _, masked = attention_forward(query, key, value, mask)
 both = np.stack([without_mask.softmax.probs[0], masked.softmax.probs[0]])
-titles = ["head 0: one to the left", "head 1: the same word", "head 2: [CLS]", "head 3: everybody"]
+titles = ["head 0:\none to the left", "head 1:\nthe same word", "head 2:\n[CLS]", "head 3:\neverybody"]
 show(
     heads_figure(both, tokens, titles, ["no mask", "with mask"]),
+    "9.3",
+    "Four heads, without the mask and with it.",
     "Attention of four heads without and with a mask: a diagonal shifted left; the diagonal and the two the; the first "
-    "column; an even grey. With the mask the column of the padding is zero in all heads.",
+    "column; an even grey. With the mask the column of the padding is empty, exactly zero, in all heads.",
 )
 
 # %% [markdown]
 # Read a row from left to right: what one token looks at. The first token of head 0 finds no neighbour and looks at
-# everybody evenly. A small 0 marks what is exactly zero: with the mask, the whole last column, in every head. The last
+# everybody evenly. Empty is what is exactly zero: with the mask, the whole last column, in every head. The last
 # *row* is not: the padding still asks and gets an answer. Nobody reads it, because no other token may look there.
 
 # %% [markdown]
@@ -202,6 +223,8 @@ _, dkey, dvalue = attention_backward(dcontext, cache)
 lengths = [np.linalg.norm(gradient[0], axis=-1) for gradient in (dkey, dvalue)]  # (N, T)
 show(
     key_gradients_figure(lengths, ["length of dK", "length of dV"], tokens),
+    "9.4",
+    "How long the gradients of keys and values are, by head and key.",
     "Two tables of numbers, heads by keys: all positive, but zero in the column of the padding.",
 )
 assert not dkey[:, :, -1].any()
@@ -288,7 +311,21 @@ def causal_mask(attention_mask, dtype):
     raise NotImplementedError
 
 
-lesson09.check_causal_mask(causal_mask)
+causal_report = lesson09.check_causal_mask(causal_mask)
+
+# %% [markdown]
+# What does it do to head 3, which asks for nothing and shares itself out evenly? Predict the rows of its weights for five
+# tokens, before you run the cell.
+
+# %%
+own_causal_mask = causal_report.yours(lesson09.package_causal_mask)
+nothing = np.zeros((1, 1, 5, D))
+_, causal = attention_forward(nothing, nothing, nothing, own_causal_mask(np.ones((1, 5), dtype=int), np.float64))
+print(causal.softmax.probs[0, 0].round(3))
+
+# %% [markdown]
+# Each token takes the mean of what has been written so far. The first one can only look at itself. Column 0 gets
+# most of all attention, for no other reason than that it is always there.
 
 # %% [markdown]
 # ## 6. Three in one product
@@ -427,29 +464,66 @@ for n, (Q, K, V, P) in enumerate(made):
 print("formula and package agree, forward and backward")
 
 # %% [markdown]
-# ## 8. What breaks if…
+# ## 8. Your turn: does padding leak?  (difficulty 3 of 5, 20 minutes)
+#
+# A mask that leaks raises no error: shapes are right, the loss falls, and a sentence gets another answer in another
+# batch. So one needs a detector. Write `leaks(attend, x, attention_mask)`, which finds out *from outside* whether padding has
+# any influence on real tokens. You do not see how `attend(x, attention_mask)`, (B, T, H) → (B, T, H), works; you may call it as
+# often as you like, with whatever you like.
+#
+# The check gives you two that are right and seven that leak, each in its own way: think first of how a mask can be wrong.
+# What will you change, what must stay as it is, and where will you look?
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Change what stands in the padding and nothing else. No real token may notice.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# For a right mask (9.4) holds *exactly*: what is compared is equal to the last bit. What padding itself gets is nobody's
+# business: compare `y[attention_mask == 1]`.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# real = attention_mask == 1  # (B, T)
+# changed = np.where(real[..., None], ..., ...)
+# before, after = attend(...), attend(...)
+# return bool((before[...] != after[...]).any())
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def leaks(attend, x, attention_mask):
+    """attend(x, attention_mask) gives (B, T, H); returns True if padding changes what real tokens get, else False."""
+    raise NotImplementedError
+
+
+leaks_report = lesson09.check_leaks(leaks)
+
+# %% [markdown]
+# ## 9. What breaks if…
 #
 # **…the transpose is forgotten?** `x.reshape(B, N, T, D)` has the right shape, and no error comes. But a row of a "head"
-# is then a piece of any token, and the mask hides the wrong pieces. The proof: put something else into the padding. No
-# real token may notice.
-
+# is then a piece of any token, and the mask hides the wrong pieces. Predict what your detector says of the block with your own
+# split, and of the one without the transpose.
 
 # %%
-def attend(split, x):
-    stacked = x @ p["query_key_value.weight"].T  # (B, T, 3H)
-    Q, K, V = (split(part) for part in np.split(stacked, 3, axis=-1))
-    return attention_forward(Q, K, V, mask)[0].transpose(0, 2, 1, 3).reshape(B, T, H)
+leaks = leaks_report.yours(lesson09.package_leaks)
 
 
-changed = x.copy()
-changed[1, 3:] += 1  # both padded places of sentence 1
-ways = {
-    "reshape and transpose": lambda a: a.reshape(B, T, N, D).transpose(0, 2, 1, 3),
-    "reshape alone": lambda a: a.reshape(B, N, T, D),
-}
-for name, split in ways.items():
-    difference = abs(attend(split, changed) - attend(split, x))[1, :3].max(axis=-1)
-    print(f"{name:<22} change at the three real tokens: {difference.round(3)}")
+def block(split):
+    def attend(x, attention_mask):
+        stacked = x @ p["query_key_value.weight"].T  # (B, T, 3H)
+        Q, K, V = (split(part, N) for part in np.split(stacked, 3, axis=-1))
+        return merge_heads(attention_forward(Q, K, V, additive_mask(attention_mask, x.dtype))[0])
+
+    return attend
+
+
+print("your split   leaks:", leaks(block(split_heads), x, attention_mask))
+print("reshape alone leaks:", leaks(block(lambda a, N: a.reshape(B, N, T, D)), x, attention_mask))
 
 # %% [markdown]
 # **…the mask is $-\infty$?** It hides a padded key as well. But a row without any token then computes
@@ -464,6 +538,122 @@ with np.errstate(over="ignore", invalid="ignore"):
     lowest = np.finfo(np.float16).min
     scores = np.array([-15, -16, -17], dtype=np.float16)
     print("float16, scores", scores, "plus", lowest, "=", scores + lowest)
+
+# %% [markdown]
+# ## 10. Your turn: keys that several heads share  (difficulty 3 of 5, 20 minutes)
+#
+# N heads ask, and G sets of keys and values answer, N/G heads to a set. The queries stay (B, N, T, D); keys and values are
+# (B, G, T, D). Heads of one set stand side by side:
+#
+# $$K^{\text{head}}_{b,n} = K_{b,\lfloor n\,G/N\rfloor} \tag{9.11}$$
+#
+# With G = N this is what ALBERT does, with G = 1 all heads look at the same keys. After it, attention is what it was.
+#
+# **On paper first.** For N = 6 and G = 2, which heads look into set 0? A key of set 0 has been used by each of them. What is
+# its gradient, in terms of the gradients $\bar K^{\text{head}}_{b,n}$ that `attention_backward` gives?
+#
+# <details><summary>The derivation</summary>
+#
+# Heads 0, 1 and 2. Each use moves the loss, and the chain rule sums over the uses, as it did when broadcasting copied a number:
+#
+# $$\bar K_{b,g} = \sum_{n\,:\,\lfloor nG/N\rfloor = g} \bar K^{\text{head}}_{b,n} \tag{9.12}$$
+# </details>
+#
+# Write both, the way there and the way back.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# There: each set is repeated N/G times along the axis of heads. Back: that axis is cut into G groups of N/G, and the groups
+# are summed.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `np.repeat(a, 3, axis=…)` gives 0 0 0 1 1 1, `np.tile` gives 0 1 0 1 0 1: which one is (9.11)? Back: (B, N, T, D) → (B, G, N/G,
+# T, D), and a sum over one of the five axes.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# # spread_groups
+# return np.repeat(..., ..., axis=...)
+# # gather_groups
+# B, N, T, D = dkey.shape
+# return dkey.reshape(...).sum(axis=...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def spread_groups(key, heads):
+    """key (B, G, T, D); returns (B, heads, T, D)."""
+    raise NotImplementedError
+
+
+def gather_groups(dkey, groups):
+    """dkey (B, N, T, D), the gradient of what spread_groups gave; returns (B, groups, T, D)."""
+    raise NotImplementedError
+
+
+groups_report = lesson09.check_groups(spread_groups, gather_groups)
+
+# %% [markdown]
+# The whole attention with six heads and two sets, your functions around the package's pair, against finite differences:
+
+# %%
+from albert_np.gradcheck import check_gradients
+
+spread, gather = groups_report.yours(lesson09.package_spread_groups, lesson09.package_gather_groups)
+
+
+def grouped_forward(query, key, value):
+    return attention_forward(query, spread(key, 6), spread(value, 6), None)
+
+
+def grouped_backward(dcontext, cache):
+    dquery, dkey, dvalue = attention_backward(dcontext, cache)
+    return dquery, gather(dkey, 2), gather(dvalue, 2)
+
+
+shapes = {"query": (2, 6, 5, 4), "key": (2, 2, 5, 4), "value": (2, 2, 5, 4)}
+grouped = check_gradients(grouped_forward, grouped_backward, {name: rng.normal(size=of) for name, of in shapes.items()})
+for row in grouped:
+    assert row.ok, row
+    print(f"{row.name:<12} worst relative error {row.max_rel:.0e}")
+
+# %% [markdown]
+# And the memory that we began with: 2 arrays (keys, values) × layers × sets × D × tokens × 2 bytes. For GPT-3, which has a set for
+# each of its 96 heads, predict before you run the cell: is it more or less than for Llama 3 405B, a model with twice as
+# many weights?
+
+# %%
+print("model           layers  heads   sets     for 8,192 tokens    with a set for each head")
+for name, layers, heads, sets in (
+    ("GPT-3 175B", 96, 96, 96), ("Llama 3 8B", 32, 32, 8), ("Llama 3 70B", 80, 64, 8), ("Llama 3 405B", 126, 128, 8)
+):  # fmt: skip
+    kept, all_of_them = (2 * layers * each * 128 * 8192 * 2 / 1e9 for each in (sets, heads))
+    print(f"{name:<14}{layers:>8}{heads:>7}{sets:>7}{kept:>16.1f} GB{all_of_them:>24.1f} GB")
+
+# %% [markdown]
+# An eighth of it, for 70B: about 19 GB of 21 are saved for each text that is being written, and the queries, which nobody has to
+# keep, stay as many as they were.
+
+# %% [markdown]
+# ## 11. In today's models
+#
+# * **Names.** *Multi-head attention* ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)); with (9.11) *grouped-query attention*
+#   ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)), and with G = 1 *multi-query attention*
+#   ([Shazeer, 2019](https://arxiv.org/abs/1911.02150)). What is kept is the *KV cache*. Another way to make it small is
+#   to keep one narrow vector a token and compute keys and values from it
+#   ([DeepSeek-V2](https://arxiv.org/abs/2405.04434)): a factorisation, like that of ALBERT's embeddings.
+# * **Causal or not.** ALBERT and BERT are *encoders*, everybody sees everybody. Models that write, GPT and Llama among them, are
+#   *decoders* with the mask of (9.10). In some of them most layers see only a *window* of the last few thousand tokens
+#   ([Mistral 7B](https://arxiv.org/abs/2310.06825)).
+# * **Width of a head.** 64 in BERT, GPT-2 and every ALBERT but xlarge (128), and 128 in most large models: they grow by more
+#   heads rather than by wider ones.
+# * **Are all heads needed?** Not after training: of many trained models, most heads of a layer can be taken away one by one with
+#   little loss ([Michel et al., 2019](https://arxiv.org/abs/1905.10650)). Notebook 16 does that, rule by rule.
+# * **Padding** is avoided rather than masked where speed counts: sentences are laid end to end and attention is told where
+#   each begins. The package can do that too; `execution` holds it, and the numbers are the same.
 
 # %% [markdown]
 # ## Three questions
@@ -483,4 +673,4 @@ with np.errstate(over="ignore", invalid="ignore"):
 #    mask; with the lowest number it attends evenly.
 # </details>
 #
-# Next: 10, where attention and the feed-forward part become a layer.
+# Next: [10, the encoder layer](10_encoder_layer.ipynb), where attention and the feed-forward part become a layer.

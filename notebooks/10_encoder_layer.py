@@ -40,6 +40,8 @@ from albert_np.plots import show
 
 show(
     layer_figure("(B, T, H)"),
+    "10.1",
+    "An encoder layer: data goes to the right, gradients to the left.",
     "A layer from left to right: x, attention with a way around it, a sum, LayerNorm, h, feed-forward with a way around "
     "it, a sum, LayerNorm, y. Gradients take every way in the other direction.",
 )
@@ -204,6 +206,8 @@ for name, meaning in meanings.items():
 lengths = {name: np.linalg.norm(array) for name, array in arrows.items()}
 show(
     layer_figure("(B, T, H)", lengths),
+    "10.2",
+    "The same layer, with the length of every gradient.",
     "The layer again, with the length of the gradient at each arrow.",
 )
 
@@ -325,6 +329,8 @@ curves = {
 }
 show(
     flow_figure(curves),
+    "10.3",
+    "The length of the gradient on its way down through 24 layers.",
     "Gradient length over 24 layers, logarithmic: two nearly level lines near 1, and one that falls by three or four "
     "powers of ten with each layer.",
 )

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # 11 · Sharing across layers and groups
 #
-# **90 minutes.** You need: notebook 02 (finite differences), 10 (the encoder layer). You will be able to
+# **120 minutes**, and 30 more for the last exercises. You need: notebook 02 (finite differences), 10 (the encoder layer). You
+# will be able to
 #
 # * derive the gradient of a weight that is used many times, and see why it is a sum,
-# * accumulate it through a stack of layers, with or without groups,
+# * accumulate it through a stack of layers, with or without groups, and tell from three numbers how it went wrong,
 # * say what cross-layer parameter sharing (跨层参数共享) saves, and what it does not,
 # * say what it costs in accuracy: in the paper, and in a small experiment of our own.
 #
@@ -20,7 +21,11 @@
 #
 # (The loss is called $L$ too, but only inside $\partial L$.)
 #
-# BERT has a new set of weights in each of its 12 layers. ALBERT has one set and applies it 12 times.
+# **A question from a real model.** BERT-large has a new set of weights in each of its 24 layers: 334 million in all. ALBERT-large
+# has one set and applies it 24 times: 18 million, and on the average of five tasks it is at 82.4 rather than 85.2
+# ([Lan et al., 2019](https://arxiv.org/abs/1909.11942), table 2). Three things one would like to know, so write down a guess for each: how
+# much of BERT-large's *time* does it need? How much of its *memory* in training? And if all 24 layers want something else
+# of the one set of weights, who decides?
 
 # %% [markdown]
 # ## 1. A weight that is used more than once
@@ -45,11 +50,12 @@ def three_times(w, b, x=3.0):
 
 
 h = 1e-6
-print("by steps: dw =", 15 * 1 + 7 * 2 + 3 * 4, " db =", 1 + 2 + 4)
 print(f"finite differences: dw = {(three_times(2 + h, 1) - three_times(2 - h, 1)) / (2 * h):.6f}", end="  ")
 print(f"db = {(three_times(2, 1 + h) - three_times(2, 1 - h)) / (2 * h):.6f}")
 
 # %% [markdown]
+# By steps: $15 \cdot 1 + 7 \cdot 2 + 3 \cdot 4$ for $w$, and $1 + 2 + 4$ for $b$.
+#
 # Now in general. The encoder is
 #
 # $$x_{i+1} = f(x_i, \theta), \qquad i = 0, …, L-1 \tag{11.1}$$
@@ -69,7 +75,25 @@ print(f"db = {(three_times(2, 1 + h) - three_times(2, 1 - h)) / (2 * h):.6f}")
 # = \sum_{i=0}^{L-1} c_i\;} \tag{11.3}$$
 #
 # A sum, not a mean: three uses push three times. And (11.2) needs $x_i$, another one in each step. So the steps have
-# the weights in common, and *nothing else*: each keeps a cache of its own.
+# the weights in common, and *nothing else*: each keeps a cache of its own. Products such as those in (11.2) are called
+# **vector-Jacobian products** (VJP); and (11.3) along the steps of time, rather than of depth, is **backpropagation through
+# time**, by which recurrent networks are trained.
+#
+# **On paper** (5 minutes). Leave $b$ out: $x_{i+1} = w x_i$, so that $x_L = w^L x_0$, and let the loss be $x_L$ itself. Differentiate
+# $w^L x_0$ by $w$. Then find the $c_i$ by (11.2), and add them up. Which step contributes most? And what happens to the
+# gradient of deep stacks if $w$ is 1.1, or 0.9?
+#
+# <details><summary>The derivation</summary>
+#
+# Directly: $L\,w^{L-1} x_0$. By steps: $\bar x_L = 1$ and each step multiplies by $w$ on the way down, so
+# $\bar x_{i+1} = w^{L-1-i}$. Step $i$ has the input $x_i = w^i x_0$, and contributes
+#
+# $$c_i = \bar x_{i+1}\, x_i = w^{L-1-i}\, w^i x_0 = w^{L-1} x_0$$
+#
+# the same from every step, and L of them are $L\,w^{L-1} x_0$. What a late step has in its input, an early one has in
+# its upstream gradient. With $w = 1.1$ and 24 steps the factor $w^{L-1}$ is 9, with 0.9 it is 0.09: this is how gradients explode
+# and vanish. A LayerNorm in each step, as in notebook 10, keeps the inputs at one length.
+# </details>
 
 # %% [markdown]
 # ## 2. The same p and g, different caches
@@ -158,13 +182,15 @@ lengths = np.linalg.norm(whole, axis=1)
 cosines = whole @ whole.T / np.outer(lengths, lengths)
 show(
     contributions_figure(parts, cosines),
-    "Left: for six weight matrices, a bar made of the shares of the six layer steps, which add up to 100 per cent. "
-    "Right: a 6 by 6 matrix of cosines between the contributions: near 0.8 for neighbours, near 0 for the first and last.",
+    "11.1",
+    "What each of six steps adds to the gradient of the shared layer, and how much they agree.",
+    "Above: for six weight matrices, a bar made of the shares of the six layer steps, which add up to 100 per cent. "
+    "Below: a 6 by 6 matrix of cosines between the contributions: near 0.8 for neighbours, near 0 for the first and last.",
 )
 
 # %% [markdown]
-# Read the left picture: no step makes up the gradient alone; each adds its part, between 6 and 23 per cent. Read the
-# right one: neighbours want nearly the same of the weights, the first and the last step hardly have a wish in common.
+# Read the bars: no step makes up the gradient alone; each adds its part, between 6 and 23 per cent. Read the
+# cosines: neighbours want nearly the same of the weights, the first and the last step hardly have a wish in common.
 # Sharing makes the steps compromise. This is its price; the paper's Table 4 finds most of it in the feed-forward
 # part.
 
@@ -193,6 +219,8 @@ choices.append(replace(twelve, num_hidden_groups=3, inner_group_num=2))
 print("group of steps 0 to 11 with G = 3:", [choices[2].group_of(i) for i in range(12)])
 show(
     groups_figure(choices),
+    "11.2",
+    "Twelve steps in groups: a number for the group whose weights a step uses.",
     "Five lines of twelve boxes, numbered by group: with one group all are 0; with 2, 3 and 6 groups, equal runs of 6, 4 "
     "and 2 steps; in the last line each step holds two boxes, a and b.",
 )
@@ -235,7 +263,85 @@ def shared_backward(dy, caches, backward, shapes):
     raise NotImplementedError
 
 
-lesson11.check_shared_backward(shared_backward)
+report = lesson11.check_shared_backward(shared_backward)
+
+# %% [markdown]
+# Now to work with it: your walk (until it has passed, the package's) trains a stack. The layer is ALBERT's, six steps share it,
+# and it is to learn what the model of section 2 makes of its inputs: other weights, the same data. The loss is the mean squared
+# error.
+
+# %%
+from albert_np.layers import layer_backward, layer_forward
+
+walk_back = report.yours(lesson11.package_shared_backward)
+prefix = encoder.calls[0].prefix
+shapes = {name: shared.params[name].shape for name in in_layers}
+wanted = shared(input_ids).last_hidden_state
+
+
+def one_layer_backward(dy, cache):
+    """dx, and one application's gradients by name."""
+    g = shared.params.zeros_like()
+    dx = layer_backward(dy, cache, g.scope(prefix))
+    return dx, {name: g[name] for name in in_layers}
+
+
+def learn(walk, updates=100, rate=0.05):
+    """The losses of a stack of six shared steps that learns by plain gradient descent."""
+    p, losses = anp.AlbertModel(config, dtype="float64", seed=5).params, []
+    for _ in range(updates + 1):
+        x, caches = encoder.calls[0].x, []
+        for _ in range(6):
+            x, cache = layer_forward(x, encoder.calls[0].pattern, p.scope(prefix), config)
+            caches.append(cache)
+        losses.append(((x - wanted) ** 2).mean())
+        _, gradients = walk(2 * (x - wanted) / x.size, caches, one_layer_backward, shapes)
+        for name, gradient in gradients.items():
+            p[name] = p[name] - rate * gradient
+    return losses
+
+
+learned = learn(walk_back)
+print("loss after 0, 25, 50, 100 updates:", *(f"{learned[i]:.3f}" for i in (0, 25, 50, 100)))
+
+# %% [markdown]
+# ### Your turn: which bug is this?  (difficulty 2 of 5, 10 minutes)
+#
+# Six walks through $y = 3x - 1$, from $x = 1$ and with 1 at the end, each with one bug. You cannot see their code, only what they
+# return for a stack of one step and for one of three. Take a pencil: the inputs are 1, 2, 5. For each letter, name
+# the cause: a number from 1 to 6.
+
+# %%
+print(lesson11.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# $\bar w$ is a sum of products, an input times an upstream gradient. Write the three right products down. Which of the
+# six causes change the inputs, which the upstream gradients, and which the sum?
+# </details>
+# <details><summary>Hint 2: the columns</summary>
+#
+# $\bar b$ is the sum of the upstream gradients alone, and $\bar x_0$ is their last. Where both are right, the inputs are wrong.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": 6, "C": ..., "D": ..., "E": ..., "F": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
+    raise NotImplementedError
+
+
+lesson11.check_which_bug(which_bug)
+
+# %% [markdown]
+# With one step, five of the six are right. A test of a shared layer needs two steps at least, and inputs that differ.
 
 # %% [markdown]
 # ## 5. What sharing saves
@@ -303,8 +409,10 @@ for size in ("base", "large", "xxlarge"):
     )
 show(
     savings_figure(ratios),
-    "Three panels, for ALBERT base, large and xxlarge. Parameters with sharing are 13, 6 and 9 per cent of those without; "
-    "activations and operations are 100 per cent in all three.",
+    "11.3",
+    "What sharing saves, and what it does not: with sharing in per cent of without.",
+    "Three groups of bars, each for ALBERT base, large and xxlarge. Parameters with sharing are 13, 6 and 9 per cent of those "
+    "without; activations and operations are 100 per cent in all three.",
 )
 
 # %% [markdown]
@@ -385,6 +493,8 @@ ablation = run_experiment("sharing", seeds=2) if RERUN else read_result("sharing
 print(result_table(ablation, ("mlm_accuracy", "sop_accuracy")))
 show(
     ablation_figure(ablation, ("mlm_accuracy", "sop_accuracy")),
+    "11.4",
+    "What is shared, in our trial and in the paper.",
     "Three panels with four rows (all shared, attention shared, FFN shared, nothing shared): MLM accuracy and SOP "
     "accuracy of ours, and the averages in the paper.",
 )
@@ -440,6 +550,8 @@ deeper = run_experiment("depth", seeds=2) if RERUN else read_result("depth")
 print(result_table(deeper, ("mlm_accuracy", "sop_accuracy")))
 show(
     ablation_figure(deeper, ("mlm_accuracy", "sop_accuracy")),
+    "11.5",
+    "How many steps the shared layer takes, in our trial and in the paper.",
     "Three panels with rows for 1, 2, 4 and 8 steps: MLM accuracy and SOP accuracy of ours, and the averages in "
     "the paper.",
 )
@@ -483,24 +595,17 @@ for title, proved in (("one group", config), ("two groups of two", grouped)):
     print("  ", proof[-1])
 
 # %% [markdown]
-# Formula and package, side by side: (11.2) and (11.3), written out for the six steps of the model above, against
+# Formula and package, side by side: (11.2) and (11.3), as your walk goes through the six steps of the model above, against
 # `model.backward`.
 
 # %%
-from albert_np.layers import layer_backward
-
 shared(input_ids)
 shared.zero_grad()
 shared.backward(last_hidden_state=dy)
-total = shared.params.zeros_like()
-upstream = dy
-for i in (5, 4, 3, 2, 1, 0):
-    step = shared.params.zeros_like()  # c_i
-    prefix = shared.cache.encoder.calls[i].prefix
-    upstream = layer_backward(upstream, shared.cache.encoder.steps[i], step.scope(prefix))  # (11.2)
-    total.flat += step.flat  # (11.3)
+_, total = walk_back(dy, shared.cache.encoder.steps, one_layer_backward, shapes)
 for name in in_layers:
     assert np.allclose(total[name], shared.grads[name], rtol=1e-12, atol=1e-12)
+print(f"{len(total)} gradients: the same")
 
 # %% [markdown]
 # ## 9. What breaks if…
@@ -519,7 +624,24 @@ for L in (1, 2, 6):
     )
 
 # %% [markdown]
-# A positive cosine is enough for the loss to go down. The model learns, only badly, and nothing tells you.
+# A positive cosine is enough for the loss to go down. Does it show in training? Predict, then let the stack of section 4
+# learn with `=`.
+
+# %%
+
+
+def set_not_added(dy, caches, backward, shapes):
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+    return dy, gradients
+
+
+badly = learn(set_not_added)
+for i in (0, 25, 50, 100):
+    print(f"update {i:3}: loss {learned[i]:.3f} with the sum, {badly[i]:.3f} with the last one alone")
+
+# %% [markdown]
+# It learns, only badly, and nothing tells you.
 #
 # **…the group is computed with fractions?** `int(i / L * G)` looks like (11.5), and Google's original code has this
 # form. But `i / L` is rounded. No released model is touched, yet:
@@ -541,11 +663,94 @@ last = shared.cache.encoder.steps[-1]
 wrong = shared.params.zeros_like()
 upstream = dy
 for _ in range(6):
-    upstream = layer_backward(upstream, last, wrong.scope(shared.cache.encoder.calls[0].prefix))
+    upstream = layer_backward(upstream, last, wrong.scope(prefix))
 got, right = (np.concatenate([g[name].ravel() for name in in_layers]) for g in (wrong, shared.grads))
 print(
     f"error with the last cache for all steps: {np.linalg.norm(got - right) / np.linalg.norm(right):.0%} of the gradient"
 )
+
+# %% [markdown]
+# ## 10. More exercises
+#
+# ### On paper: nearly shared  (difficulty 3 of 5, 10 minutes)
+#
+# Give each step a small change of its own: step $i$ uses $W_i = W + B_i A_i$ for a weight matrix (O, I), with $B_i$ of shape
+# (O, r), $A_i$ of shape (r, I), and $r$ much smaller than both. $W$ is shared, $A_i$ and $B_i$ are not. Let $C_i$ be the
+# gradient of $W_i$, as step $i$ gives it. What are $\bar W$, $\bar A_i$ and $\bar B_i$? And if all $B_i$ begin at zero, which of
+# the three are zero in the first update?
+#
+# <details><summary>The derivation</summary>
+#
+# $W$ stands in every $W_i$ with the factor 1: $\bar W = \sum_i C_i$, as in (11.3). The rest is a product of two
+# matrices (notebook 03), used in step $i$ alone: a small change of $B_i$ moves $W_i$ by $\mathrm dB_i\,A_i$, so
+#
+# $$\bar B_i = C_i A_i^\top, \qquad \bar A_i = B_i^\top C_i$$
+#
+# With $B_i = 0$ all $\bar A_i$ are zero and $\bar B_i$ is not. The first update moves the $B_i$, and from then on all learn. (With
+# $A_i = B_i = 0$ neither would ever move.) Nothing is summed over the steps but $\bar W$: what steps do not
+# share, they need not agree on.
+# </details>
+#
+# ### Your turn: keep the inputs alone  (difficulty 3 of 5, 15 minutes)
+#
+# Section 5 found that sharing saves no activations. This does. Keep each step's *input* on the way up, and throw its cache away;
+# when backward comes to a step, run it again from its input. All steps are one `forward(x)`, which returns y and a cache.
+# You may call it twice for each step, and hold one or two caches at a time.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two loops. The first goes up and makes a list of arrays. The second is `shared_backward`, with a cache that is made
+# just before it is used.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# Inputs $x_0, …, x_{L-1}$: that of the first step is the argument `x`, that of step $i$ is what step $i-1$ gave. The last
+# step's output is not needed.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# inputs = []
+# for _ in range(steps):
+#     ...
+# total = ...
+# for x in reversed(inputs):
+#     _, cache = ...
+#     dy, gradients = ...
+#     ...                             # as before
+# return dy, total
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def recomputed_backward(dy, x, steps, forward, backward, shapes):
+    """dy: upstream of the last step; x: input of the first; returns dx and {name: gradient} for all of shapes."""
+    raise NotImplementedError
+
+
+recomputed_report = lesson11.check_recomputed_backward(recomputed_backward)
+
+# %% [markdown]
+# The same gradients, then, for one more forward pass. And the memory? ALBERT's layer, by both ways; what a step keeps against what
+# its input alone takes:
+
+# %%
+again = recomputed_report.yours(lesson11.package_recomputed_backward)
+first_call = shared.cache.encoder.calls[0]
+
+
+def one_layer_forward(x):
+    return layer_forward(x, first_call.pattern, shared.params.scope(prefix), config)
+
+
+_, gradients = again(dy, first_call.x, 6, one_layer_forward, one_layer_backward, shapes)
+print("as model.backward:", all(np.allclose(gradients[n], shared.grads[n], rtol=1e-10, atol=1e-12) for n in in_layers))
+kept = counts["shared"]["bytes kept"]
+print(f"kept with caches {kept:,} bytes; inputs and one step's cache {6 * first_call.x.nbytes + kept // 6:,} bytes")
+
+# %% [markdown]
+# The package does the same with `model.recompute = "layer"`.
 
 # %% [markdown]
 # ## Three questions
@@ -563,7 +768,24 @@ print(
 # 2. Not because of this. The sum is the true slope of the loss. With Adam or LAMB a common factor drops out
 #    of the update anyway (notebook 14).
 # 3. Weights, gradients, moments. For activations: keep only each step's input $x_i$ and run the step's forward again
-#    when backward comes to it. That costs one more forward pass.
+#    when backward comes to it (section 10). That costs one more forward pass.
 # </details>
 #
-# Next: 12, the two heads that ALBERT is pretrained with, and a matrix that is shared in another way.
+# ## In today's models
+#
+# The question at the top: ALBERT-large needs 0.59 of BERT-large's time and about all of its activations; and the sum (11.3)
+# decides, in which those weigh most whose contributions point the same way.
+#
+# Large language models do not share their layers: they have memory for the weights, and want what the weights can store.
+# Where memory is short, sharing is back. MobileLLM applies each of its blocks twice
+# ([Liu et al., 2024](https://arxiv.org/abs/2402.14905)); *relaxed recursive* transformers give each use of a shared
+# block a small low-rank change of its own, the paper exercise above ([Bae et al., 2024](https://arxiv.org/abs/2410.20672)), in the
+# form of LoRA ([Hu et al., 2021](https://arxiv.org/abs/2106.09685)). Others share for the sake of depth: the Universal
+# Transformer lets each token decide how often ([Dehghani et al., 2018](https://arxiv.org/abs/1807.03819)), deep
+# equilibrium models go on to the fixed point itself ([Bai et al., 2019](https://arxiv.org/abs/1909.01377)), and recurrent-depth
+# models spend more steps on harder questions ([Geiping et al., 2025](https://arxiv.org/abs/2502.05171)).
+#
+# Keeping the inputs alone is called **activation** (or gradient) **checkpointing**
+# ([Chen et al., 2016](https://arxiv.org/abs/1604.06174)). Most training of large models uses it.
+#
+# Next: [12, MLM and SOP heads](12_heads.ipynb): what ALBERT is pretrained with, and a matrix that is shared in another way.

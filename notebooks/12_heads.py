@@ -1,12 +1,13 @@
 # %% [markdown]
 # # 12 · MLM and SOP heads
 #
-# **50 minutes.** You need: notebook 04 (cross-entropy), 07 (embeddings), 11 (a weight that is used more than once). You
+# **80 minutes**, and 15 more for the last exercise. You need: notebook 04 (cross-entropy), 07 (embeddings), 11 (a weight that is used more than once). You
 # will be able to
 #
 # * follow the data through the two heads that ALBERT is pretrained with, and predict their losses before training,
 # * derive the gradient of a matrix that is used at both ends of the network,
-# * say what each head sends back to the encoder, and where.
+# * say what each head sends back to the encoder, and where,
+# * tell from the first losses of a run what is wrong with it.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -21,6 +22,11 @@
 # | $e$, $\bar e$ `dembedded` | (B, T, E) | the rows of $W$ looked up at the start, and their gradient |
 # | $u$ | (B, H) | the pooled [CLS] |
 # | $S, s$ | (2, H), (2) | the SOP classifier |
+#
+# **A question from a real model.** ALBERT-base reads one sentence of ten tokens, one of them hidden behind [MASK], and takes one
+# training step. Its table of word embeddings has 30,000 rows. How many rows get a gradient that is not zero: one, ten,
+# eleven, or all? And in a model with one table at the input and another at the output, as in most models of many billion
+# weights: how many of its *input* table? Write both numbers down.
 
 # %% [markdown]
 # ## 1. Two questions about a text
@@ -92,7 +98,23 @@ print(f"MLM loss {out.mlm_loss:.3f}, ln {V} = {np.log(V):.3f};  SOP loss {out.so
 print(f"ln 30,000 = {np.log(30_000):.2f}")
 
 # %% [markdown]
-# Keep these two numbers in mind. A pretraining that does not start near them has a bug, before the first update.
+# The whole way, with the gradients that go back along it, and the matrix that stands at both of its ends:
+
+# %%
+from albert_np.course.figures import tied_figure
+from albert_np.plots import show
+
+show(
+    tied_figure(),
+    "12.1",
+    "ALBERT in pretraining, from ids to both losses: one matrix stands at both ends.",
+    "A diagram. The ids look up rows of W, the encoder makes h of them; the MLM head makes n of its labelled rows, and the "
+    "decoder multiplies n by the same W for the MLM loss; the SOP head reads CLS. Gradients flow back along every arrow, into W "
+    "from the decoder and from the lookup.",
+)
+
+# %% [markdown]
+# Keep the two numbers in mind. A pretraining that does not start near them has a bug, before the first update.
 #
 # What the heads have kept, for the backward pass and for us to look at. Here the weights are drawn ten times wider, so
 # that there is something to see.
@@ -190,7 +212,6 @@ for v in range(4):
 
 # %%
 from albert_np.course.figures import two_paths_figure
-from albert_np.plots import show
 
 
 def two_paths(model):
@@ -214,8 +235,36 @@ tiny(
 lookup, decoder = two_paths(tiny)
 show(
     two_paths_figure(lookup, decoder, pieces),
+    "12.2",
+    "The gradient of the tied matrix is the sum of two paths.",
     "Three matrices with eight rows, one for each piece: the gradient through the lookup, whose rows pad and unk are zero, "
     "plus that through the decoder, which has no zero row, equals the gradient of the tied matrix.",
+)
+
+# %% [markdown]
+# **On paper** (5 minutes). Add up the rows of the second matrix, $\sum_v \bar W^{\mathrm{dec}}_v$. Show that the sum is zero, whatever $n$
+# and the labels are. What does it mean for the rows of words that are never asked for?
+#
+# <details><summary>The derivation</summary>
+#
+# By (12.7) and (12.6),
+#
+# $$\sum_v \bar W^{\mathrm{dec}}_v = \sum_r \Big(\sum_v \bar z_{rv}\Big) n_r, \qquad
+# \sum_v \bar z_{rv} = \frac1R\Big(\sum_v p_{rv} - 1\Big) = 0$$
+#
+# for probabilities add up to 1, and there is one label. Softmax does not change when all logits grow alike (notebook 04), so
+# there is no slope in that direction. What the labels' rows are pulled towards $n_r$, all others together are pushed away
+# from it, each by its probability. A word that is never asked for is only ever pushed, and all such words the same
+# way: in trained models their rows lie close together in a narrow cone
+# ([Gao et al., 2019](https://arxiv.org/abs/1907.12009)). The lookup's path has no such law.
+# </details>
+
+# %%
+print(
+    "largest sum over the rows: decoder",
+    abs(decoder.sum(axis=0)).max().round(12),
+    " lookup",
+    abs(lookup.sum(axis=0)).max().round(3),
 )
 
 # %% [markdown]
@@ -230,6 +279,8 @@ model(**batch)
 lookup, decoder = two_paths(model)
 show(
     row_lengths_figure(lookup, decoder, input_ids, labels[labels != -100]),
+    "12.3",
+    "The length of each row's gradient, by path.",
     "Bars for 60 rows. Above, through the lookup: bars only for ids below 40 that stand in the input, [MASK]'s the "
     "longest. Below, through the decoder: a bar for every row, the longest for the labels.",
 )
@@ -277,17 +328,17 @@ report = lesson12.check_tied_gradient(tied_gradient)
 
 # %%
 tied_gradient = report.yours(lesson12.package_tied_gradient)
-learner = anp.AlbertForPreTraining(replace(config, pad_token_id=None), dtype="float64", seed=3).eval()
-for step in range(61):
+learner = anp.AlbertForPreTraining(replace(config, initializer_range=0.2), dtype="float64", seed=3).eval()
+for step in range(121):
     learner.zero_grad()
     out = learner(**batch)
     dembedded = learner.backward()
     mlm = learner.cache.mlm
     dlogits = cross_entropy_backward(1.0, mlm.cross_entropy)
     learner.grads[WORDS] = tied_gradient(input_ids, dembedded, dlogits, mlm.head.decoder.x)
-    learner.params.flat -= 0.5 * learner.grads.flat
-    if step % 20 == 0:
-        print(f"update {step:2}   loss {float(out.loss):.3f}")
+    learner.params.flat -= 0.1 * learner.grads.flat
+    if step % 40 == 0:
+        print(f"update {step:3}   loss {float(out.loss):.3f}")
 
 # %% [markdown]
 # To see the two paths into the tied matrix with a trained model's numbers: `albert-np explore --at embedding_backward`, tab
@@ -312,6 +363,8 @@ dpooled = classifier_backward(dsop, model.cache.sop, nowhere.scope("sop_classifi
 from_sop = pooler_backward(dpooled, model.cache.albert.pooler, nowhere.scope("albert.pooler."))
 show(
     arriving_figure(from_mlm, from_sop, labels),
+    "12.4",
+    "Where in the last hidden states the gradient of each head arrives.",
     "Two grids of four sequences and sixteen positions. From the MLM head, only the labelled positions, marked with a "
     "question mark, get a gradient; from the SOP head, only the column of [CLS].",
 )
@@ -426,6 +479,121 @@ nothing = {**batch, "labels": np.full_like(labels, -100)}
 print("MLM loss without labels is 0:", model(**nothing).mlm_loss == 0)
 
 # %% [markdown]
+# ## 8. Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
+#
+# Six runs, each with one bug. In each a decoder with V = 60 learns R = 8 words by heart, in a batch of B·T = 64 positions, and
+# reports its loss before the first update, after 25 and after 300. There is no error and no warning. For each letter, name the
+# cause: a number from 1 to 6. You have $\ln 60 = 4.09$, and a pencil.
+
+# %%
+print(lesson12.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Divide every first loss by $\ln 60$. Three of the factors can be read off B, T, R and the base of a logarithm.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# 8/64; 8; $1/\ln 2 = 1.44$. Two runs begin rightly and do not reach 0: what is the smallest loss if the *logits* can be
+# no more than 1 and no less than 0?
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": ..., "C": 1, "D": ..., "E": ..., "F": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
+    raise NotImplementedError
+
+
+lesson12.check_which_bug(which_bug)
+
+# %% [markdown]
+# <details><summary>How low can it get? (read this after the check)</summary>
+#
+# Softmax of softmax: the inner one gives numbers between 0 and 1, so at best $e^1$ stands against 59 times $e^0$, and
+# the loss cannot fall below $\ln(e + 59) - 1 = 3.12$. Such a run looks healthy, only slow. Who knows this
+# number sees it at once.
+# </details>
+
+# %% [markdown]
+# ## 9. One more exercise: the z-loss  (difficulty 3 of 5, 15 minutes)
+#
+# Softmax forgets a number that all logits have in common, so no gradient holds it back, and over a long training it drifts.
+# Numbers of 16 bits then lose their last digits. Large models therefore add a small penalty on the **log-sum-exp** of each row,
+# which is what a common number moves:
+#
+# $$\mathrm{zloss} = \frac1R \sum_r (\ln Z_r)^2, \qquad \ln Z_r = \ln \sum_v e^{z_{rv}} \tag{12.10}$$
+#
+# Derive its gradient on paper, then write it. It has to be right for logits of 1,000 too, where $e^z$ is no number.
+#
+# <details><summary>The derivation</summary>
+#
+# A square, then a logarithm, then a sum: $\partial (\ln Z)^2 = 2 \ln Z \cdot \partial \ln Z$, and
+# $\partial \ln Z/\partial z_v = e^{z_v}/Z = \mathrm{softmax}(z)_v$ (notebook 04). So
+#
+# $$\bar z_{rv} = \frac{2 \ln Z_r}{R}\,\mathrm{softmax}(z_r)_v \tag{12.11}$$
+#
+# and with $m$ the largest logit of the row, $\ln Z = m + \ln\sum_v e^{z_v - m}$.
+# </details>
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two things are needed of each row, its log-sum-exp and its softmax, and both come from the same powers.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (12.11), times `dloss`. Take the largest logit of each row out before `np.exp`, and add it back to the logarithm.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# largest = logits.max(...)
+# powers = ...
+# total = powers.sum(...)
+# return dloss * 2 * (... + np.log(total)) * ... / len(logits)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def z_loss_backward(dloss, logits):
+    """dloss: a number; logits (R, V); returns dlogits (R, V) of the mean over rows of (ln Z)²."""
+    raise NotImplementedError
+
+
+z_report = lesson12.check_z_loss_backward(z_loss_backward)
+
+# %% [markdown]
+# Does it hold the common number back? A decoder whose bias starts at 10 for all words learns the eight labels of the batch, from
+# the rows of $n$ above, without the penalty and with a hundredth of it.
+
+# %%
+z_loss_backward = z_report.yours(lesson12.package_z_loss_backward)
+model(**batch)
+n, asked_for = model.cache.mlm.head.decoder.x, labels[labels != -100]
+for share in (0.0, 0.01):
+    weight, bias = np.zeros((V, n.shape[1])), np.full(V, 10.0)
+    for _ in range(1001):
+        logits = n @ weight.T + bias
+        loss, cache = cross_entropy_forward(logits, asked_for)
+        dlogits = cross_entropy_backward(1.0, cache) + z_loss_backward(share, logits)
+        weight, bias = weight - 0.3 * dlogits.T @ n, bias - 0.3 * dlogits.sum(axis=0)
+    log_z = np.logaddexp.reduce(logits, axis=1)
+    print(
+        f"{share} of the z-loss: cross-entropy {float(loss):.3f}, ln Z {log_z.min():.1f} to {log_z.max():.1f}, mean of the bias {bias.mean():.2f}"
+    )
+
+# %% [markdown]
+# Without the penalty the mean of the bias stays at 10: the cross-entropy has no slope there. With it $\ln Z$ comes down,
+# and the eight words are learned more slowly; large models take a share of 0.0001.
+
+# %% [markdown]
 # ## Three questions
 #
 # 1. How many numbers does the MLM head of ALBERT-base store, and how many would it store with a decoder of its own?
@@ -442,4 +610,23 @@ print("MLM loss without labels is 0:", model(**nothing).mlm_loss == 0)
 #    instance swapped pairs that are labelled 0. Or it is simply early: order is harder to see than frequent words.
 # </details>
 #
-# Next: 13, how the words to hide and the pairs to swap are drawn.
+# ## In today's models
+#
+# The question at the top: all 30,000 rows, because the decoder pushes every word away; the lookup alone reaches ten or fewer,
+# and in a model with two tables these are all that the input table gets.
+#
+# Using one matrix at both ends is called **weight tying** (权重绑定;
+# [Press and Wolf, 2016](https://arxiv.org/abs/1608.05859); [Inan et al., 2016](https://arxiv.org/abs/1611.01462)). GPT-2 ties, and
+# so do T5, Gemma and the small sizes of Llama 3.2 and Qwen 2.5: where the table is a large part of the weights. Larger
+# Llamas have two tables.
+#
+# A language model of today asks at *every* position for the next word, rather than at 15 % of them for a hidden one, so section 2
+# does not help it; with vocabularies of 100,000 and more the logits are then the largest array of the whole pass, and
+# kernels compute loss and gradient block by block without ever holding them
+# ([Wijmans et al., 2024](https://arxiv.org/abs/2411.09009)). The z-loss is from PaLM
+# ([Chowdhery et al., 2022](https://arxiv.org/abs/2204.02311)). Questions about pairs have gone:
+# RoBERTa found that NSP does not help ([Liu et al., 2019](https://arxiv.org/abs/1907.11692)), and encoders since then mostly ask
+# for hidden words alone, ModernBERT for 30 % of them ([Warner et al., 2024](https://arxiv.org/abs/2412.13663)). ELECTRA asks of
+# every word whether it was replaced ([Clark et al., 2020](https://arxiv.org/abs/2003.10555)).
+#
+# Next: [13, n-gram masks and SOP pairs](13_masks_pairs.ipynb): how the words to hide and the pairs to swap are drawn.

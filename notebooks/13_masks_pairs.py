@@ -90,6 +90,8 @@ rules = {"1/n, ALBERT's": p, "all alike": np.ones(3) / 3, "in proportion to n": 
 figure = lengths_figure(p, [drawn_lengths(300, 0), drawn_lengths(30_000, 1)], rules)
 show(
     figure,
+    "13.1",
+    "Lengths of masked spans under the rule 1/n, and where the masked words lie under four rules.",
     "Left: shares of the lengths 1, 2, 3 on bars of 6/11, 3/11, 2/11; 300 draws have wide error bars, 30,000 narrow ones. "
     "Right: with 1/n a third of the masked words lies in spans of each length; with other rules long spans take most.",
 )
@@ -220,6 +222,8 @@ state = np.where(labels == -100, 0, np.where(input_ids == vocabulary.mask_id, 1,
 read = tokenizer.convert_ids_to_tokens(input_ids.tolist())
 show(
     masked_figure(pieces, read, state, word),
+    "13.2",
+    "A sentence before masking, and what the model reads.",
     "A sentence in pieces with a line over each word. Below it what the model reads: most chosen pieces are [MASK], "
     "some are other pieces, some are as they were.",
 )
@@ -316,6 +320,8 @@ for s, text in enumerate(story, start=1):
     print(s, text)
 show(
     pairs_figure([(list(map(str, a)), list(map(str, b)), label) for a, b, label in numbered[:6]]),
+    "13.3",
+    "Six pairs for sentence-order prediction.",
     "Six pairs made of the sentences 1 to 6, cut at different places. Where the label is 1, the later sentences come first.",
 )
 
@@ -343,6 +349,8 @@ print(result_table(taught, ("nsp_accuracy", "sop_accuracy", "mlm_accuracy")))
 print(f"σ of a share of one half among 1,284 pairs (13.5): {100 * (0.25 / 1284) ** 0.5:.1f} points")
 show(
     cross_task_figure(taught),
+    "13.4",
+    "What a model was trained with against what it is asked, in our trial and in the paper.",
     "Two tables of accuracies, ours and the paper's: what a model was trained with, no pairs, NSP or SOP, against "
     "what it is asked.",
 )
@@ -378,6 +386,8 @@ asked = ("mlm_accuracy", "word_accuracy", "sop_accuracy")
 print(result_table(spans_of, asked))
 show(
     ablation_figure(spans_of, asked),
+    "13.5",
+    "How long the gaps are in training, and what comes of it.",
     "Three panels with four rows, for gaps of up to 1, 2, 3 and 5 words in training: accuracy on gaps of up to "
     "three words, on single words, and on SOP.",
 )

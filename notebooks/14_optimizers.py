@@ -107,6 +107,8 @@ t = np.arange(1, 5001)
 factors = (1 - 0.9**t) / np.sqrt(1 - 0.999**t)  # (14.5)
 show(
     moments_figure(noisy, means, corrected, factors),
+    "14.1",
+    "Running means of a noisy gradient, with and without correction for the start; and how long Adam's steps are without it.",
     "Left: noisy gradients around 1; their running mean climbs slowly from 0, the corrected one is near 1 at once. Right: "
     "without correction Adam's steps are 3 times too long at first, 6.6 times at update 12, and right after thousands.",
 )
@@ -212,6 +214,8 @@ show(
     trust_ratio_figure(
         {short[name]: values for name, values in ratios.items()}, {short[n]: s for n, s in spared.items()}, (1, 30)
     ),
+    "14.2",
+    "Trust ratios of LAMB at the first update and at the thirtieth.",
     "Horizontal bars of the trust ratios of the weight matrices at updates 1 and 30, between 0.02 and 0.08; "
     "biases and LayerNorm parameters, with 1, are not drawn.",
 )
@@ -325,6 +329,8 @@ from albert_np.training import google_schedule, scale_learning_rate, warmup_line
 W, S, peak = 3125, 125_000, 0.00176
 show(
     schedule_figure(W, S, peak),
+    "14.3",
+    "The learning rate over the updates: the package's and Google's.",
     "Two panels of the learning rate over the updates, the package's schedule and Google's: all of it, and the end "
     "of the warm-up enlarged.",
 )

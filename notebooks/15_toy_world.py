@@ -248,6 +248,8 @@ from albert_np.plots import learning_figure, show
 
 show(
     learning_figure(moments, exam.loss),
+    "15.1",
+    "Learning the toy world: the loss beside the best there is, and five rules.",
     "Left, the loss on held-out stories against updates, with a dashed line at the best there is. Right, the share of right "
     "answers for five rules against updates.",
 )

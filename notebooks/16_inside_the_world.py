@@ -80,6 +80,8 @@ print(" ".join(words))
 where = {"trained": looks(model), "first weights": looks(random)}
 show(
     looks_figure(labels, where),
+    "16.1",
+    "Where the hidden verb looks, trained and before training.",
     "Two panels, eight rows for steps and heads, a column for each place of the story: where the hidden verb looks, in the "
     "trained model and with its first weights.",
 )
@@ -150,6 +152,8 @@ for heads in [(n,) for n in range(N)] + [(0, 1), (0, 3), (1, 3)]:
     left["without " + " and ".join(map(str, heads))] = skills(take_away(model, heads))
 show(
     needs_figure(list(PROBES), left),
+    "16.2",
+    "What the model can still do without some of its heads.",
     "A matrix: for the whole model, and without one or two of its heads, the share of stories answered rightly for each of "
     "five skills.",
 )

@@ -29,6 +29,8 @@ from albert_np.plots import show
 
 show(
     loop_figure(),
+    "17.1",
+    "One update of pretraining, and what is made once before all of them.",
     "Text, vocabulary and ids are made once. At every update: pairs and masks, batch, forward, loss, backward, clip, LAMB "
     "with its learning rate, and the new weights go back to forward.",
 )
@@ -190,6 +192,8 @@ along = [abs(difference(v, h) - g @ v) for h in steps]
 single = [np.median([abs(difference(e, h) - g @ e) for e in entries]) for h in steps]
 show(
     difference_figure(steps, single, along, float(first.loss)),
+    "17.2",
+    "The error of a gradient check of the whole model, against its step.",
     "Errors against the step h, log-log. For a single weight they fall with h to some 1e-11 "
     "near h = 1e-4 and then rise along the line of rounding. For the random direction they are far larger at large h, and "
     "lowest below h = 1e-6.",
@@ -293,6 +297,8 @@ model = anp.AlbertForPreTraining(config, seed=0)
 records = train(model, repeat(few), 60, peak=0.02, warmup=10)
 show(
     one_batch_figure(records, np.log(config.vocab_size), blind),
+    "17.3",
+    "One batch, learned by heart.",
     "One batch, 60 updates. The MLM loss falls from 7.6 through the labels' entropy to nearly 0; the SOP loss hesitates "
     "below ln 2 and then falls to 0.",
 )
@@ -526,6 +532,8 @@ from albert_np.course.figures import plateau_figure
 
 show(
     plateau_figure(run.metrics(), looks, np.log(config.vocab_size), base.unigram_loss),
+    "17.4",
+    "The plateau: the loss above; below, what the model's answers depend on.",
     "Above, the MLM loss falls from ln V to the line of token frequencies, stays near it, and then slowly goes below. Below, on a "
     "logarithmic axis, the mean answer's distance from the frequencies falls early; J falls to almost 0 and rises again later.",
 )
@@ -594,6 +602,8 @@ show(
         np.log(config.vocab_size),
         base.unigram_loss,
     ),
+    "17.5",
+    "Losses of this run and of a long one, beside their baselines.",
     "Losses against updates on a logarithmic axis. Both MLM curves fall from 7.6 to the line of token frequencies; the long "
     "run goes on falling, to 4.2. Its SOP loss leaves 0.69 after hundreds of updates; on held-out text it falls to about 0.56 "
     "and rises again to 0.6, while that of the training batches falls on to 0.45.",

@@ -141,6 +141,8 @@ curves = {
 }
 show(
     distances_figure(curves),
+    "18.1",
+    "How far each step moves the hidden states: trained, and two random controls.",
     "L2 distance and angle of six steps, a curve for the trained model and for each of two random ones, one with a "
     "shared layer and one with six.",
 )
@@ -194,6 +196,8 @@ for label, sharing in (("random, shared", "all"), ("random, not shared", "none")
     curves[label] = distances(anp.AlbertForPreTraining(miniature, seed=0).eval())
 show(
     distances_figure(curves),
+    "18.2",
+    "The same for models trained with one shared layer and with four layers.",
     "L2 distance and angle of four steps, for trained models with one shared layer and with four layers, two seeds each, "
     "and for random weights of both kinds.",
 )
@@ -238,6 +242,8 @@ for name, model in models.items():
 far = {name: distances_of(states, batch["attention_mask"]) for name, states in deep.items()}
 show(
     distances_figure(far, trained_steps=L),
+    "18.3",
+    "Ninety-six steps of a model that was trained with six.",
     "L2 distance and angle of 96 steps. Both curves fall steeply at first, then slowly towards zero; the trained model's is the "
     "lower one after the first few steps.",
 )
@@ -304,6 +310,8 @@ for steps in (1, 3, L):  # (18.5): reading early is having fewer steps
     assert np.isclose(measured["trained"]["loss"][steps], other["mlm_loss"], rtol=1e-4)
 show(
     steps_figure(measured, L, np.log(V)),
+    "18.4",
+    "Answers read after each step: loss and accuracy.",
     "MLM loss and accuracy after 0 to 12 steps, of the trained model and of a random one, beside ln V.",
 )
 for name, values in measured.items():
@@ -380,7 +388,7 @@ def answers(model, text):
     return softmax_forward(logits)[0]
 
 
-for text, word in HIDDEN.items():
+for i, (text, word) in enumerate(HIDDEN.items()):
     panels = {}
     for name, model in models.items():
         probs = answers(model, text)
@@ -390,6 +398,8 @@ for text, word in HIDDEN.items():
         panels[name] = words, probs[:, [asked, *favourites]].T
     show(
         answers_figure(panels, f"{text}   (probabilities in %)"),
+        f"18.{5 + i}",
+        f"A hidden word, {word}, and three others, read after each step.",
         f"Probabilities of the hidden word, {word}, and three favourites after 0 to 6 steps: in the trained model they "
         "change with the steps, in the random one all are near 0.",
     )
@@ -415,6 +425,8 @@ seen = {name: model(ids[None], output_attentions=True).attentions for name, mode
 rows = {f"step {i + 1}": seen["trained"][i][0] for i in (0, 1, 5)}
 show(
     attention_figure({**rows, "random,\nstep 6": seen["random weights"][-1][0]}, tokens),
+    "18.7",
+    "Where four heads look, in three steps of the trained model and in the random one.",
     "Attention of four heads in steps 1, 2 and 6 of the trained model, as matrices over the tokens of a sentence; below, the random "
     "model, whose matrices are of nearly one colour.",
 )
@@ -517,6 +529,8 @@ titles = {
 of = {name: statistics(model) for name, model in models.items()}
 show(
     statistics_figure(of["trained"], of["random weights"], alike, titles),
+    "18.8",
+    "Seven statistics of each head over the steps.",
     "Seven statistics of the four heads over six steps. The random model's grey lines lie on the dotted line of a head that "
     "looks at all places alike; the trained heads differ from it and from each other, most in the first steps.",
 )
@@ -591,6 +605,8 @@ assert np.allclose(
 )  # un-sharing alone changes nothing
 show(
     knockout_figure(effects, errors, np.array(by_step)),
+    "18.9",
+    "The loss gained when a head is taken away, in all steps and in one.",
     "Left: bars of the loss gained when a head is set to zero in all steps, trained and random, with error bars. Right: a "
     "matrix of the same for single steps of the trained model.",
 )
@@ -688,6 +704,8 @@ def token_measures(model, ids, labels, at):
 tokens = [token.replace("▁", "") for token in tokenizer.convert_ids_to_tokens(ids[0].tolist())]
 show(
     tokens_figure(tokens, {name: token_measures(model, ids, labels, at) for name, model in exact.items()}, at),
+    "18.10",
+    "Four measures of how much a token matters for the hidden word.",
     "Four rows of bars over the tokens of a sentence with a hole, for the trained and the random model: attention, the gradient's "
     "length, the first-order estimate, and what hiding the token costs.",
 )

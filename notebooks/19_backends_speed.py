@@ -217,7 +217,12 @@ for name, shapes in many.items():
     assert all(a.dtype == np.float32 for a in narrow[0] + narrow[1])
     errors[name] = tuple(largest_error(a, b) for a, b in zip(narrow, wide, strict=True))
     print(f"{name:<12} forward {errors[name][0]:.1e}   backward {errors[name][1]:.1e}")
-show(error_figure(errors, eps), "Errors of seven ops in float32, forward and backward, in multiples of epsilon.")
+show(
+    error_figure(errors, eps),
+    "19.1",
+    "Errors of float32 in seven ops, forward and backward.",
+    "Errors of seven ops in float32, forward and backward, in multiples of epsilon.",
+)
 
 # %% [markdown]
 # All of them lie within a few dozen $\varepsilon$. So float32 is enough to train with; but it is not enough to *check*
@@ -300,6 +305,8 @@ from albert_np.course.figures import floor_figure
 
 show(
     floor_figure(rows),
+    "19.2",
+    "Seven ops: the least time they need, the time of their passes through memory, and the measured time.",
     "For seven ops the floor, the time of their passes through memory and the measured time. Products lie at their floor, "
     "elementwise ops several times above it.",
 )
@@ -415,6 +422,8 @@ ax.invert_yaxis()
 ax.spines[["top", "right"]].set_visible(False)
 show(
     figure,
+    "19.3",
+    "What one group in place of twelve saves.",
     "With one group in place of twelve: few of the parameters are left, but all of the arithmetic and of the time.",
 )
 

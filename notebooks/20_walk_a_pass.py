@@ -85,6 +85,8 @@ rows, values = walk.data["rows"], walk.program.values
 sizes = [float(np.sqrt(np.square(values[row.out[0]].array).mean())) for row in walk.program.rows]
 show(
     walk_figure(stops, rows, sizes),
+    "20.1",
+    "Every stop of a pass: the size of what it makes, and of the gradient that its mirror makes.",
     "Bars for each stop of the tiny model's pass. Above, the size of what the forward stops make; below, on a "
     "logarithmic scale, the size of the gradients that their mirrors make.",
 )

@@ -3,7 +3,7 @@
     python notebooks/build.py            build all
     python notebooks/build.py 03 05      build some
     python notebooks/build.py --check    run all, and fail where an .ipynb is not what its .py says, is too large, or
-                                         holds a figure without a text for those who cannot see it
+                                         holds a figure without caption and alt text, or out of turn
     python notebooks/build.py --compare  run nothing, and fail where an .ipynb is not what its .py says
 
 All fail when data/ has grown too large.
@@ -12,6 +12,7 @@ Two builds of one source give the same cells: ids are numbers, and no time or ve
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
@@ -54,16 +55,22 @@ def executed(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 def problems_of(path: Path, notebook: nbformat.NotebookNode) -> list[str]:
     """Return what is wrong with a built notebook, beside a cell that fails, which stops the build."""
-    problems = []
+    problems, numbers = [], []
     if len(nbformat.writes(notebook)) > LIMIT:
         problems.append(f"{path.name} has {len(nbformat.writes(notebook)):,} bytes, more than {LIMIT:,}")
     for i, cell in enumerate(notebook.cells):
         for output in cell.get("outputs", []):
-            image = "image/png" in output.get("data", {})
-            if image and not output.metadata.get("image/png", {}).get("alt"):
-                problems.append(f"{path.name}, cell {i}: a figure without alt text; show it with albert_np.plots.show")
+            data = output.get("data", {})
+            if any(kind.startswith("image/") for kind in data):
+                problems.append(
+                    f"{path.name}, cell {i}: a picture without number, caption and alt text; use plots.show"
+                )
+            numbers += re.findall(r"<figcaption><b>Figure ([^<]*)</b>", data.get("text/html", ""))
             if output.output_type == "stream" and output.name == "stderr":
                 problems.append(f"{path.name}, cell {i} writes to stderr: {output.text[:200]}")
+    expected = [f"{int(path.name[:2])}.{i + 1}" for i in range(len(numbers))]
+    if numbers != expected:
+        problems.append(f"{path.name} has the figures {', '.join(numbers)}; number them {', '.join(expected)}")
     return problems
 
 

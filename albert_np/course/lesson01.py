@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import Finding, differences, equal, holds, self_check
 
-__all__ = ["check_shape_predictions", "check_unbroadcast"]
+__all__ = ["check_centre_backward", "check_shape_predictions", "check_unbroadcast", "check_which_bug"]
 
 
 class Question(NamedTuple):
@@ -95,7 +96,7 @@ def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
     for name, (shape, large) in SHAPES.items():
         x, dy = rng.standard_normal(shape), rng.standard_normal(large)
         dx = unbroadcast(dy, shape)
-        expected = _expected(dy, shape)
+        expected = unbroadcast_place_by_place(dy, shape)
         share = expected * np.size(expected) / dy.size
         known = {"the mean over the copies; each of them passes its gradient on, so they add up": share}
         yield equal(f"{name}, {large} → {shape}", dx, expected, mistakes=known, advice=ADVICE)
@@ -117,7 +118,89 @@ def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
     yield from differences(forward, backward, {"x": x, "weight": weight})
 
 
-def _expected(dy: Any, shape: tuple[int, ...]) -> Any:
+def unbroadcast_place_by_place(dy: Any, shape: tuple[int, ...]) -> Any:
     """Sum with the slowest code that cannot be wrong: every number of dy goes home to the place it was copied from."""
     home = np.broadcast_to(np.arange(np.prod(shape, dtype=int)).reshape(shape), dy.shape)
     return np.bincount(home.ravel(), weights=dy.ravel()).reshape(shape)
+
+
+@self_check("backward of y = x − mean(x)", returns=("dx",))
+def check_centre_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx = backward(dy)` of y = x − mean of each row; dy and dx (…, H)."""
+    dy = np.array([3.0, 0.0, 0.0])
+    known = {
+        "the mean is not a constant: each x is in it, so each x reaches every y through it": dy,
+        "the way through the mean comes with a minus (1.8)": dy + dy.mean(),
+        "each x is only a third of the mean: the sum of dy has to be divided by H (1.9)": dy - dy.sum(),
+        "the mean's own way alone; x also reaches its own y directly": -dy.mean() * np.ones(3),
+        "each x reaches every y through the mean, not its own alone": dy - dy / 3,
+        "divided by H − 1: a mean divides by H": dy - dy.sum() / 2,
+    }
+    yield equal("dx for dy = (3, 0, 0)", backward(dy), np.array([2.0, -1.0, -1.0]), mistakes=known, advice="(1.9)")
+
+    rng = np.random.default_rng(1)
+    dy = rng.standard_normal((3, 3, 3))  # so many axes of one size that a wrong one fits
+    known = {
+        "the mean has lost its axis and counts as a row: keepdims=True": dy - dy.mean(axis=-1),
+        "the mean is over everything: each row has its own": dy - dy.mean(),
+        "the mean is over the first axis: it belongs over the last": dy - dy.mean(axis=0),
+        "the mean is over the axis before the last": dy - dy.mean(axis=-2, keepdims=True),
+    }
+    dx = backward(dy)
+    yield equal("dx, three axes", dx, dy - dy.mean(axis=-1, keepdims=True), mistakes=known)
+    constant = abs(np.asarray(backward(np.ones((2, 4))))).max()
+    yield holds(
+        "dx is 0 for a constant dy", constant < 1e-12, f"it is up to {constant:.1e}: the outputs of a row sum to 0"
+    )
+    yield from differences(centre_forward, lambda dy, _: backward(dy), {"x": rng.standard_normal((2, 3, 4))})
+
+
+def centre_forward(x: Any) -> tuple[Any, None]:
+    """y = x − mean of each row, x and y (…, H); backward needs nothing of it."""
+    return x - x.mean(axis=-1, keepdims=True), None
+
+
+def centre_backward(dy: Any) -> Any:
+    """The answer to the third exercise, for those who go on without it."""
+    return centre_forward(dy)[0]
+
+
+HUNT_X, HUNT_DY = np.random.default_rng(8).standard_normal((2, 2, 4, 4))  # (B, T, H) each, with T = H
+
+
+def _dweight(dy: Any, x: Any) -> Any:
+    return (dy * x).sum(axis=(0, 1))
+
+
+def _symptoms(dweight: Callable[..., Any]) -> Symptoms:
+    """What can be seen from outside of a function that should return the gradient of weight (H,) in y = x · weight."""
+    got, right = dweight(HUNT_DY, HUNT_X), _dweight(HUNT_DY, HUNT_X)
+    twice = dweight(np.concatenate([HUNT_DY, HUNT_DY]), np.concatenate([HUNT_X, HUNT_X]))
+    return {
+        "shape": str(np.shape(got)),
+        "each number": factor(got, right),
+        "their sum": f"× {got.sum() / right.sum():.3g}",
+        "batch twice": factor(twice, got),
+        "x doubled": factor(dweight(HUNT_DY, 2 * HUNT_X), got),
+    }
+
+
+HUNT = Hunt(
+    bugs={
+        "the sum runs over the batch and the last axis": lambda dy, x: (dy * x).sum(axis=(0, 2)),
+        "`=` for `+=`: each sentence overwrites what the one before it gave": lambda dy, x: _dweight(dy[-1:], x[-1:]),
+        "the sum is left with axes of size 1": lambda dy, x: (dy * x).sum(axis=(0, 1), keepdims=True),
+        "the mean over the copies, for their sum": lambda dy, x: (dy * x).mean(axis=(0, 1)),
+        "dy itself is summed, not dy · x": lambda dy, x: dy.sum(axis=(0, 1)),
+        "only the batch is summed, as if each position had its own weight": lambda dy, x: (dy * x).sum(axis=0),
+    },
+    symptoms=_symptoms,
+    numbers=(4, 2, 6, 1, 3, 5),
+    right=_dweight,
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())

@@ -1,12 +1,14 @@
 """Notebook 03: the linear map and GELU."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from albert_np.course.answers import Wrong
 from albert_np.course.report import differences, equal, float32_stays, holds, self_check
+from albert_np.gradcheck import Comparison, check_gradients
 from albert_np.ops import (
     gelu_backward,
     gelu_forward,
@@ -16,7 +18,7 @@ from albert_np.ops import (
     linear_forward,
 )
 
-__all__ = ["check_gelu_new_backward", "check_linear_backward"]
+__all__ = ["check_gelu_new_backward", "check_linear_backward", "check_mended", "check_swiglu_backward"]
 
 NAMES = ("dx", "dweight", "dbias")
 ADVICE = {
@@ -132,3 +134,144 @@ def _gelu_mistakes(dy: Any, x: Any) -> dict[str, Any]:
 def package_gelu_new_backward(dy: Any, x: Any) -> Any:
     """The package's backward, called as the exercise is."""
     return gelu_new_backward(dy, gelu_new_forward(x)[1])
+
+
+BROKEN = (  # the backward of y = x + gelu_new(x weight1ᵀ + bias1) weight2ᵀ + bias2, with bugs
+    "rows = dy.reshape(-1, dy.shape[-1])",
+    "dweight2 = rows.T @ a.reshape(-1, a.shape[-1])",
+    "dbias2 = rows.sum(axis=0)",
+    "da = dy @ weight2.T",
+    "du = gelu_new_slope(a) * da",
+    "rows = du.reshape(-1, du.shape[-1])",
+    "dweight1 = rows.T @ x.reshape(-1, x.shape[-1])",
+    "dbias1 = rows.sum(axis=0)",
+    "dx = du @ weight1",
+)
+GRADIENTS = ("dx", "dweight1", "dbias1", "dweight2", "dbias2")
+
+
+def listing(lines: Sequence[str] = BROKEN) -> str:
+    """Return the lines with their numbers, the first of which is 1."""
+    return "\n".join(f"{number}  {line}" for number, line in enumerate(lines, 1))
+
+
+def feed_forward(x: Any, weight1: Any, bias1: Any, weight2: Any, bias2: Any) -> tuple[Any, dict[str, Any]]:
+    """y = x + gelu_new(u) weight2ᵀ + bias2 with u = x weight1ᵀ + bias1; the cache holds what backward reads by name."""
+    u = x @ weight1.T + bias1
+    a, _ = gelu_new_forward(u)
+    cache = {"x": x, "u": u, "a": a, "weight1": weight1, "weight2": weight2}
+    return x + a @ weight2.T + bias2, cache
+
+
+def run_lines(lines: Sequence[str], dy: Any, cache: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Run the lines of a backward, and return dx, dweight1, dbias1, dweight2, dbias2."""
+
+    def gelu_new_slope(x: Any) -> Any:
+        return gelu_new_backward(np.ones_like(x), gelu_new_forward(x)[1])
+
+    names: dict[str, Any] = {**cache, "dy": dy, "np": np, "gelu_new_slope": gelu_new_slope}
+    for number, line in enumerate(lines, 1):
+        try:
+            exec(line, names)
+        except Exception as error:
+            raise Wrong(f"line {number}, {line!r}, fails: {type(error).__name__}: {error}") from error
+    return tuple(names.get(name) for name in GRADIENTS)
+
+
+def with_lines(changed: Any) -> list[str]:
+    """Return the broken lines with those exchanged that `changed` names: number → line."""
+    if not isinstance(changed, dict):
+        raise Wrong(f'got a {type(changed).__name__}, expected a dictionary such as {{1: "rows = …"}}')
+    for number, line in changed.items():
+        if number not in range(1, len(BROKEN) + 1):
+            raise Wrong(f"{number!r} is no number of a line, 1 to {len(BROKEN)}")
+        if not isinstance(line, str):
+            raise Wrong(f"line {number} is a {type(line).__name__}; write it as a text, in quotes")
+    return [changed.get(number, line) for number, line in enumerate(BROKEN, 1)]
+
+
+def reports_of(lines: Sequence[str], width: int = 4, inner: int = 4) -> list[Comparison]:
+    """Return what finite differences say of each gradient that the lines compute, and of all along one direction."""
+    rng = np.random.default_rng(8)
+    shapes = {"x": (2, 3, width), "weight1": (inner, width), "bias1": (inner,), "weight2": (width, inner)}
+    inputs = {name: rng.standard_normal(shape) for name, shape in {**shapes, "bias2": (width,)}.items()}
+    return check_gradients(feed_forward, lambda dy, cache: run_lines(lines, dy, cache), inputs)
+
+
+BACK = {  # in the order of the way back: the gradient, and where to look if it is the first that is wrong
+    "weight2": "it needs dy, and what went into the second linear map (3.3)",
+    "bias2": "dy, summed over the rows (3.4)",
+    "bias1": "it is the first wrong one on the way back, so look between dweight2 and here: (3.2), then (3.10)",
+    "weight1": "dbias1 is right, so du is: what went into the first linear map?",
+    "x": "all else is right: in how many places does x stand in the formula?",
+}
+
+
+@self_check("the mended backward")
+def check_mended(mended: Callable[[], Any]) -> Iterator[Any]:
+    """Check `mended()`: number of a line of `BROKEN` → the line that should stand there."""
+    lines = with_lines(mended())
+    found = {row.name: row for row in reports_of(lines)}
+    for name, advice in BACK.items():
+        row = found[name]
+        told = f"got {row.got:.4g}, expected {row.expected:.4g}. {advice}"
+        yield holds(f"the gradient of {name}", row.ok, told)
+    if all(found[name].ok for name in BACK):
+        others = reports_of(lines, width=3, inner=5)
+        yield holds("other sizes, 3 and 5", all(row.ok for row in others), "not all gradients are right there")
+
+
+MENDED = {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da", 9: "dx = dy + du @ weight1"}
+
+
+@self_check("backward of SwiGLU", returns=("dgate", "dup"))
+def check_swiglu_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dgate, dup = backward(dy, gate, up)` of y = silu(gate) · up; all of one shape."""
+    rng = np.random.default_rng(9)
+    gate, up, dy = 2 * rng.standard_normal((3, 2, 3, 5))
+    dgate, dup = backward(dy, gate, up)
+    known = _swiglu_mistakes(dy, gate, up)
+    right = swiglu_backward(dy, gate, up)
+    yield equal("dup", dup, right[1], mistakes=known["dup"], advice="(3.14): up stands in y with the factor silu(gate)")
+    yield equal("dgate", dgate, right[0], mistakes=known["dgate"], advice="(3.14): dy · up, times silu's slope (3.13)")
+    points = np.array([-1000.0, 0.0, 1000.0])
+    slope = backward(np.ones(3), points, np.ones(3))[0]
+    yield equal("silu's slope at -1000, 0 and 1000", slope, np.array([0.0, 0.5, 1.0]), advice="is something e^1000?")
+    yield float32_stays(backward, (dy, gate, up), "a NumPy number among the factors is a float64")
+    yield from differences(swiglu_forward, lambda dy, cache: tuple(backward(dy, *cache)), {"gate": gate, "up": up})
+
+
+def _sigmoid(x: Any) -> Any:
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def swiglu_forward(gate: Any, up: Any) -> tuple[Any, Any]:
+    """y = silu(gate) · up, all of one shape; backward needs both."""
+    return gate * _sigmoid(gate) * up, (gate, up)
+
+
+def swiglu_backward(dy: Any, gate: Any, up: Any) -> tuple[Any, Any]:
+    """The answer to the fourth exercise, for those who go on without it."""
+    s = _sigmoid(gate)
+    return dy * up * (s + gate * s * (1 - s)), dy * gate * s
+
+
+def _swiglu_mistakes(dy: Any, gate: Any, up: Any) -> dict[str, dict[str, Any]]:
+    s = _sigmoid(gate)
+    slope = s + gate * s * (1 - s)
+    return {
+        "dup": {
+            "this is dgate: the two are returned in the order of the arguments, dgate first": dy * up * slope,
+            "the sigmoid alone: up's factor is silu(gate), gate times it": dy * s,
+            "the slope of silu belongs to dgate; up's factor is silu itself": dy * slope,
+        },
+        "dgate": {
+            "silu for its slope": dy * up * gate * s,
+            "the sigmoid alone: gate also stands inside it (3.13)": dy * up * s,
+            "the sigmoid's slope alone: gate is a factor too (3.13)": dy * up * s * (1 - s),
+            "the first term of (3.13) is missing": dy * up * gate * s * (1 - s),
+            "the factor gate is missing in the second term of (3.13)": dy * up * (s + s * (1 - s)),
+            "the factor up is missing": dy * slope,
+            "the sign of the second term is turned round": dy * up * (s - gate * s * (1 - s)),
+        },
+    }

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.course.report import differences, equal, float32_stays, holds, self_check
+from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.ops import LayerNormCache, layer_norm_backward, layer_norm_forward
 
-__all__ = ["check_layer_norm_dx"]
+__all__ = ["check_layer_norm_dx", "check_rms_norm_backward", "check_what_is_missing"]
 
 EPS = 1e-12
 
@@ -69,3 +69,159 @@ def _mistakes(dy: Any, cache: LayerNormCache) -> dict[str, Any]:
 def package_layer_norm_dx(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
     """The package's dx, called as the exercise is."""
     return layer_norm_backward(dy, LayerNormCache(x_hat, rstd, weight))[0]
+
+
+def suspects() -> dict[str, Callable[..., Any]]:
+    """Return letter → dx, called as the exercise is. One of them is right; what the others lack is the hunt."""
+    wrong = _wrong_backwards()
+    return {
+        "A": wrong["projection"],
+        "B": wrong["rstd"],
+        "C": wrong["mean"],
+        "D": package_layer_norm_dx,
+        "E": wrong["weight"],
+    }
+
+
+def _wrong_backwards() -> dict[str, Callable[..., Any]]:
+    """Return what is missing → a dx without it."""
+
+    def mean(x: Any) -> Any:
+        return x.mean(axis=-1, keepdims=True)
+
+    def without_mean(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+        g = dy * weight
+        return rstd * (g - x_hat * mean(g * x_hat))
+
+    def without_projection(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+        g = dy * weight
+        return rstd * (g - mean(g))
+
+    return {
+        "mean": without_mean,
+        "projection": without_projection,
+        "rstd": lambda dy, x_hat, rstd, weight: package_layer_norm_dx(dy, x_hat, np.ones_like(rstd), weight),
+        "weight": lambda dy, x_hat, rstd, weight: package_layer_norm_dx(dy, x_hat, rstd, np.ones_like(weight)),
+        "both": lambda dy, x_hat, rstd, weight: rstd * dy * weight,
+    }
+
+
+VERDICTS = ("nothing", "mean", "projection", "both")
+
+
+@self_check("what is missing", returns=("verdict",))
+def check_what_is_missing(what_is_missing: Callable[..., Any]) -> Iterator[Finding]:
+    """Check `verdict = what_is_missing(dx, x_hat)`, one of "nothing", "mean", "projection" and "both"."""
+    rng = np.random.default_rng(50)
+    x, weight, bias = 3 + 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal(7), rng.standard_normal(7)
+    dy = rng.standard_normal(x.shape)
+    _, cache = layer_norm_forward(x, weight, bias, EPS)
+    wrong = _wrong_backwards()
+    gradients = {"nothing": layer_norm_backward(dy, cache)[0]} | {
+        name: wrong[name](dy, *cache) for name in ("mean", "projection", "both")
+    }
+    for verdict, dx in gradients.items():
+        told = "each of the two sums of (5.7) is about one of the two terms"
+        yield _verdict(f"a dx that lacks {verdict}", what_is_missing, dx, cache.x_hat, verdict, told)
+    for scale in (1e-9, 1e9):
+        told = "0 and rounding are told apart beside the size of dx itself, abs(dx).max()"
+        for verdict in ("nothing", "both"):
+            what = f"a dx that lacks {verdict}, times {scale:g}"
+            yield _verdict(what, what_is_missing, scale * gradients[verdict], cache.x_hat, verdict, told)
+    told = "the sums over two rows cancel here: each row is to be looked at by itself, and in its size"
+    twice = np.concatenate([cache.x_hat, cache.x_hat])
+    for verdict, dx in gradients.items():
+        opposed = np.concatenate([dx, -dx])
+        what = f"a dx that lacks {verdict}, and below it the same with the other sign"
+        yield _verdict(what, what_is_missing, opposed, twice, verdict, told)
+    one_row = gradients["nothing"].copy()
+    one_row[1, 2] = gradients["mean"][1, 2]
+    yield _verdict("one row of six that lacks the mean", what_is_missing, one_row, cache.x_hat, "mean", ONE_ROW)
+    rounded = gradients["nothing"].astype(np.float32)
+    told = "float32 leaves some 1e-7 of the size of dx; what is missing leaves far more"
+    yield _verdict("a right dx in float32", what_is_missing, rounded, cache.x_hat, "nothing", told)
+
+
+ONE_ROW = "one row is enough: the largest of the sums counts, not their mean"
+
+
+def _verdict(what: str, what_is_missing: Callable[..., Any], dx: Any, x_hat: Any, right: str, advice: str) -> Finding:
+    got = what_is_missing(dx, x_hat)
+    if not isinstance(got, str) or got not in VERDICTS:
+        return Finding(what, False, f"got {got!r:.40}, expected one of {', '.join(VERDICTS)}")
+    return holds(what, got == right, f"got {got!r}, expected {right!r}: {advice}")
+
+
+def course_what_is_missing(dx: Any, x_hat: Any) -> str:
+    """A right verdict, called as the exercise is."""
+    found = [abs((dx * along).sum(axis=-1)).max() > 1e-4 * abs(dx).max() for along in (1.0, x_hat)]
+    return VERDICTS[found[0] + 2 * found[1]]
+
+
+@self_check("backward of RMSNorm", returns=("dx", "dweight"))
+def check_rms_norm_backward(rms_norm_backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx, dweight = rms_norm_backward(dy, x_hat, r, weight)`; dy, x_hat (B, T, H), r (B, T, 1), weight (H,)."""
+    rng = np.random.default_rng(51)
+    x, weight = 1 + 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal(7)
+    dy = rng.standard_normal(x.shape)
+    _, (x_hat, r, _) = rms_norm_forward(x, weight)
+    dx, dweight = rms_norm_backward(dy, x_hat, r, weight)
+    g = dy * weight
+
+    def mean(x: Any) -> Any:
+        return x.mean(axis=-1, keepdims=True)
+
+    right = r * (g - x_hat * mean(g * x_hat))
+    advice = "(5.10): r times what is left of g when its part along x̂ is taken off"
+    yield equal("dx", dx, right, mistakes=_rms_mistakes(dy, x_hat, r, weight), advice=advice)
+    yield equal("dweight", dweight, (dy * x_hat).sum(axis=(0, 1)), mistakes=_weight_mistakes(dy, x_hat, weight))
+    yield float32_stays(rms_norm_backward, (dy, x_hat, r, weight), "a NumPy number among the factors is a float64")
+
+    def backward(dy: Any, cache: Any) -> Any:
+        return rms_norm_backward(dy, *cache)
+
+    yield from differences(rms_norm_forward, backward, {"x": x, "weight": weight})
+
+
+def _rms_mistakes(dy: Any, x_hat: Any, r: Any, weight: Any) -> dict[str, Any]:
+    """Return advice → dx, for what is easily written instead of (5.10)."""
+    g = dy * weight
+
+    def mean(x: Any) -> Any:
+        return x.mean(axis=-1, keepdims=True)
+
+    along = mean(g * x_hat)
+    return {
+        "this is LayerNorm's: no mean is taken off forward, so none is backward": r * (g - mean(g) - x_hat * along),
+        "Σ dx x̂ is not 0: the part along x̂ is not taken off": r * g,
+        "the mean is taken off and the part along x̂ is not: it is the other way round": r * (g - mean(g)),
+        "the factor r is missing": g - x_hat * along,
+        "weight is missing: g = dy · weight": r * (dy - x_hat * mean(dy * x_hat)),
+        "a sum for the mean: it is divided by H": r * (g - x_hat * (g * x_hat).sum(-1, keepdims=True)),
+        "the sign of the part along x̂ is turned round": r * (g + x_hat * along),
+        "the mean of g x̂ is over all rows: each row has its own": r * (g - x_hat * (g * x_hat).mean()),
+        "the mean has to be multiplied by x̂": r * (g - along),
+    }
+
+
+def _weight_mistakes(dy: Any, x_hat: Any, weight: Any) -> dict[str, Any]:
+    """Return advice → dweight, for what is easily written instead."""
+    return {
+        "x̂ is missing: y = weight · x̂": dy.sum(axis=(0, 1)),
+        "a mean over the rows: their gradients add up": (dy * x_hat).mean(axis=(0, 1)),
+        "weight is no factor of its own gradient": (dy * weight * x_hat).sum(axis=(0, 1)),
+    }
+
+
+def rms_norm_forward(x: Any, weight: Any, eps: float = EPS) -> tuple[Any, tuple[Any, Any, Any]]:
+    """x (…, H), weight (H,); returns y = weight · x̂ and what backward needs: x̂ (…, H), r (…, 1) and the weight."""
+    r = 1 / np.sqrt((x * x).mean(axis=-1, keepdims=True) + eps)
+    x_hat = x * r
+    return weight * x_hat, (x_hat, r, weight)
+
+
+def course_rms_norm_backward(dy: Any, x_hat: Any, r: Any, weight: Any) -> tuple[Any, Any]:
+    """A right backward, called as the exercise is; the package has no RMSNorm."""
+    g = dy * weight
+    dx = r * (g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True))
+    return dx, (dy * x_hat).reshape(-1, x_hat.shape[-1]).sum(axis=0)

@@ -1,15 +1,29 @@
 """Notebook 08: one attention head."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from albert_np.course.report import Finding, differences, equal, holds, left_out, self_check
-from albert_np.ops import AttentionCache, DropoutCache, SoftmaxCache, attention_backward, attention_forward
+from albert_np.ops import (
+    AttentionCache,
+    DropoutCache,
+    SoftmaxCache,
+    attention_backward,
+    attention_forward,
+    softmax_backward,
+)
 
-__all__ = ["check_attention_backward", "check_attention_forward"]
+__all__ = [
+    "check_attention_backward",
+    "check_attention_forward",
+    "check_bias_gradient",
+    "check_key_by_key",
+    "check_suspects",
+]
 
 NAMES = ("dquery", "dkey", "dvalue")
 LN3 = math.log(3)
@@ -188,10 +202,26 @@ def _weights(scores: Any) -> Any:
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
+def package_attention_forward(query: Any, key: Any, value: Any) -> tuple[Any, Any]:
+    """The package's forward, called as the exercise is."""
+    context, cache = attention_forward(query, key, value, None)
+    return context, cache.softmax.probs
+
+
 def package_attention_backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any) -> Any:
     """The package's backward, called as the exercise is."""
     cache = AttentionCache(query, key, value, SoftmaxCache(probs), DropoutCache(None, 1.0), probs)
     return attention_backward(dcontext, cache)
+
+
+def package_key_by_key(query: Any, blocks: Iterable[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """One query's context and log-sum-exp, asked for as in the exercise."""
+    context, log = np.zeros(len(query)), -np.inf
+    for block in blocks:
+        part, part_log = _at_once(query, *block)
+        both = np.logaddexp(log, part_log)
+        context, log = np.exp(log - both) * context + np.exp(part_log - both) * part, both
+    return context, log
 
 
 def of_each_head(backward: Callable[..., Any]) -> Callable[[Any, Any], Any]:
@@ -204,3 +234,174 @@ def of_each_head(backward: Callable[..., Any]) -> Callable[[Any, Any], Any]:
         return tuple(np.stack(each).reshape(like.shape) for each, like in zip(gradients, arrays[1:4], strict=True))
 
     return of_all
+
+
+def _backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any, bug: str) -> Any:
+    """Return dquery, dkey and dvalue with one of the bugs of `BUGS`."""
+    scale = math.sqrt(query.shape[-1])
+    if bug == "mask forgotten":
+        probs = _weights(query @ key.T / scale)
+    dprobs = dcontext @ value.T
+    mean = 0 if bug == "mean not taken off" else (dprobs * probs).sum(axis=-1, keepdims=True)
+    dscores = probs * (dprobs - mean) / scale
+    dkey = (dscores if bug == "dscores not transposed" else dscores.T) @ query
+    dvalue = (probs if bug == "probs not transposed" else probs.T) @ dcontext
+    return dscores @ key, dkey * scale if bug == "no scale on dkey" else dkey, dvalue
+
+
+BUGS = {
+    "right": "no number of its row is wrong",
+    "no scale on dkey": "dquery is right, so dscores is right and scaled; dkey is off by one factor throughout",
+    "mean not taken off": "dvalue is right, and Σ dkey is not 0: by (8.11) the rows of dscores do not sum to 0",
+    "dscores not transposed": "dquery is right, so dscores is; dkey has no one factor, and 3 queries with 5 keys fail",
+    "probs not transposed": "dvalue alone is wrong, and it is made of two arrays only, (8.5)",
+    "mask forgotten": "everything is wrong although Σ dkey is 0, and a key that nobody may look at gets a gradient",
+}
+_CAST = {
+    "A": "mean not taken off",
+    "B": "probs not transposed",
+    "C": "mask forgotten",
+    "D": "no scale on dkey",
+    "E": "right",
+    "F": "dscores not transposed",
+}
+SUSPECTS: dict[str, Callable[..., Any]] = {letter: partial(_backward, bug=bug) for letter, bug in _CAST.items()}
+
+
+@self_check("which bug is this?")
+def check_suspects(verdicts: Callable[[], Any]) -> Iterator[Any]:
+    """Check `verdicts()`: a dictionary from the letter of a suspect to the name of its bug."""
+    given = verdicts()
+    if not isinstance(given, dict):
+        yield Finding("a dictionary", False, f'got a {type(given).__name__}, expected {{"A": "right", …}}')
+        return
+    for letter, bug in _CAST.items():
+        if letter not in given:
+            yield Finding(letter, False, "no verdict")
+        elif given[letter] not in BUGS:
+            yield Finding(letter, False, f"{given[letter]!r} is none of {', '.join(BUGS)}")
+        else:
+            told = f"{given[letter]!r} does not fit its symptoms. Look again: {BUGS[bug]}"
+            yield holds(letter, given[letter] == bug, told)
+
+
+@self_check("the gradient of a bias for each distance", returns=("dbias",))
+def check_bias_gradient(bias_gradient: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dbias = bias_gradient(dcontext, value, probs)`; dcontext, value (T, D), probs (T, T), dbias (2T - 1)."""
+    rng = np.random.default_rng(81)
+    query, key, value, dcontext = rng.standard_normal((4, 5, 4))
+    bias = rng.standard_normal(9)
+    probs = biased_attention(query, key, value, bias)[1]
+    hand = np.array(DCONTEXT), np.array(HAND["value"]), np.array([[0.75, 0.25], [0.5, 0.5]])
+    for name, case in (("the 2×2 case", hand), ("against sums along the diagonals", (dcontext, value, probs))):
+        got = bias_gradient(*case)
+        yield equal(name, got, package_bias_gradient(*case), mistakes=_bias_mistakes(*case), advice=SUMMED)
+    yield holds("sums to 0, as the rows of dscores do (8.8)", abs(np.sum(got)) < 1e-9, f"it sums to {np.sum(got):.3g}")
+
+    def forward(bias: Any) -> Any:
+        return biased_attention(query, key, value, bias)
+
+    yield from differences(forward, lambda dy, probs: np.asarray(bias_gradient(dy, value, probs)), {"bias": bias})
+
+
+SUMMED = "each number of the bias stands on one diagonal of the scores: add dscores up along it (8.14)"
+
+
+def biased_attention(query: Any, key: Any, value: Any, bias: Any) -> tuple[Any, Any]:
+    """Return context and probs of one head with `bias[j - i + T - 1]` added to score (i, j), (8.13); bias (2T - 1)."""
+    T = len(query)
+    probs = _weights(query @ key.T / math.sqrt(query.shape[-1]) + bias[distances(T)])
+    return probs @ value, probs
+
+
+def distances(T: int) -> Any:
+    """Return the place of each score's bias, j - i + T - 1, (T, T)."""
+    return np.arange(T) - np.arange(T)[:, None] + T - 1
+
+
+def package_bias_gradient(dcontext: Any, value: Any, probs: Any) -> Any:
+    """The gradient of the bias, asked for as in the exercise."""
+    return _diagonals(softmax_backward(dcontext @ value.T, SoftmaxCache(probs)))
+
+
+def _diagonals(dscores: Any) -> Any:
+    T = len(dscores)
+    return np.array([np.trace(dscores, offset=k) for k in range(1 - T, T)])
+
+
+def _bias_mistakes(dcontext: Any, value: Any, probs: Any) -> dict[str, Any]:
+    T, dprobs = len(probs), dcontext @ value.T
+    dscores = softmax_backward(dprobs, SoftmaxCache(probs))
+    lost = np.zeros(2 * T - 1)
+    lost[distances(T)] += dscores
+    right = _diagonals(dscores)
+    return {
+        "`dbias[places] += dscores` keeps one of several numbers for the same place: np.add.at adds them all": lost,
+        "the first number belongs to j - i = -(T-1), which looks back; here i - j is counted": right[::-1],
+        "1/√D belongs to the product of query and key; the bias is added after it": right / math.sqrt(value.shape[1]),
+        "softmax's backward is missing: this is dprobs, summed": _diagonals(dprobs),
+        "does softmax's backward subtract the mean of each row? Here it does not": _diagonals(probs * dprobs),
+        "what is used many times gets the sum of the gradients, not the mean": right / _diagonals(np.ones((T, T))),
+        "these are sums of probs: dscores is what goes on to the bias": _diagonals(probs),
+    }
+
+
+@self_check("one block of keys after the other", returns=("context", "logsumexp"))
+def check_key_by_key(key_by_key: Callable[..., Any]) -> Iterator[Any]:
+    """Check `context, logsumexp = key_by_key(query, blocks)`; query (D,), blocks yields pairs of key, value (S, D)."""
+    rng = np.random.default_rng(82)
+    query, (key, value) = rng.standard_normal(9), rng.standard_normal((2, 7, 9))
+    key = key[np.argsort(key @ query)]  # each block has a score that is larger than all before
+    yield from _streamed(key_by_key, "one block", query, key, value, 7)
+    yield from _streamed(key_by_key, "blocks of three", query, key, value, 3)
+    yield from _streamed(key_by_key, "one key a block", query, key[::-1], value, 1)
+    for size in (1000, -1000):
+        far = key + 3 * size * query / (query @ query)  # moves every score by `size`
+        yield from _streamed(key_by_key, f"scores near {size:,}", query, far, value, 4, FAR)
+
+    def overwritten() -> Iterator[Any]:
+        block = np.empty((2, 2, 9))
+        for start in (0, 2, 4):
+            block[:] = key[start : start + 2], value[start : start + 2]
+            yield tuple(block)
+
+    got = key_by_key(query, overwritten())[0]
+    told = "each block comes in the memory of the one before: take from it what is needed, and let it go"
+    yield equal("a block is gone when the next one comes", got, _at_once(query, key[:6], value[:6])[0], advice=told)
+
+
+FAR = "exp overflows, or all of it is 0: subtract the largest score seen so far, and begin with m = -inf"
+SHRINK = "both the sum and the weighted values shrink by exp(m - m′) where a block brings a larger score (8.15)"
+
+
+def _streamed(
+    function: Callable[..., Any], name: str, query: Any, key: Any, value: Any, size: int, advice: str = SHRINK
+) -> Iterator[Any]:
+    """Give a reader's function the keys and values in blocks, and yield what is found."""
+    cuts = range(size, len(key), size)
+    blocks = list(zip(np.split(key, cuts), np.split(value, cuts), strict=True))
+    context, logsumexp = function(query, iter(blocks))
+    expected, log = _at_once(query, key, value)
+    largest = (key @ query).max() / math.sqrt(len(query))
+    known = {
+        "scores are divided by √D, and here they are not": _at_once(query * math.sqrt(len(query)), key, value)[0],
+        "the weighted values are not divided by the sum of the weights": expected * np.exp(log - largest),
+        "a block counts by its weights: divide once, at the end": np.mean(
+            [_at_once(query, *block)[0] for block in blocks], axis=0
+        ),
+        "this is the last block's alone: what came before is added to": _at_once(query, *blocks[-1])[0],
+    }
+    yield equal(f"{name}: context", context, expected, mistakes=known, advice=advice)
+    known = {
+        "the largest score is missing: the sum was of exp(s - m)": log - largest,
+        "its logarithm is missing": np.exp(log - largest),
+        "this is the largest score: the logarithm of the sum is missing": largest,
+    }
+    yield equal(f"{name}: log-sum-exp", logsumexp, log, mistakes=known, advice="m + ln l (8.16)")
+
+
+def _at_once(query: Any, key: Any, value: Any) -> tuple[Any, Any]:
+    """Return the context (D,) and the log-sum-exp of one query over all keys."""
+    scores = key @ query / math.sqrt(len(query))
+    exponentials = np.exp(scores - scores.max())
+    return exponentials @ value / exponentials.sum(), np.log(exponentials.sum()) + scores.max()

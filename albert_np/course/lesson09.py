@@ -7,12 +7,13 @@ import numpy as np
 
 from albert_np.backend import backend_of
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Wrong
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.gradcheck import check_gradients
 from albert_np.model import check_inputs
 from albert_np.ops import attention_backward, attention_forward
 
-__all__ = ["check_additive_mask", "check_causal_mask", "check_heads"]
+__all__ = ["check_additive_mask", "check_causal_mask", "check_groups", "check_heads", "check_leaks"]
 
 B, T, N, D = 2, 5, 3, 4
 
@@ -119,6 +120,12 @@ def package_mask(attention_mask: Any, dtype: Any) -> Any:
     return check_inputs(config, backend_of(ids), dtype, input_ids=ids, attention_mask=attention_mask).pattern.mask
 
 
+def package_causal_mask(attention_mask: Any, dtype: Any) -> Any:
+    """A causal mask, asked for as in the exercise."""
+    allowed = np.tri(attention_mask.shape[1], dtype=bool) & (attention_mask[:, None, None, :] == 1)
+    return np.where(allowed, 0, np.finfo(dtype).min).astype(dtype)
+
+
 def package_split_heads(x: Any, heads: int) -> Any:
     """The heads, asked for as in the exercise."""
     return np.stack(np.split(x, heads, axis=-1), axis=1)
@@ -171,3 +178,141 @@ def _no_future(mask: Any) -> Iterator[Any]:
     one, two = (attention_forward(query, *pair, mask)[0] for pair in ((key, value), other))
     same = np.array_equal(one[:, :, :3], two[:, :, :3])
     yield holds("other tokens 3 and 4 change nothing for tokens 0 to 2", same, "they do")
+
+
+@self_check("keys that several heads share", returns=("heads",))
+def check_groups(spread_groups: Callable[..., Any], gather_groups: Callable[..., Any]) -> Iterator[Any]:
+    """Check `spread_groups(key, heads)`, (B, G, T, D) → (B, N, T, D); `gather_groups(dkey, groups)` is its backward."""
+    rng = np.random.default_rng(92)
+    for groups, heads in ((2, 6), (1, 3), (3, 3)):
+        share = heads // groups
+        key, dkey = rng.standard_normal((B, groups, T, D)), rng.standard_normal((B, heads, T, D))
+        known: dict[str, Any] = {
+            "heads of one group stand side by side, 0 0 0 1 1 1 and not 0 1 0 1 0 1: (9.11)": np.tile(
+                key, (1, share, 1, 1)
+            )
+        }
+        told = f"head n looks into group n // {share} (9.11)"
+        name = f"{heads} heads, {groups} group{'s'[: groups > 1]}"
+        yield equal(f"{name}: spread", spread_groups(key, heads), key[:, np.arange(heads) // share], 0, known, told)
+        parts = dkey.reshape(B, groups, share, T, D)
+        turns = dkey.reshape(B, share, groups, T, D)
+        known = {
+            "what is used by several heads gets the sum of their gradients, not the mean": parts.mean(axis=2),
+            "the gradient of one head of each group is here, those of the others are lost": parts[:, :, 0],
+            "the last head of each group has overwritten the others: `+=`, not `=`": parts[:, :, -1],
+            "summed over heads of different groups: heads of one group stand side by side": turns.sum(axis=1),
+        }
+        told = "the sum over the heads of a group (9.12)"
+        yield equal(f"{name}: gather", gather_groups(dkey, groups), parts.sum(axis=2), mistakes=known, advice=told)
+
+    def forward(key: Any) -> Any:
+        return np.array(spread_groups(key, 6)), None  # a copy: a view would move with key while differences are taken
+
+    rows = check_gradients(forward, lambda dy, _: gather_groups(dy, 2), {"key": rng.standard_normal((B, 2, T, D))})
+    yield holds("gather_groups is the backward of spread_groups", rows[0].ok, str(rows[0]))
+
+
+def package_spread_groups(key: Any, heads: int) -> Any:
+    """The keys of each head, asked for as in the exercise."""
+    return np.repeat(key, heads // key.shape[1], axis=1)
+
+
+def package_gather_groups(dkey: Any, groups: int) -> Any:
+    """The gradients of the groups, asked for as in the exercise."""
+    return np.stack([part.sum(axis=1) for part in np.split(dkey, groups, axis=1)], axis=1)
+
+
+def _attention(x: Any, may: Any, weight: float = -np.inf) -> Any:
+    """Attend with x as query, key and value, one head; may (B, T or 1, T): where a query may look."""
+    scores = x @ x.swapaxes(1, 2) / np.sqrt(x.shape[-1]) + np.where(may, 0, weight)
+    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True) @ x
+
+
+def attends_rightly(x: Any, attention_mask: Any) -> Any:
+    """Attend to tokens alone."""
+    return _attention(x, attention_mask[:, None, :] == 1)
+
+
+def _nan_at_padding(x: Any, attention_mask: Any) -> Any:
+    return np.where(attention_mask[:, :, None] == 1, attends_rightly(x, attention_mask), np.nan)
+
+
+def _one_open(place: int) -> Callable[..., Any]:
+    def attend(x: Any, attention_mask: Any) -> Any:
+        may = attention_mask == 1
+        for row, real in zip(may, attention_mask, strict=True):
+            row[np.flatnonzero(real == 0)[place : place + 1 or None]] = True
+        return _attention(x, may[:, None, :])
+
+    return attend
+
+
+def _neighbour(x: Any, attention_mask: Any) -> Any:
+    beside = np.roll(x, -1, axis=1)
+    beside[:, -1] = 0
+    return attends_rightly(x, attention_mask) + 0.1 * beside
+
+
+INNOCENT = {
+    "a right attention": attends_rightly,
+    "a right attention whose answers at padding are NaN": _nan_at_padding,
+}
+LEAKY: dict[str, tuple[Callable[..., Any], str]] = {
+    "the mask is left out": (lambda x, m: _attention(x, np.True_), "put other numbers into the padding of a copy of x"),
+    "the mask hides queries in place of keys": (
+        lambda x, m: _attention(x, m[:, :, None] == 1),
+        "put other numbers into the padding, and compare at real tokens",
+    ),
+    "the mask is -6 where it should be the lowest number": (
+        lambda x, m: _attention(x, m[:, None, :] == 1, -6.0),
+        "a leak may be small: what is masked by (9.4) changes nothing at all",
+    ),
+    "the mask of sentence 0 serves all": (
+        lambda x, m: _attention(x, m[:1, None, :] == 1),
+        "look at every sentence of the batch",
+    ),
+    "the first place of padding is open": (_one_open(0), "change every place of padding, not the last one alone"),
+    "the last place of padding is open": (_one_open(-1), "change every place of padding, not the first one alone"),
+    "the last token sees its right neighbour": (_neighbour, "look at every real token, not at the first one alone"),
+}
+
+
+@self_check("does padding leak?")
+def check_leaks(leaks: Callable[..., Any]) -> Iterator[Any]:
+    """Check `leaks(attend, x, attention_mask)`: whether padding changes what `attend(x, attention_mask)` gives."""
+    x = np.random.default_rng(93).standard_normal((3, 5, D))
+    attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
+    inside = np.where(attention_mask[:, :, None] == 1, x, 0)
+    for name, attend in INNOCENT.items():
+        told = "nobody reads what padding itself gets: compare where attention_mask is 1, and change nothing there"
+        yield holds(f"{name} is let go", not _verdict(leaks, attend, x, attention_mask), told)
+    for name, (attend, told) in LEAKY.items():
+        yield holds(f"caught: {name}", _verdict(leaks, attend, x, attention_mask), told)
+    told = "here padding is 0 before you change it: put something else there, such as x + 1"
+    yield holds(
+        "caught: padding that was 0 before",
+        _verdict(leaks, LEAKY["the mask is left out"][0], inside, attention_mask),
+        told,
+    )
+    whole = np.ones_like(attention_mask)
+    yield holds(
+        "no padding, no leak",
+        not _verdict(leaks, LEAKY["the mask is left out"][0], x, whole),
+        "it says that there is one",
+    )
+
+
+def _verdict(leaks: Callable[..., Any], attend: Callable[..., Any], x: Any, attention_mask: Any) -> bool:
+    got = np.asarray(leaks(attend, x.copy(), attention_mask.copy()))
+    if got.shape != () or got.dtype.kind not in "bi":
+        raise Wrong(f"returned {got.dtype} of shape {got.shape}, expected True or False: is there an any() missing?")
+    return bool(got)
+
+
+def package_leaks(attend: Callable[..., Any], x: Any, attention_mask: Any) -> bool:
+    """Whether padding leaks, asked for as in the exercise."""
+    real = attention_mask == 1
+    one, two = (attend(given, attention_mask) for given in (x, np.where(real[:, :, None], x, 1 - x)))
+    return not np.array_equal(one[real], two[real])

@@ -1,17 +1,20 @@
 """Notebook 11: sharing across layers and groups."""
 
+import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
+from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, differences, equal, holds, self_check
 from albert_np.layers import layer_backward
 from albert_np.model import AlbertModel
 from albert_np.ops import linear_backward, linear_forward, tanh_backward, tanh_forward
 
-__all__ = ["check_shared_backward"]
+__all__ = ["check_recomputed_backward", "check_shared_backward", "check_which_bug"]
 
 Gradients = dict[str, Any]
 SMALL = AlbertConfig(
@@ -165,3 +168,145 @@ def _albert(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     ours = np.concatenate([np.ravel(gradients[name]) for name in names])
     theirs = np.concatenate([model.grads[name].ravel() for name in names])
     yield equal(f"ALBERT's layer, four steps in two groups: all {len(names)} gradients", ours, theirs)
+
+
+def package_shared_backward(dy: Any, caches: Any, backward: Callable[..., Any], shapes: Any) -> tuple[Any, Gradients]:
+    """The answer to the first exercise, for those who go on without it."""
+    total = {name: np.zeros(shape, dtype=dy.dtype) for name, shape in shapes.items()}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        total = {name: gradient + gradients.get(name, 0) for name, gradient in total.items()}
+    return dy, total
+
+
+INPUTS = (1.0, 2.0, 5.0, 14.0)  # of y = 3x − 1, four times from x = 1
+
+
+def _walk(steps: int, bug: str = "") -> tuple[float, float, float]:
+    """Return dweight, dbias and dx of so many times y = 3x − 1, from x = 1 and dy = 1, with one bug."""
+    inputs = INPUTS[:steps]
+    dy, dx, dweight, dbias = 1.0, 1.0, 0.0, 0.0
+    order = inputs if bug == FORWARD else inputs[::-1]
+    for x in order[:-1] if bug == FIRST_FORGOTTEN else order:
+        x = inputs[-1] if bug == LAST_CACHE else x
+        dweight, dbias = (dy * x, dy) if bug == SET else (dweight + dy * x, dbias + dy)
+        dx = 3 * dy
+        dy = 1.0 if bug == SAME_UPSTREAM else dx
+    return (dweight / steps, dbias / steps, dx) if bug == MEAN else (dweight, dbias, dx)
+
+
+SET = "the gradient is set, not added: `=` for `+=`"
+MEAN = "the mean of the steps' contributions, for their sum"
+FORWARD = "backward visits the steps in forward order"
+LAST_CACHE = "every step reads the last step's cache"
+SAME_UPSTREAM = "every step gets the dy of the stack's end"
+FIRST_FORGOTTEN = "backward stops before step 0"
+
+
+def _symptoms(walk: Callable[..., tuple[float, float, float]]) -> Symptoms:
+    """What a walk makes of one step, and of three: dweight, dbias and dx."""
+    told: Symptoms = {}
+    for steps, name in ((1, "1 step"), (3, "3 steps")):
+        told |= {f"{name}: {what}": f"{x:.4g}" for what, x in zip(("dw", "db", "dx"), walk(steps), strict=True)}
+    return told
+
+
+HUNT = Hunt(
+    bugs={bug: partial(_walk, bug=bug) for bug in (LAST_CACHE, FIRST_FORGOTTEN, SET, FORWARD, MEAN, SAME_UPSTREAM)},
+    symptoms=_symptoms,
+    numbers=(4, 6, 1, 3, 2, 5),
+    right=_walk,
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
+
+
+class _Kept:
+    """A cache that can be watched: what it holds, and through `alive` how many there are at a time."""
+
+    def __init__(self, x: Any, alive: Any) -> None:
+        self.x = x
+        alive.add(self)
+
+
+DEEP = 12  # steps of the stack in which caches are counted
+AT_ONCE = 3  # caches that any walk may hold: the one in use, the new one, and one under a name left over
+
+
+@self_check("backward with inputs alone", returns=("dx", "gradients"))
+def check_recomputed_backward(recomputed_backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx, gradients = recomputed_backward(dy, x, steps, forward, backward, shapes)`.
+
+    `forward(x)` returns y and a cache; `backward(dy, cache)` returns dx and one application's gradients.
+    """
+    rng = np.random.default_rng(114)
+    weight, x, dy = rng.standard_normal((4, 4)) / 2, *rng.standard_normal((2, 3, 4))
+    alive: Any = weakref.WeakSet()
+    count = {"most": 0, "forward": 0, "backward": 0}
+
+    def forward(x: Any) -> tuple[Any, _Kept]:
+        y = np.tanh(x @ weight.T)
+        cache = _Kept((x, y), alive)
+        count["forward"] += 1
+        count["most"] = max(count["most"], len(alive))
+        return y, cache
+
+    def backward(dy: Any, cache: _Kept) -> tuple[Any, Gradients]:
+        count["backward"] += 1
+        x, y = cache.x
+        ds = dy * (1 - y * y)
+        return ds @ weight, {"weight": ds.T @ x}
+
+    shapes = {"weight": weight.shape}
+    for steps in (1, 2, DEEP):
+        right, known = _recomputed(dy, x, steps, forward, backward, shapes)
+        count.update(most=0, forward=0, backward=0)
+        dx, gradients = recomputed_backward(dy, x, steps, forward, backward, shapes)
+        if not isinstance(gradients, dict) or "weight" not in gradients:
+            yield Finding("gradients", False, "expected a dictionary with one array for each name of shapes")
+            return
+        mistakes = {name: values["weight"] for name, (_, values) in known.items()}
+        name = f"{steps} step{'s' if steps > 1 else ''}"
+        yield equal(f"{name}: dweight", gradients["weight"], right[1]["weight"], mistakes=mistakes)
+        yield equal(f"{name}: dx", dx, right[0], mistakes={key: values[0] for key, values in known.items()})
+    told = f"{count['most']} were: keep each step's input, and make its cache again when backward comes to it"
+    yield holds(f"of {DEEP} caches, at most {AT_ONCE} are alive at a time", count["most"] <= AT_ONCE, told)
+    told = f"{count['forward']} times: keep the inputs on the way up, so that no step is run more than twice"
+    yield holds(f"forward is called at most {2 * DEEP} times", count["forward"] <= 2 * DEEP, told)
+
+
+def _recomputed(
+    dy: Any, x: Any, steps: int, forward: Callable[..., Any], backward: Callable[..., Any], shapes: Any
+) -> tuple[tuple[Any, Gradients], dict[str, tuple[Any, Gradients]]]:
+    """Return what is right, and what known mistakes give."""
+    caches = []
+    for _ in range(steps):
+        x, cache = forward(x)
+        caches.append(cache)
+    _, beyond = forward(x)
+    known = {
+        "each step is run again from its output: it has to start from its input": [*caches[1:], beyond],
+        "each step is run again from the stack's input: step i starts from x_i": [caches[0]] * steps,
+        "each step is run again from the last step's input: step i starts from x_i": [caches[-1]] * steps,
+        "the steps go back in forward order: the last has to go back first": caches[::-1],
+    }
+    told = {name: package_shared_backward(dy, wrong, backward, shapes) for name, wrong in known.items()}
+    return package_shared_backward(dy, caches, backward, shapes), told
+
+
+def package_recomputed_backward(
+    dy: Any, x: Any, steps: int, forward: Callable[..., Any], backward: Callable[..., Any], shapes: Any
+) -> tuple[Any, Gradients]:
+    """The answer to the last exercise, for those who go on without it."""
+    inputs = [x]
+    for _ in range(steps - 1):
+        inputs.append(forward(inputs[-1])[0])
+
+    def again(dy: Any, x: Any) -> tuple[Any, Gradients]:
+        return backward(dy, forward(x)[1])  # type: ignore[no-any-return]
+
+    return package_shared_backward(dy, inputs, again, shapes)

@@ -2,23 +2,26 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.course.report import Finding, differences, equal, float32_stays, self_check
+from albert_np.course.hunt import Hunt, Symptoms
+from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.model import AlbertForPreTraining
 from albert_np.ops import (
     EmbeddingCache,
     cross_entropy_backward,
     embedding_backward,
     linear_forward,
+    softmax_forward,
     tanh_backward,
     tanh_forward,
 )
 
-__all__ = ["check_tied_gradient"]
+__all__ = ["check_tied_gradient", "check_which_bug", "check_z_loss_backward"]
 
 WORD_EMBEDDINGS = "albert.embeddings.word_embeddings.weight"
 SMALL = AlbertConfig(
@@ -120,3 +123,102 @@ def _pretraining(tied_gradient: Callable[..., Any]) -> Finding:
 def package_tied_gradient(ids: Any, dembedded: Any, dlogits: Any, hidden: Any) -> Any:
     """The package's two paths, called as the exercise is."""
     return embedding_backward(dembedded, EmbeddingCache(ids, dlogits.shape[-1], None)) + dlogits.T @ hidden
+
+
+CLASSES, ASKED, POSITIONS = 60, 8, 64  # V; R, the labelled rows; B·T
+UPDATES = (0, 25, 300)
+
+ALL_POSITIONS = "the mean is over all B·T positions, not over the R labelled ones"
+SUM = "the sum over the labelled rows, for their mean"
+BASE_TWO = "the logarithm is to base 2"
+TWICE = "softmax is applied twice"
+WIDE = "the decoder's first weights are drawn with a spread of 2, not of 0.02"
+NO_LABEL = "in the gradient, the 1 at the label is not subtracted"
+
+
+def _losses(bug: str = "") -> list[float]:
+    """Return the losses that a decoder reports before, while and after it learns eight words by heart, with one bug."""
+    rng = np.random.default_rng(121)
+    n, labels = rng.standard_normal((ASKED, 16)), rng.integers(CLASSES, size=ASKED)
+    weight = rng.normal(0, 2.0 if bug == WIDE else 0.02, (CLASSES, 16))
+    one_hot = np.eye(CLASSES)[labels]
+    scale = {ALL_POSITIONS: ASKED / POSITIONS, SUM: ASKED, BASE_TWO: 1 / np.log(2)}.get(bug, 1.0)
+    told = []
+    for update in range(UPDATES[-1] + 1):
+        probs, _ = softmax_forward(n @ weight.T)
+        said = softmax_forward(probs)[0] if bug == TWICE else probs
+        dlogits = said - (0 if bug == NO_LABEL else one_hot)
+        if bug == TWICE:
+            dlogits = probs * (dlogits - (dlogits * probs).sum(axis=1, keepdims=True))
+        if update in UPDATES:
+            told.append(float(-np.log(said[np.arange(ASKED), labels]).mean() * scale))
+        weight = weight - 0.5 * scale * (dlogits / ASKED).T @ n
+    return told
+
+
+def _symptoms(losses: Callable[[], list[float]]) -> Symptoms:
+    return {f"update {update}": f"{loss:.2f}" for update, loss in zip(UPDATES, losses(), strict=True)}
+
+
+HUNT = Hunt(
+    bugs={bug: partial(_losses, bug) for bug in (SUM, TWICE, ALL_POSITIONS, NO_LABEL, BASE_TWO, WIDE)},
+    symptoms=_symptoms,
+    numbers=(2, 4, 1, 6, 3, 5),
+    right=_losses,
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
+
+
+@self_check("backward of the z-loss", returns=("dlogits",))
+def check_z_loss_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dlogits = backward(dloss, logits)` of the mean over rows of (ln Σ exp z)²; both (R, V)."""
+    logits = np.log([[1.0, 3.0], [1.0, 3.0]])  # Z = 4 in both rows, probabilities 1/4 and 3/4
+    by_hand = np.log(4) * np.array([[0.25, 0.75]] * 2)
+    known = {
+        "the 2 of the square is missing": by_hand / 2,
+        "the mean is missing: a row has only a part of 1/R in the loss": 2 * by_hand,
+        "ln Z is missing: the square's derivative is 2 ln Z": by_hand / np.log(4),
+        "the probabilities are missing: the derivative of ln Z by z_v is softmax(z)_v": np.full((2, 2), np.log(4)),
+        "this is Z for ln Z": by_hand * 4 / np.log(4),
+        "the logits stand where their probabilities belong": np.log(4) * logits,
+        "no label stands in this loss, so none is subtracted": by_hand - np.log(4) * np.array([[1.0, 0.0]] * 2),
+    }
+    yield equal("by hand, logits (ln 1, ln 3) twice", backward(1.0, logits), by_hand, mistakes=known)
+    rng = np.random.default_rng(122)
+    logits = 2 * rng.standard_normal((4, 4))
+    probs, log_z = softmax_forward(logits)[0], np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    known = {
+        "the sums run over the rows: each row has its own Z": (
+            2 * np.log(np.exp(logits).sum(axis=0)) * softmax_forward(logits.T)[0].T / 4
+        ),
+        "ln Z has lost its axis and counts as a row: keepdims=True": 2 * log_z.T * probs / 4,
+        "divided by V: the mean is over the R rows": 2 * log_z * probs,
+    }
+    yield equal("four rows, V = 4", backward(1.0, logits), 2 * log_z * probs / 4, mistakes=known)
+    yield equal("dloss = 0.1", backward(0.1, logits), 0.2 * log_z * probs / 4, advice="dloss is a factor of all")
+    shifted = backward(1.0, logits + 1000)
+    finite = np.isfinite(shifted).all()
+    told = "exp overflows: take the largest logit of each row out, ln Z = m + ln Σ exp(z − m)"
+    yield holds("logits of 1,000 give finite numbers", finite, told)
+    if finite:
+        expected = 2 * (log_z + 1000) * probs / 4
+        yield equal("logits of 1,000", shifted, expected, advice="ln Z = m + ln Σ exp(z − m), with m added back")
+    yield float32_stays(lambda x: backward(1.0, x), (logits,), "np.float64 numbers or arrays have come in")
+
+    def forward(logits: Any) -> tuple[Any, Any]:
+        return (np.log(np.exp(logits).sum(axis=1)) ** 2).mean(), logits
+
+    yield from differences(forward, backward, {"logits": rng.standard_normal((3, 5))})
+
+
+def package_z_loss_backward(dloss: float, logits: Any) -> Any:
+    """The answer to the last exercise, for those who go on without it."""
+    largest = logits.max(axis=1, keepdims=True)
+    powers = np.exp(logits - largest)
+    total = powers.sum(axis=1, keepdims=True)
+    return 2 * dloss / len(logits) * (largest + np.log(total)) * powers / total

@@ -16,6 +16,7 @@ from albert_np.plots.showing import save, show
 from albert_np.plots.style import (
     COLOURS,
     IN_TURN,
+    INK,
     arrow,
     baseline,
     box,
@@ -32,6 +33,7 @@ from albert_np.plots.style import (
 
 __all__ = [
     "COLOURS",
+    "INK",
     "IN_TURN",
     "architecture_figure",
     "arrow",

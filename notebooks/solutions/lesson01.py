@@ -23,4 +23,17 @@ def unbroadcast(dy, shape):
     return dy.sum(axis=stretched, keepdims=True)
 
 
-ANSWERS = {"check_shape_predictions": (predictions,), "check_unbroadcast": (unbroadcast,)}
+def centre_backward(dy):
+    return dy - dy.mean(axis=-1, keepdims=True)
+
+
+def which_bug():
+    return {"A": 4, "B": 2, "C": 6, "D": 1, "E": 3, "F": 5}
+
+
+ANSWERS = {
+    "check_shape_predictions": (predictions,),
+    "check_unbroadcast": (unbroadcast,),
+    "check_centre_backward": (centre_backward,),
+    "check_which_bug": (which_bug,),
+}

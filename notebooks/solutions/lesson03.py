@@ -18,4 +18,19 @@ def gelu_new_backward(dy, x):
     return dy * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
 
 
-ANSWERS = {"check_linear_backward": (linear_backward,), "check_gelu_new_backward": (gelu_new_backward,)}
+def mended():
+    return {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da", 9: "dx = dy + du @ weight1"}
+
+
+def swiglu_backward(dy, gate, up):
+    sigmoid = 1 / (1 + np.exp(-gate))
+    slope = sigmoid + gate * sigmoid * (1 - sigmoid)
+    return dy * up * slope, dy * gate * sigmoid
+
+
+ANSWERS = {
+    "check_linear_backward": (linear_backward,),
+    "check_gelu_new_backward": (gelu_new_backward,),
+    "check_mended": (mended,),
+    "check_swiglu_backward": (swiglu_backward,),
+}

@@ -20,4 +20,40 @@ def attention_backward(dcontext, query, key, value, probs):
     return dscores @ key, dscores.T @ query, dvalue
 
 
-ANSWERS = {"check_attention_forward": (attention_forward,), "check_attention_backward": (attention_backward,)}
+def verdicts():
+    return {
+        "A": "mean not taken off",
+        "B": "probs not transposed",
+        "C": "mask forgotten",
+        "D": "no scale on dkey",
+        "E": "right",
+        "F": "dscores not transposed",
+    }
+
+
+def bias_gradient(dcontext, value, probs):
+    T = len(probs)
+    dprobs = dcontext @ value.T
+    dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))
+    dbias = np.zeros(2 * T - 1)
+    np.add.at(dbias, np.arange(T) - np.arange(T)[:, None] + T - 1, dscores)
+    return dbias
+
+
+def key_by_key(query, blocks):
+    largest, total, gathered = -np.inf, 0.0, 0.0
+    for key, value in blocks:
+        scores = key @ query / math.sqrt(len(query))
+        new = max(largest, scores.max())
+        shrink, weights = np.exp(largest - new), np.exp(scores - new)
+        largest, total, gathered = new, shrink * total + weights.sum(), shrink * gathered + weights @ value
+    return gathered / total, largest + np.log(total)
+
+
+ANSWERS = {
+    "check_attention_forward": (attention_forward,),
+    "check_attention_backward": (attention_backward,),
+    "check_suspects": (verdicts,),
+    "check_bias_gradient": (bias_gradient,),
+    "check_key_by_key": (key_by_key,),
+}

@@ -23,8 +23,26 @@ def causal_mask(attention_mask, dtype):
     return np.where(allowed, 0, np.finfo(dtype).min).astype(dtype)
 
 
+def spread_groups(key, heads):
+    return np.repeat(key, heads // key.shape[1], axis=1)
+
+
+def gather_groups(dkey, groups):
+    B, N, T, D = dkey.shape
+    return dkey.reshape(B, groups, N // groups, T, D).sum(axis=2)
+
+
+def leaks(attend, x, attention_mask):
+    real = attention_mask == 1
+    changed = np.where(real[:, :, None], x, x + 1)
+    before, after = attend(x, attention_mask), attend(changed, attention_mask)
+    return bool((before[real] != after[real]).any())
+
+
 ANSWERS = {
     "check_heads": (split_heads, merge_heads),
     "check_additive_mask": (additive_mask,),
     "check_causal_mask": (causal_mask,),
+    "check_groups": (spread_groups, gather_groups),
+    "check_leaks": (leaks,),
 }

@@ -14,13 +14,13 @@ __all__ = ["broadcast_figure", "unbroadcast_figure"]
 def broadcast_figure(column: Any, row: Any) -> Figure:
     """Draw column + row = grid: what is stored in full colour, its copies pale. column (m, 1), row (1, n)."""
     m, n = column.shape[0], row.shape[1]
-    figure, panels = new_figure(10, 0.45 * m + 0.9, 1, 3)
+    figure, panels = new_figure(6.0, 0.45 * m + 0.4, 1, 3)
     first_column, first_row = np.arange(n)[None, :] == 0, np.arange(m)[:, None] == 0
     _cells(panels[0], np.broadcast_to(column, (m, n)), "blue", np.broadcast_to(first_column, (m, n)))
     _cells(panels[1], np.broadcast_to(row, (m, n)), "orange", np.broadcast_to(first_row, (m, n)))
     _cells(panels[2], column + row, "green", np.ones((m, n), dtype=bool))
-    panels[0].set_title(f"column {column.shape}, copied to the right", fontsize=10)
-    panels[1].set_title(f"+  row {row.shape}, copied downwards", fontsize=10)
+    panels[0].set_title(f"column {column.shape}", fontsize=10)
+    panels[1].set_title(f"+  row {row.shape}", fontsize=10)
     panels[2].set_title(f"=  grid ({m}, {n})", fontsize=10)
     return figure
 
@@ -28,7 +28,7 @@ def broadcast_figure(column: Any, row: Any) -> Figure:
 def unbroadcast_figure(dy: Any) -> Figure:
     """Draw dy (m, n) with its sums along the rows, a column's gradient, and down the columns, a row's gradient."""
     m, n = dy.shape
-    figure, ax = new_figure(7, 0.45 * m + 1.9)
+    figure, ax = new_figure(6.0, 0.45 * m + 1.6)
     _cells(ax, dy, "green", np.ones((m, n), dtype=bool))
     _cells(ax, dy.sum(axis=1, keepdims=True), "blue", np.ones((m, 1), dtype=bool), x=n + 1.2)
     _cells(ax, dy.sum(axis=0, keepdims=True), "orange", np.ones((1, n), dtype=bool), y=m + 1.2)
@@ -48,7 +48,6 @@ def unbroadcast_figure(dy: Any) -> Figure:
 def _cells(ax: Axes, values: Any, colour: str, full: Any, x: float = 0, y: float = 0) -> None:
     m, n = values.shape
     for (i, j), value in np.ndenumerate(values):
-        fill, shade = ("aa", "black") if full[i, j] else ("22", COLOURS["grey"])
-        tile(ax, x + j, y + i, 0.96, 0.96, f"{value:g}", colour, fill, "white", fontsize=10, color=shade)
+        tile(ax, x + j, y + i, 0.92, 0.92, f"{value:g}", colour, bool(full[i, j]), "none", fontsize=10)
     ax.set(xlim=(-0.1, n + 0.1), ylim=(m + 0.1, -0.1), aspect="equal")
     ax.axis("off")

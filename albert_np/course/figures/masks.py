@@ -69,11 +69,12 @@ def masked_figure(
         left += sizes[i]
     figure, ax = new_figure(0.128 * (width + 8), 1.25 * (line + 1) + 0.35)
     for i, ((x, row), size, state) in enumerate(zip(places, sizes, states, strict=True)):
-        for y, text, colour, fill in (
-            (3 * row, original[i], "grey", "00"),
-            (3 * row + 1, read[i], list(_STATES.values())[state], "00" if state == 0 else "44"),
+        for y, text, colour in (
+            (3 * row, original[i], "grey"),
+            (3 * row + 1, read[i], list(_STATES.values())[state]),
         ):
-            tile(ax, x + 0.1, y - 0.42, size - 0.2, 0.84, text, colour, fill, fontsize=8.5, family="DejaVu Sans Mono")
+            full = colour != "grey"
+            tile(ax, x + 0.1, y - 0.42, size - 0.2, 0.84, text, colour, full, fontsize=8.5, family="DejaVu Sans Mono")
         if i == 0 or words[i - 1] != words[i]:
             end = x + sum(s for s, word in zip(sizes, words, strict=True) if word == words[i])
             ax.plot([x + 0.2, end - 0.2], [3 * row - 0.6] * 2, color="black", lw=1.2)
@@ -96,7 +97,7 @@ def pairs_figure(examples: Sequence[tuple[Sequence[str], Sequence[str], int]]) -
     for row, (first, second, label) in enumerate(examples):
         for i, (name, colour) in enumerate([(s, "blue") for s in first] + [(s, "orange") for s in second]):
             x = i + (0.35 if i >= len(first) else 0)
-            tile(ax, x + 0.04, row - 0.36, 0.92, 0.72, name, colour, "44", fontsize=11)
+            tile(ax, x + 0.04, row - 0.36, 0.92, 0.72, name, colour, fontsize=11)
         said = "1, swapped" if label else "0, in order"
         ax.text(longest + 0.6, row, said, va="center", fontsize=10, color=COLOURS["vermillion" if label else "green"])
     ax.text(0, -0.75, "segment A", color=COLOURS["blue"], fontsize=10, va="center")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.config import AlbertConfig
-from albert_np.plots import COLOURS, IN_TURN, ink, matrix, new_figure, plain, tile, titled
+from albert_np.plots import COLOURS, IN_TURN, ink, legend, matrix, new_figure, plain, tile, titled
 
 __all__ = ["contributions_figure", "groups_figure", "savings_figure"]
 
@@ -20,13 +20,13 @@ def groups_figure(configs: Sequence[AlbertConfig]) -> Figure:
     configs: of one number of layers, with at most six groups.
     """
     layers = configs[0].num_hidden_layers
-    figure, ax = new_figure(0.62 * layers + 4.0, 0.72 * len(configs) + 0.7)
+    figure, ax = new_figure(6.0, 0.66 * len(configs) + 0.3)
     for row, config in enumerate(configs):
         _steps(ax, row, config)
     for i in range(layers):
-        ax.text(i + 0.5, -0.18, f"{i}", ha="center", fontsize=8, color=COLOURS["grey"])
-    ax.text(-0.2, -0.18, "step i", ha="right", fontsize=8, color=COLOURS["grey"])
-    ax.set(xlim=(-2.6, layers + 4.0), ylim=(len(configs), -0.5))
+        ax.text(i + 0.5, -0.18, f"{i}", ha="center", fontsize=9, color=COLOURS["grey"])
+    ax.text(-0.2, -0.18, "step i", ha="right", fontsize=9, color=COLOURS["grey"])
+    ax.set(xlim=(-1.6, layers), ylim=(len(configs), -0.5))
     ax.axis("off")
     return figure
 
@@ -37,12 +37,12 @@ def _steps(ax: Axes, row: int, config: AlbertConfig) -> None:
         group = config.group_of(i)
         width = 0.88 / inner
         label = f"{group}" if inner == 1 else f"{group}{'abcdef'[j]}"
-        tile(ax, i + 0.06 + j * width, row, width, 0.72, label, IN_TURN[group], "44")
-    name = f"G = {groups}" + (f", inner = {inner}" if inner > 1 else "")
-    ax.text(-0.2, row + 0.36, name, ha="right", va="center", fontsize=9)
+        tile(ax, i + 0.06 + j * width, row, width, 0.5, label, IN_TURN[group])
+    ax.text(-0.2, row + 0.25, f"G = {groups}", ha="right", va="center", fontsize=9)
     stored, uses = groups * inner, layers // groups
     text = f"{stored} stored layers, each used {uses} times" if stored > 1 else f"1 stored layer, used {uses} times"
-    ax.text(layers + 0.2, row + 0.36, text, va="center", fontsize=9)
+    text = f"inner_group_num = {inner}: {text}" if inner > 1 else text
+    ax.text(0.06, row + 0.68, text, va="center", fontsize=9, color=COLOURS["grey"])
 
 
 def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Figure:
@@ -51,7 +51,7 @@ def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Fi
     parts: name → L contributions of one shape. Each is projected onto the sum of all, in per cent of its length, so
     that a bar's pieces add up to 100; pieces that point against the sum go to the left.
     """
-    figure, (bars, angles) = new_figure(10.5, 3.7, 1, 2, width_ratios=[1.7, 1])
+    figure, (bars, angles) = new_figure(6.0, 6.2, 2, 1, height_ratios=[1, 1.2])
     steps = len(cosines)
     colours = [matplotlib.colormaps["cividis"](i / max(1, steps - 1)) for i in range(steps)]
     for row, contributions in enumerate(parts.values()):
@@ -63,7 +63,7 @@ def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Fi
             bars.barh(row, share, 0.7, left=start, color=colours[i], ec="white", label=f"{i}" if row == 0 else None)
             if abs(share) > 5:
                 middle = start + share / 2
-                bars.text(middle, row, f"{share:.0f}", ha="center", va="center", fontsize=8, color=ink(colours[i]))
+                bars.text(middle, row, f"{share:.0f}", ha="center", va="center", fontsize=9, color=ink(colours[i]))
             right, left = right + max(share, 0), left + min(share, 0)
     bars.axvline(0, color="black", lw=0.8)
     bars.axvline(100, color=COLOURS["grey"], ls="--", lw=1)
@@ -72,23 +72,26 @@ def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Fi
     bars.set_xlabel("share of the shared gradient, % (dashed: the whole)")
     titled(bars, "what each layer step adds")
     plain(bars, grid=None)
-    figure.legend(title="step", loc="outside left center", frameon=False, fontsize=8, title_fontsize=8)
+    bars.legend(title="step", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=9, title_fontsize=9)
     matrix(angles, np.asarray(cosines), "cosine between two steps' contributions", signed=True)
     angles.set(xlabel="step", ylabel="step")
     return figure
 
 
 def savings_figure(ratios: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Draw shared as per cent of unshared: a panel for each configuration, a bar for each quantity."""
-    figure, axes = new_figure(10, 2.5, 1, len(ratios), sharey=True, squeeze=False)
-    for ax, (name, quantities) in zip(axes[0], ratios.items(), strict=True):
-        shares = [100 * ratio for ratio in quantities.values()]
-        colours = [COLOURS["blue" if share < 99 else "vermillion"] for share in shares]
-        bars = ax.barh(list(quantities), shares, 0.6, color=colours)
+    """Draw shared as per cent of unshared: a group of bars for each quantity, in it one for each configuration."""
+    quantities = list(next(iter(ratios.values())))
+    figure, ax = new_figure(6.0, 0.3 * len(ratios) * len(quantities) + 0.9)
+    high = 0.8 / len(ratios)
+    for i, (name, of) in enumerate(ratios.items()):
+        shares = [100 * of[quantity] for quantity in quantities]
+        places = np.arange(len(quantities)) + (i - (len(ratios) - 1) / 2) * high
+        bars = ax.barh(places, shares, 0.9 * high, color=COLOURS[IN_TURN[i]], label=name)
         ax.bar_label(bars, [f"{share:.0f} %" for share in shares], fontsize=9, padding=3)
-        ax.set(xlim=(0, 125), xticks=(0, 50, 100), xlabel="shared, in % of unshared")
-        ax.axvline(100, color=COLOURS["grey"], ls="--", lw=1)
-        titled(ax, name)
-        plain(ax, grid=None)
-    axes[0, 0].invert_yaxis()
+    ax.set_yticks(range(len(quantities)), quantities)
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 112), xticks=(0, 25, 50, 75, 100), xlabel="with sharing, in % of without")
+    ax.axvline(100, color=COLOURS["grey"], ls="--", lw=1)
+    legend(figure, loc="outside upper center", ncols=len(ratios))
+    plain(ax, grid=None)
     return figure

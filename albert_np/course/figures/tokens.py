@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS, IN_TURN, new_figure, tile
+from albert_np.plots import COLOURS, IN_TURN, legend, new_figure, plain, tile, titled
 
-__all__ = ["lattice_figure", "pair_figure", "segmentations_figure"]
+__all__ = ["lattice_figure", "pair_figure", "segmentations_figure", "sizes_figure"]
 
 _PATHS = ("blue", "vermillion")
 
@@ -17,7 +17,7 @@ _PATHS = ("blue", "vermillion")
 def segmentations_figure(rows: Mapping[str, Sequence[str]]) -> Figure:
     """Draw one text cut in several ways, title → pieces: equal characters stand below each other."""
     width = max(sum(map(len, pieces)) for pieces in rows.values())
-    figure, ax = new_figure(max(6.0, 0.17 * width), 0.75 * len(rows))
+    figure, ax = new_figure(max(6.0, 0.095 * width), 0.75 * len(rows))
     for y, (title, pieces) in enumerate(rows.items()):
         ax.text(0, y - 0.36, title, fontsize=9, va="bottom")
         _strip(ax, y, pieces, [IN_TURN[i % 4] for i in range(len(pieces))])
@@ -29,7 +29,7 @@ def segmentations_figure(rows: Mapping[str, Sequence[str]]) -> Figure:
 def pair_figure(tokens: Sequence[str], token_type_ids: Sequence[int], special: Sequence[int]) -> Figure:
     """Draw a row of tokens in the colours of their type, special tokens with a frame, and both numbers below."""
     width = sum(map(len, tokens))
-    figure, ax = new_figure(max(6.0, 0.17 * (width + 9)), 1.4)
+    figure, ax = new_figure(max(6.0, 0.095 * (width + 9)), 1.4)
     edges = _strip(ax, 0, tokens, [("blue", "orange")[t] for t in token_type_ids], special)
     for y, (name, values) in enumerate({"type": token_type_ids, "special": special}.items(), start=1):
         ax.text(-0.5, 0.15 + 0.45 * y, name, ha="right", va="center", fontsize=9)
@@ -47,7 +47,7 @@ def _strip(
     starts = [0.0, *np.cumsum([len(piece) for piece in pieces]).tolist()][:-1]
     for i, (left, piece, colour) in enumerate(zip(starts, pieces, colours, strict=True)):
         edge = "black" if framed is not None and framed[i] else COLOURS[colour]
-        tile(ax, left + 0.08, y - 0.25, len(piece) - 0.16, 0.5, "", colour, "44", edge)
+        tile(ax, left + 0.08, y - 0.25, len(piece) - 0.16, 0.5, "", colour, edge=edge)
         for k, character in enumerate(piece):
             ax.text(left + k + 0.5, y, character, ha="center", va="center", fontsize=9, family="DejaVu Sans Mono")
     return starts
@@ -70,7 +70,7 @@ def lattice_figure(
     below = 1.9 if other else 1.0
     longest = max(edge.end - edge.start for edge in edges)
     height = 0.6 * longest + 1.1
-    figure, ax = new_figure(max(6.0, 0.95 * len(text)), 0.7 * (height + below))
+    figure, ax = new_figure(max(6.0, 0.64 * len(text)), 0.7 * (height + below))
     for edge in edges:
         chosen = edge in best
         _arc(ax, edge, 0.6 * (edge.end - edge.start), _PATHS[0] if chosen else "grey", 2.6 if chosen else 1.0)
@@ -97,5 +97,23 @@ def _arc(ax: Axes, edge: Any, height: float, colour: str, width: float) -> None:
     middle, radius = (edge.start + edge.end) / 2, (edge.end - edge.start) / 2
     ax.plot(middle - radius * np.cos(angle), height * np.sin(angle), color=COLOURS[colour], lw=width, zorder=1)
     label = f"{edge.piece}  {edge.score:g}" if edge.end - edge.start > 1 else f"{edge.piece} {edge.score:g}"
-    background = {"fc": "white", "ec": "none", "pad": 1.0}
-    ax.text(middle, height, label, ha="center", va="center", fontsize=8.5, color=COLOURS[colour], bbox=background)
+    side = "bottom" if height > 0 else "top"
+    ax.text(middle, height + 0.05 * np.sign(height), label, ha="center", va=side, fontsize=9, color=COLOURS[colour])
+
+
+def sizes_figure(sizes: Sequence[int], lengths: Sequence[float], H: int, E: int) -> Figure:
+    """Draw what V pieces buy and cost: pieces per sentence, and the numbers of the table of embeddings."""
+    figure, (buys, costs) = new_figure(6, 5, 2, 1)
+    buys.plot(sizes, lengths, "o-", color=COLOURS["blue"])
+    buys.set(ylim=(0, None), ylabel="pieces")
+    titled(buys, "pieces per sentence")
+    for numbers, colour, label in (
+        ([V * H / 1e6 for V in sizes], "vermillion", f"V × H, H = {H}"),
+        ([(V * E + E * H) / 1e6 for V in sizes], "green", f"V × E + E × H, E = {E}"),
+    ):
+        costs.plot(sizes, numbers, "o-", color=COLOURS[colour], label=label)
+    costs.set(ylim=(0, None), ylabel="millions of numbers", xlabel="pieces in the vocabulary, V")
+    titled(costs, "numbers in the embedding")
+    legend(costs)
+    plain(buys, costs)
+    return figure

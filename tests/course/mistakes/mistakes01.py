@@ -127,6 +127,78 @@ def largest_of_the_copies(dy, shape):
     return dy.max(axis=tuple(axis for axis, size in enumerate(shape) if size == 1), keepdims=True)
 
 
+def mean_is_a_constant(dy):
+    return dy
+
+
+def mean_with_a_plus(dy):
+    return dy + dy.mean(axis=-1, keepdims=True)
+
+
+def sum_for_mean(dy):
+    return dy - dy.sum(axis=-1, keepdims=True)
+
+
+def only_through_the_mean(dy):
+    return -np.ones_like(dy) * dy.mean(axis=-1, keepdims=True)
+
+
+def own_share_alone(dy):
+    return dy * (1 - 1 / dy.shape[-1])
+
+
+def centre_without_keepdims(dy):
+    return dy - dy.mean(axis=-1)
+
+
+def mean_of_everything(dy):
+    return dy - dy.mean()
+
+
+def mean_over_the_first_axis(dy):
+    return dy - dy.mean(axis=0) if dy.ndim > 1 else dy - dy.mean()
+
+
+def centred_in_place(dy):
+    dy -= dy.mean(axis=-1, keepdims=True)
+    return dy
+
+
+def one_less(dy):
+    return dy - dy.sum(axis=-1, keepdims=True) / (dy.shape[-1] - 1)
+
+
+FOUND = {"A": 4, "B": 2, "C": 6, "D": 1, "E": 3, "F": 5}
+
+
+def mean_and_overwriting_swapped():
+    return {**FOUND, "B": 1, "D": 2}
+
+
+def factor_for_axis():
+    return {**FOUND, "A": 3}
+
+
+def shape_not_read():
+    return {**FOUND, "C": 5}
+
+
+def too_few_axes_for_too_many():
+    return {**FOUND, "F": 6}
+
+
+def one_bug_left_out():
+    return {letter: number for letter, number in FOUND.items() if letter != "E"}
+
+
+def causes_in_words():
+    return {**FOUND, "A": "the axis"}
+
+
+def bugs_as_a_list():
+    return [4, 2, 6, 1, 3, 5]
+
+
 MISTAKES = {
     "check_shape_predictions": [
         ((aligned_at_the_left,), "align at the right"),
@@ -155,5 +227,26 @@ MISTAKES = {
         ((not_undone,), "got shape (2, 3, 4), expected (4,)"),
         ((reshaped,), "cannot reshape"),
         ((largest_of_the_copies,), "Sum over the axes"),
+    ],
+    "check_centre_backward": [
+        ((mean_is_a_constant,), "the mean is not a constant"),
+        ((mean_with_a_plus,), "comes with a minus"),
+        ((sum_for_mean,), "divided by H"),
+        ((only_through_the_mean,), "directly"),
+        ((own_share_alone,), "not its own alone"),
+        ((centre_without_keepdims,), "keepdims=True"),
+        ((mean_of_everything,), "each row has its own"),
+        ((mean_over_the_first_axis,), "over the first axis"),
+        ((centred_in_place,), "changed its argument dy"),
+        ((one_less,), "a mean divides by H"),
+    ],
+    "check_which_bug": [
+        ((mean_and_overwriting_swapped,), "the column “each number” would say × 0.125"),
+        ((factor_for_axis,), "A: not “dy itself is summed"),
+        ((shape_not_read,), "the column “shape” would say (4, 4), here it says (1, 1, 4)"),
+        ((too_few_axes_for_too_many,), "the column “shape” would say (1, 1, 4), here it says (4, 4)"),
+        ((one_bug_left_out,), "no answer"),
+        ((causes_in_words,), "'the axis' is no number of the list, 1 to 6"),
+        ((bugs_as_a_list,), "got a list"),
     ],
 }

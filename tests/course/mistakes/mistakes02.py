@@ -156,6 +156,121 @@ def nothing_returned(forward, backward, x):
     relative(*both(forward, backward, x))
 
 
+def along(forward, backward, x, v=None, dy=None, h=H, per=2 * H):
+    """Both sides of (2.11)."""
+    rng = np.random.default_rng(0)
+    y, cache = forward(x)
+    dy = rng.normal(size=y.shape) if dy is None else dy(y)
+    v = rng.normal(size=x.shape) if v is None else v(x, dy)
+    return (backward(dy, cache) * v).sum(), (dy * (forward(x + h * v)[0] - forward(x - h * v)[0])).sum() / per
+
+
+def apart(sides):
+    return abs(sides[0] - sides[1]) / max(abs(sides[0]), abs(sides[1]))
+
+
+def every_entry_by_itself(forward, backward, x):
+    return relative(*both(forward, backward, x))
+
+
+def direction_of_ones(forward, backward, x):
+    return apart(along(forward, backward, x, v=lambda x, dy: np.ones_like(x)))
+
+
+def direction_is_the_upstream(forward, backward, x):
+    return apart(along(forward, backward, x, v=lambda x, dy: dy))
+
+
+def one_coordinate(forward, backward, x):
+    return apart(along(forward, backward, x, v=lambda x, dy: (np.arange(x.size) == 0).reshape(x.shape) * 1.0))
+
+
+def upstream_of_ones(forward, backward, x):
+    return apart(along(forward, backward, x, dy=np.ones_like))
+
+
+def direction_not_halved(forward, backward, x):
+    return apart(along(forward, backward, x, per=H))
+
+
+def not_divided(forward, backward, x):
+    sides = along(forward, backward, x)
+    return abs(sides[0] - sides[1])
+
+
+def two_directions(forward, backward, x):
+    return apart((along(forward, backward, x)[0], along(forward, backward, x, v=lambda x, dy: np.sin(1 + x))[1]))
+
+
+def first_direction_alone(forward, backward, x):
+    claimed, _ = along(forward, backward, x)
+    return abs(claimed - claimed) / abs(claimed)
+
+
+def direction_error_without_return(forward, backward, x):
+    apart(along(forward, backward, x))
+
+
+CHECKS = {"A": 3, "B": 7, "C": 1, "D": 4, "E": 6, "F": 2, "G": 5}
+
+
+def rough_ones_swapped():
+    return {**CHECKS, "B": 2, "F": 7}
+
+
+def zeros_pass_for_any_reason():
+    return {**CHECKS, "D": 3}
+
+
+def sharp_for_small():
+    return {**CHECKS, "A": 6}
+
+
+def dy_for_ones():
+    return {**CHECKS, "G": 4}
+
+
+def a_check_left_out():
+    return {letter: number for letter, number in CHECKS.items() if letter != "C"}
+
+
+def numbers_as_text():
+    return {**CHECKS, "A": "3"}
+
+
+def central_once_more(f, x, h):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+def mean_of_both(f, x, h):
+    return (central_once_more(f, x, h) + central_once_more(f, x, 2 * h)) / 2
+
+
+def twice_for_four_times(f, x, h):
+    return 2 * central_once_more(f, x, h) - central_once_more(f, x, 2 * h)
+
+
+def three_slopes(f, x, h):
+    return 4 * central_once_more(f, x, h) - central_once_more(f, x, 2 * h)
+
+
+def near_and_far_swapped(f, x, h):
+    return (4 * central_once_more(f, x, 2 * h) - central_once_more(f, x, h)) / 3
+
+
+def far_over_too_short_a_way(f, x, h):
+    return (4 * central_once_more(f, x, h) - (f(x + 2 * h) - f(x - 2 * h)) / (2 * h)) / 3
+
+
+def six_values(f, x, h):
+    moved = 45 * (f(x + h) - f(x - h)) - 9 * (f(x + 2 * h) - f(x - 2 * h)) + f(x + 3 * h) - f(x - 3 * h)
+    return moved / (60 * h)
+
+
+def own_step(f, x, h):
+    return (8 * (f(x + 1e-3) - f(x - 1e-3)) - (f(x + 2e-3) - f(x - 2e-3))) / 12e-3
+
+
 MISTAKES = {
     "check_gradient_error": [
         ((ones_upstream,), "random and not ones"),
@@ -181,5 +296,35 @@ MISTAKES = {
         ((a_verdict,), "expected one number"),
         ((sums_alone,), "so are sums over x"),
         ((nothing_returned,), "is a `return` missing"),
-    ]
+    ],
+    "check_direction_error": [
+        ((every_entry_by_itself,), "forward was run 25 times"),
+        ((direction_of_ones,), "is dy or v (1, …, 1)?"),
+        ((direction_is_the_upstream,), "is v = dy?"),
+        ((one_coordinate,), "v has to move every entry"),
+        ((upstream_of_ones,), "is dy or v (1, …, 1)?"),
+        ((direction_not_halved,), "twice as large"),
+        ((not_divided,), "an absolute error"),
+        ((two_directions,), "the same v"),
+        ((first_direction_alone,), "was something divided by 0"),
+        ((direction_error_without_return,), "is a `return` missing"),
+    ],
+    "check_which_check": [
+        ((rough_ones_swapped,), "the column “x Wᵀ” would say < 1e-8, here it says 1e-04"),
+        ((zeros_pass_for_any_reason,), "D: not “errors are not divided"),
+        ((sharp_for_small,), "the column “sharp softmax” would say 9.6, here it says < 1e-8"),
+        ((dy_for_ones,), "the column “x Wᵀ” would say < 1e-8, here it says 1.2"),
+        ((a_check_left_out,), "no answer"),
+        ((numbers_as_text,), "'3' is no number of the list, 1 to 7"),
+    ],
+    "check_fourth_order_slope": [
+        ((central_once_more,), "its h² is still there"),
+        ((mean_of_both,), "add up rather than cancel"),
+        ((twice_for_four_times,), "four times as large, not twice"),
+        ((three_slopes,), "divide by 3"),
+        ((near_and_far_swapped,), "the one that is taken off"),
+        ((far_over_too_short_a_way,), "a way of 4h"),
+        ((six_values,), "f was run 6 times"),
+        ((own_step,), "−4 h⁴"),
+    ],
 }

@@ -155,6 +155,98 @@ def forward_again(dy, x):
     return dy * 0.5 * x * (1 + tanh_of(x))
 
 
+def only_the_transposition():
+    return {4: "da = dy @ weight2"}
+
+
+def only_the_slope():
+    return {5: "du = gelu_new_slope(u) * da"}
+
+
+def all_but_the_residual():
+    return {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da"}
+
+
+def residual_in_the_wrong_place():
+    return {4: "da = dy @ weight2 + dy", 5: "du = gelu_new_slope(u) * da"}
+
+
+def a_right_line_spoilt():
+    return {2: "dweight2 = rows.T @ u.reshape(-1, u.shape[-1])", 4: "da = dy @ weight2"}
+
+
+def a_name_that_is_not_there():
+    return {4: "da = dy @ W2"}
+
+
+def line_zero():
+    return {0: "rows = dy"}
+
+
+def lines_without_numbers():
+    return ["da = dy @ weight2"]
+
+
+def no_quotes():
+    return {4: 4}
+
+
+def mean_for_the_sum():
+    return {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da", 8: "dbias1 = rows.mean(axis=0)"}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def silu_for_its_slope(dy, gate, up):
+    return dy * up * gate * sigmoid(gate), dy * gate * sigmoid(gate)
+
+
+def sigmoid_for_the_slope(dy, gate, up):
+    return dy * up * sigmoid(gate), dy * gate * sigmoid(gate)
+
+
+def slope_of_the_sigmoid(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * up * s * (1 - s), dy * gate * s
+
+
+def swiglu_second_term(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * up * gate * s * (1 - s), dy * gate * s
+
+
+def swiglu_without_gate(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * up * (s + s * (1 - s)), dy * gate * s
+
+
+def up_forgotten(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * (s + gate * s * (1 - s)), dy * gate * s
+
+
+def up_first(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * gate * s, dy * up * (s + gate * s * (1 - s))
+
+
+def dup_by_the_sigmoid(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * up * (s + gate * s * (1 - s)), dy * s
+
+
+def swiglu_dgate_alone(dy, gate, up):
+    s = sigmoid(gate)
+    return dy * up * (s + gate * s * (1 - s))
+
+
+def sigmoid_by_the_large_exponential(dy, gate, up):
+    s = np.exp(gate) / (1 + np.exp(gate))
+    return dy * up * (s + gate * s * (1 - s)), dy * gate * s
+
+
 MISTAKES = {
     "check_linear_backward": [
         ((weight_transposed,), "dx of the 2×2 case"),
@@ -186,5 +278,29 @@ MISTAKES = {
         ((half_lost,), "one of the two ½"),
         ((only_the_second_term,), "the first term of (3.9)"),
         ((forward_again,), "Two terms (3.9)"),
+    ],
+    "check_mended": [
+        ((only_the_transposition,), "the gradient of bias1: "),
+        ((only_the_slope,), "look between dweight2 and here"),
+        ((all_but_the_residual,), "in how many places does x stand"),
+        ((residual_in_the_wrong_place,), "the gradient of bias1: "),
+        ((a_right_line_spoilt,), "what went into the second linear map"),
+        ((a_name_that_is_not_there,), "line 4, 'da = dy @ W2', fails: NameError: name 'W2' is not defined"),
+        ((line_zero,), "0 is no number of a line, 1 to 9"),
+        ((lines_without_numbers,), "got a list"),
+        ((no_quotes,), "write it as a text, in quotes"),
+        ((mean_for_the_sum,), "the gradient of bias1: "),
+    ],
+    "check_swiglu_backward": [
+        ((silu_for_its_slope,), "silu for its slope"),
+        ((sigmoid_for_the_slope,), "gate also stands inside it"),
+        ((slope_of_the_sigmoid,), "gate is a factor too"),
+        ((swiglu_second_term,), "the first term of (3.13) is missing"),
+        ((swiglu_without_gate,), "the factor gate is missing"),
+        ((up_forgotten,), "the factor up is missing"),
+        ((up_first,), "in the order of the arguments"),
+        ((dup_by_the_sigmoid,), "gate times it"),
+        ((swiglu_dgate_alone,), "expected 2 values (dgate, dup)"),
+        ((sigmoid_by_the_large_exponential,), "is something e^1000?"),
     ],
 }

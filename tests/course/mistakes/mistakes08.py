@@ -176,6 +176,197 @@ def four_gradients(dcontext, query, key, value, probs):
     return dscores @ key, dscores.T @ query, probs.T @ dcontext, dscores
 
 
+VERDICTS = {
+    "A": "mean not taken off",
+    "B": "probs not transposed",
+    "C": "mask forgotten",
+    "D": "no scale on dkey",
+    "E": "right",
+    "F": "dscores not transposed",
+}
+
+
+def mean_taken_for_mask():
+    return VERDICTS | {"A": "mask forgotten"}
+
+
+def transposes_confused():
+    return VERDICTS | {"B": "dscores not transposed"}
+
+
+def mask_taken_for_mean():
+    return VERDICTS | {"C": "mean not taken off"}
+
+
+def scale_taken_for_transpose():
+    return VERDICTS | {"D": "dscores not transposed"}
+
+
+def the_innocent_accused():
+    return VERDICTS | {"E": "no scale on dkey"}
+
+
+def the_guilty_let_go():
+    return VERDICTS | {"F": "right"}
+
+
+def a_bug_of_another_name():
+    return VERDICTS | {"A": "softmax"}
+
+
+def one_suspect_too_few():
+    return {letter: VERDICTS[letter] for letter in "ABCDE"}
+
+
+def a_list_of_names():
+    return list(VERDICTS.values())
+
+
+def places(T):
+    return np.arange(T) - np.arange(T)[:, None] + T - 1
+
+
+def added_up(dscores):
+    dbias = np.zeros(2 * len(dscores) - 1)
+    np.add.at(dbias, places(len(dscores)), dscores)
+    return dbias
+
+
+def repeated_places_lost(dcontext, value, probs):
+    dbias = np.zeros(2 * len(probs) - 1)
+    dbias[places(len(probs))] += back(dcontext, None, None, value, probs)
+    return dbias
+
+
+def counted_the_other_way(dcontext, value, probs):
+    return added_up(back(dcontext, None, None, value, probs).T)
+
+
+def bias_scaled(dcontext, value, probs):
+    return added_up(back(dcontext, None, None, value, probs)) / math.sqrt(value.shape[1])
+
+
+def bias_of_dprobs(dcontext, value, probs):
+    return added_up(dcontext @ value.T)
+
+
+def bias_without_the_mean(dcontext, value, probs):
+    return added_up(probs * (dcontext @ value.T))
+
+
+def mean_of_each_diagonal(dcontext, value, probs):
+    return added_up(back(dcontext, None, None, value, probs)) / added_up(np.ones_like(probs))
+
+
+def bias_of_probs(dcontext, value, probs):
+    return added_up(probs)
+
+
+def bias_sign(dcontext, value, probs):
+    return -added_up(back(dcontext, None, None, value, probs))
+
+
+def one_for_each_key(dcontext, value, probs):
+    return back(dcontext, None, None, value, probs).sum(axis=0)
+
+
+def looking_back_alone(dcontext, value, probs):
+    return added_up(np.tril(back(dcontext, None, None, value, probs)))
+
+
+def bias_for_each_pair(dcontext, value, probs):
+    return back(dcontext, None, None, value, probs)
+
+
+def scores_of(query, key):
+    return key @ query / math.sqrt(len(query))
+
+
+def without_a_maximum(query, blocks):
+    total, gathered = 0.0, 0.0
+    for key, value in blocks:
+        weights = np.exp(scores_of(query, key))
+        total, gathered = total + weights.sum(), gathered + weights @ value
+    return gathered / total, np.log(total)
+
+
+def rescaling(query, blocks, largest=-np.inf, of_total=True, of_gathered=True, scale=True):
+    total, gathered = 0.0, np.zeros(len(query))
+    for key, value in blocks:
+        scores = scores_of(query, key) if scale else key @ query
+        new = max(largest, scores.max())
+        shrink, weights = np.exp(largest - new), np.exp(scores - new)
+        total = (shrink if of_total else 1) * total + weights.sum()
+        gathered = (shrink if of_gathered else 1) * gathered + weights @ value
+        largest = new
+    return gathered, total, largest
+
+
+def nothing_rescaled(query, blocks):
+    gathered, total, m = rescaling(query, blocks, of_total=False, of_gathered=False)
+    return gathered / total, m + np.log(total)
+
+
+def sum_not_rescaled(query, blocks):
+    gathered, total, m = rescaling(query, blocks, of_total=False)
+    return gathered / total, m + np.log(total)
+
+
+def values_not_rescaled(query, blocks):
+    gathered, total, m = rescaling(query, blocks, of_gathered=False)
+    return gathered / total, m + np.log(total)
+
+
+def stream_scale_forgotten(query, blocks):
+    gathered, total, m = rescaling(query, blocks, scale=False)
+    return gathered / total, m + np.log(total)
+
+
+def never_divided(query, blocks):
+    gathered, total, m = rescaling(query, blocks)
+    return gathered, m + np.log(total)
+
+
+def maximum_begun_at_zero(query, blocks):
+    gathered, total, m = rescaling(query, blocks, largest=0.0)
+    return gathered / total, m + np.log(total)
+
+
+def maximum_left_out_of_the_logarithm(query, blocks):
+    gathered, total, _ = rescaling(query, blocks)
+    return gathered / total, np.log(total)
+
+
+def largest_for_log_sum_exp(query, blocks):
+    gathered, total, m = rescaling(query, blocks)
+    return gathered / total, m
+
+
+def sum_for_log_sum_exp(query, blocks):
+    gathered, total, _ = rescaling(query, blocks)
+    return gathered / total, total
+
+
+def mean_of_the_blocks(query, blocks):
+    parts, logs = [], []
+    for key, value in blocks:
+        gathered, total, m = rescaling(query, [(key, value)])
+        parts.append(gathered / total)
+        logs.append(m + np.log(total))
+    return np.mean(parts, axis=0), np.logaddexp.reduce(logs)
+
+
+def the_last_block_alone(query, blocks):
+    for block in blocks:
+        gathered, total, m = rescaling(query, [block])
+    return gathered / total, m + np.log(total)
+
+
+def all_blocks_kept(query, blocks):
+    gathered, total, m = rescaling(query, list(blocks))
+    return gathered / total, m + np.log(total)
+
+
 MISTAKES = {
     "check_attention_forward": [
         ((scale_forgotten_forward,), "divided by √D, and here they are not"),
@@ -211,5 +402,44 @@ MISTAKES = {
         ((value_for_dcontext,), "value for dcontext"),
         ((order_of_the_gradients,), "dquery, against the package"),
         ((four_gradients,), "returned 4 values, expected 3"),
+    ],
+    "check_suspects": [
+        ((mean_taken_for_mask,), "Σ dkey is not 0"),
+        ((transposes_confused,), "made of two arrays only, (8.5)"),
+        ((mask_taken_for_mean,), "a key that nobody may look at gets a gradient"),
+        ((scale_taken_for_transpose,), "off by one factor throughout"),
+        ((the_innocent_accused,), "no number of its row is wrong"),
+        ((the_guilty_let_go,), "3 queries with 5 keys fail"),
+        ((a_bug_of_another_name,), "'softmax' is none of right, no scale on dkey"),
+        ((one_suspect_too_few,), "F: no verdict"),
+        ((a_list_of_names,), "got a list"),
+    ],
+    "check_bias_gradient": [
+        ((repeated_places_lost,), "np.add.at"),
+        ((counted_the_other_way,), "which looks back"),
+        ((bias_scaled,), "the bias is added after it"),
+        ((bias_of_dprobs,), "this is dprobs, summed"),
+        ((bias_without_the_mean,), "subtract the mean of each row"),
+        ((mean_of_each_diagonal,), "the sum of the gradients, not the mean"),
+        ((bias_of_probs,), "these are sums of probs"),
+        ((bias_sign,), "every number is -1 times"),
+        ((one_for_each_key,), "got shape (2,), expected (3,)"),
+        ((looking_back_alone,), "1 of 3 numbers are wrong"),
+        ((bias_for_each_pair,), "got shape (2, 2), expected (3,)"),
+    ],
+    "check_key_by_key": [
+        ((without_a_maximum,), "subtract the largest score seen so far"),
+        ((nothing_rescaled,), "shrink by exp(m - m′)"),
+        ((sum_not_rescaled,), "shrink by exp(m - m′)"),
+        ((values_not_rescaled,), "shrink by exp(m - m′)"),
+        ((stream_scale_forgotten,), "here they are not"),
+        ((never_divided,), "not divided by the sum of the weights"),
+        ((maximum_begun_at_zero,), "begin with m = -inf"),
+        ((maximum_left_out_of_the_logarithm,), "the largest score is missing"),
+        ((largest_for_log_sum_exp,), "the logarithm of the sum is missing"),
+        ((sum_for_log_sum_exp,), "its logarithm is missing"),
+        ((mean_of_the_blocks,), "divide once, at the end"),
+        ((the_last_block_alone,), "the last block's alone"),
+        ((all_blocks_kept,), "in the memory of the one before"),
     ],
 }

@@ -204,6 +204,140 @@ def booleans(attention_mask, dtype):
     return keys_of(attention_mask) & past_of(attention_mask)
 
 
+def spread_groups(key, heads):
+    return np.repeat(key, heads // key.shape[1], axis=1)
+
+
+def gather_groups(dkey, groups, gather=np.sum):
+    B, N, T, D = dkey.shape
+    return gather(dkey.reshape(B, groups, N // groups, T, D), axis=2)
+
+
+def spread_by_tiling(key, heads):
+    return np.tile(key, (1, heads // key.shape[1], 1, 1))
+
+
+def spread_tokens(key, heads):
+    return np.repeat(key, heads // key.shape[1], axis=2)
+
+
+def spread_first_group(key, heads):
+    return np.repeat(key[:, :1], heads, axis=1)
+
+
+def spread_shared_out(key, heads):
+    return spread_groups(key, heads) / (heads // key.shape[1])
+
+
+def gather_mean(dkey, groups):
+    return gather_groups(dkey, groups, np.mean)
+
+
+def gather_first(dkey, groups):
+    return dkey[:, :: dkey.shape[1] // groups]
+
+
+def gather_overwriting(dkey, groups):
+    gathered = np.zeros((len(dkey), groups, *dkey.shape[2:]))
+    for n in range(dkey.shape[1]):
+        gathered[:, n * groups // dkey.shape[1]] = dkey[:, n]
+    return gathered
+
+
+def gather_taking_turns(dkey, groups):
+    B, N, T, D = dkey.shape
+    return dkey.reshape(B, N // groups, groups, T, D).sum(axis=1)
+
+
+def gather_not_at_all(dkey, groups):
+    return dkey
+
+
+def gather_everything(dkey, groups):
+    return np.repeat(dkey.sum(axis=1, keepdims=True), groups, axis=1)
+
+
+def changed_at(places, x, by=1.0):
+    return np.where(places[:, :, None], x + by, x)
+
+
+def differ(one, two):
+    return bool((one != two).any())
+
+
+def looks_at_padding_too(attend, x, attention_mask):
+    return differ(attend(x, attention_mask), attend(changed_at(attention_mask == 0, x), attention_mask))
+
+
+def changes_tokens_too(attend, x, attention_mask):
+    real = attention_mask == 1
+    return differ(attend(x, attention_mask)[real], attend(x + 1, attention_mask)[real])
+
+
+def sentence_0_alone(attend, x, attention_mask):
+    other = attend(changed_at(attention_mask == 0, x), attention_mask)
+    return differ(attend(x, attention_mask)[0], other[0])
+
+
+def sets_padding_to_zero(attend, x, attention_mask):
+    real = attention_mask == 1
+    return differ(attend(x, attention_mask)[real], attend(x * real[:, :, None], attention_mask)[real])
+
+
+def edits_x(attend, x, attention_mask):
+    real, before = attention_mask == 1, attend(x, attention_mask)
+    x[~real] += 1
+    return differ(before[real], attend(x, attention_mask)[real])
+
+
+def changes_nothing(attend, x, attention_mask):
+    other, real = x.copy(), attention_mask == 1
+    other[~real][:] += 1
+    return differ(attend(x, attention_mask)[real], attend(other, attention_mask)[real])
+
+
+def too_tolerant(attend, x, attention_mask):
+    real = attention_mask == 1
+    other = attend(changed_at(~real, x), attention_mask)
+    return not np.allclose(attend(x, attention_mask)[real], other[real], rtol=0, atol=0.1)
+
+
+def first_token_alone(attend, x, attention_mask):
+    other = attend(changed_at(attention_mask == 0, x), attention_mask)
+    return differ(attend(x, attention_mask)[:, 0], other[:, 0])
+
+
+def last_place_alone(attend, x, attention_mask):
+    real, last = attention_mask == 1, np.zeros_like(attention_mask, dtype=bool)
+    last[:, -1] = attention_mask[:, -1] == 0
+    return differ(attend(x, attention_mask)[real], attend(changed_at(last, x), attention_mask)[real])
+
+
+def first_place_alone(attend, x, attention_mask):
+    real = attention_mask == 1
+    first = ~real & np.concatenate([np.ones((len(x), 1), bool), real[:, :-1]], axis=1)
+    return differ(attend(x, attention_mask)[real], attend(changed_at(first, x), attention_mask)[real])
+
+
+def takes_the_mask_away(attend, x, attention_mask):
+    real = attention_mask == 1
+    return differ(attend(x, attention_mask)[real], attend(x, np.ones_like(attention_mask))[real])
+
+
+def all_the_other_way(attend, x, attention_mask):
+    real = attention_mask == 1
+    return not differ(attend(x, attention_mask)[real], attend(changed_at(~real, x), attention_mask)[real])
+
+
+def an_array_of_verdicts(attend, x, attention_mask):
+    real = attention_mask == 1
+    return attend(x, attention_mask)[real] != attend(changed_at(~real, x), attention_mask)[real]
+
+
+def never(attend, x, attention_mask):
+    return False
+
+
 MISTAKES = {
     "check_heads": [
         ((split_without_transpose, merge_heads), "a token has to stay"),
@@ -300,5 +434,33 @@ MISTAKES = {
         ((causal_in_float64,), "got float64: convert to the dtype"),
         ((causal_infinite,), "-inf or NaN in it"),
         ((booleans,), "got bool"),
+    ],
+    "check_groups": [
+        ((spread_by_tiling, gather_groups), "stand side by side, 0 0 0 1 1 1"),
+        ((spread_tokens, gather_groups), "got shape (2, 2, 15, 4), expected (2, 6, 5, 4)"),
+        ((spread_first_group, gather_groups), "head n looks into group n // 3"),
+        ((spread_shared_out, gather_groups), "every number is 0.3333 times"),
+        ((spread_groups, gather_mean), "not the mean"),
+        ((spread_groups, gather_first), "those of the others are lost"),
+        ((spread_groups, gather_overwriting), "`+=`, not `=`"),
+        ((spread_groups, gather_taking_turns), "summed over heads of different groups"),
+        ((spread_groups, gather_not_at_all), "got shape (2, 6, 5, 4), expected (2, 2, 5, 4)"),
+        ((spread_groups, gather_everything), "the sum over the heads of a group"),
+    ],
+    "check_leaks": [
+        ((looks_at_padding_too,), "compare where attention_mask is 1"),
+        ((changes_tokens_too,), "change nothing there"),
+        ((sentence_0_alone,), "put other numbers into the padding"),
+        ((sets_padding_to_zero,), "here padding is 0 before you change it"),
+        ((edits_x,), "changed its argument x"),
+        ((changes_nothing,), "put other numbers into the padding"),
+        ((too_tolerant,), "a leak may be small"),
+        ((first_token_alone,), "every real token"),
+        ((last_place_alone,), "not the last one alone"),
+        ((first_place_alone,), "not the first one alone"),
+        ((takes_the_mask_away,), "compare where attention_mask is 1"),
+        ((all_the_other_way,), "compare where attention_mask is 1"),
+        ((an_array_of_verdicts,), "is there an any() missing?"),
+        ((never,), "put other numbers into the padding"),
     ],
 }

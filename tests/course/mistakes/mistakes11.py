@@ -186,6 +186,106 @@ def groups_scaled_by_their_size(dy, caches, backward, shapes):
     return dx, {name: gradient / np.sqrt(len(caches)) for name, gradient in total.items()}
 
 
+NAMED = {"A": 4, "B": 6, "C": 1, "D": 3, "E": 2, "F": 5}
+
+
+def set_for_the_last_cache():
+    return {**NAMED, "A": 1, "C": 4}
+
+
+def last_cache_for_forward_order():
+    return {**NAMED, "A": 3, "D": 4}
+
+
+def mean_for_same_upstream():
+    return {**NAMED, "E": 5, "F": 2}
+
+
+def one_left_out():
+    return {letter: number for letter, number in NAMED.items() if letter != "D"}
+
+
+def counted_from_zero():
+    return {letter: number - 1 for letter, number in NAMED.items()}
+
+
+def a_list():
+    return list(NAMED.values())
+
+
+def all_the_same():
+    return dict.fromkeys(NAMED, 1)
+
+
+def walked_again(dy, inputs, forward, backward, shapes):
+    total = {name: np.zeros(shape) for name, shape in shapes.items()}
+    for x in inputs:
+        dy, gradients = backward(dy, forward(x)[1])
+        for name, gradient in gradients.items():
+            total[name] += gradient
+    return dy, total
+
+
+def inputs_of(x, steps, forward):
+    inputs = [x]
+    for _ in range(steps):
+        inputs.append(forward(inputs[-1])[0])
+    return inputs
+
+
+def all_caches_kept(dy, x, steps, forward, backward, shapes):
+    caches = []
+    for _ in range(steps):
+        x, cache = forward(x)
+        caches.append(cache)
+    total = {name: np.zeros(shape) for name, shape in shapes.items()}
+    for cache in reversed(caches):
+        dy, gradients = backward(dy, cache)
+        total = {name: total[name] + gradients[name] for name in total}
+    return dy, total
+
+
+def from_the_beginning_each_time(dy, x, steps, forward, backward, shapes):
+    total = {name: np.zeros(shape) for name, shape in shapes.items()}
+    for i in reversed(range(steps)):
+        y = x
+        for _ in range(i):
+            y = forward(y)[0]
+        dy, gradients = backward(dy, forward(y)[1])
+        total = {name: total[name] + gradients[name] for name in total}
+    return dy, total
+
+
+def from_its_output(dy, x, steps, forward, backward, shapes):
+    return walked_again(dy, inputs_of(x, steps, forward)[:0:-1], forward, backward, shapes)
+
+
+def from_the_first_input(dy, x, steps, forward, backward, shapes):
+    return walked_again(dy, [x] * steps, forward, backward, shapes)
+
+
+def from_the_last_input(dy, x, steps, forward, backward, shapes):
+    return walked_again(dy, [inputs_of(x, steps, forward)[-2]] * steps, forward, backward, shapes)
+
+
+def not_reversed(dy, x, steps, forward, backward, shapes):
+    return walked_again(dy, inputs_of(x, steps, forward)[:-1], forward, backward, shapes)
+
+
+def one_step_too_many(dy, x, steps, forward, backward, shapes):
+    return walked_again(dy, inputs_of(x, steps, forward)[::-1], forward, backward, shapes)
+
+
+def last_gradient_alone(dy, x, steps, forward, backward, shapes):
+    for y in inputs_of(x, steps, forward)[-2::-1]:
+        dy, gradients = backward(dy, forward(y)[1])
+    return dy, gradients
+
+
+def dx_forgotten(dy, x, steps, forward, backward, shapes):
+    return walked_again(dy, inputs_of(x, steps, forward)[-2::-1], forward, backward, shapes)[1]
+
+
 MISTAKES = {
     "check_shared_backward": [
         ((overwritten,), "`=` stands where"),
@@ -210,5 +310,25 @@ MISTAKES = {
         ((dx_added_up,), "by hand: dx"),
         ((one_shape_for_all,), "in your line"),
         ((groups_scaled_by_their_size,), "got 23.6714, expected 41"),
-    ]
+    ],
+    "check_which_bug": [
+        ((set_for_the_last_cache,), "not “the gradient is set"),
+        ((last_cache_for_forward_order,), "3 steps: dw” would say 52, here it says 65"),
+        ((mean_for_same_upstream,), "E: not “every step gets the dy of the stack's end”"),
+        ((one_left_out,), "D: no answer"),
+        ((counted_from_zero,), "A: not “backward visits"),
+        ((a_list,), "got a list, expected {"),
+        ((all_the_same,), "A: not “the gradient is set"),
+    ],
+    "check_recomputed_backward": [
+        ((all_caches_kept,), "12 were: keep each step's input"),
+        ((from_the_beginning_each_time,), "78 times: keep the inputs"),
+        ((from_its_output,), "run again from its output"),
+        ((from_the_first_input,), "from the stack's input"),
+        ((from_the_last_input,), "from the last step's input"),
+        ((not_reversed,), "in forward order"),
+        ((one_step_too_many,), "1 step: dweight"),
+        ((last_gradient_alone,), "2 steps: dweight"),
+        ((dx_forgotten,), "expected 2 values (dx, gradients)"),
+    ],
 }

@@ -31,7 +31,25 @@ def home_by_home(dy, shape):
     return dx
 
 
+def centred_by_a_matrix(dy):
+    width = dy.shape[-1]
+    return dy @ (np.eye(width) - np.full((width, width), 1 / width))
+
+
+def in_two_steps(dy):
+    dx = dy.copy()
+    dmean = -dy.sum(axis=-1)
+    dx += dmean[..., None] / dy.shape[-1]
+    return dx
+
+
+def bugs_in_another_order():
+    return {"F": 5, "E": 3, "D": 1, "C": 6, "B": 2, "A": 4}
+
+
 RIGHT = {
     "check_shape_predictions": [(lists_for_tuples,)],
     "check_unbroadcast": [(axis_by_axis,), (all_axes_at_once,), (home_by_home,)],
+    "check_centre_backward": [(centred_by_a_matrix,), (in_two_steps,)],
+    "check_which_bug": [(bugs_in_another_order,)],
 }

@@ -64,12 +64,41 @@ def of_the_larger_of_both(forward, backward, x):
     return abs(dx - expected).max() / max(abs(dx).max(), abs(expected).max())
 
 
+def along_a_unit_vector(forward, backward, x):
+    rng = np.random.default_rng(3)
+    y, cache = forward(x)
+    dy, v = rng.uniform(-1, 1, y.shape), rng.normal(size=x.shape)
+    v = v / np.sqrt((v * v).sum())
+    f = [float((dy * forward(x + sign * H * v)[0]).sum()) for sign in (1, -1)]
+    along = (f[0] - f[1]) / 2 / H
+    return abs(1 - float((backward(dy, cache) * v).sum()) / along)
+
+
+def of_the_larger_side(forward, backward, x):
+    rng = np.random.default_rng(0)
+    y, cache = forward(x)
+    dy, v = rng.normal(size=y.shape), rng.choice([-1.0, 1.0], size=x.shape)
+    sides = np.vdot(backward(dy, cache), v), np.vdot(dy, forward(x + H * v)[0] - forward(x - H * v)[0]) / (2 * H)
+    return abs(sides[0] - sides[1]) / max(abs(sides[0]), abs(sides[1]))
+
+
+def checks_in_another_order():
+    return {"G": 5, "F": 2, "E": 6, "D": 4, "C": 1, "B": 7, "A": 3}
+
+
+def by_weights(f, x, h):
+    return sum(w * f(x + k * h) for k, w in ((-2, 1), (-1, -8), (1, 8), (2, -1))) / (12 * h)
+
+
 RIGHT = {
+    "check_direction_error": [(along_a_unit_vector,), (of_the_larger_side,)],
+    "check_which_check": [(checks_in_another_order,)],
+    "check_fourth_order_slope": [(by_weights,)],
     "check_gradient_error": [
         (two_upstream_gradients,),
         (whole_jacobian,),
         (uniform_upstream_as_a_float,),
         (fourth_order,),
         (of_the_larger_of_both,),
-    ]
+    ],
 }

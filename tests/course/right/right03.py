@@ -36,7 +36,25 @@ def with_powers(dy, x):
     return 0.5 * dy * (1 + t + x * (1 - t**2) * scale * (1 + 0.134145 * x**2))
 
 
+def mended_in_other_words():
+    return {
+        4: "da = np.einsum('bth,hi->bti', dy, weight2)",
+        5: "du = da * gelu_new_slope(u)",
+        6: "rows = du.reshape(-1, len(weight1))",
+        9: "dx = np.matmul(du, weight1); dx = dx + dy",
+    }
+
+
+def swiglu_by_one_slope(dy, gate, up):
+    e = np.exp(-abs(gate))
+    sigmoid = np.where(gate > 0, 1 / (1 + e), e / (1 + e))
+    silu = gate * sigmoid
+    return dy * up * (silu + sigmoid * (1 - silu)), dy * silu
+
+
 RIGHT = {
+    "check_mended": [(mended_in_other_words,)],
+    "check_swiglu_backward": [(swiglu_by_one_slope,)],
     "check_linear_backward": [(by_einsum,), (row_by_row,), (a_list_of_three,)],
     "check_gelu_new_backward": [(through_the_sigmoid,), (with_powers,)],
 }

@@ -22,4 +22,40 @@ def by_jacobians(dy, x_hat, rstd, weight):
     return rstd * ((dy * weight)[..., None, :] @ jacobian)[..., 0, :]
 
 
-RIGHT = {"check_layer_norm_dx": [(by_sums,), (projected_twice,), (by_jacobians,)]}
+def by_cosines(dx, x_hat):
+    sizes = np.linalg.norm(dx, axis=-1) * np.sqrt(dx.shape[-1])
+    along = {"mean": np.ones_like(x_hat), "projection": x_hat}
+    found = [name for name, v in along.items() if (abs((dx * v).sum(-1)) > 1e-5 * sizes).any()]
+    return found[0] if len(found) == 1 else "both" if found else "nothing"
+
+
+def with_allclose(dx, x_hat):
+    rows = dx / np.abs(dx).max(axis=-1, keepdims=True)
+    mean = np.allclose(rows.mean(axis=-1), 0, atol=1e-5)
+    along = np.allclose(np.einsum("...h,...h->...", rows, x_hat), 0, atol=1e-4)
+    if mean and along:
+        return "nothing"
+    if not mean and not along:
+        return "both"
+    return "projection" if mean else "mean"
+
+
+def rms_by_jacobians(dy, x_hat, r, weight):
+    H = dy.shape[-1]
+    jacobian = np.eye(H, dtype=dy.dtype) - x_hat[..., :, None] * x_hat[..., None, :] / dy.dtype.type(H)
+    return r * ((dy * weight)[..., None, :] @ jacobian)[..., 0, :], np.einsum("bth,bth->h", dy, x_hat)
+
+
+def rms_by_sums(dy, x_hat, r, weight):
+    H = x_hat.shape[-1]
+    rows, ups = x_hat.reshape(-1, H), dy.reshape(-1, H)
+    along = ((ups * weight) * rows).sum(1) / H
+    dx = (ups * weight - rows * along[:, None]) * r.reshape(-1, 1)
+    return [dx.reshape(dy.shape), (ups * rows).sum(0)]
+
+
+RIGHT = {
+    "check_layer_norm_dx": [(by_sums,), (projected_twice,), (by_jacobians,)],
+    "check_what_is_missing": [(by_cosines,), (with_allclose,)],
+    "check_rms_norm_backward": [(rms_by_jacobians,), (rms_by_sums,)],
+}

@@ -1,6 +1,10 @@
 """Right answers to notebook 06, written otherwise: check → functions."""
 
+import math
 from functools import cache
+from itertools import combinations, pairwise
+
+import numpy as np
 
 
 def memoised(text, scores):
@@ -59,7 +63,79 @@ def tuples(a, b, cls, sep):
     return (cls, *a, sep, *b, sep), (0,) * (n + 2) + (1,) * (m + 1), (1, *(0,) * n, 1, *(0,) * m, 1)
 
 
+def twenty_letters():
+    return "d" * 20
+
+
+def a_whole_sentence():
+    return "lampshade" * 15
+
+
+def merges_by_position(words, count):
+    cut, merges = [(tuple(word), times) for word, times in words.items()], []
+    while len(merges) < count:
+        met, pairs = [], {}
+        for pieces, times in cut:
+            for pair in pairwise(pieces):
+                if pair not in pairs:
+                    met.append(pair)
+                pairs[pair] = pairs.get(pair, 0) + times
+        if not met:
+            return merges
+        best = min(met, key=lambda pair: (-pairs[pair], met.index(pair)))
+        merges.append(list(best))
+        cut = [(merge(pieces, best), times) for pieces, times in cut]
+    return merges
+
+
+def merge(pieces, pair):
+    if len(pieces) < 2:
+        return pieces
+    if pieces[:2] == pair:
+        return (pieces[0] + pieces[1], *merge(pieces[2:], pair))
+    return (pieces[0], *merge(pieces[1:], pair))
+
+
+def every_cut(words, scores):
+    used = dict.fromkeys(scores, 0.0)
+    for word, times in words.items():
+        cuts = []
+        for count in range(len(word)):
+            for inner in combinations(range(1, len(word)), count):
+                places = (0, *inner, len(word))
+                pieces = [word[i:j] for i, j in pairwise(places)]
+                if all(piece in scores for piece in pieces):
+                    cuts.append((math.exp(sum(scores[piece] for piece in pieces)), pieces))
+        z = sum(weight for weight, _ in cuts)
+        for weight, pieces in cuts:
+            for piece in pieces:
+                used[piece] += times * weight / z
+    total = sum(used.values())
+    return {piece: math.log(count / total) if count else -math.inf for piece, count in used.items()}
+
+
+def in_logarithms(words, scores):
+    used = {}
+    for word, times in words.items():
+        n = len(word)
+        ahead, behind = np.full(n + 1, -np.inf), np.full(n + 1, -np.inf)
+        ahead[0] = behind[n] = 0
+        for j in range(1, n + 1):
+            ahead[j] = np.logaddexp.reduce([ahead[i] + scores.get(word[i:j], -np.inf) for i in range(j)])
+        for i in reversed(range(n)):
+            behind[i] = np.logaddexp.reduce([behind[j] + scores.get(word[i:j], -np.inf) for j in range(i + 1, n + 1)])
+        for i, j in combinations(range(n + 1), 2):
+            if word[i:j] in scores:
+                share = np.exp(ahead[i] + scores[word[i:j]] + behind[j] - ahead[n])
+                used[word[i:j]] = used.get(word[i:j], 0) + times * share
+    total = np.log(sum(used.values()))
+    return {piece: np.log(count) - total for piece, count in used.items()}
+
+
 RIGHT = {
     "check_viterbi": [(memoised,), (forward_edges,), (later_ties_as_a_tuple,)],
+    "check_counterexample": [(twenty_letters,), (a_whole_sentence,)],
     "check_build_pair": [(piece_by_piece,), (tuples,)],
+    "check_bpe_merges": [(merges_by_position,)],
+    "check_em_step": [(every_cut,), (in_logarithms,)],
 }

@@ -44,7 +44,58 @@ def by_jacobians(dcontext, query, key, value, probs):
     return np.matmul(dscores, key), np.matmul(dscores.T, query), np.matmul(probs.T, dcontext)
 
 
+def in_another_order():
+    return {
+        "F": "dscores not transposed",
+        "E": "right",
+        "D": "no scale on dkey",
+        "C": "mask forgotten",
+        "B": "probs not transposed",
+        "A": "mean not taken off",
+    }
+
+
+def by_traces(dcontext, value, probs):
+    T = len(probs)
+    delta = (dcontext * (probs @ value)).sum(axis=1, keepdims=True)
+    dscores = probs * (dcontext @ value.T - delta)
+    return [np.trace(dscores, offset=k) for k in range(1 - T, T)]
+
+
+def by_bincount(dcontext, value, probs):
+    T = len(probs)
+    dprobs = np.einsum("id,jd->ij", dcontext, value)
+    dscores = probs * dprobs - probs * np.einsum("ij,ij->i", probs, dprobs)[:, None]
+    places = np.subtract.outer(np.arange(T), np.arange(T)).T + T - 1
+    return np.bincount(places.ravel(), dscores.ravel())
+
+
+def merging_contexts(query, blocks):
+    context, log = np.zeros(len(query)), -np.inf
+    for key, value in blocks:
+        scores = key @ query / len(query) ** 0.5
+        part_log = scores.max() + np.log(np.exp(scores - scores.max()).sum())
+        part = np.exp(scores - part_log) @ value
+        both = np.logaddexp(log, part_log)
+        context, log = np.exp(log - both) * context + np.exp(part_log - both) * part, both
+    return context, log
+
+
+def key_for_key(query, blocks):
+    m, total, gathered = -float("inf"), 0.0, np.zeros(len(query))
+    for key, value in blocks:
+        for k, v in zip(key, value, strict=True):
+            score = k @ query / np.sqrt(len(query))
+            if score > m:
+                total, gathered, m = total * np.exp(m - score), gathered * np.exp(m - score), score
+            total, gathered = total + np.exp(score - m), gathered + np.exp(score - m) * v
+    return [gathered / total, np.array(m + np.log(total))]
+
+
 RIGHT = {
     "check_attention_forward": [(with_numpys_root,), (scaled_query_in_logarithms,), (query_by_query,)],
     "check_attention_backward": [(backward_with_numpys_root,), (through_the_context,), (by_jacobians,)],
+    "check_suspects": [(in_another_order,)],
+    "check_bias_gradient": [(by_traces,), (by_bincount,)],
+    "check_key_by_key": [(merging_contexts,), (key_for_key,)],
 }

@@ -56,8 +56,47 @@ def product_of_what_is_allowed(attention_mask, dtype):
     return ((1 - allowed) * np.finfo(dtype).min).astype(dtype)
 
 
+def spread_by_broadcasting(key, heads):
+    B, G, T, D = key.shape
+    return np.broadcast_to(key[:, :, None], (B, G, heads // G, T, D)).reshape(B, heads, T, D)
+
+
+def gather_in_a_loop(dkey, groups):
+    gathered = np.zeros((len(dkey), groups, *dkey.shape[2:]))
+    for n in range(dkey.shape[1]):
+        gathered[:, n * groups // dkey.shape[1]] += dkey[:, n]
+    return gathered
+
+
+def spread_by_index(key, heads):
+    return np.take(key, np.arange(heads) // (heads // key.shape[1]), axis=1)
+
+
+def gather_by_matrix(dkey, groups):
+    belongs = np.kron(np.eye(groups), np.ones(dkey.shape[1] // groups))
+    return np.einsum("gn,bntd->bgtd", belongs, dkey)
+
+
+def token_by_token(attend, x, attention_mask):
+    for b, t in zip(*np.nonzero(attention_mask == 0), strict=True):
+        other = x.copy()
+        other[b, t] = 7.0
+        before, after = attend(x, attention_mask), attend(other, attention_mask)
+        if any(not np.array_equal(after[at], before[at]) for at in map(tuple, np.argwhere(attention_mask))):
+            return True
+    return False
+
+
+def by_largest_difference(attend, x, attention_mask):
+    noise = np.random.default_rng(1).normal(size=x.shape) * (attention_mask == 0)[..., None]
+    difference = abs(attend(x + noise, attention_mask) - attend(x, attention_mask))
+    return np.nan_to_num(difference)[attention_mask.astype(bool)].max() > 1e-9
+
+
 RIGHT = {
     "check_heads": [(split_by_stacking, merge_by_joining), (split_by_swapping, merge_by_moving)],
     "check_additive_mask": [(by_where,), (filled,), (by_expansion,)],
+    "check_groups": [(spread_by_broadcasting, gather_in_a_loop), (spread_by_index, gather_by_matrix)],
+    "check_leaks": [(token_by_token,), (by_largest_difference,)],
     "check_causal_mask": [(loops,), (lower_of_the_two,), (product_of_what_is_allowed,)],
 }
