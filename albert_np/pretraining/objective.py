@@ -50,5 +50,7 @@ def evaluate_kinds(model: Model, kinds: Mapping[str, Sequence[PretrainingBatch]]
         raise ValueError("kinds holds no batch: there is nothing to evaluate on")
     denominators = PRETRAINING.denominators([batch for batches in kinds.values() for batch in batches])
     tallies = {kind: tally(model, batches, PRETRAINING, denominators) for kind, batches in kinds.items() if batches}
-    by_kind = {f"sop_accuracy_{kind}": _metrics(tallies[kind])["sop_accuracy"] if kind in tallies else None for kind in kinds}
+    by_kind = {
+        f"sop_accuracy_{kind}": _metrics(tallies[kind])["sop_accuracy"] if kind in tallies else None for kind in kinds
+    }
     return _metrics(reduce(add, tallies.values())) | by_kind

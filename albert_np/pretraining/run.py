@@ -82,9 +82,8 @@ class PretrainingRun:
         examples, tokens = data.epoch_size(0), self.corpus.num_tokens
         shown = data.shown_tokens(0) / tokens
         pairs = data.num_pairs(0) / examples
-        report(
-            f"an epoch has {examples:,} examples, {pairs:.1%} of them pairs, which show {shown:.1%} of {tokens:,} tokens"
-        )
+        what = f"{examples:,} examples, {pairs:.1%} of them pairs"
+        report(f"an epoch has {what}, which show {shown:.1%} of {tokens:,} tokens")
         if self.recipe.pairs != "none" and pairs < _PAIRS:
             warnings.warn(
                 f"{pairs:.1%} of the examples are pairs: the others have no two sentences, one after the other, that "

@@ -24,7 +24,7 @@ _ANY_CASE = re.compile(_ABBREVIATION.pattern, re.IGNORECASE)
 _UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,16}}")
-_CLOSERS = frozenset("\"”’“»«›)]」』")
+_CLOSERS = frozenset('"”’“»«›)]」』')
 _ENDS, _PAUSES = frozenset(".?!…‽。！？｡।॥؟۔։።፧။។"), frozenset(",;:—–、，；：،؛")
 
 
@@ -55,7 +55,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text, or a piece of one, ends with the mark of a sentence's end or with what closes after such a mark."""
+    """Whether a text or a piece of one ends as sentences do: with an end mark, or with what closes after such a mark."""
     return bool(text) and (text[-1] in _ENDS or text[-1] in _CLOSERS)
 
 

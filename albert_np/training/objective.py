@@ -50,9 +50,7 @@ def evaluate(model: Model, batches: Sequence[Batch], objective: Objective) -> Me
     return objective.metrics(tally(model, batches, objective, objective.denominators(batches)))
 
 
-def tally(
-    model: Model, batches: Sequence[Batch], objective: Objective, denominators: Mapping[str, int]
-) -> Tallies:
+def tally(model: Model, batches: Sequence[Batch], objective: Objective, denominators: Mapping[str, int]) -> Tallies:
     """Return the sums of the tallies of some batches, for denominators that may count more; see `evaluate`."""
     if not batches:
         raise ValueError("batches is empty: there is nothing to evaluate on")

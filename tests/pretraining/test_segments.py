@@ -172,7 +172,9 @@ def looks(corpus, max_tokens, rng):
     for chunk in plan(corpus, max_tokens):
         first, second, label = make_pair(corpus, chunk, max_tokens, VOCABULARY, rng)
         if label != NO_PAIR:
-            ends, stops = ([f(ids) for ids in (first, second)] for f in (lambda x: x[-1] == stop, lambda x: sum(x == stop)))
+            ends, stops = (
+                [f(ids) for ids in (first, second)] for f in (lambda x: x[-1] == stop, lambda x: sum(x == stop))
+            )
             seen.append([1, len(first), len(second), len(first) > len(second), *ends, ends[0] > ends[1], *stops])
             labels.append(label)
     return np.array(seen, dtype=float), np.array(labels)
