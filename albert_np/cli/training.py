@@ -184,6 +184,7 @@ def _print_summary(summary: Any, output: Path) -> None:
     type=click.Path(path_type=Path),
     help="A UTF-8 text file, .gz too; give it once a file. Without one, the quickstart's text.",
 )
+@click.option("--libraries", is_flag=True, help="Without --corpus: the docstrings of installed libraries as well.")
 @click.option(
     "--layout",
     type=click.Choice(["prose", "lines"]),
@@ -300,12 +301,16 @@ def _prepare(options: dict[str, Any]) -> Any:
         recompute="layer" if options["recompute"] else "none",
         **{name: options[name] for name in taken},
     )
-    paths, layout = list(options["corpus"]), options["layout"]
-    prose = cache(lambda: list(python_prose()))  # read once, if at all
+    paths, layout, libraries = list(options["corpus"]), options["layout"], options["libraries"]
+    if paths and libraries:
+        raise click.UsageError(
+            "--libraries adds to the quickstart's text, which --corpus replaces; give one of the two"
+        )
+    prose = cache(lambda: list(python_prose(libraries)))  # read once, if at all
     return prepare_run(
         options["output"],
         (lambda: read_documents(paths, layout)) if paths else prose,
-        text_source(paths, layout) if paths else python_prose_source(),
+        text_source(paths, layout) if paths else python_prose_source(libraries),
         _config(options["config_name"]),
         recipe,
         vocabulary=options["vocabulary"],

@@ -114,7 +114,8 @@ class PretrainingRun:
     def frequencies(self) -> npt.NDArray[np.float64]:
         """Return the share of each token in the training text, (V,), each counted once more so that none is 0."""
         counts = np.bincount(self.corpus.ids, minlength=self.config.vocab_size) + 1
-        return counts / counts.sum()
+        shares: npt.NDArray[np.float64] = counts / counts.sum()
+        return shares
 
     def data(self) -> PretrainingData:
         """Return the batches that the run is trained on."""

@@ -55,7 +55,7 @@ def split_sentences(text: str) -> list[str]:
 
 
 def ends_sentence(text: str) -> bool:
-    """Whether a text or a piece of one ends as sentences do: with an end mark, or with what closes after such a mark."""
+    """Whether a text, or a piece of one, ends as sentences do: with an end mark or what closes after one."""
     return bool(text) and (text[-1] in _ENDS or text[-1] in _CLOSERS)
 
 

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 VOCAB_SIZE = 2000
-MAX_SEQ_LENGTH = 32  # short, so that each position is met often enough to be learned in minutes
+MAX_SEQ_LENGTH = 64  # short, so that each position is met often enough, and long enough for two or three sentences
 CONFIG = AlbertConfig(
     vocab_size=VOCAB_SIZE,
     embedding_size=128,
@@ -93,7 +93,7 @@ def recipe(steps: int = STEPS, seed: int = 0) -> Recipe:
     """Return the quickstart's recipe, its warm-up in proportion to the number of updates."""
     return Recipe(
         steps=steps,
-        batch_size=32,
+        batch_size=16,
         max_seq_length=MAX_SEQ_LENGTH,
         optimizer="lamb",
         learning_rate=6e-3,
