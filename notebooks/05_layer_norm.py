@@ -24,7 +24,7 @@
 # %% [markdown]
 # ## A question first
 #
-# Here is a small ALBERT that was trained on the Python manual. A word enters it as the sum of a row from each of three
+# Here is a small ALBERT that was trained on prose about Python. A word enters it as the sum of a row from each of three
 # tables (notebook 07), and the rest of the model works on that sum. Somebody multiplies every number of the three tables by
 # 1,000. **What do you expect of the model's answer?** And what if 5 is added to every number instead? Decide, then run.
 

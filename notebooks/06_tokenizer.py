@@ -24,7 +24,7 @@
 # %% [markdown]
 # ## A question first
 #
-# Two sentences of five words, and the tokenizer of a small ALBERT that was trained on the Python manual. A model reads
+# Two sentences of five words, and the tokenizer of a small ALBERT that was trained on prose about Python. A model reads
 # pieces, not words. **How many pieces do you expect for each sentence?** Decide, then run.
 
 # %%
@@ -186,7 +186,7 @@ for word in ("▁interpreter", "▁elephant"):
 assert [edge.piece for edge in learned.best_path(word)] == scored[0][1]
 
 # %% [markdown]
-# *interpreter* is a piece because it is frequent in the manual, and as one piece it scores higher than as any two, though it
+# *interpreter* is a piece because it is frequent in what was read, and as one piece it scores higher than as any two, though it
 # *can* be cut in more ways than *elephant*. That word is rare there, and has to be put together from scraps. When a string
 # is worth a piece of its own is section 5. Where a word is cut has nothing to do with its syllables: it is the least
 # improbable of the cuts there are.

@@ -350,42 +350,24 @@ from albert_np.course import verify_op
 verify_op("attention", backward=lesson08.of_each_head(own_backward))
 
 # %% [markdown]
-# ## 7. Which bug is this?  (difficulty 3 of 5, 15 minutes)
+# ## 7. Your turn: which bug is this?  (difficulty 3 of 5, 15 minutes)
 #
-# Six suspects, A to F, say that they are the backward of a head. Five have one wrong line each, one is innocent. You do not
-# see their code. You see what they do to five tokens, the last of which nobody may look at:
+# Six people wrote the backward of a head, each with one mistake. You do not see their code. You see what it does to five tokens, the
+# last of which nobody may look at:
 #
-# * the relative error of each gradient,
-# * the smallest and the largest number in dkey divided by the right dkey (keys 0 to 3),
-# * $\sum_j \bar K_j$, of which (8.11) says something,
-# * the length of dkey for the masked key, of which (8.12) says something,
-# * whether 3 queries with 5 keys run at all.
+# | column | what it says |
+# |---|---|
+# | dquery, dkey, dvalue | is it the right gradient, times one factor? |
+# | Σ dkey | the sum over all keys, of which (8.11) says something |
+# | masked | dkey of the masked key, of which (8.12) says something |
+# | 3 × 5 | whether three queries with five keys run at all |
+#
+# D is 4. For each letter, name the cause: a number from 1 to 6. Ask of each cause what it would do to each column.
 
 # %%
-mask = np.array([0.0, 0.0, 0.0, 0.0, np.finfo(np.float64).min])
-_, masked = attention_forward(query, key, value, mask)
-right = attention_backward(dcontext, masked)
-print("          error of               dkey / right               masked")
-print("    dquery    dkey  dvalue    from       to    |Σ dkey|    |dkey|   3 × 5")
-for letter, suspect in lesson08.SUSPECTS.items():
-    got = suspect(dcontext, query, key, value, masked.softmax.probs)
-    errors = [abs(a - b).max() / abs(b).max() for a, b in zip(got, right, strict=True)]
-    ratio = got[1][:4] / right[1][:4]
-    try:
-        suspect(dcontext[:3], query[:3], key, value, masked.softmax.probs[:3])
-        runs = "runs"
-    except ValueError:
-        runs = "fails"
-    numbers = "".join(f"{error:8.2f}" for error in errors) + f"{ratio.min():9.2f}{ratio.max():9.2f}"
-    lengths = f"{np.linalg.norm(got[1].sum(axis=0)):11.2f}{np.linalg.norm(got[1][4]):10.2f}"
-    print(f"{letter}  {numbers}{lengths}{runs:>8}")
+print(lesson08.HUNT)
 
 # %% [markdown]
-# Return a dictionary from letter to bug, each one of
-#
-# `"right"`, `"no scale on dkey"`, `"mean not taken off"`, `"dscores not transposed"`, `"probs not transposed"`,
-# `"mask forgotten"` (it computes the weights again, without the mask).
-#
 # <details><summary>Hint 1: the idea</summary>
 #
 # A bug shows in what is computed after it. Which gradients does a wrong dscores reach, and which does it leave alone?
@@ -393,24 +375,28 @@ for letter, suspect in lesson08.SUSPECTS.items():
 # <details><summary>Hint 2: the formula</summary>
 #
 # dvalue needs $P$ alone (8.5). dquery and dkey both need $\bar S$ (8.9, 8.10). $\sum_j\bar K_j = 0$ needs rows of $\bar S$ that
-# sum to 0 (8.8), and nothing else.
+# sum to 0 (8.8), and the sum over queries in (8.10).
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# return {"A": "...", "B": "...", "C": "...", "D": "...", "E": "...", "F": "..."}
+# return {"A": ..., "B": ..., "C": ..., "D": 1, "E": ..., "F": ...}
 # ```
-# Begin with the suspects of which one gradient alone is wrong.
+# Begin with the letters of which one gradient alone is wrong.
 # </details>
 
 
 # %% tags=["exercise"]
-def verdicts():
-    """Returns a dictionary from "A" to "F" to the name of a bug, or "right"."""
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
     raise NotImplementedError
 
 
-lesson08.check_suspects(verdicts)
+lesson08.check_which_bug(which_bug)
+
+# %% [markdown]
+# B and F fail as soon as queries and keys differ in number: a test with T = 5 for both would have let their shapes pass. And
+# three of the six leave Σ dkey at 0, so that no test for (8.11) alone would find them.
 
 # %% [markdown]
 # ## 8. What breaks if…
@@ -473,19 +459,19 @@ for name, factor in (("divided by √D", 1.0), ("not divided", np.sqrt(D))):
 # A head so far cannot tell "the word before" from any other: nothing in (8.1) to (8.3) knows where a token stands. T5 gives each
 # head one learned number for each *distance* $k = j - i$ and adds it to the scores:
 #
-# $$S_{ij} = \tfrac1{\sqrt D}\,Q_i\cdot K_j + r_{j-i}, \qquad k = -(T-1), …, T-1 \tag{8.13}$$
+# $$S_{ij} = \tfrac1{\sqrt D}\,Q_i\cdot K_j + u_{j-i}, \qquad k = -(T-1), …, T-1 \tag{8.13}$$
 #
-# **On paper first.** $r_k$ is used once in each place $(i, j)$ with $j - i = k$. What is $\bar r_k$, given $\bar S$? And what is
-# $\sum_k \bar r_k$, without any computation?
+# **On paper first.** $u_k$ is used once in each place $(i, j)$ with $j - i = k$. What is $\bar u_k$, given $\bar S$? And what is
+# $\sum_k \bar u_k$, without any computation?
 #
 # <details><summary>The derivation</summary>
 #
-# $\partial S_{ij}/\partial r_k$ is 1 where $j-i=k$ and 0 elsewhere. The chain rule sums over all uses (notebook 01, eq. 1.3):
+# $\partial S_{ij}/\partial u_k$ is 1 where $j-i=k$ and 0 elsewhere. The chain rule sums over all uses (notebook 01, eq. 1.3):
 #
-# $$\bar r_k = \sum_{i,j} \bar S_{ij}\,\frac{\partial S_{ij}}{\partial r_k} = \sum_{i,j\,:\,j-i=k} \bar S_{ij} \tag{8.14}$$
+# $$\bar u_k = \sum_{i,j} \bar S_{ij}\,\frac{\partial S_{ij}}{\partial u_k} = \sum_{i,j\,:\,j-i=k} \bar S_{ij} \tag{8.14}$$
 #
 # the sum along one diagonal. The scale has no part in it: it stands on the product, and the bias is added after. All
-# diagonals together are the whole matrix, whose rows sum to 0 by (8.8), so $\sum_k\bar r_k = 0$: one number added to all
+# diagonals together are the whole matrix, whose rows sum to 0 by (8.8), so $\sum_k\bar u_k = 0$: one number added to all
 # biases changes nothing.
 # </details>
 #

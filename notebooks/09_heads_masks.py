@@ -542,34 +542,34 @@ with np.errstate(over="ignore", invalid="ignore"):
 # %% [markdown]
 # ## 10. Your turn: keys that several heads share  (difficulty 3 of 5, 20 minutes)
 #
-# N heads ask, and G sets of keys and values answer, N/G heads to a set. The queries stay (B, N, T, D); keys and values are
-# (B, G, T, D). Heads of one set stand side by side:
+# N heads ask, and $n_{\mathrm{kv}}$ sets of keys and values answer, $N/n_{\mathrm{kv}}$ heads to a set. The queries stay (B, N, T, D); keys and values are
+# (B, n_kv, T, D). Heads of one set stand side by side:
 #
-# $$K^{\text{head}}_{b,n} = K_{b,\lfloor n\,G/N\rfloor} \tag{9.11}$$
+# $$K^{\text{head}}_{b,n} = K_{b,\lfloor n\,n_{\mathrm{kv}}/N\rfloor} \tag{9.11}$$
 #
-# With G = N this is what ALBERT does, with G = 1 all heads look at the same keys. After it, attention is what it was.
+# With $n_{\mathrm{kv}} = N$ this is what ALBERT does, with $n_{\mathrm{kv}} = 1$ all heads look at the same keys. After it, attention is what it was.
 #
-# **On paper first.** For N = 6 and G = 2, which heads look into set 0? A key of set 0 has been used by each of them. What is
+# **On paper first.** For N = 6 and $n_{\mathrm{kv}} = 2$, which heads look into set 0? A key of set 0 has been used by each of them. What is
 # its gradient, in terms of the gradients $\bar K^{\text{head}}_{b,n}$ that `attention_backward` gives?
 #
 # <details><summary>The derivation</summary>
 #
 # Heads 0, 1 and 2. Each use moves the loss, and the chain rule sums over the uses, as it did when broadcasting copied a number:
 #
-# $$\bar K_{b,g} = \sum_{n\,:\,\lfloor nG/N\rfloor = g} \bar K^{\text{head}}_{b,n} \tag{9.12}$$
+# $$\bar K_{b,g} = \sum_{n\,:\,\lfloor n\,n_{\mathrm{kv}}/N\rfloor = g} \bar K^{\text{head}}_{b,n} \tag{9.12}$$
 # </details>
 #
 # Write both, the way there and the way back.
 #
 # <details><summary>Hint 1: the idea</summary>
 #
-# There: each set is repeated N/G times along the axis of heads. Back: that axis is cut into G groups of N/G, and the groups
+# There: each set is repeated $N/n_{\mathrm{kv}}$ times along the axis of heads. Back: that axis is cut into groups, one for each set, and the groups
 # are summed.
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# `np.repeat(a, 3, axis=…)` gives 0 0 0 1 1 1, `np.tile` gives 0 1 0 1 0 1: which one is (9.11)? Back: (B, N, T, D) → (B, G, N/G,
-# T, D), and a sum over one of the five axes.
+# `np.repeat(a, 3, axis=…)` gives 0 0 0 1 1 1, `np.tile` gives 0 1 0 1 0 1: which one is (9.11)? Back: (B, N, T, D) → (B, n_kv,
+# N / n_kv, T, D), and a sum over one of the five axes.
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
@@ -585,7 +585,7 @@ with np.errstate(over="ignore", invalid="ignore"):
 
 # %% tags=["exercise"]
 def spread_groups(key, heads):
-    """key (B, G, T, D); returns (B, heads, T, D)."""
+    """key (B, n_kv, T, D); returns (B, heads, T, D)."""
     raise NotImplementedError
 
 
@@ -641,7 +641,7 @@ for name, layers, heads, sets in (
 # ## 11. In today's models
 #
 # * **Names.** *Multi-head attention* ([Vaswani et al., 2017](https://arxiv.org/abs/1706.03762)); with (9.11) *grouped-query attention*
-#   ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)), and with G = 1 *multi-query attention*
+#   ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)), and with one set for all heads *multi-query attention*
 #   ([Shazeer, 2019](https://arxiv.org/abs/1911.02150)). What is kept is the *KV cache*. Another way to make it small is
 #   to keep one narrow vector a token and compute keys and values from it
 #   ([DeepSeek-V2](https://arxiv.org/abs/2405.04434)): a factorisation, like that of ALBERT's embeddings.

@@ -1,11 +1,17 @@
 # %% [markdown]
 # # 10 · The encoder layer
 #
-# **50 minutes.** You need: notebook 03 (linear and GELU), 05 (LayerNorm), 09 (heads). You will be able to
+# **100 minutes.** You need: notebook 03 (linear and GELU), 05 (LayerNorm), 09 (heads). You
+# will be able to
 #
 # * draw a post-LN layer and the way of every gradient through it,
 # * write its backward from the backwards of its parts,
-# * read a table of gradient lengths and see where a path is missing.
+# * read a table of gradients and see where a path is missing,
+# * wire another layer, pre-LN, and say what it does otherwise.
+#
+# **A question.** GPT-3 is 96 layers deep, ALBERT-xlarge runs one layer 24 times. A gradient that enters at the top has to
+# get through all of them, and each layer multiplies it by a Jacobian. Were each of these to take away nine tenths, $10^{-96}$ would
+# be left, less than float32 can hold. Why does anything arrive? And why has GPT-3 its LayerNorms in another place than ALBERT?
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -47,7 +53,7 @@ show(
 )
 
 # %% [markdown]
-# Blue goes right, vermillion goes left. There are two kinds of crossings. At a black dot a value is **used twice**. At a
+# Blue goes right, vermillion goes left; the second row goes on where the first one ends. There are two kinds of crossings. At a dot a value is **used twice**. At a
 # plus two values are **added**. On the way back they change their roles.
 
 # %% [markdown]
@@ -217,7 +223,7 @@ show(
 #
 # The weights of this small layer are large, so that its branches speak loudly. In a freshly made ALBERT they are
 # small ($\sigma = 0.02$), and nearly all of the gradient takes the skip path. We will see what follows from that in
-# section 7. First, the lengths for the layer's own weights. One of them is special. Which, and why?
+# section 8. First, the lengths for the layer's own weights. One of them is special. Which, and why?
 
 # %%
 grads = model.params.zeros_like()
@@ -279,7 +285,55 @@ print(f"{len(rows)} arrays, worst relative error {max(row.max_rel for row in row
 assert all(row.ok for row in rows)
 
 # %% [markdown]
-# ## 7. What breaks if…
+# ## 7. Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
+#
+# Five people wired the layer, each with one mistake. What they give, beside what is right:
+#
+# | column | what it says |
+# |---|---|
+# | ffn, LN₁, value | the gradient of `ffn.weight`, of $\mathrm{LN}_1$'s weight, of the value's weight: the right one, times one factor? |
+# | dx | the same of $\bar x$ |
+# | dx, F dead | the same of $\bar x$ where F's last weight is 0, so that F passes nothing back |
+# | 2 calls | `ffn.weight`'s gradient after two calls into the same `g`, over that after one |
+#
+# For each letter, name the cause: a number from 1 to 5. Follow each cause along the vermillion arrows of the figure: what does
+# it reach?
+
+# %%
+print(lesson10.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Backward goes from right to left. Whatever is right at LN₁ was wired rightly up to there.
+# </details>
+# <details><summary>Hint 2: the columns</summary>
+#
+# With F dead, $\bar h = \bar s$: the skip path is all that there is. What is 0 there has no skip path, and what is neither 0 nor
+# right has a wrong one. And of a gradient that is added, two calls make twice as much.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": 5, "C": ..., "D": ..., "E": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "E" to the number of the cause, 1 to 5."""
+    raise NotImplementedError
+
+
+lesson10.check_which_bug(which_bug)
+
+# %% [markdown]
+# B is right in every column but the last. It would pass any test that calls it once, and in ALBERT, whose layer is called twelve
+# times, it would lose eleven twelfths (notebook 11).
+
+# %% [markdown]
+# ## 8. What breaks if…
 #
 # **…the skip path is forgotten in the backward?** Stack 24 layers with the same weights, as ALBERT does, and follow the
 # gradient down. Once with weights as they are drawn at the beginning, $\sigma = 0.02$; once with ten times larger ones;
@@ -290,8 +344,8 @@ from albert_np.config import AlbertConfig
 from albert_np.course.figures import flow_figure
 
 
-def stacked(sigma, layers=24):
-    """Run the layers; return model, scope of its gradients, and caches."""
+def stacked(sigma, layers=24, forward=layer_forward):
+    """Run the layers; return model and caches."""
     config = AlbertConfig(
         vocab_size=50, embedding_size=16, hidden_size=64, num_attention_heads=4, intermediate_size=256,
         max_position_embeddings=32, initializer_range=sigma,
@@ -299,7 +353,7 @@ def stacked(sigma, layers=24):
     model = AlbertModel(config, dtype="float64", seed=1)
     y, caches, pattern = np.random.default_rng(1).normal(size=(2, 16, 64)), [], dense_pattern(2, 16)
     for _ in range(layers):
-        y, cache = layer_forward(y, pattern, model.params.scope(LAYER), config)
+        y, cache = forward(y, pattern, model.params.scope(LAYER), config)
         caches.append(cache)
     return model, caches
 
@@ -311,8 +365,8 @@ def branches_only(dy, cache, g):
     return attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
-def flow(sigma, backward):
-    model, caches = stacked(sigma)
+def flow(sigma, backward, forward=layer_forward):
+    model, caches = stacked(sigma, forward=forward)
     g = model.params.zeros_like().scope(LAYER)
     gradient = np.random.default_rng(2).normal(size=(2, 16, 64))
     lengths = [np.linalg.norm(gradient)]
@@ -381,6 +435,150 @@ for layer in range(25):
 # only a road for gradients: it keeps the tokens different. (Try σ = 0.1: with larger weights it only delays the same.)
 
 # %% [markdown]
+# ## 9. Your turn: LayerNorm first  (difficulty 3 of 5, 25 minutes)
+#
+# Most models since GPT-2 put the LayerNorm at the *beginning of each branch*, and nothing on the skip path: pre-LN.
+#
+# $$h = x + A(\mathrm{LN}_1(x)), \qquad y = h + F(\mathrm{LN}_2(h)) \tag{10.8}$$
+
+# %%
+show(
+    layer_figure("(B, T, H)", pre=True),
+    "10.4",
+    "A pre-LN layer: the way around each branch meets no LayerNorm.",
+    "A layer in two rows. In each the value goes on in two ways: unchanged, and through LayerNorm and a branch; then the two are "
+    "added. Gradients take every way back.",
+)
+
+# %% [markdown]
+# **On paper first.** Write $\bar h$ and $\bar x$ as (10.5) and (10.6) did, and then $\bar x$ in one line as (10.7). Which gradient
+# gets from the top of 96 such layers to the bottom without passing any LayerNorm?
+#
+# <details><summary>The derivation</summary>
+#
+# $y$ is a sum, so $\bar y$ goes unchanged into both terms. The branch is LayerNorm first, then F; on the way back F comes first:
+#
+# $$\bar h = \bar y + J_{\mathrm{LN}_2}^\top J_F^\top\,\bar y, \qquad
+# \bar x = \bar h + J_{\mathrm{LN}_1}^\top J_A^\top\,\bar h \tag{10.9}$$
+# $$\bar x = (I + J_A J_{\mathrm{LN}_1})^\top (I + J_F J_{\mathrm{LN}_2})^\top\,\bar y \tag{10.10}$$
+#
+# Multiplied out over all layers, one of the terms is $I\cdot I\cdots I\,\bar y = \bar y$: the gradient of the top arrives at the bottom as it
+# is, and all else is added to it. In (10.7) there is no such term.
+# </details>
+#
+# Now wire it. The cache has the names of the post-LN layer's, and so have the scopes.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Two halves of the same form, the one of F first. Each is: a branch back, its LayerNorm back, and the skip path added.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# (10.9), from the left. `feed_forward_branch_backward` gets `dy` itself, and what it returns goes on into `norm_backward`.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# through = feed_forward_branch_backward(..., cache.feed_forward, g)
+# dh = ... + norm_backward(through, ..., g.scope("full_layer_layer_norm."))
+# through = ...
+# return ... + norm_backward(...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def pre_ln_backward(dy, cache, g):
+    """dy (B, T, H), cache of lesson10.pre_ln_forward, g the scope of the layer's gradients; returns dx (B, T, H)."""
+    raise NotImplementedError
+
+
+pre_ln_report = lesson10.check_pre_ln_backward(pre_ln_backward)
+
+# %% [markdown]
+# Both layers, 24 times, with your backwards. With small weights they will hardly differ. With large ones (σ = 0.2), which of
+# the two will let more of the gradient through? And what will the values themselves do on the way *up*, where nothing
+# normalises the skip path?
+
+# %%
+pre_ln_backward = pre_ln_report.yours(lesson10.package_pre_ln_backward)
+curves = {
+    "pre-LN, σ = 0.02": flow(0.02, pre_ln_backward, lesson10.pre_ln_forward),
+    "pre-LN, σ = 0.2": flow(0.2, pre_ln_backward, lesson10.pre_ln_forward),
+    "post-LN, σ = 0.02": flow(0.02, layer_backward),
+    "post-LN, σ = 0.2": flow(0.2, layer_backward),
+}
+show(
+    flow_figure(curves, floor=0.05),
+    "10.5",
+    "The gradient on its way down through 24 pre-LN and 24 post-LN layers.",
+    "Four lines of gradient length over 24 layers, logarithmic: two of them stay level near 1; post-LN with large weights falls below 1 and "
+    "wavers; pre-LN with large weights stays level at first and rises a hundredfold near the bottom.",
+)
+for name, sigma, forward in (
+    ("post-LN", 0.2, layer_forward), ("pre-LN", 0.02, lesson10.pre_ln_forward), ("pre-LN", 0.2, lesson10.pre_ln_forward)
+):  # fmt: skip
+    y = np.random.default_rng(1).normal(size=(2, 16, 64))
+    spread = [y.std()]
+    model, _ = stacked(sigma, 0)
+    for _ in range(24):
+        y = forward(y, dense_pattern(2, 16), model.params.scope(LAYER), model.config)[0]
+        spread.append(y.std())
+    print(f"{name:<8} σ = {sigma:<5} spread of the values after 0, 1, 6, 24 layers:", end="")
+    print("".join(f"{spread[n]:9.2f}" for n in (0, 1, 6, 24)))
+
+# %% [markdown]
+# With small weights all is as (10.7) and (10.10) say: what gets through a layer is nearly what came in, because of the $I$ in $I + J$. That
+# is why anything arrives at the bottom of 96 layers.
+#
+# With large ones the two differ. Post-LN loses four fifths in its four uppermost layers and gets some of it back further down:
+# each LayerNorm sits on the only road. Pre-LN passes the gradient through the upper layers as it is, and multiplies it by a
+# hundred near the bottom. The spreads say why. Nothing normalises the skip path, so values grow from layer to layer, and
+# a LayerNorm whose input is 90 wide divides its gradient by 90 (notebook 05: $r = 1/\sigma$): up there a branch passes back next to
+# nothing beside $\bar y$. At the bottom the values are still narrow, and there the branches speak. Neither is free: in pre-LN each
+# further layer changes less of what it is given, and a last LayerNorm has to tame what comes out at the top.
+
+# %% [markdown]
+# ## 10. In today's models
+#
+# * **Names.** The way around a branch is a *residual connection* or *skip connection* ([He et al.,
+#   2015](https://arxiv.org/abs/1512.03385)), and what runs along it from the bottom to the top is often called the *residual
+#   stream*.
+# * **Post-LN and pre-LN.** The first Transformer, BERT and ALBERT are post-LN; GPT-2, GPT-3, Llama and most others since are pre-LN,
+#   with one more norm after the last layer. [Xiong et al. (2020)](https://arxiv.org/abs/2002.04745) show that post-LN's gradients
+#   at the start are largest near the output, that it therefore needs a warm-up of the learning rate (notebook 14), and that pre-LN
+#   can do without. Some put a norm at both ends of a branch
+#   ([Gemma 2](https://arxiv.org/abs/2408.00118)).
+# * **RMSNorm** ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)) leaves out the mean and the bias. It is what Llama and its
+#   like have in LayerNorm's place.
+# * **The feed-forward part** has a gate in them: *SwiGLU* ([Shazeer, 2020](https://arxiv.org/abs/2002.05202)), which notebook 03 derives. Or there are
+#   many, of which each token gets a few: *mixture of experts* ([Switch Transformer](https://arxiv.org/abs/2101.03961)).
+# * **Both branches at once.** $y = x + A(\mathrm{LN}(x)) + F(\mathrm{LN}(x))$ saves waiting for one of them
+#   ([PaLM](https://arxiv.org/abs/2204.02311)); its backward is the exercise below.
+# * **Attention alone** makes all tokens alike, doubly exponentially in depth, where there is neither a skip path nor a feed-forward part
+#   ([Dong et al., 2021](https://arxiv.org/abs/2103.03404)): the table at the end of section 8.
+
+# %% [markdown]
+# ### On paper: both branches at once  (difficulty 2 of 5, 10 minutes)
+#
+# In PaLM's layer both branches read the same row, and neither waits for the other:
+#
+# $$n = \mathrm{LN}(x), \qquad y = x + A(n) + F(n) \tag{10.11}$$
+#
+# How often is $x$ used, how often $n$? Draw the figure, and write $\bar x$. What would a test see of someone who gave
+# each branch a LayerNorm backward of its own, and added?
+#
+# <details><summary>The answer</summary>
+#
+# $x$ is used twice (the skip path and LN), $n$ twice (A and F). Gradients are added where a value was used twice:
+#
+# $$\bar n = J_A^\top\bar y + J_F^\top\bar y, \qquad \bar x = \bar y + J_{\mathrm{LN}}^\top\,\bar n \tag{10.12}$$
+#
+# A test would see nothing wrong: a backward is linear in its upstream gradient, so $J_{\mathrm{LN}}^\top u + J_{\mathrm{LN}}^\top v =
+# J_{\mathrm{LN}}^\top(u+v)$, for $\bar x$ and for the weights. It only costs a LayerNorm more.
+# </details>
+
+# %% [markdown]
 # ## Three questions
 #
 # 1. `dh = dy + branch` in place of `dh = ds + branch`: to which other architecture would this belong?
@@ -396,4 +594,4 @@ for layer in range(25):
 #    are lost, and no error comes. With one layer, everything looks right.
 # </details>
 #
-# Next: 11, where one layer's gradient is the sum over all its uses.
+# Next: [11, sharing across layers and groups](11_sharing.ipynb), where one layer's gradient is the sum over all its uses.

@@ -14,14 +14,14 @@
 # | $h$ | (B, T, H) | the encoder's output |
 # | R | | number of labelled positions in the batch |
 # | $h_R$ | (R, H) | the rows of $h$ at these positions |
-# | $M, m$ | (E, H), (E) | the MLM head's dense layer |
+# | $W^{\mathrm{mlm}}, b^{\mathrm{mlm}}$ | (E, H), (E) | the MLM head's dense layer |
 # | $n$ `hidden` | (R, E) | what the decoder reads |
 # | $W$ | (V, E) | the word embeddings, and the decoder's weight |
 # | $b$ | (V) | the decoder's bias |
 # | $z$ `logits`, $\bar z$ `dlogits` | (R, V) | a number for every word, and its gradient |
 # | $e$, $\bar e$ `dembedded` | (B, T, E) | the rows of $W$ looked up at the start, and their gradient |
 # | $u$ | (B, H) | the pooled [CLS] |
-# | $S, s$ | (2, H), (2) | the SOP classifier |
+# | $W^{\mathrm{sop}}, b^{\mathrm{sop}}$ | (2, H), (2) | the SOP classifier |
 #
 # **A question from a real model.** ALBERT-base reads one sentence of ten tokens, one of them hidden behind [MASK], and takes one
 # training step. Its table of word embeddings has 30,000 rows. How many rows get a gradient that is not zero: one, ten,
@@ -42,13 +42,13 @@
 #
 # **The MLM head** works at the labelled positions. It narrows from H to E, and then compares with every word:
 #
-# $$n = \mathrm{LayerNorm}\big(\mathrm{gelu}(h_R M^\top + m)\big) \tag{12.1}$$
+# $$n = \mathrm{LayerNorm}\big(\mathrm{gelu}(h_R W^{\mathrm{mlm}\top} + b^{\mathrm{mlm}})\big) \tag{12.1}$$
 # $$z = n W^\top + b, \qquad z_{rv} = n_r \cdot W_v + b_v \tag{12.2}$$
 #
 # The decoder's weight is not new. It is the table of word embeddings: a word is likely where $n$ points along its
 # row. **The SOP head** looks at [CLS] alone, after the pooler, $u = \tanh(\mathrm{linear}(h_{[CLS]}))$:
 #
-# $$z^{\mathrm{sop}} = \mathrm{dropout}(u)\, S^\top + s \tag{12.3}$$
+# $$z^{\mathrm{sop}} = \mathrm{dropout}(u)\, W^{\mathrm{sop}\top} + b^{\mathrm{sop}} \tag{12.3}$$
 #
 # Both losses are cross-entropies (notebook 04), a mean over the R labelled words and one over the B pairs, and
 # they are added with equal weight:

@@ -1,23 +1,28 @@
 # %% [markdown]
 # # 13 · n-gram masks and SOP pairs
 #
-# **90 minutes.** You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two heads). You will be able to
+# **120 minutes**, and 10 more for the last exercise. You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two heads). You will be able to
 #
 # * turn plain text into the two questions that ALBERT is trained on,
 # * draw span lengths with probability in proportion to $1/n$, and replace tokens 80 / 10 / 10,
-# * tell from a frequency and its $3\sigma$ whether a sampler is right,
+# * tell from a frequency and its $3\sigma$ whether a sampler is right, and from a few more how it is wrong,
 # * say what a model learns from each question, by the paper's experiment and by a small one of our own.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
-# | $n$, $N$ | | words in a masked span, and the most there may be (3) |
-# | $p(n)$ | (N) | probability of the length $n$ |
-# | $F(n)$ | (N) | $p(1) + … + p(n)$ |
-# | $M$, $\sigma$ | | number of draws, and the spread of a share measured with them |
+# | $n$, $n_{\max}$ | | words in a masked span, and the most there may be (3) |
+# | $p(n)$ | $(n_{\max})$ | probability of the length $n$ |
+# | $F(n)$ | $(n_{\max})$ | $p(1) + … + p(n)$ |
+# | $m$, $\sigma$ | | number of draws, and the spread of a share measured with them |
 # | $T$, $b$ | | tokens of an example, and how many of them may be masked: the budget |
-# | `sizes` | (W) | tokens of each word |
+# | `sizes` | (words) | tokens of each word |
 # | `input_ids`, `labels` | (T) | what the model reads; what it should say, −100 where it is not asked |
 # | `sentence_order_label` | | 0 in order, 1 swapped |
+#
+# **A question from a real model.** In May 2019 Google released a second BERT-large: the same network, the same text, the same
+# number of updates. On SQuAD 1.1 it had an F1 of 92.8, where the first one had 91.0
+# ([google-research/bert](https://github.com/google-research/bert)). All that had changed was which pieces of the text were
+# hidden. Guess what the new rule was; section 4 has the answer. And how would you have noticed that the old one was wanting?
 #
 # Nobody has labelled the text. The labels come from hiding something and asking for it back. The masked language model
 # (掩码语言模型) hides words, sentence-order prediction (句序预测) hides which of two segments came first. Nothing here has a
@@ -26,13 +31,13 @@
 # %% [markdown]
 # ## 1. How long is a gap?
 #
-# A single hidden word is often easy: "the United ___ of America". ALBERT hides up to $N = 3$ words in a row, short gaps
+# A single hidden word is often easy: "the United ___ of America". ALBERT hides up to $n_{\max} = 3$ words in a row, short gaps
 # more often than long ones:
 #
-# $$p(n) = \frac{1/n}{\sum_{k=1}^{N} 1/k}, \qquad n = 1, …, N \tag{13.1}$$
+# $$p(n) = \frac{1/n}{\sum_{k=1}^{n_{\max}} 1/k}, \qquad n = 1, …, n_{\max} \tag{13.1}$$
 #
-# **By hand first.** For $N = 3$ the sum is $1 + \tfrac12 + \tfrac13 = \tfrac{11}6$. So
-# $p = (\tfrac6{11}, \tfrac3{11}, \tfrac2{11})$. What is $p$ for $N = 2$? Work it out, then run the cell.
+# **By hand first.** For $n_{\max} = 3$ the sum is $1 + \tfrac12 + \tfrac13 = \tfrac{11}6$. So
+# $p = (\tfrac6{11}, \tfrac3{11}, \tfrac2{11})$. What is $p$ for $n_{\max} = 2$? Work it out, then run the cell.
 
 # %%
 from fractions import Fraction
@@ -41,18 +46,19 @@ import numpy as np
 
 from albert_np.pretraining import ngram_probabilities
 
-for N in (1, 2, 3):
-    total = sum(Fraction(1, k) for k in range(1, N + 1))
-    print(f"N = {N}:", *[str(Fraction(1, n) / total) for n in range(1, N + 1)], " ", ngram_probabilities(N).round(4))
+for longest in (1, 2, 3):
+    total = sum(Fraction(1, k) for k in range(1, longest + 1))
+    exact = [str(Fraction(1, n) / total) for n in range(1, longest + 1)]
+    print(f"longest {longest}:", *exact, " ", ngram_probabilities(longest).round(4))
 
 # %% [markdown]
 # Why $1/n$? A span of $n$ words hides $n$ of them. The mean length is
 #
-# $$\mathbb E[n] = \sum_n n\,p(n) = \frac{N}{\sum_k 1/k} = \tfrac{18}{11} \approx 1.64 \tag{13.2}$$
+# $$\mathbb E[n] = \sum_n n\,p(n) = \frac{n_{\max}}{\sum_k 1/k} = \tfrac{18}{11} \approx 1.64 \tag{13.2}$$
 #
 # and of all hidden words, the share that lies in spans of $n$ words is
 #
-# $$\frac{n\,p(n)}{\mathbb E[n]} = \frac1N \tag{13.3}$$
+# $$\frac{n\,p(n)}{\mathbb E[n]} = \frac1{n_{\max}} \tag{13.3}$$
 #
 # the same for every $n$. With $1/n$, each length gets an equal part of the *words*: a third stand alone, a third in
 # twos, a third in threes. Other rules do not: you will see two of them in the figure.
@@ -61,14 +67,14 @@ for N in (1, 2, 3):
 #
 # A generator gives $u$, uniform in $[0, 1)$. Lay the $p(n)$ side by side on that line. They fill it, and $u$ falls into one:
 #
-# $$n = 1 + \#\{k < N : F(k) \le u\}, \qquad F(k) = p(1) + … + p(k) \tag{13.4}$$
+# $$n = 1 + \#\{k < n_{\max} : F(k) \le u\}, \qquad F(k) = p(1) + … + p(k) \tag{13.4}$$
 #
-# For $N = 3$ the fences are $F = (0.545, 0.818)$. Which $n$ belongs to $u = 0.5$, $u = 0.6$, $u = 0.9$?
+# For $n_{\max} = 3$ the fences are $F = (0.545, 0.818)$. Which $n$ belongs to $u = 0.5$, $u = 0.6$, $u = 0.9$?
 #
-# **How far may a frequency be off?** Draw $M$ times and count how often $n$ came up. The count is binomial: its mean is
-# $M p$ and its variance $M p (1-p)$. So the measured share scatters around $p$ by
+# **How far may a frequency be off?** Draw $m$ times and count how often $n$ came up. The count is binomial: its mean is
+# $m p$ and its variance $m p (1-p)$. So the measured share scatters around $p$ by
 #
-# $$\sigma = \sqrt{\frac{p\,(1-p)}{M}} \tag{13.5}$$
+# $$\sigma = \sqrt{\frac{p\,(1-p)}{m}} \tag{13.5}$$
 #
 # and lies within $3\sigma$ in 369 of 370 cases. A hundred times as many draws, a tenth of the scatter. Below, the same
 # lengths measured twice, with the bars of (13.5), on the draws of the package's own `choose_ngrams` in a long text.
@@ -92,8 +98,8 @@ show(
     figure,
     "13.1",
     "Lengths of masked spans under the rule 1/n, and where the masked words lie under four rules.",
-    "Left: shares of the lengths 1, 2, 3 on bars of 6/11, 3/11, 2/11; 300 draws have wide error bars, 30,000 narrow ones. "
-    "Right: with 1/n a third of the masked words lies in spans of each length; with other rules long spans take most.",
+    "Above: shares of the lengths 1, 2, 3 on bars of 6/11, 3/11, 2/11; 300 draws have wide error bars, 30,000 narrow ones. "
+    "Below: with 1/n a third of the masked words lies in spans of each length; with other rules long spans take most.",
 )
 
 # %% [markdown]
@@ -112,7 +118,7 @@ show(
 # </details>
 # <details><summary>Hint 2: the formula</summary>
 #
-# $F(k)$ is `np.cumsum`. The last fence, $F(N) = 1$, is not needed, and rounding may put it a hair below 1: leave it out.
+# $F(k)$ is `np.cumsum`. The last fence, $F(n_{\max}) = 1$, is not needed, and rounding may put it a hair below 1: leave it out.
 # </details>
 # <details><summary>Hint 3: a skeleton</summary>
 #
@@ -128,7 +134,7 @@ from albert_np.course import lesson13
 
 
 def span_length(rng, longest):
-    """rng: np.random.Generator; longest: N. Returns n, an integer from 1 to N, with probability p(n)."""
+    """rng: np.random.Generator. Returns n, an integer from 1 to longest, with probability p(n)."""
     raise NotImplementedError
 
 
@@ -136,12 +142,14 @@ length_report = lesson13.check_span_length(span_length)
 
 # %% [markdown]
 # The check draws thousands of lengths with a fixed seed. A share outside $3\sigma$ is measured once more with another
-# seed: one right answer in 370 lies outside by luck, but hardly twice in a row.
+# seed: one right answer in 370 lies outside by luck, but hardly twice in a row. Yours will choose the spans of section 9's
+# examples.
 
 # %% [markdown]
 # ## 4. Whole words
 #
-# Hide one piece of *un·read·able* and the other two give it away. So the unit is the word. A piece begins one if it
+# Hide one piece of *un·read·able* and the other two give it away. That was the first BERT's rule. The second one's unit is the
+# word, and so is ALBERT's. A piece begins one if it
 # begins with ▁ (a space), is a punctuation mark, or holds anything but English letters and such marks; special tokens
 # stand by themselves. With $s_t = 1$ where piece $t$ begins a word, the word of a piece is
 #
@@ -234,7 +242,7 @@ print("labels:", labels)
 # and you look at a place that shows an ordinary piece. It was not chosen (0.85), or kept (0.015), or replaced (0.015).
 # So
 #
-# $$P(\text{wrong} \mid \text{not [MASK]}) = \frac{0.015}{0.85 + 0.015 + 0.015} \approx 1.7\,\% \tag{13.9}$$
+# $$p(\text{wrong} \mid \text{not [MASK]}) = \frac{0.015}{0.85 + 0.015 + 0.015} \approx 1.7\,\% \tag{13.9}$$
 #
 # and *if it is asked for*, the piece that one sees is right in exactly half of the cases. A model cannot just copy, and
 # it cannot stop thinking at words that it can see.
@@ -277,7 +285,7 @@ replace_report = lesson13.check_replace_tokens(replace_tokens)
 # ## 8. Which came first?
 #
 # The second question is about order. Take a chunk of consecutive sentences, as many as fit into an example. Cut it where a
-# sentence begins, at a place drawn uniformly: of $S$ sentences, A gets the first $a$, $a = 1, …, S-1$. Then a coin:
+# sentence begins, at a place drawn uniformly: of $s$ sentences, A gets the first $a$, $a = 1, …, s-1$. Then a coin:
 #
 # $$(A, B, \text{label}) = \begin{cases} (\text{front}, \text{back}, 0) & \text{with } \tfrac12 \\ (\text{back}, \text{front}, 1) & \text{with } \tfrac12 \end{cases} \tag{13.10}$$
 #
@@ -330,6 +338,192 @@ show(
 # *next-sentence* question (NSP), whose wrong pairs come from another document: for it one need only notice that the topic
 # changes.
 #
+# ### Your turn: a pair  (difficulty 2 of 5, 10 minutes)
+#
+# Write (13.10) for a list of sentences, whatever they are made of. Both segments are lists in the order of the text, and
+# neither is empty. Two draws are needed, and the second must not know of the first.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# A cut is a whole number. Slices before it and from it on are front and back.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $a$ uniform in $1, …, s-1$: `rng.integers(low, high)` leaves `high` out. The coin is `rng.integers(2)`.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# cut = rng.integers(...)
+# front, back = ...
+# label = ...
+# return ... if label == 1 else ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def order_pair(sentences, rng):
+    """sentences: a list of two or more; rng: np.random.Generator. Returns first, second (lists) and the label."""
+    raise NotImplementedError
+
+
+pair_report = lesson13.check_order_pair(order_pair)
+
+# %% [markdown]
+# ### Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
+#
+# Six samplers of pairs, each with one bug, and what 4,000 pairs of a text of six sentences show of each. For each letter, name
+# the cause: a number from 1 to 6. And which of the six would *raise* the accuracy of a model that knows nothing of order?
+#
+# | column | what it says |
+# |---|---|
+# | label 1 | share of pairs with the label 1 |
+# | 1 in A, label 0 | of the pairs with the label 0, in how many sentence 1 stands in A |
+# | cut after 1 … 5 | share of pairs, in per cent, that were cut after sentence 1, 2, 3, 4, 5 |
+# | guessed by length | how often one is right who sees how many sentences A has, and knows the sampler |
+# | order inside | share of pairs in whose segments the sentences stand in their order |
+
+# %%
+print(lesson13.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Go column by column. Three samplers are told by one column alone.
+# </details>
+# <details><summary>Hint 2: the lengths</summary>
+#
+# Whoever can guess by length has found that some lengths of A come with one label more often. Write down, for cuts after 1 to 4
+# only, how long A can be in order, and how long when swapped.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": ..., "C": 6, "D": ..., "E": ..., "F": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
+    raise NotImplementedError
+
+
+lesson13.check_which_bug(which_bug)
+
+# %% [markdown]
+# <details><summary>Which would raise the accuracy? (read this after the check)</summary>
+#
+# A, C and F, by length alone. And E: sentences that run backwards inside a segment give away that the pair is swapped. B
+# raises nothing; a model learns the turned question as well, and is then wrong on every right exam. D makes the question neither
+# easier nor harder, only less varied.
+# </details>
+#
+# ### All three of yours together
+#
+# From text to examples with your three functions (until they have passed, the package's): `order_pair` cuts, `span_length`
+# says how long each span is to be, `replace_tokens` what stands there. Between them is what sections 4 and 5 have said.
+
+# %%
+import albert_np as anp
+from albert_np.training import AdamW
+
+span_length = length_report.yours(lesson13.package_span_length)
+replace_tokens = replace_report.yours(lesson13.package_replace_tokens)
+order_pair = pair_report.yours(lesson13.package_order_pair)
+CLS, SEP, ordinary = tokenizer.cls_token_id, tokenizer.sep_token_id, np.flatnonzero(~vocabulary.is_special)
+
+
+def words_to_hide(sizes, budget, rng):
+    """Bool for each word: again and again `span_length` words in a row, in a place where they are free and fit."""
+    cost, hidden, left = sizes.copy(), np.zeros(len(sizes), dtype=bool), budget
+    while left > 0:
+        for n in range(span_length(rng, 3), 0, -1):
+            tokens = np.convolve(cost, np.ones(n, dtype=int), "valid")
+            places = np.flatnonzero(tokens <= left)
+            if len(places):
+                break
+        else:
+            break
+        start = rng.choice(places)
+        hidden[start : start + n], left = True, left - tokens[start]
+        cost[start : start + n] = budget + 1
+    return hidden
+
+
+def example(sentences, rng):
+    """One example from a list of tokenized sentences: input_ids, token_type_ids, labels and the order's label."""
+    first, second, swapped = order_pair(sentences, rng)
+    ids = np.concatenate([[CLS], *first, [SEP], *second, [SEP]])
+    types = np.repeat([0, 1], [2 + sum(map(len, first)), 1 + sum(map(len, second))])
+    word = np.cumsum(vocabulary.starts_word[ids]) - 1  # (13.6)
+    sizes, budget = np.bincount(word), prediction_budget(len(ids), 0.15, None)  # (13.7)
+    sizes[word[vocabulary.is_special[ids]]] = budget + 1
+    chosen = words_to_hide(sizes, budget, rng)[word]
+    return replace_tokens(ids, chosen, vocabulary.mask_id, ordinary, rng), types, np.where(chosen, ids, -100), swapped
+
+
+def batch_of(examples):
+    """Examples side by side, filled up with padding to the longest."""
+    longest = max(len(ids) for ids, *_ in examples)
+    rows = [
+        [np.pad(a, (0, longest - len(a)), constant_values=c) for a, c in zip(e, (0, 0, -100), strict=False)]
+        for e in examples
+    ]
+    ids, types, labels = (np.stack(column) for column in zip(*rows, strict=True))
+    order = np.array([swapped for *_, swapped in examples])
+    return {
+        "input_ids": ids,
+        "token_type_ids": types,
+        "labels": labels,
+        "attention_mask": ids > 0,
+        "sentence_order_label": order,
+    }
+
+
+prose = [[np.array(line) for line in tokenizer.encode_lines(d)] for d in documents]
+prose = [[line[1:-1] for line in d if 4 < len(line) < 40] for d in prose]
+prose = [d for d in prose if len(d) >= 3]
+rng = np.random.default_rng(3)
+
+
+def draw_example():
+    document = prose[rng.integers(len(prose))]
+    start = rng.integers(len(document) - 2)
+    return example(document[start : start + 3], rng)
+
+
+one, _, asked_of_one, swapped = draw_example()
+print(
+    *tokenizer.convert_ids_to_tokens(one.tolist()),
+    f"  label {swapped}, asked for {(asked_of_one != -100).sum()} of {len(one)}\n",
+)
+small = anp.AlbertConfig(
+    vocab_size=1000,
+    embedding_size=32,
+    hidden_size=64,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    intermediate_size=128,
+    max_position_embeddings=128,
+)
+model = anp.AlbertForPreTraining(small, seed=0)
+optimizer = AdamW(model.params, model.grads)
+print(f"a guess costs ln 1,000 = {np.log(1000):.2f} and ln 2 = {np.log(2):.2f}")
+for update in range(61):
+    out = model(**batch_of([draw_example() for _ in range(16)]))
+    if update % 20 == 0:
+        print(f"update {update:2}: MLM {float(out.mlm_loss):.2f}, SOP {float(out.sop_loss):.2f}")
+    model.zero_grad()
+    model.backward()
+    optimizer.step(0.003)
+
+# %% [markdown]
+# The first losses are those of notebook 12. Words begin to be learned at once, the commonest first; the order is not, in
+# sixty updates.
+#
 # ## 9. What does each question teach?
 #
 # The paper trained three models that differ in this alone: one was asked nothing about pairs, one NSP, one SOP. Then
@@ -363,6 +557,10 @@ show(
 # the topic too. Ours stays near a coin. And both figures on the diagonal are far below the paper's. Conjectures: 1,000
 # updates are only a beginning; and all our documents speak of Python, so that a change of document is hardly a
 # change of topic, and NSP has to be solved by what follows from what.
+#
+# **What the SOP column does not say.** These models were made when one pair in three was a single sentence that had been cut
+# between two words (section 12), and such a pair is easier to put in order than two sentences. So 64 % is no measure of
+# how well they know the order of sentences.
 #
 # **What says nothing.** The "none" model was never asked about pairs: its SOP head is as it was drawn. Yet with one seed it
 # gets 54.5 % on NSP, more than $3\sigma$ from a coin, as much as the SOP model. $\sigma$ counts the luck of the pairs, not
@@ -407,16 +605,17 @@ show(
 # %%
 
 
-def within(share, p, M):
+def within(share, p, m):
     """Say whether a measured share fits its probability (13.5)."""
-    sigma = (p * (1 - p) / M) ** 0.5
+    sigma = (p * (1 - p) / m) ** 0.5
     print(f"  {share:.4f}, expected {p:.4f} ± {3 * sigma:.4f}")
     return abs(share - p) <= 3 * sigma
 
 
-for N in range(1, 8):
-    exact = [Fraction(1, n) / sum(Fraction(1, k) for k in range(1, N + 1)) for n in range(1, N + 1)]  # (13.1)
-    assert np.allclose(ngram_probabilities(N), [float(q) for q in exact], rtol=1e-15)
+for longest in range(1, 8):
+    total = sum(Fraction(1, k) for k in range(1, longest + 1))
+    exact = [float(Fraction(1, n) / total) for n in range(1, longest + 1)]  # (13.1)
+    assert np.allclose(ngram_probabilities(longest), exact, rtol=1e-15)
 
 rng = np.random.default_rng(1)
 outcomes = []
@@ -544,19 +743,64 @@ for s in range(2):
     print(*(tokenizer.convert_ids_to_tokens(part.tolist()) for part in pair[:2]), " label", pair.sentence_order_label)
 
 # %% [markdown]
+# ## 13. One more exercise, on paper: SpanBERT's lengths  (difficulty 3 of 5, 10 minutes)
+#
+# SpanBERT draws its lengths from a *geometric* distribution that is cut off at 10: $p(n) \propto q^{\,n-1}$ with $q = 0.8$,
+# $n = 1, …, 10$.
+#
+# 1. Show that 1/n is the only rule for which every length hides the same number of words, as in (13.3).
+# 2. In spans of which length do most of SpanBERT's hidden words lie?
+# 3. What is the mean length? ($\sum_{n=1}^{N} n q^{n-1} = \frac{1 - (N+1) q^N + N q^{N+1}}{(1-q)^2}$)
+#
+# <details><summary>The derivation</summary>
+#
+# 1. The share of words in spans of $n$ is $n\,p(n)/\mathbb E[n]$. If it is the same for all $n$, so is $n\,p(n)$, and so
+#    $p(n) = c/n$. That the $p(n)$ add up to 1 fixes $c$, and (13.1) is what comes out.
+# 2. $n\,q^{n-1}$ grows as long as $\frac{(n+1)\,q^n}{n\,q^{n-1}} = \frac{n+1}{n}\,q > 1$, that is for $n < q/(1-q) = 4$. From 4 to 5
+#    the factor is exactly 1: spans of 4 and of 5 hide the most words, and equally many.
+# 3. $q^{10} = 0.107$ and $q^{11} = 0.086$. The sum of $n q^{n-1}$ is $25\,(1 - 11 \cdot 0.107 + 10 \cdot 0.086) = 16.9$; the sum of
+#    $q^{n-1}$ is $5\,(1 - 0.107) = 4.46$; their quotient is 3.8, the paper's figure. ALBERT's is 1.64 (13.2).
+# </details>
+
+# %%
+lengths_10 = np.arange(1, 11)
+geometric = 0.8 ** (lengths_10 - 1) / (0.8 ** (lengths_10 - 1)).sum()
+print(f"mean length {(lengths_10 * geometric).sum():.2f}; share of the words by length:")
+print(
+    *(f"{n}: {share:.3f}" for n, share in enumerate(lengths_10 * geometric / (lengths_10 * geometric).sum(), start=1)),
+    sep="  ",
+)
+
+# %% [markdown]
 # ## Three questions
 #
-# 1. What are $p(n)$ and the share of masked words in spans of $n$ for $N = 2$?
+# 1. What are $p(n)$ and the share of masked words in spans of $n$ for $n_{\max} = 2$?
 # 2. A sampler should give $p = 0.5$ and gives 0.51. Is it wrong?
 # 3. A document begins with "This page explains…". Which of its pairs can a model solve without reading B?
 #
 # <details><summary>Answers</summary>
 #
-# 1. $p = (\tfrac23, \tfrac13)$, and a half each: (13.3) holds for every $N$.
-# 2. It depends on $M$. With 1,000 draws $\sigma = 0.016$ and 0.51 is nothing; with 100,000 $\sigma = 0.0016$ and it is
+# 1. $p = (\tfrac23, \tfrac13)$, and a half each: (13.3) holds for every $n_{\max}$.
+# 2. It depends on $m$. With 1,000 draws $\sigma = 0.016$ and 0.51 is nothing; with 100,000 $\sigma = 0.0016$ and it is
 #    more than $6\sigma$ away.
 # 3. Those with the first sentence in them. If A begins with it, they are in order. Such hints cannot be kept out of real
 #    texts; they are few, and unlike a change of topic they are hints about *order*.
 # </details>
 #
-# Next: 14, how a gradient becomes a step.
+# ## In today's models
+#
+# The question at the top: whole words, *whole word masking*. Count the hidden pieces that can be guessed by spelling, as in
+# section 12, and one sees what the old rule was wanting.
+#
+# SpanBERT went further in ALBERT's year ([Joshi et al., 2019](https://arxiv.org/abs/1907.10529)), RoBERTa masks anew each
+# time a text is read, as here, and asks nothing about pairs ([Liu et al., 2019](https://arxiv.org/abs/1907.11692)). T5 replaces a
+# span by one mark and has it written out ([Raffel et al., 2019](https://arxiv.org/abs/1910.10683)). Fifteen per cent is no law:
+# larger models learn more with 40 ([Wettig et al., 2022](https://arxiv.org/abs/2202.08005)), ModernBERT takes 30
+# ([Warner et al., 2024](https://arxiv.org/abs/2412.13663)), and language models by *diffusion* draw the share anew for every text,
+# from nothing to all ([Nie et al., 2025](https://arxiv.org/abs/2502.09992)). Causal models ask at every position for the next
+# word and need no masks; to fill gaps, they are given text whose middle has been moved to the end
+# ([Bavarian et al., 2022](https://arxiv.org/abs/2207.14255)). The order of sentences was also asked by StructBERT
+# ([Wang et al., 2019](https://arxiv.org/abs/1908.04577)). What has stayed is the care of section 12: whatever a program makes
+# up as a question, a model will answer in the cheapest way there is.
+#
+# Next: [14, AdamW, LAMB, warm-up](14_optimizers.ipynb): how a gradient becomes a step.

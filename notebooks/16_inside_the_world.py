@@ -1,22 +1,25 @@
 # %% [markdown]
 # # 16 · Inside a world that is learned
 #
-# **60 minutes.** You need: notebook 09 (heads), 11 (a shared layer), 15 (the toy world). You will be able to
+# **60 minutes**, and 30 more for section 8. You need: notebook 09 (heads), 11 (a shared layer), 15 (the toy world). You will be able to
 #
 # * see where a head looks, and say why that is no proof that the head is needed,
-# * take a head away, and replace a hidden state by another one: to change a cause and watch the effect,
+# * take a head away, and replace a hidden state by another one: change a cause and watch the effect,
 # * find the steps in which a rule is carried out.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
 # | $x_i$ | (B, T, H) | hidden states after $i$ steps of the layer $f$, $x_{i+1} = f(x_i)$ |
-# | $c_n$ | (T, D) | what head $n$ brings back, $P\,V$ of notebook 09 |
+# | $c_n$ | (T, D) | what head $n$ brings back: its context, notebook 09 |
 # | $W^O$ | (H, H) | the dense layer behind the heads, cut into blocks $W^O_n$ of D columns |
+# | $c_n^{\mathrm{mean}}$ | (D) | its mean over many tokens |
 # | $\tilde x_i$ | (B, T, H) | the hidden states of other sentences, the *donors* |
 #
-# A question for a start. Large models agree verbs with their subjects across whole clauses. Nobody has told them what a
-# subject is. Where is it kept that *the girl near the boys* is one person? In a real model the answer is spread over
-# dozens of layers; in our world we can find the very vector.
+# **A question from a real model.** *When Mary and John went to the store, John gave a drink to* — GPT-2 small goes on with
+# *Mary*. [Wang et al. (2022)](https://arxiv.org/abs/2211.00593) asked which of its 144 attention heads do that, and found 26,
+# in seven kinds. Not by looking at pictures of attention: by taking heads away, and by putting what a head gave in one
+# sentence into another. How does one find such a thing, and how does one go wrong? We ask in the toy world: where is it kept
+# that *the girl near the boys* is one person? There we can find the very vector.
 #
 # ## 1. The model
 #
@@ -81,9 +84,9 @@ where = {"trained": looks(model), "first weights": looks(random)}
 show(
     looks_figure(labels, where),
     "16.1",
-    "Where the hidden verb looks, trained and before training.",
-    "Two panels, eight rows for steps and heads, a column for each place of the story: where the hidden verb looks, in the "
-    "trained model and with its first weights.",
+    "Where the hidden verb looks (weights in hundredths), trained and before training.",
+    "Two matrices, a row for each place of the story, a column for each head in each step: where the hidden verb looks, in "
+    "the trained model and with its first weights.",
 )
 subject, neighbour = labels.index("subject"), labels.index("neighbour")
 for name, weights in where.items():
@@ -136,7 +139,6 @@ def without_heads(model, heads):
 
 
 report = lesson16.check_without_heads(without_heads)
-report
 
 # %% [markdown]
 # From here on yours is used, if its check passes. **Predict**: what is left of each skill when the head that looks at the
@@ -146,10 +148,10 @@ report
 from albert_np.course.figures import needs_figure
 from albert_np.study import inside
 
-take_away = without_heads if report.passed else inside.without_heads
+without_heads = report.yours(inside.without_heads)
 left = {"whole": skills(model)}
 for heads in [(n,) for n in range(N)] + [(0, 1), (0, 3), (1, 3)]:
-    left["without " + " and ".join(map(str, heads))] = skills(take_away(model, heads))
+    left["without " + " and ".join(map(str, heads))] = skills(without_heads(model, heads))
 show(
     needs_figure(list(PROBES), left),
     "16.2",
@@ -229,7 +231,6 @@ def patched(model, ids, donors, place):
 
 
 report = lesson16.check_patched(patched)
-report
 
 # %% [markdown]
 # **Predict**: in which places does it turn the verb round? There are 22.
@@ -237,7 +238,7 @@ report
 # %%
 from albert_np.heads import mlm_forward
 
-replace_state = patched if report.passed else inside.patched
+patched = report.yours(inside.patched)
 other_number = {world.id_of[a]: world.id_of[b] for pair in NOUNS.items() for a, b in (pair, pair[::-1])}
 donors = ids.copy()
 donors[:, subject] = [other_number[word] for word in ids[:, subject]]
@@ -254,7 +255,7 @@ def is_plural(model, hidden_states):
 def turned_round(model, place):
     """In what share of stories the donors' state at a place turns the verb round."""
     before = is_plural(model, model(ids, grad=False).last_hidden_state)
-    return np.mean(is_plural(model, replace_state(model, ids, donors, place)) != before)
+    return np.mean(is_plural(model, patched(model, ids, donors, place)) != before)
 
 
 before = is_plural(model, model(ids, grad=False).last_hidden_state)
@@ -297,7 +298,7 @@ for step in (0, 1):
     print(f"seed 0, step {step + 1}: weight on subject and neighbour, by head   {told}")
 for heads in [(), *((n,) for n in range(N))]:
     told = "  ".join(
-        f"{name} {share:.0%}" for name, share in zip(PROBES, skills(inside.without_heads(again, heads)), strict=True)
+        f"{name} {share:.0%}" for name, share in zip(PROBES, skills(without_heads(again, heads)), strict=True)
     )
     print(f"seed 0, without {heads or 'none'}: {told}")
 print(f"seed 0, the subject's state replaced: turned round in {turned_round(again, subject):.0%} of stories")
@@ -322,9 +323,126 @@ for step in (0, 1):
     dense = double.cache.albert.encoder.steps[step].attention.dense  # what went in, and the weight
     heads = [dense.x[..., n * D : (n + 1) * D] @ dense.weight[:, n * D : (n + 1) * D].T for n in range(N)]
     assert np.allclose(dense.x @ dense.weight.T, sum(heads), rtol=1e-12, atol=1e-12)  # (16.1), without the bias
-same = inside.patched(double, ids, ids, subject)
+same = patched(double, ids, ids, subject)
 assert np.allclose(same, double(ids, grad=False).last_hidden_state, rtol=1e-12, atol=1e-12)  # (16.2)
 print("(16.1), (16.2): the same")
+
+# %% [markdown]
+# ## 8. More exercises
+#
+# **Is 0 a fair replacement?** Without a head the rest of the model gets what it has never met: a term of 0 where there was
+# always something. Part of the damage may be the surprise. A milder question: what if the head gives what it gives *on
+# average*, whatever the story says? It then knows nothing of this story, and nothing is unusual.
+#
+# **On paper** (5 minutes). Put a constant vector $c_n^{\mathrm{mean}}$ in the place of $c_n$ in (16.1), for the heads $n$ of a set $S$. Show
+# that the layer is one without these heads and with another bias, and write that bias down.
+#
+# <details><summary>A solution</summary>
+#
+# The sum splits in two, and in the second nothing depends on the story any more:
+#
+# $$a = \sum_{n \notin S} c_n (W^O_n)^\top + b', \qquad b' = b + \sum_{n \in S} W^O_n\, c_n^{\mathrm{mean}} \tag{16.3}$$
+#
+# So columns become 0 as before, and $b'$ takes the place of $b$.
+# </details>
+#
+# ### Your turn: heads at their mean  (difficulty 3 of 5, 15 minutes)
+#
+# `contexts` holds what the heads brought back in many tokens: (…, H), head after head, D numbers each.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Your `without_heads` gives the copy. What is missing is the bias, and it must be computed from the *old* columns.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# The mean is over all axes but the last. For one head $W^O_n c_n^{\mathrm{mean}}$ is `weight[:, columns] @ mean[columns]`.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# other, D = without_heads(model, heads), model.config.head_size
+# mean = contexts.reshape(-1, ...).mean(axis=...)
+# for n in heads:
+#     columns = slice(...)
+#     other.params[LAYER + "attention.dense.bias"][...] += ... @ ...     # weight: whose, the model's or the copy's?
+# return other
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def at_their_mean(model, heads, contexts):
+    """A copy of the model in which these heads always give the mean of their contexts; contexts (…, H)."""
+    raise NotImplementedError
+
+
+report = lesson16.check_at_their_mean(at_their_mean)
+
+# %% [markdown]
+# **Predict**: whose loss is higher, without a head or with the head at its mean? And is a head that was needed still needed?
+
+# %%
+at_their_mean = report.yours(lesson16.package_at_their_mean)
+model(exam.input_ids, exam.attention_mask)
+inside_heads = [step.attention.dense.x for step in model.cache.albert.encoder.steps]  # (B, T, H) of each step
+contexts = np.concatenate([c[exam.attention_mask == 1] for c in inside_heads])
+across = PROBES["agreement across a misleading noun"]
+print(f"heads      loss: without, at the mean     {'agreement across: without, at the mean':>40}")
+for heads in [(n,) for n in range(N)] + [(0, 1), (0, 3), (1, 3)]:
+    pair = without_heads(model, heads), at_their_mean(model, heads, contexts)
+    losses = "   ".join(f"{world.measure(m, exam)[0]:10.3f}" for m in pair)
+    print(f"{heads!s:<12}{losses}   " + "   ".join(f"{world.probe(m, across):20.0%}" for m in pair))
+
+# %% [markdown]
+# In this model the mean costs a little less than 0 throughout: a part of what "taking the head away" had shown was a bias that
+# was missing. Most of the damage stays, so most of it was what the head knows of the story. Papers say which of the two they
+# did; so should you.
+#
+# ### Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
+#
+# Four colleagues wrote `patched`, each with one mistake. You see, for stories as in section 5: in what share of them the verb
+# turns round when the state at the subject, at the neighbour, or at the verb itself is replaced; and by how much the hidden
+# states change when the donors are *the same stories*.
+
+# %%
+print(f"{'':<6}{'subject':>9}{'neighbour':>11}{'verb':>7}   same donors")
+for name, other in {"right": patched, **lesson16.SUSPECTS}.items():
+    whole = model(ids, grad=False).last_hidden_state
+    shares = [np.mean(is_plural(model, other(model, ids, donors, at)) != before) for at in (subject, neighbour, verb)]
+    change = abs(other(model, ids, ids, subject) - whole).max()
+    print(f"{name:<6}{shares[0]:>9.0%}{shares[1]:>11.0%}{shares[2]:>7.0%}   {change:11.2f}")
+
+# %% [markdown]
+# 1. The state is replaced after the *last* step.
+# 2. After the replacement, no step is run any more.
+# 3. The states of *all* places are replaced.
+# 4. All stories get the state of the *first* donor.
+# 5. One step too many is run.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Donors that are the same must change nothing. Who changes something there, and who does not?
+# </details>
+# <details><summary>Hint 2: what tells two apart</summary>
+#
+# The first donor has one number, and the stories have both. After the last step no place can look at another one any more.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": 4, "C": ..., "D": ...}   # one is given: half of the stories turn round, and why only half?
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns suspect → the number of its bug, for the suspects A to D."""
+    raise NotImplementedError
+
+
+lesson16.check_which_bug(which_bug)
 
 # %% [markdown]
 # ## Four questions
@@ -347,8 +465,16 @@ print("(16.1), (16.2): the same")
 #    what it is given when the two *words* are exchanged: another story, with another subject.
 # </details>
 #
-# **In today's models.** Taking parts away (ablation) and replacing states (activation patching, causal tracing) are how
-# circuits are looked for in large language models; heads that stand in for each other are known there as backup heads
-# (Wang et al., 2022).
+# ## In today's models
 #
-# Next: 17, the same on real prose, which is harder.
+# * Taking parts away is called *ablation*, by zeros or by means; replacing states *activation patching* or *causal tracing*.
+#   Both are how circuits are looked for in large language models. With causal tracing
+#   [Meng et al. (2022)](https://arxiv.org/abs/2202.05262) found where GPT keeps that the Space Needle is in Seattle: at the last
+#   token of the *subject*, in layers of the middle.
+# * Heads that stand in for each other are known there as *backup heads* (Wang et al., 2022, above); a table of single heads
+#   misses them, as ours did.
+# * Whether attention explains was a dispute of its own: [Jain and Wallace (2019)](https://arxiv.org/abs/1902.10186), and the
+#   answer of [Wiegreffe and Pinter (2019)](https://arxiv.org/abs/1908.04626).
+# * Reading a hidden state of the middle through the last head, as in sections 4 and 5, is called the *logit lens*.
+#
+# Next: [17, pretraining on real prose, which is harder](17_pretraining.ipynb); a look inside that model is 18.

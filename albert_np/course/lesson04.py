@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.ops import (
     IGNORE_INDEX,
@@ -15,7 +16,12 @@ from albert_np.ops import (
     softmax_forward,
 )
 
-__all__ = ["check_cross_entropy_backward", "check_log_softmax_backward", "check_softmax_backward"]
+__all__ = [
+    "check_cross_entropy_backward",
+    "check_log_softmax_backward",
+    "check_softmax_backward",
+    "check_which_loss",
+]
 
 HUGE = 1e30
 
@@ -170,3 +176,95 @@ def log_softmax_forward(x: Any) -> tuple[Any, Any]:
     shifted = x - x.max(axis=-1, keepdims=True)
     y = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return y, y
+
+
+def log_softmax_backward(dy: Any, y: Any) -> Any:
+    """The answer to the last exercise, for those who go on without it."""
+    return dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
+
+
+def _counted(labels: Any) -> Any:
+    return labels != IGNORE_INDEX
+
+
+def _one_hot(probs: Any, labels: Any) -> Any:
+    """1 at the label of each counted row, 0 elsewhere."""
+    return (labels[:, None] == np.arange(probs.shape[1])).astype(float)
+
+
+def _right(dloss: float, probs: Any, labels: Any) -> Any:
+    return package_cross_entropy_backward(dloss, probs, labels)
+
+
+def _of_all_rows(dloss: float, probs: Any, labels: Any) -> Any:
+    return _right(dloss, probs, labels) * _counted(labels).sum() / len(labels)
+
+
+def _sum(dloss: float, probs: Any, labels: Any) -> Any:
+    return _right(dloss, probs, labels) * _counted(labels).sum()
+
+
+def _label_forgotten(dloss: float, probs: Any, labels: Any) -> Any:
+    return _right(dloss, probs, labels) + dloss * _one_hot(probs, labels) / max(1, _counted(labels).sum())
+
+
+def _ignored_kept(dloss: float, probs: Any, labels: Any) -> Any:
+    return dloss * (probs - _one_hot(probs, labels)) / max(1, _counted(labels).sum())
+
+
+def _nothing_counted(dloss: float, probs: Any, labels: Any) -> Any:
+    return _sum(dloss, probs, labels) / np.float64(_counted(labels).sum())
+
+
+def _through_the_logarithm(dloss: float, probs: Any, labels: Any) -> Any:
+    dprobs = -dloss * _one_hot(probs, labels) / (probs + 1e-12) / max(1, _counted(labels).sum())
+    return softmax_backward(dprobs, SoftmaxCache(probs))
+
+
+def _dloss_left_out(dloss: float, probs: Any, labels: Any) -> Any:
+    return _right(1.0, probs, labels)
+
+
+HUNT_LABELS = np.array([2, IGNORE_INDEX, 0, 4, IGNORE_INDEX, 1])
+HUNT_PROBS = softmax_forward(np.random.default_rng(9).standard_normal((6, 5)))[0]
+
+
+def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+    """What can be seen from outside of a function that should return (4.9)."""
+    got = backward(1.0, HUNT_PROBS, HUNT_LABELS)
+    twice = backward(1.0, np.tile(HUNT_PROBS, (2, 1)), np.tile(HUNT_LABELS, 2))[:6]
+    with np.errstate(all="ignore"):
+        nothing = backward(1.0, HUNT_PROBS, np.full(6, IGNORE_INDEX))
+    hopeless = backward(1.0, np.array([[1.0, 0.0, 0.0]]), np.array([1]))
+    counted = _counted(HUNT_LABELS)
+    return {
+        "row sums": f"{abs(got[counted].sum(axis=-1)).max():.2f}",
+        "ignored": f"{abs(got[~counted]).max():.2f}",
+        "each number": factor(got, _right(1.0, HUNT_PROBS, HUNT_LABELS)),
+        "rows twice": factor(twice, got),
+        "dloss = 2": factor(backward(2.0, HUNT_PROBS, HUNT_LABELS), got),
+        "none": "nan" if np.isnan(nothing).any() else f"{abs(nothing).max():.2f}",
+        "p = 0": f"{hopeless[0, 1] + 0.0:.2f}",
+    }
+
+
+HUNT = Hunt(
+    bugs={
+        "the loss was summed over the counted rows, not averaged": _sum,
+        "the gradient went through −1/(p + 1e-12), not through the fused form": _through_the_logarithm,
+        "divided by the number of all rows": _of_all_rows,
+        "dloss is not used": _dloss_left_out,
+        "divided by the number of counted rows, even if that is 0": _nothing_counted,
+        "the 1 at the label is not subtracted": _label_forgotten,
+        "ignored rows keep their p": _ignored_kept,
+    },
+    symptoms=_symptoms,
+    numbers=(5, 1, 7, 2, 4, 6, 3),
+    right=_right,
+)
+
+
+@self_check("which loss is this?")
+def check_which_loss(which_loss: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_loss()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_loss())

@@ -8,7 +8,7 @@ import numpy as np
 from albert_np.course.report import differences, equal, float32_stays, holds, self_check
 from albert_np.ops import EmbeddingCache, embedding_backward, embedding_forward
 
-__all__ = ["check_embedding_backward", "check_position_backward"]
+__all__ = ["check_embedding_backward", "check_low_rank_backward", "check_position_backward", "check_sorted_backward"]
 
 LOST = "it is not: a place's gradient is lost, or counted more than once; which ids occur twice?"
 
@@ -35,6 +35,11 @@ def check_embedding_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     }
     yield equal("the case by hand, ids = (2, 0, 2)", hand, right, mistakes=known)
 
+    yield from _any_ids(backward)
+
+
+def _any_ids(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Hold a lookup's backward against the package's, with ids in several shapes, against (7.6), and differences."""
     rng = np.random.default_rng(7)
     rows = 9  # the last two are never looked up
     for shape in ((6,), (3, 8), (2, 3, 4)):
@@ -58,6 +63,37 @@ def check_embedding_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 
     table = rng.standard_normal((rows, 5))
     yield from differences(forward, lambda dy, cache: backward(dy, cache.ids, cache.rows), {"weight": table})
+
+
+def almost_sorted(dy: Any, ids: Any, rows: int) -> Any:
+    ids, dy = ids.ravel(), dy.reshape(ids.size, -1)
+    ordered = np.sort(ids)
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))  # where a run of equal ids begins
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    dweight[ordered[begins]] = np.add.reduceat(dy, begins, axis=0)  # the sum of each run
+    return dweight
+
+
+@self_check("the sorted backward", returns=("dweight",))
+def check_sorted_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dweight = backward(dy, ids, rows)`; dy (…, E), ids (…) integers, dweight (rows, E)."""
+    dy = np.array([[1.0], [2.0], [4.0], [8.0]])
+    right = np.array([[4.0], [0.0], [11.0]])
+    known = {
+        "dy is still in the order of the text, and the ids are not: row 0 got dy of the first place": [
+            [1.0],
+            [0],
+            [14],
+        ],
+        "dy and ids stand in opposite orders": [[8.0], [0], [7]],
+        "dy[order] takes a row of dy for each place in order; this puts it there": [[2.0], [0], [13]],
+        "only the last of a run of equal ids counts": [[4.0], [0], [8]],
+        "only the first of a run of equal ids counts": [[4.0], [0], [1]],
+    }
+    yield equal(
+        "ids = (2, 2, 0, 2), four different rows of dy", backward(dy, np.array([2, 2, 0, 2]), 3), right, mistakes=known
+    )
+    yield from _any_ids(backward)
 
 
 @self_check("backward of shared positions", returns=("dweight",))
@@ -89,3 +125,54 @@ def check_position_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 def package_embedding_backward(dy: Any, ids: Any, rows: int) -> Any:
     """The package's backward, called as the exercise is."""
     return embedding_backward(dy, EmbeddingCache(ids, rows, None))
+
+
+@self_check("backward of a low-rank change", returns=("dx", "ddown", "dup"))
+def check_low_rank_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx, ddown, dup = backward(dy, x, weight, down, up, scale)`; x (R, in), weight (out, in), up (out, r)."""
+    rng = np.random.default_rng(72)
+    x, weight = rng.standard_normal((6, 5)), rng.standard_normal((4, 5))
+    down, up, scale = rng.standard_normal((2, 5)), rng.standard_normal((4, 2)), 0.5
+    dy = rng.standard_normal((6, 4))
+    dx, ddown, dup = backward(dy, x, weight, down, up, scale)
+    right = course_low_rank_backward(dy, x, weight, down, up, scale)
+    known = {
+        "the way through the narrow pair is missing: x goes both ways, and the gradients add up": dy @ weight,
+        "the way through the frozen weight is missing: it does not learn, but x's gradient passes it": right[0]
+        - dy @ weight,
+        "scale is missing in the narrow way": dy @ weight + dy @ up @ down,
+        "scale belongs to the narrow way alone": scale * (dy @ weight) + scale * (dy @ up @ down),
+        "the pair is applied twice": right[0] + scale * (dy @ up @ down),
+    }
+    yield equal("dx", dx, right[0], mistakes=known)
+    known = {
+        "scale is missing": right[1] / scale,
+        "scale is there twice": right[1] * scale,
+        "a mean over the rows: their gradients add up": right[1] / len(x),
+        "the sign is turned round": -right[1],
+    }
+    yield equal("ddown", ddown, right[1], mistakes=known, advice="dy passes up before it reaches down (7.11)")
+    known = {
+        "scale is missing": right[2] / scale,
+        "scale is there twice": right[2] * scale,
+        "a mean over the rows: their gradients add up": right[2] / len(x),
+        "the sign is turned round": -right[2],
+    }
+    yield equal("dup", dup, right[2], mistakes=known, advice="up reads x downᵀ, not x (7.11)")
+    yield float32_stays(backward, (dy, x, weight, down, up, scale), "a NumPy number among the factors is a float64")
+
+    def forward(x: Any, down: Any, up: Any) -> Any:
+        return low_rank_forward(x, weight, down, up, scale), (x, weight, down, up, scale)
+
+    yield from differences(forward, lambda dy, cache: backward(dy, *cache), {"x": x, "down": down, "up": up})
+
+
+def low_rank_forward(x: Any, weight: Any, down: Any, up: Any, scale: float) -> Any:
+    """y = x weightᵀ + scale · x downᵀ upᵀ (R, out); x (R, in), weight (out, in), down (r, in), up (out, r)."""
+    return x @ weight.T + scale * (x @ down.T @ up.T)
+
+
+def course_low_rank_backward(dy: Any, x: Any, weight: Any, down: Any, up: Any, scale: float) -> tuple[Any, Any, Any]:
+    """A right answer, called as the exercise is; the package has no such layer."""
+    narrow = scale * (dy @ up)  # (R, r)
+    return dy @ weight + narrow @ down, narrow.T @ x, scale * (dy.T @ (x @ down.T))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import Finding, differences, equal, holds, left_out, self_check
 from albert_np.ops import (
     AttentionCache,
@@ -22,7 +23,7 @@ __all__ = [
     "check_attention_forward",
     "check_bias_gradient",
     "check_key_by_key",
-    "check_suspects",
+    "check_which_bug",
 ]
 
 NAMES = ("dquery", "dkey", "dvalue")
@@ -236,53 +237,59 @@ def of_each_head(backward: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return of_all
 
 
-def _backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any, bug: str) -> Any:
-    """Return dquery, dkey and dvalue with one of the bugs of `BUGS`."""
+def _backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any, bug: str = "") -> Any:
+    """Return dquery, dkey and dvalue with one of the bugs of `HUNT`."""
     scale = math.sqrt(query.shape[-1])
-    if bug == "mask forgotten":
+    if bug == "mask":
         probs = _weights(query @ key.T / scale)
     dprobs = dcontext @ value.T
-    mean = 0 if bug == "mean not taken off" else (dprobs * probs).sum(axis=-1, keepdims=True)
-    dscores = probs * (dprobs - mean) / scale
-    dkey = (dscores if bug == "dscores not transposed" else dscores.T) @ query
-    dvalue = (probs if bug == "probs not transposed" else probs.T) @ dcontext
-    return dscores @ key, dkey * scale if bug == "no scale on dkey" else dkey, dvalue
+    mean = 0 if bug == "mean" else (dprobs * probs).sum(axis=-1, keepdims=True)
+    dscores = probs * (dprobs - mean) / (1 if bug == "scale" else scale)
+    dkey = (dscores if bug == "dscores" else dscores.T) @ query
+    dvalue = (probs if bug == "probs" else probs.T) @ dcontext
+    return dscores @ key, dkey * scale if bug == "scale of dkey" else dkey, dvalue
 
 
-BUGS = {
-    "right": "no number of its row is wrong",
-    "no scale on dkey": "dquery is right, so dscores is right and scaled; dkey is off by one factor throughout",
-    "mean not taken off": "dvalue is right, and Σ dkey is not 0: by (8.11) the rows of dscores do not sum to 0",
-    "dscores not transposed": "dquery is right, so dscores is; dkey has no one factor, and 3 queries with 5 keys fail",
-    "probs not transposed": "dvalue alone is wrong, and it is made of two arrays only, (8.5)",
-    "mask forgotten": "everything is wrong although Σ dkey is 0, and a key that nobody may look at gets a gradient",
-}
-_CAST = {
-    "A": "mean not taken off",
-    "B": "probs not transposed",
-    "C": "mask forgotten",
-    "D": "no scale on dkey",
-    "E": "right",
-    "F": "dscores not transposed",
-}
-SUSPECTS: dict[str, Callable[..., Any]] = {letter: partial(_backward, bug=bug) for letter, bug in _CAST.items()}
+def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+    """What can be seen from outside of the backward of one head of five tokens, the last of which is masked."""
+    query, key, value = _heads(T=5, S=5, D=4)
+    context, cache = attention_forward(query, key, value, np.array([0.0, 0.0, 0.0, 0.0, np.finfo(np.float64).min]))
+    arguments = (_upstream(context), query, key, value, cache.softmax.probs)
+    gradients = backward(*arguments)
+    right = attention_backward(arguments[0], cache)
+    try:
+        backward(arguments[0][:3], query[:3], key, value, cache.softmax.probs[:3])
+        runs = "runs"
+    except ValueError:
+        runs = "fails"
+    dkey = gradients[1]
+    return {
+        **{name: factor(*pair) for name, *pair in zip(NAMES, gradients, right, strict=True)},
+        "Σ dkey": "0" if abs(dkey.sum(axis=0)).max() < 1e-12 else "not 0",
+        "masked": "not 0" if dkey[4].any() else "0",
+        "3 × 5": runs,
+    }
+
+
+HUNT = Hunt(
+    bugs={
+        "the mean of the row is not taken off in softmax's backward": partial(_backward, bug="mean"),
+        "probs is not transposed in dvalue": partial(_backward, bug="probs"),
+        "the weights are computed again, without the mask": partial(_backward, bug="mask"),
+        "1/√D is forgotten for dkey alone": partial(_backward, bug="scale of dkey"),
+        "1/√D is forgotten throughout": partial(_backward, bug="scale"),
+        "dscores is not transposed in dkey": partial(_backward, bug="dscores"),
+    },
+    symptoms=_symptoms,
+    numbers=(5, 3, 6, 1, 4, 2),
+    right=_backward,
+)
 
 
 @self_check("which bug is this?")
-def check_suspects(verdicts: Callable[[], Any]) -> Iterator[Any]:
-    """Check `verdicts()`: a dictionary from the letter of a suspect to the name of its bug."""
-    given = verdicts()
-    if not isinstance(given, dict):
-        yield Finding("a dictionary", False, f'got a {type(given).__name__}, expected {{"A": "right", …}}')
-        return
-    for letter, bug in _CAST.items():
-        if letter not in given:
-            yield Finding(letter, False, "no verdict")
-        elif given[letter] not in BUGS:
-            yield Finding(letter, False, f"{given[letter]!r} is none of {', '.join(BUGS)}")
-        else:
-            told = f"{given[letter]!r} does not fit its symptoms. Look again: {BUGS[bug]}"
-            yield holds(letter, given[letter] == bug, told)
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
 
 
 @self_check("the gradient of a bias for each distance", returns=("dbias",))

@@ -182,7 +182,7 @@ def _no_future(mask: Any) -> Iterator[Any]:
 
 @self_check("keys that several heads share", returns=("heads",))
 def check_groups(spread_groups: Callable[..., Any], gather_groups: Callable[..., Any]) -> Iterator[Any]:
-    """Check `spread_groups(key, heads)`, (B, G, T, D) → (B, N, T, D); `gather_groups(dkey, groups)` is its backward."""
+    """Check `spread_groups(key, heads)`, (B, groups, T, D) → (B, N, T, D), and `gather_groups(dkey, groups)`."""
     rng = np.random.default_rng(92)
     for groups, heads in ((2, 6), (1, 3), (3, 3)):
         share = heads // groups

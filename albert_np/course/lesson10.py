@@ -2,26 +2,32 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from albert_np.config import AlbertConfig
 from albert_np.course.answers import Wrong
+from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import differences, equal, holds, self_check
 from albert_np.execution import dense_pattern
 from albert_np.gradcheck import block_cases, randomize, small_config
 from albert_np.layers import (
     LayerCache,
     attention_branch_backward,
+    attention_branch_forward,
     feed_forward_branch_backward,
+    feed_forward_branch_forward,
     layer_forward,
     norm_backward,
+    norm_forward,
 )
 from albert_np.layers import layer_backward as package_layer_backward
 from albert_np.model import AlbertModel
 from albert_np.params import Scope
 
-__all__ = ["check_layer_backward"]
+__all__ = ["check_layer_backward", "check_pre_ln_backward", "check_which_bug"]
 
 LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
 
@@ -101,11 +107,13 @@ def _run(
     return dx, {name.removeprefix(LAYER): grads[name] for name in names}
 
 
-def _with_dead_branch(backward: Callable[..., Any], last: str, x: Any, dy: Any) -> Any:
+def _with_dead_branch(
+    backward: Callable[..., Any], last: str, x: Any, dy: Any, forward: Callable[..., Any] = layer_forward
+) -> Any:
     """Return dx of a layer in which one branch's last weight is zero: only the skip path is left around it."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     model.params[LAYER + last][...] = 0
-    _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
+    _, cache = forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
     return _run(backward, model, dy, cache)[0]
 
 
@@ -131,3 +139,133 @@ def arrow_gradients(dy: Any, cache: LayerCache, g: Scope) -> dict[str, Any]:
     branch_a = attention_branch_backward(da, cache.attention, g.scope("attention."))
     names = ("dy", "ds", "branch F", "dh", "da", "branch A", "dx")
     return dict(zip(names, (dy, ds, branch_f, ds + branch_f, da, branch_a, da + branch_a), strict=True))
+
+
+FULL, ATTENTION = "full_layer_layer_norm.", "attention.LayerNorm."
+
+
+def _backward(dy: Any, cache: LayerCache, g: Scope, bug: str = "") -> Any:
+    """Return dx of a layer with one of the bugs of `HUNT`."""
+    g = _Overwriting(g) if bug == "=" else g
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
+    through = feed_forward_branch_backward(ds, cache.feed_forward, g)
+    dh = through if bug == "skip F" else through + (dy if bug == "dy" else ds)
+    da = norm_backward(dh, cache.attention_norm, g.scope(ATTENTION))
+    through = attention_branch_backward(da, cache.attention, g.scope("attention."))
+    if bug == "twice":
+        attention_branch_backward(da, cache.attention, g.scope("attention."))
+    return through if bug == "skip A" else da + through
+
+
+class _Overwriting(Scope):
+    """A scope that holds zeros for whoever reads it: `g[name] += d` writes d."""
+
+    def __init__(self, g: Scope) -> None:
+        super().__init__(g, "")
+
+    def __getitem__(self, name: str) -> Any:
+        return 0 * super().__getitem__(name)
+
+    def scope(self, prefix: str) -> Scope:
+        return _Overwriting(self._store.scope(self._prefix + prefix))
+
+
+def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+    """What can be seen from outside of a layer's backward: gradients, dx past a dead branch, a second call."""
+    model = randomize(AlbertModel(small_config(), dtype="float64"))
+    x, dy = np.random.default_rng(10).standard_normal((2, 2, 5, 12))
+    _, cache = layer_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
+    right, expected = _run(package_layer_backward, model, dy, cache)
+    dx, mine = _run(backward, model, dy, cache)
+    _, twice = _run(backward, model, dy, cache, mine)
+    dead = (_with_dead_branch(each, "ffn_output.weight", x, dy) for each in (backward, package_layer_backward))
+    weights = {"ffn": "ffn.weight", "LN₁": "attention.LayerNorm.weight", "value": "attention.value.weight"}
+    return {
+        **{column: factor(mine[name], expected[name]) for column, name in weights.items()},
+        "dx": factor(dx, right),
+        "dx, F dead": factor(*dead),
+        "2 calls": factor(twice["ffn.weight"], mine["ffn.weight"]),
+    }
+
+
+HUNT = Hunt(
+    bugs={
+        "the skip path around A is missing": partial(_backward, bug="skip A"),
+        "`=` for `+=` in the weights' gradients": partial(_backward, bug="="),
+        "dy for ds on the skip path around F": partial(_backward, bug="dy"),
+        "the attention's backward is called twice": partial(_backward, bug="twice"),
+        "the skip path around F is missing": partial(_backward, bug="skip F"),
+    },
+    symptoms=_symptoms,
+    numbers=(3, 5, 1, 2, 4),
+    right=_backward,
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
+
+
+def pre_ln_forward(
+    x: Any, pattern: Any, p: Scope, config: AlbertConfig, rng: Any | None = None
+) -> tuple[Any, LayerCache]:
+    """h = x + A(LayerNorm(x)), y = h + F(LayerNorm(h)); called as `layer_forward` is, and with its cache."""
+    normed, attention_norm = norm_forward(x, p.scope(ATTENTION), config)
+    a, attention = attention_branch_forward(normed, pattern, p.scope("attention."), config, rng)
+    h = x + a
+    normed, full_layer_layer_norm = norm_forward(h, p.scope(FULL), config)
+    f, feed_forward = feed_forward_branch_forward(normed, p, config, rng)
+    return h + f, LayerCache(pattern, attention, attention_norm, feed_forward, full_layer_layer_norm)
+
+
+def package_pre_ln_backward(dy: Any, cache: LayerCache, g: Scope) -> Any:
+    """Mirror of `pre_ln_forward`, asked for as in the exercise."""
+    return _pre_ln_backward(dy, cache, g)
+
+
+def _pre_ln_backward(dy: Any, cache: LayerCache, g: Scope, bug: str = "") -> Any:
+    if bug == "post":
+        return package_layer_backward(dy, cache, g)
+    dbranch = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    through = dbranch if bug == "no norms" else norm_backward(dbranch, cache.full_layer_layer_norm, g.scope(FULL))
+    dh = through if bug == "no skip around F" else dy + through
+    dbranch = attention_branch_backward(dy if bug == "dy" else dh, cache.attention, g.scope("attention."))
+    through = dbranch if bug == "no norms" else norm_backward(dbranch, cache.attention_norm, g.scope(ATTENTION))
+    return {"no skip around A": 0, "dy at the end": dy}.get(bug, dh) + through
+
+
+PRE_LN_BUGS = {
+    "post": "this is the post-LN layer: here LayerNorm begins each branch, so on the way back it comes last",
+    "no norms": "each branch begins with a LayerNorm: what comes out of the branch goes on through norm_backward",
+    "no skip around F": "the skip path around F is missing (10.9): y = h + …, so dh has dy as a term",
+    "no skip around A": "the skip path around A is missing (10.9): h = x + …, so dx has dh as a term",
+    "dy": "the attention's half gets dh, not dy: h is what both F and y have used",
+    "dy at the end": "the skip path of the attention's half carries dh, not dy",
+}
+
+
+@self_check("the backward of a pre-LN layer", returns=("dx",))
+def check_pre_ln_backward(pre_ln_backward: Callable[..., Any]) -> Iterator[Any]:
+    """Check `dx = pre_ln_backward(dy, cache, g)`; dy (B, T, H), cache of `pre_ln_forward`, g a scope to add into."""
+    model = randomize(AlbertModel(small_config(), dtype="float64"))
+    x, dy = np.random.default_rng(11).standard_normal((2, 2, 5, 12))
+
+    def forward(x: Any) -> tuple[Any, LayerCache]:
+        return pre_ln_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
+
+    _, cache = forward(x)
+    right, expected = _run(_pre_ln_backward, model, dy, cache)
+    dx, mine = _run(pre_ln_backward, model, dy, cache)
+    known = {told: _run(partial(_pre_ln_backward, bug=bug), model, dy, cache)[0] for bug, told in PRE_LN_BUGS.items()}
+    told = "(10.9), from the left: F and its LayerNorm, a sum, A and its LayerNorm, a sum"
+    yield equal("dx, against the package's parts", dx, right, mistakes=known, advice=told)
+    wrong = [name for name in expected if not np.allclose(mine[name], expected[name], rtol=1e-9, atol=1e-9)]
+    told = f"wrong in {', '.join(wrong)}, though dx is right: has each part its own scope, and is it called once?"
+    yield holds(f"the gradients of {len(expected)} weights", not wrong, told)
+    _, twice = _run(pre_ln_backward, model, dy, cache, mine)
+    lost = [name for name in expected if not np.allclose(twice[name], 2 * mine[name], rtol=1e-9, atol=1e-9)]
+    told = "`=` where `+=` belongs? Overwritten: " + ", ".join(lost)
+    yield holds("gradients are added to what is there", not lost, told)
+    yield from differences(forward, lambda dy, cache: _run(pre_ln_backward, model, dy, cache)[0], {"x": x}, samples=8)

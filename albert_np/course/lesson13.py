@@ -2,15 +2,16 @@
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, holds, self_check
 from albert_np.pretraining import ngram_probabilities
 
-__all__ = ["check_replace_tokens", "check_span_length"]
+__all__ = ["check_order_pair", "check_replace_tokens", "check_span_length", "check_which_bug"]
 
 DRAWS = {3: 20_000, 2: 10_000, 5: 20_000, 1: 200}  # longest → how often to draw
 
@@ -159,3 +160,182 @@ def _random_pieces(replace_tokens: Callable[..., Any]) -> Iterator[Any]:
         not missing,
         f"{missing[:5]} never came: is one piece drawn for all places?",
     )
+
+
+PAIRS = 4000  # pairs that are drawn for a share
+
+
+@self_check("pairs in and out of order", returns=("first", "second", "label"))
+def check_order_pair(order_pair: Callable[..., Any]) -> Iterator[Any]:
+    """Check `first, second, label = order_pair(sentences, rng)`; sentences: a list of two or more."""
+    for count in (6, 3, 2):
+        findings = list(_one_text(order_pair, list(range(1, count + 1))))
+        yield from findings
+        if not all(finding.ok for finding in findings):
+            return
+    drawn = functools.cache(functools.partial(_drawn_pairs, order_pair))
+    again = _drawn_pairs(order_pair, 13)
+    yield holds("one seed gives one result", (again == drawn(13)).all(), "it does not: draw from `rng` alone")
+    yield _within("share swapped", functools.partial(_swapped, drawn, range(6)), 0.5, PAIRS, lambda: "; toss a coin")
+    for a in range(1, 6):
+        share = functools.partial(_cut_after, drawn, a)
+        finding = _within(f"cut after sentence {a} of 6", share, 1 / 5, PAIRS, lambda: UNIFORM)
+        yield finding
+        if not finding.ok:
+            return
+    for a in range(1, 6):
+        share = functools.partial(_swapped, drawn, [a])
+        yield _within(f"share swapped, cut after sentence {a}", share, 0.5, PAIRS // 5, lambda: APART)
+
+
+UNIFORM = "; the cut is uniform over the five boundaries between six sentences (13.10)"
+APART = "; the coin must not know where the cut is, or the lengths tell the label"
+
+
+def _cut_after(drawn: Callable[[int], Any], a: int, seed: int) -> float:
+    return float((drawn(seed)[:, 0] == a).mean())
+
+
+def _swapped(drawn: Callable[[int], Any], cuts: Sequence[int], seed: int) -> float:
+    """Return the share that is swapped of the pairs with one of these cuts."""
+    pairs = drawn(seed)
+    return float(pairs[np.isin(pairs[:, 0], cuts), 1].mean())
+
+
+def _one_text(order_pair: Callable[..., Any], sentences: list[int]) -> Iterator[Finding]:
+    """Look at fifty pairs of one text: nothing lost, nothing empty, nothing turned round, and the label right."""
+    name, rng = f"{len(sentences)} sentences", np.random.default_rng(13)
+    for _ in range(50):
+        first, second, label = order_pair(list(sentences), rng)
+        try:
+            first, second = list(first), list(second)
+        except TypeError:
+            told = f"got a {type(first).__name__} and a {type(second).__name__}, expected two lists of sentences"
+            yield Finding(name, False, told)
+            return
+        if not isinstance(label, int | np.integer) or label not in (0, 1):
+            yield Finding(name, False, f"the label is {label!r}, expected 0 or 1")
+            return
+        told = _what_is_wrong(first, second, int(label), sentences)
+        if told:
+            yield Finding(name, False, f"first {first}, second {second}, label {label}: {told}")
+            return
+    yield Finding(f"{name}: nothing lost, and 1 means swapped", True)
+
+
+def _what_is_wrong(first: list[int], second: list[int], label: int, sentences: list[int]) -> str:
+    """Return what is wrong with a pair of a text, or ""."""
+    if not first or not second:
+        return "a segment is empty; of s sentences the first segment gets 1 to s − 1"
+    if sorted(first + second) != sentences:
+        return "each sentence belongs into one of the two segments, once"
+    if sorted(first) != first or sorted(second) != second:
+        return "the sentences inside a segment stay in order; only the segments are swapped"
+    in_order, swapped = first + second == sentences, second + first == sentences
+    if not in_order and not swapped:
+        return "the text is cut in one place: the segments are its front and its back"
+    return "" if swapped == bool(label) else "1 means swapped: the back of the text comes first"
+
+
+def _drawn_pairs(order_pair: Callable[..., Any], seed: int) -> Any:
+    """Return (PAIRS, 2) int: after how many of six sentences the text was cut, and the label."""
+    rng, sentences = np.random.default_rng(seed), [1, 2, 3, 4, 5, 6]
+    rows = [order_pair(list(sentences), rng) for _ in range(PAIRS)]
+    return np.array([(len(second) if label else len(first), label) for first, second, label in rows])
+
+
+def package_order_pair(sentences: Any, rng: Any) -> tuple[Any, Any, int]:
+    """The answer to the third exercise, for those who go on without it."""
+    cut, label = int(rng.integers(1, len(sentences))), int(rng.integers(2))
+    front, back = sentences[:cut], sentences[cut:]
+    return (back, front, 1) if label else (front, back, 0)
+
+
+def package_span_length(rng: Any, longest: int) -> int:
+    """The answer to the first exercise, for those who go on without it."""
+    return 1 + int(rng.choice(longest, p=ngram_probabilities(longest)))
+
+
+def package_replace_tokens(ids: Any, chosen: Any, mask_id: int, ordinary_ids: Any, rng: Any) -> Any:
+    """The answer to the second exercise, for those who go on without it."""
+    u, pieces = rng.random(ids.shape), rng.choice(ordinary_ids, ids.shape)
+    changed = np.where(u < 0.8, mask_id, np.where(u < 0.9, pieces, ids))
+    return np.where(chosen, changed, ids)
+
+
+TEXT = [1, 2, 3, 4, 5, 6]
+
+
+def _biased(rng: Any) -> tuple[Any, Any, int]:
+    first, second, _ = package_order_pair(TEXT, rng)
+    front, back = sorted((first, second))
+    return (back, front, 1) if rng.random() < 1 / 3 else (front, back, 0)
+
+
+def _longer_first_if_swapped(rng: Any) -> tuple[Any, Any, int]:
+    first, second, label = package_order_pair(TEXT, rng)
+    if label and len(first) < len(second):
+        cut = len(second)
+        first, second = TEXT[len(TEXT) - cut :], TEXT[: len(TEXT) - cut]
+    return first, second, label
+
+
+def _label_turned(rng: Any) -> tuple[Any, Any, int]:
+    first, second, label = package_order_pair(TEXT, rng)
+    return first, second, 1 - label
+
+
+def _turned_inside(rng: Any) -> tuple[Any, Any, int]:
+    first, second, label = package_order_pair(TEXT, rng)
+    return (first[::-1], second[::-1], 1) if label else (first, second, 0)
+
+
+def _middle(rng: Any) -> tuple[Any, Any, int]:
+    return (TEXT[3:], TEXT[:3], 1) if rng.integers(2) else (TEXT[:3], TEXT[3:], 0)
+
+
+def _last_cut_missing(rng: Any) -> tuple[Any, Any, int]:
+    cut = int(rng.integers(1, len(TEXT) - 1))
+    return (TEXT[cut:], TEXT[:cut], 1) if rng.integers(2) else (TEXT[:cut], TEXT[cut:], 0)
+
+
+@functools.cache
+def _pair_symptoms(sampler: Callable[[Any], tuple[Any, Any, int]]) -> Symptoms:
+    """What 4,000 pairs of a text of six sentences show."""
+    rng = np.random.default_rng(131)
+    pairs = [sampler(rng) for _ in range(4000)]
+    labels = np.array([label for *_, label in pairs])
+    lengths = np.array([len(first) for first, *_ in pairs])
+    of_swapped, share = np.bincount(lengths, labels, minlength=6)[1:], np.bincount(lengths, minlength=6)[1:]
+    guessed = np.maximum(of_swapped, share - of_swapped).sum() / len(pairs)
+    fronts = np.bincount(np.where([1 in first for first, *_ in pairs], lengths, 6 - lengths), minlength=6)[1:]
+    begins = [1 in first for first, _, label in pairs if label == 0]
+    kept = [list(first) == sorted(first) and list(second) == sorted(second) for first, second, _ in pairs]
+    return {
+        "label 1": f"{100 * labels.mean():.0f} %",
+        "1 in A, label 0": f"{100 * np.mean(begins):.0f} %",
+        "cut after 1 … 5": " ".join(f"{100 * n / len(pairs):.0f}" for n in fronts),
+        "guessed by length": f"{100 * guessed:.0f} %",
+        "order inside": f"{100 * np.mean(kept):.0f} %",
+    }
+
+
+HUNT = Hunt(
+    bugs={
+        "of the swapped pairs, A is always the longer segment": _longer_first_if_swapped,
+        "the label is turned round": _label_turned,
+        "the coin is a die: one in three is swapped": _biased,
+        "the text is always cut in its middle": _middle,
+        "in swapped pairs the sentences too are turned round": _turned_inside,
+        "the last cut is missing": _last_cut_missing,
+    },
+    symptoms=_pair_symptoms,
+    numbers=(3, 1, 6, 2, 5, 4),
+    right=functools.partial(package_order_pair, TEXT),
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())

@@ -1,19 +1,21 @@
-"""Notebook 15: what can be known of a hidden word, and one update."""
+"""Notebook 15: what can be known of a hidden word, one update, a question, and what a broken loop looks like."""
 
 import itertools
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
+from albert_np.course.bugs import named_bugs
 from albert_np.course.report import equal, holds, self_check
 from albert_np.model import AlbertForMaskedLM
-from albert_np.study.world import train_step
-from albert_np.training import AdamW, global_norm
+from albert_np.study.world import GETS, Probe, World, train_step, world_config
+from albert_np.training import AdamW, clip_by_global_norm, global_norm
 
-__all__ = ["check_posterior", "check_train_step"]
+__all__ = ["check_posterior", "check_question", "check_train_step", "check_which_bug"]
 
 SMALL = AlbertConfig(
     vocab_size=11,
@@ -134,3 +136,135 @@ def _trained(
     optimizer = AdamW(model.params, model.grads)
     losses = [train(model, {name: a.copy() for name, a in batch.items()}, optimizer, 0.01) for batch in batches]
     return SimpleNamespace(model=model, weights=model.params.flat.copy(), losses=losses)
+
+
+def package_posterior(stories: Any, probability: Any, seen: Any) -> Any:
+    """Return (15.1) of a small world, called as the exercise is."""
+    share = np.where(((stories == seen) | (seen < 0)).all(axis=1), probability, 0)
+    share = share / share.sum()
+    size = stories.max() + 1
+    rows = [np.bincount(stories[:, place], share, size) for place in np.flatnonzero(seen < 0)]
+    return np.array(rows).reshape(-1, size)
+
+
+_TELLING = ("move", "pronoun", "get", "second pronoun", "use")  # the parts that show the subject's number
+
+
+def package_question() -> Probe:
+    """Return the question of the exercise: the number of the second sentence's verb, across a misleading noun."""
+    forms = dict.fromkeys(GETS, "singular") | dict.fromkeys(GETS.values(), "plural")
+    return Probe(_TELLING, "get", forms, "other number")
+
+
+@self_check("a question that gives nothing away")
+def check_question(question: Callable[[], Any]) -> Iterator[Any]:
+    """Check `probe = question()`, a `Probe` that asks for the number of the second sentence's verb."""
+    probe, right = question(), package_question().classes
+    yield holds("a Probe comes back", isinstance(probe, Probe), f"got a {type(probe).__name__}: return Probe(…)")
+    if not isinstance(probe, Probe):
+        return
+    given: Any = probe.hidden
+    hidden = {given} if isinstance(given, str) else set(given)
+    parts = set(np.unique(_world().parts)) - {""}
+    unknown = sorted(hidden - parts)
+    yield holds("the hidden parts are parts of a story", not unknown, f"there is no part {unknown}")
+    told = f"it asks for {probe.asked!r}; the verb of *she finds a new apple* is the part 'get'"
+    yield holds("the second sentence's verb is asked for", probe.asked == "get", told)
+    yield holds("the asked word is hidden", "get" in hidden, "it can still be read: hide 'get' too")
+    lost = [word for word in right if word not in probe.classes]
+    yield holds("all six verbs have a class", not lost, f"{', '.join(lost)} are missing: three verbs in two forms")
+    groups = {frozenset(w for w in probe.classes if probe.classes[w] == c) for c in set(probe.classes.values())}
+    expected = {frozenset(w for w in right if right[w] == c) for c in ("singular", "plural")}
+    told = f"there are {len(groups)}: one for *finds, sees, buys*, one for *find, see, buy*, and no other words"
+    yield holds("two classes, one for each number", lost or groups == expected, told)
+    yield holds("the subject can be read", "subject" not in hidden, "it is hidden too: then nobody can know")
+    readable = [part for part in _TELLING if part not in hidden and _tells(part)]
+    told = f"{' and '.join(map(repr, readable))} can be read, and show the number without the subject"
+    yield holds("nothing else gives the number away", not readable, told)
+    needless = sorted(hidden - set(_TELLING))
+    yield holds("nothing more is hidden", not needless, f"{needless} say nothing of the number: leave them to be read")
+    told = f"neighbour is {probe.neighbour!r}; where the noun in between has the other number is 'other number'"
+    yield holds("only stories with a misleading noun", probe.neighbour == "other number", told)
+
+
+@lru_cache(1)
+def _world() -> World:
+    return World()
+
+
+def _tells(part: str) -> bool:
+    """Whether the number of the subject can be known exactly from this part, the subject and all others hidden."""
+    world = _world()
+    row = int(np.flatnonzero((world.parts == "neighbour").any(axis=1))[0])
+    hide = np.isin(world.parts[row], [p for p in ("subject", *_TELLING) if p != part])
+    exact = world.posterior(np.where(hide, world.id_of["[MASK]"], world.ids[row]))[0]  # of the subject
+    plural = exact[[world.id_of[word] for word in ("boys", "girls", "kings", "queens")]].sum()
+    return bool(plural < 1e-9 or plural > 1 - 1e-9)
+
+
+class Symptoms(dict[str, list[tuple[int, float, float, float]]]):
+    """Loop → (updates, loss of the batch, of another one made the same way, of the exam); best: the exam's floor."""
+
+    best: float
+
+    def __str__(self) -> str:
+        lines = [f"the best there is on the exam: {self.best:.2f}", "", "loop  update   batch  another batch    exam"]
+        for loop, rows in self.items():
+            lines += [f"{loop:>4}  {n:>6}  {own:6.2f}  {other:13.2f}  {exam:6.2f}" for n, own, other, exam in rows]
+        return "\n".join(lines)
+
+
+_BUGS = {
+    1: "with gradients of 0 nothing moves, and all losses stay near ln 54 = 3.99",
+    2: "the answers can be read in any batch made like this one, so both batches go below the floor; the exam does not",
+    3: "one batch is learned by heart, far below the floor, and another one is not",
+    4: "without order no loss comes near the floor, but all three fall together",
+    5: "the weights jump, and losses go up, far above ln 54 = 3.99",
+    6: "old gradients act like a long momentum: it learns, and all three losses fall together",
+}
+_LOOPS = {"A": 2, "B": 1, "C": 3, "D": 4}
+_UPDATES = (0, 30, 100)
+
+
+def symptoms(world: World) -> Symptoms:
+    """Train four small models of the world, each with one bug, and return what one sees of it. Takes seconds."""
+    exam = world.exam(100)
+    found = Symptoms({loop: _with_bug(world, exam, bug) for loop, bug in _LOOPS.items()})
+    found.best = exam.loss
+    return found
+
+
+def _with_bug(world: World, exam: Any, bug: int) -> list[tuple[int, float, float, float]]:
+    model = AlbertForMaskedLM(world_config(world, embedding_size=32, hidden_size=32, intermediate_size=128), seed=15)
+    optimizer = AdamW(model.params, model.grads)
+    places = {"position_ids": 0} if bug == 4 else {}
+
+    def batch(number: int) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng([15, number])
+        made = world.hide(world.sample(rng, 16), rng)
+        if bug == 2:
+            made["input_ids"] = np.where(made["labels"] >= 0, made["labels"], made["input_ids"])
+        return made | {name: np.full_like(made["labels"], value) for name, value in places.items()}
+
+    def loss(of: dict[str, np.ndarray]) -> float:
+        return float(model(**of, grad=False).loss)
+
+    rows = []
+    for update in range(_UPDATES[-1] + 1):
+        made = batch(0 if bug == 3 else update)
+        if update in _UPDATES:
+            rows.append((update, loss(made), loss(batch(10_000)), world.measure(model, exam, **places)[0]))
+        model.zero_grad()
+        model(**made)
+        model.backward()
+        if bug == 1:
+            model.zero_grad()
+        clip_by_global_norm(model.grads, 1.0)
+        optimizer.step(3e-3)
+    return rows
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+    """Check `numbers = which_bug()`: loop → the number of its bug, for the loops of `symptoms()`."""
+    yield from named_bugs(which_bug(), _LOOPS, _BUGS)

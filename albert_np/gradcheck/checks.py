@@ -335,13 +335,14 @@ def _check(
         where = _sample(gradient, samples, rng)
         row = compared(name, [[(value, i, 1.0)] for i in where], [float(gradient[i]) for i in where], floor)
         index = where[row.index[0]] if where else ()
-        remark = "" if row.ok else _kink(partial(slope, [(value, index, 1.0)]), row)
+        remark = "" if row.ok else _kink(partial(slope, [(value, index, 1.0)]), row, floor)
         rows.append(replace(row, index=index, remark=remark))
     # along a random direction through all values at once nothing escapes the sampling
     through = [(value, ..., _random_like(value, rng)) for value in values.values()]
     got = sum(float((gradients[name] * v).sum()) for name, (_, _, v) in zip(values, through, strict=True))
     norm = math.sqrt(sum(float((gradients[name] ** 2).sum()) for name in values))  # the slope's standard deviation
-    rows.append(compared("a direction through all", [through], [got], max(floor, norm)))
+    row = compared("a direction through all", [through], [got], max(floor, norm))
+    rows.append(row if row.ok else replace(row, remark=_kink(partial(slope, through), row, max(floor, norm))))
     return rows
 
 
@@ -358,12 +359,19 @@ def _refined(compared: Callable[[float], Comparison]) -> Comparison:
     return row
 
 
-def _kink(slope: Callable[[float, float], float], row: Comparison) -> str:
-    """Return what there is to say of a function whose slopes on both sides of a point differ, or ""."""
-    left, right = slope(0.0, -STEP), slope(STEP, 0.0)
-    least, most = sorted((left, right))
-    if most - least <= 1e-3 * max(abs(least), abs(most)):  # a smooth function's differ by about STEP
+def _kink(slope: Callable[[float, float], float], row: Comparison, floor: float) -> str:
+    """Return what there is to say of a function whose slopes on both sides of a point differ, or "".
+
+    The two slopes of a smooth function come closer in proportion to the step; at a kink they do not, nor where the
+    smaller step no longer reaches over one. floor: that of the comparison.
+    """
+    near, far = ((slope(0.0, -step), slope(step, 0.0)) for step in (STEP / 4, STEP))
+    apart, before = abs(near[1] - near[0]), abs(far[1] - far[0])
+    noise = 10 * row.tolerance * max(abs(far[0]), abs(far[1]), floor)
+    if before <= noise or before / 5 <= apart <= before / 3:
         return ""
+    left, right = far
+    least, most = sorted(far)
     here = "; the gradient lies between them" if least - 1e-6 <= row.got <= most + 1e-6 else ""
     return (
         f"a kink: the slope is {left:.6g} to the left of this place and {right:.6g} to the right{here}: "

@@ -46,9 +46,9 @@ def torch_function(forward: Callable[..., tuple[Any, Any]], backward: Callable[[
     or a tuple of them, of which dy is then one too, with zeros where nothing came back. The tensors returned have the
     dtype that `forward` gave them, each gradient that of its input.
 
-    When called: TypeError for a tensor that NumPy cannot have, for one by name that requires a gradient, and for what
-    is no array or number; ValueError if the number or a shape of the gradients is wrong, or a `return` is missing. The
-    backward pass is NumPy's: RuntimeError where it is differentiated once more.
+    When called: TypeError for a tensor that NumPy cannot have, for one by name or inside a list, tuple or dict that
+    requires a gradient, and for what is no array or number; ValueError if the number or a shape of the gradients is
+    wrong, or a `return` is missing. The backward pass is NumPy's: RuntimeError where it is differentiated once more.
     """
     _torch()
     for name, function in (("forward", forward), ("backward", backward)):
@@ -62,12 +62,21 @@ def _apply(forward: Any, backward: Any, /, *inputs: Any, **fixed: Any) -> Any:
     places = [i for i, x in enumerate(inputs) if isinstance(x, torch.Tensor) and x.is_floating_point()]
     names = [f"argument {i + 1}" for i in range(len(inputs))]
     others = [_array(x, name) for x, name in zip(inputs, names, strict=True)]
-    for name, value in fixed.items():
-        if isinstance(value, torch.Tensor) and value.requires_grad:
-            raise TypeError(f"{name} requires a gradient, but is given by name: give it by position")
+    inner = {name: x for name, x in zip(names, inputs, strict=True) if not isinstance(x, torch.Tensor)}
+    for name, x in (inner | fixed).items():
+        if _requires_grad(x):
+            how = "by name" if name in fixed else f"inside a {type(x).__name__}"
+            raise TypeError(f"{name} requires a gradient, but is given {how}: give it by position")
     fixed = {name: _array(value, name) for name, value in fixed.items()}
     run = partial(forward, *others, **fixed)
     return _node().apply(run, backward, [names[i] for i in places], *[inputs[i] for i in places])
+
+
+def _requires_grad(x: Any) -> bool:
+    """Say whether a tensor, or one at any depth of a list, tuple or dict, requires a gradient."""
+    if isinstance(x, list | tuple | dict):
+        return any(map(_requires_grad, x.values() if isinstance(x, dict) else x))
+    return bool(getattr(x, "requires_grad", False))
 
 
 @cache

@@ -44,20 +44,19 @@ def learning_figure(moments: Sequence[Any], best_loss: float) -> Figure:
 
     moments: with the fields of `study.world.Moment`.
     """
-    figure, (left, right) = new_figure(10, 3.6, 1, 2)
+    figure, (above, below) = new_figure(6, 5.6, 2, 1, sharex=True)
     steps = [moment.step for moment in moments]
-    left.plot(steps, [moment.loss for moment in moments], color=COLOURS["blue"], lw=2)
-    baseline(left, best_loss, f"the best there is, {best_loss:.2f}", below=True)
-    left.set_ylim(0, None)
-    titled(left, "loss on held-out stories (nats per hidden word)")
+    above.plot(steps, [moment.loss for moment in moments], color=COLOURS["blue"], lw=2)
+    baseline(above, best_loss, f"the best there is, {best_loss:.2f}", below=True)
+    above.set_ylim(0, None)
+    titled(above, "loss on held-out stories (nats per hidden word)")
     for colour, name in zip(IN_TURN, moments[0].skills, strict=False):
-        right.plot(steps, [100 * m.skills[name] for m in moments], color=COLOURS[colour], lw=2, label=name)
-    right.set_ylim(0, 104)
-    titled(right, "answered rightly, %")
-    for ax in (left, right):
-        ax.set_xlabel("update")
-    plain(left, right)
-    legend(right, loc="lower right")
+        below.plot(steps, [100 * m.skills[name] for m in moments], color=COLOURS[colour], lw=2, label=name)
+    below.set_ylim(0, 104)
+    titled(below, "answered rightly, %")
+    below.set_xlabel("update")
+    plain(above, below)
+    legend(below, loc="lower right")
     return figure
 
 

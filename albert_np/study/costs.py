@@ -120,7 +120,7 @@ def flops_per_token(config: AlbertConfig, positions: int) -> int:
     Two per multiplication and addition; E→H projection and all layer steps, in a sequence of `positions`. Sharing does
     not enter: a shared layer is computed as often as an unshared one.
 
-    Derivation: notebook 19, eq. 19.5.
+    Derivation: notebook 19, eq. 19.6.
     """
     return sum(product.flops for product in _encoder_products(config, [positions], positions, False)) // positions
 

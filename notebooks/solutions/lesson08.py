@@ -20,15 +20,8 @@ def attention_backward(dcontext, query, key, value, probs):
     return dscores @ key, dscores.T @ query, dvalue
 
 
-def verdicts():
-    return {
-        "A": "mean not taken off",
-        "B": "probs not transposed",
-        "C": "mask forgotten",
-        "D": "no scale on dkey",
-        "E": "right",
-        "F": "dscores not transposed",
-    }
+def which_bug():
+    return {"A": 5, "B": 3, "C": 6, "D": 1, "E": 4, "F": 2}
 
 
 def bias_gradient(dcontext, value, probs):
@@ -53,7 +46,7 @@ def key_by_key(query, blocks):
 ANSWERS = {
     "check_attention_forward": (attention_forward,),
     "check_attention_backward": (attention_backward,),
-    "check_suspects": (verdicts,),
+    "check_which_bug": (which_bug,),
     "check_bias_gradient": (bias_gradient,),
     "check_key_by_key": (key_by_key,),
 }

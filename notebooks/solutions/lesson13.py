@@ -19,4 +19,20 @@ def replace_tokens(ids, chosen, mask_id, ordinary_ids, rng):
     return input_ids
 
 
-ANSWERS = {"check_span_length": (span_length,), "check_replace_tokens": (replace_tokens,)}
+def order_pair(sentences, rng):
+    cut = rng.integers(1, len(sentences))
+    front, back = sentences[:cut], sentences[cut:]
+    label = int(rng.integers(2))
+    return (back, front, label) if label == 1 else (front, back, label)
+
+
+def which_bug():
+    return {"A": 3, "B": 1, "C": 6, "D": 2, "E": 5, "F": 4}
+
+
+ANSWERS = {
+    "check_span_length": (span_length,),
+    "check_replace_tokens": (replace_tokens,),
+    "check_order_pair": (order_pair,),
+    "check_which_bug": (which_bug,),
+}

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from albert_np.study.world import Probe
 from albert_np.training import clip_by_global_norm
 
 
@@ -23,4 +24,18 @@ def train_step(model, batch, optimizer, learning_rate):
     return float(out.loss)
 
 
-ANSWERS = {"check_posterior": (posterior,), "check_train_step": (train_step,)}
+def question():
+    forms = dict.fromkeys(("finds", "sees", "buys"), "singular") | dict.fromkeys(("find", "see", "buy"), "plural")
+    return Probe(("move", "pronoun", "get", "second pronoun", "use"), "get", forms, "other number")
+
+
+def which_bug():
+    return {"A": 2, "B": 1, "C": 3, "D": 4}
+
+
+ANSWERS = {
+    "check_posterior": (posterior,),
+    "check_train_step": (train_step,),
+    "check_question": (question,),
+    "check_which_bug": (which_bug,),
+}

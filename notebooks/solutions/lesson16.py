@@ -23,4 +23,23 @@ def patched(model, ids, donors, place):
     return x
 
 
-ANSWERS = {"check_without_heads": (without_heads,), "check_patched": (patched,)}
+def at_their_mean(model, heads, contexts):
+    other, D = without_heads(model, heads), model.config.head_size
+    mean = contexts.reshape(-1, contexts.shape[-1]).mean(axis=0)
+    for n in heads:
+        columns = slice(n * D, (n + 1) * D)
+        weight = model.params[LAYER + "attention.dense.weight"]
+        other.params[LAYER + "attention.dense.bias"][...] += weight[:, columns] @ mean[columns]
+    return other
+
+
+def which_bug():
+    return {"A": 2, "B": 4, "C": 1, "D": 3}
+
+
+ANSWERS = {
+    "check_without_heads": (without_heads,),
+    "check_patched": (patched,),
+    "check_at_their_mean": (at_their_mean,),
+    "check_which_bug": (which_bug,),
+}

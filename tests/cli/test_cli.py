@@ -45,7 +45,7 @@ def corpus(tmp_path_factory):
     return path
 
 
-OPTIONS = "--layout lines --vocab-size 40 --steps 6 --batch-size 8 --max-seq-length 32 --evaluate-every 3".split()
+OPTIONS = "--layout lines --vocab-size 40 --steps 6 --batch-size 8 --max-seq-length 64 --evaluate-every 3".split()
 OPTIONS += "--checkpoint-every 2 --threads 1 --held-out 0.2".split()
 
 

@@ -215,6 +215,11 @@ def test_wrong_pairs_and_tensors_are_told():
         pair(product_backward, lambda x: ([1.0], x))(x)
     with pytest.raises(TypeError, match="y requires a gradient, but is given by name: give it by position"):
         pair(product_backward)(x, y=x)
+    for given in ([x, x], (x, [x]), {"a": x}):
+        with pytest.raises(
+            TypeError, match=f"argument 2 requires a gradient, but is given inside a {type(given).__name__}"
+        ):
+            pair(product_backward)(x, given)
     for bad in (x.to(torch.bfloat16), x.to(torch.complex64), x.to("meta"), x.half(), torch.eye(3).to_sparse()):
         with pytest.raises(TypeError, match=r"argument 1 is a tensor of .*: allowed are dense ones on the CPU"):
             pair(product_backward)(bad, x)

@@ -1,7 +1,7 @@
 """The figures of the notebooks, one module for a notebook or a subject."""
 
 from albert_np.course.figures.broadcasting import broadcast_figure, unbroadcast_figure
-from albert_np.course.figures.embeddings import lost_rows_figure, scatter_figure, table_sizes_figure
+from albert_np.course.figures.embeddings import embeddings_diagram, lost_rows_figure, scatter_figure, table_sizes_figure
 from albert_np.course.figures.experiments import ablation_figure, cross_task_figure
 from albert_np.course.figures.gradient_checks import step_figure, two_losses_figure, upstream_figure
 from albert_np.course.figures.heads import block_figure, heads_figure, key_gradients_figure, split_figure
@@ -30,11 +30,13 @@ from albert_np.course.figures.pretraining import (
 from albert_np.course.figures.sharing import contributions_figure, groups_figure, savings_figure
 from albert_np.course.figures.softmax import (
     loss_gradient_figure,
+    simplex_figure,
     softmax_jacobian,
     softmax_jacobian_figure,
     softmax_scale_figure,
+    two_ways_figure,
 )
-from albert_np.course.figures.speed import error_figure, floor_figure
+from albert_np.course.figures.speed import error_figure, roofline_figure
 from albert_np.course.figures.tokens import lattice_figure, pair_figure, segmentations_figure, sizes_figure
 from albert_np.course.figures.tying import (
     arriving_figure,
@@ -59,8 +61,8 @@ __all__ = [
     "dense_figure",
     "difference_figure",
     "distances_figure",
+    "embeddings_diagram",
     "error_figure",
-    "floor_figure",
     "flow_figure",
     "gated_figure",
     "gelu_figure",
@@ -86,6 +88,7 @@ __all__ = [
     "pair_figure",
     "pairs_figure",
     "plateau_figure",
+    "roofline_figure",
     "row_lengths_figure",
     "runs_figure",
     "savings_figure",
@@ -93,6 +96,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "simplex_figure",
     "sizes_figure",
     "softmax_jacobian",
     "softmax_jacobian_figure",
@@ -108,6 +112,7 @@ __all__ = [
     "trust_ratio_figure",
     "two_losses_figure",
     "two_paths_figure",
+    "two_ways_figure",
     "unbroadcast_figure",
     "upstream_figure",
     "walk_figure",

@@ -83,6 +83,18 @@ class Diagram:
         if gradient is not None:
             self._lane((x1, y1), (x0, y0), (-left[0], -left[1]), lane, GRADIENT, gradient)
 
+    def detour(self, start: Part, end: Part, top: float, data: str = "", gradient: str = "") -> None:
+        """Draw the way of data around what stands between two parts, at the height `top`, and its gradient below it."""
+        for colour, first, last, side in ((DATA, start, end, -LANE), (GRADIENT, end, start, -LANE)):
+            level = top + LANE if colour == DATA else top - LANE
+            x0, x1 = (first.x + side, last.x - side)
+            self.ax.plot([x0, x0, x1], [first.y + first.height / 2, level, level], color=COLOURS[colour], lw=1.4)
+            properties = {"arrowstyle": "-|>", "color": COLOURS[colour], "lw": 1.4, "shrinkA": 0, "shrinkB": 1}
+            self.ax.annotate("", (x1, last.y + last.height / 2), (x1, level), arrowprops=properties)
+        middle = (start.x + end.x) / 2
+        self.write(middle, top + LANE + 0.11, data, DATA)
+        self.write(middle, top - LANE - 0.11, gradient, GRADIENT)
+
     def key(self, x: float = 0.1, y: float | None = None) -> None:
         """Say what the two colours are, by default at the upper left."""
         y = self.height - 0.14 if y is None else y

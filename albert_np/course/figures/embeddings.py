@@ -8,15 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.config import AlbertConfig
+from albert_np.course.figures.diagrams import Diagram
 from albert_np.plots import COLOURS, legend, matrix, new_figure, plain, sign_before, titled
 from albert_np.study import word_embedding_parameters
 
-__all__ = ["lost_rows_figure", "scatter_figure", "table_sizes_figure"]
+__all__ = ["embeddings_diagram", "lost_rows_figure", "scatter_figure", "table_sizes_figure"]
 
 
 def table_sizes_figure(configs: Mapping[str, AlbertConfig]) -> Figure:
     """Draw V·H against V·E + E·H: a pair of bars a configuration, and the last configuration's sizes against E."""
-    figure, (bars, curve) = new_figure(10, 3.4, 1, 2)
+    figure, (bars, curve) = new_figure(6, 6.2, 2, 1)
     for i, config in enumerate(configs.values()):
         sizes = word_embedding_parameters(config)
         pair = (
@@ -25,12 +26,12 @@ def table_sizes_figure(configs: Mapping[str, AlbertConfig]) -> Figure:
         )
         for offset, size, colour, label in pair:
             bar = bars.barh(i + offset, size / 1e6, 0.36, color=COLOURS[colour], label=label if i == 0 else None)
-            bars.bar_label(bar, [f"{size / 1e6:.2f} M"], fontsize=8, padding=4)
+            bars.bar_label(bar, [f"{size / 1e6:.2f} M"], fontsize=9, padding=4)
     bars.set_yticks(range(len(configs)), configs)
     bars.invert_yaxis()
     bars.set(xlim=(0, 150), xlabel="millions of numbers")
     titled(bars, "the released sizes")
-    legend(bars, fontsize=8, loc="upper right")
+    legend(bars, fontsize=9, loc="upper right")
     _sizes_against_width(curve, *list(configs.items())[-1])
     plain(bars, curve, grid=None)
     return figure
@@ -44,12 +45,37 @@ def _sizes_against_width(ax: Axes, name: str, config: AlbertConfig) -> None:
     ax.axhline(V * H / 1e6, color=COLOURS["vermillion"], lw=2)
     ax.axvline(even, color=COLOURS["grey"], ls=":", lw=1)
     ax.plot([E], [(V + H) * E / 1e6], "o", color=COLOURS["blue"])
-    ax.text(E + 130, (V + H) * E / 1e6, f"ALBERT: E = {E}", va="center", fontsize=8)
+    ax.text(E + 130, (V + H) * E / 1e6, f"ALBERT: E = {E}", va="center", fontsize=9)
     ax.text(60, V * H / 1e6 + 3, "V·H", color=COLOURS["vermillion"], fontsize=9)
     ax.text(0.4 * H, 0.4 * (V + H) * H / 1e6 - 8, "V·E + E·H", color=COLOURS["blue"], fontsize=9)
-    ax.text(even - 60, 6, f"equal at E = {even:,.0f}", ha="right", fontsize=8, color=COLOURS["grey"])
-    ax.set(xlabel="E", xlim=(0, H * 1.03), ylim=(0, None))
-    titled(ax, f"millions of numbers against E, {name} (H = {H:,})")
+    ax.text(even - 60, 6, f"equal at E = {even:,.0f}", ha="right", fontsize=9, color=COLOURS["grey"])
+    ax.set(xlabel="E", ylabel="millions of numbers", xlim=(0, H * 1.03), ylim=(0, None))
+    titled(ax, f"{name}, H = {H:,}")
+
+
+def embeddings_diagram() -> Figure:
+    """Draw (7.7): three tables, their sum, LayerNorm and the projection, and the gradient's way back."""
+    diagram = Diagram(6.0, 3.1)
+    middle = 1.5
+    x, norm = diagram.plus(3.05, middle), diagram.op(4.3, middle, "LayerNorm", width=0.9)
+    mapping = diagram.op(5.42, middle, "map", "E → H", width=0.62)
+    h = diagram.value(5.42, 0.5, "h", "(B, T, H)")
+    for y, ids, table, shape in (
+        (2.45, "ids", "words", "(V, E)"),
+        (middle, "types", "types", "(2, E)"),
+        (0.55, "0 … T−1", "positions", "(512, E)"),
+    ):
+        start = diagram.value(0.5, y, ids, "(1, T)" if ids == "0 … T−1" else "(B, T)")
+        part = diagram.op(2.0, y, table, shape, colour="orange", width=0.95)
+        diagram.flow(start, part, gradient=None)
+        diagram.flow(part, x, gradient="")
+    diagram.write(2.85, 2.25, "scatter-add", "vermillion", ha="left")
+    diagram.write(2.85, 0.68, "sum over the batch", "vermillion", ha="left")
+    diagram.flow(x, norm, "(B, T, E)", "x̄")
+    diagram.flow(norm, mapping)
+    diagram.flow(mapping, h, gradient="h̄")
+    diagram.key()
+    return diagram.figure
 
 
 def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
@@ -57,13 +83,11 @@ def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
     one_hot = np.eye(rows)[ids]  # (T, V)
     panels = (one_hot.T, dy, one_hot.T @ dy)
     names = ("onehotᵀ  (V, T)", "dy  (T, E)", "dweight  (V, E)")
-    figure, axes = new_figure(9, 2.9, 1, 3, width_ratios=[panel.shape[1] for panel in panels])
+    figure, axes = new_figure(6, 2.7, 1, 3, width_ratios=[panel.shape[1] for panel in panels])
     for ax, panel, name in zip(axes, panels, names, strict=True):
         matrix(ax, panel, name, signed=name != names[0], digits=0 if name == names[0] else 1)
     axes[0].set(xlabel="place t", ylabel="id v")
-    axes[1].set(
-        xlabel="e", ylabel="place t", yticks=range(len(ids)), yticklabels=[f"{t}: id {v}" for t, v in enumerate(ids)]
-    )
+    axes[1].set(xlabel="e", yticks=range(len(ids)), yticklabels=[f"{t}: id {v}" for t, v in enumerate(ids)])
     axes[2].set(xlabel="e", ylabel="id v")
     sign_before(axes[1], "×")
     sign_before(axes[2], "=")

@@ -77,7 +77,7 @@ def cross_task_figure(result: Mapping[str, Any]) -> Figure:
     keys = ("nsp_accuracy", "sop_accuracy", "mlm_accuracy")
     ours = [[[100 * run[key] for run in variant["runs"]] for key in keys] for variant in variants]
     paper = [[[variant["paper"][key.partition("_")[0]]] for key in keys] for variant in variants]
-    figure, axes = new_figure(9.6, 3.5, 1, 2)
+    figure, axes = new_figure(6.0, 5.6, 2, 1)
     scale = ScalarMappable(Normalize(GUESSED, 100), "cividis")
     for ax, title, rows in zip(
         axes, ("ours", "the paper, table 5 (other models, other text)"), (ours, paper), strict=True

@@ -1,84 +1,68 @@
 """Figures of one encoder layer and of many: which way data and gradients go, and how much of a gradient arrives."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 
-from albert_np.plots import COLOURS, arrow, box, legend, new_figure, plain, titled
+from albert_np.course.figures.diagrams import Diagram, Part
+from albert_np.plots import COLOURS, legend, new_figure, plain, titled
 
 __all__ = ["flow_figure", "layer_figure"]
 
-_FORWARD, _BACKWARD = COLOURS["blue"], COLOURS["vermillion"]
-_GAP = 0.16  # of the two lanes from the middle
 
-
-def layer_figure(shape: str, norms: Mapping[str, float] | None = None) -> Figure:
-    """Draw a layer: data to the right (blue), gradients to the left (vermillion), with their names.
+def layer_figure(shape: str, norms: Mapping[str, float] | None = None, pre: bool = False) -> Figure:
+    """Draw a layer, its two halves below each other: data to the right (blue), gradients to the left (vermillion).
 
     shape: of every array on an arrow, as text. norms: length of each gradient by its name (dy, ds, branch F, dh, da,
-    branch A, dx), written beside it.
+    branch A, dx), written beside it. pre: whether LayerNorm stands at the beginning of each branch, rather than after
+    the sum.
     """
     norms = norms or {}
-    figure, ax = new_figure(12, 2.75)
-    ax.set(xlim=(-0.3, 18.6), ylim=(0.95, 5.1), aspect="equal")
-    ax.axis("off")
-    _half(ax, 0.0, ("x", "A", "a"), "attention", "Q, K, V → heads → dense", norms)
-    _half(ax, 8.8, ("h", "F", "s"), "feed-forward", "linear → GELU → linear", norms)
-    _lanes(ax, 0.0, 0.85)
-    _lanes(ax, 7.75, 9.65)
-    _lanes(ax, 16.55, 18.4)
-    _label(ax, 17.5, "y", _named("dy", norms))
-    ax.text(-0.3, 4.75, "data →", fontsize=10, color=_FORWARD)
-    ax.text(1.4, 4.75, "← gradient" + (", and its length" if norms else ""), fontsize=10, color=_BACKWARD)
-    ax.text(18.4, 4.75, f"every arrow: {shape}", ha="right", fontsize=9)
-    return figure
+    diagram = Diagram(6.0, 3.8)
+    _half(diagram, 2.45, ("x", "A", "a"), "attention", "heads, dense", norms, pre)
+    _half(diagram, 0.7, ("h", "F", "s"), "feed-forward", "linear, GELU, linear", norms, pre)
+    diagram.write(5.72, 2.45, "h", "blue", size=10)
+    diagram.write(5.72, 0.7, "y", "blue", size=10)
+    if not pre:
+        diagram.write(5.2, 2.45 - 0.2, _named("dh", norms), "vermillion", va="top")
+        diagram.write(5.2, 0.7 - 0.2, _named("dy", norms), "vermillion", va="top")
+    diagram.key()
+    diagram.write(5.9, 3.66, f"every arrow: {shape}", ha="right")
+    return diagram.figure
 
 
 def _half(
-    ax: Axes, left: float, names: tuple[str, str, str], title: str, inside: str, norms: Mapping[str, float]
+    diagram: Diagram,
+    y: float,
+    names: tuple[str, str, str],
+    title: str,
+    inside: str,
+    norms: Mapping[str, float],
+    pre: bool,
 ) -> None:
-    """Draw one half of a layer: LayerNorm(value + branch(value)), with the names of value, branch and sum."""
+    """Draw one half of a layer: LayerNorm(value + branch(value)), or value + branch(LayerNorm(value))."""
     value, branch, total = names
-    box(ax, left + 2.4, 2.0, (2.3, 1.0), title, inside, "sky")
-    box(ax, left + 6.7, 2.0, (1.0, 1.0), "Layer\nNorm", "", "green")
-    ax.add_patch(Circle((left + 0.95, 2.0), 0.1, color="black", zorder=3))
-    ax.add_patch(Circle((left + 5.65, 2.0), 0.28, fc="white", ec="black", lw=1.5, zorder=3))
-    ax.text(left + 5.65, 2.0, "+", ha="center", va="center", fontsize=13, zorder=4)
-    for start, end in ((1.05, 2.3), (4.75, 5.37), (5.93, 6.6)):
-        _lanes(ax, left + start, left + end)
-    _skip(ax, left + 0.95, left + 5.65, f"{value}, unchanged", _named(f"d{total}", norms))
-    _label(ax, left + 0.35, value, _named(f"d{value}", norms))
-    _label(ax, left + 1.68, "", _named(f"branch {branch}", norms))
-    _label(ax, left + 6.27, total, _named(f"d{total}", norms))
+    diagram.write(0.15, y, value, "blue", size=10)
+    start, end = Part(0.25, y, 0.1, 0.1), Part(5.6, y, 0.1, 0.1)
+    dot, plus = diagram.dot(0.78, y), diagram.plus(4.55 if pre else 3.45, y)
+    op = diagram.op(3.2 if pre else 2.1, y, title, inside, width=1.45)
+    norm = diagram.op(1.7 if pre else 4.4, y, "Layer", "Norm", colour="orange", width=0.7)
+    way = [start, dot, norm, op, plus, end] if pre else [start, dot, op, plus, norm, end]
+    for one, next_ in itertools.pairwise(way):
+        diagram.flow(one, next_)
+    diagram.detour(dot, plus, y + 0.68, f"{value}, unchanged", "" if pre else _named(f"d{total}", norms, " "))
+    if pre:
+        return
+    for x, name in ((0.5, f"d{value}"), (1.08, f"branch {branch}"), (3.83, f"d{total}")):
+        diagram.write(x, y - (0.34 if name.startswith("branch") else 0.2), _named(name, norms), "vermillion", va="top")
+    diagram.write(3.83, y + 0.2, total, "blue", size=10)
 
 
-def _named(name: str, norms: Mapping[str, float]) -> str:
-    return f"{name}\n{norms[name]:.2f}" if name in norms else name
-
-
-def _label(ax: Axes, x: float, above: str, below: str) -> None:
-    ax.text(x, 2.3, above, ha="center", va="bottom", fontsize=10, color=_FORWARD)
-    ax.text(x, 1.7, below, ha="center", va="top", fontsize=9, color=_BACKWARD)
-
-
-def _lanes(ax: Axes, left: float, right: float) -> None:
-    for start, end, y, colour in ((left, right, 2 + _GAP, _FORWARD), (right, left, 2 - _GAP, _BACKWARD)):
-        arrow(ax, (start, y), (end, y), color=colour, shrinkA=0)
-
-
-def _skip(ax: Axes, left: float, right: float, above: str, below: str) -> None:
-    """Draw the way around a branch: up, across, down; the gradient's way inside, in the other direction."""
-    for way, top, colour in (((left, right), 3.9, _FORWARD), ((right, left), 3.55, _BACKWARD)):
-        inset = 0 if colour == _FORWARD else (0.25 if way[0] < way[1] else -0.25)
-        xs = [way[0] + inset, way[0] + inset, way[1] - inset, way[1] - inset]
-        ax.plot(xs[:3], [2.35, top, top], color=colour, lw=1.5)
-        arrow(ax, (xs[2], top), (xs[3], 2.33), color=colour)
-    ax.text((left + right) / 2, 3.98, above, ha="center", va="bottom", fontsize=9, color=_FORWARD)
-    ax.text((left + right) / 2, 3.45, below, ha="center", va="top", fontsize=9, color=_BACKWARD)
+def _named(name: str, norms: Mapping[str, float], between: str = "\n") -> str:
+    return f"{name}{between}{norms[name]:.2f}" if name in norms else name
 
 
 def flow_figure(curves: Mapping[str, Sequence[float]], floor: float = 1e-16) -> Figure:
@@ -86,7 +70,7 @@ def flow_figure(curves: Mapping[str, Sequence[float]], floor: float = 1e-16) -> 
 
     curves: label → lengths from the last layer's output down to the first layer's input, at most four curves.
     """
-    figure, ax = new_figure(9, 3.6)
+    figure, ax = new_figure(6.0, 3.8)
     for (label, norms), colour in zip(curves.items(), ("blue", "orange", "vermillion", "purple"), strict=False):
         layer = np.arange(len(norms))[::-1]
         relative = np.asarray(norms) / norms[0]
@@ -96,8 +80,8 @@ def flow_figure(curves: Mapping[str, Sequence[float]], floor: float = 1e-16) -> 
     ax.invert_xaxis()
     ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 4, 5, 10]))
     ax.set_ylim(bottom=floor)
-    ax.set_xlabel("after layer … (the gradient enters after the last one, at the left, and travels to the input, 0)")
+    ax.set_xlabel("after layer … (the gradient enters at the left and travels to the input, 0)", fontsize=9)
     titled(ax, "length of the gradient, relative to where it entered")
     plain(ax)
-    legend(ax, fontsize=10, loc="center")
+    legend(ax, loc="best")
     return figure

@@ -15,11 +15,11 @@ def lengths_figure(probabilities: Any, samples: Sequence[Any], rules: Mapping[st
     """Draw p(n) with measured shares and their 3σ, and how many of the masked words lie in spans of each length.
 
     probabilities: (N,), p(1) … p(N). samples: arrays of drawn lengths, each a dot with its bar. rules: name → (N,)
-    probabilities, one group of bars each on the right.
+    probabilities, one group of bars each below.
     """
-    figure, (left, right) = new_figure(10, 3.4, 1, 2)
+    figure, (left, right) = new_figure(6.0, 6.0, 2, 1)
     n = np.arange(1, len(probabilities) + 1)
-    left.bar(n, probabilities, width=0.75, color=COLOURS["grey"], alpha=0.35, label="p(n), from 1/n")
+    left.bar(n, probabilities, width=0.75, fc="none", ec=COLOURS["grey"], label="p(n), from 1/n")
     for i, (lengths, colour) in enumerate(zip(samples, ("orange", "blue", "green"), strict=False)):
         shares = np.array([(lengths == k).mean() for k in n])
         margin = 3 * np.sqrt(probabilities * (1 - probabilities) / len(lengths))
@@ -32,7 +32,7 @@ def lengths_figure(probabilities: Any, samples: Sequence[Any], rules: Mapping[st
     for i, ((name, rule), colour) in enumerate(zip(rules.items(), ("blue", "sky", "vermillion"), strict=False)):
         words = n * rule / (n * rule).sum()
         bars = right.bar(n + width * (i - (len(rules) - 1) / 2), words, 0.92 * width, color=COLOURS[colour], label=name)
-        right.bar_label(bars, [f"{100 * share:.0f} %" for share in words], fontsize=8, padding=1)
+        right.bar_label(bars, [f"{100 * share:.0f} %" for share in words], fontsize=9, padding=1)
     titled(right, "where the masked words are: share of words in spans of n")
     for ax, high in ((left, 0.75), (right, 0.85)):
         ax.set(xlabel="n, words in the span", ylim=(0, high))
@@ -51,7 +51,7 @@ _STATES = {
 
 
 def masked_figure(
-    original: Sequence[str], read: Sequence[str], states: Sequence[int], words: Sequence[int], width: int = 78
+    original: Sequence[str], read: Sequence[str], states: Sequence[int], words: Sequence[int], width: int = 60
 ) -> Figure:
     """Draw a row of pieces, below it what the model reads; one bracket over each word.
 
@@ -67,14 +67,14 @@ def masked_figure(
             left, line = 0, line + 1
         places.append((left, line))
         left += sizes[i]
-    figure, ax = new_figure(0.128 * (width + 8), 1.25 * (line + 1) + 0.35)
+    figure, ax = new_figure(6.0, 1.05 * (line + 1) + 0.35)
     for i, ((x, row), size, state) in enumerate(zip(places, sizes, states, strict=True)):
         for y, text, colour in (
             (3 * row, original[i], "grey"),
             (3 * row + 1, read[i], list(_STATES.values())[state]),
         ):
             full = colour != "grey"
-            tile(ax, x + 0.1, y - 0.42, size - 0.2, 0.84, text, colour, full, fontsize=8.5, family="DejaVu Sans Mono")
+            tile(ax, x + 0.1, y - 0.42, size - 0.2, 0.84, text, colour, full, family="DejaVu Sans Mono")
         if i == 0 or words[i - 1] != words[i]:
             end = x + sum(s for s, word in zip(sizes, words, strict=True) if word == words[i])
             ax.plot([x + 0.2, end - 0.2], [3 * row - 0.6] * 2, color="black", lw=1.2)
@@ -93,17 +93,17 @@ def masked_figure(
 def pairs_figure(examples: Sequence[tuple[Sequence[str], Sequence[str], int]]) -> Figure:
     """Draw pairs as they are read: the sentences of A blue, of B orange, and the label (1: swapped) behind."""
     longest = max(len(first) + len(second) for first, second, _ in examples)
-    figure, ax = new_figure(8.6, 0.5 * len(examples) + 0.5)
+    figure, ax = new_figure(6.0, 0.42 * len(examples) + 0.5)
     for row, (first, second, label) in enumerate(examples):
         for i, (name, colour) in enumerate([(s, "blue") for s in first] + [(s, "orange") for s in second]):
             x = i + (0.35 if i >= len(first) else 0)
             tile(ax, x + 0.04, row - 0.36, 0.92, 0.72, name, colour, fontsize=11)
         said = "1, swapped" if label else "0, in order"
-        ax.text(longest + 0.6, row, said, va="center", fontsize=10, color=COLOURS["vermillion" if label else "green"])
-    ax.text(0, -0.75, "segment A", color=COLOURS["blue"], fontsize=10, va="center")
-    ax.text(1.6, -0.75, "segment B", color="#9A6A00", fontsize=10, va="center")
-    ax.text(3.2, -0.75, "1, 2, …: place in the text", color=COLOURS["grey"], fontsize=10, va="center")
-    ax.text(longest + 0.6, -0.75, "label", fontsize=10, va="center")
+        ax.text(longest + 0.6, row, said, va="center", fontsize=9, color=COLOURS["vermillion" if label else "green"])
+    ax.text(0, -0.75, "segment A", color=COLOURS["blue"], fontsize=9, va="center")
+    ax.text(1.7, -0.75, "segment B", color=COLOURS["orange"], fontsize=9, va="center")
+    ax.text(3.4, -0.75, "1, 2, …: place in the text", color=COLOURS["grey"], fontsize=9, va="center")
+    ax.text(longest + 0.6, -0.75, "label", fontsize=9, va="center")
     ax.set(xlim=(-0.1, longest + 2.4), ylim=(len(examples) - 0.5, -1.1))
     ax.axis("off")
     return figure

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS, new_figure, plain
+from albert_np.plots import COLOURS, legend, new_figure, plain
 
 __all__ = ["walk_figure"]
 
@@ -18,7 +18,7 @@ def walk_figure(stops: Any, rows: Any, sizes: Any) -> Figure:
     stops, rows: of an exploration's data; sizes: of each row's first result. A backward stop stands below the forward
     stop that it goes back through; stops without one are left out.
     """
-    figure, (there, back) = new_figure(10.5, 4.4, 2, 1, sharex=True)
+    figure, (there, back) = new_figure(6, 4.8, 2, 1, sharex=True)
     forward = [i for i, stop in enumerate(stops) if stop["phase"] == "forward"]
     for ax, lane in ((there, forward), (back, [stops[i]["mirror"] for i in forward])):
         for x, i in enumerate(lane):
@@ -30,8 +30,8 @@ def walk_figure(stops: Any, rows: Any, sizes: Any) -> Figure:
     for row, x in enumerate(starts):
         there.axvline(x - 0.5, color=COLOURS["grey"], lw=0.5)
         back.axvline(x - 0.5, color=COLOURS["grey"], lw=0.5)
-        height = 1.02 if row % 2 else 1.09  # two lines, since some blocks are narrow
-        there.text(x - 0.4, height, blocks[x], fontsize=7, transform=there.get_xaxis_transform())
+        height = (1.17, 1.02, 1.095)[row % 3]  # three lines, since some blocks are narrow
+        there.text(x - 0.4, height, blocks[x], fontsize=9, transform=there.get_xaxis_transform())
     there.set_ylabel("values", fontsize=9)
     back.set_ylabel("gradients", fontsize=9)
     back.set_yscale("log")
@@ -39,6 +39,6 @@ def walk_figure(stops: Any, rows: Any, sizes: Any) -> Figure:
     back.set_xticks([])
     for name, colour in (("linear", "blue"), ("LayerNorm", "green"), ("attention", "orange"), ("other", "grey")):
         there.bar(np.nan, np.nan, color=COLOURS[colour], label=name)
-    there.legend(fontsize=8, frameon=False, ncols=4, loc="upper left")
+    legend(figure, *there.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     plain(there, back)
     return figure

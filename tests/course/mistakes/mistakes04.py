@@ -224,6 +224,37 @@ def softmax_of_the_logarithm(dy, y):
     return (p * dy - p * p * dy.sum(axis=-1, keepdims=True)) / p
 
 
+LOSSES = {"A": 5, "B": 1, "C": 7, "D": 2, "E": 4, "F": 6, "G": 3}
+
+
+def sum_and_all_rows_swapped():
+    return {**LOSSES, "A": 7, "C": 5}
+
+
+def nan_from_the_logarithm():
+    return {**LOSSES, "E": 1}
+
+
+def label_for_ignored():
+    return {**LOSSES, "F": 3}
+
+
+def ignored_for_label():
+    return {**LOSSES, "G": 6}
+
+
+def fused_for_the_logarithm():
+    return {**LOSSES, "B": 4}
+
+
+def dloss_not_seen():
+    return {**LOSSES, "D": 5}
+
+
+def letters_for_numbers():
+    return {number: letter for letter, number in LOSSES.items()}
+
+
 MISTAKES = {
     "check_softmax_backward": [
         ((diagonal_only,), "the diagonal alone"),
@@ -274,5 +305,14 @@ MISTAKES = {
         ((log_without_keepdims,), "keepdims=True"),
         ((log_in_place,), "changed its argument dy"),
         ((softmax_of_the_logarithm,), "divide by nothing"),
+    ],
+    "check_which_loss": [
+        ((sum_and_all_rows_swapped,), "the column “each number” would say × 0.6667, here it says × 4"),
+        ((nan_from_the_logarithm,), "the column “none” would say 0.00, here it says nan"),
+        ((label_for_ignored,), "the column “row sums” would say 0.00"),
+        ((ignored_for_label,), "the column “row sums” would say"),
+        ((fused_for_the_logarithm,), "the column “none” would say nan, here it says 0.00"),
+        ((dloss_not_seen,), "the column “each number” would say × 4, here it says × 1"),
+        ((letters_for_numbers,), "no answer"),
     ],
 }

@@ -148,6 +148,125 @@ def one_place_late(dx, rows):
     return dweight[:rows]
 
 
+def _runs(dy, ids, rows, add=np.add.reduceat, order=np.argsort):
+    ids, dy = ids.ravel(), dy.reshape(ids.size, -1)
+    ordered = np.sort(ids)
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    dweight[ordered[begins]] = add(dy[order(ids)], begins, axis=0)
+    return dweight
+
+
+def the_function_as_it_was(dy, ids, rows):
+    return _runs(dy, ids, rows, order=lambda ids: np.arange(ids.size))
+
+
+def dy_sorted_by_itself(dy, ids, rows):
+    return _runs(np.sort(dy.reshape(ids.size, -1), axis=0), ids, rows, order=lambda ids: np.arange(ids.size))
+
+
+def dy_put_where_it_should_be_taken(dy, ids, rows):
+    return _runs(dy, ids, rows, order=lambda ids: np.argsort(np.argsort(ids, kind="stable"), kind="stable"))
+
+
+def dy_backwards(dy, ids, rows):
+    return _runs(dy, ids, rows, order=lambda ids: np.argsort(ids, kind="stable")[::-1])
+
+
+def last_of_a_run(dy, ids, rows):
+    return _runs(dy, ids, rows, add=lambda dy, begins, axis: dy[np.append(begins[1:], len(dy)) - 1])
+
+
+def first_of_a_run(dy, ids, rows):
+    return _runs(dy, ids, rows, add=lambda dy, begins, axis: dy[begins])
+
+
+def not_flattened(dy, ids, rows):
+    order = np.argsort(ids)
+    ordered = ids[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    dweight[ordered[begins]] = np.add.reduceat(dy[order], begins, axis=0)
+    return dweight
+
+
+def first_run_lost(dy, ids, rows):
+    ids, dy = ids.ravel(), dy.reshape(ids.size, -1)
+    order = np.argsort(ids)
+    begins = np.flatnonzero(np.diff(ids[order])) + 1
+    dweight = np.zeros((rows, dy.shape[-1]), dtype=dy.dtype)
+    dweight[ids[order][begins]] = np.add.reduceat(dy[order], begins, axis=0)
+    return dweight
+
+
+def ids_put_in_order_in_place(dy, ids, rows):
+    dweight = _runs(dy, ids, rows)
+    ids.reshape(-1).sort()
+    return dweight
+
+
+def low_rank(dy, x, weight, down, up, scale):
+    narrow = scale * (dy @ up)
+    return dy @ weight + narrow @ down, narrow.T @ x, scale * (dy.T @ (x @ down.T))
+
+
+def frozen_way_alone(dy, x, weight, down, up, scale):
+    return dy @ weight, *low_rank(dy, x, weight, down, up, scale)[1:]
+
+
+def frozen_way_forgotten(dy, x, weight, down, up, scale):
+    return scale * dy @ up @ down, *low_rank(dy, x, weight, down, up, scale)[1:]
+
+
+def scale_forgotten_everywhere(dy, x, weight, down, up, scale):
+    return low_rank(dy, x, weight, down, up, 1)
+
+
+def scale_of_everything(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, 1)
+    return scale * dx, scale * ddown, scale * dup
+
+
+def scale_forgotten_in_down(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, ddown / scale, dup
+
+
+def scale_twice_in_up(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, ddown, dup * scale
+
+
+def down_transposed(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, ddown.T, dup
+
+
+def up_before_down(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, dup, ddown
+
+
+def down_reads_its_own_output(dy, x, weight, down, up, scale):
+    dx, _, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, scale * (x @ down.T).T @ x, dup
+
+
+def averaged_over_rows(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, ddown / len(x), dup / len(x)
+
+
+def up_reads_x_itself(dy, x, weight, down, up, scale):
+    dx, ddown, _ = low_rank(dy, x, weight, down, up, scale)
+    return dx, ddown, scale * (dy.T @ x[:, : up.shape[1]])
+
+
+def the_weights_gradient_too(dy, x, weight, down, up, scale):
+    dx, ddown, dup = low_rank(dy, x, weight, down, up, scale)
+    return dx, dy.T @ x, ddown, dup
+
+
 MISTAKES = {
     "check_embedding_backward": [
         ((lost_repeats,), "which ids occur twice?"),
@@ -176,5 +295,30 @@ MISTAKES = {
         ((the_same_for_all_places,), "each place has a row of its own"),
         ((at_the_end_of_the_table,), "two sentences of two places"),
         ((one_place_late,), "two sentences of two places"),
+    ],
+    "check_sorted_backward": [
+        ((the_function_as_it_was,), "dy is still in the order of the text"),
+        ((dy_sorted_by_itself,), "dy is still in the order of the text"),
+        ((dy_put_where_it_should_be_taken,), "this puts it there"),
+        ((dy_backwards,), "opposite orders"),
+        ((last_of_a_run,), "only the last of a run"),
+        ((first_of_a_run,), "only the first of a run"),
+        ((not_flattened,), "in your line"),
+        ((first_run_lost,), "ids = (2, 2, 0, 2)"),
+        ((ids_put_in_order_in_place,), "changed its argument ids"),
+    ],
+    "check_low_rank_backward": [
+        ((frozen_way_alone,), "the way through the narrow pair is missing"),
+        ((frozen_way_forgotten,), "it does not learn, but x's gradient passes it"),
+        ((scale_forgotten_everywhere,), "scale is missing in the narrow way"),
+        ((scale_of_everything,), "scale belongs to the narrow way alone"),
+        ((scale_forgotten_in_down,), "ddown: scale is missing"),
+        ((scale_twice_in_up,), "dup: scale is there twice"),
+        ((down_transposed,), "ddown: got shape (5, 2), expected (2, 5)"),
+        ((up_before_down,), "ddown: got shape (4, 2), expected (2, 5)"),
+        ((down_reads_its_own_output,), "dy passes up before it reaches down"),
+        ((averaged_over_rows,), "a mean over the rows"),
+        ((up_reads_x_itself,), "up reads x downᵀ"),
+        ((the_weights_gradient_too,), "returned 4 values, expected 3"),
     ],
 }

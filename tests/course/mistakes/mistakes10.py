@@ -139,6 +139,110 @@ def minus_at_the_join(dy, cache, g):
     return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
 
 
+BUGS = {"A": 3, "B": 5, "C": 1, "D": 2, "E": 4}
+
+
+def the_wrong_skip():
+    return BUGS | {"A": 4}
+
+
+def overwriting_taken_for_twice():
+    return BUGS | {"B": 2}
+
+
+def a_way_too_many_for_one_too_few():
+    return BUGS | {"C": 4}
+
+
+def twice_taken_for_overwriting():
+    return BUGS | {"D": 5}
+
+
+def one_too_few_for_a_way_too_many():
+    return BUGS | {"E": 1}
+
+
+def a_name_for_a_number():
+    return BUGS | {"A": "no skip"}
+
+
+def one_letter_left_out():
+    return {letter: BUGS[letter] for letter in "ABCD"}
+
+
+def a_list_of_numbers():
+    return list(BUGS.values())
+
+
+FULL, FIRST = "full_layer_layer_norm.", "attention.LayerNorm."
+
+
+def pre_ln(dy, cache, g, norms=(True, True), skips=(True, True)):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    df = norm_backward(df, cache.full_layer_layer_norm, g.scope(FULL)) if norms[0] else df
+    dh = dy + df if skips[0] else df
+    da = attention_branch_backward(dh, cache.attention, g.scope("attention."))
+    da = norm_backward(da, cache.attention_norm, g.scope(FIRST)) if norms[1] else da
+    return dh + da if skips[1] else da
+
+
+def post_ln_once_more(dy, cache, g):
+    ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
+    dh = ds + feed_forward_branch_backward(ds, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope(FIRST))
+    return da + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def pre_ln_without_norms(dy, cache, g):
+    return pre_ln(dy, cache, g, norms=(False, False))
+
+
+def pre_ln_first_skip_lost(dy, cache, g):
+    return pre_ln(dy, cache, g, skips=(False, True))
+
+
+def pre_ln_second_skip_lost(dy, cache, g):
+    return pre_ln(dy, cache, g, skips=(True, False))
+
+
+def pre_ln_dy_into_the_attention(dy, cache, g):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    dh = dy + norm_backward(df, cache.full_layer_layer_norm, g.scope(FULL))
+    da = attention_branch_backward(dy, cache.attention, g.scope("attention."))
+    return dh + norm_backward(da, cache.attention_norm, g.scope(FIRST))
+
+
+def pre_ln_dy_at_the_end(dy, cache, g):
+    df = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    dh = dy + norm_backward(df, cache.full_layer_layer_norm, g.scope(FULL))
+    da = attention_branch_backward(dh, cache.attention, g.scope("attention."))
+    return dy + norm_backward(da, cache.attention_norm, g.scope(FIRST))
+
+
+def pre_ln_norms_before_the_branches(dy, cache, g):
+    df = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
+    dh = dy + feed_forward_branch_backward(df, cache.feed_forward, g)
+    da = norm_backward(dh, cache.attention_norm, g.scope(FIRST))
+    return dh + attention_branch_backward(da, cache.attention, g.scope("attention."))
+
+
+def pre_ln_called_twice(dy, cache, g):
+    pre_ln(dy, cache, g)
+    return pre_ln(dy, cache, g)
+
+
+def pre_ln_scope_forgotten(dy, cache, g):
+    return norm_backward(feed_forward_branch_backward(dy, cache.feed_forward, g), cache.full_layer_layer_norm, g)
+
+
+def pre_ln_overwritten(dy, cache, g):
+    through = feed_forward_branch_backward(dy, cache.feed_forward, g)
+    df, dweight, dbias = layer_norm_backward(through, cache.full_layer_layer_norm)
+    g[FULL + "weight"], g[FULL + "bias"] = dweight, dbias
+    da = attention_branch_backward(dy + df, cache.attention, g.scope("attention."))
+    return dy + df + norm_backward(da, cache.attention_norm, g.scope(FIRST))
+
+
 MISTAKES = {
     "check_layer_backward": [
         ((without_the_skip_around_the_feed_forward_part,), "nothing comes through the feed-forward part"),
@@ -162,5 +266,27 @@ MISTAKES = {
         ((skip_of_the_attention_from_dh,), "dx, against the package"),
         ((cache_of_another_name,), "in your line"),
         ((minus_at_the_join,), "look at `dh`"),
-    ]
+    ],
+    "check_which_bug": [
+        ((the_wrong_skip,), "“LN₁” would say no factor"),
+        ((overwriting_taken_for_twice,), "“value” would say × 2"),
+        ((a_way_too_many_for_one_too_few,), "“dx, F dead” would say × 0"),
+        ((twice_taken_for_overwriting,), "“value” would say × 1"),
+        ((one_too_few_for_a_way_too_many,), "“dx, F dead” would say no factor"),
+        ((a_name_for_a_number,), "'no skip' is no number of the list"),
+        ((one_letter_left_out,), "E: no answer"),
+        ((a_list_of_numbers,), "got a list"),
+    ],
+    "check_pre_ln_backward": [
+        ((post_ln_once_more,), "this is the post-LN layer"),
+        ((pre_ln_without_norms,), "each branch begins with a LayerNorm"),
+        ((pre_ln_first_skip_lost,), "the skip path around F is missing"),
+        ((pre_ln_second_skip_lost,), "the skip path around A is missing"),
+        ((pre_ln_dy_into_the_attention,), "the attention's half gets dh, not dy"),
+        ((pre_ln_dy_at_the_end,), "carries dh, not dy"),
+        ((pre_ln_norms_before_the_branches,), "F and its LayerNorm, a sum"),
+        ((pre_ln_called_twice,), "is it called once?"),
+        ((pre_ln_scope_forgotten,), "is a g.scope(…) missing"),
+        ((pre_ln_overwritten,), "Overwritten: full_layer_layer_norm.weight"),
+    ],
 }

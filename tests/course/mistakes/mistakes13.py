@@ -182,6 +182,116 @@ def everything_is_chosen(ids, chosen, mask_id, ordinary_ids, rng):
     return replaced(ids, np.ones_like(chosen), mask_id, rng, lambda n: rng.choice(ordinary_ids, n))
 
 
+def cut_of(sentences, rng, low=1, high=None):
+    a = int(rng.integers(low, high or len(sentences)))
+    return sentences[:a], sentences[a:]
+
+
+def never_swapped(sentences, rng):
+    return *cut_of(sentences, rng), 0
+
+
+def label_without_swap(sentences, rng):
+    return *cut_of(sentences, rng), int(rng.integers(2))
+
+
+def label_turned_round(sentences, rng):
+    front, back = cut_of(sentences, rng)
+    return (back, front, 0) if rng.integers(2) else (front, back, 1)
+
+
+def an_empty_front(sentences, rng):
+    front, back = cut_of(sentences, rng, low=0)
+    return (back, front, 1) if rng.integers(2) else (front, back, 0)
+
+
+def always_the_middle(sentences, rng):
+    half = len(sentences) // 2
+    front, back = sentences[:half], sentences[half:]
+    return (back, front, 1) if rng.integers(2) else (front, back, 0)
+
+
+def last_cut_missing(sentences, rng):
+    front, back = cut_of(sentences, rng, high=max(2, len(sentences) - 1))
+    return (back, front, 1) if rng.integers(2) else (front, back, 0)
+
+
+def short_back_if_swapped(sentences, rng):
+    front, back = cut_of(sentences, rng)
+    longer = len(front) - len(back) or rng.integers(2) - 0.5
+    return (back, front, 1) if longer > 0 else (front, back, 0)
+
+
+def one_in_five(sentences, rng):
+    front, back = cut_of(sentences, rng)
+    return (back, front, 1) if rng.random() < 0.2 else (front, back, 0)
+
+
+def sentences_turned_round(sentences, rng):
+    front, back = cut_of(sentences, rng)
+    return (back[::-1], front[::-1], 1) if rng.integers(2) else (front, back, 0)
+
+
+def shuffled(sentences, rng):
+    front, back = cut_of([sentences[i] for i in rng.permutation(len(sentences))], rng)
+    return front, back, int(rng.integers(2))
+
+
+def sentence_lost(sentences, rng):
+    front, back = cut_of(sentences, rng)
+    return (back[1:] or back, front, 1) if rng.integers(2) else (front, back[1:] or back, 0)
+
+
+def boolean_as_text(sentences, rng):
+    return *cut_of(sentences, rng), "in order"
+
+
+def own_generator(sentences, rng):
+    return label_right(sentences, np.random.default_rng())
+
+
+def label_right(sentences, rng):
+    front, back = cut_of(sentences, rng)
+    return (back, front, 1) if rng.integers(2) else (front, back, 0)
+
+
+def label_forgotten(sentences, rng):
+    return label_right(sentences, rng)[:2]
+
+
+def sentences_popped(sentences, rng):
+    a = int(rng.integers(1, len(sentences)))
+    front = [sentences.pop(0) for _ in range(a)]
+    return (sentences, front, 1) if rng.integers(2) else (front, sentences, 0)
+
+
+PAIRED = {"A": 3, "B": 1, "C": 6, "D": 2, "E": 5, "F": 4}
+
+
+def bias_for_length():
+    return {**PAIRED, "A": 6, "C": 3}
+
+
+def middle_for_last_cut():
+    return {**PAIRED, "D": 4, "F": 2}
+
+
+def label_for_order_inside():
+    return {**PAIRED, "B": 5, "E": 1}
+
+
+def two_left_out():
+    return {"A": 3, "B": 1, "C": 6, "D": 2}
+
+
+def a_number():
+    return 3
+
+
+def from_a_to_f():
+    return {letter: number for number, letter in enumerate(PAIRED, start=1)}
+
+
 MISTAKES = {
     "check_span_length": [
         ((uniform,), "“all lengths alike”"),
@@ -222,5 +332,30 @@ MISTAKES = {
         ((two_numbers_a_place,), "one number u for each place"),
         ((never_kept,), "share replaced at random: 0.1990"),
         ((everything_is_chosen,), "some were replaced"),
+    ],
+    "check_order_pair": [
+        ((never_swapped,), "share swapped: 0.0"),
+        ((label_without_swap,), "1 means swapped"),
+        ((label_turned_round,), "1 means swapped"),
+        ((an_empty_front,), "a segment is empty"),
+        ((always_the_middle,), "cut after sentence 1 of 6: 0.0"),
+        ((last_cut_missing,), "uniform over the five boundaries"),
+        ((short_back_if_swapped,), "the lengths tell the label"),
+        ((one_in_five,), "share swapped: 0.1"),
+        ((sentences_turned_round,), "only the segments are swapped"),
+        ((shuffled,), "stay in order"),
+        ((sentence_lost,), "into one of the two segments, once"),
+        ((boolean_as_text,), "the label is 'in order', expected 0 or 1"),
+        ((own_generator,), "draw from `rng` alone"),
+        ((label_forgotten,), "returned 2 values, expected 3 values"),
+        ((sentences_popped,), "changed its argument sentences"),
+    ],
+    "check_which_bug": [
+        ((bias_for_length,), "A: not “the coin is a die"),
+        ((middle_for_last_cut,), "D: not “the last cut is missing”"),
+        ((label_for_order_inside,), "B: not “in swapped pairs"),
+        ((two_left_out,), "E: no answer"),
+        ((a_number,), "got a int"),
+        ((from_a_to_f,), "A: not “the label is turned round”"),
     ],
 }

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from albert_np.study.world import GETS, PROBES, Probe
 from albert_np.training import clip_by_global_norm
 
 
@@ -139,6 +140,86 @@ def nothing_returned(model, batch, optimizer, learning_rate):
     no_zero_grad(model, batch, optimizer, learning_rate)
 
 
+HIDDEN = ("move", "pronoun", "get", "second pronoun", "use")
+FORMS = dict.fromkeys(GETS, "singular") | dict.fromkeys(GETS.values(), "plural")
+
+
+def only_the_asked_word_hidden():
+    return Probe(("get",), "get", FORMS, "other number")
+
+
+def one_pronoun_forgotten():
+    return Probe(("move", "pronoun", "get", "use"), "get", FORMS, "other number")
+
+
+def the_first_verb_forgotten():
+    return Probe(("pronoun", "get", "second pronoun", "use"), "get", FORMS, "other number")
+
+
+def the_probe_of_the_first_verb():
+    return PROBES["agreement across a misleading noun"]
+
+
+def asked_word_readable():
+    return Probe(("move", "pronoun", "second pronoun", "use"), "get", FORMS, "other number")
+
+
+def subject_hidden_too():
+    return Probe((*HIDDEN, "subject"), "get", FORMS, "other number")
+
+
+def everything_hidden():
+    return Probe((*HIDDEN, "place", "object", "adjective"), "get", FORMS, "other number")
+
+
+def a_class_for_each_word():
+    return Probe(HIDDEN, "get", {word: word for word in FORMS}, "other number")
+
+
+def three_words_only():
+    return Probe(HIDDEN, "get", dict.fromkeys(GETS, "singular"), "other number")
+
+
+def all_stories():
+    return Probe(HIDDEN, "get", FORMS)
+
+
+def no_such_part():
+    return Probe((*HIDDEN, "verb"), "get", FORMS, "other number")
+
+
+def only_a_tuple():
+    return HIDDEN, "get", FORMS, "other number"
+
+
+def readable_answers_for_one_batch():
+    return {"A": 3, "B": 1, "C": 3, "D": 4}
+
+
+def one_batch_for_readable_answers():
+    return {"A": 2, "B": 1, "C": 2, "D": 4}
+
+
+def never_forgotten_for_nothing_moves():
+    return {"A": 2, "B": 6, "C": 3, "D": 4}
+
+
+def no_order_for_nothing_moves():
+    return {"A": 2, "B": 4, "C": 3, "D": 1}
+
+
+def too_fast_for_no_order():
+    return {"A": 2, "B": 1, "C": 3, "D": 5}
+
+
+def a_seventh_bug():
+    return {"A": 2, "B": 7, "C": 3, "D": 4}
+
+
+def a_list():
+    return [2, 1, 3, 4]
+
+
 MISTAKES = {
     "check_posterior": [
         ((stories_counted_alike,), "all count alike"),
@@ -162,5 +243,28 @@ MISTAKES = {
         ((always_divided_by_the_norm,), "is it divided by its norm always"),
         ((backward_twice,), "added up twice"),
         ((nothing_returned,), "is a `return` missing?"),
+    ],
+    "check_question": [
+        ((only_the_asked_word_hidden,), "'move' and 'pronoun' and 'second pronoun' and 'use' can be read"),
+        ((one_pronoun_forgotten,), "'second pronoun' can be read"),
+        ((the_first_verb_forgotten,), "'move' can be read"),
+        ((the_probe_of_the_first_verb,), "it asks for 'move'"),
+        ((asked_word_readable,), "it can still be read: hide 'get' too"),
+        ((subject_hidden_too,), "then nobody can know"),
+        ((everything_hidden,), "['adjective', 'object', 'place'] say nothing of the number"),
+        ((a_class_for_each_word,), "there are 6"),
+        ((three_words_only,), "find, see, buy are missing"),
+        ((all_stories,), "where the noun in between has the other number"),
+        ((no_such_part,), "there is no part ['verb']"),
+        ((only_a_tuple,), "return Probe(…)"),
+    ],
+    "check_which_bug": [
+        ((readable_answers_for_one_batch,), "A: not bug 3: one batch is learned by heart"),
+        ((one_batch_for_readable_answers,), "C: not bug 2: the answers can be read"),
+        ((never_forgotten_for_nothing_moves,), "B: not bug 6: old gradients act like a long momentum"),
+        ((no_order_for_nothing_moves,), "B: not bug 4: without order"),
+        ((too_fast_for_no_order,), "D: not bug 5: the weights jump"),
+        ((a_seventh_bug,), "there is no bug 7"),
+        ((a_list,), "got a list: return {'A': …"),
     ],
 }

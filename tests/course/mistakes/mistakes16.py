@@ -124,6 +124,116 @@ def words_for_states(model, ids, donors, place):
     return states(model, ids)[-1]
 
 
+BIAS = LAYER + "attention.dense.bias"
+
+
+def mean_of(contexts):
+    return contexts.reshape(-1, contexts.shape[-1]).mean(axis=0)
+
+
+def with_bias(model, heads, bias):
+    other = in_place(copied(model), heads)
+    other.params[BIAS][...] = bias
+    return other
+
+
+def parts_of(model, heads, contexts):
+    """The dense weight's columns of some heads, and their part of the mean."""
+    columns = [n * model.config.head_size + i for n in heads for i in range(model.config.head_size)]
+    return model.params[DENSE][:, columns], mean_of(contexts)[columns]
+
+
+def without_the_bias(model, heads, contexts):
+    return in_place(copied(model), heads)
+
+
+def bias_overwritten(model, heads, contexts):
+    weight, mean = parts_of(model, heads, contexts)
+    return with_bias(model, heads, weight @ mean)
+
+
+def means_of_all_heads(model, heads, contexts):
+    return with_bias(model, heads, model.params[BIAS] + model.params[DENSE] @ mean_of(contexts))
+
+
+def bias_from_the_zeros(model, heads, contexts):
+    other = in_place(copied(model), heads)
+    weight, mean = parts_of(other, heads, contexts)
+    other.params[BIAS][...] += weight @ mean
+    return other
+
+
+def sum_for_mean(model, heads, contexts):
+    weight, mean = parts_of(model, heads, contexts)
+    return with_bias(model, heads, model.params[BIAS] + weight @ mean * contexts[..., 0].size)
+
+
+def mean_taken_off(model, heads, contexts):
+    weight, mean = parts_of(model, heads, contexts)
+    return with_bias(model, heads, model.params[BIAS] - weight @ mean)
+
+
+def one_number_a_head(model, heads, contexts):
+    bias = model.params[BIAS].copy()
+    for n in heads:
+        weight, mean = parts_of(model, [n], contexts)
+        bias += (weight * mean.mean()).sum(axis=1)
+    return with_bias(model, heads, bias)
+
+
+def transposed(model, heads, contexts):
+    bias = model.params[BIAS].copy()
+    for n in heads:
+        bias += model.params[DENSE][columns_of(model, n)].T @ mean_of(contexts)[columns_of(model, n)]
+    return with_bias(model, heads, bias)
+
+
+def columns_left(model, heads, contexts):
+    weight, mean = parts_of(model, heads, contexts)
+    other = copied(model)
+    other.params[BIAS][...] += weight @ mean
+    return other
+
+
+def mean_in_place(model, heads, contexts):
+    weight, mean = parts_of(model, heads, contexts)
+    model.params[BIAS][...] += weight @ mean
+    return in_place(model, heads)
+
+
+def only_the_first_head(model, heads, contexts):
+    weight, mean = parts_of(model, list(heads)[:1], contexts)
+    return with_bias(model, list(heads)[:1], model.params[BIAS] + weight @ mean)
+
+
+def last_for_none():
+    return {"A": 1, "B": 4, "C": 2, "D": 3}
+
+
+def too_many_for_none():
+    return {"A": 5, "B": 4, "C": 1, "D": 3}
+
+
+def all_for_first_donor():
+    return {"A": 2, "B": 3, "C": 1, "D": 4}
+
+
+def all_for_last():
+    return {"A": 2, "B": 4, "C": 3, "D": 1}
+
+
+def donor_for_all():
+    return {"A": 2, "B": 4, "C": 1, "D": 4}
+
+
+def one_left_out():
+    return {"A": 2, "B": 4, "C": 1}
+
+
+def named_in_words():
+    return {"A": "no step is run", "B": 4, "C": 1, "D": 3}
+
+
 MISTAKES = {
     "check_without_heads": [
         ((in_place,), "copy them first"),
@@ -144,5 +254,27 @@ MISTAKES = {
         ((the_sequence_for_the_place,), "the token in place 2, after step 1"),
         ((all_places,), "all states are the donors'"),
         ((words_for_states,), "the token in place 2, after step 1"),
+    ],
+    "check_at_their_mean": [
+        ((without_the_bias,), "what the mean brings is missing"),
+        ((bias_overwritten,), "the bias is lost"),
+        ((means_of_all_heads,), "only those of `heads` belong there"),
+        ((bias_from_the_zeros,), "what the mean brings is missing"),
+        ((sum_for_mean,), "a sum over tokens"),
+        ((mean_taken_off,), "taken off, not added"),
+        ((one_number_a_head,), "keep its D numbers apart"),
+        ((transposed,), "inputs are its columns"),
+        ((columns_left,), "columns [] are 0, expected [4, 5, 6, 7]"),
+        ((mean_in_place,), "copy them first"),
+        ((only_the_first_head,), "two heads"),
+    ],
+    "check_which_bug": [
+        ((last_for_none,), "A: not bug 1: a state replaced after the last step"),
+        ((too_many_for_none,), "A: not bug 5: after three steps of two"),
+        ((all_for_first_donor,), "B: not bug 3: with all states replaced"),
+        ((all_for_last,), "C: not bug 3: with all states replaced"),
+        ((donor_for_all,), "D: not bug 4: one donor for all"),
+        ((one_left_out,), "D: no answer"),
+        ((named_in_words,), "there is no bug 'no step is run', only 1 to 5"),
     ],
 }

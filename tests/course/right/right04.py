@@ -51,7 +51,12 @@ def log_through_softmax(dy, y):
     return dy - np.einsum("...c,...->...c", p, dy.sum(-1))
 
 
+def losses_in_another_order():
+    return {"G": 3, "F": 6, "E": 4, "D": 2, "C": 7, "B": 1, "A": 5}
+
+
 RIGHT = {
+    "check_which_loss": [(losses_in_another_order,)],
     "check_softmax_backward": [(by_jacobians,), (two_terms,), (by_einsum,)],
     "check_cross_entropy_backward": [(row_by_row,), (by_one_hot,), (nothing_asked_first,)],
     "check_log_softmax_backward": [(log_by_jacobians,), (log_through_softmax,)],

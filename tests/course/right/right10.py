@@ -27,4 +27,38 @@ def scopes_of_scopes(dy, cache, g):
     return middle + attention_branch_backward(middle, cache.attention, attention)
 
 
-RIGHT = {"check_layer_backward": [(with_ops,), (scopes_of_scopes,)]}
+def in_another_order():
+    return {"E": 4, "D": 2, "C": 1, "B": 5, "A": 3}
+
+
+def pre_ln_with_ops(dy, cache, g):
+    through, dweight, dbias = layer_norm_backward(
+        feed_forward_branch_backward(dy, cache.feed_forward, g), cache.full_layer_layer_norm
+    )
+    g["full_layer_layer_norm.weight"] += dweight
+    g["full_layer_layer_norm.bias"] += dbias
+    dh = through + dy
+    attention = g.scope("attention.")
+    through, dweight, dbias = layer_norm_backward(
+        attention_branch_backward(dh, cache.attention, attention), cache.attention_norm
+    )
+    attention["LayerNorm.weight"] += dweight
+    attention["LayerNorm.bias"] += dbias
+    return through + dh
+
+
+def pre_ln_by_halves(dy, cache, g):
+    def half(dy, branch, branch_cache, branch_scope, norm_cache, norm_scope):
+        return dy + norm_backward(branch(dy, branch_cache, branch_scope), norm_cache, norm_scope)
+
+    full, first = g.scope("full_layer_layer_norm."), g.scope("attention.LayerNorm.")
+    dh = half(dy, feed_forward_branch_backward, cache.feed_forward, g, cache.full_layer_layer_norm, full)
+    attention = g.scope("attention.")
+    return half(dh, attention_branch_backward, cache.attention, attention, cache.attention_norm, first)
+
+
+RIGHT = {
+    "check_layer_backward": [(with_ops,), (scopes_of_scopes,)],
+    "check_which_bug": [(in_another_order,)],
+    "check_pre_ln_backward": [(pre_ln_with_ops,), (pre_ln_by_halves,)],
+}

@@ -47,7 +47,27 @@ def by_outcomes(ids, chosen, mask_id, ordinary_ids, rng):
     return input_ids
 
 
+def by_uniform_numbers(sentences, rng):
+    a = 1 + int(rng.random() * (len(sentences) - 1))
+    parts = [sentences[:a], sentences[a:]]
+    label = int(rng.random() < 0.5)
+    return parts[label], parts[1 - label], label
+
+
+def as_tuples(sentences, rng):
+    swap = rng.choice([0, 1])
+    a = rng.choice(np.arange(1, len(sentences)))
+    front, back = tuple(sentences[:a]), tuple(sentences[a:])
+    return (back, front, swap) if swap else (front, back, swap)
+
+
+def named_in_another_order():
+    return {"F": 4, "E": 5, "D": 2, "C": 6, "B": 1, "A": 3}
+
+
 RIGHT = {
     "check_span_length": [(by_choice,), (by_search,), (by_subtraction,)],
     "check_replace_tokens": [(place_by_place,), (by_where,), (by_outcomes,)],
+    "check_order_pair": [(by_uniform_numbers,), (as_tuples,)],
+    "check_which_bug": [(named_in_another_order,)],
 }

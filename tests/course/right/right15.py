@@ -2,6 +2,7 @@
 
 import math
 
+from albert_np.study.world import GETS, Probe
 from albert_np.training import clip_by_global_norm
 
 
@@ -43,7 +44,23 @@ def zeroed_between(model, batch, optimizer, learning_rate):
     return float(out.loss)
 
 
+def question_with_numbers():
+    classes = {form: int(form in GETS) for pair in GETS.items() for form in pair}
+    return Probe(
+        hidden={"use", "get", "move", "pronoun", "second pronoun"},
+        asked="get",
+        classes=classes,
+        neighbour="other number",
+    )
+
+
+def bugs_in_another_order():
+    return dict(zip("DCBA", (4, 3, 1, 2), strict=True))
+
+
 RIGHT = {
     "check_posterior": [(posterior_in_loops,), (posterior_of_what_is_left,)],
     "check_train_step": [(zeroed_by_hand,), (zeroed_between,)],
+    "check_question": [(question_with_numbers,)],
+    "check_which_bug": [(bugs_in_another_order,)],
 }

@@ -51,7 +51,35 @@ def one_sequence_at_a_time(model, ids, donors, place):
     return out
 
 
+def mean_in_the_values(model, heads, contexts):
+    other, D = copy.deepcopy(model), model.config.head_size
+    mean = contexts.mean(axis=tuple(range(contexts.ndim - 1)))
+    for n in heads:
+        rows = slice(n * D, (n + 1) * D)
+        other.params[LAYER + "attention.value.weight"][rows] = 0
+        other.params[LAYER + "attention.value.bias"][rows] = mean[rows]  # weights of attention add up to 1
+    return other
+
+
+def bias_all_at_once(model, heads, contexts):
+    other, mean = copy.deepcopy(model), contexts.reshape(-1, contexts.shape[-1]).mean(0)
+    chosen = [n * model.config.head_size + i for n in heads for i in range(model.config.head_size)]
+    weight = other.params[LAYER + "attention.dense.weight"]
+    other.params[LAYER + "attention.dense.bias"] += (weight[:, chosen] * mean[chosen]).sum(axis=1)
+    weight[:, chosen] = 0
+    return other
+
+
+def bugs_by_hand():
+    numbers = {"D": 3}
+    numbers["C"], numbers["A"] = 1, 2
+    numbers["B"] = numbers["D"] + numbers["C"]
+    return numbers
+
+
 RIGHT = {
     "check_without_heads": [(copied_whole,), (multiplied,), (without_values,)],
     "check_patched": [(from_both_passes,), (one_sequence_at_a_time,)],
+    "check_at_their_mean": [(mean_in_the_values,), (bias_all_at_once,)],
+    "check_which_bug": [(bugs_by_hand,)],
 }
