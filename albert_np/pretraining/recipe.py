@@ -47,7 +47,7 @@ class Recipe:
     for all processors; part of the recipe, because it decides the last bits of every sum.
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     output_bias: where the MLM head's bias starts. "frequencies": at the logarithms of the training text's token
-    frequencies, so that the first updates need not learn them (notebook 17, eq. 17.12); "zeros": as in Google's code.
+    frequencies, so that the first updates need not learn them (notebook 17, eq. 17.14); "zeros": as in Google's code.
 
     Numbers may be NumPy's; they become Python's. Raises ValueError that names the field, what it was given and what is
     allowed.
