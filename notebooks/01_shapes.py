@@ -257,9 +257,9 @@ unbroadcast_report = lesson01.check_unbroadcast(unbroadcast)
 #
 # $$\bar x_k = \bar y_k - \frac1H\sum_j \bar y_j \tag{1.9}$$
 #
-# So backward takes the mean off $\bar y$, as forward does off $x$. As a matrix: $y = Cx$ with $C = I - \tfrac1H\,1\,1^\top$, where
-# $1\,1^\top$ is all ones. $C$ is symmetric, and $\bar x = C^\top\bar y = C\bar y$. And $CC = C$: a mean that is off stays off.
-# A matrix with $CC = C = C^\top$ is a *projection*; notebook 05 meets this one again.
+# So backward takes the mean off $\bar y$, as forward does off $x$. As a matrix: $y = Ax$ with $A = I - \tfrac1H\,1\,1^\top$, where
+# $1\,1^\top$ is all ones. $A$ is symmetric, and $\bar x = A^\top\bar y = A\bar y$. And $AA = A$: a mean that is off stays off.
+# A matrix with $AA = A = A^\top$ is a *projection*; notebook 05 meets this one again.
 # </details>
 # <details><summary>Hint 1: the idea</summary>
 #

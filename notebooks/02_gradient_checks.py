@@ -92,8 +92,8 @@ show(
     step_figure(),
     "2.2",
     "The error of a difference against its step: too large a step on the right, rounding on the left.",
-    "Error against step for exp at 1, log-log: it falls, reaches a floor, and rises. float64 reaches 4e-11 with central "
-    "differences at 9e-6; float32 only 3e-5 at 7e-3.",
+    "Two panels, float64 and float32: error against step for exp at 1, log-log. Each curve falls, reaches a floor and rises; the "
+    "best steps and the floors are written beside them. Central differences have the lower floor, at a larger step.",
 )
 
 # %% [markdown]

@@ -18,6 +18,7 @@
 # | $\bar y, \bar x, \bar W, \bar b$ `dy`, `dx`, `dweight`, `dbias` | as $y, x, W, b$ | gradients of one number $L$, the loss |
 # | $\Phi, \varphi$ | as $x$ | distribution and density of the standard normal |
 # | $t$ | as $x$ | the tanh inside the second form of GELU |
+# | $h, g$ | (…, I) | hidden numbers inside the feed-forward part; the gate that one is multiplied with |
 #
 # **A question from a real model.** Two versions of ALBERT base were published on the hub. Google trained both with one program, in
 # which the activation has one name. Their configurations say:
@@ -337,10 +338,10 @@ gelu_report = lesson03.check_gelu_new_backward(my_gelu_new_backward)
 #
 # ALBERT's feed-forward part is two linear maps with GELU between them, and $x$ is added to what comes out:
 #
-# $$u = xW_1^\top + b_1, \qquad a = \text{gelu\_new}(u), \qquad y = x + aW_2^\top + b_2$$
+# $$h = xW_1^\top + b_1, \qquad a = \text{gelu\_new}(h), \qquad y = x + aW_2^\top + b_2$$
 #
 # Somebody wrote its backward, and tried it with H = I = 4. It ran. `gelu_new_slope` is the slope (3.9), without an upstream
-# gradient. `x`, `u`, `a` and the weights are those of the forward pass.
+# gradient. `x`, `h`, `a` and the weights are those of the forward pass.
 
 # %%
 print(lesson03.listing())
@@ -369,7 +370,7 @@ for row in lesson03.reports_of(lesson03.BROKEN):
 # <details><summary>Hint 3: a skeleton</summary>
 #
 # ```python
-# return {4: "da = ...", ...: "du = ...", ...: "..."}
+# return {4: "da = ...", ...: "dh = ...", ...: "..."}
 # ```
 # </details>
 
@@ -445,9 +446,9 @@ print("formulas and package agree")
 #
 # Many models of today have no GELU. Their feed-forward part makes two linear maps of $x$, and one of them opens or closes the other:
 #
-# $$y = \operatorname{silu}(g)\,u, \qquad \operatorname{silu}(g) = g\,\sigma(g), \qquad \sigma(g) = \frac1{1 + e^{-g}} \tag{3.12}$$
+# $$y = \operatorname{silu}(g)\,h, \qquad \operatorname{silu}(g) = g\,\sigma(g), \qquad \sigma(g) = \frac1{1 + e^{-g}} \tag{3.12}$$
 #
-# with $g = xW_{\text{gate}}^\top$ and $u = xW_{\text{up}}^\top$; a third map $W_{\text{down}}$ follows. This is SwiGLU.
+# with $g = xW_{\text{gate}}^\top$ and $h = xW_{\text{up}}^\top$; a third map $W_{\text{down}}$ follows. This is SwiGLU.
 
 # %%
 from albert_np.course.figures import gated_figure
@@ -461,7 +462,7 @@ show(
 )
 
 # %% [markdown]
-# **On paper:** the slope of $\sigma$, expressed by $\sigma$ itself; the slope of silu; then $\bar g$ and $\bar u$ from $\bar y$.
+# **On paper:** the slope of $\sigma$, expressed by $\sigma$ itself; the slope of silu; then $\bar g$ and $\bar h$ from $\bar y$.
 #
 # <details><summary>The derivation</summary>
 #
@@ -469,9 +470,9 @@ show(
 #
 # $$\operatorname{silu}'(g) = \sigma(g) + g\,\sigma(g)\,\big(1 - \sigma(g)\big) \tag{3.13}$$
 #
-# In $y = \operatorname{silu}(g)\,u$ each factor is the other's slope:
+# In $y = \operatorname{silu}(g)\,h$ each factor is the other's slope:
 #
-# $$\bar g = \bar y\,u\,\operatorname{silu}'(g), \qquad \bar u = \bar y\,\operatorname{silu}(g) \tag{3.14}$$
+# $$\bar g = \bar y\,h\,\operatorname{silu}'(g), \qquad \bar h = \bar y\,\operatorname{silu}(g) \tag{3.14}$$
 #
 # Compare (3.13) with (3.7): $\sigma$ stands for $\Phi$, and $\sigma(1-\sigma)$, the density of the logistic distribution, for $\varphi$.
 # </details>

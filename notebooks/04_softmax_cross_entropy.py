@@ -141,8 +141,8 @@ show(
     softmax_jacobian_figure(logits),
     "4.2",
     "The Jacobian of softmax for six classes, beside the probabilities it is made of.",
-    "Left: six probabilities in a column, the third the largest. Right: their 6 by 6 Jacobian, symmetric, positive on the diagonal "
-    "and negative elsewhere, strongest where both probabilities are large.",
+    "Left: six probabilities in a column, the third the largest. Right: their 6 by 6 Jacobian, a number in every cell, strongest "
+    "where both probabilities are large.",
 )
 J = softmax_jacobian(logits)
 p, _ = softmax_forward(logits)
@@ -307,8 +307,8 @@ show(
     simplex_figure([[1.0, 0.5, -1.0], [-0.5, 1.0, 0.2], [-1.0, 0.9, 1.0]], 1),
     "4.5",
     "The simplex of three classes: what a factor on the logits does, and what a step of learning does.",
-    "Left: three lines from the middle of a triangle towards its corners or along a side. Right: many arrows, all towards corner "
-    "1, long in the middle, short near that corner and along the opposite side.",
+    "Left: three lines from the middle of a triangle towards its corners or along a side. Right: many arrows of different lengths "
+    "in the triangle, all of them towards corner 1.",
 )
 
 # %% [markdown]

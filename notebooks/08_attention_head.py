@@ -92,8 +92,8 @@ show(
     weights_figure(list(made_up), query @ key.T / np.sqrt(4), cache.softmax.probs),
     "8.2",
     "Scores and weights of a made-up head; a row is a word that looks, a column a word it looks at.",
-    "Two 7 by 7 matrices for the words the cat slept because it was tired. Scores: a few positive entries. Weights: 'it' "
-    "puts 0.90 on 'cat', 'because' shares itself between 'slept' and 'tired', 'cat' looks at 'slept'.",
+    "Two 7 by 7 matrices for the words the cat slept because it was tired. Scores: a few "
+    "positive entries, all others 0. Weights: in each row one or two large ones, at those entries.",
 )
 
 # %% [markdown]
@@ -528,8 +528,7 @@ show(
     bias_figure(biases, probs),
     "8.5",
     "A bias for each distance, learned, and the weights that it makes.",
-    "Left: 15 bars, one of which, for one distance, stands far above all others. Right: 8 by 8 weights, of which one diagonal has "
-    "nearly all.",
+    "Left: 15 bars, one for each distance. Right: 8 by 8 weights.",
 )
 
 # %% [markdown]

@@ -512,8 +512,7 @@ show(
     flow_figure(curves, floor=0.05),
     "10.5",
     "The gradient on its way down through 24 pre-LN and 24 post-LN layers.",
-    "Four lines of gradient length over 24 layers, logarithmic: two of them stay level near 1; post-LN with large weights falls below 1 and "
-    "wavers; pre-LN with large weights stays level at first and rises a hundredfold near the bottom.",
+    "Four lines of gradient length over 24 layers, logarithmic: each of two layers with small and with large weights.",
 )
 for name, sigma, forward in (
     ("post-LN", 0.2, layer_forward), ("pre-LN", 0.02, lesson10.pre_ln_forward), ("pre-LN", 0.2, lesson10.pre_ln_forward)

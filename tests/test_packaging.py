@@ -14,7 +14,7 @@ from albert_np.labs import LABS
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OWN = {"albert_np", "toys", "reference", "mistakes"}
+OWN = {"albert_np", "toys", "reference", "mistakes", "mathematics"}
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "cupy": "cupy-cuda12x", "cupyx": "cupy-cuda12x"}
 
 
@@ -50,6 +50,7 @@ def test_every_third_party_import_of_the_package_is_declared():
     [
         ("notebooks", ["notebooks", "torch"]),
         ("labs", ["instructor"]),
+        ("docs", ["site"]),
         ("tests", ["test", "browser", "torch", "hub", "onnx", "instructor"]),
     ],
 )

@@ -141,11 +141,11 @@ BROKEN = (  # the backward of y = x + gelu_new(x weight1ᵀ + bias1) weight2ᵀ 
     "dweight2 = rows.T @ a.reshape(-1, a.shape[-1])",
     "dbias2 = rows.sum(axis=0)",
     "da = dy @ weight2.T",
-    "du = gelu_new_slope(a) * da",
-    "rows = du.reshape(-1, du.shape[-1])",
+    "dh = gelu_new_slope(a) * da",
+    "rows = dh.reshape(-1, dh.shape[-1])",
     "dweight1 = rows.T @ x.reshape(-1, x.shape[-1])",
     "dbias1 = rows.sum(axis=0)",
-    "dx = du @ weight1",
+    "dx = dh @ weight1",
 )
 GRADIENTS = ("dx", "dweight1", "dbias1", "dweight2", "dbias2")
 
@@ -156,10 +156,10 @@ def listing(lines: Sequence[str] = BROKEN) -> str:
 
 
 def feed_forward(x: Any, weight1: Any, bias1: Any, weight2: Any, bias2: Any) -> tuple[Any, dict[str, Any]]:
-    """y = x + gelu_new(u) weight2ᵀ + bias2 with u = x weight1ᵀ + bias1; the cache holds what backward reads by name."""
-    u = x @ weight1.T + bias1
-    a, _ = gelu_new_forward(u)
-    cache = {"x": x, "u": u, "a": a, "weight1": weight1, "weight2": weight2}
+    """y = x + gelu_new(h) weight2ᵀ + bias2 with h = x weight1ᵀ + bias1; the cache holds what backward reads by name."""
+    h = x @ weight1.T + bias1
+    a, _ = gelu_new_forward(h)
+    cache = {"x": x, "h": h, "a": a, "weight1": weight1, "weight2": weight2}
     return x + a @ weight2.T + bias2, cache
 
 
@@ -202,7 +202,7 @@ BACK = {  # in the order of the way back: the gradient, and where to look if it 
     "weight2": "it needs dy, and what went into the second linear map (3.3)",
     "bias2": "dy, summed over the rows (3.4)",
     "bias1": "it is the first wrong one on the way back, so look between dweight2 and here: (3.2), then (3.10)",
-    "weight1": "dbias1 is right, so du is: what went into the first linear map?",
+    "weight1": "dbias1 is right, so dh is: what went into the first linear map?",
     "x": "all else is right: in how many places does x stand in the formula?",
 }
 
@@ -221,7 +221,7 @@ def check_mended(mended: Callable[[], Any]) -> Iterator[Any]:
         yield holds("other sizes, 3 and 5", all(row.ok for row in others), "not all gradients are right there")
 
 
-MENDED = {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da", 9: "dx = dy + du @ weight1"}
+MENDED = {4: "da = dy @ weight2", 5: "dh = gelu_new_slope(h) * da", 9: "dx = dy + dh @ weight1"}
 
 
 @self_check("backward of SwiGLU", returns=("dgate", "dup"))

@@ -15,31 +15,31 @@ ENDS: dict[str, Any] = {"shrinkA": 3, "shrinkB": 3}  # points that an arrow stay
 def architecture_figure(config: AlbertConfig) -> Figure:
     """Draw the way of the data through ALBERT: shapes, the shared layer, and the two uses of the tied matrix."""
     E, H, V, L = config.embedding_size, config.hidden_size, config.vocab_size, config.num_hidden_layers
-    figure, ax = new_figure(11, 4.3)
-    ax.set(xlim=(0, 11), ylim=(0, 4.3))
+    figure, ax = new_figure(6, 5.2)
+    ax.set(xlim=(0, 6), ylim=(0, 5.2))
     ax.axis("off")
-    attention = f"attention, {config.num_attention_heads} heads\nfeed-forward, GELU"
     for x, y, width, title, text, colour in (
-        (0.15, 2.175, 1.15, "tokens", "[CLS] A [SEP]\nB [SEP]", "grey"),
-        (2.05, 2.175, 1.5, "embeddings", f"word {V:,}×{E}\n+ position + type", "sky"),
-        (4.35, 2.175, 1.1, "projection", f"{E} → {H}", "sky"),
-        (6.25, 2.175, 1.7, "one layer", attention, "orange"),
-        (9.05, 3.425, 1.75, "MLM head", f"{H} → {E} → {V:,}\nwhich word?", "blue"),
-        (9.05, 0.925, 1.75, "pooler, SOP head", f"[CLS]: {H} → 2\nin order?", "vermillion"),
+        (0.1, 4.7, 1.3, "tokens", "[CLS] A [SEP]\nB [SEP]", "grey"),
+        (2.1, 4.7, 1.65, "embeddings", f"word {V:,}×{E}\n+ position + type", "sky"),
+        (4.6, 4.7, 1.3, "projection", f"{E} → {H}", "sky"),
+        (3.85, 2.7, 2.05, "one layer", f"attention, {config.num_attention_heads} heads\nfeed-forward, GELU", "orange"),
+        (0.25, 0.5, 2.1, "MLM head", f"{H} → {E} → {V:,}\nwhich word?", "blue"),
+        (3.85, 0.5, 2.05, "pooler, SOP head", f"[CLS]: {H} → 2\nin order?", "vermillion"),
     ):
         box(ax, x, y, (width, 0.75), title, text, colour)
-    for start, end, shape, shift in (
-        ((1.3, 2.15), (2.05, 2.15), "B×T", 0.0),
-        ((3.55, 2.15), (4.35, 2.15), f"B×T×{E}", 0.0),
-        ((5.45, 2.15), (6.25, 2.15), f"B×T×{H}", 0.0),
-        ((7.95, 2.35), (9.05, 3.25), f"B×T×{H}", -0.45),
-        ((7.95, 1.95), (9.05, 1.05), f"B×{H}", 0.4),
+    for start, end, shape, place, side in (
+        ((1.4, 4.7), (2.1, 4.7), "B×T", (1.75, 4.8), "center"),
+        ((3.75, 4.7), (4.6, 4.7), f"B×T×{E}", (4.18, 4.8), "center"),
+        ((5.25, 4.3), (5.25, 3.1), f"B×T×{H}", (5.35, 3.75), "left"),
+        ((4.1, 2.3), (2.2, 0.9), f"B×T×{H}", (2.95, 1.25), "left"),
+        ((4.9, 2.3), (4.9, 0.9), f"B×{H}", (5.0, 1.6), "left"),
     ):
         arrow(ax, start, end, **ENDS)
-        x, y = (start[0] + end[0]) / 2 + shift, (start[1] + end[1]) / 2 + 0.09
-        ax.text(x, y, shape, ha="center", fontsize=8)
-    arrow(ax, (7.65, 1.8), (6.55, 1.8), "orange", connectionstyle="arc3,rad=-0.9", **ENDS)
-    ax.text(7.1, 0.95, f"the same weights {L} times:\ntheir gradient is a sum over {L} steps", ha="center", fontsize=9)
-    arrow(ax, (2.8, 2.62), (9.0, 3.5), "blue", arrowstyle="<->", connectionstyle="arc3,rad=-0.22", ls="--", **ENDS)
-    ax.text(5.2, 3.95, "one matrix, used twice: its gradient has two paths", ha="center", fontsize=9)
+        ax.text(*place, shape, ha=side, fontsize=9)
+    arrow(ax, (4.75, 3.08), (4.1, 3.08), "orange", connectionstyle="arc3,rad=0.9", **ENDS)
+    again = f"the same weights\n{L} times: their\ngradient is a sum\nover {L} steps"
+    ax.text(3.65, 2.8, again, ha="right", va="center", fontsize=9)
+    arrow(ax, (2.4, 4.28), (0.95, 0.92), "blue", arrowstyle="<->", connectionstyle="arc3,rad=0.12", ls="--", **ENDS)
+    twice = "one matrix,\nused twice:\nits gradient has\ntwo paths"
+    ax.text(1.1, 2.8, twice, ha="right", va="center", fontsize=9)
     return figure

@@ -20,11 +20,11 @@ def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure
     records: of metrics.jsonl. Faint: training batches; strong: held-out text. Baselines: guessing evenly has a loss of
     ln V for a masked token and ln 2 for the order of two segments.
     """
-    figure, axes = new_figure(10, 6.4, 2, 2, sharex=True)
+    figure, axes = new_figure(6, 5.4, 2, 2, sharex=True)
     for ax, key, title, colour, scale in (
-        (axes[0, 0], "mlm_loss", "MLM loss (nats per masked token)", "blue", 1),
+        (axes[0, 0], "mlm_loss", "MLM loss, nats a masked token", "blue", 1),
         (axes[0, 1], "mlm_accuracy", "MLM accuracy, %", "blue", 100),
-        (axes[1, 0], "sop_loss", "SOP loss (nats per pair)", "vermillion", 1),
+        (axes[1, 0], "sop_loss", "SOP loss, nats a pair", "vermillion", 1),
         (axes[1, 1], "sop_accuracy", "SOP accuracy, %", "vermillion", 100),
     ):
         run_curve(ax, records, key, colour, scale)
@@ -35,7 +35,7 @@ def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure
     for ax in axes[1]:
         ax.set_xlabel("update")
     plain(*axes.flat)
-    legend(axes[0, 0], fontsize=10)
+    legend(axes[0, 0])
     return figure
 
 
@@ -84,7 +84,7 @@ def benchmark_figure(comparisons: Sequence[Mapping[str, Any]]) -> Figure:
     """
     rows = [len(c["contenders"]) for c in comparisons]
     height, ratios = 0.9 + 0.8 * len(rows) + 0.35 * sum(rows), [n + 1 for n in rows]
-    figure, axes = new_figure(9, height, len(rows), squeeze=False, height_ratios=ratios)
+    figure, axes = new_figure(6, height, len(rows), squeeze=False, height_ratios=ratios)
     for ax, comparison in zip(axes[:, 0], comparisons, strict=True):
         contenders = comparison["contenders"]
         medians = np.array([c["median"] for c in contenders])
@@ -95,7 +95,7 @@ def benchmark_figure(comparisons: Sequence[Mapping[str, Any]]) -> Figure:
         _plain_bars(ax, f"{comparison['title']}: seconds; beside the bars, albert_np's time divided by theirs")
         ax.set_xlim(0, 1.15 * high.max())
         for i, contender in enumerate(contenders):
-            ax.annotate(f"  {contender['ratio']:.2f}", (high[i], i), va="center", fontsize=8)
+            ax.annotate(f"  {contender['ratio']:.2f}", (high[i], i), va="center", fontsize=9)
     return figure
 
 
@@ -105,12 +105,12 @@ def profile_figure(profile: Mapping[str, Any], most: int = 16) -> Figure:
     profile: what `Profile.to_dict` in `albert_np.bench` returns.
     """
     ops = profile["ops"][:most]
-    figure, ax = new_figure(9, 1.2 + 0.32 * len(ops))
+    figure, ax = new_figure(6, 1.2 + 0.32 * len(ops))
     ax.barh([op["op"] for op in ops], [1e3 * op["seconds"] for op in ops], color=COLOURS["sky"], label="measured")
     floors = [np.nan if op["floor_seconds"] is None else 1e3 * op["floor_seconds"] for op in ops]
     ax.plot(floors, range(len(ops)), ls="", marker="|", ms=13, mew=2.5, color=COLOURS["vermillion"], label="floor")
     _plain_bars(ax, f"{profile['description']}: milliseconds")
-    legend(ax, fontsize=10, loc="lower right")
+    legend(ax, loc="lower right")
     return figure
 
 

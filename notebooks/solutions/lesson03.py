@@ -19,7 +19,7 @@ def gelu_new_backward(dy, x):
 
 
 def mended():
-    return {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da", 9: "dx = dy + du @ weight1"}
+    return {4: "da = dy @ weight2", 5: "dh = gelu_new_slope(h) * da", 9: "dx = dy + dh @ weight1"}
 
 
 def swiglu_backward(dy, gate, up):

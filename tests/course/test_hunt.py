@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 
-LESSONS = ("01", "02", "04", "08", "10", "20")
+LESSONS = ("01", "02", "04", "05", "08", "10", "20")
 
 
 @pytest.fixture(params=LESSONS)

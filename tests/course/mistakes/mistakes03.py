@@ -160,19 +160,19 @@ def only_the_transposition():
 
 
 def only_the_slope():
-    return {5: "du = gelu_new_slope(u) * da"}
+    return {5: "dh = gelu_new_slope(h) * da"}
 
 
 def all_but_the_residual():
-    return {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da"}
+    return {4: "da = dy @ weight2", 5: "dh = gelu_new_slope(h) * da"}
 
 
 def residual_in_the_wrong_place():
-    return {4: "da = dy @ weight2 + dy", 5: "du = gelu_new_slope(u) * da"}
+    return {4: "da = dy @ weight2 + dy", 5: "dh = gelu_new_slope(h) * da"}
 
 
 def a_right_line_spoilt():
-    return {2: "dweight2 = rows.T @ u.reshape(-1, u.shape[-1])", 4: "da = dy @ weight2"}
+    return {2: "dweight2 = rows.T @ h.reshape(-1, h.shape[-1])", 4: "da = dy @ weight2"}
 
 
 def a_name_that_is_not_there():
@@ -192,7 +192,7 @@ def no_quotes():
 
 
 def mean_for_the_sum():
-    return {4: "da = dy @ weight2", 5: "du = gelu_new_slope(u) * da", 8: "dbias1 = rows.mean(axis=0)"}
+    return {4: "da = dy @ weight2", 5: "dh = gelu_new_slope(h) * da", 8: "dbias1 = rows.mean(axis=0)"}
 
 
 def sigmoid(x):

@@ -39,9 +39,9 @@ def with_powers(dy, x):
 def mended_in_other_words():
     return {
         4: "da = np.einsum('bth,hi->bti', dy, weight2)",
-        5: "du = da * gelu_new_slope(u)",
-        6: "rows = du.reshape(-1, len(weight1))",
-        9: "dx = np.matmul(du, weight1); dx = dx + dy",
+        5: "dh = da * gelu_new_slope(h)",
+        6: "rows = dh.reshape(-1, len(weight1))",
+        9: "dx = np.matmul(dh, weight1); dx = dx + dy",
     }
 
 

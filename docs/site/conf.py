@@ -1,0 +1,24 @@
+"""Sphinx's settings for the site; `docs/build.py` gathers the pages and runs it."""
+
+from pathlib import Path
+
+import ziamath  # for its font: a browser sets formulas well in one made for them alone
+
+project = "albert_np"
+author = "the authors of albert_np"
+extensions = ["myst_nb", "mathematics"]
+
+html_theme = "furo"
+html_title = "ALBERT from the inside"
+html_math_renderer = "mathml"
+html_static_path = ["site.css", str(Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf")]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_copyright = html_show_sphinx = False
+html_theme_options = {"navigation_with_keys": True}
+
+nb_execution_mode = "off"  # they are shown as they were built
+myst_enable_extensions = ["dollarmath", "tasklist"]
+myst_dmath_double_inline = True
+myst_heading_anchors = 4
+suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
