@@ -17,6 +17,11 @@
 # | $\bar p$ | (V) | the mean of these answers |
 # | $\pi, q$ | (V) | the shares of the pieces among the labels; an answer that is the same everywhere |
 # | $J$ | | how much the answers differ from place to place (nats) |
+#
+# **A question from a real model.** Somebody trains an ALBERT with 30,000 pieces on text of their own. The MLM loss falls from
+# 10.4 to 7 within a day, and then stays near 7 for days (huggingface/transformers#5984). Three people answer: "it has
+# converged, take a larger model"; "there is a bug, start again"; "wait". What would you measure, in a minute and without
+# training on, to say who is right? Write it down; sections 6 and 7 come back to it.
 
 # %% [markdown]
 # ## 1. The loop
@@ -910,4 +915,21 @@ folder.cleanup()
 #    something else at each place of a held-out text, and mostly wrong.
 # </details>
 #
-# Next: 18, a look inside the long model.
+# ## In today's models
+#
+# The question at the top: the loss of the token frequencies, from a table of counts, and $J$ (17.12). If $J$ grows, wait.
+#
+# * Large language models guess the *next* token, at every place, rather than hidden ones at one place in seven. Where masks are
+#   still used, more is hidden: 40 % was found as good as 15 or better ([Wettig et al., 2022](https://arxiv.org/abs/2202.08005)),
+#   ModernBERT hides 30 % ([Warner et al., 2024](https://arxiv.org/abs/2412.13663)). Our second model hid 25.
+# * The second question is gone: RoBERTa did without NSP and lost nothing
+#   ([Liu et al., 2019](https://arxiv.org/abs/1907.11692)), and what came later asks nothing about pairs.
+# * Losses of different vocabularies are compared a byte, not a token, as *bits per byte*
+#   ([Gao et al., 2020](https://arxiv.org/abs/2101.00027)). Our nats a word are the same idea.
+# * The optimizer is mostly AdamW ([Loshchilov and Hutter, 2017](https://arxiv.org/abs/1711.05101)), with warm-up, a norm
+#   clipped at 1, and a rate that falls along a cosine or stays level until a short fall at the end
+#   ([Hu et al., 2024](https://arxiv.org/abs/2404.06395)). LAMB was made for the largest batches
+#   ([You et al., 2019](https://arxiv.org/abs/1904.00962)).
+# * Most have no output bias at all; the frequencies then sit in the matrix, and are learned first, as here.
+#
+# Next: [18, a look inside](18_look_inside.ipynb) the long model of section 8.
