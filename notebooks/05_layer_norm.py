@@ -419,7 +419,7 @@ print(
 # %% [markdown]
 # ## 7. One more exercise: RMSNorm  (difficulty 3 of 5, 20 minutes)
 #
-# Does it matter that the mean is taken off? Zhang and Sennrich (2019) left it out, the bias too, and nothing was lost:
+# Does it matter that the mean is taken off? Zhang and Sennrich (2019) left it out, the bias too, and their models were as good:
 #
 # $$\hat x_i = x_i\, r, \qquad r = \frac1{\sqrt{\tfrac1H\sum_j x_j^2 + \varepsilon}}, \qquad y_i = w_i\hat x_i \tag{5.9}$$
 #
@@ -488,7 +488,7 @@ verify_op("layer_norm", backward=by_rms_norm)
 #   models since GPT-2 normalise what goes *into* a branch instead, **pre-LN**, and leave the sum itself alone; it trains
 #   without a long warm-up ([Xiong et al., 2020](https://arxiv.org/abs/2002.04745)). Notebook 10 puts both into one layer.
 # * T5, Llama, Mistral, Qwen and many others use **RMSNorm** ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)),
-#   the op of section 7. It saves one mean, and its quality is the same as far as has been measured.
+#   the op of section 7. It saves one mean and loses next to nothing.
 # * Some normalise queries and keys as well, so that scores cannot grow (**QK-norm**,
 #   [Henry et al., 2020](https://arxiv.org/abs/2010.04245)).
 # * On a GPU the op is bound by memory, not arithmetic: forward and backward are each fused into one kernel that reads a row
