@@ -97,7 +97,9 @@ def rates_figure(result: Mapping[str, Any]) -> Figure:
             lw=1.8,
             label=f"{optimizer}, no warm-up" if without else optimizer,
         )
-    ax.set(xscale="log", xlabel="highest learning rate", ylabel="loss above the best, nats", ylim=(0, None))
+    ax.set(xscale="log", yscale="log", xlabel="highest learning rate", ylabel="loss above the best, nats")
+    ax.set_yticks([0.3, 0.5, 1, 2, 3], ["0.3", "0.5", "1", "2", "3"])
+    ax.minorticks_off()
     plain(ax)
     legend(ax)
     return figure
