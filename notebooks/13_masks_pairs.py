@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 13 · n-gram masks and SOP pairs
 #
-# **120 minutes**, and 10 more for the last exercise. You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two heads). You will be able to
+# **120 minutes**, and 10 more for the last exercise. You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two
+# heads). You will be able to
 #
 # * turn plain text into the two questions that ALBERT is trained on,
 # * draw span lengths with probability in proportion to $1/n$, and replace tokens 80 / 10 / 10,
