@@ -1,7 +1,8 @@
 # %% [markdown]
 # # 13 · n-gram masks and SOP pairs
 #
-# **120 minutes**, and 10 more for the last exercise. You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two heads). You will be able to
+# **120 minutes**, and 10 more for the last exercise. You need: notebook 06 (pieces and `[CLS] A [SEP] B [SEP]`), 12 (the two
+# heads). You will be able to
 #
 # * turn plain text into the two questions that ALBERT is trained on,
 # * draw span lengths with probability in proportion to $1/n$, and replace tokens 80 / 10 / 10,
@@ -322,7 +323,7 @@ def sentences_of(segment):
 
 
 rng = np.random.default_rng(5)
-pairs = [make_pair(corpus, chunk, 200, vocabulary.starts_word, rng) for _ in range(4000)]
+pairs = [make_pair(corpus, chunk, 200, vocabulary, rng) for _ in range(4000)]
 numbered = [(sentences_of(a), sentences_of(b), label) for a, b, label in pairs]
 for s, text in enumerate(story, start=1):
     print(s, text)
@@ -712,7 +713,7 @@ from albert_np.pretraining.segments import plan_epoch, truncate_pair
 def guessed_by_lengths(fill, room=29):
     rng, seen = np.random.default_rng(4), []
     for chunk in plan_epoch(corpus60, room, 0.1, rng):
-        a, b, label = make_pair(corpus60, chunk, 10_000, vocabulary.starts_word, rng, "next")
+        a, b, label = make_pair(corpus60, chunk, 10_000, vocabulary, rng, "next")
         if fill and label == 1:
             b = np.zeros(max(1, room - len(a)))
         a, b = truncate_pair(a, b, room, rng)
@@ -738,7 +739,7 @@ print(f"B is as long as the stretch that it stands for: {guessed_by_lengths(Fals
 # %%
 single = TokenizedCorpus.from_documents([["The kettle is empty."], ["Tea"]], tokenizer)
 for s in range(2):
-    pair = make_pair(single, np.array([s, s + 1]), 50, vocabulary.starts_word, np.random.default_rng(4))
+    pair = make_pair(single, np.array([s, s + 1]), 50, vocabulary, np.random.default_rng(4))
     print(*(tokenizer.convert_ids_to_tokens(part.tolist()) for part in pair[:2]), " label", pair.sentence_order_label)
 
 # %% [markdown]
