@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 05 · LayerNorm
 #
-# **75 minutes**, and 20 for one more exercise. You need: notebook 02 (finite differences), 03 (linear). You will be able to
+# **80 minutes**, and 20 for one more exercise. You need: notebook 02 (finite differences), 03 (linear). You will be able to
 #
 # * say what LayerNorm takes away from a row and what it leaves,
 # * derive its gradient on paper and write it in two lines,
@@ -292,11 +292,10 @@ formula = cache.rstd * (dx_hat - along_ones - along_x_hat)  # (5.6)
 assert np.allclose(formula, dx, rtol=1e-12, atol=1e-12)
 
 # %% [markdown]
-# ## 5. Your turn: which bug is this?  (difficulty 3 of 5, 20 minutes)
+# ## 5. Your turn: what is missing?  (difficulty 3 of 5, 15 minutes)
 #
-# Five people wrote (5.6). One of them is right. You cannot see their lines, only the $\partial L/\partial x$ that they return. First a tool:
-# by (5.7), a right one can be told without knowing the right numbers. Write a function that looks at $\partial L/\partial x$ and $\hat x$ and says
-# which of the two subtracted terms is missing: `"mean"`, `"projection"`, `"both"`, or `"nothing"`.
+# By (5.7), a wrong $\partial L/\partial x$ can be told without knowing the right one. Write a function that looks at $\partial L/\partial x$ and $\hat x$ and says which of
+# the two subtracted terms is missing: `"mean"`, `"projection"`, `"both"`, or `"nothing"`.
 #
 # <details><summary>Hint 1: the idea</summary>
 #
@@ -330,37 +329,56 @@ def what_is_missing(dx, x_hat):
 tool = lesson05.check_what_is_missing(what_is_missing)
 
 # %% [markdown]
-# Now the five, on the same rows. Your tool speaks first (until it has passed, the course's). Where it says "nothing", look at
-# the ratio of what they return to finite differences: one row of eight numbers, then another.
+# ### Which bug is this?  (difficulty 3 of 5, 10 minutes)
 #
-# **Which one is right, and what did the other four forget?** Write down five answers before you unfold.
+# Six people wrote (5.6), each with one mistake, A to F. You cannot see their lines, only what they return for three rows. Your tool
+# speaks first (until it has passed, the course's). Then come more experiments:
+#
+# | column | what it says |
+# |---|---|
+# | Σ dx, Σ dx·x̂ | the two sums of (5.7), in the worst row |
+# | first row, second row | is it right but for one factor? |
+# | alone | does the first row get the same gradient when it comes without the others? |
+# | 2 · x | what happens to the answer if the numbers of each row lie twice as far apart |
+# | 2 · w | what happens to it if the weight is doubled |
+#
+# Name the cause of each, 1 to 6.
 
 # %%
 what_is_missing = tool.yours(lesson05.course_what_is_missing)
-two_rows, weight8, dy8 = rng.normal(2, 3, (2, 8)), rng.normal(size=8), rng.normal(size=(2, 8))
-_, kept = layer_norm_forward(two_rows, weight8, np.zeros(8), 1e-12)
-right = np.zeros_like(two_rows)
-for place in np.ndindex(right.shape):  # notebook 02
-    step = np.zeros_like(two_rows)
-    step[place] = 1e-5
-    above, below = (layer_norm_forward(two_rows + d, weight8, np.zeros(8), 1e-12)[0] for d in (step, -step))
-    right[place] = (dy8 * (above - below)).sum() / 2e-5
-for letter, suspect in lesson05.suspects().items():
-    theirs = suspect(dy8, *kept)
-    print(f"{letter}: {what_is_missing(theirs, kept.x_hat)} is missing, says the tool")
-    for ratios in theirs / right:
-        print("     ratio to finite differences", *(f"{ratio:7.3f}" for ratio in ratios))
+for letter, bug in zip(lesson05.HUNT.letters, lesson05.HUNT.bugs.values(), strict=True):
+    print(f"{letter}: the tool finds missing: {what_is_missing(*lesson05.hunted(bug))}")
+print()
+print(lesson05.HUNT)
 
 # %% [markdown]
-# <details><summary>Answers</summary>
+# <details><summary>Hint 1: the idea</summary>
 #
-# A lacks the projection, C the mean: the tool said it. B, D and E pass both sums, and only D is right. B is off by one
-# factor in each row, another one in each: the factor is $1/r$, so `rstd` was forgotten. E is off by no pattern at all, and
-# yet both sums vanish. So both terms were taken off as they should be, but of a $g$ that is itself wrong; and all that is in
-# $g$ beside $\bar y$ is `weight`. It was left out. (Had it been multiplied on afterwards, the sums would have shown it.)
-#
-# Two invariants that hold are two bugs excluded, not a proof. That takes the right numbers, as in section 4.
+# Compare each row with the first. Where both sums are 0, both terms were taken off as they should be, if perhaps of a wrong $g$.
 # </details>
+# <details><summary>Hint 2: the factors</summary>
+#
+# A row twice as wide has half the `rstd`, and so half the gradient. Twice the weight is twice $g$.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": ..., "C": 1, "D": ..., "E": ..., "F": ...}
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
+    raise NotImplementedError
+
+
+lesson05.check_which_bug(which_bug)
+
+# %% [markdown]
+# B and D pass both sums of (5.7) and are wrong all the same. An invariant that holds excludes some bugs; it is no proof. That
+# takes the right numbers, as in section 4.
 
 # %% [markdown]
 # ## 6. What breaks if…
@@ -401,7 +419,7 @@ print(
 # %% [markdown]
 # ## 7. One more exercise: RMSNorm  (difficulty 3 of 5, 20 minutes)
 #
-# Does it matter that the mean is taken off? Zhang and Sennrich (2019) left it out, the bias too, and nothing was lost:
+# Does it matter that the mean is taken off? Zhang and Sennrich (2019) left it out, the bias too, and their models were as good:
 #
 # $$\hat x_i = x_i\, r, \qquad r = \frac1{\sqrt{\tfrac1H\sum_j x_j^2 + \varepsilon}}, \qquad y_i = w_i\hat x_i \tag{5.9}$$
 #
@@ -470,7 +488,7 @@ verify_op("layer_norm", backward=by_rms_norm)
 #   models since GPT-2 normalise what goes *into* a branch instead, **pre-LN**, and leave the sum itself alone; it trains
 #   without a long warm-up ([Xiong et al., 2020](https://arxiv.org/abs/2002.04745)). Notebook 10 puts both into one layer.
 # * T5, Llama, Mistral, Qwen and many others use **RMSNorm** ([Zhang and Sennrich, 2019](https://arxiv.org/abs/1910.07467)),
-#   the op of section 7. It saves one mean, and its quality is the same as far as has been measured.
+#   the op of section 7. It saves one mean and loses next to nothing.
 # * Some normalise queries and keys as well, so that scores cannot grow (**QK-norm**,
 #   [Henry et al., 2020](https://arxiv.org/abs/2010.04245)).
 # * On a GPU the op is bound by memory, not arithmetic: forward and backward are each fused into one kernel that reads a row

@@ -625,8 +625,8 @@ for r in (1, 2):
 # ## In today's models
 #
 # * The **factorised embedding** is [ALBERT's (Lan et al., 2020)](https://arxiv.org/abs/1909.11942), section 3.1. Large models mostly
-#   keep a full table, V × H: with tens of layers of their own it is a small part of the whole. Where it is not, in small models with a large
-#   vocabulary, factorised tables come back.
+#   keep a full table, V × H: with tens of layers of their own it is a small part of the whole. Where it is not, as in
+#   MobileBERT, which is made for phones, rows of 128 numbers are widened too.
 # * Section 10 is **LoRA** ([Hu et al., 2021](https://arxiv.org/abs/2106.09685)), the usual way to adapt a large model on a small
 #   machine; `up` starts at 0 there too.
 # * Segments have gone with sentence pairs. Learned positions, which end at 512, have mostly given way to **rotary** ones

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 12 · MLM and SOP heads
 #
-# **80 minutes**, and 15 more for the last exercise. You need: notebook 04 (cross-entropy), 07 (embeddings), 11 (a weight that is used more than once). You
-# will be able to
+# **80 minutes**, and 15 more for the last exercise. You need: notebook 04 (cross-entropy), 07 (embeddings), 11 (a weight that is
+# used more than once). You will be able to
 #
 # * follow the data through the two heads that ALBERT is pretrained with, and predict their losses before training,
 # * derive the gradient of a matrix that is used at both ends of the network,

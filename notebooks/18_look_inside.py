@@ -18,6 +18,11 @@
 # | $c_n$ | (T, D) | what head $n$ brings back, $P\,V$ of notebook 09 |
 # | $e_t, \bar e_t$ | (E) | the word embedding of token $t$, and the gradient of the loss there |
 #
+# **A question from a real model.** The ALBERT paper's figure 1 shows how far each of ALBERT-large's 24 steps moves its input:
+# the distances fall smoothly, where BERT-large's jump, and do not go to zero. The paper says that sharing "has an effect on
+# stabilizing network parameters" ([Lan et al., 2019](https://arxiv.org/abs/1909.11942), section 3.1). Which model, that cost
+# nothing to train, would you put beside the two before you believed it? Section 2 does.
+#
 # ## 1. Two models and a text
 #
 # A picture of a network always shows something. Much of what it shows is there before the first update: it comes from
@@ -881,4 +886,19 @@ for name, model in {**models, "shuffled": shuffled}.items():
 #    that early answers may know more than it can read.
 # </details>
 #
-# Next: 19, from NumPy to CuPy, and what is fast.
+# ## In today's models
+#
+# * Figure 1 of the ALBERT paper is the start of a long series. That the steps of one set of weights can be counted out, fewer
+#   or more than in training, is what recurrent-depth models live by
+#   ([Geiping et al., 2025](https://arxiv.org/abs/2502.05171)); they are trained with a number of steps that varies, and so do
+#   not fall apart beyond it.
+# * Reading a hidden state of the middle with the last head is the *logit lens*; with a small map trained for each layer, which
+#   mends the unfairness of answer 3, the *tuned lens* ([Belrose et al., 2023](https://arxiv.org/abs/2303.08112)).
+# * Gradient times input, our first-order estimate, is a *saliency* method. *Integrated gradients* adds it up along a path
+#   ([Sundararajan et al., 2017](https://arxiv.org/abs/1703.01365)), for the reason seen here: a word taken away is not a small
+#   step. Random weights as a control for such pictures were asked for by
+#   [Adebayo et al. (2018)](https://arxiv.org/abs/1810.03292), who found methods that do not notice.
+# * Knocking heads out one by one showed that most can go ([Michel et al., 2019](https://arxiv.org/abs/1905.10650)); keys and
+#   values shared between heads make use of it ([Ainslie et al., 2023](https://arxiv.org/abs/2305.13245)).
+#
+# Next: [19, from NumPy to CuPy, and what is fast](19_backends_speed.ipynb).

@@ -446,8 +446,8 @@ report = lesson19.check_next_token(next_token)
 # %% [markdown]
 # Now a model of the size of Llama 2 70B: L = 80, H = 8192, H_I = 43,008 (its three matrices counted as two), 64 heads of 128, texts
 # of 4096 tokens; and a GPU by its data sheet, [H100](https://www.nvidia.com/en-us/data-center/h100/): π = 990 TFLOP/s in 16 bits,
-# β = 3.35 TB/s, π/β = 296. (One such GPU has not the memory for it; take the numbers as shares of several.) **Predict**: with one
-# sequence, which share of π is used? And how many sequences, until arithmetic rules?
+# β = 3.35 TB/s, π/β = 296. (One such GPU has not the memory for it; several have, and the shares are the same.) **Predict**: with
+# one sequence, which share of π is used? And with how many does arithmetic rule?
 
 # %%
 next_token = report.yours(lesson19.package_next_token)
@@ -462,7 +462,9 @@ for sequences in (1, 16, 256, 4096):
 # %% [markdown]
 # One text alone leaves the arithmetic almost idle: all weights come from memory for one row. More texts share that reading,
 # but each brings keys and values of its own, and with 64 heads of them these soon *are* the traffic: batches stop helping.
-# An eighth of the heads moves that wall. That is why large models share keys among heads, and why it costs them so little.
+# With B however large, (19.5) leaves $I < 2\,(w + 2\,TH) / (2\,b\,T\,nD)$, here 15 for 64 heads and 110 for 8: below 296, so in
+# texts this long arithmetic never rules. An eighth of the heads moves the wall by a factor of seven, and its own cost is a few
+# weights *less*. That is why large models share keys among heads.
 #
 # ## 8. Freed memory
 #

@@ -24,7 +24,10 @@ def _figures(record: dict[str, Any]) -> str:
 
 def _held_out(metrics: dict[str, Any]) -> str:
     loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
-    return f"MLM loss {loss}, accuracy {percent(metrics['mlm_accuracy'])}; SOP {percent(metrics['sop_accuracy'])}"
+    sop = f"SOP {percent(metrics['sop_accuracy'])}"
+    if metrics.get("sop_accuracy_two") is not None and metrics.get("sop_accuracy_more") is not None:
+        sop += f" (two sentences {percent(metrics['sop_accuracy_two'])}, more {percent(metrics['sop_accuracy_more'])})"
+    return f"MLM loss {loss}, accuracy {percent(metrics['mlm_accuracy'])}; {sop}"
 
 
 def _report(what: str) -> None:
@@ -181,6 +184,7 @@ def _print_summary(summary: Any, output: Path) -> None:
     type=click.Path(path_type=Path),
     help="A UTF-8 text file, .gz too; give it once a file. Without one, the quickstart's text.",
 )
+@click.option("--libraries", is_flag=True, help="Without --corpus: the docstrings of installed libraries as well.")
 @click.option(
     "--layout",
     type=click.Choice(["prose", "lines"]),
@@ -228,10 +232,17 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--max-ngram", type=click.IntRange(1, 1000), default=3, show_default=True)
 @click.option(
     "--pairs",
-    type=click.Choice(["order", "next", "none"]),
+    type=click.Choice(["order", "google", "next", "none"]),
     default="order",
     show_default=True,
-    help="What is asked of two segments: SOP, BERT's next sentence, or nothing.",
+    help="What is asked of two segments: SOP, SOP as Google's code has it, BERT's next sentence, or nothing.",
+)
+@click.option(
+    "--output-bias",
+    type=click.Choice(["frequencies", "zeros"]),
+    default="frequencies",
+    show_default=True,
+    help="Where the MLM head's bias starts: at the logarithms of the tokens' frequencies, or at 0.",
 )
 @click.option("--max-predictions", type=COUNT, help="Cap on masked tokens a sequence; none by default.")
 @click.option("--evaluate-every", type=COUNT, default=200, show_default=True)
@@ -280,7 +291,7 @@ def _prepare(options: dict[str, Any]) -> Any:
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "pairs evaluate_every checkpoint_every seed threads backend"
+        "pairs output_bias evaluate_every checkpoint_every seed threads backend"
     ).split()
     recipe = Recipe(
         steps=steps,
@@ -290,12 +301,16 @@ def _prepare(options: dict[str, Any]) -> Any:
         recompute="layer" if options["recompute"] else "none",
         **{name: options[name] for name in taken},
     )
-    paths, layout = list(options["corpus"]), options["layout"]
-    prose = cache(lambda: list(python_prose()))  # read once, if at all
+    paths, layout, libraries = list(options["corpus"]), options["layout"], options["libraries"]
+    if paths and libraries:
+        raise click.UsageError(
+            "--libraries adds to the quickstart's text, which --corpus replaces; give one of the two"
+        )
+    prose = cache(lambda: list(python_prose(libraries)))  # read once, if at all
     return prepare_run(
         options["output"],
         (lambda: read_documents(paths, layout)) if paths else prose,
-        text_source(paths, layout) if paths else python_prose_source(),
+        text_source(paths, layout) if paths else python_prose_source(libraries),
         _config(options["config_name"]),
         recipe,
         vocabulary=options["vocabulary"],

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.ops import LayerNormCache, layer_norm_backward, layer_norm_forward
 
-__all__ = ["check_layer_norm_dx", "check_rms_norm_backward", "check_what_is_missing"]
+__all__ = ["check_layer_norm_dx", "check_rms_norm_backward", "check_what_is_missing", "check_which_bug"]
 
 EPS = 1e-12
 
@@ -71,39 +72,85 @@ def package_layer_norm_dx(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
     return layer_norm_backward(dy, LayerNormCache(x_hat, rstd, weight))[0]
 
 
-def suspects() -> dict[str, Callable[..., Any]]:
-    """Return letter → dx, called as the exercise is. One of them is right; what the others lack is the hunt."""
-    wrong = _wrong_backwards()
+def _mean(x: Any) -> Any:
+    return x.mean(axis=-1, keepdims=True)
+
+
+def _mean_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    g = dy * weight
+    return rstd * (g - x_hat * _mean(g * x_hat))
+
+
+def _projection_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    g = dy * weight
+    return rstd * (g - _mean(g))
+
+
+def _both_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    return rstd * dy * weight
+
+
+def _rstd_left_out(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    return package_layer_norm_dx(dy, x_hat, np.ones_like(rstd), weight)
+
+
+def _weight_left_out(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    return package_layer_norm_dx(dy, x_hat, rstd, np.ones_like(weight))
+
+
+def _weight_afterwards(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    return weight * package_layer_norm_dx(dy, x_hat, rstd, np.ones_like(weight))
+
+
+def _mean_of_all_rows(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+    g = dy * weight
+    return rstd * (g - g.mean() - x_hat * _mean(g * x_hat))
+
+
+HUNT_X, HUNT_DY, (HUNT_WEIGHT,) = np.split(np.random.default_rng(52).standard_normal((7, 8)), (3, 6))  # (R, H) and (H)
+
+
+def hunted(function: Callable[..., Any], scale: float = 1.0, times: float = 1.0, rows: int = 3) -> tuple[Any, Any]:
+    """Return what a dx gives for the first rows of the hunt, and their x_hat; x is scaled, the weight multiplied."""
+    weight = times * HUNT_WEIGHT
+    _, cache = layer_norm_forward(2 + scale * HUNT_X[:rows], weight, np.zeros_like(weight), EPS)
+    return function(HUNT_DY[:rows], *cache), cache.x_hat
+
+
+def _symptoms(function: Callable[..., Any]) -> Symptoms:
+    """What can be seen from outside of a function that should return (5.6)."""
+    dx, x_hat = hunted(function)
+    ratios = [factor(row, right) for row, right in zip(dx, hunted(package_layer_norm_dx)[0], strict=True)]
+    sums = {"Σ dx": dx.sum(axis=-1), "Σ dx·x̂": (dx * x_hat).sum(axis=-1)}
     return {
-        "A": wrong["projection"],
-        "B": wrong["rstd"],
-        "C": wrong["mean"],
-        "D": package_layer_norm_dx,
-        "E": wrong["weight"],
+        **{name: "0" if abs(found).max() < 1e-6 * abs(dx).max() else "not 0" for name, found in sums.items()},
+        "first row": ratios[0],
+        "second row": ratios[1],
+        "alone": "same" if np.allclose(hunted(function, rows=1)[0][0], dx[0]) else "another",
+        "2 · x": factor(hunted(function, scale=2)[0], dx),
+        "2 · w": factor(hunted(function, times=2)[0], dx),
     }
 
 
-def _wrong_backwards() -> dict[str, Callable[..., Any]]:
-    """Return what is missing → a dx without it."""
+HUNT = Hunt(
+    bugs={
+        "the part along x̂ is not taken off": _projection_kept,
+        "rstd is left out": _rstd_left_out,
+        "the mean of dy · weight is taken over all rows": _mean_of_all_rows,
+        "weight is left out": _weight_left_out,
+        "the mean of dy · weight is not taken off": _mean_kept,
+        "weight multiplies what is left of dy, and not dy itself": _weight_afterwards,
+    },
+    symptoms=_symptoms,
+    numbers=(4, 6, 1, 5, 3, 2),
+    right=package_layer_norm_dx,
+)
 
-    def mean(x: Any) -> Any:
-        return x.mean(axis=-1, keepdims=True)
 
-    def without_mean(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
-        g = dy * weight
-        return rstd * (g - x_hat * mean(g * x_hat))
-
-    def without_projection(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
-        g = dy * weight
-        return rstd * (g - mean(g))
-
-    return {
-        "mean": without_mean,
-        "projection": without_projection,
-        "rstd": lambda dy, x_hat, rstd, weight: package_layer_norm_dx(dy, x_hat, np.ones_like(rstd), weight),
-        "weight": lambda dy, x_hat, rstd, weight: package_layer_norm_dx(dy, x_hat, rstd, np.ones_like(weight)),
-        "both": lambda dy, x_hat, rstd, weight: rstd * dy * weight,
-    }
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Finding]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
 
 
 VERDICTS = ("nothing", "mean", "projection", "both")
@@ -116,10 +163,8 @@ def check_what_is_missing(what_is_missing: Callable[..., Any]) -> Iterator[Findi
     x, weight, bias = 3 + 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal(7), rng.standard_normal(7)
     dy = rng.standard_normal(x.shape)
     _, cache = layer_norm_forward(x, weight, bias, EPS)
-    wrong = _wrong_backwards()
-    gradients = {"nothing": layer_norm_backward(dy, cache)[0]} | {
-        name: wrong[name](dy, *cache) for name in ("mean", "projection", "both")
-    }
+    functions = (package_layer_norm_dx, _mean_kept, _projection_kept, _both_kept)
+    gradients = {name: function(dy, *cache) for name, function in zip(VERDICTS, functions, strict=True)}
     for verdict, dx in gradients.items():
         told = "each of the two sums of (5.7) is about one of the two terms"
         yield _verdict(f"a dx that lacks {verdict}", what_is_missing, dx, cache.x_hat, verdict, told)

@@ -100,7 +100,7 @@ class CheckReport:
             raise ValueError(f"the check was of {len(self.answers)} functions, got {len(instead)} in their place")
         chosen = self.answers if self.passed else instead
         names = ", ".join(answer.__name__ for answer in self.answers)
-        _display(f"below: your own {names}" if self.passed else f"below, until yours pass: the package's, not {names}")
+        _display(f"below: your own {names}" if self.passed else f"below, until yours pass: the course's, not {names}")
         return chosen if len(chosen) > 1 else chosen[0]
 
     def show(self) -> None:

@@ -9,13 +9,24 @@ import numpy as np
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.masks import mask_tokens, prediction_budget
-from albert_np.pretraining.segments import PAIRS, make_pair, plan_epoch
+from albert_np.pretraining.segments import FROM_OTHERS, PAIRS, count_pairs, make_pair, plan_epoch
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, Vocabulary
 from albert_np.schema import Kind, check, number, one_of, optional, whole
 
-__all__ = ["Example", "Position", "PretrainingBatch", "PretrainingData", "held_out_batches"]
+__all__ = [
+    "KINDS",
+    "Example",
+    "Position",
+    "PretrainingBatch",
+    "PretrainingData",
+    "held_out_batches",
+    "held_out_kinds",
+]
 
 _PLAN, _EXAMPLE = 0, 1  # two families of random streams
+# How a text becomes examples; a run that was begun in another way is not resumed, its batches could not be had again.
+_EXAMPLES = "version 2, pairs cut between sentences alone"
+KINDS = ("one", "two", "more")  # of examples, by the number of their sentences
 
 # What a `PretrainingData` may be made with. The upper bounds are far beyond what anybody uses.
 SETTINGS = {
@@ -99,8 +110,8 @@ class PretrainingData:
         check(settings, SETTINGS, "PretrainingData")
         if max_predictions_per_seq is not None:
             _warn_of_cap(max_predictions_per_seq, masked_lm_prob, max_seq_length)
-        if pairs == "next" and corpus.num_documents < 2:
-            raise ValueError('pairs="next" takes segments from other documents, but the corpus has one document')
+        if pairs in FROM_OTHERS and corpus.num_documents < 2:
+            raise ValueError(f'pairs="{pairs}" takes segments from other documents, but the corpus has one document')
         corpus.check(tokenizer)
         self.corpus = corpus
         self.vocabulary = Vocabulary.from_tokenizer(tokenizer)
@@ -123,7 +134,7 @@ class PretrainingData:
     def settings(self) -> dict[str, Any]:
         """All that the stream is a function of, as JSON can hold it; a resumed run must have the same."""
         fingerprints = {"corpus": self.corpus.fingerprint, "vocabulary": self.vocabulary.fingerprint}
-        return fingerprints | self._settings
+        return fingerprints | self._settings | {"examples": _EXAMPLES}
 
     def batch_at(self, position: Position) -> tuple[PretrainingBatch, Position]:
         """Return the batch at a position, and the position of the one after it.
@@ -159,12 +170,21 @@ class PretrainingData:
         chunks = self.corpus.sentence_starts[self._plan(epoch)]
         return int(np.minimum(chunks[:, 1] - chunks[:, 0], self.max_seq_length - 3).sum())
 
+    def num_pairs(self, epoch: int) -> int:
+        """How many of an epoch's examples are pairs; the others have no second segment."""
+        return count_pairs(self.corpus, self._plan(epoch), self.vocabulary, self.pairs)
+
+    def kind(self, epoch: int, index: int) -> str:
+        """Which of `KINDS` an example is."""
+        first, end = self._plan(epoch)[index]
+        return KINDS[min(int(end - first), len(KINDS)) - 1]
+
     def example(self, epoch: int, index: int) -> Example:
         """Example `index` of an epoch: a chunk cut into a pair, between special tokens, with masks."""
         rng = np.random.default_rng([self.seed, _EXAMPLE, epoch, index])
         vocabulary = self.vocabulary
         chunk = self._plan(epoch)[index]
-        pair = make_pair(self.corpus, chunk, self.max_seq_length - 3, vocabulary.starts_word, rng, self.pairs)
+        pair = make_pair(self.corpus, chunk, self.max_seq_length - 3, vocabulary, rng, self.pairs)
         parts: list[Any] = [[vocabulary.cls_id], pair.first, [vocabulary.sep_id]]
         if len(pair.second):
             parts += [pair.second, [vocabulary.sep_id]]
@@ -199,7 +219,7 @@ class PretrainingData:
             if epoch < 0:
                 raise ValueError(f"epoch={epoch} must be at least 0")
             rng = np.random.default_rng([self.seed, _PLAN, epoch])
-            plan = plan_epoch(self.corpus, self.max_seq_length - 3, self.short_seq_prob, rng)
+            plan = plan_epoch(self.corpus, self.max_seq_length - 3, self.short_seq_prob, rng, self.pairs)
             self._plans = {**{e: kept for e, kept in self._plans.items() if abs(e - epoch) == 1}, epoch: plan}
         return self._plans[epoch]
 
@@ -218,12 +238,43 @@ def held_out_batches(
     The last batch may be smaller. `max_examples` keeps the first so many, a random sample of the corpus. `options`
     are those of `PretrainingData`; the same arguments give the same masks every time.
     """
+    data, count = _held_out(corpus, tokenizer, batch_size, max_seq_length, max_examples, options)
+    return _batched(data, range(count), batch_size)
+
+
+def held_out_kinds(
+    corpus: TokenizedCorpus,
+    tokenizer: Tokenizer,
+    batch_size: int,
+    max_seq_length: int = 512,
+    *,
+    max_examples: int | None = None,
+    **options: Any,
+) -> dict[str, list[PretrainingBatch]]:
+    """The examples of `held_out_batches`, those of each of `KINDS` in batches of their own."""
+    data, count = _held_out(corpus, tokenizer, batch_size, max_seq_length, max_examples, options)
+    kinds = [data.kind(0, i) for i in range(count)]
+    members = {kind: [i for i in range(count) if kinds[i] == kind] for kind in KINDS}
+    return {kind: _batched(data, indices, batch_size) for kind, indices in members.items()}
+
+
+def _held_out(
+    corpus: TokenizedCorpus,
+    tokenizer: Tokenizer,
+    batch_size: int,
+    max_seq_length: int,
+    max_examples: int | None,
+    options: dict[str, Any],
+) -> tuple[PretrainingData, int]:
     sizes = plain_numbers({"batch_size": batch_size, "max_examples": max_examples})
     check(sizes, {"batch_size": SETTINGS["batch_size"], "max_examples": optional(whole(1))}, "held_out_batches")
     data = PretrainingData(corpus, tokenizer, 1, max_seq_length, **options)
-    count = data.epoch_size(0) if max_examples is None else min(max_examples, data.epoch_size(0))
-    examples = [data.example(0, i) for i in range(count)]
-    return [data.collate(examples[start : start + batch_size]) for start in range(0, count, batch_size)]
+    return data, data.epoch_size(0) if max_examples is None else min(max_examples, data.epoch_size(0))
+
+
+def _batched(data: PretrainingData, indices: Sequence[int], batch_size: int) -> list[PretrainingBatch]:
+    examples = [data.example(0, i) for i in indices]
+    return [data.collate(examples[start : start + batch_size]) for start in range(0, len(examples), batch_size)]
 
 
 def plain_numbers(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,17 @@
 """The objective of pretraining: the MLM and the SOP loss, each a mean over all labels of an update."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 
+from albert_np.execution import Model
 from albert_np.model import AlbertForPreTrainingOutput
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.batches import PretrainingBatch
 from albert_np.training import Metrics, Objective
+from albert_np.training.objective import add, tally
 
-__all__ = ["PRETRAINING"]
+__all__ = ["PRETRAINING", "evaluate_kinds"]
 
 _TALLIES = ("loss", "mlm_loss", "sop_loss", "mlm_correct", "mlm_count", "sop_correct", "sop_count")
 
@@ -36,3 +39,18 @@ def _metrics(totals: dict[str, float]) -> Metrics:
 
 
 PRETRAINING = Objective(_denominators, _tallies, _metrics)
+
+
+def evaluate_kinds(model: Model, kinds: Mapping[str, Sequence[PretrainingBatch]]) -> Metrics:
+    """Return the metrics of `evaluate` over all batches and, as "sop_accuracy_KIND", the accuracy on each kind's pairs.
+
+    kinds: as `held_out_kinds` gives them. A kind without a labelled pair gets None.
+    """
+    if not any(kinds.values()):
+        raise ValueError("kinds holds no batch: there is nothing to evaluate on")
+    denominators = PRETRAINING.denominators([batch for batches in kinds.values() for batch in batches])
+    tallies = {kind: tally(model, batches, PRETRAINING, denominators) for kind, batches in kinds.items() if batches}
+    by_kind = {
+        f"sop_accuracy_{kind}": _metrics(tallies[kind])["sop_accuracy"] if kind in tallies else None for kind in kinds
+    }
+    return _metrics(reduce(add, tallies.values())) | by_kind

@@ -1,11 +1,14 @@
 """A corpus that every reader already has: the English prose of Python's own manual and of docstrings.
 
 Nothing is downloaded and nothing is stored in the repository: the text is read at run time from the reader's own
-interpreter and NumPy, and so differs a little from version to version. Modules are parsed, never imported.
+interpreter, NumPy and the other libraries that this one needs, and so differs a little from version to version. Modules
+are parsed, never imported.
 """
 
 import ast
 import builtins
+import importlib.metadata
+import importlib.util
 import os
 import platform
 import sysconfig
@@ -27,7 +30,11 @@ _SKIPPED_FOLDERS = {
 _STANDS_ALONE = 8
 
 
-def python_prose() -> Iterator[list[str]]:
+# What is installed with this library has docstrings too: top-level packages, in the order in which they are read.
+_LIBRARIES = ("scipy", "sklearn", "joblib", "matplotlib", "PIL", "click", "rich")
+
+
+def python_prose(libraries: bool = False) -> Iterator[list[str]]:
     """The clean English sentences of Python's manual and of docstrings, document by document.
 
     Sources, in this order: the pages behind ``help("topic")`` (``pydoc_data.topics``), the docstrings of the
@@ -37,13 +44,15 @@ def python_prose() -> Iterator[list[str]]:
     A document is a page, a docstring of at least eight sentences, or the shorter docstrings of one module, or of
     one class, one after the other. Every sentence comes once: where it stands first. The order is always the same.
     Python 3.11.7 and NumPy 2.4.6 make 21,294 sentences of 280,227 words in 1,938 documents, in 7 seconds of one core.
+    With `libraries` those of what is installed with this library follow: SciPy, scikit-learn, joblib, Matplotlib,
+    Pillow, Click and Rich, without those that are missing; another 505,842 words, and half a minute.
 
     Raises:
         OSError: there is nothing to read: no manual and no source files (an interpreter of ``.pyc`` files alone).
             Where only some of it is missing, the corpus is smaller.
     """
     seen: set[str] = set()
-    for texts in _texts():
+    for texts in _texts(libraries):
         document: list[str] = []
         for text in texts:
             sentences = [sentence for sentence in dict.fromkeys(clean_prose(text)) if sentence not in seen]
@@ -56,12 +65,20 @@ def python_prose() -> Iterator[list[str]]:
             yield document
 
 
-def python_prose_source() -> dict[str, str]:
-    """What the prose is a function of: the versions of Python and NumPy, for `TokenizedCorpus.build`'s `source`."""
-    return {"python": platform.python_version(), "numpy": np.__version__}
+def python_prose_source(libraries: bool = False) -> dict[str, str]:
+    """What the prose is a function of: versions of Python and of libraries, for `TokenizedCorpus.build`'s `source`."""
+    source = {"python": platform.python_version(), "numpy": np.__version__}
+    return source | (_library_versions() if libraries else {})
 
 
-def _texts() -> Iterator[Iterable[str]]:
+def _library_versions() -> dict[str, str]:
+    """The version of each library that is there, by its package's name."""
+    owners = importlib.metadata.packages_distributions()
+    found = [name for name in _LIBRARIES if importlib.util.find_spec(name) is not None]
+    return {name: importlib.metadata.version(owners[name][0]) if name in owners else "unknown" for name in found}
+
+
+def _texts(libraries: bool) -> Iterator[Iterable[str]]:
     """Groups of raw texts that belong together: one per page of the manual, module and class."""
     pages = _manual_pages()
     folders = [Path(sysconfig.get_path("stdlib")), Path(np.__file__).parent]
@@ -75,6 +92,11 @@ def _texts() -> Iterator[Iterable[str]]:
     for path in files:
         yield from _docstrings(path)
     yield from _compiled_docstrings()
+    for name in _LIBRARIES if libraries else ():
+        spec = importlib.util.find_spec(name)
+        for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
+            for path in _source_files(Path(folder)):
+                yield from _docstrings(path)
 
 
 def _manual_pages() -> list[str]:

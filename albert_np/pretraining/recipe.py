@@ -9,10 +9,11 @@ from albert_np.pretraining.batches import SETTINGS, plain_numbers
 from albert_np.schema import Kind, check, flag, number, one_of, optional, text, whole
 from albert_np.training import LAMB, AdamW, google_schedule, warmup_linear
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Recipe"]
+__all__ = ["OPTIMIZERS", "OUTPUT_BIASES", "SCHEDULES", "Recipe"]
 
 OPTIMIZERS = {"lamb": LAMB, "adamw": AdamW}
 SCHEDULES = {"linear": warmup_linear, "google": google_schedule}
+OUTPUT_BIASES = ("frequencies", "zeros")
 
 _SCHEMA = SETTINGS | {
     "steps": whole(1),
@@ -31,6 +32,7 @@ _SCHEMA = SETTINGS | {
     "backend": text(100),
     "threads": optional(whole(1, 1024)),
     "recompute": one_of(*RECOMPUTE),
+    "output_bias": one_of(*OUTPUT_BIASES),
 }
 
 
@@ -39,10 +41,13 @@ class Recipe:
     """How to train: everything but the texts and the model's shape. Sequences, tokens and updates are counts.
 
     optimizer: "lamb" or "adamw"; bias_correction=False is Google's form of both. schedule: "linear" or "google", see
-    `training.schedules`. pairs: "order" (SOP), "next" (BERT's NSP) or "none", see `make_pair`.
+    `training.schedules`. pairs: "order" (SOP), "google" (SOP as Google's code has it), "next" (BERT's NSP) or "none",
+    see `make_pair`.
     max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker threads on NumPy, None
     for all processors; part of the recipe, because it decides the last bits of every sum.
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
+    output_bias: where the MLM head's bias starts. "frequencies": at the logarithms of the training text's token
+    frequencies, so that the first updates need not learn them (notebook 17, eq. 17.14); "zeros": as in Google's code.
 
     Numbers may be NumPy's; they become Python's. Raises ValueError that names the field, what it was given and what is
     allowed.
@@ -72,6 +77,7 @@ class Recipe:
     backend: str = "numpy"
     threads: int | None = None
     recompute: str = "none"
+    output_bias: str = "frequencies"
 
     def __post_init__(self) -> None:
         for name, value in plain_numbers(vars(self)).items():

@@ -15,24 +15,25 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.files import locked, read_json, remove_leftovers
 from albert_np.model import AlbertForPreTraining
-from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches
+from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches, held_out_kinds
 from albert_np.pretraining.corpus import TokenizedCorpus
-from albert_np.pretraining.objective import PRETRAINING
+from albert_np.pretraining.objective import PRETRAINING, evaluate_kinds
 from albert_np.pretraining.recipe import OPTIMIZERS, SCHEDULES, Recipe
 from albert_np.schema import anything
 from albert_np.tokenization import AlbertTokenizer
-from albert_np.training import Metrics, Record, Trainer, evaluate, read_metrics
+from albert_np.training import Metrics, Record, Trainer, read_metrics
 
 __all__ = ["RUN_FILE", "PretrainingRun"]
 
 RUN_FILE = "run.json"
 HELD_OUT_EXAMPLES = 512  # evaluated on at most
-_SHOWN, _UNKNOWN = 0.5, 0.01  # shares of the tokens: shown below, or unknown above, warn
+_SHOWN, _PAIRS, _UNKNOWN = 0.5, 0.5, 0.01  # shares of tokens shown, of pairs, below, of unknown above, which warn
 
 
 class PretrainingRun:
@@ -80,7 +81,15 @@ class PretrainingRun:
             raise ValueError(f"the held-out text: {error}; with held_out=0 there is none") from error
         examples, tokens = data.epoch_size(0), self.corpus.num_tokens
         shown = data.shown_tokens(0) / tokens
-        report(f"an epoch has {examples:,} examples, which show {shown:.1%} of {tokens:,} tokens")
+        pairs = data.num_pairs(0) / examples
+        what = f"{examples:,} examples, {pairs:.1%} of them pairs"
+        report(f"an epoch has {what}, which show {shown:.1%} of {tokens:,} tokens")
+        if self.recipe.pairs != "none" and pairs < _PAIRS:
+            warnings.warn(
+                f"{pairs:.1%} of the examples are pairs: the others have no two sentences, one after the other, that "
+                "end alike, and no order to ask about",
+                stacklevel=2,
+            )
         if shown < _SHOWN:
             warnings.warn(
                 f"an epoch shows {shown:.1%} of the tokens: of longer sentences, examples of "
@@ -98,7 +107,15 @@ class PretrainingRun:
         recipe = self.recipe
         model = AlbertForPreTraining(self.config, dtype=recipe.dtype, backend=recipe.backend, seed=recipe.seed)
         model.recompute = recipe.recompute
+        if recipe.output_bias == "frequencies":
+            model.params["predictions.bias"] = model.backend.from_numpy(np.log(self.frequencies()).astype(recipe.dtype))
         return model
+
+    def frequencies(self) -> npt.NDArray[np.float64]:
+        """Return the share of each token in the training text, (V,), each counted once more so that none is 0."""
+        counts = np.bincount(self.corpus.ids, minlength=self.config.vocab_size) + 1
+        shares: npt.NDArray[np.float64] = counts / counts.sum()
+        return shares
 
     def data(self) -> PretrainingData:
         """Return the batches that the run is trained on."""
@@ -110,6 +127,13 @@ class PretrainingRun:
             return []
         settings = self.recipe.batch_settings()
         return held_out_batches(self.held_out, self.tokenizer, max_examples=max_examples, **settings)
+
+    def held_out_kinds(self, max_examples: int | None = HELD_OUT_EXAMPLES) -> dict[str, list[PretrainingBatch]]:
+        """Return the examples of `held_out_batches` by the number of their sentences; none if none was held out."""
+        if self.held_out is None:
+            return {}
+        settings = self.recipe.batch_settings()
+        return held_out_kinds(self.held_out, self.tokenizer, max_examples=max_examples, **settings)
 
     def trainer(self, on_step: Callable[[Record], None] | None = None) -> Trainer[AlbertForPreTraining]:
         """Return a trainer at the run's first step."""
@@ -124,10 +148,10 @@ class PretrainingRun:
             total_steps=recipe.steps,
             peak=recipe.learning_rate,
         )
-        batches = self.held_out_batches()
+        kinds = self.held_out_kinds()
 
         def evaluation(model: AlbertForPreTraining) -> Metrics:
-            return evaluate(model, batches, PRETRAINING)
+            return evaluate_kinds(model, kinds)
 
         return Trainer(
             model,
@@ -140,7 +164,7 @@ class PretrainingRun:
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads or 1,  # never None
             log_every=recipe.log_every,
-            evaluate=evaluation if batches else None,
+            evaluate=evaluation if kinds else None,
             evaluate_every=recipe.evaluate_every,
             checkpoint_every=recipe.checkpoint_every,
             settings={"seed": recipe.seed},

@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.pretraining.corpus import TokenizedCorpus
-from albert_np.pretraining.vocabulary import Ints
+from albert_np.pretraining.vocabulary import Ints, Vocabulary
 
-__all__ = ["IN_ORDER", "NO_PAIR", "PAIRS", "SWAPPED", "Pair", "make_pair", "plan_epoch", "truncate_pair"]
+__all__ = ["IN_ORDER", "NO_PAIR", "PAIRS", "SWAPPED", "Pair", "count_pairs", "make_pair", "plan_epoch", "truncate_pair"]
 
 IN_ORDER, SWAPPED, NO_PAIR = 0, 1, -100  # sentence_order_label
-PAIRS = ("order", "next", "none")  # SOP, BERT's NSP, nothing asked
+PAIRS = ("order", "google", "next", "none")  # SOP, SOP as Google's code has it, BERT's NSP, nothing asked
+FROM_OTHERS = ("google", "next")  # may take the second segment from another document
 
 
 class Pair(NamedTuple):
@@ -23,57 +24,82 @@ class Pair(NamedTuple):
 
 
 def plan_epoch(
-    corpus: TokenizedCorpus, max_tokens: int, short_seq_prob: float, rng: np.random.Generator
+    corpus: TokenizedCorpus, max_tokens: int, short_seq_prob: float, rng: np.random.Generator, pairs: str = "order"
 ) -> npt.NDArray[np.int64]:
     """Cut every document into chunks of consecutive sentences; return them (chunks, 2) int64 in random order.
 
     A row holds the chunk's first sentence and the one after its last. Together the chunks hold every sentence of the
     corpus once, and no chunk reaches over the end of a document. A chunk takes sentences until it has `max_tokens`
     tokens or, with probability `short_seq_prob`, a number drawn uniformly from 2 to `max_tokens`: the paper's
-    10 % of shorter inputs (section 4.1). The last sentence may reach beyond; `truncate_pair` cuts it.
+    10 % of shorter inputs (section 4.1). It takes at least two, so that there is an order to ask about, and the last
+    of a document takes a sentence that would be left alone: only a document of one sentence makes a chunk of one.
+    What reaches beyond `max_tokens`, `truncate_pair` cuts.
 
-    Google's create_pretraining_data.py draws the target once per document, not per chunk: then far more than 10 %
-    of the inputs are short, because a short target makes many chunks out of a document.
+    Half of the documents are cut up from their end, in a mirror: the sentence that fills a chunk is longer than
+    others, and if it always were the last, the lengths of two segments would tell their order.
+
+    pairs="google": always from the beginning, and a chunk may be one sentence, as in create_pretraining_data.py.
+    That draws the target once per document, not per chunk: then far more than 10 % of the inputs are short, because a
+    short target makes many chunks out of a document.
     """
-    sentence_starts = corpus.sentence_starts
-    firsts: list[int] = []
+    at_least, mirrored = (1, 0.0) if pairs == "google" else (2, 0.5)
+    bounds = []
     for start, end in zip(corpus.document_starts[:-1].tolist(), corpus.document_starts[1:].tolist(), strict=True):
-        while start < end:
-            firsts.append(start)
-            target = int(rng.integers(2, max_tokens + 1)) if rng.random() < short_seq_prob else max_tokens
-            start = int(sentence_starts.searchsorted(sentence_starts[start] + target))
-    chunks = np.column_stack([firsts, [*firsts[1:], corpus.num_sentences]])
-    return rng.permutation(chunks)
+        places = corpus.sentence_starts[start : end + 1]
+        if rng.random() < mirrored:
+            bounds.append(end - _fill(places[-1] - places[::-1], at_least, max_tokens, short_seq_prob, rng)[::-1])
+        else:
+            bounds.append(start + _fill(places - places[0], at_least, max_tokens, short_seq_prob, rng))
+    return rng.permutation(np.concatenate([np.column_stack([b[:-1], b[1:]]) for b in bounds]))
+
+
+def _fill(
+    places: Ints, at_least: int, max_tokens: int, short_seq_prob: float, rng: np.random.Generator
+) -> npt.NDArray[np.int64]:
+    """Fill chunks with the sentences of a document, which begin at `places` (S + 1,); return the chunks' bounds."""
+    end = len(places) - 1
+    bounds = [0]
+    while (start := bounds[-1]) < end:
+        target = int(rng.integers(2, max_tokens + 1)) if rng.random() < short_seq_prob else max_tokens
+        stop = max(int(places.searchsorted(places[start] + target)), start + at_least)
+        bounds.append(end if end - stop < at_least else stop)
+    return np.array(bounds)
 
 
 def make_pair(
     corpus: TokenizedCorpus,
     chunk: Ints,
     max_tokens: int,
-    starts_word: npt.NDArray[np.bool_],
+    vocabulary: Vocabulary,
     rng: np.random.Generator,
     pairs: str = "order",
 ) -> Pair:
     """Cut a chunk in two where a sentence begins, swap the parts half of the time, and truncate them.
 
-    The cut is uniform over the sentence boundaries inside the chunk. A chunk of one sentence is cut where a word
-    begins (`starts_word` (V,) bool); one of a single word is no pair: `second` is empty and the label -100.
+    The cut is uniform over the boundaries between sentences after which neither part begins or ends within a
+    sentence: a full stop behind one part alone would tell which is the later one. Both parts end with the mark of a
+    sentence's end, and what comes before them in the document does too. That concerns the parts of very long
+    sentences and headings; where no sentence of a chunk has a mark, any boundary will do. A chunk without such a
+    boundary, of one sentence for example, is no pair: `second` is empty and the label -100.
 
     pairs: "order" as described (SOP); "next" puts a stretch of another document in the second's place instead of
     swapping (BERT's NSP, which needs two documents), as long as the second was, so that lengths do not give the
-    answer away; "none" leaves all in order and labels nothing.
-
-    Google's code cuts no single sentence but takes the second segment from a random other document and labels it as
-    swapped, so that the topic alone often gives the answer (create_pretraining_data.py); we do not.
+    answer away; "none" leaves all in order and labels nothing. "google" is SOP as create_pretraining_data.py has it:
+    the cut is at any boundary, and a chunk of one sentence gets, as its second segment, the beginning of another
+    document's stretch and counts as swapped, so that the topic alone often gives the answer.
 
     Derivation: notebook 13, eq. 13.10.
     """
     first, end = chunk
     ids = corpus.ids[corpus.sentence_starts[first] : corpus.sentence_starts[end]]
-    if end - first > 1:
-        cuts = corpus.sentence_starts[first + 1 : end] - corpus.sentence_starts[first]
-    else:
-        cuts = np.flatnonzero(starts_word[ids[1:]]) + 1
+    if pairs == "google" and end - first == 1:
+        second = _from_another_document(corpus, first, max(1, max_tokens - len(ids)), rng)
+        return Pair(*truncate_pair(ids, second, max_tokens, rng), SWAPPED)
+    cuts = corpus.sentence_starts[first + 1 : end] - corpus.sentence_starts[first]
+    if pairs != "google":
+        marked = vocabulary.ends_sentence[ids[cuts - 1]]
+        whole = vocabulary.ends_sentence[ids[-1]] and _begins_sentence(corpus, first, vocabulary)
+        cuts = cuts[marked & whole if marked.any() or vocabulary.ends_sentence[ids[-1]] else slice(None)]
     if len(cuts) == 0:
         return Pair(*truncate_pair(ids, ids[:0], max_tokens, rng), NO_PAIR)
     cut = int(cuts[rng.integers(len(cuts))])
@@ -84,6 +110,26 @@ def make_pair(
     elif label == SWAPPED:
         first_part, second_part = second_part, first_part
     return Pair(*truncate_pair(first_part, second_part, max_tokens, rng), label)
+
+
+def count_pairs(corpus: TokenizedCorpus, chunks: Ints, vocabulary: Vocabulary, pairs: str = "order") -> int:
+    """Return how many of some chunks (n, 2) `make_pair` cuts in two."""
+    if pairs == "google":
+        return len(chunks)
+    first, last = chunks[:, 0], chunks[:, 1] - 1
+    ends = vocabulary.ends_sentence[corpus.ids[corpus.sentence_starts[1:] - 1]]
+    earlier = np.concatenate([[0], np.cumsum(ends)])  # how many sentences before each end with a mark
+    marked = earlier[last] - earlier[first]
+    begins = ends[first - 1] | np.isin(first, corpus.document_starts)
+    unmarked = (marked == 0) & ~ends[last] & (last > first)
+    return int(np.count_nonzero(unmarked | (marked > 0) & ends[last] & begins))
+
+
+def _begins_sentence(corpus: TokenizedCorpus, sentence: int, vocabulary: Vocabulary) -> bool:
+    """Whether a sentence begins a document or stands behind one that ends with a mark."""
+    place = corpus.document_starts.searchsorted(sentence)
+    at_start = bool(corpus.document_starts[place] == sentence)
+    return at_start or bool(vocabulary.ends_sentence[corpus.ids[corpus.sentence_starts[sentence] - 1]])
 
 
 def _from_another_document(corpus: TokenizedCorpus, sentence: int, length: int, rng: np.random.Generator) -> Ints:

@@ -2,7 +2,7 @@
 
 import re
 
-__all__ = ["LONGEST_SENTENCE", "cut_long", "split_sentences"]
+__all__ = ["LONGEST_SENTENCE", "cut_long", "ends_sentence", "split_sentences"]
 
 LONGEST_SENTENCE = 80  # units, see `cut_long`
 _SHORTEST_PART, _LONGEST_PART = 20, 40
@@ -24,6 +24,7 @@ _ANY_CASE = re.compile(_ABBREVIATION.pattern, re.IGNORECASE)
 _UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,16}}")
+_CLOSERS = frozenset('"”’“»«›)]」』')
 _ENDS, _PAUSES = frozenset(".?!…‽。！？｡।॥؟۔։።፧။។"), frozenset(",;:—–、，；：،؛")
 
 
@@ -51,6 +52,11 @@ def split_sentences(text: str) -> list[str]:
         start = match.end()
     sentences.append(text[start:].strip())
     return [sentence for sentence in sentences if sentence]
+
+
+def ends_sentence(text: str) -> bool:
+    """Whether a text, or a piece of one, ends as sentences do: with an end mark or what closes after one."""
+    return bool(text) and (text[-1] in _ENDS or text[-1] in _CLOSERS)
 
 
 def _is_abbreviation(word: str, no_capitals: bool) -> bool:

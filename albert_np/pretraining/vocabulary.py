@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.pretraining.sentences import ends_sentence
+
 __all__ = ["Ints", "Tokenizer", "Vocabulary", "starts_word"]
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -40,7 +42,8 @@ class Vocabulary(NamedTuple):
     """The tables that segments and masks are made with.
 
     is_special (V,) bool: tokens that are never masked and stand between words. starts_word (V,) bool: see
-    `starts_word`. ordinary_ids (V - specials,) int64: what a masked token may be replaced with at random.
+    `starts_word`. ends_sentence (V,) bool: see `sentences.ends_sentence`. ordinary_ids (V - specials,) int64: what a
+    masked token may be replaced with at random.
     fingerprint: hash of the tokens and of what the tokenizer makes of a probe sentence.
     """
 
@@ -50,6 +53,7 @@ class Vocabulary(NamedTuple):
     mask_id: int
     is_special: npt.NDArray[np.bool_]
     starts_word: npt.NDArray[np.bool_]
+    ends_sentence: npt.NDArray[np.bool_]
     ordinary_ids: npt.NDArray[np.int64]
     fingerprint: str
 
@@ -83,6 +87,7 @@ class Vocabulary(NamedTuple):
             mask_id=tokenizer.mask_token_id,
             is_special=is_special,
             starts_word=np.array([starts_word(token) for token in tokens]) | is_special,
+            ends_sentence=np.array([ends_sentence(token) for token in tokens]),
             ordinary_ids=np.flatnonzero(~is_special),
             fingerprint=fingerprint(tokenizer),
         )

@@ -15,18 +15,18 @@ import numpy as np
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
 from albert_np.pretraining import (
-    PRETRAINING,
     PretrainingBatch,
     PretrainingRun,
     Progress,
     Recipe,
+    evaluate_kinds,
     prepare_run,
     python_prose,
     python_prose_source,
 )
 from albert_np.study.world import Exam, Moment, Word, World, watched, world_config
 from albert_np.tasks.fill_mask import Candidate, fill_mask
-from albert_np.training import Metrics, Record, evaluate
+from albert_np.training import Metrics, Record
 
 __all__ = [
     "CONFIG",
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 VOCAB_SIZE = 2000
-MAX_SEQ_LENGTH = 32  # short, so that each position is met often enough to be learned in minutes
+MAX_SEQ_LENGTH = 64  # short, so that each position is met often enough, and long enough for two or three sentences
 CONFIG = AlbertConfig(
     vocab_size=VOCAB_SIZE,
     embedding_size=128,
@@ -93,7 +93,7 @@ def recipe(steps: int = STEPS, seed: int = 0) -> Recipe:
     """Return the quickstart's recipe, its warm-up in proportion to the number of updates."""
     return Recipe(
         steps=steps,
-        batch_size=32,
+        batch_size=16,
         max_seq_length=MAX_SEQ_LENGTH,
         optimizer="lamb",
         learning_rate=6e-3,
@@ -167,7 +167,8 @@ def summarize(run: PretrainingRun, model: AlbertForPreTraining) -> Summary:
         (text, fill_mask(untrained, run.tokenizer, text)[0], fill_mask(model, run.tokenizer, text)[0])
         for text in BLANKS
     ]
-    before, after = (evaluate(m, batches, PRETRAINING) for m in (untrained, model))
+    kinds = run.held_out_kinds(max_examples=None)
+    before, after = (evaluate_kinds(m, kinds) for m in (untrained, model))
     return Summary(baselines(run, batches), before, after, blanks)
 
 

@@ -1,12 +1,12 @@
 """What the trainer must know of a task: how the losses of parts add up, and what is reported."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from albert_np.backend import Array
 from albert_np.execution import Model
 
-__all__ = ["Batch", "Metrics", "Objective", "evaluate"]
+__all__ = ["Batch", "Metrics", "Objective", "add", "evaluate", "tally"]
 
 Tallies = dict[str, float]
 Metrics = dict[str, float | None]
@@ -47,9 +47,13 @@ def evaluate(model: Model, batches: Sequence[Batch], objective: Objective) -> Me
 
     Raises ValueError if there are no batches.
     """
+    return objective.metrics(tally(model, batches, objective, objective.denominators(batches)))
+
+
+def tally(model: Model, batches: Sequence[Batch], objective: Objective, denominators: Mapping[str, int]) -> Tallies:
+    """Return the sums of the tallies of some batches, for denominators that may count more; see `evaluate`."""
     if not batches:
         raise ValueError("batches is empty: there is nothing to evaluate on")
-    denominators = objective.denominators(batches)
     totals: Tallies = {}
     was_training = model.training
     model.eval()
@@ -60,4 +64,4 @@ def evaluate(model: Model, batches: Sequence[Batch], objective: Objective) -> Me
     finally:
         if was_training:
             model.train()
-    return objective.metrics(totals)
+    return totals

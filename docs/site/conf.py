@@ -14,6 +14,7 @@ html_math_renderer = "mathml"
 html_static_path = ["site.css", str(Path(ziamath.__file__).parent / "fonts" / "STIXTwoMath-Regular.ttf")]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_show_search_summary = False  # a page opened from a disk may not read others
 html_show_copyright = html_show_sphinx = False
 html_theme_options = {"navigation_with_keys": True}
 
@@ -21,4 +22,4 @@ nb_execution_mode = "off"  # they are shown as they were built
 myst_enable_extensions = ["dollarmath", "tasklist"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 4
-suppress_warnings = ["myst.header", "mystnb.unknown_mime_type"]
+suppress_warnings = ["misc.highlighting_failure"]  # of skeletons with gaps in them

@@ -45,7 +45,7 @@ def corpus(tmp_path_factory):
     return path
 
 
-OPTIONS = "--layout lines --vocab-size 40 --steps 6 --batch-size 8 --max-seq-length 32 --evaluate-every 3".split()
+OPTIONS = "--layout lines --vocab-size 40 --steps 6 --batch-size 8 --max-seq-length 64 --evaluate-every 3".split()
 OPTIONS += "--checkpoint-every 2 --threads 1 --held-out 0.2".split()
 
 
@@ -156,14 +156,16 @@ def test_recomputing_gives_the_same_losses_and_is_part_of_the_run(finished, corp
 
 def test_without_a_corpus_the_text_is_pythons_manual(tmp_path, monkeypatch):
     reads = []
-    monkeypatch.setattr("albert_np.pretraining.python_prose", lambda: reads.append(1) or iter(documents()))
+    monkeypatch.setattr(
+        "albert_np.pretraining.python_prose", lambda libraries: reads.append(libraries) or iter(documents())
+    )
     output = tmp_path / "run"
     call = CliRunner().invoke(main, ["pretrain", "--output", str(output), *OPTIONS])
     assert call.exit_code == 0, call.stderr
     assert json.loads((output / "run.json").read_text())["source"] == python_prose_source()
     made = PretrainingRun(output)
     assert made.corpus.num_documents + made.held_out.num_documents == 40
-    assert reads == [1]
+    assert reads == [False]
 
 
 def test_fill_mask_answers_from_a_run_and_from_a_checkpoint(finished):

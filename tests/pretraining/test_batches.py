@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from toys.pretraining import ToyTokenizer, random_documents
 
-from albert_np.pretraining import Position, PretrainingBatch, PretrainingData, TokenizedCorpus, held_out_batches
+from albert_np.pretraining import (
+    KINDS,
+    Position,
+    PretrainingBatch,
+    PretrainingData,
+    TokenizedCorpus,
+    held_out_batches,
+    held_out_kinds,
+)
 
 TOKENIZER = ToyTokenizer()
 
@@ -68,12 +76,15 @@ def test_an_example_is_cls_a_sep_b_sep_with_token_types(corpus):
         assert (labels != -100).sum() <= max(1, round(0.15 * len(ids)))
 
 
-@pytest.mark.parametrize("pairs, labels", [("order", {0, 1}), ("next", {0, 1}), ("none", {-100})])
+@pytest.mark.parametrize(
+    "pairs, labels", [("order", {0, 1, -100}), ("google", {0, 1}), ("next", {0, 1, -100}), ("none", {-100})]
+)
 def test_examples_of_every_kind_of_pair_are_labelled_and_fit(corpus, pairs, labels):
     found = rows(take(make(corpus, max_seq_length=32, pairs=pairs), 60))
     assert {order for *_, order in found} == labels
     assert max(len(ids) for ids, *_ in found) == 32
-    assert all(1 in types for _, types, *_ in found)
+    assert sum(1 in types for _, types, *_ in found) > 0.9 * len(found)
+    assert all(1 in types for _, types, *_, order in found if order != -100)
 
 
 def test_next_sentences_need_a_second_document():
@@ -169,7 +180,7 @@ def test_held_out_batches_are_fixed_and_hold_every_example_once(corpus):
     assert len(batches[-1].input_ids) == data.epoch_size(0) % 16
     assert rows(held_out_batches(corpus, TOKENIZER, 16, 64, seed=3, max_examples=20)) == rows(batches)[:20]
     (only,) = held_out_batches(corpus, TOKENIZER, 10_000, 64)
-    assert len(only.input_ids) == data.epoch_size(0)
+    assert len(only.input_ids) == make(corpus).epoch_size(0)
 
 
 def test_settings_name_everything_the_stream_depends_on(corpus):
@@ -203,7 +214,7 @@ def test_settings_name_everything_the_stream_depends_on(corpus):
         ({"batch_size": True}, "batch_size is true; allowed"),
         ({"max_predictions_per_seq": 0}, "max_predictions_per_seq is 0; allowed"),
         ({"max_ngram": 0}, "max_ngram is 0; allowed"),
-        ({"pairs": "sop"}, "pairs is 'sop'; allowed is one of 'order', 'next', 'none'"),
+        ({"pairs": "sop"}, "pairs is 'sop'; allowed is one of 'order', 'google', 'next', 'none'"),
         ({"seed": -1}, "seed is -1; allowed is a whole number from 0 "),
     ],
 )
@@ -257,3 +268,23 @@ def test_a_cap_below_the_asked_share_warns_with_the_numbers(corpus):
         data = make(corpus, max_seq_length=512, max_predictions_per_seq=20)
     assert all((data.example(0, i).labels != -100).sum() <= 20 for i in range(data.epoch_size(0)))
     make(corpus, max_seq_length=128, max_predictions_per_seq=20)  # asks for 19: no warning
+
+
+def test_kinds_hold_the_same_examples_as_the_batches(corpus):
+    options = {"batch_size": 16, "max_seq_length": 32, "seed": 3, "max_examples": 100}
+    kinds = held_out_kinds(corpus, TOKENIZER, **options)
+    batches = held_out_batches(corpus, TOKENIZER, **options)
+    assert tuple(kinds) == KINDS
+    assert sorted(rows([b for each in kinds.values() for b in each])) == sorted(rows(batches))
+    data = make(corpus, max_seq_length=32, seed=3)
+    for kind, sizes in zip(KINDS, ({1}, {2}, set(range(3, 13))), strict=True):
+        members = [i for i in range(100) if data.kind(0, i) == kind]
+        assert rows(kinds[kind]) == rows([data.collate([data.example(0, i) for i in members])])
+        assert {int(end - first) for first, end in data._plan(0)[members]} <= sizes
+    assert (np.concatenate([batch.sentence_order_label for batch in kinds["one"]]) == -100).all()
+
+
+def test_an_epoch_counts_its_pairs(corpus):
+    data = make(corpus, max_seq_length=32)
+    labels = [data.example(0, i).sentence_order_label for i in range(data.epoch_size(0))]
+    assert data.num_pairs(0) == len(labels) - labels.count(-100) < len(labels)

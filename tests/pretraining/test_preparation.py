@@ -39,7 +39,9 @@ def test_whole_documents_are_held_out_where_there_are_enough(tmp_path, vocabular
         f"60 documents of 480 sentences: {run.held_out.num_documents} documents, "
         f"{run.held_out.num_sentences / 480:.1%} of the sentences, are held out"
     )
-    assert re.fullmatch(r"an epoch has [\d,]+ examples, which show \d+\.\d% of [\d,]+ tokens", said[-1])
+    assert re.fullmatch(
+        r"an epoch has [\d,]+ examples, \d+\.\d% of them pairs, which show \d+\.\d% of [\d,]+ tokens", said[-1]
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3, 19])
@@ -58,7 +60,7 @@ def test_of_few_documents_the_last_sentences_are_held_out(tmp_path, vocabulary, 
 @pytest.mark.parametrize(("texts", "held_out"), [(documents(30), 0), ([["one sentence alone"]], 0.5)])
 def test_without_held_out_text_the_run_says_that_nothing_is_evaluated(tmp_path, vocabulary, texts, held_out):
     said = []
-    recipe = Recipe(2, batch_size=1, max_seq_length=32, threads=1)
+    recipe = Recipe(2, batch_size=1, max_seq_length=96, pairs="none", threads=1)
     run = prepare(tmp_path / "run", texts, vocabulary, recipe, held_out=held_out, report=said.append)
     assert said[1].endswith("nothing is held out, and there will be no evaluation")
     assert run.held_out is None
@@ -67,16 +69,18 @@ def test_without_held_out_text_the_run_says_that_nothing_is_evaluated(tmp_path, 
 
 def test_what_an_epoch_does_not_show_is_said(tmp_path, vocabulary):
     with pytest.warns(UserWarning, match=r"an epoch shows \d+\.\d% of the tokens: of longer sentences"):
-        prepare(tmp_path / "long", [[" ".join(WORDS * 20)]] * 3, vocabulary)
+        prepare(tmp_path / "long", [[" ".join(WORDS * 20)] * 2] * 3, vocabulary)
     with pytest.warns(UserWarning, match=r"\d+\.\d% of the tokens are unknown to the vocabulary"):
         prepare(tmp_path / "unknown", [["Він пішов додому."] * 8] * 3, vocabulary)
     with pytest.warns(UserWarning, match=r"an epoch has \d examples, fewer than batch_size=32"):
-        prepare(tmp_path / "few", documents(1), vocabulary, Recipe(2, batch_size=32, max_seq_length=32)).train()
+        prepare(tmp_path / "few", documents(1), vocabulary, Recipe(2, batch_size=32, max_seq_length=96)).train()
+    with pytest.warns(UserWarning, match=r"0\.0% of the examples are pairs: the others have no two sentences"):
+        prepare(tmp_path / "single", [[sentence] for document in documents(30) for sentence in document], vocabulary)
 
 
 WRONG = {
     "no text": ({"texts": [[]]}, "the documents hold no text"),
-    "a sequence longer than the positions": ({"recipe": Recipe(1, max_seq_length=64)}, "max_seq_length=64"),
+    "a sequence longer than the positions": ({"recipe": Recipe(1, max_seq_length=128)}, "max_seq_length=128"),
     "too large a share": ({"held_out": 1.0}, "held_out is 1.0; allowed"),
     "no share": ({"held_out": float("nan")}, "held_out is nan; allowed"),
     "no vocabulary": ({"vocabulary": None, "vocab_size": 0}, "vocab_size is 0; allowed"),
@@ -181,7 +185,7 @@ def test_a_preparation_killed_anywhere_once_and_twice_can_be_made_anew(tmp_path,
 
 
 def test_what_is_learned_from_is_a_sample_that_is_said(tmp_path):
-    texts = [[line] for line in PROSE[:12]] * 30
+    texts = [PROSE[:12]] * 30
     with pytest.warns(
         UserWarning, match=r"learned from a random sample: \d+ of \d+ sentences, [\d,]+ of [\d,]+ characters"
     ):

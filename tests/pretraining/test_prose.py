@@ -170,6 +170,21 @@ def test_a_document_is_a_module_or_a_class_or_one_long_docstring(small_sources):
     ]
 
 
+def test_with_libraries_their_docstrings_follow_but_for_those_that_are_missing(small_sources, monkeypatch):
+    (small_sources / "module.py").write_text('"""This is the library of the interpreter."""')
+    outside = small_sources.parent / "outside"
+    (outside / "toylib").mkdir(parents=True)
+    (outside / "toylib" / "__init__.py").write_text(
+        '"""This is the library of the interpreter. This is another of its sentences."""'
+    )
+    monkeypatch.syspath_prepend(outside)
+    monkeypatch.setattr(python_docs, "_LIBRARIES", ("toylib", "absent"))
+    own, further = ["This is the library of the interpreter."], ["This is another of its sentences."]
+    assert list(python_prose()) == [own]
+    assert list(python_prose(libraries=True)) == [own, further]
+    assert python_prose_source(libraries=True) == {**python_prose_source(), "toylib": "unknown"}
+
+
 def test_an_interpreter_without_sources_gives_the_manual_alone(small_sources, monkeypatch):
     topics = types.ModuleType("pydoc_data.topics")
     topics.topics = {"a": "Title\n*****\n\nThis is the manual of it.", "b": "This is another page of it."}

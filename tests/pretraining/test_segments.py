@@ -1,14 +1,16 @@
 """Pairs of segments: no token lost, no document mixed, honest labels, Google's truncation."""
 
+import itertools
+
 import numpy as np
 import pytest
 from toys.pretraining import ToyTokenizer, random_documents
 
 from albert_np.pretraining import TokenizedCorpus, Vocabulary, make_pair, plan_epoch, truncate_pair
-from albert_np.pretraining.segments import IN_ORDER, NO_PAIR, SWAPPED
+from albert_np.pretraining.segments import IN_ORDER, NO_PAIR, SWAPPED, count_pairs
 
 TOKENIZER = ToyTokenizer()
-STARTS_WORD = Vocabulary.from_tokenizer(TOKENIZER).starts_word
+VOCABULARY = Vocabulary.from_tokenizer(TOKENIZER)
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +18,8 @@ def corpus():
     return TokenizedCorpus.from_documents(random_documents(300), TOKENIZER)
 
 
-def plan(corpus, max_tokens=61, short_seq_prob=0.1, seed=0):
-    return plan_epoch(corpus, max_tokens, short_seq_prob, np.random.default_rng(seed))
+def plan(corpus, max_tokens=61, short_seq_prob=0.1, seed=0, pairs="order"):
+    return plan_epoch(corpus, max_tokens, short_seq_prob, np.random.default_rng(seed), pairs)
 
 
 @pytest.mark.parametrize("short_seq_prob", [0, 0.1, 1])
@@ -34,9 +36,27 @@ def test_no_chunk_reaches_over_the_end_of_a_document(corpus):
         assert owner[first] == owner[end - 1]
 
 
-def test_a_chunk_ends_with_the_first_sentence_that_fills_it(corpus):
+def test_a_chunk_is_filled_from_one_side_of_its_document_and_half_of_the_documents_from_each():
+    """With sentences of one token, and documents of 100 for chunks of 7: the shorter chunk is at one of two ends."""
+    corpus = TokenizedCorpus.from_documents([["▁aa"] * 100] * 400, TOKENIZER)
+    chunks = np.sort(plan(corpus, 7, short_seq_prob=0), axis=0)
+    lengths = (chunks[:, 1] - chunks[:, 0]).reshape(400, -1)
+    assert (np.delete(lengths, (0, -1), axis=1) == 7).all()
+    assert set(map(tuple, lengths[:, [0, -1]])) == {(7, 2), (2, 7)}
+    assert abs((lengths[:, 0] == 2).mean() - 0.5) < 3 * 0.5 / np.sqrt(400)
+
+
+@pytest.mark.parametrize("max_tokens", [5, 29, 61])
+def test_a_chunk_has_two_sentences_or_more_unless_its_document_has_one(corpus, max_tokens):
+    chunks = plan(corpus, max_tokens)
+    single = {start for start, end in itertools.pairwise(corpus.document_starts) if end - start == 1}
+    assert {first for first, end in chunks if end - first == 1} == single
+    assert {first for first, end in plan(corpus, max_tokens, pairs="google") if end - first == 1} > single
+
+
+def test_google_fills_chunks_from_the_beginning_and_leaves_single_sentences(corpus):
     starts = corpus.sentence_starts
-    for first, end in plan(corpus, 61, short_seq_prob=0):
+    for first, end in plan(corpus, 61, short_seq_prob=0, pairs="google"):
         assert starts[end - 1] - starts[first] < 61
         assert starts[end] - starts[first] >= 61 or end in corpus.document_starts
 
@@ -45,7 +65,7 @@ def test_targets_are_full_or_short_with_the_given_probability_and_short_ones_uni
     """With one token per sentence and one endless document, a chunk is as long as its target."""
     corpus = TokenizedCorpus.from_documents([["▁aa"] * 200_000], TOKENIZER)
     chunks = plan(corpus, max_tokens=11, short_seq_prob=0.5)
-    lengths = (chunks[:, 1] - chunks[:, 0])[chunks[:, 1] < corpus.num_sentences]
+    lengths = (chunks[:, 1] - chunks[:, 0])[(chunks[:, 0] > 0) & (chunks[:, 1] < corpus.num_sentences)]
     expected = np.array([0, 0, *[0.5 / 10] * 9, 0.5 + 0.5 / 10])  # a short target is one of 2 to 11
     observed = np.bincount(lengths, minlength=12) / len(lengths)
     assert (np.abs(observed - expected) <= 3 * np.sqrt(expected / len(lengths))).all()
@@ -66,7 +86,7 @@ def pairs(corpus, max_tokens=10_000, epochs=10, **options):
     rng = np.random.default_rng(3)
     for seed in range(epochs):
         for chunk in plan(corpus, 61, seed=seed):
-            yield chunk, make_pair(corpus, chunk, max_tokens, STARTS_WORD, rng, **options)
+            yield chunk, make_pair(corpus, chunk, max_tokens, VOCABULARY, rng, **options)
 
 
 def test_a_pair_holds_its_chunk_and_its_label_says_in_which_order(corpus):
@@ -88,29 +108,92 @@ def test_the_cut_is_uniform_over_the_sentence_boundaries():
     rng = np.random.default_rng(0)
     cuts = {1: 0, 3: 0, 4: 0}
     for _ in range(6000):
-        pair = make_pair(corpus, np.array([0, 4]), 100, STARTS_WORD, rng)
+        pair = make_pair(corpus, np.array([0, 4]), 100, VOCABULARY, rng)
         cuts[len(pair.first if pair.sentence_order_label == IN_ORDER else pair.second)] += 1
     assert max(abs(count - 2000) for count in cuts.values()) < 3 * np.sqrt(6000 * (1 / 3) * (2 / 3))
 
 
-def test_a_single_sentence_is_cut_at_a_word_boundary():
-    corpus = TokenizedCorpus.from_documents([["▁aa kk ll ▁bb kk . ▁cc"]], TOKENIZER)
-    rng = np.random.default_rng(0)
-    cuts = set()
-    for _ in range(200):
-        pair = make_pair(corpus, np.array([0, 1]), 100, STARTS_WORD, rng)
-        cuts.add(len(pair.first if pair.sentence_order_label == IN_ORDER else pair.second))
-    assert cuts == {3, 5, 6}
-
-
-def test_a_single_word_is_no_pair_but_is_not_lost():
-    corpus = TokenizedCorpus.from_documents([["▁aa kk ll"]], TOKENIZER)
-    pair = make_pair(corpus, np.array([0, 1]), 100, STARTS_WORD, np.random.default_rng(0))
+@pytest.mark.parametrize("kind", ["order", "next", "none"])
+def test_a_single_sentence_is_no_pair_but_is_not_lost(kind):
+    corpus = TokenizedCorpus.from_documents([["▁aa kk ll ▁bb kk ."], ["▁cc ."]], TOKENIZER)
+    pair = make_pair(corpus, np.array([0, 1]), 100, VOCABULARY, np.random.default_rng(0), kind)
     assert pair.sentence_order_label == NO_PAIR
-    assert np.array_equal(pair.first, corpus.ids)
+    assert np.array_equal(pair.first, corpus.ids[:6])
     assert len(pair.second) == 0
-    short = make_pair(corpus, np.array([0, 1]), 2, STARTS_WORD, np.random.default_rng(0))
+    short = make_pair(corpus, np.array([0, 1]), 2, VOCABULARY, np.random.default_rng(0), kind)
     assert (len(short.first), len(short.second)) == (2, 0)
+
+
+def test_google_sets_a_stretch_of_another_document_behind_a_single_sentence_and_calls_it_swapped():
+    corpus = TokenizedCorpus.from_documents([["▁aa kk ll ▁bb ."], ["▁cc kk .", "▁dd ."]], TOKENIZER)
+    rng = np.random.default_rng(0)
+    pairs = [make_pair(corpus, np.array([0, 1]), 7, VOCABULARY, rng, "google") for _ in range(50)]
+    assert {pair.sentence_order_label for pair in pairs} == {SWAPPED}
+    assert all(np.array_equal(pair.first, corpus.ids[:5]) for pair in pairs)
+    assert {tuple(TOKENIZER.convert_ids_to_tokens(pair.second)) for pair in pairs} == {("▁cc", "kk"), ("▁dd", ".")}
+
+
+def test_no_part_begins_or_ends_within_a_sentence():
+    """A heading, three sentences, and a sentence in two parts: tokens of the first part, for each chunk."""
+    sentences = ["▁aa", "▁bb .", "▁cc ll .", "▁bb .", "▁dd kk", "▁ee ."]
+    corpus = TokenizedCorpus.from_documents([sentences], TOKENIZER)
+    rng = np.random.default_rng(0)
+    cuts = {(0, 3): {3}, (1, 3): set(), (2, 4): {3}, (0, 2): set(), (4, 6): set(), (2, 5): set(), (3, 6): {2}}
+    for (first, end), allowed in cuts.items():
+        chunk = np.array([first, end])
+        pairs = [make_pair(corpus, chunk, 100, VOCABULARY, rng) for _ in range(20)]
+        assert {len(pair[pair.sentence_order_label]) for pair in pairs if len(pair.second)} == allowed
+        assert count_pairs(corpus, chunk[None], VOCABULARY) == bool(allowed)
+
+
+def test_pairs_are_counted_as_they_are_cut(corpus):
+    for kind in ("order", "google"):
+        chunks = plan(corpus, 29, pairs=kind)
+        found = [make_pair(corpus, chunk, 29, VOCABULARY, np.random.default_rng(0), kind) for chunk in chunks]
+        assert count_pairs(corpus, chunks, VOCABULARY, kind) == sum(len(pair.second) > 0 for pair in found)
+
+
+def unordered(count, seed):
+    """A corpus of documents whose sentences stand in no order; long ones come in parts, the last with a full stop."""
+    rng = np.random.default_rng(seed)
+
+    def parts():
+        for last in [[True], [False, False, True]][int(rng.random() < 0.25)]:
+            yield " ".join([*["▁aa"] * int(rng.choice([3, 8, 20, 40])), *["."] * last])
+
+    documents = [[part for _ in range(rng.integers(1, 20)) for part in parts()] for _ in range(count)]
+    return TokenizedCorpus.from_documents(documents, TOKENIZER)
+
+
+def looks(corpus, max_tokens, rng):
+    """What can be seen of an epoch's pairs without reading them, (pairs, 9), and their labels."""
+    stop = TOKENIZER.ids["."]
+    seen, labels = [], []
+    for chunk in plan(corpus, max_tokens):
+        first, second, label = make_pair(corpus, chunk, max_tokens, VOCABULARY, rng)
+        if label != NO_PAIR:
+            ends, stops = (
+                [f(ids) for ids in (first, second)] for f in (lambda x: x[-1] == stop, lambda x: sum(x == stop))
+            )
+            seen.append([1, len(first), len(second), len(first) > len(second), *ends, ends[0] > ends[1], *stops])
+            labels.append(label)
+    return np.array(seen, dtype=float), np.array(labels)
+
+
+@pytest.mark.parametrize("max_tokens", [13, 29, 61])
+def test_nothing_but_the_text_of_a_pair_tells_its_order(max_tokens):
+    """Where sentences have no order, nor must lengths, end marks, their number, and what was cut off tell one.
+
+    Each of them is compared between the two orders, and a linear rule for all, fitted to other texts, is at chance.
+    """
+    rng = np.random.default_rng(9)
+    (x, y), (seen, labels) = (looks(unordered(1500, seed), max_tokens, rng) for seed in range(2))
+    assert min(len(y), len(labels)) > 2500
+    error = np.sqrt(sum(x[y == label].var(axis=0) / (y == label).sum() for label in (IN_ORDER, SWAPPED)))
+    assert (np.abs(x[y == IN_ORDER].mean(axis=0) - x[y == SWAPPED].mean(axis=0)) <= 3 * error).all()
+    rule = np.linalg.lstsq(x, 2 * y - 1, rcond=None)[0]
+    right = ((seen @ rule > 0) == labels).mean()
+    assert abs(right - 0.5) < 3 * 0.5 / np.sqrt(len(labels))
 
 
 def test_truncation_keeps_a_window_of_each_segment_and_shortens_the_longer_as_google_does():
@@ -145,15 +228,15 @@ def numbered():
     documents = [list(part) for part in np.split(np.array(sentences, dtype=object), np.arange(3, 400, 7))]
     tokenizer = ToyTokenizer(pieces=words)
     corpus = TokenizedCorpus.from_documents(documents, tokenizer)
-    return corpus, Vocabulary.from_tokenizer(tokenizer).starts_word
+    return corpus, Vocabulary.from_tokenizer(tokenizer)
 
 
 def next_pairs(numbered, max_tokens, epochs=60):
-    corpus, starts_word = numbered
+    corpus, vocabulary = numbered
     rng = np.random.default_rng(4)
     for seed in range(epochs):
         for chunk in plan(corpus, max_tokens, seed=seed):
-            yield chunk, make_pair(corpus, chunk, max_tokens, starts_word, rng, "next")
+            yield chunk, make_pair(corpus, chunk, max_tokens, vocabulary, rng, "next")
 
 
 def places(corpus, ids):
@@ -197,7 +280,7 @@ def test_next_does_not_give_its_answer_away_by_lengths():
     lengths = {IN_ORDER: [], SWAPPED: [], NO_PAIR: []}
     for seed in range(10):
         for chunk in plan(corpus, 21, seed=seed):
-            pair = make_pair(corpus, chunk, 21, STARTS_WORD, rng, "next")
+            pair = make_pair(corpus, chunk, 21, VOCABULARY, rng, "next")
             lengths[pair.sentence_order_label].append((len(pair.first), len(pair.second)))
     following, other = np.array(lengths[IN_ORDER]), np.array(lengths[SWAPPED])
     error = np.sqrt(following.var(axis=0) / len(following) + other.var(axis=0) / len(other))
@@ -212,7 +295,7 @@ def test_next_begins_its_other_segment_at_any_sentence_with_equal_chance():
     rng = np.random.default_rng(0)
     seconds = {}
     for _ in range(8000):
-        pair = make_pair(corpus, np.array([1, 3]), 100, STARTS_WORD, rng, "next")
+        pair = make_pair(corpus, np.array([1, 3]), 100, VOCABULARY, rng, "next")
         if pair.sentence_order_label == SWAPPED:
             words = tuple(tokenizer.convert_ids_to_tokens(pair.second))
             seconds[words] = seconds.get(words, 0) + 1

@@ -10,9 +10,9 @@ CONFIG = AlbertConfig(
     num_hidden_layers=1,
     num_attention_heads=2,
     intermediate_size=16,
-    max_position_embeddings=32,
+    max_position_embeddings=96,
 )
-RECIPE = Recipe(2, batch_size=2, max_seq_length=32, threads=1)
+RECIPE = Recipe(2, batch_size=2, max_seq_length=96, threads=1)
 WORDS = "the cat sees a dog and it runs from house to house while nobody looks".split()
 
 

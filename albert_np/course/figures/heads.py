@@ -78,8 +78,9 @@ def heads_figure(probs: Any, tokens: Sequence[str], titles: Sequence[str], rows:
     heads; rows: of the variants.
     """
     variants, heads, T, _ = probs.shape
-    size = (6.0, 1.75 * variants + 0.9)
+    size = (6.0, 1.6 * variants + 1.5)
     figure, axes = new_figure(*size, variants, heads, squeeze=False, sharex=True, sharey=True)
+    figure.set_layout_engine("compressed")  # square panels keep close together
     for (i, n), ax in np.ndenumerate(axes):
         shown = np.ma.masked_equal(probs[i, n], 0)
         image = ax.imshow(shown, cmap="cividis", norm=PowerNorm(0.5, 0, 1))  # the root tells 1/8 from 0

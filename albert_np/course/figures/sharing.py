@@ -53,14 +53,14 @@ def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Fi
     """
     figure, (bars, angles) = new_figure(6.0, 6.2, 2, 1, height_ratios=[1, 1.2])
     steps = len(cosines)
-    colours = [matplotlib.colormaps["cividis"](i / max(1, steps - 1)) for i in range(steps)]
+    colours = [matplotlib.colormaps["cividis"](0.2 + 0.8 * i / max(1, steps - 1)) for i in range(steps)]
     for row, contributions in enumerate(parts.values()):
         total = sum(contributions)
         shares = [100 * float((c * total).sum() / (total * total).sum()) for c in contributions]
         right, left = 0.0, 0.0
         for i, share in enumerate(shares):
             start = right if share >= 0 else left
-            bars.barh(row, share, 0.7, left=start, color=colours[i], ec="white", label=f"{i}" if row == 0 else None)
+            bars.barh(row, share, 0.7, left=start, color=colours[i], label=f"{i}" if row == 0 else None)
             if abs(share) > 5:
                 middle = start + share / 2
                 bars.text(middle, row, f"{share:.0f}", ha="center", va="center", fontsize=9, color=ink(colours[i]))

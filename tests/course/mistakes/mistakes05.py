@@ -139,6 +139,42 @@ def with_largest(dx, x_hat):
     return _verdict(abs(dx.sum(-1)).max() > allowed, abs((dx * x_hat).sum(-1)).max() > allowed)
 
 
+def _numbers(**other):
+    return {"A": 4, "B": 6, "C": 1, "D": 5, "E": 3, "F": 2} | other
+
+
+def mean_and_projection_swapped():
+    return _numbers(A=3, E=4)
+
+
+def weight_for_rstd():
+    return _numbers(B=5)
+
+
+def rstd_for_weight():
+    return _numbers(D=6)
+
+
+def weight_left_out_for_weight_afterwards():
+    return _numbers(F=5)
+
+
+def mean_of_a_row_for_all_rows():
+    return _numbers(C=3)
+
+
+def mean_of_all_rows_for_a_row():
+    return _numbers(E=1)
+
+
+def two_letters_forgotten():
+    return {"A": 4, "B": 6, "C": 1, "D": 5}
+
+
+def a_list_of_numbers():
+    return [4, 6, 1, 5, 3, 2]
+
+
 def _rms(dy, x_hat, r, weight):
     g = dy * weight
     return r * (g - x_hat * (g * x_hat).mean(-1, keepdims=True))
@@ -235,6 +271,16 @@ MISTAKES = {
         ((words_of_ones_own,), "expected one of nothing, mean, projection, both"),
         ((tighter_than_float32,), "float32 leaves some 1e-7"),
         ((only_the_first_row,), "one row is enough"),
+    ],
+    "check_which_bug": [
+        ((mean_and_projection_swapped,), "the column “Σ dx” would say not 0, here it says 0"),
+        ((weight_for_rstd,), "the column “first row” would say no factor"),
+        ((rstd_for_weight,), "here it says no factor"),
+        ((weight_left_out_for_weight_afterwards,), "the column “Σ dx” would say 0, here it says not 0"),
+        ((mean_of_a_row_for_all_rows,), "the column “alone” would say same, here it says another"),
+        ((mean_of_all_rows_for_a_row,), "the column “alone” would say another, here it says same"),
+        ((two_letters_forgotten,), "E: no answer"),
+        ((a_list_of_numbers,), "got a list, expected"),
     ],
     "check_rms_norm_backward": [
         ((as_in_layer_norm,), "this is LayerNorm's"),

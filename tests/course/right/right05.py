@@ -40,6 +40,11 @@ def with_allclose(dx, x_hat):
     return "projection" if mean else "mean"
 
 
+def bugs_in_another_order():
+    numbers = {"F": 2, "E": 3, "A": 4}
+    return numbers | {"D": 5, "B": 6, "C": 1}
+
+
 def rms_by_jacobians(dy, x_hat, r, weight):
     H = dy.shape[-1]
     jacobian = np.eye(H, dtype=dy.dtype) - x_hat[..., :, None] * x_hat[..., None, :] / dy.dtype.type(H)
@@ -57,5 +62,6 @@ def rms_by_sums(dy, x_hat, r, weight):
 RIGHT = {
     "check_layer_norm_dx": [(by_sums,), (projected_twice,), (by_jacobians,)],
     "check_what_is_missing": [(by_cosines,), (with_allclose,)],
+    "check_which_bug": [(bugs_in_another_order,)],
     "check_rms_norm_backward": [(rms_by_jacobians,), (rms_by_sums,)],
 }
