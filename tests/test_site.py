@@ -48,6 +48,8 @@ def test_every_formula_can_be_shown(path, site):
         (r"\boxed{x}", '<mrow class="boxed">'),
         (r"\arg\max_x f", "arg"),
         (r"\mathrm{d}x", "<mtext>d</mtext>"),
+        (r"\begin{bmatrix} a \\ b \end{bmatrix}^\top", "<msup><mrow>"),
+        (r"\text{gelu\_new}(h)", "<mtext>gelu_new</mtext>"),
     ],
 )
 def test_formulas_are_as_browsers_can_show_them(tex, part, site):

@@ -6,11 +6,14 @@ An equation with a number, `\\tag{5.6}`, has the anchor `eq-5-6`, and "notebook 
 import html
 import re
 from typing import Any
+from xml.etree import ElementTree
 
 from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+PARTS = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "msubsup": 3, "munder": 2, "mover": 2, "munderover": 3}
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +22,18 @@ def mathml(tex: str, display: bool) -> str:
     """Return MathML of a formula; ValueError where a part of it is not understood."""
     tex = tex.replace(r"\arg", r"\operatorname{arg}")
     tex = re.sub(r"\\mathrm\{(\w)\}", r"\\text{\1}", tex)  # one letter would be set in italics
+    tex = re.sub(r"\\text\{[^{}]*\}", lambda words: words[0].replace(r"\_", "_"), tex)
+    tex = re.sub(r"(?s)(\\begin\{(\w+)\}.*?\\end\{\2\})(?=\s*[\^_])", r"{\1}", tex)  # a power of the whole matrix
     try:
         made = convert(tex, display="block" if display else "inline")
     except Exception as error:  # of many kinds, none of them documented
         raise ValueError(f"{type(error).__name__} {error}") from error
     if left := re.search(r"\\\w*|\$", made):
         raise ValueError(f"{left[0]} is not understood")
+    for part in ElementTree.fromstring(made).iter():
+        name = part.tag.partition("}")[2]
+        if len(part) != PARTS.get(name, len(part)):
+            raise ValueError(f"{name} is not understood: it has {len(part)} parts instead of {PARTS[name]}")
     # MathML Core, which browsers show, has no boxes; a style draws them.
     return made.replace('<menclose notation="box">', '<mrow class="boxed">').replace("</menclose>", "</mrow>")
 
