@@ -8,12 +8,15 @@ import base64
 import html
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import matplotlib
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from albert_np.files import whole_file
@@ -28,6 +31,8 @@ DRAWN: dict[Any, Any] = {
     "svg.hashsalt": "albert_np",
     "font.sans-serif": ["DejaVu Sans", "Verdana", "sans-serif"],
 }
+SVG = "http://www.w3.org/2000/svg"
+GROUP, METADATA = f"{{{SVG}}}g", f"{{{SVG}}}metadata"
 DENSE = 500  # marks of one kind, from which they are drawn as pixels
 
 
@@ -70,23 +75,58 @@ def show(figure: Figure, number: str, caption: str, alt: str) -> None:
 def _svg(figure: Figure) -> str:
     """Return a figure as SVG without a ground, with `INK` for black, which Matplotlib partly leaves out."""
     marks: Any
+    image: Any
     for marks in figure.findobj(Line2D):
         marks.set_rasterized(marks.get_marker() != "None" and len(marks.get_xdata()) > DENSE)
     for marks in figure.findobj(PathCollection):
         marks.set_rasterized(len(marks.get_offsets()) > DENSE)
+    for image in figure.findobj(AxesImage):
+        image.set_interpolation("none")  # a cell of a matrix is one pixel, which the browser draws large
     drawn = io.StringIO()
     with matplotlib.rc_context(DRAWN):
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(drawn, format="svg", dpi=160, transparent=True, metadata=nothing)
-    _, _, picture = drawn.getvalue().partition("<svg")
-    return f'<svg fill="{INK}" font-family="{FONTS}"' + _short(picture.replace("#000000", INK))
+    return _short(drawn.getvalue().replace("#000000", INK))
 
 
 def _short(picture: str) -> str:
-    """Return SVG of Matplotlib's without what makes no difference: a third of it."""
-    picture = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", picture, flags=re.DOTALL)
-    picture = re.sub(r"\s*\n\s*", "\n", picture)
-    picture = re.sub(r'<g id="[^"]*"', "<g", picture)
-    picture = re.sub(rf"; font-family: ({FONTS}|'DejaVu Sans')", "", picture)
-    picture = picture.replace("'DejaVu Sans Mono'", "'DejaVu Sans Mono', monospace")
-    return re.sub(r' (?:d|x|y)="[^"]*"', lambda places: re.sub(r"(\.\d\d)\d+", r"\1", places[0]), picture)
+    """Return SVG of Matplotlib's with the root's ink and fonts, and without what makes no difference: half of it."""
+    root = ElementTree.fromstring(picture)
+    for element in root.iter():
+        element.tail = None
+        if not (element.text or "").strip():
+            element.text = None
+        if element.tag == GROUP:
+            element.attrib.pop("id", None)
+        for name in {"d", "x", "y"}.intersection(element.attrib):
+            element.set(name, re.sub(r"(\.\d)\d+", r"\1", " ".join(element.attrib[name].split())))
+        if re.match(r"rotate\(-?0 ", element.get("transform", "")):
+            del element.attrib["transform"]
+        style = re.sub(rf"; font-family: ({FONTS}|'DejaVu Sans')(?=;|$)", "", element.get("style", ""))
+        if style:
+            element.set("style", style.replace("'DejaVu Sans Mono'", "'DejaVu Sans Mono', monospace"))
+    _unwrap(root)
+    styles = Counter(element.attrib["style"] for element in root.iter() if "style" in element.attrib)
+    names = {style: f"s{i}" for i, (style, times) in enumerate(styles.most_common()) if times > 1}
+    for element in root.iter():
+        if given := names.get(element.get("style", "")):
+            element.set("class", given)
+            del element.attrib["style"]
+    rules = ElementTree.SubElement(root, f"{{{SVG}}}style")
+    rules.text = "".join(f".{name}{{{style}}}" for style, name in names.items())
+    root.attrib |= {"fill": INK, "font-family": FONTS}
+    ElementTree.register_namespace("", SVG)
+    ElementTree.register_namespace("xlink", "http://www.w3.org/1999/xlink")
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _unwrap(element: ElementTree.Element) -> None:
+    """Put in the place of each group that says nothing what it holds."""
+    for child in element:
+        _unwrap(child)
+    element[:] = [
+        inner
+        for child in element
+        if child.tag != METADATA
+        for inner in (child if child.tag == GROUP and not child.attrib else [child])
+    ]
