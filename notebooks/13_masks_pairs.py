@@ -382,7 +382,7 @@ pair_report = lesson13.check_order_pair(order_pair)
 # | label 1 | share of pairs with the label 1 |
 # | 1 in A, label 0 | of the pairs with the label 0, in how many sentence 1 stands in A |
 # | cut after 1 … 5 | share of pairs, in per cent, that were cut after sentence 1, 2, 3, 4, 5 |
-# | guessed by length | how often one is right who sees how many sentences A has, and knows the sampler |
+# | by length | how often one is right who sees how many sentences A has, and knows the sampler |
 # | order inside | share of pairs in whose segments the sentences stand in their order |
 
 # %%

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,9 +37,14 @@ class Hunt:
         """Number → cause, in the order of the numbers."""
         return dict(sorted(zip(self.numbers, self.bugs, strict=True)))
 
+    @cached_property
+    def found(self) -> dict[str, Symptoms]:
+        """Cause → what the experiments say of it, in the order of `bugs`."""
+        return {cause: self.symptoms(bug) for cause, bug in self.bugs.items()}
+
     def __repr__(self) -> str:
         rows = {"right": self.symptoms(self.right)}
-        rows |= {letter: self.symptoms(bug) for letter, bug in zip(self.letters, self.bugs.values(), strict=True)}
+        rows |= zip(self.letters, self.found.values(), strict=True)
         columns = list(rows["right"])
         widths = [max(len(name), *(len(row[name]) for row in rows.values())) for name in columns]
         lines = ["      " + "".join(f"  {name:>{w}}" for name, w in zip(columns, widths, strict=True))]
@@ -64,7 +70,7 @@ class Hunt:
 
     def _against(self, chosen: str, cause: str) -> str:
         """Return the first experiment that would have come out otherwise with the cause that was chosen."""
-        theirs, here = self.symptoms(self.bugs[chosen]), self.symptoms(self.bugs[cause])
+        theirs, here = self.found[chosen], self.found[cause]
         named = next((name for name in here if here[name] != theirs[name]), None)
         if named is None:
             return ""

@@ -207,7 +207,7 @@ def _symptoms(walk: Callable[..., tuple[float, float, float]]) -> Symptoms:
     """What a walk makes of one step, and of three: dweight, dbias and dx."""
     told: Symptoms = {}
     for steps, name in ((1, "1 step"), (3, "3 steps")):
-        told |= {f"{name}: {what}": f"{x:.4g}" for what, x in zip(("dw", "db", "dx"), walk(steps), strict=True)}
+        told |= {f"{name} {what}": f"{x:.4g}" for what, x in zip(("dw", "db", "dx"), walk(steps), strict=True)}
     return told
 
 

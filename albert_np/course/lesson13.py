@@ -315,7 +315,7 @@ def _pair_symptoms(sampler: Callable[[Any], tuple[Any, Any, int]]) -> Symptoms:
         "label 1": f"{100 * labels.mean():.0f} %",
         "1 in A, label 0": f"{100 * np.mean(begins):.0f} %",
         "cut after 1 … 5": " ".join(f"{100 * n / len(pairs):.0f}" for n in fronts),
-        "guessed by length": f"{100 * guessed:.0f} %",
+        "by length": f"{100 * guessed:.0f} %",
         "order inside": f"{100 * np.mean(kept):.0f} %",
     }
 

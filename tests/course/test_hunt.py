@@ -1,10 +1,12 @@
 """Bug hunts: no two bugs look alike from outside, and who is wrong is told an experiment, not the answer."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
-LESSONS = ("01", "02", "04", "05", "08", "10", "14", "20")
+COURSE = Path(__file__).parents[2] / "albert_np" / "course"
+LESSONS = sorted(p.stem[-2:] for p in COURSE.glob("lesson*.py") if "\nHUNT = " in p.read_text(encoding="utf-8"))
 
 
 @pytest.fixture(params=LESSONS)
@@ -13,7 +15,7 @@ def hunt(request):
 
 
 def test_no_two_bugs_have_the_same_symptoms(hunt):
-    rows = [tuple(hunt.symptoms(function).values()) for function in (hunt.right, *hunt.bugs.values())]
+    rows = [tuple(row.values()) for row in (hunt.symptoms(hunt.right), *hunt.found.values())]
     assert len(set(rows)) == len(rows) == len(hunt.bugs) + 1
 
 

@@ -313,7 +313,7 @@ MISTAKES = {
     ],
     "check_which_bug": [
         ((set_for_the_last_cache,), "not “the gradient is set"),
-        ((last_cache_for_forward_order,), "3 steps: dw” would say 52, here it says 65"),
+        ((last_cache_for_forward_order,), "3 steps dw” would say 52, here it says 65"),
         ((mean_for_same_upstream,), "E: not “every step gets the dy of the stack's end”"),
         ((one_left_out,), "D: no answer"),
         ((counted_from_zero,), "A: not “backward visits"),
