@@ -443,7 +443,7 @@ show(
 )
 
 # %% [markdown]
-# **Each has its own rate, and a narrow one.** AdamW is best at 0.005 of the three that were tried, LAMB at 0.01 of four; three to four times off,
+# **Each has its own rate, and a narrow one.** AdamW is best at 0.005 of the three that were tried, LAMB at 0.01 of four; three to five times off,
 # either loses 0.2 to 0.7 nats, more than everything else in the table is about. Compared at one rate, say 0.003 for LAMB or 0.02 for
 # AdamW, either could be shown to be the worse.
 #
