@@ -308,14 +308,14 @@ def my_attention_backward(dcontext, query, key, value, probs):
 report = lesson08.check_attention_backward(my_attention_backward)
 
 # %% [markdown]
-# Now line by line, as a figure: the weights, what arrives at them, and what goes on to the scores.
+# Now as a figure: the weights, what arrives at them, and what goes on to the scores, for once by each row's whole Jacobian.
 
 # %%
 from albert_np.course.figures import backward_figure
 
 dvalue = probs.T @ dcontext  # (8.5)
 dprobs = dcontext @ value.T  # (8.6)
-dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True))  # (8.7)
+dscores = np.array([(np.diag(p) - np.outer(p, p)) @ dp for p, dp in zip(probs, dprobs, strict=True)])  # (8.7), by (4.4)
 dquery = dscores @ key / np.sqrt(4)  # (8.9)
 dkey = dscores.T @ query / np.sqrt(4)  # (8.10)
 show(

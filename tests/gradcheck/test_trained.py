@@ -51,7 +51,9 @@ def test_every_class_agrees_with_hugging_faces_reading_of_its_folder(kind, start
     tokenizer.save_pretrained(tmp_path / "ours")
     for dtype in TORCH_TOLERANCES:
         case = trained_case(tmp_path / "ours", dtype, ["the cat sees a dog", "a horse", "the old car"])
-        assert (type(case.model), case.model.dtype, case.remarks) == (cls, dtype, [])
+        assert (type(case.model), case.model.dtype) == (cls, dtype)
+        cancels = cls is AlbertForMultipleChoice and dtype == "float32"
+        assert [remark.partition(":")[0] for remark in case.remarks] == ["float32"] * cancels
         assert case.inputs["input_ids"].shape[-2] == 3
         assert_right(case, dtype)
     getattr(transformers, cls.__name__).from_pretrained(tmp_path / "ours").save_pretrained(tmp_path / "theirs")
