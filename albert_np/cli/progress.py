@@ -35,7 +35,8 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
             speed = f"{record['tokens_per_second'] or 0:,.0f} tokens/s"
             progress.update(task, completed=record["step"], figures=f"{figures(record)}  {speed}")
             if record.get("evaluation"):
-                progress.console.print(f"update {record['step']:>6}  held-out: {held_out(record['evaluation'])}")
+                line = f"update {record['step']:>6}  held-out: {held_out(record['evaluation'])}"
+                progress.console.print(line, soft_wrap=True)
 
         yield show
 
