@@ -174,13 +174,12 @@ def summarize(run: PretrainingRun, model: AlbertForPreTraining) -> Summary:
 
 def baselines(run: PretrainingRun, batches: Sequence[PretrainingBatch]) -> Baselines:
     """Measure the baselines on the same masked tokens and pairs as the model."""
-    counts = np.bincount(run.corpus.ids, minlength=run.config.vocab_size) + 1  # a token never seen keeps a chance
     labels = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
     orders = np.concatenate([b.sentence_order_label[b.sentence_order_label >= 0] for b in batches])
     frequent = int(np.bincount(labels).argmax())
     return Baselines(
         frequent_token=run.tokenizer.convert_ids_to_tokens(frequent),
         frequent_accuracy=float((labels == frequent).mean()),
-        unigram_loss=float(-np.log(counts[labels] / counts.sum()).mean()),
+        unigram_loss=float(-np.log(run.frequencies()[labels]).mean()),
         majority_order=float(max(orders.mean(), 1 - orders.mean())),
     )
