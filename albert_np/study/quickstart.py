@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining
@@ -39,6 +40,7 @@ __all__ = [
     "quickstart",
     "recipe",
     "summarize",
+    "without_context",
 ]
 
 VOCAB_SIZE = 2000
@@ -174,12 +176,23 @@ def summarize(run: PretrainingRun, model: AlbertForPreTraining) -> Summary:
 
 def baselines(run: PretrainingRun, batches: Sequence[PretrainingBatch]) -> Baselines:
     """Measure the baselines on the same masked tokens and pairs as the model."""
-    labels = np.concatenate([batch.labels[batch.labels >= 0] for batch in batches])
+    labels = np.concatenate([batch.labels.ravel() for batch in batches])
     orders = np.concatenate([b.sentence_order_label[b.sentence_order_label >= 0] for b in batches])
-    frequent = int(np.bincount(labels).argmax())
+    frequent, accuracy, loss = without_context(run.frequencies(), labels)
     return Baselines(
         frequent_token=run.tokenizer.convert_ids_to_tokens(frequent),
-        frequent_accuracy=float((labels == frequent).mean()),
-        unigram_loss=float(-np.log(run.frequencies()[labels]).mean()),
+        frequent_accuracy=accuracy,
+        unigram_loss=loss,
         majority_order=float(max(orders.mean(), 1 - orders.mean())),
     )
+
+
+def without_context(frequencies: npt.NDArray[np.float64], labels: npt.NDArray[np.integer]) -> tuple[int, float, float]:
+    """Return what answers without reading reach: the commonest label, its accuracy, the loss of the frequencies.
+
+    frequencies: share of each token in the training text, (V,), none of them 0.
+    labels: integers of any shape, -100 where nothing is asked; at least one is asked for.
+    """
+    asked = labels[labels >= 0]
+    commonest = int(np.bincount(asked).argmax())
+    return commonest, float((asked == commonest).mean()), float(-np.log(frequencies[asked]).mean())

@@ -372,7 +372,7 @@ def test_pad_refuses_what_is_no_encoding(tokenizer, bad):
 
 @pytest.mark.parametrize("text", ["''", "``a", "a  ", "é", "[MASK] ", "ﬁ,2,"])
 def test_offsets_of_long_texts_are_found_in_linear_time(tokenizer, text):
-    """Eight times the text must take much less than 64 times as long."""
+    """64 times the text takes about 64 times as long; a search from the start for each token would take 4,096 times."""
 
     def seconds(times):
         start = time.process_time()
@@ -380,7 +380,7 @@ def test_offsets_of_long_texts_are_found_in_linear_time(tokenizer, text):
         return time.process_time() - start
 
     seconds(100)
-    assert min(seconds(32000) for _ in range(2)) < 30 * max(min(seconds(4000) for _ in range(3)), 0.002)
+    assert seconds(64000) < 400 * max(min(seconds(1000) for _ in range(3)), 0.002)
 
 
 def random_options(rng):
