@@ -54,6 +54,8 @@ MEASURES = {  # what is measured → what it is called
     "mlm_accuracy": "MLM",
     "word_accuracy": "MLM, single words",
     "sop_accuracy": "SOP",
+    "sop_two": "SOP, two sentences",
+    "sop_more": "SOP, more",
     "nsp_accuracy": "NSP",
     "gap": "loss above the best",
     "ngram_gap": "the same, n-grams",
@@ -61,7 +63,7 @@ MEASURES = {  # what is measured → what it is called
     **{name: name for name in PROBES},
 }
 NATS = ("mlm_loss", "gap", "ngram_gap")  # the others are shares, told in per cent
-ON_PROSE = ("mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "nsp_accuracy")
+ON_PROSE = ("mlm_loss", "mlm_accuracy", "word_accuracy", "sop_accuracy", "sop_two", "sop_more", "nsp_accuracy")
 IN_THE_WORLD = ("gap", "ngram_gap", "accuracy", *PROBES)
 WAYS = ("as it is", "changed")  # what a variant is called where a change is tried on it
 
@@ -74,7 +76,9 @@ class Experiment:
     source: str
     variants: tuple[Variant, ...]
     ground: type[Ground] = Toy
-    steps: int = 600
+    steps: int = (
+        2400  # after which small models know the rules of the toy world, each of them having learned them when it did
+    )
 
     @property
     def measures(self) -> tuple[str, ...]:
@@ -153,6 +157,7 @@ EXPERIMENTS = {
             *_rates(LAMB, (0.003, 0.01, 0.03, 0.1)),
             *_rates(LAMB, (0.01,), 0.0),
         ),
+        steps=600,
     ),
     "pairs": Experiment(
         "Which question about two segments teaches what?",
@@ -261,9 +266,9 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
     up to three; "accuracy"; each of `PROBES`; "untrained", the distances before the first update; "curve" of [update,
     gap, accuracy, probes …].
 
-    On prose: "text"; in a run "mlm_loss", "mlm_accuracy", "word_accuracy" with single words masked, "sop_accuracy",
-    "nsp_accuracy", on held-out text; "curve" of [update, MLM loss, MLM accuracy, accuracy on pairs], the last None
-    where pairs have no label.
+    On prose: "text"; in a run, on held-out text, "mlm_loss", "mlm_accuracy", "word_accuracy" with single words masked,
+    "sop_accuracy", "sop_two" and "sop_more" for pairs of two and of more sentences, "nsp_accuracy"; "curve" of [update,
+    MLM loss, MLM accuracy, accuracy on pairs], the last None where pairs have no label.
 
     With a change tried on it: "change", {"file", "sha256", "parts", "config"}, and "differences", [{"variant", …}] as
     in `paired_differences`.
