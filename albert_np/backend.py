@@ -7,8 +7,8 @@ library is added by `register(Backend(…))`.
 import ctypes
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,8 @@ class Backend:
     `to_numpy` move an array; `erf` is the error function, number by number; `generator(seed)` returns a random
     generator with `random(shape, dtype=)` and `integers(high)`; `scatter_add(target, ids, rows)` adds `rows[i]` (…, E)
     into `target[ids[i]]` (V, E), repeated ids included; `synchronize()` waits until all queued work is done (a clock
-    needs it).
+    needs it); `kernels` holds, under the name of a formula, what computes the same from the same arguments, only
+    faster.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Backend:
     scatter_add: Callable[[Array, Array, Array], None]
     generator: Callable[[int], Any]
     synchronize: Callable[[], None]
+    kernels: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
 
 
 def array_module(x: Array) -> Any:

@@ -4,7 +4,7 @@ from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_patt
 from albert_np.execution.protocol import Model
 from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.execution.row_blocks import in_row_blocks
-from albert_np.execution.strict import StrictArray, recorded, strict_backend
+from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded, strict_backend
 
 __all__ = [
     "Model",
@@ -12,7 +12,9 @@ __all__ = [
     "Replicas",
     "Run",
     "StrictArray",
+    "as_kernel",
     "available_threads",
+    "counted",
     "dense_pattern",
     "in_row_blocks",
     "packed_pattern",
