@@ -227,14 +227,13 @@ def test_numpy_computes_a_product_as_it_always_did():
 
 
 def test_the_played_functions_take_what_cupys_take():
-    cublas = pytest.importorskip("cupy").cuda.cublas
+    cupy = pytest.importorskip("cupy")
+    cublas, runtime = cupy.cuda.cublas, cupy.cuda.runtime
     for name in ("gemmEx", "gemmStridedBatchedEx"):
         real = re.findall(r"(\w+)[,)]", getattr(cublas, name).__doc__.splitlines()[0])
         assert real == list(inspect.signature(getattr(PlayedCublas(), name)).parameters)
     for name in vars(PlayedCublas):
         if name.startswith("CUBLAS"):
             assert getattr(cublas, name) == getattr(PlayedCublas, name)
-    from cupy.cuda import runtime
-
     assert tuple(TYPES) == (runtime.CUDA_R_32F, runtime.CUDA_R_64F)
     assert (cublas.CUBLAS_OP_N, cublas.CUBLAS_OP_T) == (0, 1)
