@@ -142,6 +142,7 @@ EXPERIMENTS = {
         "How wide must an embedding be, when H = 32 and the world has 53 words?",
         "table 3, other widths: E = 64, 128, 256 and 768 for H = 768 give 79.0, 80.1, 79.6 and 79.8 on average",
         (_embedding(4), _embedding(8), _embedding(32)),
+        steps=600,
     ),
     "ngrams": Experiment(
         "How long should a mask be?",
