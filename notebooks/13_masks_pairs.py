@@ -598,8 +598,7 @@ show(
 )
 
 # %% [markdown]
-# **It does not matter here**, and this time five errors would be 0.02 nats: on single words the two differ by 0.0001 ± 0.0043, on gaps of
-# up to three by 0.0042 ± 0.0026 in favour of whoever was trained on them. By that time nearly every model has learned every rule of its
+# **It does not matter here**: on single words the two differ by 0.0001 ± 0.0043 nats, on gaps of up to three by 0.0042 ± 0.0026 in favour of whoever was trained on them. By that time nearly every model has learned every rule of its
 # world, and one that knows the rules fills a gap of any length.
 #
 # The moment matters, though. After 600 updates, a quarter of the way, five models of each kind were apart by 0.071 ± 0.029 nats on single words, the

@@ -4,8 +4,7 @@ Every variant of an experiment is trained from the same seeds, on the same batch
 the same exam: in the toy world, whose best possible loss is known, or, where its stories cannot answer, on held-out
 text of the quickstart's. So variants are compared seed by seed (`paired_differences`). What the paper found (Lan et
 al., 2019, tables 3, 4, 5 and 11) stands beside it. Sizes and measures are others: only the order of variants can be
-compared. The figures kept in `data/experiments` are of five seeds in the world and of two on prose; the latter are
-older than the rule that pairs are cut between sentences alone.
+compared. The figures kept in `data/experiments` are of five or ten seeds in the world and of three on prose.
 """
 
 import contextlib
