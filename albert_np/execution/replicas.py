@@ -180,6 +180,7 @@ class Replicas:
         copies = self._copies[: len(parts) - 1]
         for copy in copies:
             copy.training, copy.recompute = self.model.training, self.model.recompute
+            copy.precision = self.model.precision
             copy.rng = np.random.default_rng(int(self.model.rng.integers(2**63)))
             if gradients:
                 copy.zero_grad()
