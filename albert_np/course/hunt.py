@@ -81,7 +81,7 @@ def named_bugs(
         chosen = given.get(suspect)
         if suspect not in given:
             yield Finding(suspect, False, "no answer")
-        elif not np.isscalar(chosen) or chosen not in numbers:
+        elif np.ndim(chosen) or chosen not in numbers:
             yield Finding(suspect, False, f"{chosen!r} is no number of the list, {min(numbers)} to {max(numbers)}")
         elif chosen != number:
             yield Finding(suspect, False, against(suspect, chosen))
