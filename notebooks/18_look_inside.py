@@ -18,6 +18,7 @@
 # | $W$ | (V, E) | the table of word embeddings |
 # | $c_n$ | (T, D) | what head $n$ brings back, $P\,V$ of notebook 09 |
 # | $e_t, \bar e_t$ | (E) | the word embedding of token $t$, and the gradient of the loss there |
+# | $\delta, a_i$ | | a change of the embeddings, and the share of their number $i$ in what the loss changes by |
 #
 # **A question from a real model.** The ALBERT paper's figure 1 shows how far each of ALBERT-large's 24 steps moves its input:
 # the distances fall smoothly, where BERT-large's jump, and do not go to zero. The paper says that sharing "has an effect on
@@ -871,7 +872,7 @@ report = lesson18.check_along_the_way(along_the_way)
 
 # %%
 along_the_way = report.yours(lesson18.package_along_the_way)
-ids, labels, at = hole(text, word)
+ids, labels, at = hole("return a [MASK] of the array.", "copy")
 model, T = exact["trained"], ids.shape[1]
 table = model.params[WORDS]
 start = np.repeat(table[ids], T, axis=0)  # (T, T, E)
@@ -894,7 +895,13 @@ for t, token in enumerate(tokenizer.convert_ids_to_tokens(ids[0].tolist())):
     print(f"{token.replace('▁', ''):10}" + "".join(f"{values[t]:11.3f}" for values in columns.values()))
 
 # %% [markdown]
-# TODO
+# With sixteen points the shares of each token add up to what hiding it costs, to a thousandth or so, as (18.16) says that they
+# must. One point does not do: for *of* the start of the way says −0.38, its middle 2.64, and the truth is 0.04. Half way
+# between a word and [MASK] lies nothing that the model has ever read, and there the loss goes up and down again. So (18.14) had the
+# slope right; the way is long, and it bends.
+#
+# For the sum alone two passes would do. The way is gone for the *parts*: where several tokens change at once, each has its share,
+# and the shares leave nothing over.
 #
 # ## 8. Checks
 #
@@ -1023,7 +1030,7 @@ for name, model in {**models, "shuffled": shuffled}.items():
 #   not fall apart beyond it.
 # * Reading a hidden state of the middle with the last head is the *logit lens*; with a small map trained for each layer, which
 #   mends the unfairness of answer 3, the *tuned lens* ([Belrose et al., 2023](https://arxiv.org/abs/2303.08112)).
-# * Gradient times input, our first-order estimate, is a *saliency* method. *Integrated gradients* adds it up along a path
+# * Gradient times input, our first-order estimate, is a *saliency* method. *Integrated gradients* is (18.15)
 #   ([Sundararajan et al., 2017](https://arxiv.org/abs/1703.01365)), for the reason seen here: a word taken away is not a small
 #   step. Random weights as a control for such pictures were asked for by
 #   [Adebayo et al. (2018)](https://arxiv.org/abs/1810.03292), who found methods that do not notice.

@@ -35,7 +35,7 @@ def check_layer_norm_dx(layer_norm_dx: Callable[..., Any]) -> Iterator[Any]:
     )
     along = abs((dx * cache.x_hat).sum(-1)).max() < 1e-9 * scale
     yield holds("dx is orthogonal to x̂ (5.7)", along, "Σ dx x̂ is not 0: does x̂ carry its own mean?")
-    yield float32_stays(layer_norm_dx, (dy, *cache), "a NumPy number among the factors is a float64")
+    yield float32_stays(layer_norm_dx, (dy, *cache), "a number or an array that NumPy made is a float64")
 
     def forward(x: Any) -> Any:
         return layer_norm_forward(x, weight, bias, EPS)
@@ -214,7 +214,7 @@ def check_rms_norm_backward(rms_norm_backward: Callable[..., Any]) -> Iterator[A
     advice = "(5.10): r times what is left of g when its part along x̂ is taken off"
     yield equal("dx", dx, right, mistakes=_rms_mistakes(dy, x_hat, r, weight), advice=advice)
     yield equal("dweight", dweight, (dy * x_hat).sum(axis=(0, 1)), mistakes=_weight_mistakes(dy, x_hat, weight))
-    yield float32_stays(rms_norm_backward, (dy, x_hat, r, weight), "a NumPy number among the factors is a float64")
+    yield float32_stays(rms_norm_backward, (dy, x_hat, r, weight), "a number or an array that NumPy made is a float64")
 
     def backward(dy: Any, cache: Any) -> Any:
         return rms_norm_backward(dy, *cache)

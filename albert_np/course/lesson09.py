@@ -287,7 +287,10 @@ def check_leaks(leaks: Callable[..., Any]) -> Iterator[Any]:
     attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
     inside = np.where(attention_mask[:, :, None] == 1, x, 0)
     for name, attend in INNOCENT.items():
-        told = "nobody reads what padding itself gets: compare where attention_mask is 1, and change nothing there"
+        told = (
+            "nobody reads what padding itself gets: compare where attention_mask is 1, and change nothing there; "
+            "and what padding is changed to must be a number, for 0 · NaN is NaN"
+        )
         yield holds(f"{name} is let go", not _verdict(leaks, attend, x, attention_mask), told)
     for name, (attend, told) in LEAKY.items():
         yield holds(f"caught: {name}", _verdict(leaks, attend, x, attention_mask), told)

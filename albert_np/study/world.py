@@ -284,7 +284,7 @@ class World:
 
     def measure(self, model: AlbertForMaskedLM, exam: Exam, **inputs: int) -> tuple[float, float]:
         """Return a model's loss in nats and its accuracy on an exam; inputs as in `probe`."""
-        out = model(**exam.inputs, **_everywhere(exam.input_ids, inputs), grad=False)
+        out = model(**exam.inputs, **_everywhere(exam.input_ids, inputs), grad=False, skip_padding=True)
         asked = exam.labels >= 0
         return float(out.loss), float((out.logits[asked].argmax(axis=1) == exam.labels[asked]).mean())
 
