@@ -78,7 +78,7 @@ def named_bugs(
         yield Finding("a dictionary", False, f"got a {type(given).__name__}, expected {{{wanted}}}")
         return
     for suspect, number in cast.items():
-        chosen = given.get(suspect)
+        chosen: Any = given.get(suspect)
         if suspect not in given:
             yield Finding(suspect, False, "no answer")
         elif np.ndim(chosen) or chosen not in numbers:

@@ -49,8 +49,12 @@ def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]
     yield equal("merge_heads, against the heads side by side", merged, beside, mistakes=known, advice=advice)
     yield equal("merge after split", merge_heads(split_heads(x, N)), x, advice=advice)
 
-    # copies, since a view of x would move together with x while the difference is taken
-    split, merge = (lambda x: np.array(split_heads(x, N))), (lambda x: np.array(merge_heads(x)))
+    def split(x: Any) -> Any:
+        return np.array(split_heads(x, N))  # a copy: a view of x would move with x while differences are taken
+
+    def merge(context: Any) -> Any:
+        return np.array(merge_heads(context))
+
     forth = check_gradients(lambda x: (split(x), None), lambda dy, _: merge(dy), {"x": x})
     back = check_gradients(lambda x: (merge(x), None), lambda dy, _: split(dy), {"x": expected})
     yield holds("merge_heads is the backward of split_heads", forth[0].ok, str(forth[0]))

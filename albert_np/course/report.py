@@ -180,7 +180,7 @@ def self_check(
 class _Asked:
     """A reader's function as a check calls it: `last` is the last call, for those who want to try it."""
 
-    def __init__(self, function: Callable[..., Any], returns: Sequence[str]) -> None:
+    def __init__(self, function: Any, returns: Sequence[str]) -> None:
         self.function, self.returns = function, returns
         self.name = _name_of(function)
         self._arguments: list[Any] | None = None
