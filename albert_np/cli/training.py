@@ -11,7 +11,14 @@ import click
 from rich.progress import Progress
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
-from albert_np.cli.progress import BAR, percent, resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.cli.progress import (
+    BAR,
+    percent,
+    precision_option,
+    resume_takes_no_other_option,
+    says_how_to_resume,
+    training_bar,
+)
 
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
@@ -250,6 +257,7 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1, 1024), help="All processors by default; results depend on it.")
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @reports_errors
 def pretrain(resume: Path | None, **options: Any) -> None:
@@ -291,7 +299,7 @@ def _prepare(options: dict[str, Any]) -> Any:
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "pairs output_bias evaluate_every checkpoint_every seed threads backend"
+        "pairs output_bias evaluate_every checkpoint_every seed threads backend precision"
     ).split()
     recipe = Recipe(
         steps=steps,
