@@ -110,7 +110,7 @@ def test_what_a_function_returns_is_not_taken_for_the_function():
 def test_what_is_right_in_float32_is_told_so_and_blamed_on_no_known_mistake():
     @self_check("third", returns=("y",))
     def check(third):
-        yield equal("y", third(1.0), 1 / 3, mistakes={"this is another third": np.float32(1 / 3)})
+        yield equal("y", third(1.0), 1 / 3, mistakes={"this is another third": 1 / 3})
 
     said = repr(check(lambda x: np.float32(x) / 3))
     assert "y: right to the seven digits of float32 only: is something float32? got 0.333333" in said
