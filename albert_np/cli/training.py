@@ -11,7 +11,14 @@ import click
 from rich.progress import Progress
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
-from albert_np.cli.progress import BAR, percent, resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.cli.progress import (
+    BAR,
+    percent,
+    prepared_by_first,
+    resume_takes_no_other_option,
+    says_how_to_resume,
+    training_bar,
+)
 
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
@@ -37,8 +44,12 @@ def _report(what: str) -> None:
 @contextmanager
 def _draws_losses(output: Path) -> Iterator[None]:
     """Draw the run's loss curves into loss.png once training ends or is interrupted, if there are any yet."""
+    from albert_np.execution import place_in_job
     from albert_np.training import TrainingInterrupted
 
+    if place_in_job()[0] > 0:
+        yield
+        return
     try:
         yield
     except TrainingInterrupted:
@@ -248,7 +259,9 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--evaluate-every", type=COUNT, default=200, show_default=True)
 @click.option("--checkpoint-every", type=COUNT, default=200, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1024), help="All processors by default; results depend on it.")
+@click.option(
+    "--threads", type=click.IntRange(1, 1024), help="Of each rank; all processors by default. Results depend on it."
+)
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @reports_errors
@@ -258,14 +271,16 @@ def pretrain(resume: Path | None, **options: Any) -> None:
     \b
     albert-np pretrain --corpus book.txt --corpus letters.txt.gz --output runs/mine
     albert-np pretrain --resume runs/mine
+    mpiexec -n 4 albert-np pretrain --corpus book.txt --threads 1 --output runs/mine
     """
+    from albert_np.execution import this_job
     from albert_np.pretraining import PretrainingRun
 
     if resume is not None:
         resume_takes_no_other_option(options)
-        run = PretrainingRun(resume)
+        run = this_job().together(lambda: PretrainingRun(resume))
     else:
-        run = _prepare(options)
+        run = prepared_by_first(_prepare, options, PretrainingRun)
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)

@@ -1,0 +1,83 @@
+"""Ranks without MPI: a communicator between threads, with the methods of mpi4py's that the package uses."""
+
+import queue
+import threading
+
+from albert_np.execution import Ranks
+
+
+class ThreadComm:
+    """What one thread sees of a job of several; `jobs(size)` makes one for each."""
+
+    def __init__(self, rank, shared):
+        self.rank, self.shared, self.round = rank, shared, 0
+
+    def Get_rank(self):
+        return self.rank
+
+    def Get_size(self):
+        return self.shared.size
+
+    def Ibarrier(self):
+        return Request(self)
+
+    def allgather(self, value):
+        self.shared.values[self.rank] = value
+        self.shared.barrier.wait()
+        found = list(self.shared.values)
+        self.shared.barrier.wait()
+        return found
+
+    def bcast(self, value, root):
+        return self.allgather(value)[root]
+
+    def Send(self, array, dest):
+        self.shared.pipes[self.rank, dest].put(array.copy())
+
+    def Recv(self, array, source):
+        array[...] = self.shared.pipes[source, self.rank].get(timeout=60)
+
+    def Bcast(self, array, root):
+        array[...] = self.allgather(array.copy() if self.rank == root else None)[root]
+
+
+class Request:
+    """A barrier that is looked at now and then."""
+
+    def __init__(self, comm):
+        self.shared, self.round = comm.shared, comm.round
+        comm.round += 1
+        with self.shared.lock:
+            self.shared.arrived[self.round] = self.shared.arrived.get(self.round, 0) + 1
+
+    def Test(self):
+        return self.shared.arrived[self.round] == self.shared.size
+
+
+class Shared:
+    def __init__(self, size):
+        self.size = size
+        self.barrier = threading.Barrier(size, timeout=60)
+        self.values = [None] * size
+        self.pipes = {(a, b): queue.Queue() for a in range(size) for b in range(size)}
+        self.lock = threading.Lock()
+        self.arrived = {}
+
+
+def run_ranks(size, work):
+    """Return [work(ranks) of each rank], computed side by side; an exception is returned in the place of a result."""
+    shared = Shared(size)
+    results = [None] * size
+
+    def run(rank):
+        try:
+            results[rank] = work(Ranks(ThreadComm(rank, shared)))
+        except Exception as error:
+            results[rank] = error
+
+    threads = [threading.Thread(target=run, args=[rank]) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
