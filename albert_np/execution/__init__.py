@@ -1,6 +1,7 @@
 """Faster ways to the same numbers: row blocks, real tokens alone, all cores, many machines; strict arrays for tests."""
 
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
+from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, RankError, Ranks, place_in_job, this_job
 from albert_np.execution.replicas import Replicas, available_threads, split, threads_in_all
@@ -9,6 +10,7 @@ from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded
 
 __all__ = [
     "ALONE",
+    "PRECISIONS",
     "Model",
     "Pattern",
     "RankError",
@@ -21,9 +23,13 @@ __all__ = [
     "counted",
     "dense_pattern",
     "in_row_blocks",
+    "laid_out",
     "packed_pattern",
     "place_in_job",
+    "precision_of_products",
+    "product",
     "recorded",
+    "rounded",
     "split",
     "strict_backend",
     "this_job",
