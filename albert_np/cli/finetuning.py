@@ -14,6 +14,7 @@ from rich.table import Table
 
 from albert_np.cli.main import console, file_option, input_lines, print_json, remark, reports_errors, results, say
 from albert_np.cli.progress import (
+    introduce_ranks,
     prepared_by_first,
     resume_takes_no_other_option,
     says_how_to_resume,
@@ -178,6 +179,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
         run = this_job().together(lambda: FineTuningRun(resume))
     else:
         run = prepared_by_first(_prepare, options, FineTuningRun)
+    introduce_ranks(run.recipe.threads)
     _train(run, "training")
     best = run.best()
     if as_json:

@@ -14,6 +14,7 @@ from albert_np.execution import this_job, threads_in_all
 
 __all__ = [
     "BAR",
+    "introduce_ranks",
     "percent",
     "prepared_by_first",
     "resume_takes_no_other_option",
@@ -80,6 +81,13 @@ def prepared_by_first(
         options["threads"] = threads_in_all(job, 1 if options.get("backend") == "cupy" else options["threads"])
     run = job.on_first(lambda: prepare(options))
     return job.together(lambda: open_run(options["output"]) if run is None else run)
+
+
+def introduce_ranks(threads: int) -> None:
+    """Say which process each rank is, if there are several: where one dies, a launcher may name the process alone."""
+    job = this_job()
+    if job.size > 1:
+        console.print(f"{job.size} ranks of {threads // job.size} threads: {job.describe()}", soft_wrap=True)
 
 
 @contextmanager

@@ -32,9 +32,7 @@ def as_one_program(command: Callable[[], Any]) -> Any:
         with redirect_stdout(heard), redirect_stderr(heard):
             job, status = _run(command)
         said = _last_words(heard.getvalue())
-    if job is not None:
-        _leave(job, status, said)
-    sys.exit(status)
+    sys.exit(status if job is None else _leave(job, status, said))
 
 
 def refuse_ranks(name: str) -> None:
@@ -60,19 +58,23 @@ def _run(command: Callable[[], Any]) -> tuple[Ranks | None, int]:
     return job, 0
 
 
-def _leave(job: Ranks, status: int, said: str) -> None:
-    """Wait until all ranks are done; if they are not, or rank 0 does not know what went wrong, say so."""
+def _leave(job: Ranks, status: int, said: str) -> int:
+    """Wait until all ranks are done and return the status of the first that failed; say what rank 0 has not said.
+
+    If a rank that failed waits in vain, it ends the others.
+    """
     if not job.all_arrive(PATIENCE + STAGGER * job.rank if status else math.inf):
         _say(job, said)
         job.abort(status)
     statuses = job.share(lambda: status)
-    failed = next((rank for rank, each in enumerate(statuses) if each), None)
+    failed = next((rank for rank, each in enumerate(statuses) if each), 0)
     if failed == job.rank:
         _say(job, said)
+    return statuses[failed]
 
 
 def _say(job: Ranks, said: str) -> None:
-    if job.rank > 0:
+    if said:
         click.echo(f"rank {job.rank} of {job.size}, on {platform.node()}: {said}", file=sys.stderr)
     sys.stderr.flush()
 

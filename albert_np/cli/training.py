@@ -13,6 +13,7 @@ from rich.progress import Progress
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import (
     BAR,
+    introduce_ranks,
     percent,
     prepared_by_first,
     resume_takes_no_other_option,
@@ -281,6 +282,7 @@ def pretrain(resume: Path | None, **options: Any) -> None:
         run = this_job().together(lambda: PretrainingRun(resume))
     else:
         run = prepared_by_first(_prepare, options, PretrainingRun)
+    introduce_ranks(run.recipe.threads)
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)

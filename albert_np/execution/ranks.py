@@ -166,7 +166,7 @@ class Ranks:
     def describe(self) -> str:
         """Say which process on which machine each rank is, as launchers name only those when one dies."""
         places = self.share(lambda: f"{os.getpid()} on {platform.node()}")
-        return "; ".join(f"rank {rank} is process {place}" for rank, place in enumerate(places))
+        return "; ".join(f"{rank} is process {place}" for rank, place in enumerate(places))
 
     def all_arrive(self, seconds: float) -> bool:
         """Whether all ranks come to this call within some seconds; for the end of a program, since it waits no longer.

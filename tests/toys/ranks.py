@@ -1,9 +1,20 @@
-"""Ranks without MPI: a communicator between threads, with the methods of mpi4py's that the package uses."""
+"""Ranks without MPI, a communicator between threads with the methods of mpi4py's that the package uses; and with it."""
 
+import importlib.util
+import os
 import queue
+import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
+import pytest
+
+import albert_np
 from albert_np.execution import Ranks
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(albert_np.__file__).parents[1]), "OPENBLAS_NUM_THREADS": "1"}
 
 
 class ThreadComm:
@@ -81,3 +92,22 @@ def run_ranks(size, work):
     for thread in threads:
         thread.join()
     return results
+
+
+def mpiexec(count, *program, **options):
+    """Start a Python program of so many ranks; skips the test where mpi4py or mpiexec is missing."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    launcher = str(beside) if beside.exists() else shutil.which("mpiexec")
+    if launcher is None or importlib.util.find_spec("mpi4py") is None:
+        pytest.skip("mpiexec or mpi4py is missing: pip install 'albert-np[mpi]' mpich")
+    version = subprocess.run([launcher, "--version"], capture_output=True, text=True).stdout
+    of_root = ["--allow-run-as-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    open_mpi = [*of_root, "--oversubscribe"] if "Open MPI" in version or "OpenRTE" in version else []
+    return subprocess.Popen(
+        [launcher, *open_mpi, "-n", str(count), sys.executable, *map(str, program)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+        **options,
+    )
