@@ -309,8 +309,8 @@ def evaluate(
     predictor = _predictor(model, task, **thresholds)
     examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows, label_names=label_names)
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
-    writes = predictions is not None and predictor.ranks.is_first
-    with whole_file(predictions) if writes else nullcontext() as file:
+    path = predictions if predictor.ranks.is_first else None
+    with nullcontext() if path is None else whole_file(path) as file:
         result = predictor.evaluate(examples)
         if file is not None:
             records = _with_ids(examples, result.predictions)

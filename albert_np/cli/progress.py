@@ -83,11 +83,11 @@ def prepared_by_first(
     return job.together(lambda: open_run(options["output"]) if run is None else run)
 
 
-def introduce_ranks(threads: int) -> None:
+def introduce_ranks(threads: int | None) -> None:
     """Say which process each rank is, if there are several: where one dies, a launcher may name the process alone."""
     job = this_job()
     if job.size > 1:
-        console.print(f"{job.size} ranks of {threads // job.size} threads: {job.describe()}", soft_wrap=True)
+        console.print(f"{job.size} ranks of {(threads or 1) // job.size} threads: {job.describe()}", soft_wrap=True)
 
 
 @contextmanager

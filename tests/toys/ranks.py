@@ -48,8 +48,15 @@ class ThreadComm:
     def Recv(self, array, source):
         array[...] = self.shared.pipes[source, self.rank].get(timeout=60)
 
+    def Abort(self, status):
+        raise Aborted(status)
+
     def Bcast(self, array, root):
         array[...] = self.allgather(array.copy() if self.rank == root else None)[root]
+
+
+class Aborted(Exception):
+    """What would have ended all ranks."""
 
 
 class Request:

@@ -23,7 +23,7 @@ from albert_np.pretraining import PRETRAINING
 from albert_np.training import NonFiniteError, TrainingInterrupted, latest_checkpoint, read_metrics
 
 SCRIPT = Path(__file__).parents[1] / "toys" / "training_process.py"
-KILLS = int(os.environ.get("ALBERT_NP_KILLS", "2"))
+KILLS = int(os.environ.get("ALBERT_NP_KILLS", "1"))
 STEPS = 6
 
 
