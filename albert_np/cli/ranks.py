@@ -63,10 +63,10 @@ def _leave(job: Ranks, status: int, said: str) -> int:
 
     If a rank that failed waits in vain, it ends the others.
     """
-    if not job.all_arrive(PATIENCE + STAGGER * job.rank if status else math.inf):
+    statuses = job.end(status, PATIENCE + STAGGER * job.rank if status else math.inf)
+    if statuses is None:
         _say(job, said)
         job.abort(status)
-    statuses = job.share(lambda: status)
     failed = next((rank for rank, each in enumerate(statuses) if each), 0)
     if failed == job.rank:
         _say(job, said)

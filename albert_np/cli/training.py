@@ -15,6 +15,7 @@ from albert_np.cli.progress import (
     BAR,
     introduce_ranks,
     percent,
+    precision_option,
     prepared_by_first,
     resume_takes_no_other_option,
     says_how_to_resume,
@@ -264,6 +265,7 @@ def _print_summary(summary: Any, output: Path) -> None:
     "--threads", type=click.IntRange(1, 1024), help="Of each rank; all processors by default. Results depend on it."
 )
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @reports_errors
 def pretrain(resume: Path | None, **options: Any) -> None:
@@ -308,7 +310,7 @@ def _prepare(options: dict[str, Any]) -> Any:
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "pairs output_bias evaluate_every checkpoint_every seed threads backend"
+        "pairs output_bias evaluate_every checkpoint_every seed threads backend precision"
     ).split()
     recipe = Recipe(
         steps=steps,

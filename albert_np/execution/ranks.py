@@ -10,6 +10,7 @@ not nested: then all raise.
 """
 
 import functools
+import math
 import os
 import pickle
 import platform
@@ -52,6 +53,7 @@ class Ranks:
         self.rank: int = 0 if comm is None else comm.Get_rank()
         self.size: int = 1 if comm is None else comm.Get_size()
         self._comm = comm
+        self._farewell: Any = None if comm is None else comm.Dup()  # a rank that ends is not taken for one that goes on
         self._piece = np.empty(0)
 
     @property
@@ -74,7 +76,7 @@ class Ranks:
             result = pickle.dumps(work())
         except Exception as error:
             failure, words = error, f"{type(error).__name__}: {error}"
-        self._meet()
+        self._meet(self._comm)
         found = self._comm.allgather((result, words))
         for rank, (_, told) in enumerate(found):
             if told is not None:
@@ -97,7 +99,7 @@ class Ranks:
         """Return rank 0's value, which is pickled."""
         if self.size == 1:
             return value
-        self._meet()
+        self._meet(self._comm)
         of_first: T = self._comm.bcast(value, root=0)
         return of_first
 
@@ -168,21 +170,26 @@ class Ranks:
         places = self.share(lambda: f"{os.getpid()} on {platform.node()}")
         return "; ".join(f"{rank} is process {place}" for rank, place in enumerate(places))
 
-    def all_arrive(self, seconds: float) -> bool:
-        """Whether all ranks come to this call within some seconds; for the end of a program, since it waits no longer.
+    def end(self, status: int, seconds: float) -> list[int] | None:
+        """Return the exit statuses of all ranks, if all come to this call within some seconds, or else None.
 
         A rank that has waited in vain must call `abort`.
         """
-        return self.size == 1 or self._meet(time.monotonic() + seconds)
+        if self.size == 1:
+            return [status]
+        if not self._meet(self._farewell, time.monotonic() + seconds):
+            return None
+        statuses: list[int] = self._farewell.allgather(status)
+        return statuses
 
     def abort(self, status: int) -> NoReturn:
         """End the processes of all ranks at once, with an exit status."""
         self._comm.Abort(status)
         os._exit(status)
 
-    def _meet(self, until: float = float("inf")) -> bool:
+    def _meet(self, comm: Any, until: float = math.inf) -> bool:
         """Wait until all ranks are here; False if they are not in time."""
-        request = self._comm.Ibarrier()
+        request = comm.Ibarrier()
         while not request.Test():
             if time.monotonic() > until:
                 return False
@@ -231,4 +238,4 @@ def this_job() -> Ranks:
             f"{started} processes were started, but mpi4py's library, {library}, knows of {MPI.COMM_WORLD.Get_size()}: "
             "mpiexec or srun is of another MPI than mpi4py"
         )
-    return Ranks(MPI.COMM_WORLD.Dup())
+    return Ranks(MPI.COMM_WORLD.Dup())  # of our own: what else uses MPI here has the world

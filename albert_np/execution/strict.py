@@ -223,7 +223,7 @@ def _add_operators() -> None:
 
         setattr(StrictArray, method, operator)
 
-    for name in "add sub mul truediv floordiv mod pow matmul and or xor".split():
+    for name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
         function = getattr(operators, f"__{name}__")
         add(f"__{name}__", name, function)
         add(f"__r{name}__", name, function, reverse=True)

@@ -71,6 +71,16 @@ def test_a_rank_that_fails_alone_says_so_and_ends_the_others(monkeypatch, capsys
     assert said.endswith(": no 1\n")
 
 
+def test_a_rank_that_ends_is_not_taken_for_one_that_goes_on(monkeypatch, capsys):
+    monkeypatch.setattr(ranks, "PATIENCE", 0.1)
+
+    def work(job):
+        return ranks._leave(job, 1, "no disk") if job.rank == 1 else job.share(lambda: "goes on")
+
+    assert [type(outcome) for outcome in run_ranks(3, work)] == [Aborted] * 3
+    assert capsys.readouterr().err.count("no disk") == 1
+
+
 def test_the_last_words_are_the_traceback_or_the_last_line():
     assert ranks._last_words("tokenizing\nalbert-np: no file\n") == "albert-np: no file"
     assert ranks._last_words("hm\nTraceback (most recent call last):\n  x\nE: y\n").endswith("  x\nE: y")

@@ -29,6 +29,9 @@ class ThreadComm:
     def Get_size(self):
         return self.shared.size
 
+    def Dup(self):
+        return ThreadComm(self.rank, self.shared.twin)
+
     def Ibarrier(self):
         return Request(self)
 
@@ -49,6 +52,7 @@ class ThreadComm:
         array[...] = self.shared.pipes[source, self.rank].get(timeout=60)
 
     def Abort(self, status):
+        self.shared.aborted = True
         raise Aborted(status)
 
     def Bcast(self, array, root):
@@ -69,12 +73,15 @@ class Request:
             self.shared.arrived[self.round] = self.shared.arrived.get(self.round, 0) + 1
 
     def Test(self):
+        if self.shared.aborted:
+            raise Aborted
         return self.shared.arrived[self.round] == self.shared.size
 
 
 class Shared:
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, size, twin=None):
+        self.size, self.twin = size, twin
+        self.aborted = False
         self.barrier = threading.Barrier(size, timeout=60)
         self.values = [None] * size
         self.pipes = {(a, b): queue.Queue() for a in range(size) for b in range(size)}
@@ -84,7 +91,7 @@ class Shared:
 
 def run_ranks(size, work):
     """Return [work(ranks) of each rank], computed side by side; an exception is returned in the place of a result."""
-    shared = Shared(size)
+    shared = Shared(size, twin=Shared(size))
     results = [None] * size
 
     def run(rank):
