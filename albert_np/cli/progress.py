@@ -92,7 +92,8 @@ def prepared_by_first(
     """
     job = this_job()
     if job.size > 1:
-        options["threads"] = threads_in_all(job, 1 if options.get("backend") == "cupy" else options["threads"])
+        by_default = 1 if options.get("backend") == "cupy" else None
+        options["threads"] = threads_in_all(job, options["threads"] or by_default)
     run = job.on_first(lambda: prepare(options))
     return job.together(lambda: open_run(options["output"]) if run is None else run)
 

@@ -160,6 +160,8 @@ class Replicas:
     def __init__(self, model: Model, threads: int, ranks: Ranks = ALONE):
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
+        if threads > 1 and model.backend.name != "numpy":
+            raise ValueError(f"threads={threads}: with backend={model.backend.name!r}, only threads=1 is possible")
         self.model = model
         self.threads = threads
         self.ranks = ranks
@@ -218,4 +220,6 @@ class Replicas:
         if self._process != os.getpid():  # a fork copies the pool, but not its threads
             self._start_threads()
         with _blas.limited(max(1, min(self.threads, os.cpu_count() or 1) // max(1, len(parts)))):
+            if len(parts) == 1:  # a device and its stream belong to the thread of the caller
+                return [work(models[0], parts[0])]
             return list(self._pool.map(work, models, parts))

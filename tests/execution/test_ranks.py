@@ -51,7 +51,7 @@ def test_fewer_parts_than_ranks_leave_some_without_work():
 
 
 def test_gradients_of_a_device_are_added_up_too():
-    expected, gradient = passes(2, backend="strict")
+    expected, gradient = passes(2)
     for results, own in run_ranks(2, lambda job: passes(1, job, backend="strict")):
         assert results == expected
         np.testing.assert_array_equal(own, gradient)
