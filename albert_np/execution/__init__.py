@@ -1,6 +1,7 @@
 """Faster ways to the same numbers: row blocks, real tokens alone, all cores. Strict arrays stand in for a GPU."""
 
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
+from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.protocol import Model
 from albert_np.execution.replicas import Replicas, available_threads, split
 from albert_np.execution.row_blocks import in_row_blocks
@@ -9,6 +10,7 @@ from albert_np.execution.strict import StrictArray, recorded, strict_backend
 __all__ = [
     "Model",
     "Pattern",
+    "Processes",
     "Replicas",
     "Run",
     "StrictArray",
@@ -16,6 +18,7 @@ __all__ = [
     "dense_pattern",
     "in_row_blocks",
     "packed_pattern",
+    "peak_memory",
     "recorded",
     "split",
     "strict_backend",

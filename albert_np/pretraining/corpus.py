@@ -2,15 +2,19 @@
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.execution import Processes
 from albert_np.files import read_json, whole_folder, write_json
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
 from albert_np.schema import anything, text
@@ -21,6 +25,7 @@ BATCH_SENTENCES = 8192  # tokenized at a time
 
 _ARRAYS = {"ids": ("<u2", "<i4"), "sentence_starts": ("<i8",), "document_starts": ("<i8",)}  # name → allowed dtypes
 _HEADER = 128  # bytes of an array's file before the numbers: the length can be written anew in place
+_COUNTED = 2**20  # tokens at a time, of which NumPy makes int64
 _DESCRIPTION = "corpus.json"
 _SCHEMA = {"vocabulary": text(64), "source": anything(), "fingerprint": text(64)}
 
@@ -48,7 +53,8 @@ class TokenizedCorpus:
     @classmethod
     def from_documents(cls, documents: Iterable[Sequence[str]], tokenizer: Tokenizer) -> "TokenizedCorpus":
         """Tokenize documents into memory; for what is small. Raises ValueError if there is no text."""
-        ids, sentence_lengths, document_sizes = zip(*_encode(documents, tokenizer, None), strict=True)
+        batches = _encode(documents, tokenizer, None, Processes(1))
+        ids, sentence_lengths, document_sizes = zip(*batches, strict=True)
         arrays = (
             np.concatenate(ids).astype(_id_dtype(tokenizer)),
             np.cumsum(np.concatenate([[0], *sentence_lengths])),
@@ -64,10 +70,12 @@ class TokenizedCorpus:
         tokenizer: Tokenizer,
         source: Any = None,
         progress: Counted | None = None,
+        processes: Processes | None = None,
     ) -> "TokenizedCorpus":
         """Tokenize a stream of documents into a new folder, and open it.
 
-        Memory holds one batch of sentences. The folder appears under its name only when it is whole; an older
+        Memory holds one batch of sentences, or some for each of the `processes` that tokenize them; the files are the
+        same with any number of these, for which the tokenizer must be picklable. The folder appears under its name only when it is whole; an older
         corpus of that name is replaced then, and kept if the building fails. `source` is anything JSON can hold
         that tells these texts from others (`text_source`, `python_prose_source`).
 
@@ -78,11 +86,12 @@ class TokenizedCorpus:
         if folder.exists() and not is_corpus(folder):
             raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
         with whole_folder(folder, replace=True) as hidden:
-            _write_arrays(hidden, _encode(documents, tokenizer, progress), _id_dtype(tokenizer))
+            batches = _encode(documents, tokenizer, progress, processes or Processes(1))
+            _write_arrays(hidden, batches, _id_dtype(tokenizer))
             description = {
                 "vocabulary": fingerprint(tokenizer),
                 "source": source,
-                "fingerprint": _digest([np.load(hidden / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]),
+                "fingerprint": _digest(_numbers(hidden)),
             }
             write_json(hidden / _DESCRIPTION, description)
         return cls.open(folder)
@@ -99,7 +108,7 @@ class TokenizedCorpus:
         try:
             description = read_json(folder / _DESCRIPTION, _SCHEMA)
             arrays = [_open_array(folder / f"{name}.npy", dtypes) for name, dtypes in _ARRAYS.items()]
-            if _digest(arrays) != description["fingerprint"]:
+            if _digest(_numbers(folder)) != description["fingerprint"]:
                 raise ValueError(f"{folder}: the SHA-256 of its arrays is not the one in {_DESCRIPTION}")
             for starts, end in ((arrays[1], len(arrays[0])), (arrays[2], len(arrays[1]) - 1)):
                 if starts[0] != 0 or starts[-1] != end or (np.diff(starts) <= 0).any():
@@ -117,6 +126,7 @@ class TokenizedCorpus:
         tokenizer: Tokenizer,
         source: Any,
         progress: Counted | None = None,
+        processes: Processes | None = None,
     ) -> "TokenizedCorpus":
         """Open the corpus in `folder` if it was made from this source with this vocabulary; else build it there.
 
@@ -127,7 +137,7 @@ class TokenizedCorpus:
                 return cls.open(folder).check(tokenizer, source)
             except ValueError:
                 pass  # stale or damaged: made anew
-        return cls.build(folder, documents, tokenizer, source, progress)
+        return cls.build(folder, documents, tokenizer, source, progress, processes)
 
     def check(self, tokenizer: Tokenizer, source: Any = None) -> "TokenizedCorpus":
         """Return the corpus if the tokenizer, and the source where one is given, are those it was made with.
@@ -139,6 +149,28 @@ class TokenizedCorpus:
         if source is not None and self.source != json.loads(json.dumps(source)):
             raise ValueError(f"the corpus was made from other texts: {self.source}, not {source}")
         return self
+
+    def check_files(self) -> None:
+        """Raise ValueError, naming the file, if the file of a mapped array has become shorter since it was opened.
+
+        What is read behind the end of a mapped file ends the program with a bus error, which nothing can catch. This
+        takes a microsecond. It cannot see what happens to a file right after it, or that numbers in it were changed:
+        the latter is seen when the corpus is opened again.
+        """
+        for name, array in zip(_ARRAYS, (self.ids, self.sentence_starts, self.document_starts), strict=True):
+            mapped = _mapping(array)
+            if mapped is not None and mapped.size() < len(mapped):
+                raise ValueError(
+                    f"{name}.npy of the tokenized corpus had {len(mapped):,} bytes and now has {mapped.size():,}: it was "
+                    "cut off while it was read, and must be made anew"
+                )
+
+    def token_counts(self, size: int) -> npt.NDArray[np.int64]:
+        """Return how often each id below `size`, (size,) int64, is in the corpus."""
+        counts = np.zeros(size, dtype=np.int64)
+        for start in range(0, self.num_tokens, _COUNTED):
+            counts += np.bincount(self.ids[start : start + _COUNTED], minlength=size)
+        return counts
 
     @property
     def num_tokens(self) -> int:
@@ -162,29 +194,36 @@ def is_corpus(folder: Path) -> bool:
 
 
 class _Encoded(NamedTuple):
-    """A batch of tokenized documents: ids, tokens of each sentence, sentences of each document; int64, none 0."""
+    """A batch of tokenized documents: ids, tokens of each sentence, sentences of each document; no length is 0."""
 
     ids: Ints
     sentence_lengths: Ints
     document_sizes: Ints
 
 
-def _encode(documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Counted | None) -> Iterator[_Encoded]:
+def _encode(
+    documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Counted | None, processes: Processes
+) -> Iterator[_Encoded]:
     sentences = tokens = 0
-    for batch in _batches(documents):
-        encoded = tokenizer.encode_lines([sentence for document in batch for sentence in document])
-        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        owners = np.repeat(np.arange(len(batch)), [len(document) for document in batch])
-        sizes = np.bincount(owners[lengths > 0], minlength=len(batch))
-        if lengths.sum() == 0:
+    for batch in processes.map(partial(_encode_batch, tokenizer), _batches(documents)):
+        if len(batch.ids) == 0:
             continue
-        yield _Encoded(np.concatenate(encoded), lengths[lengths > 0], sizes[sizes > 0])
-        sentences += int(sizes.sum())
-        tokens += int(lengths.sum())
+        yield batch
+        sentences += len(batch.sentence_lengths)
+        tokens += len(batch.ids)
         if progress is not None:
             progress(sentences, tokens)
     if tokens == 0:
         raise ValueError("documents hold no text: there is nothing to tokenize")
+
+
+def _encode_batch(tokenizer: Tokenizer, batch: Sequence[Sequence[str]]) -> _Encoded:
+    encoded = tokenizer.encode_lines([sentence for document in batch for sentence in document])
+    lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+    owners = np.repeat(np.arange(len(batch)), [len(document) for document in batch])
+    sizes = np.bincount(owners[lengths > 0], minlength=len(batch))
+    ids = np.concatenate([np.zeros(0, dtype=np.int32), *encoded])
+    return _Encoded(ids, lengths[lengths > 0], sizes[sizes > 0])
 
 
 def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
@@ -262,6 +301,14 @@ def _open_array(path: Path, dtypes: Sequence[str]) -> Ints:
     raise ValueError(f"{path}, of {size} bytes, is not a whole array of type {' or '.join(dtypes)} with one axis")
 
 
+def _mapping(array: Ints) -> mmap.mmap | None:
+    """Return the map of a file that an array shows, if any."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None
+
+
 def _header(dtype: np.dtype[Any], length: int) -> bytes:
     """Return the start of an .npy file of one axis, in format 1.0."""
     description = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({length},), }}"
@@ -274,8 +321,18 @@ def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
     return np.dtype("<u2" if len(tokenizer) <= 2**16 else "<i4")
 
 
-def _digest(arrays: Iterable[Ints]) -> str:
+def _digest(chunks: Iterable[Any]) -> str:
+    """Return the SHA-256 of bytes or arrays, one behind the other."""
     digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
+    for chunk in chunks:
+        digest.update(chunk)
     return digest.hexdigest()
+
+
+def _numbers(folder: Path) -> Iterator[bytes]:
+    """Yield what the arrays' files hold behind their headers, in pieces; a mapped file would count as memory in use."""
+    for name in _ARRAYS:
+        with (folder / f"{name}.npy").open("rb") as file:
+            file.seek(_HEADER)
+            while piece := file.read(2**20):
+                yield piece
