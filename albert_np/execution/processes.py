@@ -17,10 +17,11 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from itertools import chain, islice
 from itertools import count as numbers
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar, cast
 
 from albert_np.execution.replicas import use_one_thread
 
@@ -136,8 +137,7 @@ class _Process:
 
     def answer(self, number: int, function: bytes, item: Any) -> Any:
         """Return what the pickled function, known by its number, gives for an item, or raise what it raises."""
-        sink, source = self._program.stdin, self._program.stdout
-        assert sink is not None and source is not None
+        sink, source = cast(IO[bytes], self._program.stdin), cast(IO[bytes], self._program.stdout)
         try:
             if not self._has_path:
                 sink.write(pickle.dumps(sys.path))
@@ -156,8 +156,10 @@ class _Process:
 
     def kill(self) -> None:
         """End the process and wait until it is gone."""
-        with self._program:  # closes its pipes and waits
-            self._program.kill()
+        self._program.kill()
+        with suppress(BrokenPipeError), self._program:  # closes its pipes, of which one may hold what nobody reads now
+            pass
+        self._program.wait()
 
 
 def serve() -> None:
@@ -196,4 +198,3 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-

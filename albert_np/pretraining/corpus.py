@@ -5,6 +5,7 @@ import json
 import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from albert_np.files import read_json, whole_folder, write_json
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
 from albert_np.schema import anything, text
 
-__all__ = ["TokenizedCorpus"]
+__all__ = ["TokenizedCorpus", "build_parts"]
 
 BATCH_SENTENCES = 8192  # tokenized at a time
 
@@ -53,8 +54,8 @@ class TokenizedCorpus:
     @classmethod
     def from_documents(cls, documents: Iterable[Sequence[str]], tokenizer: Tokenizer) -> "TokenizedCorpus":
         """Tokenize documents into memory; for what is small. Raises ValueError if there is no text."""
-        batches = _encode(documents, tokenizer, None, Processes(1))
-        ids, sentence_lengths, document_sizes = zip(*batches, strict=True)
+        batches = _encode(((0, document) for document in documents), tokenizer, None, Processes(1))
+        ids, sentence_lengths, document_sizes, _ = zip(*batches, strict=True)
         arrays = (
             np.concatenate(ids).astype(_id_dtype(tokenizer)),
             np.cumsum(np.concatenate([[0], *sentence_lengths])),
@@ -75,25 +76,14 @@ class TokenizedCorpus:
         """Tokenize a stream of documents into a new folder, and open it.
 
         Memory holds one batch of sentences, or some for each of the `processes` that tokenize them; the files are the
-        same with any number of these, for which the tokenizer must be picklable. The folder appears under its name only when it is whole; an older
-        corpus of that name is replaced then, and kept if the building fails. `source` is anything JSON can hold
-        that tells these texts from others (`text_source`, `python_prose_source`).
+        same with any number of these, for which the tokenizer must be picklable. The folder appears under its name
+        only when it is whole; an older corpus of that name is replaced then, and kept if the building fails. `source`
+        is anything JSON can hold that tells these texts from others (`text_source`, `python_prose_source`).
 
         Raises FileExistsError if the folder is something else than a corpus, ValueError if there is no text, and
         what the documents raise.
         """
-        folder = Path(folder)
-        if folder.exists() and not is_corpus(folder):
-            raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
-        with whole_folder(folder, replace=True) as hidden:
-            batches = _encode(documents, tokenizer, progress, processes or Processes(1))
-            _write_arrays(hidden, batches, _id_dtype(tokenizer))
-            description = {
-                "vocabulary": fingerprint(tokenizer),
-                "source": source,
-                "fingerprint": _digest(_numbers(hidden)),
-            }
-            write_json(hidden / _DESCRIPTION, description)
+        build_parts([folder], ((0, document) for document in documents), tokenizer, source, progress, processes)
         return cls.open(folder)
 
     @classmethod
@@ -161,8 +151,8 @@ class TokenizedCorpus:
             mapped = _mapping(array)
             if mapped is not None and mapped.size() < len(mapped):
                 raise ValueError(
-                    f"{name}.npy of the tokenized corpus had {len(mapped):,} bytes and now has {mapped.size():,}: it was "
-                    "cut off while it was read, and must be made anew"
+                    f"{name}.npy of the tokenized corpus had {len(mapped):,} bytes and now has {mapped.size():,}: it "
+                    "was cut off while it was read, and must be made anew"
                 )
 
     def token_counts(self, size: int) -> npt.NDArray[np.int64]:
@@ -193,16 +183,72 @@ def is_corpus(folder: Path) -> bool:
     return (folder / _DESCRIPTION).is_file()
 
 
+def build_parts(
+    folders: Sequence[str | os.PathLike[str]],
+    documents: Iterable[tuple[int, Sequence[str]]],
+    tokenizer: Tokenizer,
+    source: Any = None,
+    progress: Counted | None = None,
+    processes: Processes | None = None,
+) -> None:
+    """Tokenize a stream of documents, each with the number of its folder, into new folders, in one pass.
+
+    Arguments and errors as for `TokenizedCorpus.build`; ValueError too if one of the folders gets no text.
+    """
+    paths = [Path(folder) for folder in folders]
+    for folder in paths:
+        if folder.exists() and not is_corpus(folder):
+            raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
+    with ExitStack() as stack:
+        hidden = [stack.enter_context(whole_folder(folder, replace=True)) for folder in paths]
+        with ExitStack() as files:
+            parts = [files.enter_context(_Part(folder, _id_dtype(tokenizer))) for folder in hidden]
+            for batch in _encode(documents, tokenizer, progress, processes or Processes(1)):
+                for number, part in enumerate(parts):
+                    part.append(batch.of_part(number))
+        for folder, part in zip(hidden, parts, strict=True):
+            if part.ids.length == 0:
+                raise ValueError("documents hold no text: there is nothing to tokenize")
+            description = {
+                "vocabulary": fingerprint(tokenizer),
+                "source": source,
+                "fingerprint": _digest(_numbers(folder)),
+            }
+            write_json(folder / _DESCRIPTION, description)
+
+
 class _Encoded(NamedTuple):
-    """A batch of tokenized documents: ids, tokens of each sentence, sentences of each document; no length is 0."""
+    """A batch of tokenized documents; no length is 0.
+
+    ids, (n,) int32; sentence_lengths, tokens of each sentence; document_sizes, sentences of each document;
+    document_parts, which part of the corpus each is of.
+    """
 
     ids: Ints
     sentence_lengths: Ints
     document_sizes: Ints
+    document_parts: Ints
+
+    def of_part(self, number: int) -> "_Encoded":
+        """The documents of one part."""
+        document = self.document_parts == number
+        if document.all():
+            return self
+        sentence = np.repeat(document, self.document_sizes)
+        token = np.repeat(sentence, self.sentence_lengths)
+        return _Encoded(
+            self.ids[token],
+            self.sentence_lengths[sentence],
+            self.document_sizes[document],
+            self.document_parts[document],
+        )
 
 
 def _encode(
-    documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Counted | None, processes: Processes
+    documents: Iterable[tuple[int, Sequence[str]]],
+    tokenizer: Tokenizer,
+    progress: Counted | None,
+    processes: Processes,
 ) -> Iterator[_Encoded]:
     sentences = tokens = 0
     for batch in processes.map(partial(_encode_batch, tokenizer), _batches(documents)):
@@ -217,23 +263,24 @@ def _encode(
         raise ValueError("documents hold no text: there is nothing to tokenize")
 
 
-def _encode_batch(tokenizer: Tokenizer, batch: Sequence[Sequence[str]]) -> _Encoded:
-    encoded = tokenizer.encode_lines([sentence for document in batch for sentence in document])
+def _encode_batch(tokenizer: Tokenizer, batch: Sequence[tuple[int, Sequence[str]]]) -> _Encoded:
+    encoded = tokenizer.encode_lines([sentence for _, document in batch for sentence in document])
     lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-    owners = np.repeat(np.arange(len(batch)), [len(document) for document in batch])
+    owners = np.repeat(np.arange(len(batch)), [len(document) for _, document in batch])
     sizes = np.bincount(owners[lengths > 0], minlength=len(batch))
     ids = np.concatenate([np.zeros(0, dtype=np.int32), *encoded])
-    return _Encoded(ids, lengths[lengths > 0], sizes[sizes > 0])
+    parts = np.array([part for part, _ in batch])
+    return _Encoded(ids, lengths[lengths > 0], sizes[sizes > 0], parts[sizes > 0])
 
 
-def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+def _batches(documents: Iterable[tuple[int, Sequence[str]]]) -> Iterator[list[tuple[int, Sequence[str]]]]:
     """Consecutive documents with about `BATCH_SENTENCES` sentences together; reads no further than it yields."""
-    batch: list[Sequence[str]] = []
+    batch: list[tuple[int, Sequence[str]]] = []
     count = 0
-    for document in documents:
+    for part, document in documents:
         if isinstance(document, str):
             raise TypeError(f"a document must be a list of sentences, got the string {document[:40]!r}")
-        batch.append(document)
+        batch.append((part, document))
         count += len(document)
         if count >= BATCH_SENTENCES:
             yield batch
@@ -242,18 +289,30 @@ def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]
         yield batch
 
 
-def _write_arrays(folder: Path, batches: Iterable[_Encoded], id_dtype: np.dtype[Any]) -> None:
-    with (
-        _GrowingArray(folder / "ids.npy", id_dtype) as ids,
-        _GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")) as sentence_starts,
-        _GrowingArray(folder / "document_starts.npy", np.dtype("<i8")) as document_starts,
-    ):
-        sentence_starts.append(np.array([0]))
-        document_starts.append(np.array([0]))
-        for batch in batches:
-            document_starts.append(sentence_starts.length - 1 + np.cumsum(batch.document_sizes))
-            sentence_starts.append(ids.length + np.cumsum(batch.sentence_lengths))
-            ids.append(batch.ids)
+class _Part:
+    """The arrays of one corpus, which grow with each batch of documents."""
+
+    def __init__(self, folder: Path, id_dtype: np.dtype[Any]):
+        with ExitStack() as files:
+            self.ids = files.enter_context(_GrowingArray(folder / "ids.npy", id_dtype))
+            self.sentence_starts = files.enter_context(_GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")))
+            self.document_starts = files.enter_context(_GrowingArray(folder / "document_starts.npy", np.dtype("<i8")))
+            self._files = files.pop_all()
+        self.sentence_starts.append(np.array([0]))
+        self.document_starts.append(np.array([0]))
+
+    def append(self, batch: _Encoded) -> None:
+        self.document_starts.append(self.sentence_starts.length - 1 + np.cumsum(batch.document_sizes))
+        self.sentence_starts.append(self.ids.length + np.cumsum(batch.sentence_lengths))
+        self.ids.append(batch.ids)
+
+    def __enter__(self) -> "_Part":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._files.close()
 
 
 class _GrowingArray:

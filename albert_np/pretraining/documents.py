@@ -34,7 +34,6 @@ class _Section(NamedTuple):
     ends: bool
 
 
-
 def read_documents(
     paths: Paths, layout: TextLayout = "lines", processes: Processes | None = None
 ) -> Iterator[list[str]]:

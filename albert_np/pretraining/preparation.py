@@ -11,7 +11,7 @@ from albert_np.checkpoints import CONFIG_FILE
 from albert_np.config import AlbertConfig
 from albert_np.execution import Processes, peak_memory
 from albert_np.files import locked, remove_folder, whole_files, write_json
-from albert_np.pretraining.corpus import TokenizedCorpus, is_corpus
+from albert_np.pretraining.corpus import build_parts, is_corpus
 from albert_np.pretraining.documents import is_held_out
 from albert_np.pretraining.recipe import Recipe
 from albert_np.pretraining.run import RUN_FILE, Preparation, PretrainingRun
@@ -44,15 +44,14 @@ class Division(NamedTuple):
     sentences: int | None
     size: int
 
-    def part(self, held_out: bool) -> Iterator[Sequence[str]]:
-        """Yield the documents of one part; one that is cut is in both."""
+    def parts(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Yield the documents, each with the number of its part: 1 is held out; one that is cut is in both."""
         if self.sentences is None:
-            yield from (d for d in self.documents() if is_held_out(d, self.fraction) == held_out)
+            yield from ((is_held_out(document, self.fraction), document) for document in self.documents())
             return
         left = self.sentences
         for document in self.documents():
-            if kept := document[left:] if held_out else document[:left]:
-                yield kept
+            yield from ((part, kept) for part, kept in enumerate((document[:left], document[left:])) if kept)
             left = max(0, left - len(document))
 
 
@@ -103,14 +102,13 @@ def prepare_run(
             division = _divide(documents, held_out, report)
             if tokenizer is None:
                 report("learning a vocabulary")
-                sentences = (sentence for document in division.part(False) for sentence in document)
+                sentences = (sentence for part, document in division.parts() if not part for sentence in document)
                 model_file = hidden / "spiece.model"
                 tokenizer = train_vocabulary(sentences, model_file, vocab_size, max_characters=vocabulary_sample)
             tokenizer.save_pretrained(hidden)
             report("tokenizing")
-            for name in _PARTS if division.fraction else _PARTS[:1]:
-                part = division.part(name == "held_out")
-                TokenizedCorpus.build(hidden / "corpus" / name, part, tokenizer, source, processes=processes)
+            parts = [hidden / "corpus" / name for name in (_PARTS if division.fraction else _PARTS[:1])]
+            build_parts(parts, division.parts(), tokenizer, source, processes=processes)
             config = replace(config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
             contents = {"config": config.to_dict(), "recipe": asdict(recipe), "source": source}
             write_json(hidden / RUN_FILE, contents)
@@ -146,7 +144,7 @@ def _divide(documents: Documents, fraction: float, report: Progress) -> Division
         side = is_held_out(document, fraction)
         counts[side] += 1
         sentences[side] += len(document)
-        size += sum(len(sentence.encode()) for sentence in document)
+        size += len("".join(document).encode())
     total = sum(sentences)
     if total == 0:
         raise ValueError("the documents hold no text: there is nothing to train on")

@@ -14,7 +14,8 @@ _MARKS, _ALWAYS = ".?!…‽", "。！？｡।॥؟۔։።፧။។"
 # stands first: what begins with one set is searched for three times as fast as an alternative of two.
 _BOUNDARY = re.compile(
     rf"[{_MARKS}{_ALWAYS}](?:"
-    rf"(?<=[{_MARKS}])[{_MARKS}]*[{_CLOSING}]*(?= [\"'“‘„«»‹›(\[¿¡—–]*([^\W_]))|(?<=[{_ALWAYS}])[{_ALWAYS}]*[{_CLOSING}]*)"
+    rf"(?<=[{_MARKS}])[{_MARKS}]*[{_CLOSING}]*(?= [\"'“‘„«»‹›(\[¿¡—–]*([^\W_]))"
+    rf"|(?<=[{_ALWAYS}])[{_ALWAYS}]*[{_CLOSING}]*)"
 )
 _OPENING = "([\"'“‘„«‹¿¡"
 # A full stop after one of these ends no sentence: initials (J., U.S., e.g.) and abbreviations.
