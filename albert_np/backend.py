@@ -7,8 +7,8 @@ library is added by `register(Backend(…))`.
 import ctypes
 import math
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,7 +27,8 @@ class Backend:
     `to_numpy` move an array; `erf` is the error function, number by number; `generator(seed)` returns a random
     generator with `random(shape, dtype=)` and `integers(high)`; `scatter_add(target, ids, rows)` adds `rows[i]` (…, E)
     into `target[ids[i]]` (V, E), repeated ids included; `synchronize()` waits until all queued work is done (a clock
-    needs it).
+    needs it); `kernels` holds, under the name of a formula, what computes the same from the same arguments, only
+    faster.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Backend:
     scatter_add: Callable[[Array, Array, Array], None]
     generator: Callable[[int], Any]
     synchronize: Callable[[], None]
+    kernels: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
 
 
 def array_module(x: Array) -> Any:
@@ -50,9 +52,10 @@ def backend_of(x: Array) -> Backend:
     """Return the backend that `x` belongs to; TypeError for anything that is not one of its arrays."""
     if isinstance(x, np.ndarray):
         return get_backend("numpy")
-    for backend in _backends.values():
-        if isinstance(x, backend.array_type):
-            return backend
+    for kind in type(x).__mro__:  # a backend's arrays may be of a class derived from another backend's
+        for backend in _backends.values():
+            if kind is backend.array_type:
+                return backend
     if type(x).__module__.partition(".")[0] in _loaders:
         return get_backend(type(x).__module__.partition(".")[0])
     raise TypeError(f"expected an array of one of the backends {_names()}, got {type(x).__qualname__}")

@@ -3,17 +3,21 @@
 Code that runs on them follows its arrays everywhere. `backend.register(strict_backend())` makes them a backend.
 """
 
+import functools
+import inspect
 import operator as operators
 import types
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from albert_np.backend import Backend, get_backend
+from albert_np.execution.products import played_product
 
-__all__ = ["Operation", "StrictArray", "boxed_backend", "recorded", "strict_backend"]
+__all__ = ["Counts", "Operation", "StrictArray", "as_kernel", "boxed_backend", "counted", "recorded", "strict_backend"]
 
 
 class Operation(NamedTuple):
@@ -25,6 +29,17 @@ class Operation(NamedTuple):
     dtype: str  # of the result
 
 
+class Counts(NamedTuple):
+    """What a GPU would have to do, by the names of the operations; `counts.launches.total()` is the sum.
+
+    launches: kernels started, as CuPy starts them: one for each operation that computes or copies, none for a view.
+    waits: times that the host needs a number or a shape from the device, and must wait for all work before it.
+    """
+
+    launches: Counter[str]
+    waits: Counter[str]
+
+
 class StrictArray:
     """An array that refuses NumPy's functions and arrays, and that can write down what is done to it.
 
@@ -34,6 +49,7 @@ class StrictArray:
     __array_ufunc__: Any = None  # NumPy's functions raise TypeError, its operators leave the work to ours
     __hash__ = None  # type: ignore[assignment]
     log: ClassVar[list[Operation] | None] = None
+    counts: ClassVar[Counts | None] = None
 
     def __init__(self, inner: Any):
         self.inner = inner
@@ -49,6 +65,9 @@ class StrictArray:
         plain = [cls.unwrapped(value) for value in operands]
         result = function(*plain, **{key: cls.unwrapped(value) for key, value in (options or {}).items()})
         _note(name, plain, result)
+        if StrictArray.counts is not None:
+            changes = in_place or name in ("setitem", "fill") or "out" in (options or {})
+            _count(StrictArray.counts, name, plain, result, changes)
         return operands[0] if in_place else cls.wrapped(result)
 
     @classmethod
@@ -95,12 +114,15 @@ class StrictArray:
         return len(self.inner)
 
     def __bool__(self) -> bool:
+        _wait("bool")
         return bool(self.inner)
 
     def __int__(self) -> int:
+        _wait("int")
         return int(self.inner)
 
     def __float__(self) -> float:
+        _wait("float")
         return float(self.inner)
 
     def __repr__(self) -> str:
@@ -123,6 +145,74 @@ def _note(name: str, operands: list[Any], result: Any) -> None:
     flops = 2 * result.size * arrays[0].shape[-1] if name == "matmul" else size
     moved = sum(x.nbytes for x in arrays) + result.nbytes
     StrictArray.log.append(Operation(name, flops, moved, str(result.dtype)))
+
+
+_FREE = {"empty", "empty_like", "item", "tolist"}  # no kernel
+_SEVERAL = {"flatnonzero": 4, "nonzero": 4, "argsort": 2, "take_along_axis": 3, "unique": 8}  # kernels, about
+_WAITING = {"flatnonzero", "nonzero", "argwhere", "unique", "item", "tolist"}
+
+
+def _count(counts: Counts, name: str, operands: list[Any], result: Any, changes: bool) -> None:
+    """Count what an operation would launch, and whether the host must wait for it."""
+    picks = _parts(operands[1]) if name == "getitem" else []
+    by_mask = any(part.dtype == bool for part in picks)  # how many there are decides the shape
+    if name in _WAITING or by_mask:
+        counts.waits[name] += 1
+    if changes:
+        counts.launches[name] += 1
+    elif by_mask:
+        counts.launches[name] += _SEVERAL["nonzero"]
+    elif picks or not (name == "getitem" or name in _FREE or _is_view(result, operands)):
+        copies = sum(not _is_product_ready(x) for x in operands) if name == "matmul" else 0
+        counts.launches[name] += _SEVERAL.get(name, 1) + copies
+
+
+def _parts(index: Any) -> list[np.ndarray]:
+    """Return the arrays in an index; one without any gives a view."""
+    return [
+        np.asarray(x) for x in (index if isinstance(index, tuple) else (index,)) if isinstance(x, np.ndarray | list)
+    ]
+
+
+def _is_view(result: Any, operands: list[Any]) -> bool:
+    return isinstance(result, np.ndarray) and any(
+        np.may_share_memory(result, x) for x in operands if isinstance(x, np.ndarray)
+    )
+
+
+def _is_product_ready(x: np.ndarray) -> bool:
+    """Return whether `cupy.matmul` takes an operand as it lies: a matrix transposed or not, a stack only whole."""
+    return x.flags.c_contiguous or (x.ndim <= 2 and x.flags.f_contiguous)
+
+
+def _wait(name: str) -> None:
+    if StrictArray.counts is not None:
+        StrictArray.counts.waits[name] += 1
+
+
+def _launch(name: str, launches: int = 1) -> None:
+    if StrictArray.counts is not None:
+        StrictArray.counts.launches[name] += launches
+
+
+def as_kernel(formula: Callable[..., Any], launches: int = 1, name: str = "") -> Callable[..., Any]:
+    """Return a formula that strict arrays compute as it stands and count as so many launches of one kernel.
+
+    It stands for a kernel in `strict_backend(kernels)`. What wraps the formula is left out.
+    """
+    plain = inspect.unwrap(formula)
+    name = name or formula.__name__
+
+    @functools.wraps(plain)
+    def kernel(*args: Any, **kwargs: Any) -> Any:
+        _launch(name, launches)
+        outside, StrictArray.counts = StrictArray.counts, None
+        try:
+            return plain(*args, **kwargs)
+        finally:
+            StrictArray.counts = outside
+
+    return kernel
 
 
 def _add_operators() -> None:
@@ -171,21 +261,26 @@ class _Generator:
         return int(self._rng.integers(high))
 
     def random(self, shape: Any, dtype: Any) -> StrictArray:
+        _launch("random")
         return self._array_type(self._rng.random(shape, dtype=dtype))
 
 
-def boxed_backend(name: str, array_type: type[StrictArray]) -> Backend:
+def boxed_backend(
+    name: str, array_type: type[StrictArray], kernels: Mapping[str, Callable[..., Any]] | None = None
+) -> Backend:
     """Return arrays of `StrictArray`'s kind as a backend; `backend.register` makes it known."""
     numpy = get_backend("numpy")
 
     def from_numpy(x: np.ndarray) -> StrictArray:
         result = np.array(x)
         _note("from_numpy", [], result)
+        _launch("from_numpy")
         return array_type(result)
 
     def to_numpy(x: StrictArray) -> np.ndarray:
         result: np.ndarray = x.inner.copy()
         _note("to_numpy", [], result)
+        _wait("to_numpy")
         return result
 
     return Backend(
@@ -197,13 +292,18 @@ def boxed_backend(name: str, array_type: type[StrictArray]) -> Backend:
         erf=array_type.lifted("erf", numpy.erf),
         scatter_add=array_type.lifted("scatter_add", numpy.scatter_add),
         generator=lambda seed: _Generator(seed, array_type),
-        synchronize=lambda: None,
+        synchronize=lambda: _wait("synchronize"),
+        kernels=kernels or {},
     )
 
 
-def strict_backend() -> Backend:
-    """Return strict arrays as the backend "strict"."""
-    return boxed_backend("strict", StrictArray)
+def strict_backend(kernels: Mapping[str, Callable[..., Any]] | None = None) -> Backend:
+    """Return strict arrays as the backend "strict"; kernels: see `Backend`, made by `as_kernel`.
+
+    Products are a device's, of one launch each, where no operand has to be copied for them.
+    """
+    products = {"product": as_kernel(played_product, name="product")}
+    return boxed_backend("strict", StrictArray, products | dict(kernels or {}))
 
 
 @contextmanager
@@ -215,3 +315,14 @@ def recorded() -> Iterator[list[Operation]]:
         yield operations
     finally:
         StrictArray.log = before
+
+
+@contextmanager
+def counted() -> Iterator[Counts]:
+    """Give counters of what the operations on strict arrays inside the block would cost a GPU."""
+    counts = Counts(Counter(), Counter())
+    before, StrictArray.counts = StrictArray.counts, counts
+    try:
+        yield counts
+    finally:
+        StrictArray.counts = before

@@ -1,0 +1,118 @@
+"""What a GPU would have to do in a pass and a step, counted on strict arrays: kernels launched, and waits of the host.
+
+The budgets are those of the code as it is: a change that costs more launches or waits fails here, one that saves some
+lowers them.
+"""
+
+import numpy as np
+import pytest
+from toys import strict
+
+from albert_np.execution import as_kernel, counted, strict_backend
+from albert_np.gradcheck import small_batch, small_config
+from albert_np.model import AlbertForPreTraining
+from albert_np.training.optimizers import LAMB, clip_by_global_norm
+
+X = np.arange(12.0).reshape(3, 4)
+# operation → launches, waits
+SINGLE = {
+    "an operator": (lambda xp, x: x * x, 1, 0),
+    "in place": (lambda xp, x: x.__iadd__(1), 1, 0),
+    "a view": (lambda xp, x: x.T.reshape(4, 3)[1:, None], 0, 0),
+    "a copying reshape": (lambda xp, x: x.T.reshape(-1), 1, 0),
+    "the same dtype": (lambda xp, x: x.astype(np.float64, copy=False), 0, 0),
+    "out": (lambda xp, x: xp.sqrt(x, out=x), 1, 0),
+    "a reduction": (lambda xp, x: x.sum(axis=-1), 1, 0),
+    "room": (lambda xp, x: xp.empty((3, 4)), 0, 0),
+    "zeros": (lambda xp, x: xp.zeros((3, 4)), 1, 0),
+    "filled": (lambda xp, x: x.fill(0), 1, 0),
+    "written into": (lambda xp, x: x.__setitem__(0, 1), 1, 0),
+    "a product": (lambda xp, x: x @ x.T, 1, 0),
+    "a product of a copied operand": (lambda xp, x: x[:, None] @ x[:, None].swapaxes(1, 2), 1, 0),
+    "rows picked": (lambda xp, x: x[xp.arange(2)], 2, 0),
+    "a mask": (lambda xp, x: x[x > 3], 5, 1),
+    "places": (lambda xp, x: xp.flatnonzero(x), 4, 1),
+    "a number read": (lambda xp, x: float(x[0, 0]), 0, 1),
+    "a decision": (lambda xp, x: bool((x > 3).any()), 2, 1),
+    "an item": (lambda xp, x: x[0, 0].item(), 0, 1),
+}
+
+
+@pytest.mark.parametrize("case", SINGLE)
+def test_launches_and_waits_of_one_operation(case):
+    operation, launches, waits = SINGLE[case]
+    device = strict_backend()
+    x = device.from_numpy(X)
+    with counted() as counts:
+        operation(device.xp, x)
+    assert (counts.launches.total(), counts.waits.total()) == (launches, waits)
+
+
+def test_a_stack_transposed_is_copied_before_its_product():
+    x = strict.StrictArray(np.ones((2, 3, 4)))
+    with counted() as counts:
+        x @ x.swapaxes(1, 2)
+    assert counts.launches == {"matmul": 2}
+
+
+def test_moving_arrays_is_counted():
+    device = strict_backend()
+    with counted() as counts:
+        device.to_numpy(device.from_numpy(X))
+        device.synchronize()
+    assert counts.launches == {"from_numpy": 1}
+    assert counts.waits == {"to_numpy": 1, "synchronize": 1}
+
+
+def test_nothing_is_counted_outside_and_an_inner_count_is_its_own():
+    x = strict.StrictArray(X)
+    with counted() as outer:
+        x + x
+        with counted() as inner:
+            x * x
+    x - x
+    assert outer.launches == {"add": 1}
+    assert inner.launches == {"mul": 1}
+
+
+def test_a_kernel_counts_as_its_launches_and_computes_the_formula():
+    def formula(x):
+        return x * x + x
+
+    device = strict_backend({"formula": as_kernel(formula, launches=2)})
+    with counted() as counts:
+        y = device.kernels["formula"](device.from_numpy(X))
+    assert counts.launches == {"from_numpy": 1, "formula": 2}
+    assert (y.inner == X * X + X).all()
+
+
+# What is done → launches, waits; two layer steps, LAMB's 32 tensors
+BUDGETS = {
+    "forward": (201, 3),
+    "zero_grad": (1, 0),
+    "backward": (347, 0),
+    "clip": (4, 1),
+    "step": (552, 26),
+}
+PACKED = {"forward": (232, 3), "backward": (380, 0)}
+
+
+@pytest.mark.parametrize("skip_padding, budgets", [(False, BUDGETS), (True, BUDGETS | PACKED)])
+def test_launches_and_waits_of_a_training_step_stay_within_the_budget(skip_padding, budgets):
+    config = small_config(num_hidden_layers=2, num_hidden_groups=1, inner_group_num=1)
+    model = AlbertForPreTraining(config, backend="strict").train()
+    batch = small_batch(config)
+    optimizer = LAMB(model.params, model.grads)
+    stages = {
+        "forward": lambda: model(**batch, skip_padding=skip_padding, mlm_denominator=3, sop_denominator=2),
+        "zero_grad": model.zero_grad,
+        "backward": model.backward,
+        "clip": lambda: clip_by_global_norm(model.grads, 1.0),
+        "step": lambda: optimizer.step(1e-3),
+    }
+    for name, stage in stages.items():
+        with counted() as counts:
+            stage()
+        launches, waits = budgets[name]
+        assert counts.launches.total() <= launches, (name, counts.launches)
+        assert counts.waits.total() <= waits, (name, counts.waits)
