@@ -13,7 +13,13 @@ from rich.progress import track
 from rich.table import Table
 
 from albert_np.cli.main import console, file_option, input_lines, print_json, remark, reports_errors, results, say
-from albert_np.cli.progress import resume_takes_no_other_option, says_how_to_resume, training_bar, typed_options
+from albert_np.cli.progress import (
+    precision_option,
+    resume_takes_no_other_option,
+    says_how_to_resume,
+    training_bar,
+    typed_options,
+)
 from albert_np.files import read_text, whole_file
 
 COUNT = click.IntRange(1, 10**9)
@@ -140,6 +146,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--patience", type=COUNT, help="Stop after so many evaluations without a better one.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--threads", type=COUNT, help="All processors by default; results depend on it.")
+@precision_option
 @JSON
 @reports_errors
 def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> None:
@@ -184,7 +191,7 @@ def _prepare(options: dict[str, Any]) -> Any:
         _refuse(["label_threshold"], f"is for multilabel, and the task is {task.kind}")
     if task.kind != "classification":
         _refuse(["positive_label"], f"is for classification, and the task is {task.kind}")
-    names = "accumulation evaluate_every patience seed threads freeze_trunk label_smoothing"
+    names = "accumulation evaluate_every patience seed threads freeze_trunk label_smoothing precision"
     weights = _class_weights(options["class_weights"])
     recipe = FineTuningRecipe(**{name: options[name] for name in names.split()}, class_weights=weights)
     train_file, eval_file = options["train_file"], options["eval_file"]

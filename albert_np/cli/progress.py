@@ -1,5 +1,6 @@
 """What the commands that train have in common: what they show, and how their runs are resumed."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from albert_np.cli.main import console
 
-__all__ = ["BAR", "percent", "resume_takes_no_other_option", "says_how_to_resume", "training_bar", "typed_options"]
+__all__ = [
+    "BAR",
+    "percent",
+    "precision_option",
+    "resume_takes_no_other_option",
+    "says_how_to_resume",
+    "training_bar",
+    "typed_options",
+]
 
 Describe = Callable[[dict[str, Any]], str]
 BAR = (
@@ -19,6 +28,15 @@ BAR = (
     MofNCompleteColumn(),
     TextColumn("{task.fields[figures]}", markup=False),
     TimeRemainingColumn(compact=True),
+)
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["float32", "tf32", "bfloat16", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Of matrix products; on NumPy it is played, which is slower than float32.",
 )
 
 
@@ -34,6 +52,9 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
         def show(record: dict[str, Any]) -> None:
             speed = f"{record['tokens_per_second'] or 0:,.0f} tokens/s"
             progress.update(task, completed=record["step"], figures=f"{figures(record)}  {speed}")
+            if not math.isfinite(record["grad_norm"]):
+                scale = f"the gradients overflow in float16; they are now scaled by {record['loss_scale']:,g}"
+                progress.console.print(f"update {record['step']:>6}  skipped: {scale}", soft_wrap=True)
             if record.get("evaluation"):
                 line = f"update {record['step']:>6}  held-out: {held_out(record['evaluation'])}"
                 progress.console.print(line, soft_wrap=True)

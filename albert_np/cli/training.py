@@ -11,7 +11,14 @@ import click
 from rich.progress import Progress
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
-from albert_np.cli.progress import BAR, percent, resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.cli.progress import (
+    BAR,
+    percent,
+    precision_option,
+    resume_takes_no_other_option,
+    says_how_to_resume,
+    training_bar,
+)
 
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
@@ -254,6 +261,7 @@ def _print_summary(summary: Any, output: Path) -> None:
     help="To train with, and processes to tokenize with; all processors by default. What is trained depends on it.",
 )
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @click.option("--json", "as_json", is_flag=True, help="Print what preparing took, and the last record, as JSON.")
 @reports_errors
@@ -303,7 +311,7 @@ def _prepare(options: dict[str, Any]) -> Any:
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "pairs output_bias evaluate_every checkpoint_every seed threads backend"
+        "pairs output_bias evaluate_every checkpoint_every seed threads backend precision"
     ).split()
     recipe = Recipe(
         steps=steps,

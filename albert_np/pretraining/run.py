@@ -133,7 +133,7 @@ class PretrainingRun:
         """Return the model that the run starts from."""
         recipe = self.recipe
         model = AlbertForPreTraining(self.config, dtype=recipe.dtype, backend=recipe.backend, seed=recipe.seed)
-        model.recompute = recipe.recompute
+        model.recompute, model.precision = recipe.recompute, recipe.precision
         if recipe.output_bias == "frequencies":
             model.params["predictions.bias"] = model.backend.from_numpy(np.log(self.frequencies()).astype(recipe.dtype))
         return model

@@ -27,7 +27,7 @@ from albert_np.checkpoints import (
     verify_checkpoint,
 )
 from albert_np.config import AlbertConfig
-from albert_np.execution.replicas import available_threads
+from albert_np.execution import PRECISIONS, available_threads
 from albert_np.files import given, is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
@@ -68,6 +68,7 @@ RECIPE: dict[str, Schema] = {
     "freeze_trunk": flag(),
     "label_smoothing": number(0, 1),
     "class_weights": anything(),
+    "precision": one_of(*PRECISIONS),
 }
 
 
@@ -80,7 +81,8 @@ class FineTuningRecipe:
     last bits of every sum. freeze_trunk: train the head alone, and leave the pretrained weights as they are.
     label_smoothing: the share of a label that all labels share out. class_weights: label → how much it counts in the
     loss, 1 if it is not named, or "balanced", see `class_weights_for`; both for classification and tagging, and for
-    training alone: the loss of an evaluation is without.
+    training alone: the loss of an evaluation is without. precision: of matrix products, see `precision` of the models;
+    anything but "float32" needs dtype="float32".
 
     Raises ValueError that names the field which is of another type or outside its bounds.
     """
@@ -97,11 +99,14 @@ class FineTuningRecipe:
     freeze_trunk: bool = False
     label_smoothing: float = 0.0
     class_weights: str | Mapping[str, float] | None = None
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         check_settings(self, RECIPE, "recipe")
         if self.max_grad_norm == 0:
             raise ValueError("max_grad_norm=0: must be more than 0")
+        if self.precision != "float32" and self.dtype != "float32":
+            raise ValueError(f"precision={self.precision!r} rounds float32, and dtype={self.dtype!r}")
         if self.threads is None:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
 
@@ -297,6 +302,7 @@ class FineTuningRun:
             self._check_config(AlbertConfig.from_json_file(saved / CONFIG_FILE), saved)
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
         model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
+        model.precision = recipe.precision
         predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
 
         def save_files(folder: Path) -> None:

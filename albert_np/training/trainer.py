@@ -28,6 +28,7 @@ from albert_np.execution import Model, Replicas, split
 from albert_np.files import read_json
 from albert_np.schema import anything, check, number, optional, text, whole
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
+from albert_np.training.loss_scale import LossScale
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
 from albert_np.training.objective import Batch, Metrics, Objective, Tallies, add
@@ -44,6 +45,7 @@ _SAVED: dict[str, Any] = {
     "random_state": {"state": {}},
     "settings": {},
     "versions": optional({...: text(1000)}),
+    "loss_scale": optional({}),
 }
 _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
@@ -84,6 +86,8 @@ class Trainer(Generic[M]):
     accumulation: batches to an update, with the gradient of one batch that large.
     max_grad_norm: global norm to which gradients are clipped.
     threads: threads that share the sequences of a batch; another number gives other last digits and dropout masks.
+    loss_scale: of a model whose precision is float16, which gets one by default; an update whose gradients overflow is
+    skipped: the data and the schedule go on, the weights stay, and the records count it.
     settings: what else must not change when the run is resumed, such as seeds; a JSON object.
     log_every: updates between two records of metrics.jsonl.
     evaluate: model → metrics on held-out data, called every `evaluate_every` updates and at the end.
@@ -106,6 +110,7 @@ class Trainer(Generic[M]):
     accumulation: int = 1
     max_grad_norm: float = 1.0
     threads: int = 1
+    loss_scale: LossScale | None = None
     settings: Settings = field(default_factory=dict)
     log_every: int = 10
     evaluate: Callable[[M], Metrics] | None = None
@@ -124,6 +129,8 @@ class Trainer(Generic[M]):
             raise ValueError(f"max_grad_norm={self.max_grad_norm} must be positive")
         if self.optimizer.params is not self.model.params or self.optimizer.grads is not self.model.grads:
             raise ValueError("optimizer was not made from this model's params and grads")
+        if self.loss_scale is None and self.model.precision == "float16":
+            self.loss_scale = LossScale()
         self.output = Path(self.output)
         self.state = TrainerState(0, self.data.first_position, 0, 0.0)
         self.checkpoint: Path | None = None  # the last one saved or resumed from
@@ -172,6 +179,11 @@ class Trainer(Generic[M]):
         _check_settings(saved["settings"], self._settings(), folder / STATE_FILE)
         _compare_versions(saved.get("versions") or {})
         remove_leftovers(self.output)
+        if self.loss_scale is not None:
+            try:
+                self.loss_scale.load(saved.get("loss_scale"), folder / STATE_FILE)
+            except ValueError as error:
+                raise CheckpointError(str(error)) from error
         self._load_arrays(folder)
         try:
             self.model.rng.bit_generator.state = saved["random_state"]
@@ -235,24 +247,30 @@ class Trainer(Generic[M]):
             tokens += int(batch.attention_mask.sum())
         learning_rate = self.schedule(step)
         totals, grad_norm = self._gradients(batches)
-        self.optimizer.step(learning_rate)
+        scaling = {}
+        if self._accepts(grad_norm):
+            self.optimizer.step(learning_rate)
+        if self.loss_scale is not None:
+            scaling = {"loss_scale": self.loss_scale.value, "skipped_updates": self.loss_scale.skipped}
         self.state = TrainerState(step + 1, position, tokens, seconds + time.perf_counter() - started)
         return {
             "step": step + 1,
             **self.objective.metrics(totals),
             "learning_rate": learning_rate,
             "grad_norm": grad_norm,
+            **scaling,
         }
 
     def _gradients(self, batches: list[Batch]) -> tuple[Tallies, float]:
         """Leave the clipped gradients of all batches together in `model.grads`; return tallies and norm."""
         denominators = self.objective.denominators(batches)
+        scaled = {} if self.loss_scale is None else {"loss": self.loss_scale.value}
 
         def pass_through(model: M, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
                 output = model(**part, **denominators, skip_padding=True)
                 self._require_finite("the loss", float(output.loss), model)
-                model.backward()
+                model.backward(**scaled)
                 return self.objective.tallies(output)
 
         totals: Tallies = {}
@@ -262,15 +280,24 @@ class Trainer(Generic[M]):
             for batch in batches:
                 for tallies in self._replicas.map(pass_through, split(batch._asdict(), self.threads)):
                     totals = add(totals, tallies)
+        if self.loss_scale is not None:
+            self.model.grads.flat *= 1 / self.loss_scale.value
         self.optimizer.forget_frozen()
-        grad_norm = clip_by_global_norm(self.model.grads, self.max_grad_norm)
+        return totals, clip_by_global_norm(self.model.grads, self.max_grad_norm)
+
+    def _accepts(self, grad_norm: float) -> bool:
+        """Return whether to make an update; NonFiniteError where gradients are bad and no scale explains it."""
+        if self.loss_scale is not None and not self.loss_scale.accepts(grad_norm):
+            return False
         self._require_finite("the gradient norm", grad_norm, self.model)
-        return totals, grad_norm
+        return True
 
     def _require_finite(self, what: str, value: float, model: Model) -> None:
         if not math.isfinite(value):
             step = self.state.step
             last_rate = self.schedule(max(0, step - 1))
+            if model.precision == "float16":
+                what = f"with precision=float16, which ends at 65,504 (bfloat16 does not), {what}"
             raise NonFiniteError(step, f"{what} is {value}", first_nonfinite(model), last_rate)
 
     def _report(self, record: Record, is_last: bool) -> None:
@@ -320,6 +347,8 @@ class Trainer(Generic[M]):
             "settings": self._settings(),
             "versions": versions(),
         }
+        if self.loss_scale is not None:
+            contents["loss_scale"] = self.loss_scale.state()
         (folder / STATE_FILE).write_text(json.dumps(contents, indent=2) + "\n", encoding="utf-8")
 
     def _load_arrays(self, folder: Path) -> None:
@@ -340,6 +369,7 @@ class Trainer(Generic[M]):
             "model": {
                 "class": type(self.model).__name__,
                 "dtype": self.model.params.flat.dtype.name,
+                **({} if self.model.precision == "float32" else {"precision": self.model.precision}),
                 "config": self.model.config.to_dict(),
             },
             "optimizer": self.optimizer.settings(),
