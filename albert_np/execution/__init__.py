@@ -1,6 +1,7 @@
 """Faster ways to the same numbers: row blocks, real tokens alone, all cores, many machines; strict arrays for tests."""
 
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
+from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, RankError, Ranks, place_in_job, this_job
@@ -13,6 +14,7 @@ __all__ = [
     "PRECISIONS",
     "Model",
     "Pattern",
+    "Processes",
     "RankError",
     "Ranks",
     "Replicas",
@@ -25,6 +27,7 @@ __all__ = [
     "in_row_blocks",
     "laid_out",
     "packed_pattern",
+    "peak_memory",
     "place_in_job",
     "precision_of_products",
     "product",
