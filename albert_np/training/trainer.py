@@ -24,9 +24,10 @@ from albert_np.checkpoints import (
     remove_older,
     save_checkpoint,
 )
-from albert_np.execution import Model, Replicas, split
+from albert_np.execution import Model, Replicas, available_threads, split
 from albert_np.files import read_json
 from albert_np.schema import anything, check, number, optional, text, whole
+from albert_np.training.ahead import Batches, ahead_of
 from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
 from albert_np.training.loss_scale import LossScale
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
@@ -88,6 +89,8 @@ class Trainer(Generic[M]):
     threads: threads that share the sequences of a batch; another number gives other last digits and dropout masks.
     loss_scale: of a model whose precision is float16, which gets one by default; an update whose gradients overflow is
     skipped: the data and the schedule go on, the weights stay, and the records count it.
+    ahead: make the batches of the next update in a thread meanwhile; None does where a processor is left for it, as on
+    CuPy or with fewer threads than processors. The numbers are the same.
     settings: what else must not change when the run is resumed, such as seeds; a JSON object.
     log_every: updates between two records of metrics.jsonl.
     evaluate: model → metrics on held-out data, called every `evaluate_every` updates and at the end.
@@ -111,6 +114,7 @@ class Trainer(Generic[M]):
     max_grad_norm: float = 1.0
     threads: int = 1
     loss_scale: LossScale | None = None
+    ahead: bool | None = None
     settings: Settings = field(default_factory=dict)
     log_every: int = 10
     evaluate: Callable[[M], Metrics] | None = None
@@ -139,6 +143,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
+        self._batches: Batches | None = None  # the data, asked ahead of time while training goes on
         self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def train(self, total_steps: int) -> None:
@@ -155,7 +160,7 @@ class Trainer(Generic[M]):
         if self.checkpoint is None:
             self._begin()
         self._saved_at = time.monotonic()
-        with self._holding_folder(), deferred_interrupts() as interrupts:
+        with self._holding_folder(), self._looking_ahead(), deferred_interrupts() as interrupts:
             while not self._is_over(total_steps):
                 record = self._update()
                 self._report(record, is_last=self.state.step == total_steps)
@@ -224,6 +229,19 @@ class Trainer(Generic[M]):
             os.close(self._folder)
             self._folder = None
 
+    @contextmanager
+    def _looking_ahead(self) -> Iterator[None]:
+        """Have the batches of the next update made during this one, if `ahead` says so."""
+        is_left = backend_of(self.model.params.flat).name != "numpy" or self.threads < available_threads()
+        if not (is_left if self.ahead is None else self.ahead):
+            yield
+            return
+        try:
+            with ahead_of(self.data, self.accumulation) as self._batches:
+                yield
+        finally:
+            self._batches = None
+
     def _check_folder(self) -> None:
         """Raise FileNotFoundError if the run folder is no longer there, or another one: a part of it would be made."""
         try:
@@ -242,7 +260,7 @@ class Trainer(Generic[M]):
         step, position, tokens, seconds = self.state
         batches: list[Batch] = []
         for _ in range(self.accumulation):
-            batch, position = self.data.batch_at(position)
+            batch, position = (self._batches or self.data).batch_at(position)
             batches.append(batch)
             tokens += int(batch.attention_mask.sum())
         learning_rate = self.schedule(step)
