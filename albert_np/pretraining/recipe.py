@@ -45,7 +45,8 @@ class Recipe:
     `training.schedules`. pairs: "order" (SOP), "google" (SOP as Google's code has it), "next" (BERT's NSP) or "none",
     see `make_pair`.
     max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker threads on NumPy, None
-    for all processors; part of the recipe, because it decides the last bits of every sum.
+    for all processors; part of the recipe, because it decides the last bits of every sum. Of several ranks they are
+    those of all together: a run of 4 threads may go on as 2 ranks of 2.
     precision: of matrix products, see `precision` of the models; anything but "float32" needs dtype="float32".
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     output_bias: where the MLM head's bias starts. "frequencies": at the logarithms of the training text's token
