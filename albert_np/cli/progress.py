@@ -14,6 +14,7 @@ from albert_np.cli.main import console
 
 __all__ = [
     "BAR",
+    "backend_option",
     "percent",
     "precision_option",
     "resume_takes_no_other_option",
@@ -31,6 +32,13 @@ BAR = (
 )
 
 
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["numpy", "cupy"]),
+    default="numpy",
+    show_default=True,
+    help="What computes: the processor, or with CuPy a GPU.",
+)
 precision_option = click.option(
     "--precision",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16"]),

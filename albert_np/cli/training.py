@@ -13,6 +13,7 @@ from rich.progress import Progress
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import (
     BAR,
+    backend_option,
     percent,
     precision_option,
     resume_takes_no_other_option,
@@ -256,7 +257,7 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--checkpoint-every", type=COUNT, default=200, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1, 1024), help="All processors by default; results depend on it.")
-@click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@backend_option
 @precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @reports_errors

@@ -3,7 +3,7 @@
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
-from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.execution.replicas import Replicas, available_threads, split, threads_for
 from albert_np.execution.row_blocks import in_row_blocks
 from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded, strict_backend
 
@@ -27,4 +27,5 @@ __all__ = [
     "rounded",
     "split",
     "strict_backend",
+    "threads_for",
 ]

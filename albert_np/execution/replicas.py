@@ -19,7 +19,7 @@ import numpy as np
 from albert_np.backend import Array
 from albert_np.execution.protocol import Model
 
-__all__ = ["Replicas", "available_threads", "split"]
+__all__ = ["Replicas", "available_threads", "split", "threads_for"]
 
 
 def available_threads() -> int:
@@ -29,6 +29,20 @@ def available_threads() -> int:
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(processors, _cpu_quota())))
+
+
+def threads_for(backend: str, threads: int | None) -> int:
+    """Return how many threads compute on a backend: `threads`, or by default all processors on NumPy and 1 elsewhere.
+
+    ValueError for more than one where a device and its stream belong to the thread that calls.
+    """
+    if threads is None:
+        return available_threads() if backend == "numpy" else 1
+    if threads < 1:
+        raise ValueError(f"threads={threads} must be at least 1")
+    if threads > 1 and backend != "numpy":
+        raise ValueError(f"threads={threads}: with backend={backend!r}, only threads=1 is possible")
+    return threads
 
 
 def _cpu_quota(root: Path = Path("/")) -> float:
@@ -142,12 +156,8 @@ class Replicas:
     """
 
     def __init__(self, model: Model, threads: int):
-        if threads < 1:
-            raise ValueError(f"threads={threads} must be at least 1")
-        if threads > 1 and model.backend.name != "numpy":
-            raise ValueError(f"threads={threads}: with backend={model.backend.name!r}, only threads=1 is possible")
         self.model = model
-        self.threads = threads
+        self.threads = threads_for(model.backend.name, threads)
         self._copies: list[Model] = []
         self._start_threads()
 

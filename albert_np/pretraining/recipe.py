@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from albert_np.execution import PRECISIONS, available_threads
+from albert_np.execution import PRECISIONS, threads_for
 from albert_np.model import RECOMPUTE
 from albert_np.pretraining.batches import SETTINGS, plain_numbers
 from albert_np.schema import Kind, check, flag, number, one_of, optional, text, whole
@@ -90,8 +90,7 @@ class Recipe:
             raise ValueError(f"the recipe: warmup_steps={self.warmup_steps} must be below steps={self.steps}")
         if self.precision != "float32" and self.dtype != "float32":
             raise ValueError(f"the recipe: precision={self.precision!r} rounds float32, and dtype={self.dtype!r}")
-        if self.threads is None:
-            object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
+        object.__setattr__(self, "threads", threads_for(self.backend, self.threads))
 
     def batch_settings(self) -> dict[str, Any]:
         """Return what `PretrainingData` and `held_out_batches` take, but for the seed."""

@@ -17,6 +17,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from albert_np.backend import get_backend
 from albert_np.checkpoints import (
     CONFIG_FILE,
     MANIFEST,
@@ -27,7 +28,7 @@ from albert_np.checkpoints import (
     verify_checkpoint,
 )
 from albert_np.config import AlbertConfig
-from albert_np.execution import PRECISIONS, available_threads
+from albert_np.execution import PRECISIONS, threads_for
 from albert_np.files import given, is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
@@ -107,8 +108,7 @@ class FineTuningRecipe:
             raise ValueError("max_grad_norm=0: must be more than 0")
         if self.precision != "float32" and self.dtype != "float32":
             raise ValueError(f"precision={self.precision!r} rounds float32, and dtype={self.dtype!r}")
-        if self.threads is None:
-            object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
+        object.__setattr__(self, "threads", threads_for(self.backend, self.threads))
 
 
 def prepare_finetuning(
@@ -137,6 +137,7 @@ def prepare_finetuning(
         raise FileExistsError(f"{output} already exists: resume the run in it or choose another folder")
     if not isinstance(recipe, FineTuningRecipe | None):
         raise TypeError(f"recipe must be a FineTuningRecipe, got a {type(recipe).__name__}")
+    get_backend("numpy" if recipe is None else recipe.backend)
     task = named_task(task) if isinstance(task, str) else task
     check_task(task)
     kind = KINDS[task.kind]
@@ -360,7 +361,9 @@ class FineTuningRun:
         trainer = self.trainer(on_step, resume and latest_checkpoint(self.output) is not None)
         trainer.train(self.steps)
         self._publish(self.output / "best" / "checkpoints" / f"step-{self.best()['step']:08d}")
-        predictor = Predictor.load(self.output, threads=self.recipe.threads, dtype=self.recipe.dtype)
+        predictor = Predictor.load(
+            self.output, threads=self.recipe.threads, dtype=self.recipe.dtype, backend=self.recipe.backend
+        )
         self.evaluation = predictor.evaluate(self.eval_examples, self.eval_features)
         if warning := predictor.collapse_warning(self.evaluation.predictions):
             warnings.warn(warning, stacklevel=3)
