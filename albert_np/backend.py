@@ -52,9 +52,10 @@ def backend_of(x: Array) -> Backend:
     """Return the backend that `x` belongs to; TypeError for anything that is not one of its arrays."""
     if isinstance(x, np.ndarray):
         return get_backend("numpy")
-    for backend in _backends.values():
-        if isinstance(x, backend.array_type):
-            return backend
+    for kind in type(x).__mro__:  # a backend's arrays may be of a class derived from another backend's
+        for backend in _backends.values():
+            if kind is backend.array_type:
+                return backend
     if type(x).__module__.partition(".")[0] in _loaders:
         return get_backend(type(x).__module__.partition(".")[0])
     raise TypeError(f"expected an array of one of the backends {_names()}, got {type(x).__qualname__}")

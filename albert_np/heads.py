@@ -12,7 +12,7 @@ import numpy as np
 from albert_np import ops
 from albert_np.backend import Array, array_module
 from albert_np.config import AlbertConfig
-from albert_np.execution import Pattern
+from albert_np.execution import Pattern, product
 from albert_np.layers import dense_backward, dense_forward, norm_backward, norm_forward
 from albert_np.params import Scope, Shapes
 
@@ -304,7 +304,7 @@ def end_logits_forward(
     xp = array_module(x)
     (B, T, H), K = x.shape, starts.shape[1]
     picked = (starts[..., None] == xp.arange(T)).astype(x.dtype)  # (B, K, T)
-    at_start = picked @ x  # (B, K, H)
+    at_start = product(picked, x)  # (B, K, H)
     pairs = [xp.broadcast_to(half, (B, K, T, H)) for half in (x[:, None], at_start[:, :, None])]
     inner, dense_0 = dense_forward(xp.concatenate(pairs, axis=-1), p.scope("dense_0."))  # (B, K, T, H)
     activated, tanh = ops.tanh_forward(inner)
@@ -326,7 +326,7 @@ def end_logits_backward(dlogits: Array, cache: EndLogitsCache, g: Scope) -> Arra
     dpairs = dense_backward(dinner, cache.dense_0, g.scope("dense_0."))  # (B, K, T, 2H)
     H = dpairs.shape[-1] // 2
     dx, dat_start = dpairs[..., :H].sum(axis=1), dpairs[..., H:].sum(axis=2)  # (B, T, H), (B, K, H)
-    return dx + cache.picked.swapaxes(1, 2) @ dat_start
+    return dx + product(cache.picked.swapaxes(1, 2), dat_start)
 
 
 class AnswerClassCache(NamedTuple):
@@ -346,7 +346,7 @@ def answer_class_forward(
     x (B, T, H), start_logits (B, T); returns (B,). The expected start is Σ softmax(start_logits) x over the positions.
     """
     probs, softmax = ops.softmax_forward(start_logits)  # (B, T)
-    expected_start = (probs[:, None] @ x)[:, 0]  # (B, H)
+    expected_start = product(probs[:, None], x)[:, 0]  # (B, H)
     features = array_module(x).concatenate([expected_start, x[:, 0]], axis=-1)  # (B, 2H)
     inner, dense_0 = dense_forward(features, p.scope("dense_0."))  # (B, H)
     activated, tanh = ops.tanh_forward(inner)
@@ -363,7 +363,7 @@ def answer_class_backward(dlogits: Array, cache: AnswerClassCache, g: Scope) -> 
     dfeatures = dense_backward(dinner, cache.dense_0, g.scope("dense_0."))
     H = cache.x.shape[-1]
     dexpected_start, dcls = dfeatures[:, None, :H], dfeatures[:, H:]  # (B, 1, H), (B, H)
-    dprobs = (dexpected_start @ cache.x.swapaxes(1, 2))[:, 0]  # (B, T)
+    dprobs = product(dexpected_start, cache.x.swapaxes(1, 2))[:, 0]  # (B, T)
     dx = cache.softmax.probs[..., None] * dexpected_start  # (B, T, H)
     dx[:, 0] += dcls
     return dx, ops.softmax_backward(dprobs, cache.softmax)

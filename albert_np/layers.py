@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from albert_np import ops
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
-from albert_np.execution import Pattern, on_device
+from albert_np.execution import Pattern, laid_out, on_device
 from albert_np.params import Scope, layer_prefix
 
 __all__ = [
@@ -315,7 +315,7 @@ def heads_forward(
     """
     contexts, runs = [], []
     for part in pattern.split(stacked):  # (B, T, 3H): one run's sequences and their length
-        query, key, value = _split_heads(part, 3, config.num_attention_heads)  # (B, N, T, D) each
+        query, key, value = laid_out(_split_heads(part, 3, config.num_attention_heads))  # (B, N, T, D) each
         context, cache = ops.attention_forward(
             query, key, value, pattern.mask, config.attention_probs_dropout_prob, rng
         )
@@ -328,7 +328,7 @@ def heads_backward(dmerged: Array, cache: HeadsCache) -> Array:
     """Mirror of `heads_forward`; dmerged (…, H), returns dstacked (…, 3H). Derivation: notebook 09, eq. 9.2."""
     dparts = []
     for dpart, run in zip(reversed(cache.pattern.split(dmerged)), reversed(cache.runs), strict=True):
-        (dcontext,) = _split_heads(dpart, 1, run.query.shape[1])  # (B, N, T, D)
+        (dcontext,) = laid_out(_split_heads(dpart, 1, run.query.shape[1]))  # (B, N, T, D)
         dparts.append(_merge_heads(array_module(dpart).stack(ops.attention_backward(dcontext, run))))
     return cache.pattern.join(dparts[::-1])
 

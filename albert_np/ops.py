@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution import in_row_blocks, on_device
+from albert_np.execution import in_row_blocks, on_device, product
 
 __all__ = [
     "ACTIVATIONS",
@@ -96,7 +96,7 @@ def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearC
 
     Derivation: notebook 03, eq. 3.1.
     """
-    y = _rows(x) @ weight.T
+    y = product(_rows(x), weight.T)
     y += bias
     return y.reshape(*x.shape[:-1], len(weight)), LinearCache(x, weight)
 
@@ -109,8 +109,8 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     Derivation: notebook 03, eq. 3.2 to 3.4 (dbias also notebook 01, eq. 1.4).
     """
     x, weight = cache
-    dx = (_rows(dy) @ weight).reshape(x.shape)
-    dweight = _rows(dy).T @ _rows(x)
+    dx = product(_rows(dy), weight).reshape(x.shape)
+    dweight = product(_rows(dy).T, _rows(x))
     return dx, dweight, sum_rows(_rows(dy))
 
 
@@ -426,12 +426,12 @@ def attention_forward(
 
     Derivation: notebook 08, eq. 8.1 to 8.4; the mask: notebook 09, eq. 9.3.
     """
-    scores = (query * query.shape[-1] ** -0.5) @ key.swapaxes(-1, -2)  # (B, N, T, S)
+    scores = product(query * query.shape[-1] ** -0.5, key.swapaxes(-1, -2))  # (B, N, T, S)
     if mask is not None:
         scores += mask
     probs, softmax = softmax_forward(scores)
     dropped, dropout = dropout_forward(probs, dropout_prob, rng)
-    return dropped @ value, AttentionCache(query, key, value, softmax, dropout, dropped)
+    return product(dropped, value), AttentionCache(query, key, value, softmax, dropout, dropped)
 
 
 @on_device()
@@ -445,11 +445,11 @@ def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, A
     Derivation: notebook 08, eq. 8.5 to 8.10.
     """
     query, key, value, softmax, dropout, dropped = cache
-    ddropped = dcontext @ value.swapaxes(-1, -2)  # (B, N, T, S)
-    dvalue = dropped.swapaxes(-1, -2) @ dcontext
+    ddropped = product(dcontext, value.swapaxes(-1, -2))  # (B, N, T, S)
+    dvalue = product(dropped.swapaxes(-1, -2), dcontext)
     dscores = softmax_backward(dropout_backward(ddropped, dropout), softmax)
     scale = query.shape[-1] ** -0.5
-    return dscores @ key * scale, dscores.swapaxes(-1, -2) @ (query * scale), dvalue
+    return product(dscores, key) * scale, product(dscores.swapaxes(-1, -2), query * scale), dvalue
 
 
 class CrossEntropyCache(NamedTuple):

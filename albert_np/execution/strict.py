@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from albert_np.backend import Backend, get_backend
+from albert_np.execution.products import played_add_product, played_product
 
 __all__ = ["Counts", "Operation", "StrictArray", "as_kernel", "boxed_backend", "counted", "recorded", "strict_backend"]
 
@@ -297,8 +298,17 @@ def boxed_backend(
 
 
 def strict_backend(kernels: Mapping[str, Callable[..., Any]] | None = None) -> Backend:
-    """Return strict arrays as the backend "strict"; kernels: see `Backend`, made by `as_kernel`."""
-    return boxed_backend("strict", StrictArray, kernels)
+    """Return strict arrays as the backend "strict"; kernels: see `Backend`, made by `as_kernel`.
+
+    Products are a device's, of one launch each, where no operand has to be copied for them.
+    """
+    return boxed_backend("strict", StrictArray, played_products() | dict(kernels or {}))
+
+
+def played_products() -> dict[str, Callable[..., Any]]:
+    """Return products as kernels of strict arrays."""
+    played: dict[str, Callable[..., Any]] = {"product": played_product, "add_product": played_add_product}
+    return {name: as_kernel(formula, name=name) for name, formula in played.items()}
 
 
 @contextmanager

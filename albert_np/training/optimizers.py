@@ -91,7 +91,7 @@ class AdamW:
         self.steps = 0  # t
         self.first_moment = params.zeros_like()  # m
         self.second_moment = params.zeros_like()  # v
-        self._ratios: Any = []  # φ of the last step, in the order of the arena; on a device, where its kernel leaves them
+        self._ratios: Any = []  # φ of the last step, in the order of the arena: a list, or an array of a device
         self._make_room()
 
     def _make_room(self) -> None:

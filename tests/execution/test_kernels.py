@@ -1,17 +1,22 @@
 """The kernels, played on a CPU by their launchers: against the formulas, in every order of threads, without a race."""
 
+import dataclasses
 import re
 
 import numpy as np
 import pytest
 from toys.cuda_on_cpu import COMPILER, CpuModule, played_backend
+from toys.kernel_launches import counted_kernels
 
 from albert_np import ops
 from albert_np.backend import get_backend, register
+from albert_np.execution import counted, strict_backend
 from albert_np.execution.kernels import source
+from albert_np.gradcheck import small_batch, small_config
+from albert_np.model import AlbertForPreTraining
 from albert_np.params import Layout, ParamStore
 from albert_np.training import LAMB, AdamW
-from albert_np.training.optimizers import global_norm
+from albert_np.training.optimizers import clip_by_global_norm, global_norm
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++, which plays the kernels")
 
@@ -27,7 +32,7 @@ def _played():
 def on_device(value):
     """An argument, or cache, with its arrays on the device."""
     if isinstance(value, np.ndarray):
-        return get_backend("played").from_numpy(value)
+        return get_backend("cuda-on-cpu").from_numpy(value)
     if isinstance(value, tuple):
         parts = [on_device(part) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
@@ -147,8 +152,8 @@ def test_attention_with_dropout_is_left_to_the_formula():
     arrays = on_device((query,) * 3)
     rngs = [np.random.default_rng(5) for _ in range(2)]
     expected, cache = ops.attention_forward(query, query, query, None, 0.5, rngs[0])
-    if not hasattr(get_backend("played"), "keep_mask"):
-        rngs[1] = get_backend("played").generator(5)
+    if not hasattr(get_backend("cuda-on-cpu"), "keep_mask"):
+        rngs[1] = get_backend("cuda-on-cpu").generator(5)
     got, got_cache = ops.attention_forward(*arrays, None, 0.5, rngs[1])
     np.testing.assert_allclose(got.inner, expected, rtol=1e-12)
     back = ops.attention_backward(on_device(query), got_cache)
@@ -222,7 +227,7 @@ def optimizer_of(kind, backend, dtype, **constants):
 @pytest.mark.parametrize("kind, launches", [(AdamW, 1), (LAMB, 2)])
 @pytest.mark.parametrize("constants", [{}, {"frozen": ("a.bias", "b.weight")}, {"bias_correction": False}])
 def test_a_step_of_the_whole_arena(kind, launches, constants, dtype):
-    ours, plain = (optimizer_of(kind, backend, dtype, **constants) for backend in ("played", "numpy"))
+    ours, plain = (optimizer_of(kind, backend, dtype, **constants) for backend in ("cuda-on-cpu", "numpy"))
     for rate in (1e-2, 3e-3, 0.0):
         CpuModule.launches = 0
         ours.step(rate)
@@ -241,7 +246,7 @@ def test_a_step_of_the_whole_arena(kind, launches, constants, dtype):
 
 @pytest.mark.parametrize("dtype", ALLOWED)
 def test_the_global_norm_is_summed_in_double(dtype):
-    ours, plain = (optimizer_of(AdamW, backend, dtype) for backend in ("played", "numpy"))
+    ours, plain = (optimizer_of(AdamW, backend, dtype) for backend in ("cuda-on-cpu", "numpy"))
     assert abs(global_norm(ours.params) - global_norm(plain.params)) <= 1e-13 * global_norm(plain.params)
 
 
@@ -257,9 +262,9 @@ def battery():
     results = [y, *cache, *ops.layer_norm_backward(on_device(dy), cache), ops.softmax_forward(on_device(x[:50]))[0]]
     results += ops.cross_entropy_forward(on_device(x[:50]), on_device(rng.integers(0, 40, 50)))
     results += [ops.sum_rows(on_device(dy))]
-    optimizer = optimizer_of(LAMB, "played", "float32")
+    optimizer = optimizer_of(LAMB, "cuda-on-cpu", "float32")
     optimizer.step(0.1)
-    return flat(tuple(results)) + [global_norm(optimizer.params), optimizer.params.flat.inner]
+    return [*flat(tuple(results)), global_norm(optimizer.params), optimizer.params.flat.inner]
 
 
 def test_results_are_equal_to_the_bit_whatever_the_order_of_threads_and_blocks():
@@ -291,3 +296,35 @@ def test_a_missing_barrier_shows(barrier):
         register(played_backend())
     line = code[:place].rpartition("\n")[2]
     raise AssertionError(f"nothing noticed that a barrier was missing after {line!r}, number {barrier}")
+
+
+# A whole step
+
+
+def step_on(backend, config, batch):
+    """Loss and weights of two updates, and what the second launched."""
+    model = AlbertForPreTraining(config, dtype="float32", backend=backend, seed=1).train()
+    optimizer = LAMB(model.params, model.grads)
+    for _ in range(2):  # the first brings the optimizer's tables to the device
+        with counted() as counts:
+            model.zero_grad()
+            loss = model(**batch, skip_padding=True, mlm_denominator=3, sop_denominator=2).loss
+            model.backward()
+            clip_by_global_norm(model.grads, 0.5)
+            optimizer.step(1e-2)
+    return float(loss), model.backend.to_numpy(model.params.flat), counts.launches
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_step_of_pretraining_gives_the_numbers_of_numpy_with_the_launches_that_are_counted(dropout):
+    config = small_config(num_hidden_layers=2, num_hidden_groups=1, inner_group_num=1)
+    config = dataclasses.replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    batch = small_batch(config)
+    register(strict_backend(counted_kernels()))
+    loss, weights, _ = step_on("numpy", config, batch)
+    played_loss, played_weights, played = step_on("cuda-on-cpu", config, batch)
+    _, _, launches = step_on("strict", config, batch)
+    assert played.total() == launches.total(), (played, launches)
+    if not dropout or hasattr(get_backend("numpy"), "keep_mask"):
+        assert abs(played_loss - loss) <= 1e-6 * loss
+        assert np.abs(played_weights - weights).max() <= 3e-6 * np.abs(weights).max()

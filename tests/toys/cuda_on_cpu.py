@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from albert_np.backend import Backend
-from albert_np.execution import Launchers, StrictArray
-from albert_np.execution.strict import boxed_backend
+from albert_np.execution import Launchers, StrictArray, strict
+from albert_np.execution.strict import boxed_backend, played_products
 
 COMPILER = shutil.which("g++")
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
@@ -66,6 +66,7 @@ class CpuKernel:
         pointers = (ctypes.c_void_p * len(packed))(*(ctypes.addressof(value) for value in packed))
         CpuModule.seed += 1
         CpuModule.launches += 1
+        strict._launch(self.name)
         error = self._play(
             (ctypes.c_uint * 2)(x, y), ctypes.c_uint(block[0]), ctypes.c_size_t(shared_mem), pointers,
             ctypes.c_ulonglong(CpuModule.seed),
@@ -116,11 +117,11 @@ class PlayedArray(StrictArray):
 
 
 def played_backend(code: str | None = None) -> Backend:
-    """Return strict arrays as the backend "played", with the kernels of the package, launched as on a GPU.
+    """Return strict arrays as the backend "cuda-on-cpu", with the kernels of the package, launched as on a GPU.
 
     code: what to compile in place of the package's own source.
     """
-    bare = boxed_backend("played", PlayedArray)
+    bare = boxed_backend("cuda-on-cpu", PlayedArray)
     module = CpuModule if code is None else lambda options, **_: CpuModule(code, options)
     launchers = Launchers(bare, module)
-    return boxed_backend("played", PlayedArray, {**bare.kernels, **launchers.by_name()})
+    return boxed_backend("cuda-on-cpu", PlayedArray, {**played_products(), **launchers.by_name()})

@@ -33,7 +33,7 @@ def library() -> Path | None:
 
 
 def compiled(code: str, options: Sequence[str], architecture: str) -> dict[str, Usage]:
-    """Compile for an architecture such as "sm_90"; return kernel → what it uses. ValueError with the compiler's words."""
+    """Compile for an architecture such as "sm_90" and return kernel → what it uses; ValueError where it fails."""
     nvrtc = ctypes.CDLL(str(library()))
     program = ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), code.encode(), b"kernels.cu", 0, None, None)

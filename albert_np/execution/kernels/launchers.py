@@ -12,17 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np.backend import Array, Backend
+from albert_np.execution.products import add_product, product
 
 __all__ = ["Launchers", "source"]
-
-
-def product(a: Array, b: Array) -> Array:
-    return a @ b
-
-
-def add_product(target: Array, a: Array, b: Array) -> None:
-    target += a @ b
-
 
 REAL = {np.dtype(np.float32): "float", np.dtype(np.float64): "double"}
 WARP = 32
@@ -95,7 +87,9 @@ class Launchers:
         )
         return Tables(*map(self.backend.from_numpy, tables))
 
-    def _launch(self, name: str, like: Array, blocks: Any, threads: int, args: tuple[Any, ...], shared: int = 0) -> None:
+    def _launch(
+        self, name: str, like: Array, blocks: Any, threads: int, args: tuple[Any, ...], shared: int = 0
+    ) -> None:
         grid = blocks if isinstance(blocks, tuple) else (blocks,)
         self._kernel(name, like.dtype)(grid, (threads,), args, shared_mem=shared)
 
@@ -116,9 +110,7 @@ class Launchers:
         if kernel is None or not _serves(dy, x):
             return NotImplemented
         dx = self._like(dy)
-        self._launch(
-            f"{kernel}_backward", dy, _blocks_for(dy.size), 256, (_in_order(dy), _in_order(x), dx, dy.size)
-        )
+        self._launch(f"{kernel}_backward", dy, _blocks_for(dy.size), 256, (_in_order(dy), _in_order(x), dx, dy.size))
         return dx
 
     def layer_norm_forward(self, x: Array, weight: Array, bias: Array, eps: float) -> Any:
@@ -223,8 +215,9 @@ class Launchers:
         probs, labels, counted, denominator = cache
         if not _serves(probs):
             return NotImplemented
-        factor, factors, dlogits = dloss / denominator, NO_ARRAY, self._like(probs)
-        if hasattr(factor, "dtype"):
+        factor: Any = dloss / denominator
+        factors, dlogits = NO_ARRAY, self._like(probs)
+        if hasattr(factor, "shape"):
             factor, factors = 1.0, factor.astype(probs.dtype, copy=False)
         args = (_in_order(probs), labels, counted, float(factor), factors, dlogits, probs.shape[-1])
         self._launch("cross_entropy_backward", probs, len(probs), _threads_for(probs.shape[-1]), args)
@@ -276,7 +269,7 @@ class Launchers:
         if not optimizer.has_trust_ratios:
             args = (w, g, m, v, chunks, owners, adapted, *betas, *constants, rate)
             self._launch("adamw", w, count, 256, args)
-            return
+            return []
         norms, ratios = self.xp.empty((count, 2), dtype=np.float64), self.xp.empty(len(adapted), dtype=np.float64)
         args = (w, g, m, v, chunks, owners, adapted, norms, *betas, *constants)
         self._launch("lamb_moments", w, count, 256, args)
