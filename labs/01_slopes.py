@@ -162,9 +162,7 @@ check("01", "gate_backward", gate_backward)
 # steeper the higher its order; to the left rounding rises, for all alike. The valley is the best that a formula can do.
 
 # %% lab="figure"
-from matplotlib.figure import Figure
-
-from albert_np.plots import COLOURS, show
+from albert_np.plots import COLOURS, legend, new_figure, plain, show
 
 steps = 10.0 ** np.linspace(-14, 0, 57)
 at = np.array([1.0])
@@ -179,12 +177,15 @@ estimates = {
     "central": [(exponential(at + h) - exponential(at - h)) / (2 * h) for h in steps],
     "yours, of fourth order": [differences(exponential, at, h)[0] for h in steps],
 }
-figure = Figure(figsize=(7, 3.8), layout="constrained")
-ax = figure.subplots()
-for (name, slopes), colour in zip(estimates.items(), ("vermillion", "orange", "blue"), strict=True):
-    ax.loglog(steps, np.abs(np.array(slopes) / np.e - 1) + 1e-17, color=COLOURS[colour], label=name)
+figure, ax = new_figure(6, 3.6)
+for (name, slopes), colour, style in zip(
+    estimates.items(), ("vermillion", "orange", "blue"), ("-.", "--", "-"), strict=True
+):
+    ax.loglog(steps, np.abs(np.array(slopes) / np.e - 1) + 1e-17, style, color=COLOURS[colour], label=name)
 ax.set(xlabel="step h", ylabel="relative error")
-ax.legend(frameon=False)
+ax.minorticks_off()
+plain(ax)
+legend(ax)
 show(
     figure,
     "L1.1",

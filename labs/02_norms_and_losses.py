@@ -191,24 +191,21 @@ check("02", "power_norm_backward", power_norm_backward, personal=PERSONAL)
 # columns sum to 0. Do yours?
 
 # %% lab="figure"
-from matplotlib.figure import Figure
-
 from albert_np.ops import layer_norm_backward, layer_norm_forward
-from albert_np.plots import matrix, show
+from albert_np.plots import matrix, new_figure, show
 
 row, ones = np.random.default_rng(2).normal(0.5, 1, 8), np.ones(8)
 _, cache = layer_norm_forward(row, ones, np.zeros(8), 1e-6)
 layer_norm = np.stack([layer_norm_backward(unit, cache)[0] for unit in np.eye(8)])
 own = np.stack([power_norm_backward(unit, row, ones, 1e-6)[0] for unit in np.eye(8)])
-figure = Figure(figsize=(9, 4.2), layout="constrained")
-left, right = figure.subplots(1, 2)
-matrix(left, layer_norm, "LayerNorm: ∂yᵢ/∂xⱼ", signed=True)
-matrix(right, own, f"your norm, α = {PERSONAL['alpha']}, p = {PERSONAL['p']}", signed=True)
+figure, (above, below) = new_figure(6, 8.4, 2, 1)
+matrix(above, layer_norm, "LayerNorm: ∂yᵢ/∂xⱼ", signed=True)
+matrix(below, own, f"your norm, α = {PERSONAL['alpha']}, p = {PERSONAL['p']}", signed=True)
 show(
     figure,
     "L2.1",
     "The Jacobians of LayerNorm and of your norm.",
-    "Two 8 by 8 matrices with large positive numbers on the diagonal: LayerNorm's, whose rows and columns sum to 0, and that of your norm.",
+    "Two 8 by 8 matrices, one above the other, with large positive numbers on the diagonal: LayerNorm's, whose rows and columns sum to 0, and that of your norm.",
 )
 for name, jacobian in (("LayerNorm", layer_norm), ("yours", own)):
     print(f"{name}: along x {abs(jacobian @ row).max():.1e}, along 1 {abs(jacobian @ ones).max():.1e}")

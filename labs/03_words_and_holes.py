@@ -185,10 +185,9 @@ check("03", "leak", leak)
 # used; *re* stands at two places, and both arcs show the mean of the two. Counts times lengths add up to 9, the letters.
 
 # %% lab="figure"
-from matplotlib.figure import Figure
 from matplotlib.patches import Arc
 
-from albert_np.plots import COLOURS, show
+from albert_np.plots import COLOURS, new_figure, show
 
 text = "rereading"
 shares = dict.fromkeys(text, 0.02) | {
@@ -201,19 +200,18 @@ shares = dict.fromkeys(text, 0.02) | {
     "rer": 0.004,
 }
 counts = expected_counts(text, {piece: math.log(share) for piece, share in shares.items()})
-figure = Figure(figsize=(9, 3.4), layout="constrained")
-ax = figure.subplots()
+figure, ax = new_figure(6, 3.2)
 for i in range(len(text)):
     for j in range(i + 1, len(text) + 1):
         if counts.get(text[i:j], 0) > 1e-4:
             share = counts[text[i:j]] / sum(text[k:].startswith(text[i:j]) for k in range(len(text)))
-            ax.add_patch(
-                Arc((i / 2 + j / 2, 0), j - i, j - i, theta2=180, lw=0.5 + 7 * share, color=COLOURS["blue"], alpha=0.7)
-            )
-            ax.annotate(text[i:j], ((i + j) / 2, (j - i) / 2), ha="center", va="bottom", fontsize=8)
+            middle, high, thick = (i + j) / 2, j - i, 0.5 + 7 * share
+            ax.add_patch(Arc((middle, 0), high, high, theta2=180, lw=thick, color=COLOURS["blue"]))
+            above = {"xytext": (0, thick / 2 + 1), "textcoords": "offset points"}
+            ax.annotate(text[i:j], (middle, high / 2), ha="center", va="bottom", fontsize=9, **above)
 for k, letter in enumerate(text):
     ax.text(k + 0.5, -0.4, letter, ha="center", fontsize=13)
-ax.set(xlim=(-0.2, len(text) + 0.2), ylim=(-0.6, 4.2))
+ax.set(xlim=(-0.2, len(text) + 0.2), ylim=(-0.6, 4.4))
 ax.axis("off")
 show(
     figure,

@@ -149,7 +149,7 @@ for step in range(1, 401):
     logits = factorised_lookup(everything, weights["A"], weights["B"]) @ weights["out"]
     curve.append(distillation_loss(logits, teacher[everything], everything, 1.0))
 
-figure, ax = new_figure(7, 2.6)
+figure, ax = new_figure(6, 2.6)
 ax.plot(curve, color=COLOURS["blue"])
 ax.set(xlabel="update", ylabel="KL(teacher ‖ student)", yscale="log")
 plain(ax)
@@ -208,9 +208,10 @@ np.put_along_axis(dlogits, following[..., None], np.take_along_axis(dlogits, fol
 
 dM, _ = tied_backward(np.concatenate([np.zeros_like(dlogits), dlogits], -1), ids, np.concatenate([M, M]), K)
 counts = np.bincount(ids.ravel(), minlength=vocab)
-figure, ax = new_figure(7, 3)
-for name, rows, colour in [("through the lookup", dM[:vocab], "blue"), ("through the logits", dM[vocab:], "orange")]:
-    ax.plot(counts + 0.5, np.linalg.norm(rows, axis=1), ".", label=name, color=COLOURS[colour], alpha=0.6)
+figure, ax = new_figure(6, 3)
+for path, rows, colour, mark in [("lookup", dM[:vocab], "blue", "o"), ("logits", dM[vocab:], "orange", "x")]:
+    style = {"color": COLOURS[colour], "ms": 4, "mfc": "none"}
+    ax.plot(counts + 0.5, np.linalg.norm(rows, axis=1), mark, label=f"through the {path}", **style)
 ax.set(xlabel="how often a word was looked up, and a half", ylabel="‖gradient of its row‖", xscale="log", yscale="log")
 plain(ax)
 legend(ax)

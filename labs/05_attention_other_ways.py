@@ -195,7 +195,7 @@ check("05", "masked_softmax_backward", masked_softmax_backward)
 # %% lab="figure"
 from matplotlib.figure import Figure
 
-from albert_np.plots import matrix, show
+from albert_np.plots import COLOURS, matrix, plain, show, titled
 
 T, R = 8, 3
 query = key = np.ones((1, 1, T, 4))
@@ -214,12 +214,15 @@ for _ in range(200):
     dprobs = -wanted / np.maximum(probs, 1e-9)  # of the cross-entropy
     dscores = masked_softmax_backward(dprobs, np.log(probs), mask)
     table = table - 0.2 * biased_scores_backward(dscores, query, key, table)[2]
-figure = Figure(figsize=(11, 3.6), layout="constrained")
-bars, without, with_bias = figure.subplots(1, 3)
-bars.bar(range(-R, R + 1), table[0], color="#0072B2")
-bars.set(title="the learned bias by distance j − i", xlabel="j − i")
-matrix(without, before[0, 0], "attention without bias")
-matrix(with_bias, attention(table)[0, 0], "attention with bias")
+figure = Figure(figsize=(6, 5.4), layout="constrained")
+panels = figure.subplot_mosaic([["bars", "bars"], ["without", "with"]])
+bars = panels["bars"]
+bars.bar(range(-R, R + 1), table[0], color=COLOURS["blue"])
+bars.set_xlabel("distance j − i")
+titled(bars, "the learned bias")
+plain(bars, grid="y")
+matrix(panels["without"], before[0, 0], "attention without bias", digits=1)
+matrix(panels["with"], attention(table)[0, 0], "attention with bias", digits=1)
 show(
     figure,
     "L5.1",

@@ -113,15 +113,17 @@ def pre_ln(gamma):
     )
 
 
-figure, ax = new_figure(7, 3)
+figure, ax = new_figure(6, 3)
 curves = {
     "post-LN": (norms_down(post_ln, lambda dy, x, *m: slopes(lambda: post_ln(x, *m), x, dy)), "vermillion"),
     "pre-LN": (pre_ln(1.0), "blue"),
     "pre-LN, γ = 0.1": (pre_ln(0.1), "green"),
 }
 for name, (norms, colour) in curves.items():
-    ax.plot(norms, marker="o", markersize=3, label=name, color=COLOURS[colour])
+    ax.plot(norms, marker={"vermillion": "s", "blue": "o", "green": "^"}[colour], label=name, color=COLOURS[colour])
 ax.set(xlabel="step", ylabel="‖gradient‖, at the output 1", yscale="log")
+ax.minorticks_off()
+ax.set_yticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
 plain(ax)
 legend(ax)
 show(
@@ -250,11 +252,11 @@ from albert_np.labs.lab06 import Machine
 machine = Machine(15, 4)
 recompute(15, 4, machine.put, machine.get, machine.step, machine.back)
 
-figure, ax = new_figure(8, 3)
+figure, ax = new_figure(6, 3)
 ax.plot([hand for _, hand in machine.path], color=COLOURS["grey"], linewidth=1)
 for call, colour in {"put": "blue", "back": "vermillion"}.items():
     at = [(when, hand) for when, (name, hand) in enumerate(machine.path) if name == call]
-    ax.plot(*zip(*at, strict=True), ".", color=COLOURS[colour], label=call)
+    ax.plot(*zip(*at, strict=True), "." if call == "put" else "x", color=COLOURS[colour], label=call)
 ax.set(xlabel="call", ylabel="layer whose input is in hand")
 plain(ax)
 legend(ax)

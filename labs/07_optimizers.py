@@ -144,19 +144,19 @@ other[:, 0, 0], other[:, 1, 1] = sigma, np.sqrt(1 - sigma**2)
 matrix = np.random.default_rng(7).normal(size=(64, 96))
 before, after = (np.linalg.svd(x, compute_uv=False) for x in (matrix, orthogonalise(matrix)))
 
-figure, (left, right) = new_figure(8, 2.8, 1, 2)
-left.plot(sigma, [abs(orthogonalise(x)[0, 0]) for x in other], color=COLOURS["blue"])
-left.set(xscale="log", xlabel="singular value over the norm", ylabel="after five steps")
-right.plot(before / before.max(), color=COLOURS["grey"], label="before, over the largest")
-right.plot(after, color=COLOURS["blue"], label="after")
-right.set(xlabel="singular value, the largest first", ylim=(0, 1.3))
-plain(left, right)
-legend(right)
+figure, (above, below) = new_figure(6, 4.8, 2, 1)
+above.plot(sigma, [abs(orthogonalise(x)[0, 0]) for x in other], color=COLOURS["blue"])
+above.set(xscale="log", xlabel="singular value over the norm", ylabel="after five steps")
+below.plot(before / before.max(), "--", color=COLOURS["grey"], label="before, over the largest")
+below.plot(after, color=COLOURS["blue"], label="after")
+below.set(xlabel="singular value, the largest first", ylim=(0, 1.3))
+plain(above, below)
+legend(below)
 show(
     figure,
     "L7.1",
     "Five steps of Newton and Schulz: one value, and 64 together.",
-    "Left: from 0.01 on, five steps bring any value between 0.68 and 1.14. Right: 64 values from 1 to 0.1 become values near 1.",
+    "Above: from 0.01 on, five steps bring any value between 0.68 and 1.14. Below: 64 values from 1 to 0.1 become values near 1.",
 )
 
 # %% [markdown]
@@ -274,11 +274,11 @@ def losses(name, seed):
     return found
 
 
-figure, ax = new_figure(8, 3.2)
-for name, (*_, colour) in OPTIMIZERS.items():
+figure, ax = new_figure(6, 3.4)
+for (name, (*_, colour)), style in zip(OPTIMIZERS.items(), (":", "-.", "--", "-"), strict=True):
     curves = np.array([np.convolve(losses(name, seed), np.ones(10) / 10, "valid") for seed in range(3)])
     for i, curve in enumerate(curves):
-        ax.plot(curve, color=COLOURS[colour], linewidth=1, label=None if i else name)
+        ax.plot(curve, style, color=COLOURS[colour], linewidth=1.2, label=None if i else name)
     print(f"{name:10} loss at the end: {', '.join(f'{curve[-1]:.5f}' for curve in curves)}")
 ax.set(xlabel="update", ylabel="loss, mean over ten updates", yscale="log")
 plain(ax)

@@ -90,22 +90,20 @@ check("08", "pairs_needed", pairs_needed)
 # The half width over $s$, by the number of pairs: the third pair buys more than all that follow.
 
 # %% lab="figure"
-from matplotlib.figure import Figure
-
-from albert_np.plots import show
+from albert_np.plots import COLOURS, legend, new_figure, plain, show
 
 pairs = np.arange(2, 21)
-figure = Figure(figsize=(6, 3.4), layout="constrained")
-axes = figure.subplots()
-axes.plot(
-    pairs, [(paired_interval(np.zeros(n), np.resize([1.0, -1.0], n), 0.95)[2]) for n in pairs], label="of ±1, in turn"
-)
-axes.plot(pairs, stats.t.ppf(0.975, pairs - 1) / np.sqrt(pairs), label="Student's, s = 1")
-axes.plot(pairs, 1.96 / np.sqrt(pairs), "--", label="1.96 / √n")
-axes.set_yscale("log")
-axes.set_xlabel("pairs of runs")
-axes.set_ylabel("half width / s")
-axes.legend()
+figure, ax = new_figure(6, 3.4)
+own = [paired_interval(np.zeros(n), np.resize([1.0, -1.0], n), 0.95)[2] for n in pairs]
+ax.plot(pairs, own, color=COLOURS["blue"], label="of ±1, in turn")
+ax.plot(pairs, stats.t.ppf(0.975, pairs - 1) / np.sqrt(pairs), "-.", color=COLOURS["orange"], label="Student's, s = 1")
+ax.plot(pairs, 1.96 / np.sqrt(pairs), "--", color=COLOURS["green"], label="1.96 / √n")
+ax.set(yscale="log", xlabel="pairs of runs", ylabel="half width / s")
+ax.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
+ax.minorticks_off()
+ax.set_xticks([2, 5, 10, 15, 20])
+plain(ax)
+legend(ax)
 show(
     figure,
     "L8.1",

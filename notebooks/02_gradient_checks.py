@@ -388,7 +388,7 @@ for pairs, colour, shape in ((lesson02.PAIRS, "blue", "o"), (lesson02.BUGS, "ver
         error = check_gradients(forward, backward, {"x": x})[0].max_rel
         ax.plot(error, name, shape, color=COLOURS[colour], ms=9)
 ax.axvline(TOLERANCE, color=COLOURS["grey"], ls="--", lw=1)
-ax.text(TOLERANCE * 1.3, 0, "allowed: 1e-6", fontsize=9, color=COLOURS["grey"], va="center")
+ax.text(TOLERANCE * 1.3, 0, "allowed: 1e-6", fontsize=9, va="center")
 ax.text(1e-10, 1.5, "right", fontsize=10, color=COLOURS["blue"], va="center")
 ax.text(1e-2, 5.5, "with a bug", fontsize=10, color=COLOURS["vermillion"], va="center", ha="right")
 ax.set(xscale="log", xlim=(1e-13, 10), xlabel="relative error (2.10)")

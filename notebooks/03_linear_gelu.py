@@ -115,7 +115,7 @@ from albert_np.plots import show
 show(
     dense_figure(),
     "3.1",
-    "The linear map: data along blue arrows, gradients back along red ones.",
+    "The linear map: data along blue arrows, gradients back along vermillion ones.",
     "x of shape (R, in), W (out, in) and b (out) go into a box, linear, from which y (R, out) comes. Back along the same ways: "
     "dy; dy W to x; the transpose of dy times x to W; the sum of dy to b.",
 )

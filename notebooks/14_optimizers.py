@@ -116,7 +116,7 @@ show(
     moments_figure(noisy, means, corrected, factors),
     "14.1",
     "Running means of a noisy gradient, with and without correction for the start; and how long Adam's steps are without it.",
-    "Left: noisy gradients around 1; their running mean climbs slowly from 0, the corrected one is near 1 at once. Right: "
+    "Above: noisy gradients around 1; their running mean climbs slowly from 0, the corrected one is near 1 at once. Below: "
     "without correction Adam's steps are 3 times too long at first, 6.6 times at update 12, and right after thousands.",
 )
 

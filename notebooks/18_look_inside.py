@@ -609,7 +609,7 @@ show(
     knockout_figure(effects, errors, np.array(by_step)),
     "18.9",
     "The loss gained when a head is taken away, in all steps and in one.",
-    "Left: bars of the loss gained when a head is set to zero in all steps, trained and random, with error bars. Right: a "
+    "Above: dots for the loss gained when a head is set to zero in all steps, trained and random, with error bars. Below: a "
     "matrix of the same for single steps of the trained model.",
 )
 for name in models:

@@ -15,6 +15,7 @@ from albert_np.plots.commands import (
 from albert_np.plots.showing import save, show
 from albert_np.plots.style import (
     COLOURS,
+    DARK,
     IN_TURN,
     INK,
     arrow,
@@ -24,6 +25,7 @@ from albert_np.plots.style import (
     legend,
     matrix,
     new_figure,
+    pale,
     plain,
     sign_before,
     tile,
@@ -33,6 +35,7 @@ from albert_np.plots.style import (
 
 __all__ = [
     "COLOURS",
+    "DARK",
     "INK",
     "IN_TURN",
     "architecture_figure",
@@ -46,6 +49,7 @@ __all__ = [
     "loss_figure",
     "matrix",
     "new_figure",
+    "pale",
     "plain",
     "profile_figure",
     "run_curve",

@@ -11,6 +11,8 @@ from albert_np.plots.style import COLOURS, IN_TURN, baseline, legend, new_figure
 
 __all__ = ["benchmark_figure", "learning_figure", "loss_figure", "profile_figure", "run_curve", "series"]
 
+# With IN_TURN, so that not colours alone tell lines apart.
+DASHES: tuple[Any, ...] = ("-", (0, (4, 1)), "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 0.5)))
 CONTENDERS = {"albert_np": "blue", "matrix products alone": "grey"}  # all others are orange
 
 
@@ -50,8 +52,9 @@ def learning_figure(moments: Sequence[Any], best_loss: float) -> Figure:
     baseline(above, best_loss, f"the best there is, {best_loss:.2f}", below=True)
     above.set_ylim(0, None)
     titled(above, "loss on held-out stories (nats per hidden word)")
-    for colour, name in zip(IN_TURN, moments[0].skills, strict=False):
-        below.plot(steps, [100 * m.skills[name] for m in moments], color=COLOURS[colour], lw=2, label=name)
+    for colour, dashes, name in zip(IN_TURN, DASHES, moments[0].skills, strict=False):
+        style = {"color": COLOURS[colour], "ls": dashes, "lw": 2}
+        below.plot(steps, [100 * m.skills[name] for m in moments], label=name, **style)
     below.set_ylim(0, 104)
     titled(below, "answered rightly, %")
     below.set_xlabel("update")

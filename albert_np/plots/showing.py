@@ -1,7 +1,8 @@
 """Writing a figure into a file, and showing it in a notebook with its number, caption and a text that describes it.
 
-A figure is shown as SVG without a ground: black is drawn in `INK`, a grey that can be read on white and on dark, for
-nothing tells a picture on which of them it stands. Letters are letters, which keeps a notebook small.
+A figure is shown as SVG without a ground: black is drawn in `INK`, a grey that can be read on white and on black, for
+nothing tells a picture on which of them it stands. Around it is white where the page's letters are dark, else black.
+Letters are letters, which keeps a notebook small.
 """
 
 import base64
@@ -18,9 +19,10 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from albert_np.files import whole_file
-from albert_np.plots.style import INK
+from albert_np.plots.style import INK, LARGEST, SMALLEST
 
 __all__ = ["save", "show"]
 
@@ -33,6 +35,7 @@ DRAWN: dict[Any, Any] = {
 }
 SVG = "http://www.w3.org/2000/svg"
 GROUP, METADATA = f"{{{SVG}}}g", f"{{{SVG}}}metadata"
+GROUND = "oklch(from currentColor round(1 - l) 0 0 / 1)"  # white beside dark letters, black beside light ones
 DENSE = 500  # marks of one kind, from which they are drawn as pixels
 
 
@@ -50,7 +53,8 @@ def show(figure: Figure, number: str, caption: str, alt: str) -> None:
     """Display a figure in a notebook.
 
     number: of the notebook and of the figure in it, such as "5.1". caption: a sentence that stands below, for everyone.
-    alt: what is to be seen, for those who cannot see it; it takes the picture's place.
+    alt: what is to be seen, for those who cannot see it; it takes the picture's place. Raises ValueError where one of
+    them is missing, and for what could not be read on a phone: a figure wider than 6 inches, letters below 9 points.
     """
     if not re.fullmatch(r"\w+\.\d+", number):
         raise ValueError(f"number is {number!r}: write it as '5.1', the notebook's number and the figure's")
@@ -59,17 +63,29 @@ def show(figure: Figure, number: str, caption: str, alt: str) -> None:
             raise ValueError(
                 f"{name} is empty: say what figure {number} {'is about' if name == 'caption' else 'shows'}"
             )
+    _must_be_readable(figure, number)
     from IPython.display import display
 
     source = base64.b64encode(_svg(figure).encode()).decode()
     width = round(96 * figure.get_figwidth())  # in CSS pixels
     page = (
         f'<figure id="figure-{number.replace(".", "-")}" style="margin: 0">\n'
-        f'<img width="{width}" style="max-width: 100%; height: auto" alt="{html.escape(alt)}"\n'
+        f'<img width="{width}" style="max-width: 100%; height: auto; background: {GROUND}" alt="{html.escape(alt)}"\n'
         f'src="data:image/svg+xml;base64,{source}">\n'
         f"<figcaption><b>Figure {number}</b> · {html.escape(caption, quote=False)}</figcaption>\n</figure>"
     )
     display({"text/html": page, "text/plain": f"Figure {number} · {caption}\n{alt}"}, raw=True)
+
+
+def _must_be_readable(figure: Figure, number: str) -> None:
+    """Raise ValueError where a figure could not be read on a phone."""
+    if figure.get_figwidth() > LARGEST:
+        raise ValueError(f"figure {number} is {figure.get_figwidth():g} inches wide: at most {LARGEST:g}")
+    texts: Any
+    for texts in figure.findobj(Text):
+        if texts.get_text().strip() and texts.get_fontsize() < SMALLEST:
+            size = f"{texts.get_fontsize():g}"
+            raise ValueError(f"figure {number} writes {texts.get_text()!r} in {size} points: at least {SMALLEST:g}")
 
 
 def _svg(figure: Figure) -> str:

@@ -1,7 +1,9 @@
 """How all figures look, and the shapes that several of them are made of.
 
-Colours are those of Okabe and Ito, darkened where needed: a figure has no ground of its own, and each colour has a
-contrast of 3 to 1 or more with white and with the dark ground of JupyterLab.
+A figure has no ground of its own. Colours are near those of Okabe and Ito, moved so that each has a contrast of 3 to 1
+or more with white, with black and with the dark grounds between, and so that none is taken for another by those who see
+two of three colours. Letters are written in `INK`, blue, green or vermillion, which have 4.5 to 1 with white and with
+black: more is not possible for one colour. What stands in a box or a cell has its own ground, and is written in `ink`.
 """
 
 from collections.abc import Callable
@@ -9,13 +11,14 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 __all__ = [
     "COLOURS",
+    "DARK",
     "INK",
     "IN_TURN",
     "arrow",
@@ -25,6 +28,7 @@ __all__ = [
     "legend",
     "matrix",
     "new_figure",
+    "pale",
     "plain",
     "sign_before",
     "tile",
@@ -33,17 +37,24 @@ __all__ = [
 ]
 
 COLOURS = {
-    "blue": "#0069A8",
-    "orange": "#C48A00",
-    "green": "#00916A",
-    "vermillion": "#C44E00",
-    "purple": "#CC79A7",
-    "sky": "#3A9BDC",
-    "grey": "#777777",
+    "blue": "#1E72E2",
+    "orange": "#BA8A00",
+    "green": "#008659",
+    "vermillion": "#C65317",
+    "purple": "#CC62AC",
+    "sky": "#209ECE",
+    "grey": "#767676",
 }
-INK = COLOURS["grey"]  # of letters and axes: as far from white as from black, 4.5 and 4.2 to 1
-PALE = "1A"  # opacity of a tint on which INK can be read, as two hexadecimal digits
+INK = "#757575"  # of letters and axes, and of nothing else: as far from white as from black, 4.6 to 1
+DARK = "#010101"  # of letters on a light colour; not black, which `show` draws in INK
+LARGEST, SMALLEST = 6.0, 9.0  # width of a figure in inches, letters in points: on a phone, two thirds of that
 IN_TURN = ("blue", "orange", "green", "purple", "vermillion", "sky")  # of things that are no better than each other
+
+
+def pale(colour: str) -> str:
+    """Return a light tint of one of the COLOURS, opaque: letters in DARK can be read on it, whatever is behind."""
+    red, green, blue = (1 - 0.2 * (1 - part) for part in to_rgb(COLOURS[colour]))
+    return to_hex((red, green, blue))
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, Any]:
@@ -70,16 +81,16 @@ def legend(where: Axes | Figure, *entries: Any, **options: Any) -> None:
     where.legend(*entries, **{"frameon": False, "fontsize": 9, **options})
 
 
-def baseline(ax: Axes, value: float, label: str, below: bool = False) -> None:
-    """Draw a dashed line at what can be had without learning, its label at the right end, above the line or below."""
+def baseline(ax: Axes, value: float, label: str, below: bool = False, left: bool = False) -> None:
+    """Draw a dashed line at what can be had without learning, its label above or below it, at its right or left end."""
     ax.axhline(value, color=COLOURS["grey"], ls="--", lw=1)
     ax.annotate(
         label,
-        (0.99, value),
+        (0.01 if left else 0.99, value),
         xycoords=("axes fraction", "data"),
         xytext=(0, -10 if below else 3),
         textcoords="offset points",
-        ha="right",
+        ha="left" if left else "right",
         fontsize=9,
         color=INK,
     )
@@ -113,12 +124,10 @@ def write_cells(ax: Axes, image: AxesImage, text: Callable[[float], str], size: 
 
 
 def ink(colour: Any) -> str:
-    """Return white or nearly black, whichever can be read on a colour (red, green, blue, …), each between 0 and 1.
-
-    Not quite black, for `show` draws black in the grey that can be read where there is no ground.
-    """
-    luminance = np.dot(np.power(colour[:3], 2.2), (0.2126, 0.7152, 0.0722))
-    return "#ffffff" if luminance < 0.18 else "#111111"
+    """Return white or `DARK`, whichever can be read on a colour (red, green, blue, …), each between 0 and 1."""
+    parts = np.asarray(colour[:3], dtype=np.float64)
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return "#ffffff" if linear @ (0.2126, 0.7152, 0.0722) < 0.1795 else DARK  # 4.5 to 1 or more, each on its side
 
 
 def sign_before(ax: Axes, sign: str) -> None:
@@ -139,9 +148,9 @@ def tile(
     **font: Any,
 ) -> None:
     """Draw a rectangle with a text in its middle; (x, y): a corner; full: not pale, but opaque."""
-    face = COLOURS[colour] + ("" if full else PALE)
+    face = COLOURS[colour] if full else pale(colour)
     ax.add_patch(Rectangle((x, y), width, height, fc=face, ec=edge or COLOURS[colour], lw=1.2, clip_on=False))
-    style = {"fontsize": 9, "color": ink(to_rgb(COLOURS[colour])) if full else INK, **font}
+    style = {"fontsize": 9, "color": ink(to_rgb(face)), **font}
     ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", **style)
 
 
@@ -153,15 +162,15 @@ def box(ax: Axes, x: float, y: float, size: tuple[float, float], title: str, tex
         width,
         height,
         boxstyle="round,pad=0.04",
-        fc=COLOURS[colour] + PALE,
+        fc=pale(colour),
         ec=COLOURS[colour],
         lw=1.5,
     )
     ax.add_patch(shape)
     middle = x + width / 2
     lift = {0: 0.0, 1: 0.2}.get(len(text.splitlines()), 0.327)  # of the title, to leave the text its lines
-    ax.text(middle, y + lift * height, title, ha="center", va="center", fontsize=10, weight="bold")
-    ax.text(middle, y - 0.18 * height, text, ha="center", va="center", fontsize=9)
+    ax.text(middle, y + lift * height, title, ha="center", va="center", fontsize=10, weight="bold", color=DARK)
+    ax.text(middle, y - 0.18 * height, text, ha="center", va="center", fontsize=9, color=DARK)
 
 
 def arrow(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from matplotlib.patches import Circle, FancyBboxPatch
 
-from albert_np.plots import COLOURS, new_figure
+from albert_np.plots import COLOURS, DARK, new_figure, pale
 
 __all__ = ["Diagram", "Part"]
 
@@ -112,14 +112,14 @@ class Diagram:
             part.width,
             part.height,
             boxstyle=f"round,pad=0,rounding_size={rounding}",
-            fc=COLOURS[colour] + "33",
+            fc=pale(colour),
             ec=COLOURS[colour],
             lw=1.3,
         )
         self.ax.add_patch(shape)
         lift = LINE / 2 if below else 0.0
-        self.write(part.x, part.y + lift, name, size=SIZE)
-        self.write(part.x, part.y - lift, below)
+        self.write(part.x, part.y + lift, name, size=SIZE, color=DARK)
+        self.write(part.x, part.y - lift, below, color=DARK)
         return part
 
     def _lane(
@@ -136,5 +136,5 @@ class Diagram:
         properties = {"arrowstyle": "-|>", "color": COLOURS[colour], "lw": 1.4, "shrinkA": 2, "shrinkB": 1}
         self.ax.annotate("", (x1, y1), (x0, y0), arrowprops=properties)
         sideways = "left" if left[0] > 0.5 else "right" if left[0] < -0.5 else "center"
-        away = 0.06 if sideways != "center" else 0.11 + 0.09 * abs(left[0])
+        away = 0.09 if sideways != "center" else 0.11 + 0.09 * abs(left[0])
         self.write((x0 + x1) / 2 + away * left[0], (y0 + y1) / 2 + away * left[1], text, colour, ha=sideways)

@@ -48,7 +48,7 @@ def _sizes_against_width(ax: Axes, name: str, config: AlbertConfig) -> None:
     ax.text(E + 130, (V + H) * E / 1e6, f"ALBERT: E = {E}", va="center", fontsize=9)
     ax.text(60, V * H / 1e6 + 3, "V·H", color=COLOURS["vermillion"], fontsize=9)
     ax.text(0.4 * H, 0.4 * (V + H) * H / 1e6 - 8, "V·E + E·H", color=COLOURS["blue"], fontsize=9)
-    ax.text(even - 60, 6, f"equal at E = {even:,.0f}", ha="right", fontsize=9, color=COLOURS["grey"])
+    ax.text(even - 60, 6, f"equal at E = {even:,.0f}", ha="right", fontsize=9)
     ax.set(xlabel="E", ylabel="millions of numbers", xlim=(0, H * 1.03), ylim=(0, None))
     titled(ax, f"{name}, H = {H:,}")
 

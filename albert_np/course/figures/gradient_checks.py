@@ -37,8 +37,8 @@ def step_figure() -> Figure:
         h = h.astype(np.float64)
         _errors(ax, h, one_sided, h / 2 + 2 * eps / h, "orange", "one-sided")
         _errors(ax, h, central, h * h / 6 + eps / h, "blue", "central")
-        _floor(ax, 2 * eps**0.5, 2 * eps**0.5, r"2\sqrt{\varepsilon}", "orange", "right")
-        _floor(ax, (3 * eps) ** (1 / 3), (3 * eps) ** (2 / 3) / 2, r"\sqrt[3]{3\varepsilon}", "blue", "left")
+        _floor(ax, 2 * eps**0.5, 2 * eps**0.5, "2√ε", "orange", "right")
+        _floor(ax, (3 * eps) ** (1 / 3), (3 * eps) ** (2 / 3) / 2, "∛(3ε)", "blue", "left")
         ax.set(xscale="log", yscale="log", ylim=(1e-14, 1e4), xlabel="step h")
         ax.set_ylabel("relative error of the slope")
         ax.set_title(f"{np.dtype(dtype).name}, ε = {eps:.1e}", fontsize=10)
@@ -56,7 +56,7 @@ def _errors(ax: Axes, h: Any, slopes: Any, bound: Any, colour: str, label: str) 
 def _floor(ax: Axes, h: float, error: float, name: str, colour: str, align: str) -> None:
     ax.axvline(h, color=COLOURS[colour], lw=1, ls=":")
     ax.annotate(
-        f"$h = {name}$\n= {h:.0e}\nerror {error:.0e}",
+        f"h = {name}\n= {h:.0e}\nerror {error:.0e}",
         (h, 1),
         xycoords=("data", "axes fraction"),
         xytext=(-4 if align == "right" else 4, -2),

@@ -9,7 +9,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from albert_np.course.figures.diagrams import Diagram
-from albert_np.plots import COLOURS, IN_TURN, arrow, new_figure, tile, titled, write_cells
+from albert_np.plots import IN_TURN, arrow, new_figure, tile, titled, write_cells
 
 __all__ = ["block_figure", "heads_figure", "key_gradients_figure", "split_figure"]
 
@@ -57,7 +57,7 @@ def split_figure(x: Any, heads: int) -> Figure:
     left = H + 3.0
     for n in range(heads):
         _tiles(ax, x[:, n * D : (n + 1) * D], left, [IN_TURN[n]] * D)
-        ax.text(left + D / 2, -0.55, f"head {n}: ({T}, {D})", ha="center", fontsize=10, color=COLOURS[IN_TURN[n]])
+        ax.text(left + D / 2, -0.55, f"head {n}: ({T}, {D})", ha="center", fontsize=10)
         left += D + 1.2
     for t in range(T):
         ax.text(-0.3, t + 0.5, f"token {t}", ha="right", va="center", fontsize=9)

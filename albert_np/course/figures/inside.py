@@ -21,15 +21,16 @@ __all__ = [
 ]
 
 _CONTROL = COLOURS["grey"]  # random weights
+MARKS = "os^Dvx"  # of heads, so that not their colours alone tell them apart
 
 
 def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int | None = None) -> Figure:
-    """Draw how far each step moves a token: L2 distance on the left, angle on the right.
+    """Draw how far each step moves a token: L2 distance above, angle below.
 
     curves: label → {"l2", "degrees"}, (L,) each, or (runs, L) for several of one label. A label with "random" in it is
     drawn in grey; at most two are, and four are not. trained_steps: marks the number of steps in training.
     """
-    figure, axes = new_figure(9.5, 3.3, 1, 2)
+    figure, axes = new_figure(6, 6, 2, 1, sharex=True)
     colours = iter(IN_TURN)
     dashes = iter(((0, (5, 2)), (0, (1, 1.5))))
     for label, curve in curves.items():
@@ -42,12 +43,12 @@ def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int
                 ax.plot(steps, values, marker=marker, ms=4, lw=1.8, label=label if i == 0 else None, **style)
     for ax, title, unit in zip(axes, ("L2 distance", "angle"), ("", ", degrees"), strict=True):
         titled(ax, f"{title} between a step's input and output{unit}")
-        ax.set_xlabel("step")
         ax.set_ylim(bottom=0)
         _whole_steps(ax)
         if trained_steps is not None:
             _trained_until(ax, trained_steps)
-    legend(axes[1])
+    axes[1].set_xlabel("step")
+    legend(figure, *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 
 
@@ -56,7 +57,7 @@ def steps_figure(measured: Mapping[str, Mapping[str, Any]], trained_steps: int, 
 
     measured: label → {"loss", "accuracy"}, (steps + 1,) each; uniform: the loss of guessing evenly.
     """
-    figure, axes = new_figure(9.5, 3.3, 1, 2)
+    figure, axes = new_figure(6, 5.6, 2, 1, sharex=True)
     for label, values in measured.items():
         style = {"color": _CONTROL, "ls": "--"} if "random" in label else {"color": COLOURS["blue"]}
         axes[0].plot(values["loss"], marker="o", ms=4, lw=1.8, label=label, **style)
@@ -64,9 +65,9 @@ def steps_figure(measured: Mapping[str, Mapping[str, Any]], trained_steps: int, 
     baseline(axes[0], uniform, "even guess", below=True)
     for ax, title in zip(axes, ("MLM loss, nats per masked token", "MLM accuracy, %"), strict=True):
         titled(ax, title)
-        ax.set_xlabel("steps applied")
         _whole_steps(ax)
         _trained_until(ax, trained_steps)
+    axes[1].set_xlabel("steps applied")
     axes[1].set_ylim(bottom=0)
     legend(axes[1], loc="lower right", bbox_to_anchor=(1, 0.06))
     return figure
@@ -80,7 +81,7 @@ def _trained_until(ax: Axes, steps: int) -> None:
         xycoords=("data", "axes fraction"),
         xytext=(3, 0),
         textcoords="offset points",
-        fontsize=8,
+        fontsize=9,
         color=COLOURS["vermillion"],
     )
 
@@ -96,36 +97,40 @@ def answers_figure(panels: Mapping[str, tuple[Sequence[str], Any]], sentence: st
     panels: title → (words, probabilities (words, L + 1)); the first word of each is the one that was hidden.
     """
     sizes = [len(words) for words, _ in panels.values()]
-    figure, axes = new_figure(4.9 * len(panels), 0.36 * max(sizes) + 1.35, 1, len(panels), squeeze=False)
+    height = sum(sizes) * 0.32 + len(sizes) * 0.35 + 0.7
+    figure, axes = new_figure(6, height, len(panels), 1, squeeze=False, height_ratios=sizes)
     figure.suptitle(sentence, fontsize=10, x=0.01, ha="left")
     highest = max(probs.max() for _, probs in panels.values())
-    for ax, (title, (words, probs)) in zip(axes[0], panels.items(), strict=True):
+    for ax, (title, (words, probs)) in zip(axes[:, 0], panels.items(), strict=True):
         image = ax.imshow(probs, cmap="cividis", vmin=0, vmax=highest, aspect="auto")
         titled(ax, title)
         ax.set_xticks(range(probs.shape[1]), ["0", *map(str, range(1, probs.shape[1]))])
         ax.set_yticks(range(len(words)), words)
         ax.get_yticklabels()[0].set_fontweight("bold")
         ax.tick_params(length=0, labelsize=9)
-        ax.set_xlabel("steps applied")
         write_cells(ax, image, lambda prob: f"{100 * prob:.1f}")
+    axes[-1, 0].set_xlabel("steps applied")
     return figure
 
 
 def attention_figure(rows: Mapping[str, Any], tokens: Sequence[str]) -> Figure:
     """Draw attention as small multiples: a row for each of `rows`, label → (N, T, T), and a column for each head."""
     heads = len(next(iter(rows.values())))
-    figure, axes = new_figure(1.9 * heads + 2.2, 1.75 * len(rows) + 0.9, len(rows), heads, squeeze=False)
+    side = (6 - 1.2) / heads  # of a panel, in inches
+    size = (6, (side + 0.08) * len(rows) + 1.8)
+    figure, axes = new_figure(*size, len(rows), heads, squeeze=False, sharex=True, sharey=True)
+    figure.set_layout_engine("compressed")  # square panels keep close together
     for (label, probs), line in zip(rows.items(), axes, strict=True):
         for n, ax in enumerate(line):
             image = ax.imshow(probs[n], cmap="cividis", vmin=0, vmax=1)
-            ax.tick_params(length=0, labelsize=7)
-            ax.set_yticks(range(len(tokens)), tokens if n == 0 else [""] * len(tokens))
-            ax.set_xticks(range(len(tokens)), tokens if line is axes[-1] else [""] * len(tokens), rotation=90)
+            ax.tick_params(length=0)
+            ax.set_yticks(range(len(tokens)), tokens, fontsize=9)
+            ax.set_xticks(range(len(tokens)), tokens, rotation=90, fontsize=9)
         line[0].set_ylabel(label, fontsize=9)
     for n, ax in enumerate(axes[0]):
-        ax.set_title(f"head {n}", fontsize=9, color=COLOURS[IN_TURN[n]])
+        ax.set_title(f"head {n}", fontsize=9)
     figure.supxlabel("is looked at (key)", fontsize=9)
-    figure.colorbar(image, ax=axes, label="attention probability", shrink=0.5)
+    figure.colorbar(image, ax=axes, label="attention probability", location="top", aspect=40, shrink=0.7)
     return figure
 
 
@@ -136,14 +141,16 @@ def statistics_figure(
 
     trained, random: name → (L, N); alike: what a head that looks at all places alike would have; titles: of the panels.
     """
-    figure, axes = new_figure(10, 4.9, 2, 4)
+    figure, axes = new_figure(6, 7.6, 4, 2)
     axes = axes.ravel()
     for ax, (name, title) in zip(axes, titles.items(), strict=False):
         steps = np.arange(1, len(trained[name]) + 1)
         for n in range(trained[name].shape[1]):
             ax.plot(steps, random[name][:, n], color=_CONTROL, lw=1, label="random weights" if n == 0 else None)
         for n in range(trained[name].shape[1]):
-            ax.plot(steps, trained[name][:, n], "o-", ms=3.5, lw=1.6, color=COLOURS[IN_TURN[n]], label=f"head {n}")
+            ax.plot(
+                steps, trained[name][:, n], MARKS[n] + "-", ms=4.5, lw=1.6, color=COLOURS[IN_TURN[n]], label=f"head {n}"
+            )
         if name in alike:
             ax.axhline(alike[name], color="black", lw=1, ls=":", label="all places alike")
         titled(ax, title, 9)
@@ -152,7 +159,7 @@ def statistics_figure(
         ax.set_xticks(steps)
     for ax in axes[len(titles) :]:
         ax.axis("off")
-    for ax in axes[4 : len(titles)]:
+    for ax in axes[len(titles) - 2 : len(titles)]:
         ax.set_xlabel("step", fontsize=9)
     handles, labels = axes[0].get_legend_handles_labels()
     legend(axes[-1], handles, labels, loc="center")
@@ -164,25 +171,25 @@ def knockout_figure(effects: Mapping[str, Any], errors: Mapping[str, Any], by_st
 
     effects, errors: label → (N,), in nats; by_step (L, N).
     """
-    figure, (left, right) = new_figure(9.5, 3.5, 1, 2, width_ratios=[1.1, 1])
+    L, N = by_step.shape
+    figure, (above, below) = new_figure(6, 4 + 0.3 * L, 2, 1, height_ratios=[2.7, 0.3 * L])
     for i, (label, values) in enumerate(effects.items()):
         colour = _CONTROL if "random" in label else COLOURS["blue"]
-        heads = np.arange(len(values)) + 0.34 * (i - 0.5)
-        left.bar(heads, values, 0.32, color=colour, label=label)
-        left.errorbar(heads, values, 2 * np.asarray(errors[label]), fmt="none", ecolor="black", capsize=3, lw=1)
-    left.axhline(0, color="black", lw=0.8)
-    names = [f"head {n}" for n in range(by_step.shape[1])]
-    left.set_xticks(range(len(names)), names)
-    titled(left, "loss gained by losing a head in all steps, nats (±2 s.e.)")
-    plain(left, grid="y")
-    legend(left)
+        heads = np.arange(len(values)) + 0.2 * (i - 0.5)
+        above.errorbar(heads, values, 2 * np.asarray(errors[label]), fmt=MARKS[i], color=colour, capsize=4, label=label)
+    above.axhline(0, color="black", lw=0.8)
+    names = [f"head {n}" for n in range(N)]
+    above.set_xticks(range(len(names)), names)
+    titled(above, "loss gained by losing a head in all steps, nats (±2 s.e.)")
+    plain(above, grid="y")
+    legend(above)
     limit = abs(by_step).max() or 1.0
-    image = right.imshow(by_step, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
-    right.set_xticks(range(len(names)), names)
-    right.set_yticks(range(len(by_step)), [f"step {i + 1}" for i in range(len(by_step))])
-    right.tick_params(length=0)
-    titled(right, "… in one step only, trained")
-    write_cells(right, image, lambda value: f"{value:+.3f}" if abs(value) >= 0.0005 else "0")
+    image = below.imshow(by_step, cmap="PuOr", vmin=-limit, vmax=limit, aspect="auto")
+    below.set_xticks(range(len(names)), names)
+    below.set_yticks(range(L), [f"step {i + 1}" for i in range(L)], fontsize=9)
+    below.tick_params(length=0)
+    titled(below, "… in one step only, trained")
+    write_cells(below, image, lambda value: f"{value:+.3f}" if abs(value) >= 0.0005 else "0")
     return figure
 
 
@@ -193,8 +200,7 @@ def tokens_figure(tokens: Sequence[str], measures: Mapping[str, Mapping[str, Any
     """
     names = list(next(iter(measures.values())))
     rows, columns = len(names), len(measures)
-    size = ((0.36 * len(tokens) + 1.2) * columns, 1.25 * rows + 0.9)
-    figure, axes = new_figure(*size, rows, columns, squeeze=False, sharey="row")
+    figure, axes = new_figure(6, 1.25 * rows + 0.9, rows, columns, squeeze=False, sharey="row")
     others = np.arange(len(tokens)) != at
     for column, (model, values) in enumerate(measures.items()):
         colour = _CONTROL if "random" in model else COLOURS["blue"]
@@ -206,7 +212,7 @@ def tokens_figure(tokens: Sequence[str], measures: Mapping[str, Mapping[str, Any
             ax.text(at, 0, "?", ha="center", va="bottom", weight="bold", fontsize=9)
             titled(ax, f"{model}: {name}", 9)
             ax.set_xticks(range(len(tokens)), tokens if row == rows - 1 else [""] * len(tokens), rotation=90)
-            ax.tick_params(length=0, labelsize=8)
+            ax.tick_params(length=0, labelsize=9)
             plain(ax, grid=None)
             ax.locator_params(axis="y", nbins=4)
     return figure

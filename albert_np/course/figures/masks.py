@@ -100,9 +100,10 @@ def pairs_figure(examples: Sequence[tuple[Sequence[str], Sequence[str], int]]) -
             tile(ax, x + 0.04, row - 0.36, 0.92, 0.72, name, colour, fontsize=11)
         said = "1, swapped" if label else "0, in order"
         ax.text(longest + 0.6, row, said, va="center", fontsize=9, color=COLOURS["vermillion" if label else "green"])
-    ax.text(0, -0.75, "segment A", color=COLOURS["blue"], fontsize=9, va="center")
-    ax.text(1.7, -0.75, "segment B", color=COLOURS["orange"], fontsize=9, va="center")
-    ax.text(3.4, -0.75, "1, 2, …: place in the text", color=COLOURS["grey"], fontsize=9, va="center")
+    for x, name, colour in ((0.04, "segment A", "blue"), (1.7, "segment B", "orange")):
+        tile(ax, x, -0.85, 0.2, 0.2, "", colour)
+        ax.text(x + 0.3, -0.75, name, fontsize=9, va="center")
+    ax.text(3.4, -0.75, "1, 2, …: place in the text", fontsize=9, va="center")
     ax.text(longest + 0.6, -0.75, "label", fontsize=9, va="center")
     ax.set(xlim=(-0.1, longest + 2.4), ylim=(len(examples) - 0.5, -1.1))
     ax.axis("off")

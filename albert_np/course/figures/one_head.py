@@ -131,4 +131,4 @@ def _row_sums(ax: Axes, values: Any) -> None:
     columns = values.shape[1]
     for i, total in enumerate(values.sum(axis=1)):
         told = f"Σ {total:.2f}".replace("-0.00", "0.00")
-        ax.text(columns - 0.4, i, told, va="center", fontsize=9, color=COLOURS["grey"])
+        ax.text(columns - 0.4, i, told, va="center", fontsize=9)

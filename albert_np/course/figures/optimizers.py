@@ -17,27 +17,27 @@ def moments_figure(gradients: Any, means: Any, corrected: Any, factors: Any) -> 
 
     gradients, means, corrected: (steps,) of one number. factors: (steps',) (1 - β₁ᵗ) / √(1 - β₂ᵗ) from t = 1 on.
     """
-    figure, (left, right) = new_figure(9, 3, 1, 2)
+    figure, (above, below) = new_figure(6, 5.6, 2, 1)
     t = np.arange(1, len(gradients) + 1)
-    left.plot(t, gradients, ".", color=COLOURS["grey"], alpha=0.7, label="gradient g")
-    left.plot(t, means, color=COLOURS["vermillion"], lw=2, label="running mean m")
-    left.plot(t, corrected, color=COLOURS["blue"], lw=2, label="corrected, m / (1 - β₁ᵗ)")
-    left.axhline(0, color="black", lw=0.8)
-    left.set(xlabel="update t", ylim=(-1.7, 2.1))
-    titled(left, "the mean starts at 0 and is pulled towards it")
-    legend(left, loc="lower right")
+    above.plot(t, gradients, ".", color=COLOURS["grey"], alpha=0.7, label="gradient g")
+    above.plot(t, means, color=COLOURS["vermillion"], lw=2, label="running mean m")
+    above.plot(t, corrected, color=COLOURS["blue"], lw=2, label="corrected, m / (1 - β₁ᵗ)")
+    above.axhline(0, color="black", lw=0.8)
+    above.set(xlabel="update t", ylim=(-1.7, 2.1))
+    titled(above, "the mean starts at 0 and is pulled towards it")
+    legend(above, loc="lower right")
 
     t = np.arange(1, len(factors) + 1)
     peak = int(np.argmax(factors))
-    right.plot(t, factors, color=COLOURS["vermillion"], lw=2)
-    right.plot(t[peak], factors[peak], "o", color=COLOURS["vermillion"])
-    right.text(1.5 * t[peak], factors[peak], f"{factors[peak]:.1f} times, update {t[peak]}", va="center", fontsize=9)
-    right.axhline(1, color=COLOURS["blue"], lw=1.5)
-    right.text(1, 1.12, "corrected", fontsize=9, color=COLOURS["blue"])
-    right.set(xscale="log", xlabel="update t", ylim=(0, 7.3))
-    right.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-    titled(right, "Adam without correction: its step, in corrected steps")
-    plain(left, right)
+    below.plot(t, factors, color=COLOURS["vermillion"], lw=2)
+    below.plot(t[peak], factors[peak], "o", color=COLOURS["vermillion"])
+    below.text(1.5 * t[peak], factors[peak], f"{factors[peak]:.1f} times, update {t[peak]}", va="center", fontsize=9)
+    below.axhline(1, color=COLOURS["blue"], lw=1.5)
+    below.text(1, 1.12, "corrected", fontsize=9, color=COLOURS["blue"])
+    below.set(xscale="log", xlabel="update t", ylim=(0, 7.3))
+    below.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+    titled(below, "Adam without correction: its step, in corrected steps")
+    plain(above, below)
     return figure
 
 
@@ -49,18 +49,20 @@ def trust_ratio_figure(
     ratios: name → φ at each of `steps`. excluded: name → whether it is spared.
     """
     names = [name for name in ratios if not excluded[name]]
-    figure, ax = new_figure(9, 0.32 * len(names) + 1)
+    figure, ax = new_figure(6, 0.36 * len(names) + 1)
     height = 0.8 / len(steps)
     for i, (step, colour) in enumerate(zip(steps, ("sky", "blue", "green"), strict=False)):
         y = np.arange(len(names)) + height * (i - (len(steps) - 1) / 2)
         values = [ratios[name][i] for name in names]
         bars = ax.barh(y, values, 0.92 * height, color=COLOURS[colour], label=f"update {step}")
-        ax.bar_label(bars, [f"{value:.3f}" for value in values], fontsize=7, padding=2)
-    ax.set_yticks(range(len(names)), names, fontsize=8)
+        ax.bar_label(bars, [f"{value:.3f}" for value in values], fontsize=9, padding=2)
+    ax.set_yticks(
+        range(len(names)), [name.removeprefix("encoder.").removesuffix(".weight") for name in names], fontsize=9
+    )
     high = 1.2 * max(max(ratios[name]) for name in names)
     ax.set(xlabel="trust ratio φ = ‖w‖ / ‖u‖", xlim=(0, high), ylim=(len(names) - 0.4, -0.6))
     note = f"not drawn: {sum(excluded.values())} biases\nand LayerNorm parameters, φ = 1"
-    ax.text(0.99 * high, 0.2, note, ha="right", va="center", fontsize=9, color=COLOURS["grey"])
+    ax.text(0.99 * high, 0.2, note, ha="right", va="center", fontsize=9)
     legend(ax, loc="lower right")
     plain(ax, grid=None)
     return figure
@@ -68,27 +70,27 @@ def trust_ratio_figure(
 
 def schedule_figure(warmup_steps: int, total_steps: int, peak: float) -> Figure:
     """Draw both schedules, whole and around the end of the warm-up, where Google's jumps."""
-    figure, (left, right) = new_figure(9, 3, 1, 2)
+    figure, (above, below) = new_figure(6, 5.4, 2, 1)
     near = np.arange(int(0.9 * warmup_steps), int(1.25 * warmup_steps))
-    for ax, steps in ((left, np.arange(0, total_steps + 1, max(1, warmup_steps // 25))), (right, near)):
+    for ax, steps in ((above, np.arange(0, total_steps + 1, max(1, warmup_steps // 25))), (below, near)):
         for schedule, colour, name in (
             (warmup_linear, "blue", "warmup_linear"),
             (google_schedule, "vermillion", "google_schedule"),
         ):
             rates = [1000 * schedule(int(step), warmup_steps, total_steps, peak) for step in steps]
-            dashed = ax is left and schedule is google_schedule  # where both are one line
+            dashed = ax is above and schedule is google_schedule  # where both are one line
             ax.plot(steps, rates, color=COLOURS[colour], lw=2, label=name, ls="--" if dashed else "-")
-        ax.set(xlabel="step")
-    left.set(ylim=(0, None), ylabel="learning rate, thousandths")
-    titled(left, "the whole training")
-    titled(right, "around the end of the warm-up")
+        ax.set(xlabel="step", ylabel="learning rate, thousandths")
+    above.set(ylim=(0, None))
+    titled(above, "the whole training")
+    titled(below, "around the end of the warm-up")
     low, high = 1000 * peak * (1 - warmup_steps / total_steps), 1000 * peak
-    right.text(
+    below.text(
         1.012 * warmup_steps, 0.5 * (low + high), f"a jump from {high:.3f} to {low:.3f}", va="center", fontsize=9
     )
-    left.locator_params(axis="x", nbins=5)
-    left.xaxis.set_major_formatter("{x:,.0f}")
-    right.xaxis.set_major_formatter("{x:,.0f}")
-    legend(left)
-    plain(left, right)
+    above.locator_params(axis="x", nbins=5)
+    above.xaxis.set_major_formatter("{x:,.0f}")
+    below.xaxis.set_major_formatter("{x:,.0f}")
+    legend(above)
+    plain(above, below)
     return figure

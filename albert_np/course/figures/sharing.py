@@ -24,8 +24,8 @@ def groups_figure(configs: Sequence[AlbertConfig]) -> Figure:
     for row, config in enumerate(configs):
         _steps(ax, row, config)
     for i in range(layers):
-        ax.text(i + 0.5, -0.18, f"{i}", ha="center", fontsize=9, color=COLOURS["grey"])
-    ax.text(-0.2, -0.18, "step i", ha="right", fontsize=9, color=COLOURS["grey"])
+        ax.text(i + 0.5, -0.18, f"{i}", ha="center", fontsize=9)
+    ax.text(-0.2, -0.18, "step i", ha="right", fontsize=9)
     ax.set(xlim=(-1.6, layers), ylim=(len(configs), -0.5))
     ax.axis("off")
     return figure
@@ -42,7 +42,7 @@ def _steps(ax: Axes, row: int, config: AlbertConfig) -> None:
     stored, uses = groups * inner, layers // groups
     text = f"{stored} stored layers, each used {uses} times" if stored > 1 else f"1 stored layer, used {uses} times"
     text = f"inner_group_num = {inner}: {text}" if inner > 1 else text
-    ax.text(0.06, row + 0.68, text, va="center", fontsize=9, color=COLOURS["grey"])
+    ax.text(0.06, row + 0.68, text, va="center", fontsize=9)
 
 
 def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Figure:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots import COLOURS, IN_TURN, legend, new_figure, plain, tile, titled
+from albert_np.plots import COLOURS, DARK, IN_TURN, INK, legend, new_figure, plain, tile, titled
 
 __all__ = ["lattice_figure", "pair_figure", "segmentations_figure", "sizes_figure"]
 
@@ -17,7 +17,7 @@ _PATHS = ("blue", "vermillion")
 def segmentations_figure(rows: Mapping[str, Sequence[str]]) -> Figure:
     """Draw one text cut in several ways, title → pieces: equal characters stand below each other."""
     width = max(sum(map(len, pieces)) for pieces in rows.values())
-    figure, ax = new_figure(max(6.0, 0.095 * width), 0.75 * len(rows))
+    figure, ax = new_figure(6.0, 0.75 * len(rows))
     for y, (title, pieces) in enumerate(rows.items()):
         ax.text(0, y - 0.36, title, fontsize=9, va="bottom")
         _strip(ax, y, pieces, [IN_TURN[i % 4] for i in range(len(pieces))])
@@ -29,7 +29,7 @@ def segmentations_figure(rows: Mapping[str, Sequence[str]]) -> Figure:
 def pair_figure(tokens: Sequence[str], token_type_ids: Sequence[int], special: Sequence[int]) -> Figure:
     """Draw a row of tokens in the colours of their type, special tokens with a frame, and both numbers below."""
     width = sum(map(len, tokens))
-    figure, ax = new_figure(max(6.0, 0.095 * (width + 9)), 1.4)
+    figure, ax = new_figure(6.0, 1.4)
     edges = _strip(ax, 0, tokens, [("blue", "orange")[t] for t in token_type_ids], special)
     for y, (name, values) in enumerate({"type": token_type_ids, "special": special}.items(), start=1):
         ax.text(-0.5, 0.15 + 0.45 * y, name, ha="right", va="center", fontsize=9)
@@ -49,7 +49,8 @@ def _strip(
         edge = "black" if framed is not None and framed[i] else COLOURS[colour]
         tile(ax, left + 0.08, y - 0.25, len(piece) - 0.16, 0.5, "", colour, edge=edge)
         for k, character in enumerate(piece):
-            ax.text(left + k + 0.5, y, character, ha="center", va="center", fontsize=9, family="DejaVu Sans Mono")
+            font: dict[str, Any] = {"fontsize": 9, "family": "DejaVu Sans Mono", "color": DARK}
+            ax.text(left + k + 0.5, y, character, ha="center", va="center", **font)
     return starts
 
 
@@ -70,14 +71,14 @@ def lattice_figure(
     below = 1.9 if other else 1.0
     longest = max(edge.end - edge.start for edge in edges)
     height = 0.6 * longest + 1.1
-    figure, ax = new_figure(max(6.0, 0.64 * len(text)), 0.7 * (height + below))
+    figure, ax = new_figure(6.0, 0.7 * (height + below))
     for edge in edges:
         chosen = edge in best
         _arc(ax, edge, 0.6 * (edge.end - edge.start), _PATHS[0] if chosen else "grey", 2.6 if chosen else 1.0)
     for edge in other:
         _arc(ax, edge, -0.45, _PATHS[1], 1.8)
     for place in range(len(text) + 1):
-        ax.plot(place, 0, "o", ms=9, mfc="white", mec="black", zorder=3)
+        ax.plot(place, 0, "o", ms=8, color=INK, zorder=3)
         if len(scores):
             y = -0.95 if other else -0.35
             ax.text(place, y, f"{scores[place]:g}", ha="center", va="top", fontsize=9, color=COLOURS["blue"])

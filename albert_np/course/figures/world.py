@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots import new_figure, titled, write_cells
+from albert_np.plots import INK, new_figure, titled, write_cells
 
 __all__ = ["looks_figure", "needs_figure"]
 
@@ -25,7 +25,7 @@ def looks_figure(words: Sequence[str], weights: Mapping[str, Any]) -> Figure:
     for ax, (name, values) in zip(axes[0], weights.items(), strict=True):
         _shares(ax, values.reshape(steps * heads, -1).T, labels, words, least=0.1)
         for step in range(1, steps):
-            ax.axvline(step * heads - 0.5, color="white", lw=2)
+            ax.axvline(step * heads - 0.5, color=INK, lw=3)
         titled(ax, name)
         ax.set_xlabel("head")
     return figure
