@@ -11,7 +11,16 @@ import click
 from rich.progress import Progress
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
-from albert_np.cli.progress import BAR, percent, resume_takes_no_other_option, says_how_to_resume, training_bar
+from albert_np.cli.progress import (
+    BAR,
+    introduce_ranks,
+    percent,
+    precision_option,
+    prepared_by_first,
+    resume_takes_no_other_option,
+    says_how_to_resume,
+    training_bar,
+)
 
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
@@ -37,8 +46,12 @@ def _report(what: str) -> None:
 @contextmanager
 def _draws_losses(output: Path) -> Iterator[None]:
     """Draw the run's loss curves into loss.png once training ends or is interrupted, if there are any yet."""
+    from albert_np.execution import place_in_job
     from albert_np.training import TrainingInterrupted
 
+    if place_in_job()[0] > 0:
+        yield
+        return
     try:
         yield
     except TrainingInterrupted:
@@ -206,9 +219,9 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option(
     "--vocabulary-sample",
     type=COUNT,
-    default=40_000_000,
+    default=30_000_000,
     show_default=True,
-    help="Characters to learn a vocabulary from, a random sample of a longer text; each takes some 25 bytes of memory.",
+    help="Characters to learn a vocabulary from, a random sample of a longer text; each takes some 22 bytes of memory.",
 )
 @click.option(
     "--held-out",
@@ -248,34 +261,51 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--evaluate-every", type=COUNT, default=200, show_default=True)
 @click.option("--checkpoint-every", type=COUNT, default=200, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1024), help="All processors by default; results depend on it.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="To train with, of each rank, and processes to tokenize with; all processors by default. What is trained "
+    "depends on it.",
+)
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
+@click.option("--json", "as_json", is_flag=True, help="Print what preparing took, and the last record, as JSON.")
 @reports_errors
-def pretrain(resume: Path | None, **options: Any) -> None:
+def pretrain(resume: Path | None, as_json: bool, **options: Any) -> None:
     """Pretrain an ALBERT on your own text with masked words and sentence order.
 
     \b
     albert-np pretrain --corpus book.txt --corpus letters.txt.gz --output runs/mine
     albert-np pretrain --resume runs/mine
+    mpiexec -n 4 albert-np pretrain --corpus book.txt --threads 1 --output runs/mine
     """
+    from albert_np.execution import this_job
     from albert_np.pretraining import PretrainingRun
 
     if resume is not None:
         resume_takes_no_other_option(options)
-        run = PretrainingRun(resume)
+        run = this_job().together(lambda: PretrainingRun(resume))
     else:
-        run = _prepare(options)
+        run = prepared_by_first(_prepare, options, PretrainingRun)
+    introduce_ranks(run.recipe.threads)
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)
+    records = run.metrics()[-1:]
+    if as_json:
+        took = run.preparation
+        preparation = took and {**took._asdict(), "megabytes_per_second": took.speed}
+        print_json({"output": str(run.output), "preparation": preparation, "last": records[0] if records else None})
+        return
     say(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
-    for record in run.metrics()[-1:]:
+    for record in records:
         if record.get("evaluation"):
             say(f"held-out: {_held_out(record['evaluation'])}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:
+    from albert_np.execution import Processes, available_threads
     from albert_np.pretraining import (
         Recipe,
         prepare_run,
@@ -291,7 +321,7 @@ def _prepare(options: dict[str, Any]) -> Any:
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "pairs output_bias evaluate_every checkpoint_every seed threads backend"
+        "pairs output_bias evaluate_every checkpoint_every seed threads backend precision"
     ).split()
     recipe = Recipe(
         steps=steps,
@@ -307,18 +337,21 @@ def _prepare(options: dict[str, Any]) -> Any:
             "--libraries adds to the quickstart's text, which --corpus replaces; give one of the two"
         )
     prose = cache(lambda: list(python_prose(libraries)))  # read once, if at all
-    return prepare_run(
-        options["output"],
-        (lambda: read_documents(paths, layout)) if paths else prose,
-        text_source(paths, layout) if paths else python_prose_source(libraries),
-        _config(options["config_name"]),
-        recipe,
-        vocabulary=options["vocabulary"],
-        vocab_size=options["vocab_size"],
-        vocabulary_sample=options["vocabulary_sample"],
-        held_out=options["held_out"],
-        report=_report,
-    )
+    processors = available_threads()
+    with Processes(min(options["threads"] or processors, processors)) as processes:
+        return prepare_run(
+            options["output"],
+            (lambda: read_documents(paths, layout, processes)) if paths else prose,
+            text_source(paths, layout) if paths else python_prose_source(libraries),
+            _config(options["config_name"]),
+            recipe,
+            vocabulary=options["vocabulary"],
+            vocab_size=options["vocab_size"],
+            vocabulary_sample=options["vocabulary_sample"],
+            held_out=options["held_out"],
+            report=_report,
+            processes=processes,
+        )
 
 
 def _config(name: str) -> Any:

@@ -96,7 +96,7 @@ def played_product(a: Array, b: Array, precision: str) -> Array:
     The products of rounded numbers are exact in float32, so that nothing but the order of the sums can differ. It takes
     longer than float32 itself: it is there to see what a precision does.
     """
-    return rounded(a, precision) @ rounded(b, precision)
+    return rounded(a, precision) @ rounded(b, precision) if a.dtype == b.dtype else a @ b
 
 
 def played_add_product(target: Array, a: Array, b: Array, precision: str) -> None:
@@ -119,7 +119,7 @@ def rounded(x: Array, precision: str) -> Array:
     if precision == "float32" or x.dtype != np.float32:
         return x
     if precision == "float16":
-        with np.errstate(over="ignore", under="ignore"):
+        with np.errstate(all="ignore"):
             return x.astype(np.float16).astype(np.float32)
     xp, dropped = array_module(x), _DROPPED_BITS[precision]
     bits = x.view(np.uint32)

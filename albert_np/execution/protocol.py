@@ -16,8 +16,9 @@ class Model(Protocol):
     """A model with its weights and gradients, a mode (training or not), and the cache of its last forward pass.
 
     config: its settings. params, grads: stores of one layout. training: whether dropout is on. recompute: what the
-    backward pass computes again. rng: where dropout masks come from. cache: what the last forward pass kept for
-    `backward`, named tuples, tuples and lists of arrays; None if nothing. backend: where its arrays live.
+    backward pass computes again. precision: of its matrix products. rng: where dropout masks come from. cache: what
+    the last forward pass kept for `backward`, named tuples, tuples and lists of arrays; None if nothing. backend: where
+    its arrays live.
     """
 
     config: AlbertConfig
@@ -25,6 +26,7 @@ class Model(Protocol):
     grads: ParamStore
     training: bool
     recompute: str
+    precision: str
     rng: np.random.Generator
     cache: Any
 
@@ -34,8 +36,8 @@ class Model(Protocol):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the forward pass and return an output; one made with labels has a `loss`."""
 
-    def backward(self) -> Array:
-        """Add the gradient of the last pass's loss to `grads`."""
+    def backward(self, *args: Any, **kwargs: Any) -> Array:
+        """Add the gradient of the last pass's loss, times what `loss` gives or 1, to `grads`."""
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""

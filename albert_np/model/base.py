@@ -21,6 +21,7 @@ from albert_np.backend import Array, Backend, backend_of, get_backend
 from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
+from albert_np.execution import PRECISIONS, precision_of_products
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
 from albert_np.model.inputs import as_array, check_inputs
 from albert_np.model.loading import (
@@ -47,8 +48,8 @@ _ELSEWHERE = {
     "device": "model.backend",
     "float": 'from_pretrained(…, dtype="float32")',
     "double": 'from_pretrained(…, dtype="float64")',
-    "half": 'save_pretrained(…, dtype="float16"); a model computes in float32 or float64',
-    "bfloat16": 'save_pretrained(…, dtype="bfloat16"); a model computes in float32 or float64',
+    "half": 'model.precision = "float16" for products, save_pretrained(…, dtype="float16") for files',
+    "bfloat16": 'model.precision = "bfloat16" for products, save_pretrained(…, dtype="bfloat16") for files',
     "albert": 'model.params.scope("albert.")',
     "base_model": 'model.params.scope("albert.")',
     "get_output_embeddings": 'model.params["predictions.decoder.weight"]',
@@ -85,6 +86,17 @@ def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
     return guarded
 
 
+def _in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a forward or backward pass whose products are computed in the model's `precision`."""
+
+    @functools.wraps(run)
+    def precise(self: "AlbertBase", *args: Any, **kwargs: Any) -> Any:
+        with precision_of_products(self.precision):
+            return run(self, *args, **kwargs)
+
+    return precise
+
+
 _REPLICAS = "give each thread a model.replica() of its own, and add up their grads"
 
 
@@ -101,8 +113,10 @@ class AlbertBase:
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        if "forward" in cls.__dict__:
+            cls.forward = _in_own_precision(cls.__dict__["forward"])
         if "backward" in cls.__dict__:
-            cls.backward = _by_one_thread(cls.__dict__["backward"])
+            cls.backward = _by_one_thread(_in_own_precision(cls.__dict__["backward"]))
         if not cls.__name__.startswith("_"):
             register_class(cls)
 
@@ -125,6 +139,7 @@ class AlbertBase:
         self.dtype = np.dtype(dtype)
         self.training = True
         self._recompute = "none"
+        self._precision = "float32"
         self.rng = np.random.default_rng(seed)
         self.layout = self.make_layout(config)
         device = get_backend(backend)
@@ -303,6 +318,23 @@ class AlbertBase:
             raise ValueError(f"recompute={what!r}: allowed are {', '.join(RECOMPUTE)}")
         self._recompute = what
 
+    @property
+    def precision(self) -> str:
+        """What operands of matrix products are rounded to: "float32" (not at all), "tf32", "bfloat16" or "float16".
+
+        Weights, sums and all else stay in float32. On a GPU the others are faster; on NumPy they are played, which
+        takes longer: see `execution.rounded`. Training in float16 needs its loss scaled, see `training.LossScale`.
+        """
+        return self._precision
+
+    @precision.setter
+    def precision(self, precision: str) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision={precision!r}: allowed are {', '.join(PRECISIONS)}")
+        if precision != "float32" and self.dtype != np.float32:
+            raise ValueError(f"precision={precision!r} rounds float32, and this model computes in {self.dtype}")
+        self._precision = precision
+
     def zero_grad(self) -> None:
         """Set all gradients to zero; `backward` only ever adds."""
         self.grads.flat.fill(0)
@@ -320,8 +352,8 @@ class AlbertBase:
         return check_inputs(self.config, self.backend, self.dtype, input_ids, *others)
 
     def _dropout_rng(self) -> Any | None:
-        """Return a generator on the device for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
-        return self.backend.generator(int(self.rng.integers(2**63))) if self.training else None
+        """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
+        return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
     def _trunk(
         self, inputs: AlbertInputs, rng: Any | None, grad: bool, hidden_states: bool | None, attentions: bool | None

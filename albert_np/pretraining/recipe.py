@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from albert_np.execution import available_threads
+from albert_np.execution import PRECISIONS, available_threads
 from albert_np.model import RECOMPUTE
 from albert_np.pretraining.batches import SETTINGS, plain_numbers
 from albert_np.schema import Kind, check, flag, number, one_of, optional, text, whole
@@ -32,6 +32,7 @@ _SCHEMA = SETTINGS | {
     "backend": text(100),
     "threads": optional(whole(1, 1024)),
     "recompute": one_of(*RECOMPUTE),
+    "precision": one_of(*PRECISIONS),
     "output_bias": one_of(*OUTPUT_BIASES),
 }
 
@@ -44,7 +45,9 @@ class Recipe:
     `training.schedules`. pairs: "order" (SOP), "google" (SOP as Google's code has it), "next" (BERT's NSP) or "none",
     see `make_pair`.
     max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker threads on NumPy, None
-    for all processors; part of the recipe, because it decides the last bits of every sum.
+    for all processors; part of the recipe, because it decides the last bits of every sum. Of several ranks they are
+    those of all together: a run of 4 threads may go on as 2 ranks of 2.
+    precision: of matrix products, see `precision` of the models; anything but "float32" needs dtype="float32".
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     output_bias: where the MLM head's bias starts. "frequencies": at the logarithms of the training text's token
     frequencies, so that the first updates need not learn them (notebook 17, eq. 17.14); "zeros": as in Google's code.
@@ -77,6 +80,7 @@ class Recipe:
     backend: str = "numpy"
     threads: int | None = None
     recompute: str = "none"
+    precision: str = "float32"
     output_bias: str = "frequencies"
 
     def __post_init__(self) -> None:
@@ -85,6 +89,8 @@ class Recipe:
         check(asdict(self), _SCHEMA, "the recipe")
         if self.warmup_steps >= self.steps:
             raise ValueError(f"the recipe: warmup_steps={self.warmup_steps} must be below steps={self.steps}")
+        if self.precision != "float32" and self.dtype != "float32":
+            raise ValueError(f"the recipe: precision={self.precision!r} rounds float32, and dtype={self.dtype!r}")
         if self.threads is None:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
 

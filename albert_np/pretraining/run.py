@@ -10,15 +10,18 @@ config.json, model.safetensors    the finished model, a Hugging Face folder
 
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
+from albert_np.execution import this_job
 from albert_np.files import locked, read_json, remove_leftovers
 from albert_np.model import AlbertForPreTraining
 from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches, held_out_kinds
@@ -29,15 +32,41 @@ from albert_np.schema import anything
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics, Record, Trainer, read_metrics
 
-__all__ = ["RUN_FILE", "PretrainingRun"]
+__all__ = ["RUN_FILE", "Preparation", "PretrainingRun"]
 
 RUN_FILE = "run.json"
 HELD_OUT_EXAMPLES = 512  # evaluated on at most
 _SHOWN, _PAIRS, _UNKNOWN = 0.5, 0.5, 0.01  # shares of tokens shown, of pairs, below, of unknown above, which warn
 
 
+class Preparation(NamedTuple):
+    """What it took to prepare a run.
+
+    text: bytes of its sentences in UTF-8. peak_memory: bytes that were resident at most, in this process and those that
+    helped it together, mapped files included; None where the system does not count them.
+    """
+
+    text: int
+    seconds: float
+    peak_memory: int | None
+
+    @property
+    def speed(self) -> float:
+        """Megabytes, of a million bytes, in a second."""
+        return self.text / 1e6 / self.seconds
+
+    def __str__(self) -> str:
+        peak = "" if self.peak_memory is None else f"; peak memory {self.peak_memory / 1e6:,.0f} MB"
+        return f"prepared {self.text / 1e6:,.1f} MB of text in {self.seconds:,.1f} s, {self.speed:.1f} MB/s{peak}"
+
+
 class PretrainingRun:
-    """A prepared run folder, opened: train it, resume it, evaluate it."""
+    """A prepared run folder, opened: train it, resume it, evaluate it.
+
+    preparation: what it took, where this process has prepared it; else None.
+    """
+
+    preparation: Preparation | None = None
 
     def __init__(self, output: str | Path):
         """Open `output`; FileNotFoundError if it holds no run, ValueError, naming the file, if one of it is damaged."""
@@ -98,7 +127,7 @@ class PretrainingRun:
             )
         if examples < self.recipe.batch_size:
             warnings.warn(f"an epoch has {examples} examples, fewer than batch_size={data.batch_size}", stacklevel=2)
-        unknown = np.count_nonzero(self.corpus.ids == self.tokenizer.unk_token_id) / tokens
+        unknown = self.corpus.token_counts(self.config.vocab_size)[self.tokenizer.unk_token_id] / tokens
         if unknown > _UNKNOWN:
             warnings.warn(f"{unknown:.1%} of the tokens are unknown to the vocabulary, and never asked", stacklevel=2)
 
@@ -106,14 +135,14 @@ class PretrainingRun:
         """Return the model that the run starts from."""
         recipe = self.recipe
         model = AlbertForPreTraining(self.config, dtype=recipe.dtype, backend=recipe.backend, seed=recipe.seed)
-        model.recompute = recipe.recompute
+        model.recompute, model.precision = recipe.recompute, recipe.precision
         if recipe.output_bias == "frequencies":
             model.params["predictions.bias"] = model.backend.from_numpy(np.log(self.frequencies()).astype(recipe.dtype))
         return model
 
     def frequencies(self) -> npt.NDArray[np.float64]:
         """Return the share of each token in the training text, (V,), each counted once more so that none is 0."""
-        counts = np.bincount(self.corpus.ids, minlength=self.config.vocab_size) + 1
+        counts = self.corpus.token_counts(self.config.vocab_size) + 1
         shares: npt.NDArray[np.float64] = counts / counts.sum()
         return shares
 
@@ -148,10 +177,10 @@ class PretrainingRun:
             total_steps=recipe.steps,
             peak=recipe.learning_rate,
         )
-        kinds = self.held_out_kinds()
+        kinds, ranks = self.held_out_kinds(), this_job()
 
         def evaluation(model: AlbertForPreTraining) -> Metrics:
-            return evaluate_kinds(model, kinds)
+            return evaluate_kinds(model, kinds, ranks)
 
         return Trainer(
             model,
@@ -163,6 +192,7 @@ class PretrainingRun:
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads or 1,  # never None
+            ranks=ranks,
             log_every=recipe.log_every,
             evaluate=evaluation if kinds else None,
             evaluate_every=recipe.evaluate_every,
@@ -176,18 +206,25 @@ class PretrainingRun:
         """Train to the end, save the finished model into the run folder, and return it.
 
         With `resume`, go on from the latest checkpoint; a run that was killed before its first one starts anew.
-        Raises BlockingIOError if another process trains it, and what `Trainer.train` and `Trainer.resume` raise.
+        The ranks of a job train it together; each must see the run folder, and rank 0 writes into it. Raises
+        BlockingIOError if another process trains it, and what `Trainer.train` and `Trainer.resume` raise.
         """
-        with locked(self.output):
-            if not (self.output / RUN_FILE).is_file():
-                raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
-            remove_leftovers(self.output)
-            trainer = self.trainer(on_step)
-            if resume and latest_checkpoint(self.output) is not None:
+        ranks = this_job()
+        with ExitStack() as held:
+            ranks.on_first(lambda: held.enter_context(locked(self.output)))
+            ranks.take_device(self.recipe.backend)
+            trainer = ranks.together(partial(self._fresh_trainer, on_step))
+            ranks.on_first(lambda: remove_leftovers(self.output))
+            if ranks.told(resume and latest_checkpoint(self.output) is not None):
                 trainer.resume()
             trainer.train(self.recipe.steps)
-            trainer.model.save_pretrained(self.output)
+            ranks.on_first(lambda: trainer.model.save_pretrained(self.output))
         return trainer.model
+
+    def _fresh_trainer(self, on_step: Callable[[Record], None] | None) -> Trainer[AlbertForPreTraining]:
+        if not (self.output / RUN_FILE).is_file():
+            raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
+        return self.trainer(on_step)
 
     def metrics(self) -> list[Record]:
         """Return the records of metrics.jsonl; none before the first is written."""

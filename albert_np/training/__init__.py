@@ -8,6 +8,7 @@ from albert_np.checkpoints import (
     verify_checkpoint,
 )
 from albert_np.training.interrupts import TrainingInterrupted
+from albert_np.training.loss_scale import LossScale
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
 from albert_np.training.objective import Batch, Metrics, Objective, evaluate
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "CheckpointError",
     "Data",
+    "LossScale",
     "Metrics",
     "MetricsLog",
     "NonFiniteError",

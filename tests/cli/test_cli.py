@@ -1,6 +1,7 @@
 """The commands as a user calls them, in processes of their own."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from albert_np.cli import main
+from albert_np.cli.progress import training_bar
 from albert_np.pretraining import PretrainingRun, python_prose_source
 
 COMMANDS = (
@@ -144,7 +146,7 @@ def test_resuming_a_finished_run_changes_nothing(finished):
 
 def test_recomputing_gives_the_same_losses_and_is_part_of_the_run(finished, corpus, tmp_path):
     output = tmp_path / "run"
-    done("pretrain", "--corpus", corpus, "--output", output, *OPTIONS, "--recompute")
+    told = json.loads(done("pretrain", "--corpus", corpus, "--output", output, *OPTIONS, "--recompute", "--json"))
     recipes = [json.loads((run / "run.json").read_text())["recipe"] for run in (finished, output)]
     assert [recipe["recompute"] for recipe in recipes] == ["none", "layer"]
     losses = [
@@ -152,6 +154,33 @@ def test_recomputing_gives_the_same_losses_and_is_part_of_the_run(finished, corp
         for run in (finished, output)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    took = told["preparation"]
+    assert took["text"] == sum(len("".join(document)) for document in documents())
+    assert took["megabytes_per_second"] == pytest.approx(took["text"] / 1e6 / took["seconds"])
+    assert took["peak_memory"] is None or 1e7 < took["peak_memory"] < 1e10
+    assert (told["output"], told["last"]["loss"]) == (str(output), losses[1][-1])
+
+
+def test_a_run_has_its_precision_and_older_ones_have_float32(finished, corpus, tmp_path):
+    output = tmp_path / "run"
+    done("pretrain", "--corpus", corpus, "--output", output, *OPTIONS, "--precision", "float16")
+    (record, *_) = map(json.loads, (output / "metrics.jsonl").read_text().splitlines())
+    assert (record["loss_scale"], record["skipped_updates"]) == (2**16, 0)
+    contents = json.loads((output / "run.json").read_text())
+    assert contents["recipe"].pop("precision") == "float16"
+    (output / "run.json").write_text(json.dumps(contents))
+    call = CliRunner().invoke(main, ["pretrain", "--resume", str(output)])
+    assert call.exit_code == 2
+    assert "model.precision was 'float16', is 'absent'" in call.stderr.replace("\n", " ")
+
+
+def test_an_update_that_is_skipped_is_said(capsys):
+    record = {"step": 7, "tokens_per_second": 1.0, "grad_norm": math.inf, "loss_scale": 512.0}
+    with training_bar(10, lambda record: "", lambda metrics: "") as show:
+        show(record)
+        show({**record, "step": 8, "grad_norm": 1.0})
+    said = [line for line in capsys.readouterr().err.splitlines() if "skipped" in line]
+    assert said == ["update      7  skipped: the gradients overflow in float16; they are now scaled by 512"]
 
 
 def test_without_a_corpus_the_text_is_pythons_manual(tmp_path, monkeypatch):

@@ -421,3 +421,39 @@ def test_a_dtype_that_is_none_is_refused_like_one_that_is_not_allowed():
     for dtype in ("float16", "foo"):
         with pytest.raises(ValueError, match=f"dtype='{dtype}': allowed are float32 and float64"):
             AlbertModel(small_config(), dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "precision, low, high", [("tf32", 1e-5, 3e-3), ("bfloat16", 1e-4, 3e-2), ("float16", 1e-5, 3e-3)]
+)
+def test_every_pass_of_a_model_is_made_in_its_precision(precision, low, high):
+    config = small_config(num_hidden_groups=2, sharing="none")
+    batch = small_batch(config)
+    truth = gradients_of(randomize(AlbertForPreTraining(config, dtype="float64"), scale=0.3), batch)
+    model = randomize(AlbertForPreTraining(config), scale=0.3)
+    exact = gradients_of(model, batch)
+    model.precision = precision
+    rounded = gradients_of(model, batch)
+    model.recompute = "layer"
+    np.testing.assert_array_equal(gradients_of(model, batch), rounded)
+    error = np.linalg.norm(rounded - truth) / np.linalg.norm(truth)
+    assert low < error < high, error
+    model.precision = "float32"
+    np.testing.assert_array_equal(gradients_of(model, batch), exact)
+
+
+def gradients_of(model, batch):
+    model.eval()(**batch)
+    model.zero_grad()
+    model.backward()
+    return model.grads.flat.copy()
+
+
+def test_a_precision_must_be_known_and_fit_the_dtype():
+    model = AlbertForPreTraining(small_config())
+    with pytest.raises(ValueError, match="precision='half': allowed are float32, tf32, bfloat16, float16"):
+        model.precision = "half"
+    model = AlbertForPreTraining(small_config(), dtype="float64")
+    model.precision = "float32"
+    with pytest.raises(ValueError, match="precision='tf32' rounds float32, and this model computes in float64"):
+        model.precision = "tf32"

@@ -376,6 +376,15 @@ def test_a_run_is_trained_by_one_process_at_a_time(start, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_run_trains_in_its_precision(start, tmp_path):
+    recipe = dataclasses.replace(RECIPE, precision="bfloat16")
+    run = prepared(tmp_path / "run", start, recipe=recipe, steps=2)
+    assert run.trainer().model.precision == "bfloat16"
+    assert FineTuningRun(tmp_path / "run").recipe == run.recipe
+    with pytest.raises(ValueError, match="precision='bfloat16' rounds float32, and dtype='float64'"):
+        dataclasses.replace(recipe, dtype="float64")
+
+
 @COLLAPSED
 def test_a_frozen_trunk_stays_to_the_bit_and_the_run_resumes(start, tmp_path):
     recipe = dataclasses.replace(RECIPE, freeze_trunk=True, evaluate_every=3)

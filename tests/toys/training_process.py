@@ -86,9 +86,10 @@ class RandomData:
 
 
 def make_trainer(output, **changes):
-    """Return a trainer on a new model; `changes` go to the model (config, dtype), the data, or the trainer."""
+    """Return a trainer on a new model; `changes` go to the model (config, dtype, precision), the data, the trainer."""
     config = AlbertConfig(**{**CONFIG, **changes.pop("config", {})})
     model = AlbertForPreTraining(config, dtype=changes.pop("dtype", "float32"), seed=1)
+    model.precision = changes.pop("precision", "float32")
     data = RandomData(changes.pop("batch_size", 4), seed=changes.pop("data_seed", 0))
     held_out = [RandomData(3, seed=99).batch_at(Position(0, i))[0] for i in (0, 3)]
     defaults = {
@@ -113,19 +114,25 @@ def main():
     arguments.add_argument("run", type=Path)
     arguments.add_argument("--die-while", choices=["writing", "removing"])
     arguments.add_argument("--seconds-per-step", type=float, default=0.0)
+    arguments.add_argument("--threads", type=int, default=1)
     options = arguments.parse_args()
-    trainer = make_trainer(options.run, on_step=lambda record: time.sleep(options.seconds_per_step))
+    trainer = make_trainer(
+        options.run, threads=options.threads, on_step=lambda record: time.sleep(options.seconds_per_step)
+    )
     if latest_checkpoint(options.run):
         trainer.resume()
     if options.die_while == "writing":
         trainer.save_files = lambda folder: die() if trainer.state.step >= 12 else None
     if options.die_while == "removing":
         shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
-    print("ready", flush=True)
+    processes = trainer.ranks.share(os.getpid)
+    if trainer.ranks.is_first:
+        print("ready", *(processes if len(processes) > 1 else ()), flush=True)
     try:
         trainer.train(TOTAL_STEPS)
     except TrainingInterrupted as stopped:
-        print(stopped, flush=True)
+        if trainer.ranks.is_first:
+            print(stopped, flush=True)
         sys.exit(3)
 
 
