@@ -30,6 +30,7 @@ from albert_np.gradcheck.checks import (
     scattered,
     upstream_like,
 )
+from albert_np.gradcheck.precision import PRECISION_TOLERANCES, compare_with_float64
 from albert_np.gradcheck.torch import (
     Precision,
     compare_precision,
@@ -43,6 +44,7 @@ from albert_np.gradcheck.trained import TrainedCase, trained_case
 
 __all__ = [
     "DROPOUT",
+    "PRECISION_TOLERANCES",
     "TOLERANCE",
     "TORCH_TOLERANCES",
     "Case",
@@ -60,6 +62,7 @@ __all__ = [
     "compare",
     "compare_precision",
     "compare_results",
+    "compare_with_float64",
     "compare_with_torch",
     "hugging_face_model",
     "inputs_of",
