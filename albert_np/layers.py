@@ -11,8 +11,10 @@ B batch, T positions, E embedding, H hidden, I intermediate, N heads, D head siz
 
 from typing import Any, Literal, NamedTuple
 
+from numpy.random import default_rng
+
 from albert_np import ops
-from albert_np.backend import Array, array_module, backend_of
+from albert_np.backend import Array, array_module
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, laid_out
 from albert_np.params import Scope, layer_prefix
@@ -229,7 +231,7 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:
-    rng = None if call.seed is None else backend_of(call.x).generator(call.seed)
+    rng = None if call.seed is None else default_rng(call.seed)
     return layer_forward(call.x, call.pattern, p.scope(call.prefix), config, rng)
 
 

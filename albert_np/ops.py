@@ -380,18 +380,25 @@ class DropoutCache(NamedTuple):
 def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
     """y = x kept / (1 - prob), kept drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
 
-    x (…), prob in [0, 1]; returns y (…).
+    x (…), prob in [0, 1], rng a NumPy generator, from which one number is drawn: it decides the mask, whatever the
+    backend. Returns y (…).
     """
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
-    kept = rng.random(x.shape, dtype=array_module(x).float32) >= prob
+    kept = backend_of(x).keep_mask(x.shape, prob, int(rng.integers(2**63)))
     scale = 1 / (1 - prob) if prob < 1 else 0.0
-    return x * kept * scale, DropoutCache(kept, scale)
+    return _dropped(x, kept, scale), DropoutCache(kept, scale)
 
 
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
     """dx = dy kept / (1 - prob). dy (…); returns dx (…)."""
-    return dy if cache.kept is None else dy * cache.kept * cache.scale
+    return dy if cache.kept is None else _dropped(dy, cache.kept, cache.scale)
+
+
+def _dropped(x: Array, kept: Array, scale: float) -> Array:
+    y = x * kept
+    y *= scale
+    return y
 
 
 class AttentionCache(NamedTuple):

@@ -165,7 +165,7 @@ def gpu():
 
 
 if (cupy := gpu()) is None:
-    print("no GPU with CuPy here: skipped. Install 'albert-np[cuda]' on a machine with one, and run this cell again.")
+    print("no GPU with CuPy here: skipped. Install 'albert-np[cuda12]' on a machine with one, and run this cell again.")
 else:
     on_gpu = [cupy.from_numpy(a) for a in (h, weight, bias)]
     error = abs(cupy.to_numpy(ops.linear_forward(*on_gpu)[0]) - ops.linear_forward(h, weight, bias)[0]).max()

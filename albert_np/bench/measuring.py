@@ -19,7 +19,7 @@ from albert_np.execution import available_threads
 
 __all__ = ["machine", "measure_growth", "measure_tokenizers", "measure_workload"]
 
-PACKAGES = ("numpy", "torch", "transformers", "onnxruntime", "cupy-cuda12x")
+PACKAGES = ("numpy", "torch", "transformers", "onnxruntime", "cupy-cuda12x", "cupy-cuda13x")
 
 
 def measure_workload(

@@ -144,6 +144,8 @@ class Replicas:
     def __init__(self, model: Model, threads: int):
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
+        if threads > 1 and model.backend.name != "numpy":
+            raise ValueError(f"threads={threads}: with backend={model.backend.name!r}, only threads=1 is possible")
         self.model = model
         self.threads = threads
         self._copies: list[Model] = []
@@ -183,7 +185,10 @@ class Replicas:
             if gradients:
                 copy.zero_grad()
         with _blas.limited(max(1, min(self.threads, os.cpu_count() or 1) // len(parts))):
-            results = list(self._pool.map(work, [self.model, *copies], parts))
+            if len(parts) == 1:  # a device and its stream belong to the thread of the caller
+                results = [work(self.model, parts[0])]
+            else:
+                results = list(self._pool.map(work, [self.model, *copies], parts))
         for copy in copies if gradients else ():
             self.model.grads.flat += copy.grads.flat
         return results

@@ -148,8 +148,8 @@ def _note(name: str, operands: list[Any], result: Any) -> None:
 
 
 _FREE = {"empty", "empty_like", "item", "tolist"}  # no kernel
-_SEVERAL = {"flatnonzero": 4, "nonzero": 4, "argsort": 2, "take_along_axis": 3, "unique": 8}  # kernels, about
-_WAITING = {"flatnonzero", "nonzero", "argwhere", "unique", "item", "tolist"}
+_SEVERAL = {"flatnonzero": 4, "nonzero": 4, "argsort": 2, "take_along_axis": 3, "scatter_add": 6}  # kernels, about
+_WAITING = {"flatnonzero", "nonzero", "item", "tolist"}
 
 
 def _count(counts: Counts, name: str, operands: list[Any], result: Any, changes: bool) -> None:
@@ -252,19 +252,6 @@ class _Module(types.ModuleType):
         return self.__array_type.lifted(name, attribute) if is_function else attribute
 
 
-class _Generator:
-    def __init__(self, seed: int, array_type: type[StrictArray]):
-        self._rng = np.random.default_rng(seed)
-        self._array_type = array_type
-
-    def integers(self, high: int) -> int:
-        return int(self._rng.integers(high))
-
-    def random(self, shape: Any, dtype: Any) -> StrictArray:
-        _launch("random")
-        return self._array_type(self._rng.random(shape, dtype=dtype))
-
-
 def boxed_backend(
     name: str, array_type: type[StrictArray], kernels: Mapping[str, Callable[..., Any]] | None = None
 ) -> Backend:
@@ -276,6 +263,10 @@ def boxed_backend(
         _note("from_numpy", [], result)
         _launch("from_numpy")
         return array_type(result)
+
+    def keep_mask(shape: tuple[int, ...], prob: float, seed: int) -> StrictArray:
+        _launch("keep_mask")
+        return array_type(numpy.keep_mask(shape, prob, seed))
 
     def to_numpy(x: StrictArray) -> np.ndarray:
         result: np.ndarray = x.inner.copy()
@@ -290,8 +281,8 @@ def boxed_backend(
         from_numpy=from_numpy,
         to_numpy=to_numpy,
         erf=array_type.lifted("erf", numpy.erf),
+        keep_mask=keep_mask,
         scatter_add=array_type.lifted("scatter_add", numpy.scatter_add),
-        generator=lambda seed: _Generator(seed, array_type),
         synchronize=lambda: _wait("synchronize"),
         kernels=kernels or {},
     )

@@ -352,8 +352,8 @@ class AlbertBase:
         return check_inputs(self.config, self.backend, self.dtype, input_ids, *others)
 
     def _dropout_rng(self) -> Any | None:
-        """Return a generator on the device for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
-        return self.backend.generator(int(self.rng.integers(2**63))) if self.training else None
+        """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
+        return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
     def _trunk(
         self, inputs: AlbertInputs, rng: Any | None, grad: bool, hidden_states: bool | None, attentions: bool | None

@@ -9,7 +9,7 @@ import pytest
 from toys import strict
 
 from albert_np.execution import as_kernel, counted, strict_backend
-from albert_np.gradcheck import small_batch, small_config
+from albert_np.gradcheck import DROPOUT, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 from albert_np.training.optimizers import LAMB, clip_by_global_norm
 
@@ -90,11 +90,11 @@ def test_a_kernel_counts_as_its_launches_and_computes_the_formula():
 BUDGETS = {
     "forward": (201, 3),
     "zero_grad": (1, 0),
-    "backward": (347, 0),
+    "backward": (362, 0),
     "clip": (4, 1),
     "step": (552, 26),
 }
-PACKED = {"forward": (232, 3), "backward": (380, 0)}
+PACKED = {"forward": (232, 3), "backward": (395, 0)}
 
 
 @pytest.mark.parametrize("skip_padding, budgets", [(False, BUDGETS), (True, BUDGETS | PACKED)])
@@ -116,3 +116,17 @@ def test_launches_and_waits_of_a_training_step_stay_within_the_budget(skip_paddi
         launches, waits = budgets[name]
         assert counts.launches.total() <= launches, (name, counts.launches)
         assert counts.waits.total() <= waits, (name, counts.waits)
+
+
+def test_dropout_launches_one_kernel_for_a_mask_and_waits_for_nothing():
+    costs = []
+    for dropout in ({}, DROPOUT):
+        model = AlbertForPreTraining(small_config(num_hidden_layers=2, **dropout), backend="strict").train()
+        with counted() as counts:
+            model(**small_batch(model.config), mlm_denominator=3, sop_denominator=2)
+        costs.append(counts)
+    assert "keep_mask" not in costs[0].launches
+    masks = costs[1].launches["keep_mask"]
+    assert masks >= 5
+    assert costs[1].launches.total() == costs[0].launches.total() + 3 * masks  # the mask, x * kept, y *= scale
+    assert costs[1].waits == costs[0].waits

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import toys.strict  # noqa: F401 — the backend of that name
 from threadpoolctl import threadpool_info
 
 from albert_np.execution.replicas import Replicas, _blas, available_threads, split
@@ -214,6 +215,17 @@ def test_bad_thread_counts_are_refused():
         Replicas(model, 0)
     with pytest.raises(ValueError, match="3 parts are too many for 2 threads"):
         Replicas(model, 2).map(lambda copy, part: None, [1, 2, 3])
+
+
+def test_one_part_is_computed_by_the_thread_that_asks():
+    model = AlbertForPreTraining(small_config())
+    assert Replicas(model, 2).map(lambda copy, part: threading.get_ident(), [1]) == [threading.get_ident()]
+
+
+def test_threads_are_refused_where_a_device_belongs_to_one_thread():
+    model = AlbertForPreTraining(small_config(), backend="strict")
+    with pytest.raises(ValueError, match="threads=2: with backend='strict', only threads=1"):
+        Replicas(model, 2)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
