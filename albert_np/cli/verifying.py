@@ -75,7 +75,9 @@ def verify(
     if texts and model is None:
         raise click.UsageError("--text is what --model reads: give both")
     if precision is not None and (against is not None or model is not None or typed_options(["dtype"])):
-        raise click.UsageError("--precision compares float32 with float64: it goes with --preset, --seed and --all alone")
+        raise click.UsageError(
+            "--precision is compared with float64, and goes with --preset, --seed, --all and --json alone"
+        )
     if against == "differences" and (model is not None or preset is not None):
         raise click.UsageError("--model and --preset are compared with torch, not with differences")
     if precision is not None:

@@ -180,7 +180,7 @@ class Replicas:
         copies = self._copies[: len(parts) - 1]
         for copy in copies:
             copy.training, copy.recompute = self.model.training, self.model.recompute
-            copy.precision = self.model.precision
+            copy.precision, copy.offload = self.model.precision, self.model.offload
             copy.rng = np.random.default_rng(int(self.model.rng.integers(2**63)))
             if gradients:
                 copy.zero_grad()

@@ -11,7 +11,15 @@ import numpy as np
 
 from albert_np.changes import refuse_changed
 from albert_np.config import AlbertConfig
-from albert_np.gradcheck.checks import FLOOR, LOSS_SCALE, Comparison, compare_results, model_results, named_outputs, upstream_like
+from albert_np.gradcheck.checks import (
+    FLOOR,
+    LOSS_SCALE,
+    Comparison,
+    compare_results,
+    model_results,
+    named_outputs,
+    upstream_like,
+)
 
 __all__ = [
     "Precision",
@@ -105,7 +113,7 @@ def torch_results(
 
 
 class Precision:
-    """How far two runs in one precision are from the float64 truth: ‖x - truth‖ / ‖truth‖ for each tensor of each run."""
+    """How far two runs are from the float64 truth: ‖x - truth‖ / ‖truth‖ for each tensor of each run."""
 
     def __init__(self) -> None:
         self.ours: list[float] = []
