@@ -213,9 +213,9 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option(
     "--vocabulary-sample",
     type=COUNT,
-    default=40_000_000,
+    default=30_000_000,
     show_default=True,
-    help="Characters to learn a vocabulary from, a random sample of a longer text; each takes some 25 bytes of memory.",
+    help="Characters to learn a vocabulary from, a random sample of a longer text; each takes some 22 bytes of memory.",
 )
 @click.option(
     "--held-out",
@@ -255,7 +255,11 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option("--evaluate-every", type=COUNT, default=200, show_default=True)
 @click.option("--checkpoint-every", type=COUNT, default=200, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--threads", type=click.IntRange(1, 1024), help="All processors by default; results depend on it.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1, 1024),
+    help="To train with, and processes to tokenize with; all processors by default. What is trained depends on it.",
+)
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
 @precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
@@ -266,8 +270,9 @@ def _print_summary(summary: Any, output: Path) -> None:
     show_default=True,
     help="What a GPU hands to the host between uses: the optimizer's moments, what --recompute keeps, both.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print what preparing took, and the last record, as JSON.")
 @reports_errors
-def pretrain(resume: Path | None, **options: Any) -> None:
+def pretrain(resume: Path | None, as_json: bool, **options: Any) -> None:
     """Pretrain an ALBERT on your own text with masked words and sentence order.
 
     \b
@@ -284,13 +289,20 @@ def pretrain(resume: Path | None, **options: Any) -> None:
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)
+    records = run.metrics()[-1:]
+    if as_json:
+        took = run.preparation
+        preparation = took and {**took._asdict(), "megabytes_per_second": took.speed}
+        print_json({"output": str(run.output), "preparation": preparation, "last": records[0] if records else None})
+        return
     say(f"model: {run.output}   loss curves: {run.output / 'loss.png'}")
-    for record in run.metrics()[-1:]:
+    for record in records:
         if record.get("evaluation"):
             say(f"held-out: {_held_out(record['evaluation'])}")
 
 
 def _prepare(options: dict[str, Any]) -> Any:
+    from albert_np.execution import Processes, available_threads
     from albert_np.pretraining import (
         Recipe,
         prepare_run,
@@ -322,18 +334,20 @@ def _prepare(options: dict[str, Any]) -> Any:
             "--libraries adds to the quickstart's text, which --corpus replaces; give one of the two"
         )
     prose = cache(lambda: list(python_prose(libraries)))  # read once, if at all
-    return prepare_run(
-        options["output"],
-        (lambda: read_documents(paths, layout)) if paths else prose,
-        text_source(paths, layout) if paths else python_prose_source(libraries),
-        _config(options["config_name"]),
-        recipe,
-        vocabulary=options["vocabulary"],
-        vocab_size=options["vocab_size"],
-        vocabulary_sample=options["vocabulary_sample"],
-        held_out=options["held_out"],
-        report=_report,
-    )
+    with Processes(options["threads"] or available_threads()) as processes:
+        return prepare_run(
+            options["output"],
+            (lambda: read_documents(paths, layout, processes)) if paths else prose,
+            text_source(paths, layout) if paths else python_prose_source(libraries),
+            _config(options["config_name"]),
+            recipe,
+            vocabulary=options["vocabulary"],
+            vocab_size=options["vocab_size"],
+            vocabulary_sample=options["vocabulary_sample"],
+            held_out=options["held_out"],
+            report=_report,
+            processes=processes,
+        )
 
 
 def _config(name: str) -> Any:

@@ -1,6 +1,7 @@
 """Faster ways to the same numbers: row blocks, real tokens alone, all cores. Strict arrays stand in for a GPU."""
 
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
+from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
 from albert_np.execution.replicas import Replicas, available_threads, split
@@ -11,6 +12,7 @@ __all__ = [
     "PRECISIONS",
     "Model",
     "Pattern",
+    "Processes",
     "Replicas",
     "Run",
     "StrictArray",
@@ -21,6 +23,7 @@ __all__ = [
     "in_row_blocks",
     "laid_out",
     "packed_pattern",
+    "peak_memory",
     "precision_of_products",
     "product",
     "recorded",

@@ -28,7 +28,16 @@ def available_threads() -> int:
     A quota is rounded up: with one of 1.5 processors, two threads are faster than one.
     """
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min(processors, _cpu_quota())))
+    return max(1, math.ceil(min(processors, _cpu_quota(), _share)))
+
+
+_share = math.inf  # of the processors, what this process may use
+
+
+def use_one_thread() -> None:
+    """Let `available_threads` give 1 from here on: in one of several processes that share the processors."""
+    global _share
+    _share = 1
 
 
 def _cpu_quota(root: Path = Path("/")) -> float:

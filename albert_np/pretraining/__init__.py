@@ -16,7 +16,7 @@ from albert_np.pretraining.objective import PRETRAINING, evaluate_kinds
 from albert_np.pretraining.preparation import Progress, check_vacant, prepare_run
 from albert_np.pretraining.python_docs import module_prose, python_prose, python_prose_source
 from albert_np.pretraining.recipe import Recipe
-from albert_np.pretraining.run import PretrainingRun
+from albert_np.pretraining.run import Preparation, PretrainingRun
 from albert_np.pretraining.segments import Pair, make_pair, plan_epoch, truncate_pair
 from albert_np.pretraining.sentences import split_sentences
 from albert_np.pretraining.vocabulary import Vocabulary, starts_word
@@ -27,6 +27,7 @@ __all__ = [
     "Example",
     "Pair",
     "Position",
+    "Preparation",
     "PretrainingBatch",
     "PretrainingData",
     "PretrainingRun",

@@ -140,8 +140,9 @@ class PretrainingData:
         """Return the batch at a position, and the position of the one after it.
 
         The batch goes on into the next epoch, and further, until it is full. Raises ValueError if there is no such
-        position.
+        position, or if a file of the corpus has become shorter.
         """
+        self.corpus.check_files()
         epoch, index = position
         if not 0 <= index < self.epoch_size(epoch):
             raise ValueError(

@@ -2,25 +2,31 @@
 
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.execution import Processes
 from albert_np.files import read_json, whole_folder, write_json
 from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
 from albert_np.schema import anything, text
 
-__all__ = ["TokenizedCorpus"]
+__all__ = ["TokenizedCorpus", "build_parts"]
 
 BATCH_SENTENCES = 8192  # tokenized at a time
 
 _ARRAYS = {"ids": ("<u2", "<i4"), "sentence_starts": ("<i8",), "document_starts": ("<i8",)}  # name → allowed dtypes
 _HEADER = 128  # bytes of an array's file before the numbers: the length can be written anew in place
+_COUNTED = 2**20  # tokens at a time, of which NumPy makes int64
 _DESCRIPTION = "corpus.json"
 _SCHEMA = {"vocabulary": text(64), "source": anything(), "fingerprint": text(64)}
 
@@ -48,7 +54,8 @@ class TokenizedCorpus:
     @classmethod
     def from_documents(cls, documents: Iterable[Sequence[str]], tokenizer: Tokenizer) -> "TokenizedCorpus":
         """Tokenize documents into memory; for what is small. Raises ValueError if there is no text."""
-        ids, sentence_lengths, document_sizes = zip(*_encode(documents, tokenizer, None), strict=True)
+        batches = _encode(((0, document) for document in documents), tokenizer, None, Processes(1))
+        ids, sentence_lengths, document_sizes, _ = zip(*batches, strict=True)
         arrays = (
             np.concatenate(ids).astype(_id_dtype(tokenizer)),
             np.cumsum(np.concatenate([[0], *sentence_lengths])),
@@ -64,27 +71,19 @@ class TokenizedCorpus:
         tokenizer: Tokenizer,
         source: Any = None,
         progress: Counted | None = None,
+        processes: Processes | None = None,
     ) -> "TokenizedCorpus":
         """Tokenize a stream of documents into a new folder, and open it.
 
-        Memory holds one batch of sentences. The folder appears under its name only when it is whole; an older
-        corpus of that name is replaced then, and kept if the building fails. `source` is anything JSON can hold
-        that tells these texts from others (`text_source`, `python_prose_source`).
+        Memory holds one batch of sentences, or some for each of the `processes` that tokenize them; the files are the
+        same with any number of these, for which the tokenizer must be picklable. The folder appears under its name
+        only when it is whole; an older corpus of that name is replaced then, and kept if the building fails. `source`
+        is anything JSON can hold that tells these texts from others (`text_source`, `python_prose_source`).
 
         Raises FileExistsError if the folder is something else than a corpus, ValueError if there is no text, and
         what the documents raise.
         """
-        folder = Path(folder)
-        if folder.exists() and not is_corpus(folder):
-            raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
-        with whole_folder(folder, replace=True) as hidden:
-            _write_arrays(hidden, _encode(documents, tokenizer, progress), _id_dtype(tokenizer))
-            description = {
-                "vocabulary": fingerprint(tokenizer),
-                "source": source,
-                "fingerprint": _digest([np.load(hidden / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]),
-            }
-            write_json(hidden / _DESCRIPTION, description)
+        build_parts([folder], ((0, document) for document in documents), tokenizer, source, progress, processes)
         return cls.open(folder)
 
     @classmethod
@@ -99,7 +98,7 @@ class TokenizedCorpus:
         try:
             description = read_json(folder / _DESCRIPTION, _SCHEMA)
             arrays = [_open_array(folder / f"{name}.npy", dtypes) for name, dtypes in _ARRAYS.items()]
-            if _digest(arrays) != description["fingerprint"]:
+            if _digest(_numbers(folder)) != description["fingerprint"]:
                 raise ValueError(f"{folder}: the SHA-256 of its arrays is not the one in {_DESCRIPTION}")
             for starts, end in ((arrays[1], len(arrays[0])), (arrays[2], len(arrays[1]) - 1)):
                 if starts[0] != 0 or starts[-1] != end or (np.diff(starts) <= 0).any():
@@ -117,6 +116,7 @@ class TokenizedCorpus:
         tokenizer: Tokenizer,
         source: Any,
         progress: Counted | None = None,
+        processes: Processes | None = None,
     ) -> "TokenizedCorpus":
         """Open the corpus in `folder` if it was made from this source with this vocabulary; else build it there.
 
@@ -127,7 +127,7 @@ class TokenizedCorpus:
                 return cls.open(folder).check(tokenizer, source)
             except ValueError:
                 pass  # stale or damaged: made anew
-        return cls.build(folder, documents, tokenizer, source, progress)
+        return cls.build(folder, documents, tokenizer, source, progress, processes)
 
     def check(self, tokenizer: Tokenizer, source: Any = None) -> "TokenizedCorpus":
         """Return the corpus if the tokenizer, and the source where one is given, are those it was made with.
@@ -139,6 +139,28 @@ class TokenizedCorpus:
         if source is not None and self.source != json.loads(json.dumps(source)):
             raise ValueError(f"the corpus was made from other texts: {self.source}, not {source}")
         return self
+
+    def check_files(self) -> None:
+        """Raise ValueError, naming the file, if the file of a mapped array has become shorter since it was opened.
+
+        What is read behind the end of a mapped file ends the program with a bus error, which nothing can catch. This
+        takes a microsecond. It cannot see what happens to a file right after it, or that numbers in it were changed:
+        the latter is seen when the corpus is opened again.
+        """
+        for name, array in zip(_ARRAYS, (self.ids, self.sentence_starts, self.document_starts), strict=True):
+            mapped = _mapping(array)
+            if mapped is not None and mapped.size() < len(mapped):
+                raise ValueError(
+                    f"{name}.npy of the tokenized corpus had {len(mapped):,} bytes and now has {mapped.size():,}: it "
+                    "was cut off while it was read, and must be made anew"
+                )
+
+    def token_counts(self, size: int) -> npt.NDArray[np.int64]:
+        """Return how often each id below `size`, (size,) int64, is in the corpus."""
+        counts = np.zeros(size, dtype=np.int64)
+        for start in range(0, self.num_tokens, _COUNTED):
+            counts += np.bincount(self.ids[start : start + _COUNTED], minlength=size)
+        return counts
 
     @property
     def num_tokens(self) -> int:
@@ -161,40 +183,104 @@ def is_corpus(folder: Path) -> bool:
     return (folder / _DESCRIPTION).is_file()
 
 
+def build_parts(
+    folders: Sequence[str | os.PathLike[str]],
+    documents: Iterable[tuple[int, Sequence[str]]],
+    tokenizer: Tokenizer,
+    source: Any = None,
+    progress: Counted | None = None,
+    processes: Processes | None = None,
+) -> None:
+    """Tokenize a stream of documents, each with the number of its folder, into new folders, in one pass.
+
+    Arguments and errors as for `TokenizedCorpus.build`; ValueError too if one of the folders gets no text.
+    """
+    paths = [Path(folder) for folder in folders]
+    for folder in paths:
+        if folder.exists() and not is_corpus(folder):
+            raise FileExistsError(f"{folder} exists and is not a tokenized corpus; choose another name")
+    with ExitStack() as stack:
+        hidden = [stack.enter_context(whole_folder(folder, replace=True)) for folder in paths]
+        with ExitStack() as files:
+            parts = [files.enter_context(_Part(folder, _id_dtype(tokenizer))) for folder in hidden]
+            for batch in _encode(documents, tokenizer, progress, processes or Processes(1)):
+                for number, part in enumerate(parts):
+                    part.append(batch.of_part(number))
+        for folder, part in zip(hidden, parts, strict=True):
+            if part.ids.length == 0:
+                raise ValueError("documents hold no text: there is nothing to tokenize")
+            description = {
+                "vocabulary": fingerprint(tokenizer),
+                "source": source,
+                "fingerprint": _digest(_numbers(folder)),
+            }
+            write_json(folder / _DESCRIPTION, description)
+
+
 class _Encoded(NamedTuple):
-    """A batch of tokenized documents: ids, tokens of each sentence, sentences of each document; int64, none 0."""
+    """A batch of tokenized documents; no length is 0.
+
+    ids, (n,) int32; sentence_lengths, tokens of each sentence; document_sizes, sentences of each document;
+    document_parts, which part of the corpus each is of.
+    """
 
     ids: Ints
     sentence_lengths: Ints
     document_sizes: Ints
+    document_parts: Ints
+
+    def of_part(self, number: int) -> "_Encoded":
+        """The documents of one part."""
+        document = self.document_parts == number
+        if document.all():
+            return self
+        sentence = np.repeat(document, self.document_sizes)
+        token = np.repeat(sentence, self.sentence_lengths)
+        return _Encoded(
+            self.ids[token],
+            self.sentence_lengths[sentence],
+            self.document_sizes[document],
+            self.document_parts[document],
+        )
 
 
-def _encode(documents: Iterable[Sequence[str]], tokenizer: Tokenizer, progress: Counted | None) -> Iterator[_Encoded]:
+def _encode(
+    documents: Iterable[tuple[int, Sequence[str]]],
+    tokenizer: Tokenizer,
+    progress: Counted | None,
+    processes: Processes,
+) -> Iterator[_Encoded]:
     sentences = tokens = 0
-    for batch in _batches(documents):
-        encoded = tokenizer.encode_lines([sentence for document in batch for sentence in document])
-        lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        owners = np.repeat(np.arange(len(batch)), [len(document) for document in batch])
-        sizes = np.bincount(owners[lengths > 0], minlength=len(batch))
-        if lengths.sum() == 0:
+    for batch in processes.map(partial(_encode_batch, tokenizer), _batches(documents)):
+        if len(batch.ids) == 0:
             continue
-        yield _Encoded(np.concatenate(encoded), lengths[lengths > 0], sizes[sizes > 0])
-        sentences += int(sizes.sum())
-        tokens += int(lengths.sum())
+        yield batch
+        sentences += len(batch.sentence_lengths)
+        tokens += len(batch.ids)
         if progress is not None:
             progress(sentences, tokens)
     if tokens == 0:
         raise ValueError("documents hold no text: there is nothing to tokenize")
 
 
-def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
+def _encode_batch(tokenizer: Tokenizer, batch: Sequence[tuple[int, Sequence[str]]]) -> _Encoded:
+    encoded = tokenizer.encode_lines([sentence for _, document in batch for sentence in document])
+    lengths = np.array([len(ids) for ids in encoded], dtype=np.int64)
+    owners = np.repeat(np.arange(len(batch)), [len(document) for _, document in batch])
+    sizes = np.bincount(owners[lengths > 0], minlength=len(batch))
+    ids = np.concatenate([np.zeros(0, dtype=np.int32), *encoded])
+    parts = np.array([part for part, _ in batch])
+    return _Encoded(ids, lengths[lengths > 0], sizes[sizes > 0], parts[sizes > 0])
+
+
+def _batches(documents: Iterable[tuple[int, Sequence[str]]]) -> Iterator[list[tuple[int, Sequence[str]]]]:
     """Consecutive documents with about `BATCH_SENTENCES` sentences together; reads no further than it yields."""
-    batch: list[Sequence[str]] = []
+    batch: list[tuple[int, Sequence[str]]] = []
     count = 0
-    for document in documents:
+    for part, document in documents:
         if isinstance(document, str):
             raise TypeError(f"a document must be a list of sentences, got the string {document[:40]!r}")
-        batch.append(document)
+        batch.append((part, document))
         count += len(document)
         if count >= BATCH_SENTENCES:
             yield batch
@@ -203,18 +289,30 @@ def _batches(documents: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]
         yield batch
 
 
-def _write_arrays(folder: Path, batches: Iterable[_Encoded], id_dtype: np.dtype[Any]) -> None:
-    with (
-        _GrowingArray(folder / "ids.npy", id_dtype) as ids,
-        _GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")) as sentence_starts,
-        _GrowingArray(folder / "document_starts.npy", np.dtype("<i8")) as document_starts,
-    ):
-        sentence_starts.append(np.array([0]))
-        document_starts.append(np.array([0]))
-        for batch in batches:
-            document_starts.append(sentence_starts.length - 1 + np.cumsum(batch.document_sizes))
-            sentence_starts.append(ids.length + np.cumsum(batch.sentence_lengths))
-            ids.append(batch.ids)
+class _Part:
+    """The arrays of one corpus, which grow with each batch of documents."""
+
+    def __init__(self, folder: Path, id_dtype: np.dtype[Any]):
+        with ExitStack() as files:
+            self.ids = files.enter_context(_GrowingArray(folder / "ids.npy", id_dtype))
+            self.sentence_starts = files.enter_context(_GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")))
+            self.document_starts = files.enter_context(_GrowingArray(folder / "document_starts.npy", np.dtype("<i8")))
+            self._files = files.pop_all()
+        self.sentence_starts.append(np.array([0]))
+        self.document_starts.append(np.array([0]))
+
+    def append(self, batch: _Encoded) -> None:
+        self.document_starts.append(self.sentence_starts.length - 1 + np.cumsum(batch.document_sizes))
+        self.sentence_starts.append(self.ids.length + np.cumsum(batch.sentence_lengths))
+        self.ids.append(batch.ids)
+
+    def __enter__(self) -> "_Part":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._files.close()
 
 
 class _GrowingArray:
@@ -262,6 +360,14 @@ def _open_array(path: Path, dtypes: Sequence[str]) -> Ints:
     raise ValueError(f"{path}, of {size} bytes, is not a whole array of type {' or '.join(dtypes)} with one axis")
 
 
+def _mapping(array: Ints) -> mmap.mmap | None:
+    """Return the map of a file that an array shows, if any."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base if isinstance(base, mmap.mmap) else None
+
+
 def _header(dtype: np.dtype[Any], length: int) -> bytes:
     """Return the start of an .npy file of one axis, in format 1.0."""
     description = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({length},), }}"
@@ -274,8 +380,18 @@ def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
     return np.dtype("<u2" if len(tokenizer) <= 2**16 else "<i4")
 
 
-def _digest(arrays: Iterable[Ints]) -> str:
+def _digest(chunks: Iterable[Any]) -> str:
+    """Return the SHA-256 of bytes or arrays, one behind the other."""
     digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array).data)
+    for chunk in chunks:
+        digest.update(chunk)
     return digest.hexdigest()
+
+
+def _numbers(folder: Path) -> Iterator[bytes]:
+    """Yield what the arrays' files hold behind their headers, in pieces; a mapped file would count as memory in use."""
+    for name in _ARRAYS:
+        with (folder / f"{name}.npy").open("rb") as file:
+            file.seek(_HEADER)
+            while piece := file.read(2**20):
+                yield piece

@@ -6,10 +6,12 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
+from albert_np.execution import Processes
 from albert_np.files import read_lines
 from albert_np.pretraining.sentences import LONGEST_SENTENCE, cut_long, split_sentences
 
@@ -22,9 +24,19 @@ Paths = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 LONGEST_DOCUMENT = 10_000  # sentences
 LONGEST_PARAGRAPH = 2**20  # characters
 LONGEST_LINE, LONGEST_JSON_LINE = 2**20, 2**26  # bytes
+BATCH_CHARACTERS = 2**18  # split by a process at a time
 
 
-def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[str]]:
+class _Section(NamedTuple):
+    """A document, or a part of one: its paragraphs or sentences, none blank; `ends`: with it ends the document."""
+
+    texts: list[str]
+    ends: bool
+
+
+def read_documents(
+    paths: Paths, layout: TextLayout = "lines", processes: Processes | None = None
+) -> Iterator[list[str]]:
     """Read text files, one after the other, as a stream of documents.
 
     paths: one or several UTF-8 text files; those that end in `.gz` are unpacked on the way. Of those named `.jsonl`
@@ -35,9 +47,12 @@ def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[
         "prose": running text. A blank line ends a paragraph, two or more in a row end the document. The lines of
             a paragraph are joined and split into sentences by `split_sentences`.
 
-    The end of a file ends a document too. Memory holds one document; one of more than 10,000 sentences is continued
-    as the next. Lines end in \\n, \\r\\n or \\r. No document is empty and no sentence is blank. Sentences of more than
-    80 words are cut, see `cut_long`; a warning at the end says how many.
+    processes: split the sentences in these; the documents are the same.
+
+    The end of a file ends a document too. Memory holds one document, or some half a million characters for each of
+    the processes; a document of more than 10,000 sentences is continued as the next. Lines end in \\n, \\r\\n or \\r.
+    No document is empty and no sentence is blank. Sentences of more than 80 words are cut, see `cut_long`; a warning
+    at the end says how many.
 
     Raises, before anything is read, FileNotFoundError or IsADirectoryError for a path that is no file and ValueError
     for an empty file or a pipe; while reading, ValueError with the file and line that is not UTF-8 or not text, or
@@ -45,10 +60,7 @@ def read_documents(paths: Paths, layout: TextLayout = "lines") -> Iterator[list[
     """
     if layout not in get_args(TextLayout):
         raise ValueError(f"layout must be one of {', '.join(map(repr, get_args(TextLayout)))}, got {layout!r}")
-    files = _existing_files(paths)
-    counts = Counter[str]()
-    texts = chain.from_iterable(_file_documents(path, layout, counts) for path in files)
-    return chain(texts, _say_what_was_cut(counts))
+    return _documents(_existing_files(paths), layout, processes or Processes(1))
 
 
 def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, Any]:
@@ -87,15 +99,56 @@ def _existing_files(paths: Paths) -> list[Path]:
     return files
 
 
-def _file_documents(path: Path, layout: TextLayout, counts: Counter[str]) -> Iterator[list[str]]:
+def _documents(files: Iterable[Path], layout: TextLayout, processes: Processes) -> Iterator[list[str]]:
+    sections = chain.from_iterable(_sections(path, layout) for path in files)
+    batches = _batches(sections, BATCH_CHARACTERS if processes.count > 1 else 1)
+    counts = Counter[str]()
+    document: list[str] = []
+    for batch, batch_counts in processes.map(partial(_split, layout=layout), batches):
+        counts.update(batch_counts)
+        for sentences, ends in batch:
+            document += sentences
+            while document and (ends or len(document) >= LONGEST_DOCUMENT):
+                yield document[:LONGEST_DOCUMENT]
+                document = document[LONGEST_DOCUMENT:]
+    _say_what_was_cut(counts)
+
+
+def _sections(path: Path, layout: TextLayout) -> Iterator[_Section]:
+    """Yield the sections of a file's documents, in order."""
     empty = True
-    documents = _by_lines if layout == "lines" else _by_paragraphs
+    read = _by_lines if layout == "lines" else _by_paragraphs
     for text in _json_texts(path) if _is_json_lines(path) else [_lines(path)]:
-        for document in documents(line.strip() for line in text):
+        for section in read(line.strip() for line in text):
             empty = False
-            yield [part for sentence in document for part in _cut(sentence, counts)]
+            yield section
     if empty:
         raise ValueError(f"{path} holds nothing but white space")
+
+
+def _batches(sections: Iterable[_Section], least: int) -> Iterator[list[_Section]]:
+    """Yield consecutive sections with at least so many characters together, the last with fewer."""
+    batch: list[_Section] = []
+    size = 0
+    for section in sections:
+        batch.append(section)
+        size += sum(map(len, section.texts))
+        if size >= least:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _split(sections: Sequence[_Section], layout: TextLayout) -> tuple[list[_Section], Counter[str]]:
+    """Return the sections with sentences, none too long, for their texts, and counts of what was cut."""
+    counts = Counter[str]()
+    found = []
+    for texts, ends in sections:
+        if layout == "prose":
+            texts = [sentence for paragraph in texts for sentence in split_sentences(paragraph)]
+        found.append(_Section([part for sentence in texts for part in _cut(sentence, counts)], ends))
+    return found, counts
 
 
 def _cut(sentence: str, counts: Counter[str]) -> list[str]:
@@ -107,15 +160,13 @@ def _cut(sentence: str, counts: Counter[str]) -> list[str]:
     return parts
 
 
-def _say_what_was_cut(counts: Counter[str]) -> Iterator[list[str]]:
-    """Yield nothing; warn, once all is read, of sentences that were cut."""
+def _say_what_was_cut(counts: Counter[str]) -> None:
     if counts["cut"]:
         warnings.warn(
             f"{counts['cut']:,} of {counts['sentences']:,} sentences have more than {LONGEST_SENTENCE} words, or as "
             f"much without spaces; they are cut into {counts['parts']:,} parts",
-            stacklevel=2,
+            stacklevel=3,
         )
-    yield from ()
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -149,31 +200,37 @@ def _json_texts(path: Path) -> Iterator[list[str]]:
         yield text.splitlines()
 
 
-def _by_lines(lines: Iterable[str]) -> Iterator[list[str]]:
-    document: list[str] = []
-    for line in chain(lines, [""]):
-        if line:
-            document.append(line)
-        if document and (not line or len(document) == LONGEST_DOCUMENT):
-            yield document
-            document = []
+def _by_lines(lines: Iterable[str]) -> Iterator[_Section]:
+    return _in_sections(chain(lines, [""]))
 
 
-def _by_paragraphs(lines: Iterable[str]) -> Iterator[list[str]]:
-    document: list[str] = []
+def _by_paragraphs(lines: Iterable[str]) -> Iterator[_Section]:
+    return _in_sections(_paragraphs(lines))
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Join the lines of each paragraph; yield "" where a document ends."""
     paragraph: list[str] = []
     size = 0
     for line in chain(lines, ["", ""]):
-        second_blank = not line and not paragraph
         if line:
             paragraph.append(line)
             size += len(line)
-        if not line or size >= LONGEST_PARAGRAPH:
-            document += split_sentences(" ".join(paragraph))
+        elif not paragraph:
+            yield ""
+        if paragraph and (not line or size >= LONGEST_PARAGRAPH):
+            yield " ".join(paragraph)
             paragraph, size = [], 0
-        while len(document) >= LONGEST_DOCUMENT:
-            yield document[:LONGEST_DOCUMENT]
-            document = document[LONGEST_DOCUMENT:]
-        if document and second_blank:
-            yield document
-            document = []
+
+
+def _in_sections(texts: Iterable[str]) -> Iterator[_Section]:
+    """Put texts together, those of a document up to "", into sections of about `BATCH_CHARACTERS`."""
+    section: list[str] = []
+    size, goes_on = 0, False
+    for text in texts:
+        if text:
+            section.append(text)
+            size += len(text)
+        if size >= BATCH_CHARACTERS or (not text and (section or goes_on)):
+            yield _Section(section, ends=not text)
+            section, size, goes_on = [], 0, bool(text)

@@ -1,5 +1,6 @@
 """Texts to a run folder: what is held out, the vocabulary, the token ids."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any, NamedTuple
 from albert_np.backend import get_backend
 from albert_np.checkpoints import CONFIG_FILE
 from albert_np.config import AlbertConfig
+from albert_np.execution import Processes, peak_memory
 from albert_np.files import locked, remove_folder, whole_files, write_json
-from albert_np.pretraining.corpus import TokenizedCorpus, is_corpus
+from albert_np.pretraining.corpus import build_parts, is_corpus
 from albert_np.pretraining.documents import is_held_out
 from albert_np.pretraining.recipe import Recipe
-from albert_np.pretraining.run import RUN_FILE, PretrainingRun
+from albert_np.pretraining.run import RUN_FILE, Preparation, PretrainingRun
 from albert_np.pretraining.vocabulary import Vocabulary
 from albert_np.schema import Kind, check, whole
 from albert_np.tokenization import AlbertTokenizer, train_vocabulary
@@ -32,21 +34,24 @@ Progress = Callable[[str], None]  # is told what is being done
 
 
 class Division(NamedTuple):
-    """Which texts are trained on: the first `sentences` sentences or, with None, documents by `is_held_out`."""
+    """Which texts are trained on: the first `sentences` sentences or, with None, documents by `is_held_out`.
+
+    size: bytes of all sentences in UTF-8.
+    """
 
     documents: Documents
     fraction: float
     sentences: int | None
+    size: int
 
-    def part(self, held_out: bool) -> Iterator[Sequence[str]]:
-        """Yield the documents of one part; one that is cut is in both."""
+    def parts(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Yield the documents, each with the number of its part: 1 is held out; one that is cut is in both."""
         if self.sentences is None:
-            yield from (d for d in self.documents() if is_held_out(d, self.fraction) == held_out)
+            yield from ((is_held_out(document, self.fraction), document) for document in self.documents())
             return
         left = self.sentences
         for document in self.documents():
-            if kept := document[left:] if held_out else document[:left]:
-                yield kept
+            yield from ((part, kept) for part, kept in enumerate((document[:left], document[left:])) if kept)
             left = max(0, left - len(document))
 
 
@@ -59,9 +64,10 @@ def prepare_run(
     *,
     vocabulary: Path | None = None,
     vocab_size: int = 30000,
-    vocabulary_sample: int = 40_000_000,
+    vocabulary_sample: int = 30_000_000,
     held_out: float = 0.05,
     report: Progress = lambda what: None,
+    processes: Processes | None = None,
 ) -> PretrainingRun:
     """Make a run folder, whole or not at all: the vocabulary, the tokenized texts, and, last, run.json.
 
@@ -69,11 +75,13 @@ def prepare_run(
     vocabulary: a spiece.model to use; without one, `vocab_size` pieces are learned from the training documents, or from
     a sample of `vocabulary_sample` characters. held_out: share of the documents kept for evaluation or, where that
     is less than one document or all of them, of the sentences, the last ones. The configuration's vocabulary size
-    becomes that of the vocabulary.
+    becomes that of the vocabulary. processes: tokenize in these; the files are the same. What it took is the run's
+    `preparation`.
 
     Raises, before a text is read, FileExistsError if there is a run or a model already, BlockingIOError if another
     process uses the folder, and ValueError if an argument is out of range; ValueError if the texts do not fit.
     """
+    started = time.perf_counter()
     output = Path(output)
     check_vacant(output)
     options = {"vocab_size": vocab_size, "vocabulary_sample": vocabulary_sample, "held_out": held_out}
@@ -94,19 +102,26 @@ def prepare_run(
             division = _divide(documents, held_out, report)
             if tokenizer is None:
                 report("learning a vocabulary")
-                sentences = (sentence for document in division.part(False) for sentence in document)
+                sentences = (sentence for part, document in division.parts() if not part for sentence in document)
                 model_file = hidden / "spiece.model"
                 tokenizer = train_vocabulary(sentences, model_file, vocab_size, max_characters=vocabulary_sample)
             tokenizer.save_pretrained(hidden)
             report("tokenizing")
-            for name in _PARTS if division.fraction else _PARTS[:1]:
-                part = division.part(name == "held_out")
-                TokenizedCorpus.build(hidden / "corpus" / name, part, tokenizer, source)
+            parts = [hidden / "corpus" / name for name in (_PARTS if division.fraction else _PARTS[:1])]
+            build_parts(parts, division.parts(), tokenizer, source, processes=processes)
             config = replace(config, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id)
             contents = {"config": config.to_dict(), "recipe": asdict(recipe), "source": source}
             write_json(hidden / RUN_FILE, contents)
             PretrainingRun(hidden).check(report)
-    return PretrainingRun(output)
+    run = PretrainingRun(output)
+    run.preparation = Preparation(division.size, time.perf_counter() - started, _peak_memory(processes))
+    report(str(run.preparation))
+    return run
+
+
+def _peak_memory(processes: Processes | None) -> int | None:
+    peaks = [peak_memory(), processes.peak_memory() if processes else 0]
+    return None if None in peaks else sum(peak for peak in peaks if peak is not None)
 
 
 def check_vacant(output: Path) -> None:
@@ -124,21 +139,22 @@ def check_vacant(output: Path) -> None:
 def _divide(documents: Documents, fraction: float, report: Progress) -> Division:
     """Count the texts, decide what is held out, and say so."""
     report("counting the text")
-    counts, sentences = [0, 0], [0, 0]  # trained on, held out
+    counts, sentences, size = [0, 0], [0, 0], 0  # trained on, held out
     for document in documents():
         side = is_held_out(document, fraction)
         counts[side] += 1
         sentences[side] += len(document)
+        size += len("".join(document).encode())
     total = sum(sentences)
     if total == 0:
         raise ValueError("the documents hold no text: there is nothing to train on")
     text = f"{sum(counts):,} documents of {total:,} sentences: "
     if min(counts) > 0 and sum(counts) * fraction >= 1:
         report(f"{text}{counts[1]:,} documents, {sentences[1] / total:.1%} of the sentences, are held out")
-        return Division(documents, fraction, None)
+        return Division(documents, fraction, None, size)
     last = min(max(1, round(total * fraction)), total - 1) if fraction else 0
     if last:
         report(f"{text}too few documents to hold out whole ones; the last {last:,} sentences are held out")
     else:
         report(f"{text}nothing is held out, and there will be no evaluation")
-    return Division(documents, fraction if last else 0.0, total - last)
+    return Division(documents, fraction if last else 0.0, total - last, size)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,15 +30,41 @@ from albert_np.schema import anything
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics, Record, Trainer, read_metrics
 
-__all__ = ["RUN_FILE", "PretrainingRun"]
+__all__ = ["RUN_FILE", "Preparation", "PretrainingRun"]
 
 RUN_FILE = "run.json"
 HELD_OUT_EXAMPLES = 512  # evaluated on at most
 _SHOWN, _PAIRS, _UNKNOWN = 0.5, 0.5, 0.01  # shares of tokens shown, of pairs, below, of unknown above, which warn
 
 
+class Preparation(NamedTuple):
+    """What it took to prepare a run.
+
+    text: bytes of its sentences in UTF-8. peak_memory: bytes that were resident at most, in this process and those that
+    helped it together, mapped files included; None where the system does not count them.
+    """
+
+    text: int
+    seconds: float
+    peak_memory: int | None
+
+    @property
+    def speed(self) -> float:
+        """Megabytes, of a million bytes, in a second."""
+        return self.text / 1e6 / self.seconds
+
+    def __str__(self) -> str:
+        peak = "" if self.peak_memory is None else f"; peak memory {self.peak_memory / 1e6:,.0f} MB"
+        return f"prepared {self.text / 1e6:,.1f} MB of text in {self.seconds:,.1f} s, {self.speed:.1f} MB/s{peak}"
+
+
 class PretrainingRun:
-    """A prepared run folder, opened: train it, resume it, evaluate it."""
+    """A prepared run folder, opened: train it, resume it, evaluate it.
+
+    preparation: what it took, where this process has prepared it; else None.
+    """
+
+    preparation: Preparation | None = None
 
     def __init__(self, output: str | Path):
         """Open `output`; FileNotFoundError if it holds no run, ValueError, naming the file, if one of it is damaged."""
@@ -98,7 +125,7 @@ class PretrainingRun:
             )
         if examples < self.recipe.batch_size:
             warnings.warn(f"an epoch has {examples} examples, fewer than batch_size={data.batch_size}", stacklevel=2)
-        unknown = np.count_nonzero(self.corpus.ids == self.tokenizer.unk_token_id) / tokens
+        unknown = self.corpus.token_counts(self.config.vocab_size)[self.tokenizer.unk_token_id] / tokens
         if unknown > _UNKNOWN:
             warnings.warn(f"{unknown:.1%} of the tokens are unknown to the vocabulary, and never asked", stacklevel=2)
 
@@ -114,7 +141,7 @@ class PretrainingRun:
 
     def frequencies(self) -> npt.NDArray[np.float64]:
         """Return the share of each token in the training text, (V,), each counted once more so that none is 0."""
-        counts = np.bincount(self.corpus.ids, minlength=self.config.vocab_size) + 1
+        counts = self.corpus.token_counts(self.config.vocab_size) + 1
         shares: npt.NDArray[np.float64] = counts / counts.sum()
         return shares
 

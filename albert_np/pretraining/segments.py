@@ -118,7 +118,8 @@ def count_pairs(corpus: TokenizedCorpus, chunks: Ints, vocabulary: Vocabulary, p
         return len(chunks)
     first, last = chunks[:, 0], chunks[:, 1] - 1
     ends = vocabulary.ends_sentence[corpus.ids[corpus.sentence_starts[1:] - 1]]
-    earlier = np.concatenate([[0], np.cumsum(ends)])  # how many sentences before each end with a mark
+    earlier = np.zeros(len(ends) + 1, dtype=np.int64)  # how many sentences before each end with a mark
+    np.cumsum(ends, out=earlier[1:])
     marked = earlier[last] - earlier[first]
     begins = ends[first - 1] | np.isin(first, corpus.document_starts)
     unmarked = (marked == 0) & ~ends[last] & (last > first)

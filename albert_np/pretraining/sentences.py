@@ -8,9 +8,15 @@ LONGEST_SENTENCE = 80  # units, see `cut_long`
 _SHORTEST_PART, _LONGEST_PART = 20, 40
 
 _CLOSING = "\"'”’“»«›)\\]」』"
+_MARKS, _ALWAYS = ".?!…‽", "。！？｡।॥؟۔։።፧။។"
 # An end mark, any closing quotes or brackets, white space, and then something that may open a sentence; or a mark that
-# always ends one, as Chinese, Hindi, Arabic, Urdu, Armenian, Ethiopic, Burmese and Khmer have.
-_BOUNDARY = re.compile(rf"[.?!…‽]+[{_CLOSING}]*(?= [\"'“‘„«»‹›(\[¿¡—–]*([^\W_]))|[。！？｡।॥؟۔։።፧။។]+[{_CLOSING}]*")
+# always ends one, as Chinese, Hindi, Arabic, Urdu, Armenian, Ethiopic, Burmese and Khmer have. The set of all marks
+# stands first: what begins with one set is searched for three times as fast as an alternative of two.
+_BOUNDARY = re.compile(
+    rf"[{_MARKS}{_ALWAYS}](?:"
+    rf"(?<=[{_MARKS}])[{_MARKS}]*[{_CLOSING}]*(?= [\"'“‘„«»‹›(\[¿¡—–]*([^\W_]))"
+    rf"|(?<=[{_ALWAYS}])[{_ALWAYS}]*[{_CLOSING}]*)"
+)
 _OPENING = "([\"'“‘„«‹¿¡"
 # A full stop after one of these ends no sentence: initials (J., U.S., e.g.) and abbreviations.
 _INITIALS = re.compile(r"(?:[^\W\d_]\.){2,}")
@@ -25,7 +31,7 @@ _UNSPACED = "\u0e00-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u
 _ANY_UNSPACED = re.compile(f"[{_UNSPACED}]")
 _UNIT = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]{{1,16}}")
 _CLOSERS = frozenset('"”’“»«›)]」』')
-_ENDS, _PAUSES = frozenset(".?!…‽。！？｡।॥؟۔։።፧။។"), frozenset(",;:—–、，；：،؛")
+_ENDS, _PAUSES = frozenset(_MARKS + _ALWAYS), frozenset(",;:—–、，；：،؛")
 
 
 def split_sentences(text: str) -> list[str]:
@@ -74,7 +80,10 @@ def cut_long(sentence: str) -> list[str]:
     between words, anywhere; the later of equals. Transcripts and lower-cased texts have such sentences, of any length:
     an example of pretraining shows as much of a sentence as fits into it, and would never show the rest.
     """
-    if sentence.count(" ") + len(sentence) // 16 < LONGEST_SENTENCE and not _ANY_UNSPACED.search(sentence):
+    if len(sentence) <= LONGEST_SENTENCE:
+        return [sentence]
+    few_words = sentence.count(" ") + len(sentence) // 16 < LONGEST_SENTENCE
+    if few_words and (sentence.isascii() or not _ANY_UNSPACED.search(sentence)):
         return [sentence]
     units = [match.span() for match in _UNIT.finditer(sentence)]
     if len(units) <= LONGEST_SENTENCE:

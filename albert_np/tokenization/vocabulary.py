@@ -30,7 +30,7 @@ def train_vocabulary(
     do_lower_case: bool = True,
     keep_accents: bool = False,
     character_coverage: float = 0.99995,
-    max_characters: int = 40_000_000,
+    max_characters: int = 30_000_000,
 ) -> AlbertTokenizer:
     """Learn a Unigram vocabulary from sentences, write it to `model_file`, and return its tokenizer.
 
@@ -42,7 +42,7 @@ def train_vocabulary(
     do_lower_case, keep_accents: the tokenizer's options, for the clean-up and for the tokenizer that is returned.
     character_coverage: the share of the text, above 0 and at most 1, whose characters become pieces.
     max_characters: of a longer text, a random sample of sentences with at most so many characters is learned from, and
-        a warning says how much that is. Memory: some 25 bytes a character.
+        a warning says how much that is. Memory: some 22 bytes a character.
 
     The same sentences give the same bytes, on any number of cores. Settings: google-research/albert, README,
     "SentencePiece".

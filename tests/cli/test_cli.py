@@ -146,7 +146,7 @@ def test_resuming_a_finished_run_changes_nothing(finished):
 
 def test_recomputing_gives_the_same_losses_and_is_part_of_the_run(finished, corpus, tmp_path):
     output = tmp_path / "run"
-    done("pretrain", "--corpus", corpus, "--output", output, *OPTIONS, "--recompute")
+    told = json.loads(done("pretrain", "--corpus", corpus, "--output", output, *OPTIONS, "--recompute", "--json"))
     recipes = [json.loads((run / "run.json").read_text())["recipe"] for run in (finished, output)]
     assert [recipe["recompute"] for recipe in recipes] == ["none", "layer"]
     losses = [
@@ -154,6 +154,11 @@ def test_recomputing_gives_the_same_losses_and_is_part_of_the_run(finished, corp
         for run in (finished, output)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    took = told["preparation"]
+    assert took["text"] == sum(len("".join(document)) for document in documents())
+    assert took["megabytes_per_second"] == pytest.approx(took["text"] / 1e6 / took["seconds"])
+    assert took["peak_memory"] is None or 1e7 < took["peak_memory"] < 1e10
+    assert (told["output"], told["last"]["loss"]) == (str(output), losses[1][-1])
 
 
 def test_a_run_has_its_precision_and_older_ones_have_float32(finished, corpus, tmp_path):

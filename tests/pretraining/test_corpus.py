@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from toys.pretraining import ToyTokenizer, random_documents
 
-from albert_np.pretraining import TokenizedCorpus
+from albert_np.execution import Processes
+from albert_np.pretraining import PretrainingData, TokenizedCorpus
 from albert_np.pretraining import corpus as corpus_module
+from albert_np.pretraining.corpus import build_parts
 
 
 @pytest.fixture
@@ -68,6 +71,83 @@ def test_documents_are_streamed(tmp_path, tokenizer, monkeypatch):
     )
     assert done == list(range(10, 101, 10))
     assert corpus.num_tokens == 300
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_any_number_of_processes_writes_the_same_bytes(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(corpus_module, "BATCH_SENTENCES", 20)
+    documents = [*random_documents(60), [], ["", " "]]
+    TokenizedCorpus.build(tmp_path / "one", iter(documents), tokenizer)
+    for count in (2, 3):
+        with Processes(count) as processes:
+            TokenizedCorpus.build(tmp_path / f"{count}", iter(documents), tokenizer, processes=processes)
+        assert files_of(tmp_path / f"{count}") == files_of(tmp_path / "one")
+
+
+def test_parts_are_built_in_one_pass_as_each_would_be_alone(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(corpus_module, "BATCH_SENTENCES", 20)
+    documents = [(i % 3 == 1, document) for i, document in enumerate([*random_documents(60), [""], ["", "▁aa"]])]
+    build_parts([tmp_path / "first", tmp_path / "second"], iter(documents), tokenizer, source="both")
+    for number, name in enumerate(("first", "second")):
+        alone = tmp_path / f"{name} alone"
+        TokenizedCorpus.build(alone, [document for part, document in documents if part == number], tokenizer, "both")
+        assert files_of(tmp_path / name) == files_of(alone)
+    with pytest.raises(ValueError, match="documents hold no text"):
+        build_parts([tmp_path / "third", tmp_path / "fourth"], [(0, ["▁aa"])], tokenizer)
+    assert not (tmp_path / "third").exists()
+
+
+class Dying(ToyTokenizer):
+    """Ends its process at a sentence with an exclamation mark."""
+
+    def encode_lines(self, lines):
+        if any("!" in line for line in lines):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode_lines(lines)
+
+
+class Refusing(ToyTokenizer):
+    """Refuses a sentence with an exclamation mark."""
+
+    def encode_lines(self, lines):
+        if any("!" in line for line in lines):
+            raise ValueError("no exclamations")
+        return super().encode_lines(lines)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("kind", "error"), [(Dying, ChildProcessError), (Refusing, ValueError)])
+def test_a_process_that_fails_leaves_nothing_half_written(tmp_path, monkeypatch, kind, error):
+    monkeypatch.setattr(corpus_module, "BATCH_SENTENCES", 20)
+    documents = [*random_documents(60), ["▁aa !"], *random_documents(60)]
+    with pytest.raises(error, match=r"ended by SIGKILL|no exclamations"), Processes(2) as processes:
+        TokenizedCorpus.build(tmp_path / "new" / "corpus", documents, kind(), processes=processes)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems let nobody cut off a mapped file")
+@pytest.mark.parametrize("name", ["ids", "sentence_starts", "document_starts"])
+def test_a_file_that_is_cut_off_while_it_is_read_is_an_error_and_no_bus_error(tmp_path, tokenizer, name):
+    corpus = TokenizedCorpus.build(tmp_path / "corpus", random_documents(50), tokenizer)
+    data = PretrainingData(corpus, tokenizer, 2, 16)
+    _, position = data.batch_at(data.first_position)
+    TokenizedCorpus.from_documents([["▁aa"]], tokenizer).check_files()  # in memory
+    os.truncate(tmp_path / "corpus" / f"{name}.npy", 130)
+    with pytest.raises(ValueError, match=rf"{name}\.npy of the tokenized corpus had [\d,]+ bytes and now has 130"):
+        data.batch_at(position)
+    with pytest.raises(ValueError, match="the tokenized corpus is damaged"):
+        TokenizedCorpus.open(tmp_path / "corpus")
+
+
+def test_tokens_are_counted_in_pieces(tmp_path, tokenizer, monkeypatch):
+    monkeypatch.setattr(corpus_module, "_COUNTED", 7)
+    corpus = TokenizedCorpus.build(tmp_path / "corpus", random_documents(10), tokenizer)
+    counts = corpus.token_counts(len(tokenizer))
+    np.testing.assert_array_equal(counts, np.bincount(np.array(corpus.ids), minlength=len(tokenizer)))
+    assert counts.dtype == np.int64
 
 
 def test_an_interrupted_build_leaves_nothing_and_keeps_the_older_corpus(tmp_path, tokenizer):

@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from albert_np.execution import Processes
 from albert_np.pretraining import documents as documents_module
 from albert_np.pretraining import is_held_out, read_documents, text_source
 
@@ -120,6 +121,31 @@ def test_a_line_of_any_length_is_used_to_the_last_word(tmp_path, monkeypatch, la
         sentences = [sentence for document in read_documents(path, layout) for sentence in document]
     assert " ".join(sentences) == long_text(5000)
     assert max(len(sentence.split()) for sentence in sentences) <= 80
+
+
+@pytest.mark.parametrize("layout", ["lines", "prose"])
+@pytest.mark.parametrize("size", [1, 300])
+def test_processes_read_the_same_documents_and_warn_of_the_same_cuts(tmp_path, monkeypatch, layout, size):
+    monkeypatch.setattr(documents_module, "BATCH_CHARACTERS", size)
+    monkeypatch.setattr(documents_module, "LONGEST_DOCUMENT", 20)
+    path = tmp_path / "a.txt"
+    pages = [f"Page {i} begins. It has 数{i}。 It ends here.\nA line more {i}." for i in range(60)]
+    path.write_text("\n\n".join(pages[:40]) + "\n\n\n" + "\n\n\n".join(pages[40:]) + "\n\n" + long_text(300))
+    with pytest.warns(UserWarning, match="2 of .* sentences have more than 80 words") as here:
+        documents = list(read_documents([path, path], layout))
+    assert max(map(len, documents)) == (20 if layout == "prose" else 7)
+    with Processes(2) as processes, pytest.warns(UserWarning, match="have more than 80 words") as there:
+        assert list(read_documents([path, path], layout, processes)) == documents
+    assert [str(warning.message) for warning in there] == [str(warning.message) for warning in here]
+
+
+@pytest.mark.parametrize("layout", ["lines", "prose"])
+def test_processes_name_file_and_line_of_what_cannot_be_read(tmp_path, monkeypatch, layout):
+    monkeypatch.setattr(documents_module, "BATCH_CHARACTERS", 10)
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"It is fine.\n\n\n" * 100 + b"\xff\n")
+    with Processes(2) as processes, pytest.raises(ValueError, match=r"a\.txt, line 301: byte 0xff .* is not UTF-8"):
+        list(read_documents(path, layout, processes))
 
 
 @pytest.mark.parametrize("end", ["\r", "\r\n", "\n"])

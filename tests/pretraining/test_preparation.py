@@ -14,8 +14,10 @@ from toys.texts import PROSE
 
 import albert_np
 from albert_np import files
+from albert_np.execution import Processes
 from albert_np.files import locked
 from albert_np.pretraining import PretrainingRun, Recipe
+from albert_np.pretraining import corpus as corpus_module
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def test_whole_documents_are_held_out_where_there_are_enough(tmp_path, vocabular
         f"{run.held_out.num_sentences / 480:.1%} of the sentences, are held out"
     )
     assert re.fullmatch(
-        r"an epoch has [\d,]+ examples, \d+\.\d% of them pairs, which show \d+\.\d% of [\d,]+ tokens", said[-1]
+        r"an epoch has [\d,]+ examples, \d+\.\d% of them pairs, which show \d+\.\d% of [\d,]+ tokens", said[-2]
     )
 
 
@@ -190,3 +192,25 @@ def test_what_is_learned_from_is_a_sample_that_is_said(tmp_path):
         UserWarning, match=r"learned from a random sample: \d+ of \d+ sentences, [\d,]+ of [\d,]+ characters"
     ):
         prepare(tmp_path / "run", texts, None, vocab_size=100, vocabulary_sample=5000)
+
+
+def test_any_number_of_processes_prepares_the_same_run_and_says_what_it_took(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus_module, "BATCH_SENTENCES", 50)
+    texts, said = documents(100), []
+    runs = {}
+    for count in (1, 2):
+        with Processes(count) as processes:
+            runs[count] = prepare(
+                tmp_path / f"{count}", texts, None, vocab_size=50, report=said.append, processes=processes
+            )
+    files = [path for path in names(tmp_path / "1") if (tmp_path / "1" / path).is_file()]
+    assert names(tmp_path / "1") == names(tmp_path / "2")
+    assert {path: (tmp_path / "1" / path).read_bytes() for path in files} == {
+        path: (tmp_path / "2" / path).read_bytes() for path in files
+    }
+    took = runs[2].preparation
+    assert took.text == sum(len(sentence) for document in texts for sentence in document)
+    assert took.speed == took.text / 1e6 / took.seconds > 0
+    assert re.fullmatch(r"prepared 0\.0 MB of text in [\d.]+ s, [\d.]+ MB/s; peak memory [\d,]+ MB", said[-1])
+    assert took.peak_memory > runs[1].preparation.peak_memory
+    assert PretrainingRun(tmp_path / "1").preparation is None

@@ -31,6 +31,7 @@ from albert_np.pretraining.sentences import cut_long
         ("შენ ხარ. ის არის. אתה כאן. הוא שם.", ["შენ ხარ.", "ის არის.", "אתה כאן.", "הוא שם."]),
         ("Add two to x. The sum is y. Done.", ["Add two to x.", "The sum is y.", "Done."]),
         ("他来了。她走了！", ["他来了。", "她走了！"]),
+        ("ខ្ញុំទៅ។គាត់មក။သူ၊፧ሰላም", ["ខ្ញុំទៅ។", "គាត់មក။", "သူ၊፧", "ሰላም"]),
         ("  spread \n over\tlines.  \n Next one. ", ["spread over lines.", "Next one."]),
         ("", []),
     ],
