@@ -73,7 +73,20 @@ print(f"db = {(three_times(2, 1 + h) - three_times(2, 1 - h)) / (2 * h):.6f}")
 #
 # $$\boxed{\;\bar\theta = \sum_{i=0}^{L-1} \frac{\partial L}{\partial \theta_i}\,\frac{\partial \theta_i}{\partial\theta}
 # = \sum_{i=0}^{L-1} c_i\;} \tag{11.3}$$
-#
+
+# %%
+from albert_np.course.figures import shared_walk_figure
+from albert_np.plots import show
+
+show(
+    shared_walk_figure(),
+    "11.1",
+    "The walk back through three steps that share their weights: each step adds its own term.",
+    "Three steps f from x0 to x3, each of which keeps its own input. The weights theta go to all three. Gradients go back from "
+    "x3 to x0, and from each step a term c0, c1, c2 goes to theta, whose gradient is their sum.",
+)
+
+# %% [markdown]
 # A sum, not a mean: three uses push three times. And (11.2) needs $x_i$, another one in each step. So the steps have
 # the weights in common, and *nothing else*: each keeps a cache of its own. Products such as those in (11.2) are called
 # **vector-Jacobian products** (VJP); and (11.3) along the steps of time, rather than of depth, is **backpropagation through
@@ -171,7 +184,6 @@ print(f"over {len(in_layers)} weights, shared gradient = Σ of the six unshared 
 
 # %%
 from albert_np.course.figures import contributions_figure
-from albert_np.plots import show
 
 parts = {}
 for name in in_layers:
@@ -182,7 +194,7 @@ lengths = np.linalg.norm(whole, axis=1)
 cosines = whole @ whole.T / np.outer(lengths, lengths)
 show(
     contributions_figure(parts, cosines),
-    "11.1",
+    "11.2",
     "What each of six steps adds to the gradient of the shared layer, and how much they agree.",
     "Above: for six weight matrices, a bar made of the shares of the six layer steps, which add up to 100 per cent. "
     "Below: a 6 by 6 matrix of cosines between the contributions: near 0.8 for neighbours, near 0 for the first and last.",
@@ -219,7 +231,7 @@ choices.append(replace(twelve, num_hidden_groups=3, inner_group_num=2))
 print("group of steps 0 to 11 with G = 3:", [choices[2].group_of(i) for i in range(12)])
 show(
     groups_figure(choices),
-    "11.2",
+    "11.3",
     "Twelve steps in groups: a number for the group whose weights a step uses.",
     "Five lines of twelve boxes, numbered by group: with one group all are 0; with 2, 3 and 6 groups, equal runs of 6, 4 "
     "and 2 steps; in the last line each step holds two boxes, a and b.",
@@ -409,7 +421,7 @@ for size in ("base", "large", "xxlarge"):
     )
 show(
     savings_figure(ratios),
-    "11.3",
+    "11.4",
     "What sharing saves, and what it does not: with sharing in per cent of without.",
     "Three groups of bars, each for ALBERT base, large and xxlarge. Parameters with sharing are 13, 6 and 9 per cent of those "
     "without; activations and operations are 100 per cent in all three.",
@@ -500,7 +512,7 @@ print(result_table(ablation, ("gap", "accuracy")), "\n")
 print(paired_table(ablation, ("gap", "accuracy")))
 show(
     ablation_figure(ablation, ("gap", "accuracy")),
-    "11.4",
+    "11.5",
     "What is shared, in the toy world (differences by seed, with standard errors) and in the paper.",
     "Three panels with four rows (all shared, attention shared, FFN shared, nothing shared): the loss above the best and the share of "
     "right words as differences from all shared, and the averages in the paper.",
@@ -546,7 +558,7 @@ for skill in skills:
     )
 show(
     ablation_figure(deeper, ("gap", "copying")),
-    "11.5",
+    "11.6",
     "How many steps the shared layer takes, in the toy world (differences by seed, with standard errors) and in the paper.",
     "Three panels with rows for 1, 2 and 3 steps: the loss above the best and the share of words copied rightly, as differences from one "
     "step, and the averages in the paper.",

@@ -38,7 +38,7 @@ ORDER = [
 ]
 LEVELS = {room: level for level, line in enumerate(ORDER) for room in line.split()}
 HEAVY = "matplotlib click rich torch transformers scipy sklearn sentencepiece threadpoolctl safetensors cupy".split()
-HEAVY += "onnx onnxruntime".split()
+HEAVY += "onnx onnxruntime mpi4py".split()
 
 
 def sources(package):

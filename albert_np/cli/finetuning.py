@@ -14,12 +14,15 @@ from rich.table import Table
 
 from albert_np.cli.main import console, file_option, input_lines, print_json, remark, reports_errors, results, say
 from albert_np.cli.progress import (
+    introduce_ranks,
     precision_option,
+    prepared_by_first,
     resume_takes_no_other_option,
     says_how_to_resume,
     training_bar,
     typed_options,
 )
+from albert_np.cli.ranks import refuse_ranks
 from albert_np.files import read_text, whole_file
 
 COUNT = click.IntRange(1, 10**9)
@@ -78,12 +81,15 @@ def _predictor(model: str, task: str | None = None, **thresholds: Any) -> Any:
     """Load a model with the thresholds that were given, which must be of its kind of task."""
     from dataclasses import replace
 
+    from albert_np.execution import this_job, threads_in_all
     from albert_np.tasks import Predictor
 
     if thresholds.get("always_answer"):
         _refuse(["no_answer_above"], "does not go with --always-answer")
         thresholds["no_answer_above"] = math.inf
-    predictor = Predictor.load(model, task, no_answer_above=thresholds.get("no_answer_above"))
+    job = this_job()
+    threads = threads_in_all(job) // job.size
+    predictor = Predictor.load(model, task, threads, no_answer_above=thresholds.get("no_answer_above"), ranks=job)
     if thresholds.get("label_threshold") is not None:
         predictor.task = replace(predictor.task, label_threshold=thresholds["label_threshold"])
     for names, fits in (
@@ -145,7 +151,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--evaluate-every", type=COUNT, help="Updates; ten times in all by default.")
 @click.option("--patience", type=COUNT, help="Stop after so many evaluations without a better one.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--threads", type=COUNT, help="All processors by default; results depend on it.")
+@click.option("--threads", type=COUNT, help="Of each rank; all processors by default. Results depend on it.")
 @precision_option
 @JSON
 @reports_errors
@@ -157,19 +163,25 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
     albert-np finetune --task classification --train mails.tsv --model runs/quickstart --output runs/mails
     albert-np finetune --task mrpc --train train.tsv --eval dev.tsv --model albert/albert-base-v2 --output runs/mrpc
     albert-np finetune --resume runs/mails
+    mpiexec -n 4 albert-np finetune --resume runs/mails
 
     cola, sts-b, sst-2, mnli, qnli, qqp, rte, mrpc, wnli, squad1, squad2 and race have the paper's settings (Table 14).
     """
+    from albert_np.execution import this_job
     from albert_np.tasks import FineTuningRun
 
     if demo:
+        refuse_ranks("finetune --demo")
         _refuse({*options, "resume"} - {"model", "output", "seed"}, "--demo takes --model, --output and --seed alone")
         model = "runs/quickstart" if options["model"] is None else options["model"]
         _demo(model, options["output"] or Path("runs/demo"), options["seed"], as_json)
         return
     if resume is not None:
         resume_takes_no_other_option(options)
-    run = _prepare(options) if resume is None else FineTuningRun(resume)
+        run = this_job().together(lambda: FineTuningRun(resume))
+    else:
+        run = prepared_by_first(_prepare, options, FineTuningRun)
+    introduce_ranks(run.recipe.threads)
     _train(run, "training")
     best = run.best()
     if as_json:
@@ -299,7 +311,8 @@ def evaluate(
     predictor = _predictor(model, task, **thresholds)
     examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows, label_names=label_names)
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
-    with nullcontext() if predictions is None else whole_file(predictions) as file:
+    path = predictions if predictor.ranks.is_first else None
+    with nullcontext() if path is None else whole_file(path) as file:
         result = predictor.evaluate(examples)
         if file is not None:
             records = _with_ids(examples, result.predictions)

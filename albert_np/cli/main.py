@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from albert_np.cli.ranks import as_one_program, refuse_ranks
 from albert_np.schema import is_unicode
 
 __all__ = [
@@ -126,6 +127,7 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from albert_np.execution import RankError
         from albert_np.training import CheckpointError, NonFiniteError, TrainingInterrupted
 
         _check_parameters(click.get_current_context())
@@ -133,7 +135,7 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             warnings.showwarning = lambda message, *_, **__: remark(f"warning: {_as_typed(str(message))}")
             try:
                 return command(*args, **kwargs)
-            except (CheckpointError, NonFiniteError, TrainingInterrupted) as error:
+            except (CheckpointError, NonFiniteError, RankError, TrainingInterrupted) as error:
                 _fail(str(error), 1)
             except _WRONG_CALL as error:
                 _fail(str(error) or type(error).__name__, 2)
@@ -217,11 +219,21 @@ class _Lazy(click.Group):
         "profile": "benching",
     }
 
+    OF_RANKS = ("pretrain", "finetune", "evaluate")  # what several processes do together
+
     def main(self, *args: Any, **kwargs: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
-        return super().main(*args, **kwargs)
+        return as_one_program(lambda: super(_Lazy, self).main(*args, **kwargs))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and name not in self.OF_RANKS:
+            refuse_ranks(name)
+        return name, command, rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.COMMANDS)

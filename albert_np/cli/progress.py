@@ -4,24 +4,28 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from albert_np.cli.main import console
+from albert_np.execution import this_job, threads_in_all
 
 __all__ = [
     "BAR",
+    "introduce_ranks",
     "percent",
     "precision_option",
+    "prepared_by_first",
     "resume_takes_no_other_option",
     "says_how_to_resume",
     "training_bar",
     "typed_options",
 ]
 
+Run = TypeVar("Run")
 Describe = Callable[[dict[str, Any]], str]
 BAR = (
     BarColumn(bar_width=24),
@@ -77,6 +81,28 @@ def resume_takes_no_other_option(options: Iterable[str]) -> None:
     """Raise UsageError that lists the options which were given beside --resume."""
     if given := typed_options(options):
         raise click.UsageError(f"--resume takes all settings from the run; do not give {', '.join(given)}")
+
+
+def prepared_by_first(
+    prepare: Callable[[dict[str, Any]], Run], options: dict[str, Any], open_run: Callable[[Path], Run]
+) -> Run:
+    """Return the run that `prepare` makes of the options, on rank 0; the others open its folder, --output, afterwards.
+
+    `options["threads"]`, typed for each rank, becomes the number of all ranks together.
+    """
+    job = this_job()
+    if job.size > 1:
+        by_default = 1 if options.get("backend") == "cupy" else None
+        options["threads"] = threads_in_all(job, options["threads"] or by_default)
+    run = job.on_first(lambda: prepare(options))
+    return job.together(lambda: open_run(options["output"]) if run is None else run)
+
+
+def introduce_ranks(threads: int | None) -> None:
+    """Say which process each rank is, if there are several: where one dies, a launcher may name the process alone."""
+    job = this_job()
+    if job.size > 1:
+        console.print(f"{job.size} ranks of {(threads or 1) // job.size} threads: {job.describe()}", soft_wrap=True)
 
 
 @contextmanager

@@ -13,8 +13,10 @@ from rich.progress import Progress
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import (
     BAR,
+    introduce_ranks,
     percent,
     precision_option,
+    prepared_by_first,
     resume_takes_no_other_option,
     says_how_to_resume,
     training_bar,
@@ -44,8 +46,12 @@ def _report(what: str) -> None:
 @contextmanager
 def _draws_losses(output: Path) -> Iterator[None]:
     """Draw the run's loss curves into loss.png once training ends or is interrupted, if there are any yet."""
+    from albert_np.execution import place_in_job
     from albert_np.training import TrainingInterrupted
 
+    if place_in_job()[0] > 0:
+        yield
+        return
     try:
         yield
     except TrainingInterrupted:
@@ -258,7 +264,8 @@ def _print_summary(summary: Any, output: Path) -> None:
 @click.option(
     "--threads",
     type=click.IntRange(1, 1024),
-    help="To train with, and processes to tokenize with; all processors by default. What is trained depends on it.",
+    help="To train with, of each rank, and processes to tokenize with; all processors by default. What is trained "
+    "depends on it.",
 )
 @click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
 @precision_option
@@ -278,14 +285,17 @@ def pretrain(resume: Path | None, as_json: bool, **options: Any) -> None:
     \b
     albert-np pretrain --corpus book.txt --corpus letters.txt.gz --output runs/mine
     albert-np pretrain --resume runs/mine
+    mpiexec -n 4 albert-np pretrain --corpus book.txt --threads 1 --output runs/mine
     """
+    from albert_np.execution import this_job
     from albert_np.pretraining import PretrainingRun
 
     if resume is not None:
         resume_takes_no_other_option(options)
-        run = PretrainingRun(resume)
+        run = this_job().together(lambda: PretrainingRun(resume))
     else:
-        run = _prepare(options)
+        run = prepared_by_first(_prepare, options, PretrainingRun)
+    introduce_ranks(run.recipe.threads)
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)
@@ -334,7 +344,8 @@ def _prepare(options: dict[str, Any]) -> Any:
             "--libraries adds to the quickstart's text, which --corpus replaces; give one of the two"
         )
     prose = cache(lambda: list(python_prose(libraries)))  # read once, if at all
-    with Processes(options["threads"] or available_threads()) as processes:
+    processors = available_threads()
+    with Processes(min(options["threads"] or processors, processors)) as processes:
         return prepare_run(
             options["output"],
             (lambda: read_documents(paths, layout, processes)) if paths else prose,

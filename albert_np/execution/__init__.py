@@ -1,18 +1,22 @@
-"""Faster ways to the same numbers: row blocks, real tokens alone, all cores. Strict arrays stand in for a GPU."""
+"""Faster ways to the same numbers: row blocks, real tokens alone, all cores, many machines; strict arrays for tests."""
 
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
-from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.execution.ranks import ALONE, RankError, Ranks, place_in_job, this_job
+from albert_np.execution.replicas import Replicas, available_threads, split, threads_in_all
 from albert_np.execution.row_blocks import in_row_blocks
 from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded, strict_backend
 
 __all__ = [
+    "ALONE",
     "PRECISIONS",
     "Model",
     "Pattern",
     "Processes",
+    "RankError",
+    "Ranks",
     "Replicas",
     "Run",
     "StrictArray",
@@ -24,10 +28,13 @@ __all__ = [
     "laid_out",
     "packed_pattern",
     "peak_memory",
+    "place_in_job",
     "precision_of_products",
     "product",
     "recorded",
     "rounded",
     "split",
     "strict_backend",
+    "this_job",
+    "threads_in_all",
 ]

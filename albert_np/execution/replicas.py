@@ -7,6 +7,7 @@ BLAS itself has no threads of its own meanwhile: two layers of threads would onl
 
 import math
 import os
+import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ import numpy as np
 
 from albert_np.backend import Array
 from albert_np.execution.protocol import Model
+from albert_np.execution.ranks import ALONE, Ranks
 
-__all__ = ["Replicas", "available_threads", "split"]
+__all__ = ["Replicas", "available_threads", "split", "threads_in_all"]
 
 
 def available_threads() -> int:
@@ -67,6 +69,18 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError:
         return ""
+
+
+def threads_in_all(ranks: Ranks, each: int | None = None) -> int:
+    """Return the number of threads of all ranks together, for so many on each.
+
+    By default ranks share the processors that they may use, all of them or those that a launcher has bound each to,
+    and the one with the fewest decides for all.
+    """
+    processors = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else ()
+    places = ranks.share(lambda: (platform.node(), processors, available_threads()))
+    fewest = min(available // places.count((node, own, available)) for node, own, available in places)
+    return ranks.size * (max(1, fewest) if each is None else each)
 
 
 def split(batch: Mapping[str, Array], parts: int) -> list[dict[str, Array]]:
@@ -146,17 +160,21 @@ if hasattr(os, "register_at_fork"):
 class Replicas:
     """A model and copies of it that share its weights: together, one for each thread.
 
-    Copies and threads are made when there are parts for them. The result of a pass is the same for the same number of
-    threads, to the bit. Another number adds the parts up in another order, and draws other dropout masks.
+    threads: those of this process. ranks: processes that have as many each, and take parts as threads do; all of them
+    must make the same calls. `parts` is the number of all their threads: for the same number of them the result of a
+    pass is the same to the bit. Another number adds the parts up in another order, and draws other dropout masks.
+    Copies and threads are made when there are parts for them.
     """
 
-    def __init__(self, model: Model, threads: int):
+    def __init__(self, model: Model, threads: int, ranks: Ranks = ALONE):
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
         if threads > 1 and model.backend.name != "numpy":
             raise ValueError(f"threads={threads}: with backend={model.backend.name!r}, only threads=1 is possible")
         self.model = model
         self.threads = threads
+        self.ranks = ranks
+        self.parts = threads * ranks.size
         self._copies: list[Model] = []
         self._start_threads()
 
@@ -166,7 +184,7 @@ class Replicas:
         _blas.find_libraries()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"model": self.model, "threads": self.threads, "_copies": self._copies}
+        return {name: value for name, value in self.__dict__.items() if name not in ("_process", "_pool")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -176,28 +194,41 @@ class Replicas:
         """Return [work(model, part) for each part], computed side by side, in the order of the parts.
 
         At most one part a thread; the BLAS is held to the threads that are then left for each. The first part is the
-        model's own; for the others there are copies in the model's mode, with zero gradients and, for dropout, random
-        streams that follow from `model.rng`. What their gradients hold afterwards is added, in order, to the model's;
-        `gradients=False` says that there are none.
+        model's own, on rank 0; for the others there are copies in the model's mode, with zero gradients and, for
+        dropout, random streams that follow from `model.rng`. What their gradients hold afterwards is added, in order,
+        to the model's; `gradients=False` says that there are none. On other ranks the model itself is such a copy, and
+        has the sum as well. Results travel between ranks pickled, and what `work` raises on one is raised on all.
         """
-        if len(parts) > self.threads:
-            raise ValueError(f"{len(parts)} parts are too many for {self.threads} threads")
+        if len(parts) > self.parts:
+            raise ValueError(f"{len(parts)} parts are too many for {self.parts} threads")
+        first = self.ranks.rank * self.threads
+        own = parts[first : first + self.threads]
+        seeds = self.ranks.told([int(self.model.rng.integers(2**63)) for _ in parts[1:]])
+        models = self._models(len(own))
+        for number, model in enumerate(models, first):
+            if number > 0:
+                model.training, model.recompute = self.model.training, self.model.recompute
+                model.precision, model.offload = self.model.precision, self.model.offload
+                model.rng = np.random.default_rng(seeds[number - 1])
+                if gradients:
+                    model.zero_grad()
+        results = self.ranks.share(lambda: self._side_by_side(work, models, own))
+        if gradients:
+            self.ranks.add_up(self.model.grads.flat, [copy.grads.flat for copy in models[1:]], has_part=bool(own))
+        return [result for own_results in results for result in own_results]
+
+    def _models(self, count: int) -> list[Model]:
+        """Return the model and copies of it, so many together."""
+        while len(self._copies) < count - 1:
+            self._copies.append(self.model.replica())
+        return [self.model, *self._copies][:count]
+
+    def _side_by_side(
+        self, work: Callable[[Any, Any], Any], models: Sequence[Model], parts: Sequence[Any]
+    ) -> list[Any]:
         if self._process != os.getpid():  # a fork copies the pool, but not its threads
             self._start_threads()
-        while len(self._copies) < len(parts) - 1:
-            self._copies.append(self.model.replica())
-        copies = self._copies[: len(parts) - 1]
-        for copy in copies:
-            copy.training, copy.recompute = self.model.training, self.model.recompute
-            copy.precision, copy.offload = self.model.precision, self.model.offload
-            copy.rng = np.random.default_rng(int(self.model.rng.integers(2**63)))
-            if gradients:
-                copy.zero_grad()
-        with _blas.limited(max(1, min(self.threads, os.cpu_count() or 1) // len(parts))):
+        with _blas.limited(max(1, min(self.threads, os.cpu_count() or 1) // max(1, len(parts)))):
             if len(parts) == 1:  # a device and its stream belong to the thread of the caller
-                results = [work(self.model, parts[0])]
-            else:
-                results = list(self._pool.map(work, [self.model, *copies], parts))
-        for copy in copies if gradients else ():
-            self.model.grads.flat += copy.grads.flat
-        return results
+                return [work(models[0], parts[0])]
+            return list(self._pool.map(work, models, parts))

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
 
-from albert_np.execution import Model
+from albert_np.execution import ALONE, Model, Ranks
 from albert_np.model import AlbertForPreTrainingOutput
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.batches import PretrainingBatch
@@ -41,15 +41,17 @@ def _metrics(totals: dict[str, float]) -> Metrics:
 PRETRAINING = Objective(_denominators, _tallies, _metrics)
 
 
-def evaluate_kinds(model: Model, kinds: Mapping[str, Sequence[PretrainingBatch]]) -> Metrics:
+def evaluate_kinds(model: Model, kinds: Mapping[str, Sequence[PretrainingBatch]], ranks: Ranks = ALONE) -> Metrics:
     """Return the metrics of `evaluate` over all batches and, as "sop_accuracy_KIND", the accuracy on each kind's pairs.
 
-    kinds: as `held_out_kinds` gives them. A kind without a labelled pair gets None.
+    kinds: as `held_out_kinds` gives them. A kind without a labelled pair gets None. ranks: see `evaluate`.
     """
     if not any(kinds.values()):
         raise ValueError("kinds holds no batch: there is nothing to evaluate on")
     denominators = PRETRAINING.denominators([batch for batches in kinds.values() for batch in batches])
-    tallies = {kind: tally(model, batches, PRETRAINING, denominators) for kind, batches in kinds.items() if batches}
+    tallies = {
+        kind: tally(model, batches, PRETRAINING, denominators, ranks) for kind, batches in kinds.items() if batches
+    }
     by_kind = {
         f"sop_accuracy_{kind}": _metrics(tallies[kind])["sop_accuracy"] if kind in tallies else None for kind in kinds
     }

@@ -47,7 +47,8 @@ class Recipe:
     `training.schedules`. pairs: "order" (SOP), "google" (SOP as Google's code has it), "next" (BERT's NSP) or "none",
     see `make_pair`.
     max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker threads on NumPy, None
-    for all processors; part of the recipe, because it decides the last bits of every sum.
+    for all processors; part of the recipe, because it decides the last bits of every sum. Of several ranks they are
+    those of all together: a run of 4 threads may go on as 2 ranks of 2.
     offload: what a device hands to the host's memory between its uses: the optimizer's "moments", the "inputs" that
     recompute="layer" keeps, "both" or "none", which is all that there is on NumPy.
     precision: of matrix products, see `precision` of the models; anything but "float32" needs dtype="float32".

@@ -10,6 +10,7 @@ config.json, model.safetensors    the finished model, a Hugging Face folder
 
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
+from albert_np.execution import this_job
 from albert_np.files import locked, read_json, remove_leftovers
 from albert_np.model import AlbertForPreTraining
 from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches, held_out_kinds
@@ -180,10 +182,10 @@ class PretrainingRun:
             total_steps=recipe.steps,
             peak=recipe.learning_rate,
         )
-        kinds = self.held_out_kinds()
+        kinds, ranks = self.held_out_kinds(), this_job()
 
         def evaluation(model: AlbertForPreTraining) -> Metrics:
-            return evaluate_kinds(model, kinds)
+            return evaluate_kinds(model, kinds, ranks)
 
         return Trainer(
             model,
@@ -195,6 +197,7 @@ class PretrainingRun:
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads or 1,  # never None
+            ranks=ranks,
             log_every=recipe.log_every,
             evaluate=evaluation if kinds else None,
             evaluate_every=recipe.evaluate_every,
@@ -208,18 +211,25 @@ class PretrainingRun:
         """Train to the end, save the finished model into the run folder, and return it.
 
         With `resume`, go on from the latest checkpoint; a run that was killed before its first one starts anew.
-        Raises BlockingIOError if another process trains it, and what `Trainer.train` and `Trainer.resume` raise.
+        The ranks of a job train it together; each must see the run folder, and rank 0 writes into it. Raises
+        BlockingIOError if another process trains it, and what `Trainer.train` and `Trainer.resume` raise.
         """
-        with locked(self.output):
-            if not (self.output / RUN_FILE).is_file():
-                raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
-            remove_leftovers(self.output)
-            trainer = self.trainer(on_step)
-            if resume and latest_checkpoint(self.output) is not None:
+        ranks = this_job()
+        with ExitStack() as held:
+            ranks.on_first(lambda: held.enter_context(locked(self.output)))
+            ranks.take_device(self.recipe.backend)
+            trainer = ranks.together(partial(self._fresh_trainer, on_step))
+            ranks.on_first(lambda: remove_leftovers(self.output))
+            if ranks.told(resume and latest_checkpoint(self.output) is not None):
                 trainer.resume()
             trainer.train(self.recipe.steps)
-            trainer.model.save_pretrained(self.output)
+            ranks.on_first(lambda: trainer.model.save_pretrained(self.output))
         return trainer.model
+
+    def _fresh_trainer(self, on_step: Callable[[Record], None] | None) -> Trainer[AlbertForPreTraining]:
+        if not (self.output / RUN_FILE).is_file():
+            raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
+        return self.trainer(on_step)
 
     def metrics(self) -> list[Record]:
         """Return the records of metrics.jsonl; none before the first is written."""

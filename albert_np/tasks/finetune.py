@@ -12,6 +12,7 @@ import math
 import shutil
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from albert_np.checkpoints import (
     verify_checkpoint,
 )
 from albert_np.config import AlbertConfig
-from albert_np.execution import PRECISIONS, available_threads
+from albert_np.execution import PRECISIONS, available_threads, this_job
 from albert_np.files import given, is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
@@ -78,11 +79,12 @@ class FineTuningRecipe:
 
     accumulation: batches to an update. evaluate_every: updates; None for ten evaluations in all. patience: evaluations
     without a better one after which training ends, None for never. threads: None for all processors; they decide the
-    last bits of every sum. freeze_trunk: train the head alone, and leave the pretrained weights as they are.
-    label_smoothing: the share of a label that all labels share out. class_weights: label → how much it counts in the
-    loss, 1 if it is not named, or "balanced", see `class_weights_for`; both for classification and tagging, and for
-    training alone: the loss of an evaluation is without. precision: of matrix products, see `precision` of the models;
-    anything but "float32" needs dtype="float32".
+    last bits of every sum. Of several ranks they are those of all together. freeze_trunk: train the head alone, and
+    leave the pretrained weights as they are. label_smoothing: the share of a label that all labels share out.
+    class_weights: label → how much it counts in the loss, 1 if it is not named, or "balanced", see
+    `class_weights_for`; both for classification and tagging, and for training alone: the loss of an evaluation is
+    without. precision: of matrix products, see `precision` of the models; anything but "float32" needs
+    dtype="float32".
 
     Raises ValueError that names the field which is of another type or outside its bounds.
     """
@@ -296,6 +298,12 @@ class FineTuningRun:
 
     def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
+        trainer = this_job().together(partial(self._new_trainer, on_step, resume))
+        if resume:
+            trainer.resume()
+        return trainer
+
+    def _new_trainer(self, on_step: Callable[[Record], None] | None, resume: bool) -> Trainer[Any]:
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         assert recipe.threads is not None  # its default is a number by now
         if resume and (saved := latest_checkpoint(self.output)) is not None:
@@ -303,7 +311,8 @@ class FineTuningRun:
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
         model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
         model.precision = recipe.precision
-        predictor = Predictor(model, self.tokenizer, self.task, recipe.threads)
+        ranks = this_job()
+        predictor = Predictor(model, self.tokenizer, self.task, max(1, recipe.threads // ranks.size), ranks)
 
         def save_files(folder: Path) -> None:
             self.tokenizer.save_pretrained(folder)
@@ -330,6 +339,7 @@ class FineTuningRun:
             accumulation=recipe.accumulation,
             max_grad_norm=recipe.max_grad_norm,
             threads=recipe.threads,
+            ranks=ranks,
             evaluate=lambda _: predictor.evaluate(self.eval_examples, self.eval_features).metrics,
             evaluate_every=every,
             stop_early=self.is_out_of_patience,
@@ -338,35 +348,45 @@ class FineTuningRun:
             save_files=save_files,
             on_step=after_step,
         )
-        if resume:
-            trainer.resume()
         return trainer
 
     def train(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Predictor:
         """Train to the end, leave the model of the best evaluation in the run folder, and return it ready for use.
 
         With `resume`, go on from the latest checkpoint; a run that was killed before its first one starts anew. Warns
-        if the model says the same of everything. Raises BlockingIOError while another process trains it, and what
-        `Trainer.train` and `Trainer.resume` raise.
+        if the model says the same of everything. The ranks of a job train it together, and share what the predictor
+        does; each must see the run folder, and rank 0 writes into it. Raises BlockingIOError while another process
+        trains it, and what `Trainer.train` and `Trainer.resume` raise.
         """
-        with locked(self.output):
-            if not (self.output / RUN_FILE).is_file():
-                raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
-            for folder in (self.output, self.output / "best" / "checkpoints"):
-                remove_leftovers(folder)
-            return self._train(on_step, resume)
-
-    def _train(self, on_step: Callable[[Record], None] | None, resume: bool) -> Predictor:
-        trainer = self.trainer(on_step, resume and latest_checkpoint(self.output) is not None)
-        trainer.train(self.steps)
-        self._publish(self.output / "best" / "checkpoints" / f"step-{self.best()['step']:08d}")
-        predictor = Predictor.load(self.output, threads=self.recipe.threads, dtype=self.recipe.dtype)
+        ranks = this_job()
+        with ExitStack() as held:
+            ranks.on_first(lambda: held.enter_context(locked(self.output)))
+            ranks.take_device(self.recipe.backend)
+            ranks.together(self._require_run)
+            ranks.on_first(self._remove_leftovers)
+            trainer = self.trainer(on_step, ranks.told(resume and latest_checkpoint(self.output) is not None))
+            trainer.train(self.steps)
+            ranks.on_first(self._publish)
+            assert self.recipe.threads is not None  # its default is a number by now
+            threads = self.recipe.threads // ranks.size
+            predictor = ranks.together(
+                lambda: Predictor.load(self.output, threads=threads, dtype=self.recipe.dtype, ranks=ranks)
+            )
         self.evaluation = predictor.evaluate(self.eval_examples, self.eval_features)
         if warning := predictor.collapse_warning(self.evaluation.predictions):
-            warnings.warn(warning, stacklevel=3)
+            warnings.warn(warning, stacklevel=2)
         return predictor
 
-    def _publish(self, best: Path) -> None:
+    def _require_run(self) -> None:
+        if not (self.output / RUN_FILE).is_file():
+            raise FileNotFoundError(f"{self.output} holds no run any more: it has no {RUN_FILE}")
+
+    def _remove_leftovers(self) -> None:
+        for folder in (self.output, self.output / "best" / "checkpoints"):
+            remove_leftovers(folder)
+
+    def _publish(self) -> None:
+        best = self.output / "best" / "checkpoints" / f"step-{self.best()['step']:08d}"
         verify_checkpoint(best)
         with whole_files(self.output, seal=CONFIG_FILE) as hidden:
             for path in best.iterdir():

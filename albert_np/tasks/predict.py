@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from albert_np.backend import Array
 from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
-from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.execution import ALONE, Ranks, Replicas, available_threads, split
 from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
 from albert_np.schema import check, flag, optional
@@ -39,21 +39,35 @@ class Evaluation(NamedTuple):
 class Predictor:
     """A model of fine-tuning with its tokenizer and its task.
 
-    threads: all processors by default, on NumPy. progress: wraps the list of batches that prediction goes through, for
-    a progress bar; copies do not take it over. `copy.deepcopy` and `pickle` make a predictor with weights of its own.
+    threads: those of this process, all processors by default on NumPy. ranks: processes that make the same calls, have
+    as many threads each, and share the work; all get the whole result. progress: wraps the list of batches that
+    prediction goes through, for a progress bar; copies do not take it over. `copy.deepcopy` and `pickle` make a
+    predictor with weights of its own.
     """
 
-    def __init__(self, model: Any, tokenizer: AlbertTokenizer, task: NamedTask, threads: int | None = None):
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: AlbertTokenizer,
+        task: NamedTask,
+        threads: int | None = None,
+        ranks: Ranks = ALONE,
+    ):
         self.tokenizer = tokenizer
         self.task = task
         self.labels = label_list(model.config)
         self.progress: Callable[[list[list[int]]], Iterable[list[int]]] | None = None
         if threads is None:
             threads = available_threads() if model.backend.name == "numpy" else 1
-        self._replicas = Replicas(model.replica().eval(), threads)  # shares the weights and nothing else
+        self._replicas = Replicas(model.replica().eval(), threads, ranks)  # shares the weights and nothing else
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"progress": None}
+
+    @property
+    def ranks(self) -> Ranks:
+        """The processes that share the work."""
+        return self._replicas.ranks
 
     @property
     def kind(self) -> Kind[Any]:
@@ -68,6 +82,7 @@ class Predictor:
         threads: int | None = None,
         dtype: str = "float32",
         no_answer_above: float | None = None,
+        ranks: Ranks = ALONE,
     ) -> Self:
         """Load what `albert-np finetune` made, or any model of fine-tuning that `open_checkpoint` opens.
 
@@ -82,7 +97,7 @@ class Predictor:
         if no_answer_above is not None:
             task = replace(task, no_answer_above=None if no_answer_above == math.inf else no_answer_above)
         model = KINDS[task.kind].model.from_checkpoint(checkpoint, dtype)
-        predictor = cls(model, AlbertTokenizer.from_pretrained(checkpoint.source), task, threads)
+        predictor = cls(model, AlbertTokenizer.from_pretrained(checkpoint.source), task, threads, ranks)
         numbers = tuple(map(str, range(model.config.num_labels)))
         unnamed = tuple(f"LABEL_{number}" for number in numbers)  # what a config has for want of names
         if predictor.labels == unnamed and not (checkpoint.source / TASK_FILE).is_file():
@@ -182,7 +197,7 @@ class Predictor:
 
     def _outputs(self, features: Sequence[Feature]) -> tuple[list[Output], float]:
         """Return what the model says of each feature, and the mean loss; 0 if the features have no targets."""
-        kind, threads = self.kind, self._replicas.threads
+        kind, at_once = self.kind, self._replicas.parts
         found: dict[int, Output] = {}
         loss, weights = 0.0, 0
         denominators: Mapping[str, int] = {}
@@ -192,13 +207,13 @@ class Predictor:
             arrays = [model.backend.to_numpy(array) for array in kind.outputs(model, output, part)]
             return list(zip(*arrays, strict=True)), 0.0 if output.loss is None else float(output.loss)
 
-        batches = list(batches_by_length(features, TOKENS * threads))
+        batches = list(batches_by_length(features, TOKENS * at_once))
         for numbers in batches if self.progress is None else self.progress(batches):
             own = [features[i] for i in numbers]
             batch = kind.collate(own, self.tokenizer.pad_token_id)
             denominators = {} if own[0].target is None else kind.denominators([batch])
             weight = max(denominators.values(), default=0)
-            parts = self._replicas.map(pass_through, split(batch._asdict(), threads), gradients=False)
+            parts = self._replicas.map(pass_through, split(batch._asdict(), at_once), gradients=False)
             found |= zip(numbers, (output for outputs, _ in parts for output in outputs), strict=True)
             loss, weights = loss + weight * sum(part for _, part in parts), weights + weight
         return [found[i] for i in range(len(features))], loss / max(1, weights)

@@ -1,10 +1,11 @@
 """What the trainer must know of a task: how the losses of parts add up, and what is reported."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, NamedTuple, Protocol
 
 from albert_np.backend import Array
-from albert_np.execution import Model
+from albert_np.execution import ALONE, Model, Ranks
 
 __all__ = ["Batch", "Metrics", "Objective", "add", "evaluate", "tally"]
 
@@ -42,26 +43,39 @@ def add(totals: Tallies, more: Tallies) -> Tallies:
     return {name: totals.get(name, 0) + value for name, value in more.items()}
 
 
-def evaluate(model: Model, batches: Sequence[Batch], objective: Objective) -> Metrics:
+def evaluate(model: Model, batches: Sequence[Batch], objective: Objective, ranks: Ranks = ALONE) -> Metrics:
     """Return the task's metrics over held-out batches, as if they were one batch; dropout is off meanwhile.
 
+    ranks: processes that all make this call and have the batches dealt out to them; the result is the same to the bit.
     Raises ValueError if there are no batches.
     """
-    return objective.metrics(tally(model, batches, objective, objective.denominators(batches)))
+    return objective.metrics(tally(model, batches, objective, objective.denominators(batches), ranks))
 
 
-def tally(model: Model, batches: Sequence[Batch], objective: Objective, denominators: Mapping[str, int]) -> Tallies:
+def tally(
+    model: Model,
+    batches: Sequence[Batch],
+    objective: Objective,
+    denominators: Mapping[str, int],
+    ranks: Ranks = ALONE,
+) -> Tallies:
     """Return the sums of the tallies of some batches, for denominators that may count more; see `evaluate`."""
     if not batches:
         raise ValueError("batches is empty: there is nothing to evaluate on")
-    totals: Tallies = {}
+
+    def own_tallies() -> list[Tallies]:
+        outputs = (
+            model(**batch._asdict(), **denominators, skip_padding=True, grad=False)
+            for batch in batches[ranks.rank :: ranks.size]
+        )
+        return [objective.tallies(output) for output in outputs]
+
     was_training = model.training
     model.eval()
     try:
-        for batch in batches:
-            output = model(**batch._asdict(), **denominators, skip_padding=True, grad=False)
-            totals = add(totals, objective.tallies(output))
+        found = ranks.share(own_tallies)
     finally:
         if was_training:
             model.train()
-    return totals
+    in_order = (found[i % ranks.size][i // ranks.size] for i in range(len(batches)))
+    return reduce(add, in_order, {})

@@ -6,6 +6,7 @@ import os
 import platform
 import time
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
@@ -24,10 +25,10 @@ from albert_np.checkpoints import (
     remove_older,
     save_checkpoint,
 )
-from albert_np.execution import Model, Replicas, split
+from albert_np.execution import Model, Ranks, Replicas, split, this_job
 from albert_np.files import read_json
 from albert_np.schema import anything, check, number, optional, text, whole
-from albert_np.training.interrupts import TrainingInterrupted, deferred_interrupts
+from albert_np.training.interrupts import Interrupts, TrainingInterrupted, deferred_interrupts
 from albert_np.training.loss_scale import LossScale
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
@@ -86,6 +87,8 @@ class Trainer(Generic[M]):
     accumulation: batches to an update, with the gradient of one batch that large.
     max_grad_norm: global norm to which gradients are clipped.
     threads: threads that share the sequences of a batch; another number gives other last digits and dropout masks.
+    ranks: processes that train together, those of this job unless given. They have the threads between them, each as
+        many; all numbers are those of one process with all the threads. Rank 0 alone writes and calls `on_step`.
     loss_scale: of a model whose precision is float16, which gets one by default; an update whose gradients overflow is
     skipped: the data and the schedule go on, the weights stay, and the records count it.
     settings: what else must not change when the run is resumed, such as seeds; a JSON object.
@@ -110,6 +113,7 @@ class Trainer(Generic[M]):
     accumulation: int = 1
     max_grad_norm: float = 1.0
     threads: int = 1
+    ranks: Ranks = field(default_factory=this_job)
     loss_scale: LossScale | None = None
     settings: Settings = field(default_factory=dict)
     log_every: int = 10
@@ -127,6 +131,8 @@ class Trainer(Generic[M]):
         check({name: getattr(self, name) for name in counts}, dict.fromkeys(counts, whole(1)), "Trainer")
         if not self.max_grad_norm > 0:
             raise ValueError(f"max_grad_norm={self.max_grad_norm} must be positive")
+        if self.threads % self.ranks.size:
+            raise ValueError(f"threads={self.threads} cannot be shared out evenly to {self.ranks.size} ranks")
         if self.optimizer.params is not self.model.params or self.optimizer.grads is not self.model.grads:
             raise ValueError("optimizer was not made from this model's params and grads")
         if self.loss_scale is None and self.model.precision == "float16":
@@ -135,7 +141,7 @@ class Trainer(Generic[M]):
         self.state = TrainerState(0, self.data.first_position, 0, 0.0)
         self.checkpoint: Path | None = None  # the last one saved or resumed from
         self.evaluations: list[Record] = []  # the records that hold one, those before a resumption included
-        self._replicas = Replicas(self.model, self.threads)
+        self._replicas = Replicas(self.model, self.threads // self.ranks.size, self.ranks)
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
@@ -148,19 +154,21 @@ class Trainer(Generic[M]):
         if the schedule is shorter; FileExistsError if the output folder holds a run that was not resumed;
         TrainingInterrupted on SIGINT or SIGTERM, once the current update is made and saved (a second signal
         raises KeyboardInterrupt at once); NonFiniteError on NaN or infinity; OSError where a checkpoint cannot
-        be written.
+        be written. RankError where another rank has failed, or differs in settings, versions or weights.
         """
         if total_steps > self.state.step:
             self.schedule(total_steps - 1)
+        self.ranks.require_alike(self._all_that_counts)
         if self.checkpoint is None:
-            self._begin()
+            self.ranks.on_first(self._require_vacant)
+            self._save()
         self._saved_at = time.monotonic()
         with self._holding_folder(), deferred_interrupts() as interrupts:
             while not self._is_over(total_steps):
                 record = self._update()
-                self._report(record, is_last=self.state.step == total_steps)
-                stop = interrupts.first
-                if stop or self._checkpoint_is_due(total_steps):
+                self._complete(record, is_last=self.state.step == total_steps)
+                stop, is_due = self._reported(record, interrupts, total_steps)
+                if stop or is_due:
                     folder = self._save()
                     if stop:
                         raise TrainingInterrupted(self.state.step, folder, stop)
@@ -171,6 +179,10 @@ class Trainer(Generic[M]):
         Warns of other versions of what computes. Raises FileNotFoundError where there is none, CheckpointError that
         names file and field where one is damaged, and ValueError that names every setting that differs.
         """
+        self.ranks.share(self._resume)
+        return self.state.step
+
+    def _resume(self) -> None:
         folder = latest_checkpoint(self.output)
         if folder is None:
             self._require_no_run()
@@ -178,7 +190,6 @@ class Trainer(Generic[M]):
         saved = _read_state(folder / STATE_FILE, self.data.first_position)
         _check_settings(saved["settings"], self._settings(), folder / STATE_FILE)
         _compare_versions(saved.get("versions") or {})
-        remove_leftovers(self.output)
         if self.loss_scale is not None:
             try:
                 self.loss_scale.load(saved.get("loss_scale"), folder / STATE_FILE)
@@ -190,17 +201,17 @@ class Trainer(Generic[M]):
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise CheckpointError(f"{folder / STATE_FILE}: random_state is none: {error!r}") from error
         self.state = self._logged = saved["state"]
-        self._log.cut_back(self.state.step)
-        records = read_metrics(self._log.path) if self._log.path.exists() else []
-        self.evaluations = [record for record in records if "evaluation" in record]
         self.checkpoint = folder
-        remove_older(self.output, self.state.step, self.keep)
-        return self.state.step
+        records = read_metrics(self._log.path) if self._log.path.exists() else []
+        self.evaluations = [each for each in records if "evaluation" in each and each["step"] <= self.state.step]
+        if self.ranks.is_first:
+            remove_leftovers(self.output)
+            self._log.cut_back(self.state.step)
+            remove_older(self.output, self.state.step, self.keep)
 
-    def _begin(self) -> None:
+    def _require_vacant(self) -> None:
         self._require_no_run()
         remove_leftovers(self.output)
-        self._save()
 
     def _require_no_run(self) -> None:
         if not self._log.path.exists() and not any((self.output / "checkpoints").glob("step-*")):
@@ -214,7 +225,7 @@ class Trainer(Generic[M]):
     @contextmanager
     def _holding_folder(self) -> Iterator[None]:
         """Keep the run folder open, so that no other one is taken for it; systems but POSIX let nobody delete it."""
-        if os.name != "posix":
+        if os.name != "posix" or not self.ranks.is_first:
             yield
             return
         self._folder = os.open(self.output, os.O_RDONLY)
@@ -302,8 +313,8 @@ class Trainer(Generic[M]):
                 what = f"with precision=float16, which ends at 65,504 (bfloat16 does not), {what}"
             raise NonFiniteError(step, f"{what} is {value}", first_nonfinite(model), last_rate)
 
-    def _report(self, record: Record, is_last: bool) -> None:
-        """Complete the record with counts, speed and evaluation; log it if it is due, and show it."""
+    def _complete(self, record: Record, is_last: bool) -> None:
+        """Add counts, speed and, if it is due, an evaluation to the record."""
         step, _, tokens, seconds = self.state
         elapsed = seconds - self._logged.seconds
         record["tokens"] = tokens
@@ -312,7 +323,10 @@ class Trainer(Generic[M]):
         if self.evaluate and (is_last or step % self.evaluate_every == 0):
             record["evaluation"] = self.evaluate(self.model)
             self.evaluations.append(record)
-        if is_last or step % self.log_every == 0 or "evaluation" in record:
+
+    def _report(self, record: Record, is_last: bool) -> None:
+        """Log the record if it is due, and show it."""
+        if is_last or self.state.step % self.log_every == 0 or "evaluation" in record:
             self._check_folder()
             self._log.append(record)
             self._logged = self.state
@@ -326,15 +340,47 @@ class Trainer(Generic[M]):
         late = time.monotonic() - self._saved_at >= self.checkpoint_seconds
         return self.state.step % self.checkpoint_every == 0 or self._is_over(total_steps) or late
 
+    def _reported(self, record: Record, interrupts: Interrupts, total_steps: int) -> tuple[str | None, bool]:
+        """Report an update; return the first signal that reached any rank, and whether rank 0 has a checkpoint due."""
+
+        def report() -> tuple[str | None, bool]:
+            if self.ranks.is_first:
+                self._report(record, is_last=self.state.step == total_steps)
+            return interrupts.first, self._checkpoint_is_due(total_steps)
+
+        heard = self.ranks.share(report)
+        return next((signal for signal, _ in heard if signal), None), heard[0][1]
+
     def _save(self) -> Path:
+        """Write a checkpoint, on rank 0, and return its folder; RankError if the ranks no longer hold the same."""
+        self.ranks.require_alike(self._place)
+        [self.checkpoint, *_] = self.ranks.share(lambda: self._write_checkpoint() if self.ranks.is_first else None)
+        self._saved_at = time.monotonic()
+        assert self.checkpoint is not None
+        return self.checkpoint
+
+    def _place(self) -> dict[str, object]:
+        """Return what must be equal on all ranks at every moment: how far they are, and sums over their numbers."""
+        stores = {"weights": self.model.params, "m": self.optimizer.first_moment, "v": self.optimizer.second_moment}
+        to_numpy = self.model.backend.to_numpy
+        sums = {f"the checksum of {name}": zlib.crc32(to_numpy(store.flat).tobytes()) for name, store in stores.items()}
+        counts = {"step": self.state.step, "position": repr(self.state.position), "evaluations": len(self.evaluations)}
+        return sums | counts
+
+    def _all_that_counts(self) -> dict[str, object]:
+        """Return what must be equal on all ranks before they train together."""
+        package = Path(__file__).parents[1]
+        sources = b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))
+        code = {"the checksum of albert_np's source": zlib.crc32(sources)}
+        return code | versions() | _flat_settings(self._settings()) | self._place()
+
+    def _write_checkpoint(self) -> Path:
         self._require_finite("the norm of the weights", global_norm(self.model.params), self.model)
         self._check_folder()
         self._log.flush()
         expected_bytes = 3 * self.model.params.flat.nbytes + 2**23  # weights, two moments, small files
         step = self.state.step
-        self.checkpoint = save_checkpoint(self.output, step, self._write, expected_bytes, self.keep)
-        self._saved_at = time.monotonic()
-        return self.checkpoint
+        return save_checkpoint(self.output, step, self._write, expected_bytes, self.keep)
 
     def _write(self, folder: Path) -> None:
         from safetensors.numpy import save_file
@@ -459,5 +505,5 @@ def _compare_versions(saved: Mapping[str, str]) -> None:
     ]
     if changed:
         warnings.warn(
-            f"the run was made with {'; '.join(changed)}: its last bits may come out differently", stacklevel=3
+            f"the run was made with {'; '.join(changed)}: its last bits may come out differently", stacklevel=5
         )

@@ -114,19 +114,25 @@ def main():
     arguments.add_argument("run", type=Path)
     arguments.add_argument("--die-while", choices=["writing", "removing"])
     arguments.add_argument("--seconds-per-step", type=float, default=0.0)
+    arguments.add_argument("--threads", type=int, default=1)
     options = arguments.parse_args()
-    trainer = make_trainer(options.run, on_step=lambda record: time.sleep(options.seconds_per_step))
+    trainer = make_trainer(
+        options.run, threads=options.threads, on_step=lambda record: time.sleep(options.seconds_per_step)
+    )
     if latest_checkpoint(options.run):
         trainer.resume()
     if options.die_while == "writing":
         trainer.save_files = lambda folder: die() if trainer.state.step >= 12 else None
     if options.die_while == "removing":
         shutil.rmtree = lambda folder, **_: folder.is_dir() and die()
-    print("ready", flush=True)
+    processes = trainer.ranks.share(os.getpid)
+    if trainer.ranks.is_first:
+        print("ready", *(processes if len(processes) > 1 else ()), flush=True)
     try:
         trainer.train(TOTAL_STEPS)
     except TrainingInterrupted as stopped:
-        print(stopped, flush=True)
+        if trainer.ranks.is_first:
+            print(stopped, flush=True)
         sys.exit(3)
 
 
