@@ -41,6 +41,11 @@ NARROW = 140  # columns; with fewer, names stand above their figures
     help="Compare gradients whose products are computed so with float64; beside PyTorch's autocast, if it is there.",
 )
 @click.option("--preset", help="Compare one released size, such as base-v2, instead of the small cases.")
+@click.option(
+    "--backend",
+    type=click.Choice(["cupy"]),
+    help="Compute on a GPU: every op and class there, in float32 and float64, against NumPy in float64.",
+)
 @click.option("--all", "show_all", is_flag=True, help="List every tensor, not only the worst of each case.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of inputs and upstream gradients."
@@ -54,6 +59,7 @@ def verify(
     dtype: str,
     precision: str | None,
     preset: str | None,
+    backend: str | None,
     show_all: bool,
     seed: int,
     as_json: bool,
@@ -68,6 +74,7 @@ def verify(
     albert-np verify
     albert-np verify --against torch
     albert-np verify --precision bfloat16 --preset base-v2
+    albert-np verify --backend cupy
     albert-np verify --model runs/spam --text "you have won" --text "see you at home"
     """
     if model is not None and preset is not None:
@@ -76,12 +83,16 @@ def verify(
         raise click.UsageError("--text is what --model reads: give both")
     if precision is not None and (against is not None or model is not None or typed_options(["dtype"])):
         raise click.UsageError(
-            "--precision is compared with float64, and goes with --preset, --seed, --all and --json alone"
+            "--precision is compared with float64, and goes with --preset, --backend, --seed, --all and --json alone"
         )
     if against == "differences" and (model is not None or preset is not None):
         raise click.UsageError("--model and --preset are compared with torch, not with differences")
+    if precision is None and backend is not None and (against or model or preset):
+        raise click.UsageError("--backend is compared with NumPy: give no --against, --model or --preset with it")
     if precision is not None:
-        found = _rounded_sections(precision, preset, seed)
+        found = _rounded_sections(precision, preset, backend or "numpy", seed)
+    elif backend is not None:
+        found = _backend_sections(backend, dtype, seed)
     elif model is not None:
         found = _model_sections(model, texts, dtype, seed)
     elif preset is not None or against == "torch":
@@ -107,6 +118,16 @@ def _difference_sections(seed: int) -> Iterator[Section]:
     cases: list[Any] = [*op_cases(seed), *block_cases(seed), *model_cases(seed)]
     for case in _tracked(cases, "finite differences"):
         yield case.name, check_case(case, seed)
+
+
+def _backend_sections(backend: str, dtype: str, seed: int) -> Iterator[Section]:
+    from albert_np.backend import get_backend
+    from albert_np.gradcheck import compare_with_numpy
+
+    get_backend(backend)
+    for precision in _precisions(dtype):
+        with console.status(f"{backend}, {precision}"):
+            yield from ((f"{name}, {precision}", rows) for name, rows in compare_with_numpy(backend, precision, seed))
 
 
 def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Section]:
@@ -135,12 +156,12 @@ def _model_sections(source: str, texts: Sequence[str], dtype: str, seed: int) ->
         yield f"{type(case.model).__name__}, {precision}", rows
 
 
-def _rounded_sections(precision: str, preset: str | None, seed: int) -> Iterator[Section]:
+def _rounded_sections(precision: str, preset: str | None, backend: str, seed: int) -> Iterator[Section]:
     from albert_np.gradcheck import compare_with_float64, torch_cases
 
     cases = list(torch_cases("float32", preset, seed))
     for name, model, inputs in _tracked(cases, f"products in {precision}"):
-        model.precision = precision
+        model.to(backend).precision = precision
         yield f"{name}, products in {precision}", [compare_with_float64(model, inputs)]
     if precision == "tf32":
         remark("PyTorch has no TF32 on a CPU: nothing is compared with it")

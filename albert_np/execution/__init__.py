@@ -5,7 +5,7 @@ from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, RankError, Ranks, place_in_job, this_job
-from albert_np.execution.replicas import Replicas, available_threads, split, threads_in_all
+from albert_np.execution.replicas import Replicas, available_threads, split, threads_for, threads_in_all
 from albert_np.execution.row_blocks import in_row_blocks
 from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded, strict_backend
 
@@ -36,5 +36,6 @@ __all__ = [
     "split",
     "strict_backend",
     "this_job",
+    "threads_for",
     "threads_in_all",
 ]

@@ -1,5 +1,6 @@
 """Proofs of gradients: finite differences for any pair of functions, every case of the package, and live PyTorch."""
 
+from albert_np.gradcheck.backends import BACKEND_TOLERANCES, compare_with_numpy
 from albert_np.gradcheck.cases import (
     DROPOUT,
     Case,
@@ -43,6 +44,7 @@ from albert_np.gradcheck.torch_pairs import TORCH_TOLERANCES, assert_against_tor
 from albert_np.gradcheck.trained import TrainedCase, trained_case
 
 __all__ = [
+    "BACKEND_TOLERANCES",
     "DROPOUT",
     "PRECISION_TOLERANCES",
     "TOLERANCE",
@@ -63,6 +65,7 @@ __all__ = [
     "compare_precision",
     "compare_results",
     "compare_with_float64",
+    "compare_with_numpy",
     "compare_with_torch",
     "hugging_face_model",
     "inputs_of",
