@@ -62,7 +62,10 @@ def backend_of(x: Array) -> Backend:
 
 
 def get_backend(name: str) -> Backend:
-    """Return the backend of that name; ValueError for an unknown one, ImportError for one not installed."""
+    """Return the backend of that name.
+
+    ValueError for an unknown one, ImportError for one not installed, OSError for CuPy without a GPU or its driver.
+    """
     if name not in _backends:
         if name not in _loaders:
             raise ValueError(f"backend={name!r} is unknown; known are {_names()}")
@@ -203,6 +206,10 @@ def _load_cupy() -> Backend:
         raise ImportError(
             "backend='cupy' needs CuPy: pip install 'albert-np[cuda12]', or 'albert-np[cuda13]' for CUDA 13"
         ) from error
+    try:
+        cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        raise OSError(f"backend='cupy' finds no GPU to compute on: {error}") from error
     keep_mask, sum_pieces, add_pieces = (cupy.ElementwiseKernel(*kernel, name) for name, kernel in CUPY_KERNELS.items())
 
     def scatter_add(target: Array, ids: Array, rows: Array) -> None:

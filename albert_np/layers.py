@@ -16,7 +16,7 @@ from numpy.random import default_rng
 from albert_np import ops
 from albert_np.backend import Array, array_module
 from albert_np.config import AlbertConfig
-from albert_np.execution import Pattern, laid_out
+from albert_np.execution import Pattern, laid_out, on_device
 from albert_np.params import Scope, layer_prefix
 
 __all__ = [
@@ -103,6 +103,7 @@ def dense_forward(x: Array, p: Scope) -> tuple[Array, ops.LinearCache]:
     return ops.linear_forward(x, p["weight"], p.get("bias", 0.0))
 
 
+@on_device()
 def dense_backward(dy: Array, cache: ops.LinearCache, g: Scope) -> Array:
     """Add dweight and dbias into `g`; returns dx (…, in)."""
     dx, dweight, dbias = ops.linear_backward(dy, cache)
@@ -117,6 +118,7 @@ def norm_forward(x: Array, p: Scope, config: AlbertConfig) -> tuple[Array, ops.L
     return ops.layer_norm_forward(x, p["weight"], p["bias"], config.layer_norm_eps)
 
 
+@on_device()
 def norm_backward(dy: Array, cache: ops.LayerNormCache, g: Scope) -> Array:
     """Add dweight and dbias into `g`; returns dx (…, H)."""
     dx, dweight, dbias = ops.layer_norm_backward(dy, cache)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution import in_row_blocks, product
+from albert_np.execution import in_row_blocks, on_device, product
 
 __all__ = [
     "ACTIVATIONS",
@@ -111,7 +111,7 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     x, weight = cache
     dx = product(_rows(dy), weight).reshape(x.shape)
     dweight = product(_rows(dy).T, _rows(x))
-    return dx, dweight, _sum_rows(_rows(dy))
+    return dx, dweight, sum_rows(_rows(dy))
 
 
 def _rows(x: Array) -> Array:
@@ -119,7 +119,8 @@ def _rows(x: Array) -> Array:
     return x.reshape(-1, x.shape[-1])
 
 
-def _sum_rows(rows: Array) -> Array:
+@on_device()
+def sum_rows(rows: Array) -> Array:
     """Sum (R, C) over its rows in √R blocks: one running sum over thousands of rows would lose float32 digits."""
     block = max(1, math.isqrt(rows.shape[0]))
     whole = rows.shape[0] // block * block
@@ -133,6 +134,7 @@ class LayerNormCache(NamedTuple):
     weight: Array  # (H,)
 
 
+@on_device(LayerNormCache)
 def layer_norm_forward(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, LayerNormCache]:
     """x̂ = (x - mean) / √(var + eps) over the last axis; y = weight x̂ + bias (Ba et al., 2016).
 
@@ -149,6 +151,7 @@ def layer_norm_forward(x: Array, weight: Array, bias: Array, eps: float) -> tupl
     return weight * x_hat + bias, LayerNormCache(x_hat, rstd, weight)
 
 
+@on_device()
 def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
     """dx = rstd (dx̂ - mean(dx̂) - x̂ mean(dx̂ x̂)) with dx̂ = dy weight; dweight = Σ dy x̂; dbias = Σ dy.
 
@@ -161,7 +164,7 @@ def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array,
     dx_hat = dy * weight
     projection = (dx_hat * x_hat).mean(axis=-1, keepdims=True)  # (…, 1)
     dx = rstd * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - x_hat * projection)
-    return dx, _sum_rows(_rows(dy * x_hat)), _sum_rows(_rows(dy))
+    return dx, sum_rows(_rows(dy * x_hat)), sum_rows(_rows(dy))
 
 
 class ActivationCache(NamedTuple):
@@ -169,11 +172,13 @@ class ActivationCache(NamedTuple):
     name: str  # in ACTIVATIONS
 
 
+@on_device(ActivationCache)
 def activation_forward(x: Array, name: str) -> tuple[Array, ActivationCache]:
     """y = act(x), number by number. x (…), name a key of `ACTIVATIONS`; returns y (…)."""
     return in_row_blocks(ACTIVATIONS[name].value)(x), ActivationCache(x, name)
 
 
+@on_device()
 def activation_backward(dy: Array, cache: ActivationCache) -> Array:
     """dx = dy act'(x). What the slope shares with the value is computed again, not kept."""
     slope = ACTIVATIONS[cache.name].slope
@@ -346,6 +351,7 @@ class SoftmaxCache(NamedTuple):
     probs: Array
 
 
+@on_device(SoftmaxCache)
 def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
     """probs = exp(x - max x) / Σ exp(x - max x) over the last axis. x (…, C); returns probs (…, C).
 
@@ -355,6 +361,7 @@ def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
     return probs, SoftmaxCache(probs)
 
 
+@on_device()
 def softmax_backward(dprobs: Array, cache: SoftmaxCache) -> Array:
     """dx = probs (dprobs - Σ dprobs probs), the sum over the last axis. Derivation: notebook 04, eq. 4.5."""
     return _softmax_dx(dprobs, cache.probs)
@@ -410,6 +417,7 @@ class AttentionCache(NamedTuple):
     dropped: Array  # (B, N, T, S), the probabilities after dropout
 
 
+@on_device(AttentionCache)
 def attention_forward(
     query: Array,
     key: Array,
@@ -433,6 +441,7 @@ def attention_forward(
     return product(dropped, value), AttentionCache(query, key, value, softmax, dropout, dropped)
 
 
+@on_device()
 def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
     """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery and dkey from dscores.
 
@@ -457,6 +466,7 @@ class CrossEntropyCache(NamedTuple):
     denominator: float
 
 
+@on_device(CrossEntropyCache)
 def cross_entropy_forward(
     logits: Array, labels: Array, ignore_index: int = IGNORE_INDEX, denominator: float | None = None
 ) -> tuple[Array, CrossEntropyCache]:
@@ -482,6 +492,7 @@ def cross_entropy_forward(
     return loss, CrossEntropyCache(probs, safe_labels, counted, denominator)
 
 
+@on_device()
 def cross_entropy_backward(dloss: Array | float, cache: CrossEntropyCache) -> Array:
     """dlogits = dloss (softmax(logits) - onehot(label)) / denominator in counted rows, 0 elsewhere.
 

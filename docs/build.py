@@ -7,6 +7,7 @@ warns, a formula cannot be shown, a link or an anchor leads nowhere, or a page w
 """
 
 import argparse
+import json
 import re
 import shutil
 import sys
@@ -24,6 +25,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(ROOT), str(HERE / "site")]
 
 from reference import pages as reference_pages
+from shown import shown
 
 from albert_np.explore import explore_sentence, explore_toy
 
@@ -66,6 +68,10 @@ def gather(source: Path) -> None:
             target = source / path.relative_to(ROOT)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    for path in source.rglob("*.ipynb"):
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+        shown(notebook, course=path.parent.name == "notebooks")
+        path.write_text(json.dumps(notebook), encoding="utf-8")
     for page in source.rglob("*.md"):
         page.write_text(without_dead_links(page), encoding="utf-8")
     notebooks = {path.name[:2]: path.stem for path in sorted((source / "notebooks").glob("*.ipynb"))}

@@ -414,7 +414,7 @@ print("dkey of key 4   :", (dscores.T @ query / np.sqrt(4))[4].round(3))
 
 # %% [markdown]
 # **…the scale is left out of backward alone?** Then dquery and dkey are $\sqrt D$ too large, with the right directions, and
-# dvalue is right. But what flows on to the tokens is the *sum* of three paths, $\bar x = \bar Q W_Q + \bar K W_K + \bar V W_V$, and
+# dvalue is right. But what flows on to the tokens is the *sum* of three paths, $\bar x = \bar Q W^Q + \bar K W^K + \bar V W^V$, and
 # there two of the three count $\sqrt D$ times as much as they should:
 
 # %%

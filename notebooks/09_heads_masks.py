@@ -333,14 +333,14 @@ print(causal.softmax.probs[0, 0].round(3))
 # Query, key and value are three linear layers of the same $x$. Put their weights on top of each other and one product
 # gives all three:
 #
-# $$\big[\,Q \;\; K \;\; V\,\big] = x \begin{bmatrix} W_Q\\ W_K\\ W_V \end{bmatrix}^{\!\top} + [\,b_Q\; b_K\; b_V\,],
+# $$\big[\,Q \;\; K \;\; V\,\big] = x \begin{bmatrix} W^Q\\ W^K\\ W^V \end{bmatrix}^{\!\top} + [\,b^Q\; b^K\; b^V\,],
 # \qquad (B,T,H)\,(H,3H) \to (B,T,3H) \tag{9.7}$$
 #
 # The backward is that of one linear layer (notebook 03). Written out, the gradient of $x$ is a sum of three, because
 # $x$ was used three times, while each weight gets its own part:
 #
-# $$\bar x = \bar Q\, W_Q + \bar K\, W_K + \bar V\, W_V, \qquad
-# \begin{bmatrix} \bar W_Q\\ \bar W_K\\ \bar W_V \end{bmatrix} =
+# $$\bar x = \bar Q\, W^Q + \bar K\, W^K + \bar V\, W^V, \qquad
+# \begin{bmatrix} \bar W^Q\\ \bar W^K\\ \bar W^V \end{bmatrix} =
 # \begin{bmatrix} \bar Q^\top x\\ \bar K^\top x\\ \bar V^\top x \end{bmatrix} \tag{9.8}$$
 #
 # The package does not copy weights together for this. They lie next to each other in memory under three names, and

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 17 · Pretrain a small ALBERT
 #
-# **120 minutes.** You need: notebook 02 (the errors of finite differences), 11 to 15. You will be able to
+# **150 minutes.** You need: notebook 02 (the errors of finite differences), 11 to 15. You will be able to
 #
 # * train an ALBERT on real prose, which is harder than the world of notebook 15,
 # * find many bugs before the first update, and most of the others with a single batch,
@@ -56,7 +56,7 @@ from pathlib import Path
 import numpy as np
 
 import albert_np as anp
-from albert_np.pretraining import PretrainingData, prepare_run, python_prose, python_prose_source
+from albert_np.pretraining import PretrainingData, is_held_out, prepare_run, python_prose, python_prose_source
 from albert_np.study import data_folder, quickstart
 
 UPDATES = 400  # 2,400 for the quickstart's figures, some four minutes
@@ -70,7 +70,7 @@ recipe = replace(
     batch_size=32 if LONG else 16,
     max_seq_length=32,
     output_bias="zeros",  # the quickstart starts with the frequencies; here they are to be learned, see section 7
-    evaluate_every=UPDATES // 10,
+    evaluate_every=UPDATES // 5,
     threads=2,
 )
 
@@ -235,13 +235,14 @@ print(
 # %%
 from albert_np.gradcheck import TOLERANCE, check_model
 
-found = check_model(model, few, ["loss"], samples=2)
+half = {name: array[:4] for name, array in few.items()}  # fewer rows, for the check runs forward hundreds of times
+found = check_model(model, half, ["loss"], samples=2)
 assert all(comparison.ok for comparison in found)
 print(f"{sum(comparison.ok for comparison in found)} of {len(found)} agree; the last: {found[-1]}\n")
 
 WORDS = "albert.embeddings.word_embeddings.weight"
 by_row = np.linalg.norm(model.grads[WORDS], axis=1)
-seen = np.unique(few["input_ids"])
+seen = np.unique(half["input_ids"])
 forgotten = int(seen[np.argsort(by_row[seen])[len(seen) // 2]])  # a row of middling length
 share = by_row[forgotten] / np.linalg.norm(model.grads.flat)
 right_backward = model.backward
@@ -254,7 +255,7 @@ def forgetful_backward(**upstream):
 
 
 model.backward = forgetful_backward
-wrong = [comparison for comparison in check_model(model, few, ["loss"], samples=2) if not comparison.ok]
+wrong = [comparison for comparison in check_model(model, half, ["loss"], samples=2) if not comparison.ok]
 del model.backward
 print(
     f"the row of {tokenizer.convert_ids_to_tokens(forgotten)!r} forgotten, |e| / |g| = {share:.4f}:", *wrong, sep="\n"
@@ -306,7 +307,7 @@ labels = few["labels"][few["labels"] >= 0]
 shares = np.unique_counts(labels).counts / len(labels)
 blind = -(shares * np.log(shares)).sum()
 model = anp.AlbertForPreTraining(config, seed=0)
-records = train(model, repeat(few), 60, peak=0.02, warmup=10)
+records = by_heart = train(model, repeat(few), 60, peak=0.02, warmup=10)
 show(
     one_batch_figure(records, np.log(config.vocab_size), blind),
     "17.3",
@@ -493,7 +494,65 @@ lesson17.check_context_free(context_free)
 # $$J = \frac1R \sum_r \mathrm{KL}(p_r\,\|\,\bar p) = H(\bar p) - \frac1R \sum_r H(p_r) \tag{17.12}$$
 #
 # says how much it uses the context: 0 for a blind model, more the more its answers differ from place to place. (It is
-# the mutual information of place and answer.) And has it learned the frequencies?
+# the mutual information of place and answer.)
+#
+# **On paper** (10 minutes). Show that the two sides of (17.12) are equal, and that $0 \le J \le \ln R$. Which answers reach
+# $\ln R$? And what does it mean for somebody who measures $J$ at 50 places?
+#
+# <details><summary>A solution</summary>
+#
+# Write the divergence out, and take the mean over $r$ in the second sum, where only $p_r$ hangs on $r$:
+#
+# $$\frac1R \sum_r \sum_v p_{rv} \ln p_{rv} - \sum_v \Big(\frac1R \sum_r p_{rv}\Big) \ln \bar p_v
+# = -\frac1R \sum_r H(p_r) + H(\bar p)$$
+#
+# for what stands in brackets is $\bar p_v$. No divergence is below 0 (notebook 15, section 3), and each is 0 only where
+# $p_r = \bar p$. Above: $\bar p_v$ is a mean of R numbers that are not negative, one of which is $p_{rv}$, so
+# $\bar p_v \ge p_{rv} / R$, and
+#
+# $$\mathrm{KL}(p_r\,\|\,\bar p) = \sum_v p_{rv} \ln \frac{p_{rv}}{\bar p_v} \le \sum_v p_{rv} \ln R = \ln R$$
+#
+# It is reached where no two answers have a piece in common. At 50 places no model can show more than $\ln 50 = 3.9$ nats,
+# however much it knows; so $J$ is to be measured at many places, and compared at equally many.
+# </details>
+#
+# ### Your turn: how much the context is used  (difficulty 3 of 5, 15 minutes)
+#
+# Write $J$ for answers that come as logits, R places of V pieces. A sure model gives some pieces a probability that is 0
+# in float64, and $0 \ln 0 = 0$.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Either side of (17.12) does. The logits of a place may all be shifted by one number without any effect; use that before
+# you take an exponential (notebook 04).
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# $\ln p_{rv}$ itself is never $-\infty$ if you compute it as $z_{rv} - \log\sum_u e^{z_{ru}}$. Only $\ln \bar p_v$ may be, and
+# only where all $p_{rv}$ are 0.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# z = logits - ...                       # (R, V)
+# log_p = z - np.log(...)
+# mean = np.exp(log_p).mean(axis=...)    # (V)
+# of_mean = -(mean * np.log(np.where(..., mean, 1))).sum()
+# return of_mean + (... * log_p).sum(axis=1).mean()
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def context_use(logits):
+    """logits (R, V) of R places; returns J (17.12) of the answers softmax(logits), in nats."""
+    raise NotImplementedError
+
+
+report = lesson17.check_context_use(context_use)
+
+# %% [markdown]
+# From here on yours is used, if it passes. And has the model learned the frequencies?
 #
 # $$\mathrm{KL}(q\,\|\,\bar p) \tag{17.13}$$
 #
@@ -503,16 +562,19 @@ lesson17.check_context_free(context_free)
 # %%
 from albert_np.ops import softmax_forward
 
+context_use = report.yours(lesson17.package_context_use)
 base = quickstart.baselines(run, held_out)
 counts = np.bincount(run.corpus.ids, minlength=config.vocab_size)
 q = (counts + 1) / (counts + 1).sum()
 
 
-def answers_of(model, batches):
-    """The model's answers (R, V) at the hidden tokens: labelled, and [MASK] in the input."""
+def logits_of(model, batches):
+    """The logits (R, V) of the model's answers at the hidden tokens: labelled, and [MASK] in the input."""
     hidden = [(b.labels >= 0) & (b.input_ids == tokenizer.mask_token_id) for b in batches]
-    logits = [model(**b._asdict(), grad=False).prediction_logits[h] for b, h in zip(batches, hidden, strict=True)]
-    return softmax_forward(np.concatenate(logits).astype(np.float64))[0]
+    outs = (
+        model(**b._asdict(), grad=False, skip_padding=True) for b in batches
+    )  # what the loss does not read is left out
+    return np.concatenate([o.prediction_logits[h] for o, h in zip(outs, hidden, strict=True)]).astype(np.float64)
 
 
 def divergence(p, q):
@@ -522,8 +584,8 @@ def divergence(p, q):
 
 def look(model):
     """J (17.12) and the distance of the mean answer from the frequencies (17.13)."""
-    p = answers_of(model, held_out[:4])
-    return float(divergence(p, p.mean(axis=0)).mean()), float(divergence(q, p.mean(axis=0)))
+    logits = logits_of(model, held_out[:4])
+    return float(context_use(logits)), float(divergence(q, softmax_forward(logits)[0].mean(axis=0)))
 
 
 trainer = run.trainer()
@@ -531,7 +593,7 @@ looks = [(1, *look(trainer.model))]
 
 
 def on_step(record):
-    if record["step"] % 10 == 0:
+    if record["step"] % 20 == 0:
         looks.append((record["step"], *look(trainer.model)))
 
 
@@ -722,6 +784,90 @@ for kind, name in (("two", "two sentences"), ("more", "three or more")):
     print(f"order of {name}: {share:.1%} ± {(share * (1 - share) / count) ** 0.5:.1%} of {count} pairs")
 
 # %% [markdown]
+# ### Your turn: bits per byte  (difficulty 3 of 5, 15 minutes)
+#
+# Papers compare models of unlike vocabularies by what a *byte* costs. The losses of a line's pieces add up, a bit is $\ln 2$
+# nats, and the line has as many bytes whichever way it is cut:
+#
+# $$\text{bits per byte} = \frac{1}{\ln 2}\;\frac{\sum_r \text{loss}_r}{\text{bytes of the line in UTF-8}} \tag{17.15}$$
+#
+# Write it for a line of pieces. A ▁ is a space of the line; the one at the very beginning was put there by the tokenizer.
+#
+# **By hand.** ▁the costs 2 bits and ▁cat 5. How many bits per byte has the line? (*the cat* has seven bytes.)
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# First make the line again as a reader sees it. Then count, once for the whole line; a mean of the pieces' own ratios is
+# something else.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# `text.encode()` has the bytes: ▁ itself would be three of them, and ï is two.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# text = "".join(pieces).replace(..., ...)       # and the first space?
+# return ... / np.log(2) / len(...)
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def bits_per_byte(nats, pieces):
+    """nats (R,): the loss of each of R pieces, which are a line of text; returns (17.15)."""
+    raise NotImplementedError
+
+
+report = lesson17.check_bits_per_byte(bits_per_byte)
+
+# %% [markdown]
+# Our models guess hidden pieces, so let us hide the pieces of a line one at a time, each with all others to be read, and add
+# up what they cost; that is a **pseudo-log-likelihood** ([Salazar et al., 2020](https://arxiv.org/abs/1910.14659)). Then again,
+# with the whole word hidden around each piece. **Predict**: which of the two is the fair comparison of these vocabularies, and
+# whom does the other one favour?
+
+# %%
+bits_per_byte = report.yours(lesson17.package_bits_per_byte)
+prose_folder = data_folder() / "prose-albert"
+both = {
+    "small-albert": (long, tokenizer),
+    "prose-albert": (
+        anp.AlbertForPreTraining.from_pretrained(prose_folder, dtype="float32"),
+        anp.AlbertTokenizer.from_pretrained(prose_folder),
+    ),
+}
+
+
+def line_bits(model, tokenizer, line, whole_words):
+    """Bits per byte of a line: each piece hidden by itself, or with all of its word."""
+    ids = np.array(tokenizer(line)["input_ids"])
+    pieces = tokenizer.convert_ids_to_tokens(ids[1:-1].tolist())
+    places = np.arange(len(pieces))
+    word = np.cumsum([piece.startswith("▁") for piece in pieces]) if whole_words else places
+    asked = np.pad(word[:, None] == word, ((0, 0), (1, 1)))  # a row for each piece; [CLS] and [SEP] stay
+    logits = model(np.where(asked, tokenizer.mask_token_id, ids), grad=False).prediction_logits
+    p = softmax_forward(logits[places, 1 + places].astype(np.float64))[0]
+    return bits_per_byte(-np.log(p[places, ids[1:-1]]), pieces)
+
+
+lines = [sentence for document in documents if is_held_out(document, 0.05) for sentence in document]
+lines = [line for line in lines if 8 <= len(line.split()) <= 14][:40]
+for whole_words, what in ((False, "a piece hidden"), (True, "a word hidden")):
+    bits = {name: np.array([line_bits(*each, line, whole_words) for line in lines]) for name, each in both.items()}
+    apart = bits["prose-albert"] - bits["small-albert"]
+    told = ", ".join(f"{name} {values.mean():.2f}" for name, values in bits.items())
+    print(
+        f"{what:<15} bits per byte of {len(lines)} held-out lines: {told}; "
+        f"difference {apart.mean():+.2f} ± {apart.std() / len(lines) ** 0.5:.2f}"
+    )
+
+# %% [markdown]
+# With a piece hidden alone, the rest of its word stays in sight, and who has more scraps guesses more of them by spelling; so hide
+# the word. By either measure prose-albert needs fewer bits. That the measures hardly differ says that scraps are not what these
+# lines are made of: most words are one piece to both models. Neither sum is the probability of the line, for each piece is asked
+# with the others in sight; a model that writes from left to right has one that is.
+#
 # One run each, with one seed: that these two models differ is sure, which of the changes did it is not. Short trials
 # before it told little. After 400 updates AdamW at 0.002 and LAMB at 0.006 were alike (held-out MLM loss 5.95 and 5.93), and
 # AdamW at 0.005 was behind (6.21): all of them were on the plateau, where one cannot see who will leave it first.
@@ -803,9 +949,11 @@ def entropy(p):
     return -(p * np.log(p)).sum(axis=-1)
 
 
-p = answers_of(long, held_out[:4])
+logits = logits_of(long, held_out[:4])
+p = softmax_forward(logits)[0]
 J = divergence(p, p.mean(axis=0)).mean()
 assert np.isclose(J, entropy(p.mean(axis=0)) - entropy(p).mean(), rtol=1e-9)  # (17.12)
+assert np.isclose(J, context_use(logits), rtol=1e-9)
 asked = np.concatenate([b.labels[b.labels >= 0] for b in held_out])
 assert np.isclose(-np.log(q[asked]).mean(), base.unigram_loss, rtol=1e-12)  # (17.10)
 assert np.bincount(asked).max() / len(asked) == base.frequent_accuracy  # (17.11)
@@ -857,15 +1005,13 @@ print(f"the entropy of the text's words, were each a piece of its own: {entropy(
 # here. The first layer step gets quieter inputs than BERT's; the later ones do not notice, for each step ends in a
 # LayerNorm. A wider $s$ makes up for it. Our 0.04 was found by trial.
 #
-# **…`zero_grad` is forgotten?** Every update then goes along the sum of all gradients so far. One batch again, with and
-# without:
+# **…`zero_grad` is forgotten?** Every update then goes along the sum of all gradients so far. One batch again, beside the run
+# of section 4:
 
 # %%
-for name in ("with", "without"):
-    model = anp.AlbertForPreTraining(config, seed=0)
-    if name == "without":
-        model.zero_grad = lambda: None
-    records = train(model, repeat(few), 60, peak=0.02, warmup=10)
+model = anp.AlbertForPreTraining(config, seed=0)
+model.zero_grad = lambda: None
+for name, records in (("with", by_heart), ("without", train(model, repeat(few), 60, peak=0.02, warmup=10))):
     print(f"{name:<8} zero_grad: loss {records[-1]['loss']:.4f}, norm of the gradient {records[-1]['grad_norm']:.3f}")
 
 # %% [markdown]

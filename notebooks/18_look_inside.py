@@ -1,12 +1,13 @@
 # %% [markdown]
 # # 18 · Look inside
 #
-# **150 minutes.** You need: notebook 09 (heads and masks), 11 (a weight that is used many times), 12 (the MLM head).
+# **180 minutes.** You need: notebook 09 (heads and masks), 11 (a weight that is used many times), 12 (the MLM head).
 # You will be able to
 #
 # * measure what a trained model does, step by step and head by head, with a control beside every number,
 # * use what only a shared layer allows: the same weights, applied fewer or more times than in training,
-# * test what a picture suggests, by taking something away.
+# * test what a picture suggests, by taking something away,
+# * share a change of the loss out among its causes, so that the parts add up.
 #
 # | symbol | shape | meaning |
 # |---|---|---|
@@ -17,6 +18,7 @@
 # | $W$ | (V, E) | the table of word embeddings |
 # | $c_n$ | (T, D) | what head $n$ brings back, $P\,V$ of notebook 09 |
 # | $e_t, \bar e_t$ | (E) | the word embedding of token $t$, and the gradient of the loss there |
+# | $\delta, a_i$ | | a change of the embeddings, and the share of their number $i$ in what the loss changes by |
 #
 # **A question from a real model.** The ALBERT paper's figure 1 shows how far each of ALBERT-large's 24 steps moves its input:
 # the distances fall smoothly, where BERT-large's jump, and do not go to zero. The paper says that sharing "has an effect on
@@ -184,7 +186,7 @@ for name, model in models.items():
 # %% [markdown]
 # **The paper** compares ALBERT-large with BERT-large, both trained, and finds ALBERT's curves much smoother from
 # layer to layer. It has no random control. In the toy world, models of two steps were trained with one layer and with two
-# layers, each from five seeds (notebook 11, section 6); the controls are the same models before their first update. **Predict**
+# layers, each from ten seeds (notebook 11, section 6); the controls are the same models before their first update. **Predict**
 # the four shapes.
 
 # %%
@@ -200,7 +202,7 @@ show(
     distances_figure(curves),
     "18.2",
     "The same in the toy world, for models with one shared layer and with two layers.",
-    "L2 distance and angle of two steps, for trained models with one shared layer and with two layers, five seeds each, "
+    "L2 distance and angle of two steps, for trained models with one shared layer and with two layers, ten seeds each, "
     "and for the same models before their first update.",
 )
 
@@ -236,12 +238,12 @@ def with_steps(model, steps):
 
 
 MORE = 96
+half = {name: array[:32] for name, array in batch.items()}
 deep = {}
 for name, model in models.items():
     other = with_steps(model, MORE)
-    other.recompute = "layer"  # keep each step's input alone: 96 caches are large
-    deep[name] = other(**batch, output_hidden_states=True).hidden_states
-far = {name: distances_of(states, batch["attention_mask"]) for name, states in deep.items()}
+    deep[name] = other(**half, output_hidden_states=True, grad=False).hidden_states
+far = {name: distances_of(states, half["attention_mask"]) for name, states in deep.items()}
 show(
     distances_figure(far, trained_steps=L),
     "18.3",
@@ -254,7 +256,7 @@ show(
 def likeness(x):
     """Mean cosine between two different tokens of one sequence; x (B, T, H)."""
     cosines = []
-    for tokens, present in zip(x, real, strict=True):
+    for tokens, present in zip(x, half["attention_mask"] == 1, strict=True):
         unit = tokens[present] / np.linalg.norm(tokens[present], axis=-1, keepdims=True)
         cosines.append((unit @ unit.T)[~np.eye(len(unit), dtype=bool)].mean())
     return np.mean(cosines)
@@ -307,7 +309,7 @@ def read_each_step(model, batches):
 
 
 measured = {name: read_each_step(with_steps(model, 12), batches) for name, model in models.items()}
-for steps in (1, 3, L):  # (18.5): reading early is having fewer steps
+for steps in (1, 3):  # (18.5): reading early is having fewer steps
     other = evaluate(with_steps(trained, steps), batches, PRETRAINING)
     assert np.isclose(measured["trained"]["loss"][steps], other["mlm_loss"], rtol=1e-4)
 show(
@@ -548,6 +550,45 @@ show(
 # one before. Entropies rise with the steps, but for that of head 3, which is high from the start. "What does head 1
 # do?" has no answer without "in which step?".
 #
+# ### Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
+#
+# Six colleagues wrote `head_statistics`, each with one mistake. You see what theirs say of heads that are known: of one that
+# looks at all of four places alike, its entropy and its distance; of one that looks at the place before, and from the first
+# place at the *last*, its previous and its next; and, under *first of two*, the weight on place 0 in sequences of 4 and of 2
+# tokens, where all look evenly at what is real, and the two padded queries look at place 0. Take a pencil: what is right is in
+# (18.7) to (18.10). For each letter, name the cause, a number from 1 to 6.
+
+# %%
+print(lesson18.HUNT)
+
+# %% [markdown]
+# <details><summary>Hint 1: the idea</summary>
+#
+# Each of the six changes one column, or two. Which columns does a wrong mean leave as they are? There is only one
+# sequence in the others, and no padding.
+# </details>
+# <details><summary>Hint 2: the last column</summary>
+#
+# Four queries have ¼ on place 0, two have ½, and two more, which are padding, have 1. Take the mean of six numbers, of eight,
+# and of the two sequences' own means.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# return {"A": ..., "B": ..., "C": 6, "D": ..., "E": ..., "F": ...}   # one is given: what has to cancel out for a distance of 0?
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def which_bug():
+    """Returns a dictionary from "A" to "F" to the number of the cause, 1 to 6."""
+    raise NotImplementedError
+
+
+lesson18.check_which_bug(which_bug)
+
+# %% [markdown]
 # ## 6. Does the head matter?
 #
 # A head that looks somewhere need not be of use. A test: take it away. The dense layer after the heads reads them
@@ -561,7 +602,7 @@ show(
 #
 # measured on the same masked tokens with and without it. So each token has its own difference, and these have a
 # standard error (a little too small, as tokens of one sequence are not independent). To take a head away in *one*
-# step only, un-share the layer first, as in notebook 11 (measured on three batches, to save time).
+# step only, un-share the layer first, as in notebook 11 (measured on two batches, to save time).
 
 # %%
 from albert_np.course.figures import knockout_figure
@@ -599,11 +640,11 @@ for name, model in models.items():
     effects[name] = np.array([change.mean() for change in changes])
     errors[name] = np.array([change.std() / np.sqrt(len(change)) for change in changes])
     all_gone[name] = (token_losses(without(model, range(N)), batches) - whole).mean()
-few = batches[:3]
+few = batches[:2]
 whole = token_losses(trained, few)
 by_step = [[(token_losses(without(trained, [n], step), few) - whole).mean() for n in range(N)] for step in range(L)]
 assert np.allclose(
-    token_losses(without(trained, [], step=0), few), whole, atol=1e-3
+    token_losses(without(trained, [], step=0), few[:1]), token_losses(trained, few[:1]), atol=1e-3
 )  # un-sharing alone changes nothing
 show(
     knockout_figure(effects, errors, np.array(by_step)),
@@ -764,6 +805,104 @@ for measure in found["trained"][0]:
 # (And the cost of hiding is no last word either. It asks what is lost when a [MASK] stands there, which is a token
 # like others.)
 #
+# ### The whole way
+#
+# A word is far from "moved a little". But any way can be cut into little pieces. Go from $e$ to $e + \delta$ in a straight line,
+# and let each number have its share of what happens on the way:
+#
+# $$a_i = \delta_i \int_0^1 \frac{\partial\,\mathrm{loss}}{\partial e_i}(e + s\,\delta)\,ds
+# \;\approx\; \frac{\delta_i}{n} \sum_{k=0}^{n-1} \frac{\partial\,\mathrm{loss}}{\partial e_i}\Big(e + \frac{k + \frac12}{n}\,\delta\Big) \tag{18.15}$$
+#
+# With one point at the *start* of the way, this is (18.13).
+#
+# **On paper** (10 minutes). Show that the shares add up to the whole change,
+#
+# $$\sum_i a_i = \mathrm{loss}(e + \delta) - \mathrm{loss}(e) \tag{18.16}$$
+#
+# and that for a quadratic loss one point in the middle is exact, where one point at the start is not.
+#
+# <details><summary>A solution</summary>
+#
+# Let $g(s) = \mathrm{loss}(e + s\,\delta)$, a function of one number. By the chain rule
+# $g'(s) = \sum_i \delta_i\, \partial\,\mathrm{loss} / \partial e_i$ at $e + s\,\delta$. So
+#
+# $$\sum_i a_i = \int_0^1 g'(s)\,ds = g(1) - g(0)$$
+#
+# If the loss is quadratic, every $\partial\,\mathrm{loss} / \partial e_i$ is a straight line in $s$, and the mean of a
+# straight line over an interval is its value in the middle. Its value at the start is off by half of what it rises by: what
+# (18.13) leaves out is the second-order term. Where the loss bends more, $n$ middles leave an error that falls with $1/n^2$.
+# </details>
+#
+# ### Your turn: along the way  (difficulty 3 of 5, 15 minutes)
+#
+# Write the right-hand side of (18.15), for any function that gives a gradient.
+#
+# <details><summary>Hint 1: the idea</summary>
+#
+# Only the gradients have to be added up, at $n$ points; the way is the same for all of them.
+# </details>
+# <details><summary>Hint 2: the formula</summary>
+#
+# The points are the middles of $n$ pieces of the way: with $n = 2$, a quarter and three quarters of it. `gradient(e)` has the
+# shape of `e`, and so has the answer.
+# </details>
+# <details><summary>Hint 3: a skeleton</summary>
+#
+# ```python
+# way = ...
+# total = np.zeros_like(start)
+# for k in range(steps):
+#     total = total + gradient(... + ... * way)
+# return ...
+# ```
+# </details>
+
+
+# %% tags=["exercise"]
+def along_the_way(gradient, start, end, steps=16):
+    """gradient(e): of a loss at e; start, end: arrays of one shape. Returns (18.15), of that shape, with `steps` points."""
+    raise NotImplementedError
+
+
+report = lesson18.check_along_the_way(along_the_way)
+
+# %% [markdown]
+# Once more the sentence with the hole, in the trained model. Each token in turn goes from its own embedding to that of [MASK],
+# all of them in one batch, a row for each. **Predict**: how many points until the sum along the way is the true cost of hiding?
+
+# %%
+along_the_way = report.yours(lesson18.package_along_the_way)
+ids, labels, at = hole("return a [MASK] of the array.", "copy")
+model, T = exact["trained"], ids.shape[1]
+table = model.params[WORDS]
+start = np.repeat(table[ids], T, axis=0)  # (T, T, E)
+end = start.copy()
+end[np.arange(T), np.arange(T)] = table[MASK]
+
+
+def gradient_of_each(e):
+    """The gradient of each row's own loss; the model's is the mean over the rows."""
+    model(inputs_embeds=e, labels=np.repeat(labels, T, axis=0), sentence_order_label=np.full(T, -100))
+    return T * model.backward()
+
+
+measures = token_measures(model, ids, labels, at)
+columns = {"hiding": measures["cost of hiding"], "(18.14)": measures["estimate (18.14)"]}
+for steps in (1, 4, 16):
+    columns[f"{steps} points"] = along_the_way(gradient_of_each, start, end, steps).sum(axis=(1, 2))
+print(f"{'':10}" + "".join(f"{name:>11}" for name in columns))
+for t, token in enumerate(tokenizer.convert_ids_to_tokens(ids[0].tolist())):
+    print(f"{token.replace('▁', ''):10}" + "".join(f"{values[t]:11.3f}" for values in columns.values()))
+
+# %% [markdown]
+# With sixteen points the shares of each token add up to what hiding it costs, to a thousandth or so, as (18.16) says that they
+# must. One point does not do: for *of* the start of the way says −0.38, its middle 2.64, and the truth is 0.04. Half way
+# between a word and [MASK] lies nothing that the model has ever read, and there the loss goes up and down again. So (18.14) had the
+# slope right; the way is long, and it bends.
+#
+# For the sum alone two passes would do. The way is gone for the *parts*: where several tokens change at once, each has its share,
+# and the shares leave nothing over.
+#
 # ## 8. Checks
 #
 # The formulas token by token, in plain loops, against the package; then (18.10) and (18.11).
@@ -891,7 +1030,7 @@ for name, model in {**models, "shuffled": shuffled}.items():
 #   not fall apart beyond it.
 # * Reading a hidden state of the middle with the last head is the *logit lens*; with a small map trained for each layer, which
 #   mends the unfairness of answer 3, the *tuned lens* ([Belrose et al., 2023](https://arxiv.org/abs/2303.08112)).
-# * Gradient times input, our first-order estimate, is a *saliency* method. *Integrated gradients* adds it up along a path
+# * Gradient times input, our first-order estimate, is a *saliency* method. *Integrated gradients* is (18.15)
 #   ([Sundararajan et al., 2017](https://arxiv.org/abs/1703.01365)), for the reason seen here: a word taken away is not a small
 #   step. Random weights as a control for such pictures were asked for by
 #   [Adebayo et al. (2018)](https://arxiv.org/abs/1810.03292), who found methods that do not notice.

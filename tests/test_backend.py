@@ -1,12 +1,17 @@
 import math
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from toys import strict
 from toys.elementwise import compiled
 
+from albert_np import backend as backend_module
 from albert_np import ops
 from albert_np.backend import CUPY_KERNELS, array_module, backend_of, get_backend
+from albert_np.cli import main
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.gradcheck import cases as verify
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
@@ -16,17 +21,63 @@ CLASSES = {
     AlbertForPreTraining: ("input_ids", "attention_mask", "token_type_ids", "labels", "sentence_order_label"),
     AlbertForMaskedLM: ("input_ids", "attention_mask", "token_type_ids", "labels"),
 }
-GPU_BACKENDS = ["strict", "cupy"]
+GPU_BACKENDS = ["strict", pytest.param("cupy", marks=pytest.mark.gpu)]
+
+
+def fake_cupy(monkeypatch, count):
+    """Put a CuPy into place that has no more than what is asked of it first."""
+
+    class CUDARuntimeError(RuntimeError):
+        pass
+
+    def devices():
+        if count == 0:
+            raise CUDARuntimeError("cudaErrorNoDevice: no CUDA-capable device is detected")
+        return count
+
+    runtime = SimpleNamespace(getDeviceCount=devices, CUDARuntimeError=CUDARuntimeError)
+    names = {
+        "cupy": SimpleNamespace(cuda=SimpleNamespace(runtime=runtime)),
+        "cupyx": SimpleNamespace(),
+        "cupyx.scipy": SimpleNamespace(),
+        "cupyx.scipy.special": SimpleNamespace(erf=None),
+    }
+    for name, module in names.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(backend_module, "_backends", {"numpy": get_backend("numpy")})
+
+
+def test_cupy_without_a_gpu_is_told_before_anything_is_made(monkeypatch, tmp_path):
+    fake_cupy(monkeypatch, count=0)
+    told = "backend='cupy' finds no GPU to compute on: cudaErrorNoDevice"
+    with pytest.raises(OSError, match=told):
+        get_backend("cupy")
+    with pytest.raises(OSError, match=told):
+        AlbertModel(small_config(), backend="cupy")
+    with pytest.raises(OSError, match=told):
+        AlbertForMaskedLM.from_checkpoint(SimpleNamespace(), backend="cupy")
+    output = tmp_path / "run"
+    found = CliRunner().invoke(
+        main, ["pretrain", "--output", str(output), "--backend", "cupy", "--steps", "3"], catch_exceptions=False
+    )
+    assert found.exit_code == 1
+    assert found.stderr.count("\n") == 1
+    assert "finds no GPU" in found.stderr
+    assert not output.exists()
+
+
+def test_cupy_that_is_not_installed_is_told_with_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    monkeypatch.setattr(backend_module, "_backends", {"numpy": get_backend("numpy")})
+    with pytest.raises(ImportError, match=r"pip install 'albert-np\[cuda12\]', or 'albert-np\[cuda13\]'"):
+        get_backend("cupy")
 
 
 def _require(backend):
-    if backend == "cupy":
-        cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
-        try:
-            cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError:
-            pytest.skip("no GPU")
-    return get_backend(backend)
+    try:
+        return get_backend(backend)
+    except (ImportError, OSError) as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("dtype, error", [("float64", 3e-15), ("float32", 2e-7)])

@@ -1,13 +1,17 @@
 """The course's site: formulas that browsers show, the reference whole, and pages that need no host."""
 
+import base64
 import importlib
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+
+from albert_np.plots import INK
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("notebooks/[0-9][0-9]_*.py"), *ROOT.glob("labs/[0-9][0-9]_*.py")])
@@ -86,6 +90,66 @@ def test_a_docstring_is_shown_as_it_is_written(site):
     assert shown == "x \\* y\\_z, \\<pad\\> and \\[CLS\\], `a * b`\ngoes on.\n\n    code *as* it is"
 
 
+def test_the_reference_gives_the_value_of_a_constant(site):
+    entry = "".join(site("reference")._entry("albert_np.ops.IGNORE_INDEX", -100, NOTEBOOKS))
+    assert entry == "````{py:data} albert_np.ops.IGNORE_INDEX\n:value: -100\n````"
+
+
+PAGE = (
+    '<figure id="figure-5-1" style="margin: 0">\n<img width="576" style="max-width: 100%; background: white" '
+    'alt="a &quot;line&quot; &amp; more"\nsrc="data:image/svg+xml;base64,{}">\n'
+    "<figcaption><b>Figure 5.1</b></figcaption>\n</figure>"
+)
+
+
+def a_figure():
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="432pt" height="99pt" viewBox="0 0 432 99" fill="{INK}">'
+        '<defs><clipPath id="p1" /></defs><g clip-path="url(#p1)"><text class="s0">loss</text></g>'
+        f"<style>.s0{{fill: {INK}}}.s1{{fill: #1e72e2}}</style></svg>"
+    )
+    return PAGE.format(base64.b64encode(svg.encode()).decode())
+
+
+def test_a_figure_is_part_of_the_page_in_the_pages_ink_with_names_of_its_own(site):
+    page = site("shown").with_inline_figures(a_figure())
+    svg = ElementTree.fromstring(page).find("{http://www.w3.org/2000/svg}svg")
+    assert svg.attrib["role"] == "img"
+    assert svg.attrib["aria-label"] == 'a "line" & more'
+    assert svg.attrib["style"] == "width: 576px; max-width: 100%; background: white"
+    assert svg.attrib["fill"] == "currentColor"
+    assert not {"width", "height"} & set(svg.attrib)
+    assert INK not in page
+    assert 'id="figure-5-1-p1"' in page
+    assert "url(#figure-5-1-p1)" in page
+    assert 'class="figure-5-1-s0"' in page
+    assert ".figure-5-1-s0{fill: currentColor}.figure-5-1-s1{fill: #1e72e2}" in page
+
+
+def test_a_notebook_says_how_to_run_it_and_folds_the_calls_that_only_draw(site):
+    def code(source, page=""):
+        outputs = [{"data": {"text/html": page}}] if page else []
+        return {"cell_type": "code", "metadata": {}, "source": source, "outputs": outputs}
+
+    draws = code('from x import f\n\nshow(\n    f(),\n    "5.1",\n    "a",\n    "b",\n)', a_figure())
+    computes, command = code('y = f()\nshow(y, "5.1", "a", "b")'), code("%pip install x")
+    notebook = {
+        "cells": [
+            {"cell_type": "markdown", "source": ["# 05 · LayerNorm\n", "\n", "80 minutes"]},
+            draws,
+            computes,
+            command,
+        ]
+    }
+    site("shown").shown(notebook, course=True)
+    assert draws["metadata"] == {"tags": ["hide-input"]}
+    assert computes["metadata"] == command["metadata"] == {}
+    title, said, rest = re.split(r"\n{2,}", notebook["cells"][0]["source"])
+    assert (title, rest) == ("# 05 · LayerNorm", "80 minutes")
+    assert "`albert-np notebooks`" in said
+    assert "<svg" in draws["outputs"][0]["data"]["text/html"]
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     folder = tmp_path_factory.mktemp("built") / "site"
@@ -145,3 +209,56 @@ def test_no_solution_is_on_the_site(built):
         assert "BEGIN SOLUTION" not in path.read_text(encoding="utf-8"), path.name
     assert not list(built.rglob("*lesson[0-9]*"))
     assert not list(built.rglob("*rubric*"))
+
+
+def luminance(colour):
+    """By WCAG, of a colour as browsers give it, rgb(r, g, b)."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_letters_of_figures_and_code_can_be_read_on_light_and_dark(built, chromium, scheme):
+    page = chromium.new_page(color_scheme=scheme)
+    page.goto((built / "notebooks" / "03_linear_gelu.html").as_uri())
+    ground = page.evaluate("getComputedStyle(document.querySelector('figure svg')).backgroundColor")
+    expected = 1.0 if scheme == "light" else 0.0
+    numbers = [float(n) for n in re.findall(r"[\d.]+", ground.replace("oklch", ""))]
+    assert numbers[0] == expected, ground
+    colours = page.evaluate("""() => {
+        const seen = [...document.querySelectorAll('figure svg text')].filter(text => !text.closest('[clip-path]'))
+        return [...new Set(seen.map(text => getComputedStyle(text).fill))]
+    }""")
+    on_boxes = {"rgb(1, 1, 1)", "rgb(255, 255, 255)"}  # which have grounds of their own
+    for colour in set(colours) - on_boxes:
+        light, dark = sorted((luminance(colour) + 0.05, expected + 0.05), reverse=True)
+        assert light / dark > 4.5, colour
+
+
+@pytest.mark.site
+def test_the_front_page_leads_a_newcomer_on(built, chromium):
+    page = chromium.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto((built / "index.html").as_uri())
+    for target in (
+        "explorer/toy.html",
+        "notebooks/01_shapes.html",
+        "docs/teaching/README.html",
+        "reference/index.html",
+    ):
+        assert page.locator(f'article a[href="{target}"]').count(), target
+    assert "albert-np quickstart" in page.locator("article pre").first.inner_text()
+    assert page.locator("article pre").first.bounding_box()["y"] < 1000
+
+
+@pytest.mark.site
+def test_hints_are_folded_and_code_is_not_cut_in_print(built, chromium):
+    page = chromium.new_page(viewport={"width": 700, "height": 1000})
+    page.goto((built / "notebooks" / "05_layer_norm.html").as_uri())
+    assert page.locator("details").count() > 10
+    assert not page.locator("details[open]").count()
+    page.emulate_media(media="print")
+    assert not page.evaluate(
+        "[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    )

@@ -20,7 +20,7 @@ import numpy as np
 from albert_np.bench.comparison import Contender
 from albert_np.bench.workloads import Workload
 from albert_np.config import AlbertConfig
-from albert_np.execution import Replicas, split
+from albert_np.execution import Replicas, precision_of_products, split
 from albert_np.gradcheck import torch_twin
 from albert_np.params import albert_ties
 
@@ -211,20 +211,15 @@ RIVALS: dict[str, Callable[[Any, Workload, int], Contender]] = {
 
 
 @contextmanager
-def tf32(allowed: bool) -> Iterator[None]:
-    """Within the block, CuPy and PyTorch (if it is there) multiply with TF32's 10 bits of mantissa, or neither does."""
-    from cupy import _core, float32
-    from cupy._core import _routines_linalg
-
+def tf32(model: Any, allowed: bool) -> Iterator[None]:
+    """Within the block, a model on a GPU and PyTorch there multiply with TF32's 10 bits of mantissa, or neither."""
     products: Any = SimpleNamespace(allow_tf32=False)
     if find_spec("torch"):
         products = importlib.import_module("torch").backends.cuda.matmul
-    before = _core.get_compute_type(float32), products.allow_tf32
-    kind = _routines_linalg.COMPUTE_TYPE_TF32 if allowed else _routines_linalg.COMPUTE_TYPE_DEFAULT
-    _core.set_compute_type(float32, kind)
-    products.allow_tf32 = allowed
+    before = model.precision, products.allow_tf32
+    model.precision, products.allow_tf32 = "tf32" if allowed else "float32", allowed
     try:
-        yield
+        with precision_of_products(model.precision):  # of the products alone, too
+            yield
     finally:
-        _core.set_compute_type(float32, before[0])
-        products.allow_tf32 = before[1]
+        model.precision, products.allow_tf32 = before

@@ -11,7 +11,7 @@ import numpy as np
 from albert_np.backend import Backend
 from albert_np.bench.comparison import Contender
 from albert_np.bench.workloads import Workload
-from albert_np.execution import split
+from albert_np.execution import product, split
 from albert_np.study import Product, matrix_products
 
 __all__ = ["Rates", "floor", "measure_rates", "products_of"]
@@ -26,7 +26,10 @@ def floor(workload: Workload, threads: int, backend: Backend) -> Contender:
 
     def run() -> None:
         with controller.limit(limits=max(1, threads // len(runs)), user_api="blas"):
-            list(pool.map(lambda multiply: multiply(), runs))
+            if len(runs) == 1:  # a device belongs to the caller's thread
+                runs[0]()
+            else:
+                list(pool.map(lambda multiply: multiply(), runs))
         backend.synchronize()
 
     return Contender("matrix products alone", run)
@@ -40,6 +43,7 @@ def products_of(workload: Workload) -> list[Product]:
 
 
 def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None]:
+    """Return what computes the products: on NumPy into arrays that exist, elsewhere as the model computes them."""
     xp, rng = backend.xp, np.random.default_rng(0)
 
     def matrices(batch: int, rows: int, columns: int, transposed: bool) -> Any:
@@ -59,9 +63,12 @@ def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None
     ]
 
     def multiply() -> None:
-        for left, right, product, times in operands:
+        for left, right, out, times in operands:
             for _ in range(times):
-                xp.matmul(left, right, out=product)
+                if xp is np:
+                    np.matmul(left, right, out=out)
+                else:
+                    product(left, right)
 
     return multiply
 
@@ -76,12 +83,12 @@ class Rates(NamedTuple):
 def measure_rates(width: int, rows: int, backend: Backend, repeats: int = 5) -> Rates:
     """Measure a product of two 1024×1024 matrices, and a copy of an array (rows, width), which may fit the cache."""
     xp = backend.xp
-    product = Product("nn", 1, 1024, 1024, 1024, 1)
+    square = Product("nn", 1, 1024, 1024, 1024, 1)
     source = xp.ones((rows, width), dtype=xp.float32)
     target = xp.empty_like(source)
-    multiply = _fastest(_multiplier([product], backend), backend, repeats)
+    multiply = _fastest(_multiplier([square], backend), backend, repeats)
     copy = _fastest(lambda: xp.copyto(target, source), backend, repeats)
-    return Rates(product.flops / multiply, 2 * source.nbytes / copy)
+    return Rates(square.flops / multiply, 2 * source.nbytes / copy)
 
 
 def _fastest(run: Callable[[], Any], backend: Backend, repeats: int) -> float:

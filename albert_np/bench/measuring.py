@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.backend import get_backend
 from albert_np.bench.comparison import Contender, Result, compare
 from albert_np.bench.contenders import INSTALL_TORCH, RIVALS, UnavailableError, needs, ours
 from albert_np.bench.floor import floor
@@ -101,8 +102,8 @@ def _their_tokenizer(tokenizer: Any, lines: Sequence[str]) -> Contender:
     return _tokenizer(f"transformers, {type(theirs).__name__}", theirs, lines)
 
 
-def machine() -> dict[str, Any]:
-    """Return the processor, the processors that this process may use, and the versions of what may compute."""
+def machine(backend: str = "numpy") -> dict[str, Any]:
+    """Return the processor, those that this process may use, CuPy's GPU, and the versions of what may compute."""
     from threadpoolctl import threadpool_info
 
     blas: dict[str, Any] = next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), {})
@@ -112,12 +113,21 @@ def machine() -> dict[str, Any]:
             versions[package] = metadata.version(package)
     return {
         "processor": _processor(),
+        **({"gpu": _gpu()} if backend == "cupy" else {}),
         "processors": available_threads(),
         "system": platform.platform(),
         "python": platform.python_version(),
         "blas": " ".join(str(blas[key]) for key in ("internal_api", "version", "architecture") if key in blas),
         **versions,
     }
+
+
+def _gpu() -> str:
+    runtime = get_backend("cupy").xp.cuda.runtime
+    found = runtime.getDeviceProperties(runtime.getDevice())
+    version = runtime.driverGetVersion()
+    cuda = f"{version // 1000}.{version % 1000 // 10}"  # the highest that the driver knows
+    return f"{found['name'].decode()}, {found['totalGlobalMem'] / 2**30:.0f} GiB, CUDA {cuda}"
 
 
 def _processor() -> str:

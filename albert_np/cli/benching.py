@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 
 from albert_np.cli.main import console, figure_option, figures_table, print_json, reports_errors, results
+from albert_np.cli.progress import backend_option
 from albert_np.cli.ranks import refuse_ranks
 
 WORK = ("forward", "step", "tokenize", "memory", "growth", "ranks")
@@ -53,7 +54,7 @@ def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         figure_option("Draw the times into this PNG file."),
         click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON."),
-        click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True),
+        backend_option,
         click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds measured."),
         click.option("--threads", type=click.IntRange(min=1), help="All processors by default."),
         click.option("--model", help="A run, checkpoint or model folder, instead of --preset."),
@@ -166,10 +167,9 @@ def profile(figure: Path | None, as_json: bool, work: str, **options: Any) -> No
 
 
 def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
-    from albert_np.execution import available_threads
+    from albert_np.execution import threads_for
 
-    threads = options["threads"] or available_threads()
-    return {**options, "threads": 1 if options["backend"] == "cupy" else threads}
+    return {**options, "threads": threads_for(options["backend"], options["threads"])}
 
 
 def _load(cls: Any, options: Mapping[str, Any]) -> Any:
@@ -204,7 +204,7 @@ def _measure(options: dict[str, Any]) -> dict[str, Any]:
         console.print(
             f"warning: the machine was busy (load {load:.1f}); times are too long, and unequally", style="yellow"
         )
-    return {"settings": _settings(options), "machine": machine(), **found}
+    return {"settings": _settings(options), "machine": machine(options["backend"]), **found}
 
 
 def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,17 +221,17 @@ def _comparisons(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
     jobs = [(model, workload) for work, model in models.items() for workload in _workloads(work, model.config, options)]
     for model, workload in track(jobs, "side by side", console=console, transient=True):
         for tf32 in (True, False) if options["backend"] == "cupy" else (None,):
-            with _tf32(tf32):
+            with _tf32(model, tf32):
                 result = measure_workload(
                     model, workload, options["against"], options["threads"], options["repeats"], tf32
                 )
             yield result.to_dict()
 
 
-def _tf32(allowed: bool | None) -> Any:
+def _tf32(model: Any, allowed: bool | None) -> Any:
     from albert_np.bench import tf32
 
-    return nullcontext() if allowed is None else tf32(allowed)
+    return nullcontext() if allowed is None else tf32(model, allowed)
 
 
 def _workloads(work: str, config: Any, options: dict[str, Any]) -> list[Any]:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from albert_np.cli.main import console, file_option, input_lines, print_json, remark, reports_errors, results, say
 from albert_np.cli.progress import (
+    backend_option,
     introduce_ranks,
     precision_option,
     prepared_by_first,
@@ -77,7 +78,7 @@ def _refuse(options: Iterable[str], why: str) -> None:
         raise click.UsageError(f"{', '.join(given)}: {why}")
 
 
-def _predictor(model: str, task: str | None = None, **thresholds: Any) -> Any:
+def _predictor(model: str, task: str | None = None, backend: str = "numpy", **thresholds: Any) -> Any:
     """Load a model with the thresholds that were given, which must be of its kind of task."""
     from dataclasses import replace
 
@@ -88,8 +89,10 @@ def _predictor(model: str, task: str | None = None, **thresholds: Any) -> Any:
         _refuse(["no_answer_above"], "does not go with --always-answer")
         thresholds["no_answer_above"] = math.inf
     job = this_job()
-    threads = threads_in_all(job) // job.size
-    predictor = Predictor.load(model, task, threads, no_answer_above=thresholds.get("no_answer_above"), ranks=job)
+    threads = threads_in_all(job) // job.size if backend == "numpy" else 1
+    job.take_device(backend)
+    above = thresholds.get("no_answer_above")
+    predictor = Predictor.load(model, task, threads, no_answer_above=above, backend=backend, ranks=job)
     if thresholds.get("label_threshold") is not None:
         predictor.task = replace(predictor.task, label_threshold=thresholds["label_threshold"])
     for names, fits in (
@@ -152,6 +155,7 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--patience", type=COUNT, help="Stop after so many evaluations without a better one.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--threads", type=COUNT, help="Of each rank; all processors by default. Results depend on it.")
+@backend_option
 @precision_option
 @JSON
 @reports_errors
@@ -203,7 +207,7 @@ def _prepare(options: dict[str, Any]) -> Any:
         _refuse(["label_threshold"], f"is for multilabel, and the task is {task.kind}")
     if task.kind != "classification":
         _refuse(["positive_label"], f"is for classification, and the task is {task.kind}")
-    names = "accumulation evaluate_every patience seed threads freeze_trunk label_smoothing precision"
+    names = "accumulation evaluate_every patience seed threads freeze_trunk label_smoothing backend precision"
     weights = _class_weights(options["class_weights"])
     recipe = FineTuningRecipe(**{name: options[name] for name in names.split()}, class_weights=weights)
     train_file, eval_file = options["train_file"], options["eval_file"]
@@ -292,6 +296,7 @@ def _demo(model: str, output: Path, seed: int, as_json: bool) -> None:
 @NO_ANSWER_ABOVE
 @ALWAYS_ANSWER
 @file_option("--predictions", "Write them there, as JSON lines.")
+@backend_option
 @JSON
 @reports_errors
 def evaluate(
@@ -302,13 +307,14 @@ def evaluate(
     skip_bad_rows: bool,
     label_names: str | None,
     predictions: Path | None,
+    backend: str,
     as_json: bool,
     **thresholds: Any,
 ) -> None:
     """Measure a fine-tuned model on labelled data, by its task's metrics."""
     if predictions is not None and predictions.exists() and predictions.samefile(data):
         raise click.UsageError(f"--predictions {predictions} would replace --data")
-    predictor = _predictor(model, task, **thresholds)
+    predictor = _predictor(model, task, backend, **thresholds)
     examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows, label_names=label_names)
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
     path = predictions if predictor.ranks.is_first else None
@@ -349,6 +355,7 @@ def _with_ids(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterator[d
 @LABEL_THRESHOLD
 @NO_ANSWER_ABOVE
 @ALWAYS_ANSWER
+@backend_option
 @JSON
 @reports_errors
 def classify(texts: Sequence[str], model: str, **options: Any) -> None:
@@ -365,7 +372,7 @@ def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     elif options["skip_bad_rows"]:
         _refuse(["submission"], "needs an answer to every row; do not give --skip-bad-rows")
     thresholds = ("label_threshold", "no_answer_above", "always_answer")
-    predictor = _predictor(model, **{name: options[name] for name in thresholds})
+    predictor = _predictor(model, backend=options["backend"], **{name: options[name] for name in thresholds})
     if options["file"] is None:
         asked = ("pair", "choices", "question", "as_json")
         texts = texts or list(input_lines())
@@ -439,6 +446,7 @@ def _show_entities(predictor: Any, texts: Sequence[str], as_json: bool) -> None:
 @click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, help="How many answers to show.")
 @NO_ANSWER_ABOVE
 @ALWAYS_ANSWER
+@backend_option
 @JSON
 @reports_errors
 def answer(
@@ -447,6 +455,7 @@ def answer(
     context: str | None,
     context_file: Path | None,
     top: int,
+    backend: str,
     as_json: bool,
     **thresholds: Any,
 ) -> None:
@@ -458,7 +467,7 @@ def answer(
     text = read_text(context_file) if context is None and context_file is not None else context or ""
     if not text.strip():
         raise ValueError(f"{context_file or '--context'} holds no text")
-    predictor = _predictor(model, **thresholds)
+    predictor = _predictor(model, backend=backend, **thresholds)
     prediction = predictor.answer(question, text)
     if why := predictor.kind.why(predictor.task, prediction):
         remark(f"{why} (--no-answer-above)")

@@ -15,6 +15,7 @@ from albert_np.execution import this_job, threads_in_all
 
 __all__ = [
     "BAR",
+    "backend_option",
     "introduce_ranks",
     "percent",
     "precision_option",
@@ -35,6 +36,13 @@ BAR = (
 )
 
 
+backend_option = click.option(
+    "--backend",
+    type=click.Choice(["numpy", "cupy"]),
+    default="numpy",
+    show_default=True,
+    help="What computes: the processor, or with CuPy a GPU.",
+)
 precision_option = click.option(
     "--precision",
     type=click.Choice(["float32", "tf32", "bfloat16", "float16"]),

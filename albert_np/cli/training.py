@@ -13,6 +13,7 @@ from rich.progress import Progress
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.cli.progress import (
     BAR,
+    backend_option,
     introduce_ranks,
     percent,
     precision_option,
@@ -267,7 +268,7 @@ def _print_summary(summary: Any, output: Path) -> None:
     help="To train with, of each rank, and processes to tokenize with; all processors by default. What is trained "
     "depends on it.",
 )
-@click.option("--backend", type=click.Choice(["numpy", "cupy"]), default="numpy", show_default=True)
+@backend_option
 @precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
 @click.option("--json", "as_json", is_flag=True, help="Print what preparing took, and the last record, as JSON.")

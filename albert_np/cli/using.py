@@ -10,6 +10,7 @@ import click
 from rich.progress import track
 
 from albert_np.cli.main import console, figure_option, file_option, input_lines, print_json, reports_errors, say
+from albert_np.cli.progress import backend_option
 
 
 @click.command("fill-mask")
@@ -23,9 +24,10 @@ from albert_np.cli.main import console, figure_option, file_option, input_lines,
     show_default=True,
     help="How many answers to show for each [MASK].",
 )
+@backend_option
 @click.option("--json", "as_json", is_flag=True, help="Print the answers as JSON.")
 @reports_errors
-def fill_mask(text: str, model: Path, top_k: int, as_json: bool) -> None:
+def fill_mask(text: str, model: Path, top_k: int, backend: str, as_json: bool) -> None:
     """Say what stands at each [MASK] of TEXT.
 
     Example: albert-np fill-mask "return a [MASK] of strings." --model runs/quickstart
@@ -33,7 +35,7 @@ def fill_mask(text: str, model: Path, top_k: int, as_json: bool) -> None:
     from albert_np.tasks.fill_mask import fill_mask as answers
     from albert_np.tasks.fill_mask import load_masked_lm
 
-    blanks = answers(*load_masked_lm(model), text, top_k)
+    blanks = answers(*load_masked_lm(model, backend), text, top_k)
     if as_json:
         print_json([[candidate._asdict() for candidate in blank] for blank in blanks])
         return
@@ -57,9 +59,16 @@ def fill_mask(text: str, model: Path, top_k: int, as_json: bool) -> None:
 )
 @file_option("--output", "Write them there, as one array of NumPy's (.npy), a row a text.")
 @click.option("--threads", type=click.IntRange(min=1), help="All processors by default.")
+@backend_option
 @reports_errors
 def embed(
-    texts: Sequence[str], model: str, file: Path | None, pooling: str, output: Path | None, threads: int | None
+    texts: Sequence[str],
+    model: str,
+    file: Path | None,
+    pooling: str,
+    output: Path | None,
+    threads: int | None,
+    backend: str,
 ) -> None:
     """Give each TEXT a vector, as JSON lines or as an array of NumPy's.
 
@@ -84,7 +93,7 @@ def embed(
     texts = list(texts or (input_lines() if file is None else ()))
     if not texts:
         raise ValueError(f"{file or 'standard input'} holds no text")
-    encoder, tokenizer = load_encoder(model)
+    encoder, tokenizer = load_encoder(model, backend=backend)
     progress = partial(track, description="embedding", console=console, transient=True)
     with nullcontext() if output is None else whole_file(output) as hidden:
         vectors = vectors_of(encoder, tokenizer, texts, pooling, threads=threads, progress=progress)

@@ -34,6 +34,11 @@ NARROW = 140  # columns; with fewer, names stand above their figures
     help="Precision of the comparison with torch; finite differences are always in float64.",
 )
 @click.option("--preset", help="Compare one released size, such as base-v2, instead of the small cases.")
+@click.option(
+    "--backend",
+    type=click.Choice(["cupy"]),
+    help="Compute on a GPU: every op and class there, in float32 and float64, against NumPy in float64.",
+)
 @click.option("--all", "show_all", is_flag=True, help="List every tensor, not only the worst of each case.")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of inputs and upstream gradients."
@@ -46,6 +51,7 @@ def verify(
     texts: Sequence[str],
     dtype: str,
     preset: str | None,
+    backend: str | None,
     show_all: bool,
     seed: int,
     as_json: bool,
@@ -59,6 +65,7 @@ def verify(
     \b
     albert-np verify
     albert-np verify --against torch
+    albert-np verify --backend cupy
     albert-np verify --model runs/spam --text "you have won" --text "see you at home"
     """
     if model is not None and preset is not None:
@@ -67,7 +74,11 @@ def verify(
         raise click.UsageError("--text is what --model reads: give both")
     if against == "differences" and (model is not None or preset is not None):
         raise click.UsageError("--model and --preset are compared with torch, not with differences")
-    if model is not None:
+    if backend is not None and (against is not None or model is not None or preset is not None):
+        raise click.UsageError("--backend is compared with NumPy: give no --against, --model or --preset with it")
+    if backend is not None:
+        found = _backend_sections(backend, dtype, seed)
+    elif model is not None:
         found = _model_sections(model, texts, dtype, seed)
     elif preset is not None or against == "torch":
         found = _torch_sections(dtype, preset, seed)
@@ -92,6 +103,16 @@ def _difference_sections(seed: int) -> Iterator[Section]:
     cases: list[Any] = [*op_cases(seed), *block_cases(seed), *model_cases(seed)]
     for case in _tracked(cases, "finite differences"):
         yield case.name, check_case(case, seed)
+
+
+def _backend_sections(backend: str, dtype: str, seed: int) -> Iterator[Section]:
+    from albert_np.backend import get_backend
+    from albert_np.gradcheck import compare_with_numpy
+
+    get_backend(backend)
+    for precision in _precisions(dtype):
+        with console.status(f"{backend}, {precision}"):
+            yield from ((f"{name}, {precision}", rows) for name, rows in compare_with_numpy(backend, precision, seed))
 
 
 def _torch_sections(dtype: str, preset: str | None, seed: int) -> Iterator[Section]:

@@ -1,15 +1,15 @@
-"""Bug hunts: functions that are wrong in one way each; a reader tells from what they do which way that is."""
+"""Bug hunts: suspects that are wrong in one way each; a reader tells from what they do which way that is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from albert_np.course.report import Finding, holds
+from albert_np.course.report import Finding
 
-__all__ = ["Hunt", "Symptoms", "factor"]
+__all__ = ["Hunt", "Symptoms", "factor", "named_bugs"]
 
 Symptoms = dict[str, str]  # experiment → its outcome, a few characters
 
@@ -54,29 +54,39 @@ class Hunt:
 
     def findings(self, given: Any) -> Iterator[Finding]:
         """Yield one finding a letter: whether the cause is named, or which experiment speaks against the one given."""
-        if not isinstance(given, dict):
-            example = "{" + ", ".join(f'"{letter}": …' for letter in self.letters[:2]) + ", …}"
-            yield Finding("a dictionary", False, f"got a {type(given).__name__}, expected {example}")
-            return
-        for letter, number, cause in zip(self.letters, self.numbers, self.bugs, strict=True):
-            if letter not in given:
-                yield Finding(letter, False, "no answer")
-            elif given[letter] not in self.causes:
-                yield Finding(letter, False, f"{given[letter]!r} is no number of the list, 1 to {len(self.bugs)}")
-            else:
-                chosen = self.causes[given[letter]]
-                told = f"{letter} is {number}: {cause}" if chosen == cause else letter
-                yield holds(told, chosen == cause, self._against(chosen, cause))
+        cast = dict(zip(self.letters, self.numbers, strict=True))
+        return named_bugs(given, cast, self.causes, self._against)
 
-    def _against(self, chosen: str, cause: str) -> str:
+    def _against(self, letter: str, chosen: int) -> str:
         """Return the first experiment that would have come out otherwise with the cause that was chosen."""
-        theirs, here = self.found[chosen], self.found[cause]
-        named = next((name for name in here if here[name] != theirs[name]), None)
-        if named is None:
-            return ""
-        return (
-            f"not “{chosen}”: with that bug, the column “{named}” would say {theirs[named]}, here it says {here[named]}"
-        )
+        cause = self.causes[chosen]
+        theirs, here = self.found[cause], list(self.found.values())[self.letters.index(letter)]
+        name = next(name for name in here if here[name] != theirs[name])
+        return f"not “{cause}”: with that bug, the column “{name}” would say {theirs[name]}, here it says {here[name]}"
+
+
+def named_bugs(
+    given: Any, cast: Mapping[str, int], numbers: Collection[int], against: Callable[[str, int], str]
+) -> Iterator[Finding]:
+    """Yield whether a reader's answer, suspect → number of its bug, is right for each suspect.
+
+    cast: the right answer. numbers: those of the list that the reader chooses from. against: a suspect and a number
+    that is not its own → what speaks against it.
+    """
+    if not isinstance(given, Mapping):
+        wanted = ", ".join(f'"{suspect}": …' for suspect in cast)
+        yield Finding("a dictionary", False, f"got a {type(given).__name__}, expected {{{wanted}}}")
+        return
+    for suspect, number in cast.items():
+        chosen: Any = given.get(suspect)
+        if suspect not in given:
+            yield Finding(suspect, False, "no answer")
+        elif np.ndim(chosen) or chosen not in numbers:
+            yield Finding(suspect, False, f"{chosen!r} is no number of the list, {min(numbers)} to {max(numbers)}")
+        elif chosen != number:
+            yield Finding(suspect, False, against(suspect, chosen))
+        else:
+            yield Finding(f"{suspect} is {number}", True)
 
 
 def factor(got: Any, expected: Any) -> str:

@@ -101,7 +101,7 @@ def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
         known = {"the mean over the copies; each of them passes its gradient on, so they add up": share}
         yield equal(f"{name}, {large} → {shape}", dx, expected, mistakes=known, advice=ADVICE)
         if np.shape(dx) == shape:
-            copied, summed = float((dy * np.broadcast_to(x, large)).sum()), float((dx * x).sum())
+            copied, summed = float((dy * np.broadcast_to(x, large)).sum()), float((np.asarray(dx) * x).sum())
             sides = math.isclose(copied, summed, rel_tol=1e-9, abs_tol=1e-9)
             yield holds(
                 f"{name}: the dot-product test (1.6)", sides, f"{copied:.6g} on one side, {summed:.6g} on the other"

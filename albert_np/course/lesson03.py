@@ -237,7 +237,7 @@ def check_swiglu_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     points = np.array([-1000.0, 0.0, 1000.0])
     slope = backward(np.ones(3), points, np.ones(3))[0]
     yield equal("silu's slope at -1000, 0 and 1000", slope, np.array([0.0, 0.5, 1.0]), advice="is something e^1000?")
-    yield float32_stays(backward, (dy, gate, up), "a NumPy number among the factors is a float64")
+    yield float32_stays(backward, (dy, gate, up), "a number or an array that NumPy made is a float64")
     yield from differences(swiglu_forward, lambda dy, cache: tuple(backward(dy, *cache)), {"gate": gate, "up": up})
 
 

@@ -14,6 +14,10 @@ __all__ = ["check_layer_norm_dx", "check_rms_norm_backward", "check_what_is_miss
 EPS = 1e-12
 
 
+def _mean(x: Any) -> Any:
+    return x.mean(axis=-1, keepdims=True)
+
+
 @self_check("dx of LayerNorm", returns=("dx",))
 def check_layer_norm_dx(layer_norm_dx: Callable[..., Any]) -> Iterator[Any]:
     """Check `dx = layer_norm_dx(dy, x_hat, rstd, weight)`; dy, x_hat (B, T, H), rstd (B, T, 1), weight (H,)."""
@@ -31,7 +35,7 @@ def check_layer_norm_dx(layer_norm_dx: Callable[..., Any]) -> Iterator[Any]:
     )
     along = abs((dx * cache.x_hat).sum(-1)).max() < 1e-9 * scale
     yield holds("dx is orthogonal to x̂ (5.7)", along, "Σ dx x̂ is not 0: does x̂ carry its own mean?")
-    yield float32_stays(layer_norm_dx, (dy, *cache), "a NumPy number among the factors is a float64")
+    yield float32_stays(layer_norm_dx, (dy, *cache), "a number or an array that NumPy made is a float64")
 
     def forward(x: Any) -> Any:
         return layer_norm_forward(x, weight, bias, EPS)
@@ -44,36 +48,29 @@ def _mistakes(dy: Any, cache: LayerNormCache) -> dict[str, Any]:
     x_hat, rstd, weight = cache.x_hat, cache.rstd, cache.weight
     dx_hat = dy * weight
 
-    def mean(x: Any) -> Any:
-        return x.mean(axis=-1, keepdims=True)
-
-    right = rstd * (dx_hat - mean(dx_hat) - x_hat * mean(dx_hat * x_hat))
+    right = rstd * (dx_hat - _mean(dx_hat) - x_hat * _mean(dx_hat * x_hat))
     return {
-        "Σ dx is not 0: the mean of dx̂ is not taken off": rstd * (dx_hat - x_hat * mean(dx_hat * x_hat)),
-        "Σ dx x̂ is not 0: the part along x̂ is not taken off": rstd * (dx_hat - mean(dx_hat)),
+        "Σ dx is not 0: the mean of dx̂ is not taken off": rstd * (dx_hat - x_hat * _mean(dx_hat * x_hat)),
+        "Σ dx x̂ is not 0: the part along x̂ is not taken off": rstd * (dx_hat - _mean(dx_hat)),
         "both means are missing: x reaches y through the mean and the variance too": rstd * dx_hat,
-        "the means are of dx̂ = dy · weight, not of dy": rstd * weight * (dy - mean(dy) - x_hat * mean(dy * x_hat)),
-        "weight is missing: dx̂ = dy · weight": rstd * (dy - mean(dy) - x_hat * mean(dy * x_hat)),
+        "the means are of dx̂ = dy · weight, not of dy": rstd * weight * (dy - _mean(dy) - x_hat * _mean(dy * x_hat)),
+        "weight is missing: dx̂ = dy · weight": rstd * (dy - _mean(dy) - x_hat * _mean(dy * x_hat)),
         "the factor rstd is missing": right / rstd,
         "divided by rstd where it is a factor": right / rstd / rstd,
         "the mean of dx̂ is over all rows: each row has its own": rstd
-        * (dx_hat - dx_hat.mean() - x_hat * mean(dx_hat * x_hat)),
+        * (dx_hat - dx_hat.mean() - x_hat * _mean(dx_hat * x_hat)),
         "the mean of dx̂ x̂ is over all rows: each row has its own": rstd
-        * (dx_hat - mean(dx_hat) - x_hat * (dx_hat * x_hat).mean()),
+        * (dx_hat - _mean(dx_hat) - x_hat * (dx_hat * x_hat).mean()),
         "sums for the means: each is divided by H": rstd
         * (dx_hat - dx_hat.sum(-1, keepdims=True) - x_hat * (dx_hat * x_hat).sum(-1, keepdims=True)),
-        "the sign of the part along x̂ is turned round": rstd * (dx_hat - mean(dx_hat) + x_hat * mean(dx_hat * x_hat)),
-        "the last mean has to be multiplied by x̂": rstd * (dx_hat - mean(dx_hat) - mean(dx_hat * x_hat)),
+        "the sign of the part along x̂ is turned round": rstd * (dx_hat - _mean(dx_hat) + x_hat * _mean(dx_hat * x_hat)),
+        "the last mean has to be multiplied by x̂": rstd * (dx_hat - _mean(dx_hat) - _mean(dx_hat * x_hat)),
     }
 
 
 def package_layer_norm_dx(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
     """The package's dx, called as the exercise is."""
     return layer_norm_backward(dy, LayerNormCache(x_hat, rstd, weight))[0]
-
-
-def _mean(x: Any) -> Any:
-    return x.mean(axis=-1, keepdims=True)
 
 
 def _mean_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
@@ -213,14 +210,11 @@ def check_rms_norm_backward(rms_norm_backward: Callable[..., Any]) -> Iterator[A
     dx, dweight = rms_norm_backward(dy, x_hat, r, weight)
     g = dy * weight
 
-    def mean(x: Any) -> Any:
-        return x.mean(axis=-1, keepdims=True)
-
-    right = r * (g - x_hat * mean(g * x_hat))
+    right = r * (g - x_hat * _mean(g * x_hat))
     advice = "(5.10): r times what is left of g when its part along x̂ is taken off"
     yield equal("dx", dx, right, mistakes=_rms_mistakes(dy, x_hat, r, weight), advice=advice)
     yield equal("dweight", dweight, (dy * x_hat).sum(axis=(0, 1)), mistakes=_weight_mistakes(dy, x_hat, weight))
-    yield float32_stays(rms_norm_backward, (dy, x_hat, r, weight), "a NumPy number among the factors is a float64")
+    yield float32_stays(rms_norm_backward, (dy, x_hat, r, weight), "a number or an array that NumPy made is a float64")
 
     def backward(dy: Any, cache: Any) -> Any:
         return rms_norm_backward(dy, *cache)
@@ -232,16 +226,13 @@ def _rms_mistakes(dy: Any, x_hat: Any, r: Any, weight: Any) -> dict[str, Any]:
     """Return advice → dx, for what is easily written instead of (5.10)."""
     g = dy * weight
 
-    def mean(x: Any) -> Any:
-        return x.mean(axis=-1, keepdims=True)
-
-    along = mean(g * x_hat)
+    along = _mean(g * x_hat)
     return {
-        "this is LayerNorm's: no mean is taken off forward, so none is backward": r * (g - mean(g) - x_hat * along),
+        "this is LayerNorm's: no mean is taken off forward, so none is backward": r * (g - _mean(g) - x_hat * along),
         "Σ dx x̂ is not 0: the part along x̂ is not taken off": r * g,
-        "the mean is taken off and the part along x̂ is not: it is the other way round": r * (g - mean(g)),
+        "the mean is taken off and the part along x̂ is not: it is the other way round": r * (g - _mean(g)),
         "the factor r is missing": g - x_hat * along,
-        "weight is missing: g = dy · weight": r * (dy - x_hat * mean(dy * x_hat)),
+        "weight is missing: g = dy · weight": r * (dy - x_hat * _mean(dy * x_hat)),
         "a sum for the mean: it is divided by H": r * (g - x_hat * (g * x_hat).sum(-1, keepdims=True)),
         "the sign of the part along x̂ is turned round": r * (g + x_hat * along),
         "the mean of g x̂ is over all rows: each row has its own": r * (g - x_hat * (g * x_hat).mean()),

@@ -157,8 +157,8 @@ def check_build_pair(build_pair: Callable[..., Any]) -> Iterator[Any]:
         got = build_pair(list(a), list(b), 2, 3)
         expected = package_build_pair(a, b, 2, 3)
         for name, mine, right in zip(LISTS, got, expected, strict=True):
-            told = f"got {list(mine)}, expected {right}: {PLACES[name]}"
-            yield holds(f"{what}: {name}", list(mine) == right, told)
+            numbers = list(mine)
+            yield holds(f"{what}: {name}", numbers == right, f"got {numbers}, expected {right}: {PLACES[name]}")
 
 
 def package_build_pair(a: Sequence[int], b: Sequence[int], cls: int, sep: int) -> tuple[list[int], ...]:

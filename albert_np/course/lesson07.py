@@ -159,7 +159,7 @@ def check_low_rank_backward(backward: Callable[..., Any]) -> Iterator[Any]:
         "the sign is turned round": -right[2],
     }
     yield equal("dup", dup, right[2], mistakes=known, advice="up reads x downᵀ, not x (7.11)")
-    yield float32_stays(backward, (dy, x, weight, down, up, scale), "a NumPy number among the factors is a float64")
+    yield float32_stays(backward, (dy, x, weight, down, up, scale), "a number or an array that NumPy made is a float64")
 
     def forward(x: Any, down: Any, up: Any) -> Any:
         return low_rank_forward(x, weight, down, up, scale), (x, weight, down, up, scale)

@@ -35,7 +35,7 @@ def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]
         yield Finding("split_heads", False, f"got shape {np.shape(heads)}, expected {expected.shape}: {advice}")
         return
     yield equal("split_heads, against slices of x", heads, expected, mistakes=known, advice=advice)
-    stays = all(split_heads(_mark(t), N).any(axis=(0, 1, 3)).nonzero()[0].tolist() == [t] for t in range(T))
+    stays = all(np.flatnonzero(np.any(split_heads(_mark(t), N), axis=(0, 1, 3))).tolist() == [t] for t in range(T))
     yield holds("a token stays at its position", stays, "numbers of one token lie at other positions now")
     merged = merge_heads(expected)
     beside = np.concatenate([expected[:, n] for n in range(N)], axis=-1)
@@ -49,11 +49,14 @@ def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]
     yield equal("merge_heads, against the heads side by side", merged, beside, mistakes=known, advice=advice)
     yield equal("merge after split", merge_heads(split_heads(x, N)), x, advice=advice)
 
-    # copies, since a view of x would move together with x while the difference is taken
-    forth = check_gradients(lambda x: (np.array(split_heads(x, N)), None), lambda dy, _: merge_heads(dy), {"x": x})
-    back = check_gradients(
-        lambda x: (np.array(merge_heads(x)), None), lambda dy, _: split_heads(dy, N), {"x": expected}
-    )
+    def split(x: Any) -> Any:
+        return np.array(split_heads(x, N))  # a copy: a view of x would move with x while differences are taken
+
+    def merge(context: Any) -> Any:
+        return np.array(merge_heads(context))
+
+    forth = check_gradients(lambda x: (split(x), None), lambda dy, _: merge(dy), {"x": x})
+    back = check_gradients(lambda x: (merge(x), None), lambda dy, _: split(dy), {"x": expected})
     yield holds("merge_heads is the backward of split_heads", forth[0].ok, str(forth[0]))
     yield holds("split_heads is the backward of merge_heads", back[0].ok, str(back[0]))
 
@@ -209,7 +212,9 @@ def check_groups(spread_groups: Callable[..., Any], gather_groups: Callable[...,
     def forward(key: Any) -> Any:
         return np.array(spread_groups(key, 6)), None  # a copy: a view would move with key while differences are taken
 
-    rows = check_gradients(forward, lambda dy, _: gather_groups(dy, 2), {"key": rng.standard_normal((B, 2, T, D))})
+    rows = check_gradients(
+        forward, lambda dy, _: np.asarray(gather_groups(dy, 2)), {"key": rng.standard_normal((B, 2, T, D))}
+    )
     yield holds("gather_groups is the backward of spread_groups", rows[0].ok, str(rows[0]))
 
 
@@ -286,7 +291,10 @@ def check_leaks(leaks: Callable[..., Any]) -> Iterator[Any]:
     attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
     inside = np.where(attention_mask[:, :, None] == 1, x, 0)
     for name, attend in INNOCENT.items():
-        told = "nobody reads what padding itself gets: compare where attention_mask is 1, and change nothing there"
+        told = (
+            "nobody reads what padding itself gets: compare where attention_mask is 1, and change nothing there; "
+            "and what padding is changed to must be a number, for 0 · NaN is NaN"
+        )
         yield holds(f"{name} is let go", not _verdict(leaks, attend, x, attention_mask), told)
     for name, (attend, told) in LEAKY.items():
         yield holds(f"caught: {name}", _verdict(leaks, attend, x, attention_mask), told)

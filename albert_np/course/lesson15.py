@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.course.bugs import named_bugs
+from albert_np.course.hunt import named_bugs
 from albert_np.course.report import equal, holds, self_check
 from albert_np.model import AlbertForMaskedLM
 from albert_np.study.world import GETS, Probe, World, train_step, world_config
@@ -51,7 +51,7 @@ def check_posterior(posterior: Callable[..., Any]) -> Iterator[Any]:
     both = [[0.8, 0.2, 0, 0], [0, 0, 0.6, 0.4]]
     yield equal("both hidden: what is left is how frequent words are", posterior(*given, np.array([-1, -1])), both)
     got = np.asarray(posterior(*given, np.array([1, 3])))
-    yield holds("nothing hidden: no row", got.shape == (0, 4), f"got shape {got.shape}, expected (0, 4)")
+    yield holds("nothing hidden: no row", got.size == 0, f"got shape {got.shape}, expected (0, 4)")
     unchanged = bool((given[0] == stories).all() and (given[1] == probability).all())
     yield holds("no argument was changed", unchanged, "one was")
 
@@ -267,4 +267,8 @@ def _with_bug(world: World, exam: Any, bug: int) -> list[tuple[int, float, float
 @self_check("which bug is this?")
 def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
     """Check `numbers = which_bug()`: loop → the number of its bug, for the loops of `symptoms()`."""
-    yield from named_bugs(which_bug(), _LOOPS, _BUGS)
+
+    def against(suspect: str, bug: int) -> str:
+        return f"not bug {bug}: {_BUGS[bug]}. Is it so in {suspect}?"
+
+    yield from named_bugs(which_bug(), _LOOPS, _BUGS, against)

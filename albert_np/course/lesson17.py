@@ -1,4 +1,4 @@
-"""Notebook 17: the gradient of a large batch from its parts, and what can be had without looking at the context."""
+"""Notebook 17: the gradient of a large batch from its parts, and losses beside what they are to be compared with."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.course.report import equal, holds, self_check
+from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.model import AlbertForPreTraining
 from albert_np.study.quickstart import without_context
 
-__all__ = ["check_accumulated_gradient", "check_context_free"]
+__all__ = [
+    "check_accumulated_gradient",
+    "check_bits_per_byte",
+    "check_context_free",
+    "check_context_use",
+]
 
 Part = dict[str, Any]
 
@@ -141,3 +146,100 @@ def _against_the_package(context_free: Callable[..., Any], what: str, counts: An
     _, expected_accuracy, expected_loss = without_context((counts + 1) / (counts + 1).sum(), labels)
     yield equal(f"{what}: accuracy", accuracy, expected_accuracy)
     yield equal(f"{what}: loss", loss, expected_loss)
+
+
+def package_context_use(logits: Any) -> float:
+    """Return J of (17.12) in nats for the answers softmax(logits), logits (R, V), called as the exercise is."""
+    log_p = _log_softmax(np.asarray(logits, dtype=np.float64))
+    log_mean = np.log(np.maximum(np.exp(log_p).mean(axis=0), np.finfo(np.float64).tiny))
+    return float((np.exp(log_p) * (log_p - log_mean)).sum(axis=1).mean())
+
+
+def _log_softmax(z: Any) -> Any:
+    z = z - z.max(axis=-1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
+
+
+@self_check("how much the context is used", returns=("J",))
+def check_context_use(context_use: Callable[..., Any]) -> Iterator[Any]:
+    """Check `J = context_use(logits)`, (17.12) of the answers softmax(logits), logits (R, V)."""
+    answers = np.log([[0.8, 0.2], [0.4, 0.6]])
+    by_hand = 0.8 * np.log(8 / 6) + 0.2 * np.log(2 / 4) + 0.4 * np.log(4 / 6) + 0.6 * np.log(6 / 4)
+    yield _use("by hand: the answers (0.8, 0.2) and (0.4, 0.6)", context_use, answers, by_hand / 2)
+    shifted = answers + np.array([[5.0], [-3.0]])
+    yield _use("the same answers from logits that are shifted, each row by its own", context_use, shifted, by_hand / 2)
+    blind = np.tile(np.random.default_rng(170).standard_normal(7), (5, 1))
+    yield _use("one answer in five places: a blind model", context_use, blind, 0.0)
+    sure = 2000 * np.eye(4, 6)
+    yield _use("four answers, each sure of a piece of its own: ln 4", context_use, sure, np.log(4))
+    logits = 2 * np.random.default_rng(171).standard_normal((6, 9))
+    yield _use("six places, nine pieces", context_use, logits, package_context_use(logits))
+    near = 1e-3 * logits[:, :5] + np.log([0.4, 0.3, 0.2, 0.07, 0.03])
+    yield _use("answers that hardly differ", context_use, near, package_context_use(near), 1e-6)
+
+
+def _use(what: str, context_use: Callable[..., Any], logits: Any, expected: float, tolerance: float = 1e-9) -> Finding:
+    log_p = _log_softmax(logits)
+    p, mean = np.exp(log_p), np.exp(log_p).mean(axis=0)
+    log_mean, R = np.log(np.maximum(mean, 1e-300)), len(p)
+    of_mean, of_answers = -(mean * log_mean).sum(), -(p * log_p).sum(axis=1).mean()
+    of_logits = _log_softmax(logits.mean(axis=0))
+    known = {
+        "this is KL(p̄ ‖ p_r): (17.12) has the answer first": (mean * (log_mean - log_p)).sum(axis=1).mean(),
+        "a sum over the places, where J is their mean": R * expected,
+        "in bits: the natural logarithm is asked for": expected / np.log(2),
+        "this is H(p̄) alone: the entropies of the answers are to be taken off": of_mean,
+        "this is the mean entropy of the answers: it is to be taken off that of their mean": of_answers,
+        "the sign is turned round": -expected,
+        "p̄ is the mean of the *probabilities*, not what the mean of the logits gives": (p * (log_p - of_logits))
+        .sum(axis=1)
+        .mean(),
+        "the mean is over the R places, axis 0; yours is over the pieces": (
+            p * (log_p - np.log(p.mean(axis=1, keepdims=True)))
+        )
+        .sum(axis=1)
+        .mean(),
+    }
+    advice = "A probability may be 0, and 0 ln 0 = 0; e^z may be too large, unless z is at most 0"
+    return equal(what, context_use(logits), expected, tolerance, known, advice, scale=1e-3 if expected else 1.0)
+
+
+def package_bits_per_byte(nats: Any, pieces: Any) -> float:
+    """Return (17.15), called as the exercise is."""
+    text = "".join(pieces).replace("▁", " ").removeprefix(" ")
+    return float(np.sum(nats) / np.log(2) / len(text.encode()))
+
+
+@self_check("bits per byte", returns=("bits",))
+def check_bits_per_byte(bits_per_byte: Callable[..., Any]) -> Iterator[Any]:
+    """Check `bits = bits_per_byte(nats, pieces)`; pieces: R strings, a line of text; nats (R,), the loss of each."""
+    ln2 = np.log(2)
+    lines = {
+        "by hand: the cat, 2 and 5 bits, 7 bytes": (ln2 * np.array([2.0, 5.0]), ["▁the", "▁cat"]),
+        "the same line in scraps, the same nats in all": (ln2 * np.array([2.0, 1.5, 3.5]), ["▁the", "▁c", "at"]),
+        "a line that begins within a word: s open": (np.array([1.0, 4.0]), ["s", "▁open"]),
+        "naïve: six bytes, for ï has two": (np.array([1.0, 0.5, 2.5]), ["▁na", "ï", "ve"]),
+        "a piece that is only a space": (np.array([3.0, 0.2, 1.0, 2.0]), ["▁is", "▁", "不", "可能"]),
+    }
+    for what, (nats, pieces) in lines.items():
+        yield _bits(what, bits_per_byte, nats, pieces)
+    rng = np.random.default_rng(172)
+    pieces = ["▁return", "▁a", "▁copy", "▁of", "▁the", "▁str", "ing", "."]
+    yield _bits("return a copy of the string.", bits_per_byte, rng.random(8) * 5, pieces)
+
+
+def _bits(what: str, bits_per_byte: Callable[..., Any], nats: Any, pieces: list[str]) -> Finding:
+    joined, bits = "".join(pieces), nats.sum() / np.log(2)
+    text = joined.replace("▁", " ").removeprefix(" ")
+    size = len(text.encode())
+    known = {
+        "characters for bytes: text.encode() has the bytes": bits / len(text),
+        "▁ stands for a space, which is one byte; in UTF-8 it has three itself": bits / len(joined.encode()),
+        "the first ▁ is the tokenizer's: the line does not begin with a space": bits / (size + 1),
+        "spaces are bytes too": bits / len(text.replace(" ", "").encode()),
+        "these are nats: a bit is ln 2 of them": nats.sum() / size,
+        "divided by ln 2 once; yours is multiplied by it": nats.sum() * np.log(2) / size,
+        "a mean over the pieces: the line's nats add up, and so do its bytes": bits / len(pieces) / size,
+        "bits a piece: divide by the bytes": bits / len(pieces),
+    }
+    return equal(what, bits_per_byte(nats, pieces), bits / size, mistakes=known)

@@ -1,17 +1,19 @@
-"""Notebook 18: how far a step moves a token, and where a head looks."""
+"""Notebook 18: how far a step moves a token, where a head looks, and what a change costs along its way."""
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
+from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.model import AlbertModel
 from albert_np.study import experiments, inside
 
-__all__ = ["check_head_statistics", "check_layer_distances"]
+__all__ = ["check_along_the_way", "check_head_statistics", "check_layer_distances", "check_which_bug"]
 
 SMALL = AlbertConfig(
     vocab_size=30,
@@ -159,6 +161,128 @@ ADVICE = {
     "next": "the weight at key = query + 1; the last query has none, and counts as 0",
     "first": "the weight at key 0",
 }
+
+
+def measured(probs: Any, attention_mask: Any, bug: str = "") -> dict[str, float]:
+    """Return (18.7) to (18.9) of one head, probs (B, T, T), with a bug of the hunt if one is named."""
+    T = probs.shape[-1]
+    offset = np.arange(T) - np.arange(T)[:, None]  # key - query
+    if bug == "exchanged":
+        offset = -offset
+    before = offset % T == T - 1 if bug == "round" else offset == -1
+    of_queries = {
+        "entropy": -(probs * np.log(np.where(probs > 0, probs, 1))).sum(-1) / (math.log(2) if bug == "bits" else 1),
+        "distance": (probs * (offset if bug == "signed" else abs(offset))).sum(-1),
+        "previous": (probs * before).sum(-1),
+        "next": (probs * (offset == 1)).sum(-1),
+        "first": probs[..., 0],
+    }
+    real = np.ones_like(attention_mask) if bug == "padding" else attention_mask
+    if bug == "sequences":
+        means = {name: (values * real).sum(-1) / real.sum(-1) for name, values in of_queries.items()}
+        return {name: float(values.mean()) for name, values in means.items()}
+    return {name: float((values * real).sum() / real.sum()) for name, values in of_queries.items()}
+
+
+def _symptoms(function: Callable[..., Any]) -> Symptoms:
+    """What a head's statistics say of heads that are known."""
+    whole, T = np.ones((1, 4)), 4
+    even, before = np.full((1, T, T), 1 / T), np.eye(T)[[3, 0, 1, 2]][None]
+    mask = np.array([[1, 1, 1, 1], [1, 1, 0, 0]])
+    unlike = np.array([np.full((T, T), 1 / 4), [[0.5, 0.5, 0, 0], [0.5, 0.5, 0, 0], [1, 0, 0, 0], [1, 0, 0, 0]]])
+    found = {
+        "entropy": function(even, whole)["entropy"],
+        "distance": function(even, whole)["distance"],
+        "previous": function(before, whole)["previous"],
+        "next": function(before, whole)["next"],
+        "first of two": function(unlike, mask)["first"],
+    }
+    return {name: f"{value:.2f}" for name, value in found.items()}
+
+
+HUNT = Hunt(
+    bugs={
+        "the first query has one before it, the last key": partial(measured, bug="round"),
+        "padded queries are counted": partial(measured, bug="padding"),
+        "key less query without the bars: a way to the left is negative": partial(measured, bug="signed"),
+        "the mean of the sequences' means is taken": partial(measured, bug="sequences"),
+        "query and key are exchanged": partial(measured, bug="exchanged"),
+        "the logarithm has the base 2": partial(measured, bug="bits"),
+    },
+    symptoms=_symptoms,
+    numbers=(5, 3, 6, 1, 4, 2),
+    right=measured,
+)
+
+
+@self_check("which bug is this?")
+def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Finding]:
+    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+    yield from HUNT.findings(which_bug())
+
+
+def package_along_the_way(gradient: Callable[[Any], Any], start: Any, end: Any, steps: int = 16) -> Any:
+    """Return the attributions of (18.15) by the midpoint rule, called as the exercise is."""
+    way = end - start
+    return way * sum(gradient(start + (k + 0.5) / steps * way) for k in range(steps)) / steps
+
+
+@self_check("gradients along a way", returns=("attributions",))
+def check_along_the_way(along_the_way: Callable[..., Any]) -> Iterator[Any]:
+    """Check `a = along_the_way(gradient, start, end, steps)`, (18.15) with that many points.
+
+    gradient(e) is the gradient of a loss at e, of e's shape; start and end are arrays of one shape.
+    """
+    start, end = np.array([1.0, 0.0]), np.array([3.0, -1.0])
+
+    def flat(e: Any) -> Any:
+        return np.array([2.0, 5.0]) + 0 * e
+
+    yield equal("a loss with one gradient everywhere: it, times the way", along_the_way(flat, start, end, 1), [4, -5])
+    yield _way("by hand: the loss is the sum of all e², from (1, 0) to (3, -1)", along_the_way, _double, start, end)
+    rng = np.random.default_rng(180)
+    start, end = rng.standard_normal((2, 2, 3, 4))
+    weight = rng.standard_normal((4, 4))
+    yield _way("a loss that bends, from (2, 3, 4) numbers", along_the_way, partial(_bent, weight), start, end)
+    got = np.asarray(along_the_way(partial(_bent, weight), start, end, 64))
+    there, here = (float(np.log(np.cosh(e @ weight)).sum()) for e in (end, start))
+    told = f"they add up to {got.sum():.6g}, and the loss changes by {there - here:.6g}"
+    yield holds("all attributions add up to the change of the loss", abs(got.sum() - (there - here)) < 2e-3, told)
+    one = start.copy()
+    one[1, 2] = end[1, 2]
+    got = np.asarray(along_the_way(partial(_bent, weight), start, one, 64))
+    told = "no way, no part of the change: the factor end - start is 0 there"
+    yield holds("what does not move gets nothing", not np.delete(got.reshape(6, 4), 5, axis=0).any(), told)
+
+
+def _double(e: Any) -> Any:
+    return 2 * e
+
+
+def _bent(weight: Any, e: Any) -> Any:
+    return np.tanh(e @ weight) @ weight.T  # of Σ ln cosh(e · weight)
+
+
+def _way(what: str, along_the_way: Callable[..., Any], gradient: Callable[[Any], Any], start: Any, end: Any) -> Finding:
+    way, steps = end - start, 64
+    exact = package_along_the_way(gradient, start, end, 2000)
+    points = [gradient(start + k / steps * way) for k in range(steps + 1)]
+    mean = exact / np.where(way == 0, 1, way)
+    known = {
+        "this is the gradient at the start, times the way: that is (18.14), a way of one step": way * gradient(start),
+        "this is the gradient at the end, times the way; the way between counts too": way * gradient(end),
+        "the points are at the beginnings of their pieces; take the middles, (k + ½)/n": way * sum(points[:-1]) / steps,
+        "the points are at the ends of their pieces; take the middles, (k + ½)/n": way * sum(points[1:]) / steps,
+        "both ends are among the points, and count whole; take the middles, (k + ½)/n": way * sum(points) / (steps + 1),
+        "a sum over the points, where (18.15) has their mean": steps * exact,
+        "the mean gradient has to be multiplied by the way, end - start": mean,
+        "multiplied by the end, not by the way there": mean * end,
+        "the way goes from start to end: the sign is turned round": -exact,
+        "the points lie between 0 and the end, not between start and end": way
+        * package_along_the_way(gradient, 0 * end, end, steps)
+        / np.where(end == 0, 1, end),
+    }
+    return equal(what, along_the_way(gradient, start, end, steps), exact, 2e-3, known)
 
 
 def _has_keys(got: Any, names: tuple[str, ...]) -> Any:

@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 STRICT = "ALBERT_NP_CHECKS"  # an environment variable: where it is "strict", a check that fails raises CheckFailed
+SINGLE = 1e-6  # a relative error that float32 leaves, and hardly anything else
 NAMED = 3  # findings that are told by name where there are more
 
 
@@ -99,7 +100,7 @@ class CheckReport:
         if len(instead) != len(self.answers):
             raise ValueError(f"the check was of {len(self.answers)} functions, got {len(instead)} in their place")
         chosen = self.answers if self.passed else instead
-        names = ", ".join(answer.__name__ for answer in self.answers)
+        names = ", ".join(map(_name_of, self.answers))
         _display(f"below: your own {names}" if self.passed else f"below, until yours pass: the course's, not {names}")
         return chosen if len(chosen) > 1 else chosen[0]
 
@@ -112,6 +113,11 @@ class CheckReport:
 
     def _ipython_display_(self) -> None:
         self.show()
+
+
+def _name_of(answer: Any) -> str:
+    """Return the name of a reader's function; a partial or another thing that can be called may have none."""
+    return getattr(answer, "__name__", "your function")
 
 
 def _shell() -> Any:
@@ -140,12 +146,17 @@ def self_check(
     The generator gets the reader's functions, and yields findings or `Comparison`s. Whatever a function does is a
     finding: that it is not written yet, that it fails, and where; that it returns None, or another number of values
     than `returns` names; that it changes an array that it was given. Where the environment variable ALBERT_NP_CHECKS
-    is "strict", a report that is not passed is raised as `CheckFailed`.
+    is "strict", a report that is not passed is raised as `CheckFailed`. TypeError for another number of functions than
+    the generator takes.
     """
 
     def decorate(check: Callable[..., Iterable[Any]]) -> Callable[..., CheckReport]:
+        wanted = list(inspect.signature(check).parameters)
+
         @functools.wraps(check)
         def run(*answers: Callable[..., Any]) -> CheckReport:
+            if len(answers) != len(wanted):
+                raise TypeError(f"{check.__name__} takes {', '.join(wanted)}: got {len(answers)} of {len(wanted)}")
             asked = [_Asked(answer, returns) for answer in answers]
             findings: list[Finding] = []
             stop = None
@@ -169,12 +180,15 @@ def self_check(
 class _Asked:
     """A reader's function as a check calls it: `last` is the last call, for those who want to try it."""
 
-    def __init__(self, function: Callable[..., Any], returns: Sequence[str]) -> None:
+    def __init__(self, function: Any, returns: Sequence[str]) -> None:
         self.function, self.returns = function, returns
-        self.name = getattr(function, "__name__", "your function")
+        self.name = _name_of(function)
         self._arguments: list[Any] | None = None
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if not callable(self.function):
+            kind = type(self.function).__name__
+            raise Wrong(f"got a {kind}: the check takes your function itself, f, not what it returns, f(…)")
         given = (*arguments, *named.values())
         before = [_kept(x) for x in given]
         self._arguments = [x if isinstance(x, tuple) else old for old, x in zip(before, given, strict=True)]
@@ -283,7 +297,8 @@ def equal(
     expected = np.asarray(expected)
     array = _as_numbers(got)
     if array is None:
-        return Finding(name, False, f"is a {type(got).__name__}, expected an array of shape {expected.shape}")
+        kind = f"an array of {got.dtype}" if isinstance(got, np.ndarray) else f"a {type(got).__name__}"
+        return Finding(name, False, f"is {kind}, expected an array of shape {expected.shape}")
     if array.shape != expected.shape:
         return Finding(name, False, f"got shape {array.shape}, expected {expected.shape}")
     row = compare(name, array, expected, tolerance, floor=scale)
@@ -291,8 +306,13 @@ def equal(
         return Finding(name, True)
     for known, mistaken in (mistakes or {}).items():
         mistaken = np.asarray(mistaken)
-        if mistaken.shape == array.shape and compare(name, array, mistaken, 1e-6, floor=1e-12).ok:
+        if mistaken.shape != array.shape:
+            continue
+        to_mistake = compare(name, array, mistaken, 1e-6, floor=1e-12)
+        if to_mistake.ok and to_mistake.max_rel < row.max_rel / 10:  # in some cases a mistake makes no difference
             return Finding(name, False, f"{known}: {_told(row)}")
+    if row.max_rel < SINGLE:
+        return Finding(name, False, f"right to the seven digits of float32 only: is something float32? {_told(row)}")
     told = f"{_told(row)}{_how_it_differs(array, expected)}"
     return Finding(name, False, f"{told}. {advice}" if advice else told)
 
@@ -325,8 +345,18 @@ def _how_it_differs(got: Any, expected: Any) -> str:
 def differences(
     forward: Callable[..., Any], backward: Callable[..., Any], inputs: Mapping[str, Any], **options: Any
 ) -> Iterator[Finding]:
-    """Yield what finite differences say of the gradient of each input, and along a direction through all."""
-    rows = check_gradients(forward, backward, inputs, **options)
+    """Yield what finite differences say of the gradient of each input, and along a direction through all.
+
+    What `equal` reads as an array, such as a list or a matrix, is one here too.
+    """
+
+    def arrays(dy: Any, cache: Any) -> Any:
+        gradients = backward(dy, cache)
+        several = isinstance(gradients, tuple)
+        found = tuple(x if _as_numbers(x) is None else _as_numbers(x) for x in (gradients if several else (gradients,)))
+        return found if several else found[0]
+
+    rows = check_gradients(forward, arrays, inputs, **options)
     for row in rows if len(inputs) > 1 else rows[:1]:  # one direction through one input says nothing more
         name = f"the gradient of {row.name}" if row.name in inputs else row.name
         yield Finding(f"finite differences, {name}", row.ok, "" if row.ok else _told(row))
@@ -337,5 +367,9 @@ def float32_stays(function: Callable[..., Any], arguments: Sequence[Any], advice
     singles = [x.astype(np.float32) if isinstance(x, np.ndarray) and _floats(x) else x for x in arguments]
     result = function(*singles)
     values = result if isinstance(result, tuple) else (result,)
-    found = sorted({str(np.asarray(value).dtype) for value in values})
-    return holds("float32 in gives float32 out", found == ["float32"], f"got {', '.join(found)}: {advice}")
+    name = "float32 in gives float32 out"
+    for value in values:
+        if not isinstance(value, np.ndarray | np.generic):
+            return Finding(name, False, f"got a {type(value).__name__}, which has no dtype: return an array")
+    found = sorted({str(value.dtype) for value in values})
+    return holds(name, found == ["float32"], f"got {', '.join(found)}: {advice}")

@@ -1,17 +1,20 @@
 """Faster ways to the same numbers: row blocks, real tokens alone, all cores, many machines; strict arrays for tests."""
 
+from albert_np.execution.device import kernel_for, on_device
+from albert_np.execution.kernels import Launchers
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
 from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, RankError, Ranks, place_in_job, this_job
-from albert_np.execution.replicas import Replicas, available_threads, split, threads_in_all
+from albert_np.execution.replicas import Replicas, available_threads, split, threads_for, threads_in_all
 from albert_np.execution.row_blocks import in_row_blocks
 from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded, strict_backend
 
 __all__ = [
     "ALONE",
     "PRECISIONS",
+    "Launchers",
     "Model",
     "Pattern",
     "Processes",
@@ -25,7 +28,9 @@ __all__ = [
     "counted",
     "dense_pattern",
     "in_row_blocks",
+    "kernel_for",
     "laid_out",
+    "on_device",
     "packed_pattern",
     "peak_memory",
     "place_in_job",
@@ -36,5 +41,6 @@ __all__ = [
     "split",
     "strict_backend",
     "this_job",
+    "threads_for",
     "threads_in_all",
 ]

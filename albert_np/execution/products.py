@@ -22,8 +22,10 @@ __all__ = [
     "PRECISIONS",
     "Cublas",
     "Operand",
+    "add_product",
     "laid_out",
     "operand",
+    "played_add_product",
     "played_product",
     "precision_of_products",
     "product",
@@ -59,6 +61,15 @@ def product(a: Array, b: Array) -> Array:
     return kernel(laid_out(_broadcast(a, stack)), laid_out(_broadcast(b, stack)), precision)
 
 
+def add_product(target: Array, a: Array, b: Array) -> None:
+    """Add a @ b to a matrix in place, on a device in one launch. target (m, n) in order, a (m, k), b (k, n)."""
+    kernel = None if isinstance(a, np.ndarray) else _kernel(a, "add_product")
+    if kernel is None:
+        target += product(a, b)
+    else:
+        kernel(target, laid_out(a), laid_out(b), _precision.get())
+
+
 def laid_out(x: Array) -> Array:
     """Return x (…, rows, columns), copied if it is a device's and products could not read it as it lies.
 
@@ -73,10 +84,10 @@ def _broadcast(x: Array, stack: tuple[int, ...]) -> Array:
     return x if x.shape[:-2] == stack else array_module(x).broadcast_to(x, stack + x.shape[-2:])
 
 
-def _kernel(x: Array) -> Callable[[Array, Array, str], Array] | None:
+def _kernel(x: Array, name: str = "product") -> Callable[..., Any] | None:
     """Return what multiplies arrays of x's device, given a, b and a precision; None for what has just `@`."""
     backend = backend_of(x)
-    return backend.kernels.get("product") or (_cublas().product if backend.name == "cupy" else None)
+    return backend.kernels.get(name) or (getattr(_cublas(), name) if backend.name == "cupy" else None)
 
 
 def played_product(a: Array, b: Array, precision: str) -> Array:
@@ -86,6 +97,11 @@ def played_product(a: Array, b: Array, precision: str) -> Array:
     longer than float32 itself: it is there to see what a precision does.
     """
     return rounded(a, precision) @ rounded(b, precision) if a.dtype == b.dtype else a @ b
+
+
+def played_add_product(target: Array, a: Array, b: Array, precision: str) -> None:
+    """Add what `played_product` returns to the target."""
+    target += played_product(a, b, precision)
 
 
 # Rounding: a float32 has 23 bits behind the point; those that a precision lacks are rounded away.
@@ -173,11 +189,7 @@ class Cublas:
         }
 
     def product(self, a: Array, b: Array, precision: str) -> Array:
-        """Return a @ b of operands that `laid_out` returned, under the same leading axes.
-
-        cuBLAS thinks in columns: what it takes for a matrix is the transpose of one whose rows lie whole. So it is
-        asked for cᵀ = bᵀ aᵀ, and c comes out row by row.
-        """
+        """Return a @ b of operands that `laid_out` returned, under the same leading axes."""
         (*stack, m, k), n = a.shape, b.shape[-1]
         if a.dtype != b.dtype or a.dtype not in _CUDA_TYPES:
             return a @ b
@@ -187,6 +199,26 @@ class Cublas:
         if not (count and m and k and n):
             return xp.zeros((*stack, m, n), dtype=a.dtype)
         c = xp.empty((*stack, m, n), dtype=a.dtype)
+        self._multiply(a, b, c, _ZERO[a.dtype], precision)
+        return c
+
+    def add_product(self, target: Array, a: Array, b: Array, precision: str) -> None:
+        """Add a @ b to the target in the same launch; (m, k), (k, n) and (m, n)."""
+        if not (a.dtype == b.dtype == target.dtype and a.dtype in _CUDA_TYPES and a.size and b.size):
+            target += self.product(a, b, precision)
+        elif target.shape != (len(a), b.shape[1]) or a.shape[1] != len(b) or not target.flags.c_contiguous:
+            raise ValueError(f"a @ b of shapes {a.shape} and {b.shape} cannot be added to one of {target.shape}")
+        else:
+            self._multiply(a, b, target, _ONE[a.dtype], precision)
+
+    def _multiply(self, a: Array, b: Array, c: Array, keep: np.ndarray, precision: str) -> None:
+        """c = a @ b + keep c, keep 0 or 1.
+
+        cuBLAS thinks in columns: what it takes for a matrix is the transpose of one whose rows lie whole. So it is
+        asked for cᵀ = bᵀ aᵀ, and c comes out row by row.
+        """
+        (*stack, m, k), n = a.shape, b.shape[-1]
+        count = math.prod(stack)
         left, right = operand(b), operand(a)
         if left is None or right is None:
             raise ValueError("operands must have come from laid_out")
@@ -195,13 +227,12 @@ class Cublas:
         sizes = (int(left.transposed), int(right.transposed), n, m, k)
         first, second = (b.data.ptr, kind, left.leading), (a.data.ptr, kind, right.leading)
         third, how = (c.data.ptr, kind, n), (compute, self.library.CUBLAS_GEMM_DEFAULT)
-        one, zero = _ONE[a.dtype].ctypes.data, _ZERO[a.dtype].ctypes.data
+        one, beta = _ONE[a.dtype].ctypes.data, keep.ctypes.data
         if count == 1:
-            self.library.gemmEx(self.handle(), *sizes, one, *first, *second, zero, *third, *how)
+            self.library.gemmEx(self.handle(), *sizes, one, *first, *second, beta, *third, *how)
         else:
-            operands = (*first, left.stride, *second, right.stride, zero, *third, m * n, count)
+            operands = (*first, left.stride, *second, right.stride, beta, *third, m * n, count)
             self.library.gemmStridedBatchedEx(self.handle(), *sizes, one, *operands, *how)
-        return c
 
 
 _CUDA_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1}  # CUDA_R_32F and CUDA_R_64F of library_types.h

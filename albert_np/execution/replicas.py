@@ -21,7 +21,7 @@ from albert_np.backend import Array
 from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, Ranks
 
-__all__ = ["Replicas", "available_threads", "split", "threads_in_all"]
+__all__ = ["Replicas", "available_threads", "split", "threads_for", "threads_in_all"]
 
 
 def available_threads() -> int:
@@ -40,6 +40,20 @@ def use_one_thread() -> None:
     """Let `available_threads` give 1 from here on: in one of several processes that share the processors."""
     global _share
     _share = 1
+
+
+def threads_for(backend: str, threads: int | None) -> int:
+    """Return how many threads compute on a backend: `threads`, or by default all processors on NumPy and 1 elsewhere.
+
+    ValueError for more than one where a device and its stream belong to the thread that calls.
+    """
+    if threads is None:
+        return available_threads() if backend == "numpy" else 1
+    if threads < 1:
+        raise ValueError(f"threads={threads} must be at least 1")
+    if threads > 1 and backend != "numpy":
+        raise ValueError(f"threads={threads}: with backend={backend!r}, only threads=1 is possible")
+    return threads
 
 
 def _cpu_quota(root: Path = Path("/")) -> float:
@@ -167,12 +181,8 @@ class Replicas:
     """
 
     def __init__(self, model: Model, threads: int, ranks: Ranks = ALONE):
-        if threads < 1:
-            raise ValueError(f"threads={threads} must be at least 1")
-        if threads > 1 and model.backend.name != "numpy":
-            raise ValueError(f"threads={threads}: with backend={model.backend.name!r}, only threads=1 is possible")
         self.model = model
-        self.threads = threads
+        self.threads = threads_for(model.backend.name, threads)
         self.ranks = ranks
         self.parts = threads * ranks.size
         self._copies: list[Model] = []

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from albert_np.backend import Backend, get_backend
-from albert_np.execution.products import played_product
+from albert_np.execution.products import played_add_product, played_product
 
 __all__ = ["Counts", "Operation", "StrictArray", "as_kernel", "boxed_backend", "counted", "recorded", "strict_backend"]
 
@@ -293,8 +293,13 @@ def strict_backend(kernels: Mapping[str, Callable[..., Any]] | None = None) -> B
 
     Products are a device's, of one launch each, where no operand has to be copied for them.
     """
-    products = {"product": as_kernel(played_product, name="product")}
-    return boxed_backend("strict", StrictArray, products | dict(kernels or {}))
+    return boxed_backend("strict", StrictArray, played_products() | dict(kernels or {}))
+
+
+def played_products() -> dict[str, Callable[..., Any]]:
+    """Return products as kernels of strict arrays."""
+    played: dict[str, Callable[..., Any]] = {"product": played_product, "add_product": played_add_product}
+    return {name: as_kernel(formula, name=name) for name, formula in played.items()}
 
 
 @contextmanager

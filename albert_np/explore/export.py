@@ -255,7 +255,7 @@ class _Sources:
         call, line = row.call, row.line
         entry: dict[str, Any] = {}
         if function is not None:
-            entry["code"] = self._add(function.__code__)
+            entry["code"] = self._add(inspect.unwrap(function).__code__)
             entry["equation"] = _equation(function)
             while call is not None and call.parent is not None and call.function.rsplit("_", 1)[0] in _WRAPPERS:
                 call, line = call.parent, call.line

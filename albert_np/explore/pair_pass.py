@@ -44,7 +44,7 @@ def pair_pass(
     function's arguments. Each is held against differences of the recorded forward pass. TypeError and ValueError say
     what is wrong with the inputs, and with what the functions return.
     """
-    tape = Tape(followed={f.__code__.co_filename for f in (forward, backward)})
+    tape = Tape(followed={inspect.unwrap(f).__code__.co_filename for f in (forward, backward)})
     arguments = {name: _argument(tape, name, x) for name, x in _bound(forward, inputs).items()}
     starts = {name: x.value for name, x in arguments.items() if isinstance(x, TapeArray) and x.value is not None}
     if not starts:

@@ -5,6 +5,7 @@ tape, with its inputs and outputs; what stands between them (a sum, a slice, a t
 are followed by the interpreter's profiling hook, which is given back as it was found.
 """
 
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -184,7 +185,7 @@ _FOLLOWED = (Path(ops.__file__), Path(layers.__file__), Path(heads.__file__), Pa
 def _functions() -> dict[CodeType, str]:
     """Return the functions that stand in `ops`, `layers` and `heads` at this moment, by name: they may be replaced."""
     found = [pair for module in (heads, layers, ops) for pair in vars(module).items()]
-    return {function.__code__: name for name, function in found if hasattr(function, "__code__")}
+    return {inspect.unwrap(function).__code__: name for name, function in found if hasattr(function, "__code__")}
 
 
 @dataclass

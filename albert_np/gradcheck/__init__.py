@@ -1,5 +1,6 @@
 """Proofs of gradients: finite differences for any pair of functions, every case of the package, and live PyTorch."""
 
+from albert_np.gradcheck.backends import BACKEND_TOLERANCES, compare_with_numpy
 from albert_np.gradcheck.cases import (
     DROPOUT,
     Case,
@@ -42,6 +43,7 @@ from albert_np.gradcheck.torch_pairs import TORCH_TOLERANCES, assert_against_tor
 from albert_np.gradcheck.trained import TrainedCase, trained_case
 
 __all__ = [
+    "BACKEND_TOLERANCES",
     "DROPOUT",
     "TOLERANCE",
     "TORCH_TOLERANCES",
@@ -60,6 +62,7 @@ __all__ = [
     "compare",
     "compare_precision",
     "compare_results",
+    "compare_with_numpy",
     "compare_with_torch",
     "hugging_face_model",
     "inputs_of",

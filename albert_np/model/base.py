@@ -447,6 +447,7 @@ class AlbertBase:
         **changes: Any,
     ) -> Self:
         """Load an opened checkpoint; everything else as in `from_pretrained`."""
+        get_backend(backend)  # before the weights are read
         config = checkpoint.config.changed(**changes)
         remarks = check_weights(
             cls, config, checkpoint, ignore_mismatched_sizes

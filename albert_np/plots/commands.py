@@ -19,7 +19,7 @@ CONTENDERS = {"albert_np": "blue", "matrix products alone": "grey"}  # all other
 def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure:
     """Draw a pretraining run: MLM loss and accuracy above, SOP below, each with its baseline.
 
-    records: of metrics.jsonl. Faint: training batches; strong: held-out text. Baselines: guessing evenly has a loss of
+    records: of metrics.jsonl. Thin: training batches; thick: held-out text. Baselines: guessing evenly has a loss of
     ln V for a masked token and ln 2 for the order of two segments.
     """
     figure, axes = new_figure(6, 5.4, 2, 2, sharex=True)
@@ -64,10 +64,10 @@ def learning_figure(moments: Sequence[Any], best_loss: float) -> Figure:
 
 
 def run_curve(ax: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: str, scale: float = 1) -> None:
-    """Draw a figure of a run, times `scale`: faint of its training batches, strong of held-out text."""
+    """Draw a figure of a run, times `scale`: thin of its training batches, thick of held-out text."""
     (steps, values), (evaluated, answers) = series(records, key), series(records, key, held_out=True)
     if len(steps):
-        ax.plot(steps, scale * values, color=COLOURS[colour], alpha=0.35, lw=1, label="training batches")
+        ax.plot(steps, scale * values, color=COLOURS[colour], lw=0.7, label="training batches")
     if len(evaluated):
         ax.plot(evaluated, scale * answers, color=COLOURS[colour], lw=2, marker="o", ms=4, label="held-out text")
 

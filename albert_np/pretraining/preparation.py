@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from albert_np.backend import get_backend
 from albert_np.checkpoints import CONFIG_FILE
 from albert_np.config import AlbertConfig
-from albert_np.execution import Processes, peak_memory
+from albert_np.execution import Processes, peak_memory, this_job, threads_for
 from albert_np.files import locked, remove_folder, whole_files, write_json
 from albert_np.pretraining.corpus import build_parts, is_corpus
 from albert_np.pretraining.documents import is_held_out
@@ -91,6 +91,7 @@ def prepare_run(
             f"max_seq_length={recipe.max_seq_length}, but max_position_embeddings={config.max_position_embeddings}"
         )
     get_backend(recipe.backend)
+    threads_for(recipe.backend, max(1, (recipe.threads or 1) // this_job().size))
     tokenizer = None if vocabulary is None else AlbertTokenizer(vocabulary)
     if tokenizer is not None:
         Vocabulary.from_tokenizer(tokenizer)

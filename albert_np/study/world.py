@@ -56,6 +56,7 @@ OBJECTS = {
     "stone": "throws",
 }
 HELD_OUT = 0.1  # of the stories
+NEIGHBOURS = ("", "none", "other number")  # what a probe may ask for between subject and verb
 HIDDEN = 0.25  # of a story's words
 STEPS = 800  # updates of 64 stories, after which what is missing to the optimum is about 0.02 nats
 
@@ -177,6 +178,8 @@ class World:
         )  # a place of all stories lies together: `posterior` is quick
         self.parts = np.array([[part for _, part in row] for row in padded])
         self.held_out: npt.NDArray[np.bool_] = np.random.default_rng([seed, 0]).random(len(rows)) < HELD_OUT
+        self._drawn = {held_out: self._shares(np.flatnonzero(self.held_out == held_out)) for held_out in (False, True)}
+        self._asked = {kind: self._shares(np.flatnonzero(self.held_out & self._with(kind))) for kind in NEIGHBOURS}
 
     def encode(self, text: str) -> Ints:
         """Return the ids of a text, words and "[MASK]" between spaces, with [CLS] and [SEP]; (T,).
@@ -194,9 +197,17 @@ class World:
 
     def sample(self, rng: np.random.Generator, count: int, held_out: bool = False) -> Ints:
         """Return the rows of `count` stories, drawn by their probability among those held out, or among the others."""
-        chosen = np.flatnonzero(self.held_out == held_out)
-        share = self.probability[chosen]
-        return rng.choice(chosen, size=count, p=share / share.sum())
+        return self._draw(rng, count, *self._drawn[held_out])
+
+    def _shares(self, rows: Ints) -> tuple[Ints, Floats]:
+        """Return rows, and how probable it is that one of them is drawn up to each."""
+        upto = np.cumsum(self.probability[rows])
+        return rows, upto / upto[-1]
+
+    @staticmethod
+    def _draw(rng: np.random.Generator, count: int, rows: Ints, upto: Floats) -> Ints:
+        """Return what `rng.choice` would, whose sums over all stories are made once here, and not at each draw."""
+        return rows[upto.searchsorted(rng.random(count), side="right")]
 
     def hide(
         self, rows: Ints, rng: np.random.Generator, share: float = HIDDEN, max_ngram: int | None = None
@@ -273,7 +284,7 @@ class World:
 
     def measure(self, model: AlbertForMaskedLM, exam: Exam, **inputs: int) -> tuple[float, float]:
         """Return a model's loss in nats and its accuracy on an exam; inputs as in `probe`."""
-        out = model(**exam.inputs, **_everywhere(exam.input_ids, inputs), grad=False)
+        out = model(**exam.inputs, **_everywhere(exam.input_ids, inputs), grad=False, skip_padding=True)
         asked = exam.labels >= 0
         return float(out.loss), float((out.logits[asked].argmax(axis=1) == exam.labels[asked]).mean())
 
@@ -307,16 +318,20 @@ class World:
         return float(np.mean([classes[a] == probe.classes[self.words[w]] for a, w in zip(answers, right, strict=True)]))
 
     def questions(self, probe: Probe, count: int = 200, seed: int = 0) -> tuple[Ints, Ints, Ints]:
-        """Return a probe's stories with their parts hidden (count, T), the asked places and right words (count,)."""
+        """Return a probe's stories with their parts hidden (count, T), the asked places and right words (count,).
+
+        ValueError for a `neighbour` that there is not.
+        """
+        if probe.neighbour not in NEIGHBOURS:
+            raise ValueError(f"neighbour={probe.neighbour!r}: allowed are {', '.join(map(repr, NEIGHBOURS))}")
         rng = np.random.default_rng([seed, 2])
-        rows = np.flatnonzero(self.held_out & self._neighbours(probe.neighbour))
-        rows = rng.choice(rows, size=count, p=self.probability[rows] / self.probability[rows].sum())
+        rows = self._draw(rng, count, *self._asked[probe.neighbour])
         hidden = np.isin(self.parts[rows], probe.hidden)
         ids = np.where(hidden, self.id_of[MASK], self.ids[rows])
         places = (self.parts[rows] == probe.asked).argmax(axis=1)
         return ids, places, self.ids[rows, places]
 
-    def _neighbours(self, kind: str) -> npt.NDArray[np.bool_]:
+    def _with(self, kind: str) -> npt.NDArray[np.bool_]:
         """Which stories have the neighbour that a probe asks for."""
         if not kind:
             return np.ones(len(self.ids), bool)

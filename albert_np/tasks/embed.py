@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.checkpoints import find_model, open_checkpoint
-from albert_np.execution.replicas import Replicas, available_threads, split
+from albert_np.execution.replicas import Replicas, split, threads_for
 from albert_np.model import AlbertModel
 from albert_np.tasks.batches import batches_by_length
 from albert_np.tasks.kinds.base import cut_rows, row, stacked_inputs
@@ -22,14 +22,16 @@ POOLINGS = ("mean", "cls")
 TOKENS = 8192  # that a thread is given at a time
 
 
-def load_encoder(source: str | Path, dtype: str = "float32") -> tuple[AlbertModel, AlbertTokenizer]:
+def load_encoder(
+    source: str | Path, dtype: str = "float32", backend: str = "numpy"
+) -> tuple[AlbertModel, AlbertTokenizer]:
     """Load the layers of any model, whatever head it has, and its tokenizer, for `embed`."""
     checkpoint = open_checkpoint(find_model(source))
     if not any("pooler." in name for name in checkpoint.weights):  # which embeddings do not need
         H = checkpoint.config.hidden_size
         unused = {"pooler.weight": np.zeros((H, H), np.float32), "pooler.bias": np.zeros(H, np.float32)}
         checkpoint = checkpoint._replace(weights={**checkpoint.weights, **unused})
-    return AlbertModel.from_checkpoint(checkpoint, dtype), AlbertTokenizer.from_pretrained(checkpoint.source)
+    return AlbertModel.from_checkpoint(checkpoint, dtype, backend), AlbertTokenizer.from_pretrained(checkpoint.source)
 
 
 def embed(
@@ -67,8 +69,7 @@ def embed(
             stacklevel=2,
         )
     features = [row(i, each.ids, each.types, None) for i, each in enumerate(rows)]
-    if threads is None:
-        threads = available_threads() if model.backend.name == "numpy" else 1
+    threads = threads_for(model.backend.name, threads)
     replicas = Replicas(model.replica().eval(), threads)
 
     def pass_through(model: AlbertModel, part: dict[str, Any]) -> Any:

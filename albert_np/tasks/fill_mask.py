@@ -23,13 +23,15 @@ class Candidate(NamedTuple):
     text: str
 
 
-def load_masked_lm(source: str | Path) -> tuple[AlbertForMaskedLM, AlbertTokenizer]:
+def load_masked_lm(source: str | Path, backend: str = "numpy") -> tuple[AlbertForMaskedLM, AlbertTokenizer]:
     """Load a masked language model and its tokenizer; ValueError for a model without such a head, which would guess."""
     checkpoint = open_checkpoint(find_model(source))
     if not any(name.startswith("predictions.") for name in checkpoint.weights):
         kind = class_of(checkpoint).__name__
         raise ValueError(f"{source} holds an {kind}, which has no head that fills blanks")
-    return AlbertForMaskedLM.from_checkpoint(checkpoint), AlbertTokenizer.from_pretrained(checkpoint.source)
+    return AlbertForMaskedLM.from_checkpoint(checkpoint, backend=backend), AlbertTokenizer.from_pretrained(
+        checkpoint.source
+    )
 
 
 def fill_mask(

@@ -18,6 +18,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from albert_np.backend import get_backend
 from albert_np.checkpoints import (
     CONFIG_FILE,
     MANIFEST,
@@ -28,7 +29,7 @@ from albert_np.checkpoints import (
     verify_checkpoint,
 )
 from albert_np.config import AlbertConfig
-from albert_np.execution import PRECISIONS, available_threads, this_job
+from albert_np.execution import PRECISIONS, available_threads, this_job, threads_for
 from albert_np.files import given, is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
 from albert_np.model import class_of
 from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
@@ -139,6 +140,9 @@ def prepare_finetuning(
         raise FileExistsError(f"{output} already exists: resume the run in it or choose another folder")
     if not isinstance(recipe, FineTuningRecipe | None):
         raise TypeError(f"recipe must be a FineTuningRecipe, got a {type(recipe).__name__}")
+    if recipe is not None:
+        get_backend(recipe.backend)
+        threads_for(recipe.backend, max(1, (recipe.threads or 1) // this_job().size))
     task = named_task(task) if isinstance(task, str) else task
     check_task(task)
     kind = KINDS[task.kind]
@@ -370,7 +374,9 @@ class FineTuningRun:
             assert self.recipe.threads is not None  # its default is a number by now
             threads = self.recipe.threads // ranks.size
             predictor = ranks.together(
-                lambda: Predictor.load(self.output, threads=threads, dtype=self.recipe.dtype, ranks=ranks)
+                lambda: Predictor.load(
+                    self.output, threads=threads, dtype=self.recipe.dtype, backend=self.recipe.backend, ranks=ranks
+                )
             )
         self.evaluation = predictor.evaluate(self.eval_examples, self.eval_features)
         if warning := predictor.collapse_warning(self.evaluation.predictions):

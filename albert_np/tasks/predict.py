@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from albert_np.backend import Array
 from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
-from albert_np.execution import ALONE, Ranks, Replicas, available_threads, split
+from albert_np.execution import ALONE, Ranks, Replicas, split, threads_for
 from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
 from albert_np.schema import check, flag, optional
@@ -57,8 +57,7 @@ class Predictor:
         self.task = task
         self.labels = label_list(model.config)
         self.progress: Callable[[list[list[int]]], Iterable[list[int]]] | None = None
-        if threads is None:
-            threads = available_threads() if model.backend.name == "numpy" else 1
+        threads = threads_for(model.backend.name, threads)
         self._replicas = Replicas(model.replica().eval(), threads, ranks)  # shares the weights and nothing else
 
     def __getstate__(self) -> dict[str, Any]:
@@ -82,6 +81,7 @@ class Predictor:
         threads: int | None = None,
         dtype: str = "float32",
         no_answer_above: float | None = None,
+        backend: str = "numpy",
         ranks: Ranks = ALONE,
     ) -> Self:
         """Load what `albert-np finetune` made, or any model of fine-tuning that `open_checkpoint` opens.
@@ -96,7 +96,7 @@ class Predictor:
         task = _task_of(checkpoint, task_name)
         if no_answer_above is not None:
             task = replace(task, no_answer_above=None if no_answer_above == math.inf else no_answer_above)
-        model = KINDS[task.kind].model.from_checkpoint(checkpoint, dtype)
+        model = KINDS[task.kind].model.from_checkpoint(checkpoint, dtype, backend)
         predictor = cls(model, AlbertTokenizer.from_pretrained(checkpoint.source), task, threads, ranks)
         numbers = tuple(map(str, range(model.config.num_labels)))
         unnamed = tuple(f"LABEL_{number}" for number in numbers)  # what a config has for want of names

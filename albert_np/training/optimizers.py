@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.backend import Array, array_module, backend_of
+from albert_np.execution import kernel_for, on_device
 from albert_np.params import ParamStore
 
 __all__ = ["LAMB", "AdamW", "clip_by_global_norm", "global_norm", "is_excluded"]
@@ -53,6 +54,8 @@ class AdamW:
 
     Raises ValueError for a constant out of its range, an unknown name or stores of different layouts.
     """
+
+    has_trust_ratios = False
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class AdamW:
         self.steps = 0  # t
         self.first_moment = params.zeros_like()  # m
         self.second_moment = params.zeros_like()  # v
+        self._ratios: Any = []  # φ of the last step, in the order of the arena: a list, or an array of a device
         self._make_room()
 
     def _make_room(self) -> None:
@@ -113,14 +117,35 @@ class AdamW:
         if not 0 <= learning_rate < math.inf:
             raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
         self.steps += 1
-        for name in self.params:
-            if name in self.frozen:
-                continue
+        update = kernel_for(self.params.flat, "update") or type(self).update
+        self._ratios = update(self, learning_rate)
+
+    def update(self, learning_rate: float) -> Any:
+        """Make the step, tensor by tensor, and return their φ; a device may have a kernel for all of them at once."""
+        ratios = []
+        for name in self._moving():
             w = self.params[name].reshape(-1)
             u = self._u[: w.size]
             self._direction(name, u)
-            u *= learning_rate * self._trust_ratio(name, w, u)  # (7)
+            ratios.append(self._trust_ratio(name, w, u))
+            u *= learning_rate * ratios[-1]  # (7)
             w -= u
+        return ratios
+
+    def _moving(self) -> list[str]:
+        return [name for name in self.params if name not in self.frozen]
+
+    def spans(self) -> tuple[tuple[int, int, bool], ...]:
+        """Return where in the arena each tensor that is not frozen starts and ends, and whether it is adapted."""
+        slots = self.params.layout.slots
+        names = self._moving()
+        return tuple((slots[n][0], slots[n][0] + self.params[n].size, not is_excluded(n)) for n in names)
+
+    def corrections(self) -> tuple[float, float]:
+        """Return what equation 3 divides both moments by."""
+        if not self.bias_correction:
+            return 1.0, 1.0
+        return 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
 
     def _direction(self, name: str, u: Array) -> None:
         """Equations 1 to 5 for one tensor: update its moments and write u (size of the tensor)."""
@@ -128,8 +153,7 @@ class AdamW:
         stores = (self.params, self.grads, self.first_moment, self.second_moment)
         tensors = [store[name].reshape(-1) for store in stores]
         decay = 0.0 if is_excluded(name) else self.weight_decay
-        correction1 = 1 - self.beta1**self.steps if self.bias_correction else 1.0
-        correction2 = 1 - self.beta2**self.steps if self.bias_correction else 1.0
+        correction1, correction2 = self.corrections()
         for block in _blocks(u):  # all that one block touches stays in the processor's cache
             w, g, m, v = (tensor[block] for tensor in tensors)
             r, scratch = u[block], self._scratch[: g.size]
@@ -153,7 +177,7 @@ class AdamW:
                 r += xp.multiply(w, decay, out=scratch)
 
     def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
-        return 1.0
+        return 1.0  # has_trust_ratios says so to a kernel
 
     def forget_frozen(self) -> None:
         """Set the gradients of frozen parameters to 0, so that they do not count in the global norm."""
@@ -201,26 +225,30 @@ class AdamW:
 class LAMB(AdamW):
     """AdamW's direction, with steps in proportion to each tensor's norm: equations 1 to 7 of this module.
 
-    `trust_ratios`: φ of the last step by parameter name; norms are accumulated in float64. Without bias
-    correction it is google-research/albert's `LAMBOptimizer`.
+    Norms are accumulated in float64. Without bias correction it is google-research/albert's `LAMBOptimizer`.
     """
 
-    def __init__(self, params: ParamStore, grads: ParamStore, **constants: Any):
-        super().__init__(params, grads, **constants)
-        self.trust_ratios: dict[str, float] = {}
+    has_trust_ratios = True
+
+    @property
+    def trust_ratios(self) -> dict[str, float]:
+        """φ of the last step by parameter name; none before it. On a device, reading them waits for the step."""
+        ratios = self._ratios
+        if not isinstance(ratios, list):
+            ratios = backend_of(ratios).to_numpy(ratios).tolist()
+        return dict(zip(self._moving(), ratios, strict=True)) if ratios else {}
 
     def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
         ratio = 1.0
         if not is_excluded(name):
-            w_norm, u_norm = math.sqrt(_sum_of_squares(w)), math.sqrt(_sum_of_squares(u))
+            w_norm, u_norm = math.sqrt(sum_of_squares(w)), math.sqrt(sum_of_squares(u))
             ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0  # (6)
-        self.trust_ratios[name] = ratio
         return ratio
 
 
 def global_norm(store: ParamStore) -> float:
     """Return √Σ x² over all numbers of the store, accumulated in float64."""
-    return math.sqrt(_sum_of_squares(store.flat))
+    return math.sqrt(sum_of_squares(store.flat))
 
 
 def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float:
@@ -240,7 +268,8 @@ def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float:
     return norm
 
 
-def _sum_of_squares(x: Array) -> float:
+@on_device()
+def sum_of_squares(x: Array) -> Any:
     """Σ x² of a 1-D array in float64: a float32 sum over millions is off in the fourth digit."""
     total = 0.0
     for block in _blocks(x):

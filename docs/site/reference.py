@@ -56,7 +56,9 @@ def _entry(name: str, value: Any, notebooks: dict[str, str]) -> Iterator[str]:
     if inspect.ismodule(value):
         return
     if not (inspect.isclass(value) or inspect.isroutine(value)):
-        yield f"````{{py:data}} {name}\n````"
+        said = repr(value)
+        known = f":value: {said}\n" if len(said) <= 60 and " at 0x" not in said else ""
+        yield f"````{{py:data}} {name}\n{known}````"
         return
     kind = "class" if inspect.isclass(value) else "function"
     body = [_linked(_markdown(inspect.getdoc(value) if value.__doc__ else ""), notebooks)]

@@ -32,4 +32,20 @@ def head_statistics(probs, attention_mask):
     return {name: (values * real).sum(axis=(0, 2)) / real.sum() for name, values in of_queries.items()}
 
 
-ANSWERS = {"check_layer_distances": (layer_distances,), "check_head_statistics": (head_statistics,)}
+def which_bug():
+    return {"A": 5, "B": 3, "C": 6, "D": 1, "E": 4, "F": 2}
+
+
+def along_the_way(gradient, start, end, steps=16):
+    total = np.zeros_like(start)
+    for k in range(steps):
+        total = total + gradient(start + (k + 0.5) / steps * (end - start))
+    return (end - start) * total / steps
+
+
+ANSWERS = {
+    "check_along_the_way": (along_the_way,),
+    "check_head_statistics": (head_statistics,),
+    "check_layer_distances": (layer_distances,),
+    "check_which_bug": (which_bug,),
+}

@@ -5,6 +5,7 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from albert_np import ops
@@ -69,6 +70,32 @@ def test_right_answers_written_otherwise_pass(number, name, answers):
 def test_every_check_is_tried_with_answers_written_otherwise_and_with_many_mistakes():
     assert {(number, name) for number, name, _ in OTHERWISE} == {(c[0], c[1]) for c in CASES}
     assert len(CASES) >= 300
+
+
+def _given_as(kind, answer):
+    """An answer whose arrays come back as another kind of thing."""
+
+    def given(*arguments):
+        result = answer(*arguments)
+        several = isinstance(result, tuple)
+        values = [kind(x) if isinstance(x, np.ndarray) else x for x in (result if several else (result,))]
+        return tuple(values) if several else values[0]
+
+    return given
+
+
+def as_matrix(x):
+    return np.matrix(x) if x.ndim == 2 else x
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [np.ndarray.tolist, as_matrix, np.asfortranarray, np.ma.array])
+@pytest.mark.parametrize("number", ["01", "03", "05", "07", "08", "12", "17", "19"])
+def test_arrays_of_another_kind_are_right_or_told_why_they_are_not(number, kind):
+    for name, answers in solutions(number).items():
+        report = getattr(checks(number), name)(*[_given_as(kind, answer) for answer in answers])
+        assert report.passed or "list" in first_failure(report), report
+        assert "could not be used" not in repr(report)
 
 
 @pytest.mark.parametrize("number", LESSONS)

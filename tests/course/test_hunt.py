@@ -1,9 +1,13 @@
 """Bug hunts: no two bugs look alike from outside, and who is wrong is told an experiment, not the answer."""
 
 import importlib
+import types
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from albert_np.course.hunt import named_bugs
 
 COURSE = Path(__file__).parents[2] / "albert_np" / "course"
 LESSONS = sorted(p.stem[-2:] for p in COURSE.glob("lesson*.py") if "\nHUNT = " in p.read_text(encoding="utf-8"))
@@ -39,3 +43,16 @@ def test_the_table_has_a_row_for_each_letter_and_a_line_for_each_cause(hunt):
     assert [line[:6].strip() for line in lines[1 : len(hunt.bugs) + 2]] == ["right", *hunt.letters]
     assert lines[-len(hunt.bugs) :] == [f"{number}  {cause}" for number, cause in hunt.causes.items()]
     assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("odd", [[4], np.array([1, 2]), "4", None, ..., 0, 2.5])
+def test_what_is_no_number_of_the_list_is_said_to_be_none(odd):
+    found = list(named_bugs({"A": odd, "B": 2}, {"A": 1, "B": 2}, range(1, 5), lambda suspect, number: "not that"))
+    assert [finding.line for finding in found] == [f"A: {odd!r} is no number of the list, 1 to 4", "B is 2"]
+    assert [finding.ok for finding in found] == [False, True]
+
+
+def test_any_mapping_names_bugs_and_numbers_may_be_numpys():
+    given = types.MappingProxyType({"A": np.int64(1), "B": np.int64(3)})
+    found = list(named_bugs(given, {"A": 1, "B": 2}, range(1, 5), lambda suspect, number: f"{suspect} has no {number}"))
+    assert [finding.line for finding in found] == ["A is 1", "B has no 3"]

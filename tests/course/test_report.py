@@ -1,5 +1,6 @@
 """A report says what a function did, what is wrong first, and shows itself; arguments and values are looked after."""
 
+import functools
 import sys
 import types
 
@@ -83,6 +84,8 @@ def edits(x):
         (lambda x: ([[1], [1, 2]], x), "y: is a list, expected an array of shape (2,)"),
         (lambda x: (x[:1], x), "y: got shape (1,), expected (2,)"),
         (lambda x: (np.array([2, np.nan]), x), "y: at [1] got nan, expected 4"),
+        (lambda x: (x + 0j, x), "y: is an array of complex128, expected an array of shape (2,)"),
+        (lambda x: (x.astype(object), x), "y: is an array of object, expected an array of shape (2,)"),
         (lambda x: (6 * x, x / 2), "every number is 3 times what is expected. (1.1)"),
         (lambda x: (0 * x, x / 2), "every number is 0"),
         (lambda x: (np.array([2.0, 5.0]), x / 2), "1 of 2 numbers are wrong"),
@@ -95,6 +98,33 @@ def test_whatever_a_function_does_is_said(function, message):
 @pytest.mark.parametrize("function", [returns_nothing, returns_three, fails, edits])
 def test_the_input_of_the_case_stands_under_a_failure(function):
     assert f"    called as {function.__name__}(float64 [1., 2.])" in said_of(function)
+
+
+def test_what_a_function_returns_is_not_taken_for_the_function():
+    said = "got a ndarray: the check takes your function itself, f, not what it returns, f(…)"
+    assert said in said_of(np.ones(2))
+    with pytest.raises(TypeError, match="check_twice takes twice: got 2 of 1"):
+        check_twice(returns_three, returns_three)
+
+
+def test_what_is_right_in_float32_is_told_so_and_blamed_on_no_known_mistake():
+    @self_check("third", returns=("y",))
+    def check(third):
+        yield equal("y", third(1.0), 1 / 3, mistakes={"this is another third": 1 / 3})
+
+    said = repr(check(lambda x: np.float32(x) / 3))
+    assert "y: right to the seven digits of float32 only: is something float32? got 0.333333" in said
+    assert "every number is" not in said
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("kind", [list, np.matrix, np.ma.array, np.asfortranarray])
+def test_finite_differences_take_what_can_be_read_as_an_array(kind):
+    x = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    rows = differences(lambda x: (x * x, x), lambda dy, x: kind(2 * x * dy), {"x": x})
+    assert [row.ok for row in rows] == [True]
+    rows = differences(lambda x, w: (x * w, (x, w)), lambda dy, c: (kind(dy * c[1]), kind(dy * c[0])), {"x": x, "w": x})
+    assert [row.ok for row in rows] == [True] * 3
 
 
 def test_a_check_that_could_not_go_on_says_so():
@@ -158,12 +188,16 @@ def test_a_function_is_used_once_it_has_passed():
 
     assert check_twice(right).yours(print) is right
     assert check_twice(returns_nothing).yours(print) is print
+    partial = functools.partial(right)
+    assert check_twice(partial).yours(print) is partial
     with pytest.raises(ValueError, match="of 1 functions, got 2"):
         check_twice(right).yours(print, print)
 
 
 def test_float32_and_differences_are_findings():
     assert float32_stays(lambda x: x * 2, (np.ones(2),), "").ok
+    unknown = float32_stays(lambda x: x.tolist(), (np.ones(2),), "use a plain number")
+    assert unknown.line == "float32 in gives float32 out: got a list, which has no dtype: return an array"
     wide = float32_stays(lambda x: x * np.float64(2), (np.ones(2),), "use a plain number")
     assert wide.line == "float32 in gives float32 out: got float64: use a plain number"
     (right,) = differences(lambda x: (x * x, x), lambda dy, x: 2 * x * dy, {"x": np.ones(2)})

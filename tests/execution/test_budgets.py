@@ -4,10 +4,14 @@ The budgets are those of the code as it is: a change that costs more launches or
 lowers them.
 """
 
+import dataclasses
+
 import numpy as np
 import pytest
 from toys import strict
+from toys.kernel_launches import counted_kernels
 
+from albert_np.backend import register
 from albert_np.execution import as_kernel, counted, strict_backend
 from albert_np.gradcheck import DROPOUT, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
@@ -116,6 +120,28 @@ def test_launches_and_waits_of_a_training_step_stay_within_the_budget(skip_paddi
         launches, waits = budgets[name]
         assert counts.launches.total() <= launches, (name, counts.launches)
         assert counts.waits.total() <= waits, (name, counts.waits)
+
+
+def test_a_step_of_base_with_kernels_stays_within_the_budget():
+    """The launches of a model depend on how many layers it has, not on how wide they are: 12, as in base."""
+    register(strict_backend(counted_kernels()))
+    config = small_config(num_hidden_layers=12, num_hidden_groups=1, inner_group_num=1)
+    config = dataclasses.replace(config, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    try:
+        model = AlbertForPreTraining(config, backend="strict").train()
+        batch = small_batch(config)
+        batch["attention_mask"][...] = 1
+        optimizer = LAMB(model.params, model.grads)
+        with counted() as counts:
+            model.zero_grad()
+            model(**batch, skip_padding=True, mlm_denominator=3, sop_denominator=2)
+            model.backward()
+            clip_by_global_norm(model.grads, 1.0)
+            optimizer.step(1e-3)
+    finally:
+        register(strict_backend())
+    assert counts.launches.total() <= 631, counts.launches
+    assert counts.waits.total() <= 3, counts.waits
 
 
 def test_dropout_launches_one_kernel_for_a_mask_and_waits_for_nothing():

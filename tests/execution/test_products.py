@@ -12,7 +12,7 @@ from toys import strict  # noqa: F401
 
 from albert_np.backend import register
 from albert_np.execution import counted, product
-from albert_np.execution.products import Cublas, precision_of_products, rounded
+from albert_np.execution.products import Cublas, add_product, precision_of_products, rounded
 from albert_np.execution.strict import StrictArray, boxed_backend
 from albert_np.gradcheck import small_batch, small_config
 from albert_np.model import AlbertForPreTraining
@@ -81,7 +81,9 @@ class PlayedCublas:
         kind = TYPES[c[1]]
         assert (compute == self.CUBLAS_COMPUTE_64F) == (kind == np.float64)
         assert a[1] == b[1] == c[1]
-        assert (_matrix(alpha, kind, 1, 1, 1), _matrix(beta, kind, 1, 1, 1)) == (1, 0)
+        kept = _matrix(beta, kind, 1, 1, 1)[0, 0]
+        assert _matrix(alpha, kind, 1, 1, 1) == 1
+        assert kept in (0, 1)
         left, right = (
             _matrix(start, TYPES[of], leading, *((columns, rows) if transposed else (rows, columns)))
             for (start, of, leading), transposed, rows, columns in ((a, trans[0], m, k), (b, trans[1], k, n))
@@ -89,7 +91,8 @@ class PlayedCublas:
         left, right = left.T if trans[0] else left, right.T if trans[1] else right
         names = {68: "float32", 70: "float32", 77: "tf32", 75: "bfloat16", 74: "float16"}
         left, right = rounded(left.copy(), names[compute]), rounded(right.copy(), names[compute])
-        _matrix(c[0], kind, c[2], m, n)[...] = left @ right
+        result = _matrix(c[0], kind, c[2], m, n)
+        result[...] = left @ right + (result if kept else 0)  # what c held counts for nothing where it is not kept
 
 
 def _matrix(start, kind, leading, rows, columns):
@@ -109,7 +112,8 @@ class HostArray(StrictArray):
 
 
 BLAS = PlayedCublas()
-DEVICE = boxed_backend("played", HostArray, {"product": Cublas(BLAS, lambda: HANDLE).product})
+CUBLAS = Cublas(BLAS, lambda: HANDLE)
+DEVICE = boxed_backend("played", HostArray, {"product": CUBLAS.product, "add_product": CUBLAS.add_product})
 register(DEVICE)
 
 
@@ -237,3 +241,24 @@ def test_the_played_functions_take_what_cupys_take():
             assert getattr(cublas, name) == getattr(PlayedCublas, name)
     assert tuple(TYPES) == (runtime.CUDA_R_32F, runtime.CUDA_R_64F)
     assert (cublas.CUBLAS_OP_N, cublas.CUBLAS_OP_T) == (0, 1)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_product_is_added_in_the_same_launch(dtype):
+    a, b, target = numbers(5, 3, dtype=dtype), numbers(5, 4, dtype=dtype, seed=1), numbers(3, 4, dtype=dtype, seed=2)
+    ours = DEVICE.from_numpy(target)
+    BLAS.calls.clear()
+    add_product(ours, DEVICE.from_numpy(a).T, DEVICE.from_numpy(b))
+    assert len(BLAS.calls) == 1
+    np.testing.assert_array_equal(ours.inner, target + a.T @ b)
+    plain = target.copy()
+    add_product(plain, a.T, b)
+    np.testing.assert_array_equal(plain, target + a.T @ b)
+
+
+def test_a_product_of_nothing_adds_nothing_and_one_of_another_shape_is_refused():
+    target = DEVICE.from_numpy(np.ones((3, 4)))
+    add_product(target, DEVICE.from_numpy(np.ones((3, 0))), DEVICE.from_numpy(np.ones((0, 4))))
+    np.testing.assert_array_equal(target.inner, np.ones((3, 4)))
+    with pytest.raises(ValueError, match="cannot be added"):
+        add_product(target, DEVICE.from_numpy(np.ones((4, 2))), DEVICE.from_numpy(np.ones((2, 3))))

@@ -14,7 +14,7 @@ from albert_np.gradcheck import DROPOUT, inputs_of, randomize, small_batch, smal
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel, model_classes
 
 PAIRS = {
-    function.__code__: name
+    inspect.unwrap(function).__code__: name
     for module in (ops, layers, heads)
     for name, function in inspect.getmembers(module, inspect.isfunction)
     if re.fullmatch(r"[a-z].*_(forward|backward)", name) and function.__module__ == module.__name__

@@ -198,3 +198,18 @@ def test_filling_names_words_with_their_probabilities(world):
     assert [answer.word in world.words for answer in answers] == [True]
     assert 0 < answers[0].probability < 1
     assert answers[0].exact in (0, pytest.approx(1 / 3))
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_stories_are_drawn_by_their_probability_as_numpy_would(world, held_out):
+    rows = np.flatnonzero(world.held_out == held_out)
+    share = world.probability[rows] / world.probability[rows].sum()
+    for seed in range(20):
+        expected = np.random.default_rng(seed).choice(rows, size=64, p=share)
+        assert (world.sample(np.random.default_rng(seed), 64, held_out) == expected).all()
+
+
+def test_a_neighbour_that_there_is_not_is_refused(world):
+    probe = PROBES["agreement"]._replace(neighbour="misleading")
+    with pytest.raises(ValueError, match="neighbour='misleading': allowed are '', 'none', 'other number'"):
+        world.questions(probe)

@@ -27,7 +27,12 @@ from albert_np.course.figures.pretraining import (
     plateau_figure,
     runs_figure,
 )
-from albert_np.course.figures.sharing import contributions_figure, groups_figure, savings_figure
+from albert_np.course.figures.sharing import (
+    contributions_figure,
+    groups_figure,
+    savings_figure,
+    shared_walk_figure,
+)
 from albert_np.course.figures.softmax import (
     loss_gradient_figure,
     simplex_figure,
@@ -97,6 +102,7 @@ __all__ = [
     "scatter_figure",
     "schedule_figure",
     "segmentations_figure",
+    "shared_walk_figure",
     "simplex_figure",
     "sizes_figure",
     "softmax_jacobian",

@@ -138,7 +138,7 @@ def _cells(ax: Axes, rows: Sequence[Sequence[Sequence[float]]], scale: ScalarMap
         several, colour = len(rows[i][j]) > 1, ink(colours[i, j])
         ax.text(j, i - 0.1 * several, f"{mean:.1f}", ha="center", va="center", fontsize=12, color=colour)
         if several:
-            seeds = "  ".join(f"{value:.1f}" for value in rows[i][j])
+            seeds = " · ".join(f"{value:.1f}" for value in rows[i][j])
             ax.text(j, i + 0.22, seeds, ha="center", va="center", fontsize=9, color=colour)
     ax.tick_params(length=0)
     ax.axvline(1.5, color="black", lw=1)

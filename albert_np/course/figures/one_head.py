@@ -21,7 +21,7 @@ def head_figure() -> Figure:
     query, key, value = (diagram.value(1.85, y, name, "(T, D)") for y, name in ((2.15, "Q"), (1.3, "K"), (0.45, "V")))
     scores, probs = (diagram.value(at, 1.725, name, "(T, T)") for at, name in ((3.15, "S"), (4.45, "P")))
     context = diagram.value(5.45, 0.45, "C", "(T, D)")
-    for part, weight in ((query, "$W_Q$"), (key, "$W_K$"), (value, "$W_V$")):
+    for part, weight in ((query, "$W^Q$"), (key, "$W^K$"), (value, "$W^V$")):
         diagram.flow(x, part, weight)
     diagram.flow(query, scores, "8.1", "8.9")
     diagram.flow(key, scores, "", "8.10")

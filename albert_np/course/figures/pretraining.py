@@ -121,15 +121,15 @@ def plateau_figure(records: Sequence[Mapping[str, Any]], looks: Sequence[Any], e
 
 
 def runs_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], even: float, unigram: float) -> Figure:
-    """Draw the held-out (strong) and training (faint) losses of several runs over a logarithmic axis of updates.
+    """Draw the held-out (thick) and training (thin) losses of several runs over a logarithmic axis of updates.
 
     runs: name → records of metrics.jsonl; training losses are means over windows that grow with the update.
     """
     figure, (above, below) = new_figure(6, 6.6, 2, 1)
     for (name, records), colour in zip(runs.items(), ("orange", "blue", "green"), strict=False):
         for ax, key in ((above, "mlm_loss"), (below, "sop_loss")):
-            ax.plot(*_smooth(*series(records, key)), color=COLOURS[colour], alpha=0.4, lw=1.5)
-            ax.plot(*series(records, key, held_out=True), color=COLOURS[colour], marker="o", ms=4, lw=1.5, label=name)
+            ax.plot(*_smooth(*series(records, key)), color=COLOURS[colour], lw=0.8)
+            ax.plot(*series(records, key, held_out=True), color=COLOURS[colour], marker="o", ms=4, lw=2, label=name)
     baseline(above, even, f"ln V = {even:.2f}")
     baseline(above, unigram, f"token frequencies, {unigram:.2f}", below=True, left=True)
     baseline(below, float(np.log(2)), "ln 2 = 0.69")
@@ -137,7 +137,7 @@ def runs_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], even: float, un
         ax.set(xscale="log", xlabel="update")
         ax.minorticks_off()
         ax.set_xticks([10, 100, 1000, 10_000], ["10", "100", "1,000", "10,000"])
-        titled(ax, f"{title}; faint: training, strong: held-out text")
+        titled(ax, f"{title}; thin: training, thick: held-out text")
     above.set_ylim(None, even + 0.45)
     legend(above, loc="lower left")
     plain(above, below)

@@ -1,6 +1,7 @@
 """Figures of notebook 11: who uses which weights, what each use adds to the gradient, and what sharing saves."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import matplotlib
@@ -9,9 +10,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.config import AlbertConfig
+from albert_np.course.figures.diagrams import Diagram, Part
 from albert_np.plots import COLOURS, IN_TURN, ink, legend, matrix, new_figure, plain, tile, titled
 
-__all__ = ["contributions_figure", "groups_figure", "savings_figure"]
+__all__ = ["contributions_figure", "groups_figure", "savings_figure", "shared_walk_figure"]
+
+
+def shared_walk_figure() -> Figure:
+    """Draw three steps that share their weights: each gives the weights a term of their gradient on the way back."""
+    diagram = Diagram(6.0, 2.85)
+    places = [0.4 + 0.867 * i for i in range(7)]
+    row = [
+        diagram.op(x, 2.1, "$f$", colour="orange", width=0.5)
+        if i % 2
+        else diagram.value(x, 2.1, f"$x_{i // 2}$", width=0.44)
+        for i, x in enumerate(places)
+    ]
+    for i, (one, following) in enumerate(pairwise(row)):
+        diagram.flow(one, following, gradient="" if i % 2 else f"$\\bar x_{i // 2}$")
+    weights, dot = diagram.value(places[3], 0.35, r"$\theta$", width=0.6), diagram.dot(places[3], 1.05)
+    diagram.flow(weights, dot)
+    diagram.write(weights.x + 0.42, 0.37, r"$\bar\theta = c_0 + c_1 + c_2$", "vermillion", ha="left")
+    for i, step in enumerate(row[1::2]):
+        diagram.flow(dot, Part(step.x, step.y - 0.24, 0.1, 0.1), gradient=f"$c_{i}$")
+        diagram.write(step.x, 2.42, f"keeps its $x_{i}$", "grey")
+    diagram.write(places[6], 2.42, "to the loss", "grey")
+    diagram.write(places[6], 1.74, r"$\bar x_3$", "vermillion")
+    diagram.key()
+    return diagram.figure
 
 
 def groups_figure(configs: Sequence[AlbertConfig]) -> Figure:

@@ -240,8 +240,15 @@ def the_other_order(dy, x_hat, r, weight):
     return _dweight(dy, x_hat), _rms(dy, x_hat, r, weight)
 
 
+def jacobian_of_float64(dy, x_hat, rstd, weight):
+    H = dy.shape[-1]
+    jacobian = np.eye(H) - 1 / H - x_hat[..., :, None] * x_hat[..., None, :] / H
+    return (rstd[..., None] * jacobian @ (dy * weight)[..., None])[..., 0]
+
+
 MISTAKES = {
     "check_layer_norm_dx": [
+        ((jacobian_of_float64,), "an array that NumPy made is a float64"),
         ((without_the_mean,), "Σ dx is not 0"),
         ((without_the_projection,), "Σ dx x̂ is not 0"),
         ((means_of_dy,), "not of dy"),

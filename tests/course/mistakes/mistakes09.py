@@ -274,6 +274,11 @@ def changes_tokens_too(attend, x, attention_mask):
     return differ(attend(x, attention_mask)[real], attend(x + 1, attention_mask)[real])
 
 
+def not_a_number_in_padding(attend, x, attention_mask):
+    real = attention_mask == 1
+    return bool(np.isnan(attend(np.where(real[:, :, None], x, np.nan), attention_mask)[real]).any())
+
+
 def sentence_0_alone(attend, x, attention_mask):
     other = attend(changed_at(attention_mask == 0, x), attention_mask)
     return differ(attend(x, attention_mask)[0], other[0])
@@ -455,6 +460,7 @@ MISTAKES = {
         ((edits_x,), "changed its argument x"),
         ((changes_nothing,), "put other numbers into the padding"),
         ((too_tolerant,), "a leak may be small"),
+        ((not_a_number_in_padding,), "0 · NaN is NaN"),
         ((first_token_alone,), "every real token"),
         ((last_place_alone,), "not the last one alone"),
         ((first_place_alone,), "not the first one alone"),

@@ -264,7 +264,7 @@ MISTAKES = {
         ((never_forgotten_for_nothing_moves,), "B: not bug 6: old gradients act like a long momentum"),
         ((no_order_for_nothing_moves,), "B: not bug 4: without order"),
         ((too_fast_for_no_order,), "D: not bug 5: the weights jump"),
-        ((a_seventh_bug,), "there is no bug 7"),
-        ((a_list,), "got a list: return {'A': …"),
+        ((a_seventh_bug,), "7 is no number of the list, 1 to 6"),
+        ((a_list,), 'got a list, expected {"A": …'),
     ],
 }

@@ -275,6 +275,6 @@ MISTAKES = {
         ((all_for_last,), "C: not bug 3: with all states replaced"),
         ((donor_for_all,), "D: not bug 4: one donor for all"),
         ((one_left_out,), "D: no answer"),
-        ((named_in_words,), "there is no bug 'no step is run', only 1 to 5"),
+        ((named_in_words,), "'no step is run' is no number of the list, 1 to 5"),
     ],
 }

@@ -156,6 +156,122 @@ def counts_changed(counts, labels):
     return np.bincount(asked).max() / len(asked), -np.log(counts[asked] / counts.sum()).mean()
 
 
+def log_softmax(logits):
+    z = logits - logits.max(axis=1, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+
+
+def divergence(p, q):
+    return (p * np.log(p / q)).sum(axis=-1)
+
+
+def softmax(logits):
+    return np.exp(log_softmax(logits))
+
+
+def the_other_way_round(logits):
+    p = softmax(logits)
+    return divergence(p.mean(axis=0), p).mean()
+
+
+def zero_times_minus_infinity(logits):
+    p = softmax(logits)
+    return divergence(p, p.mean(axis=0)).mean()
+
+
+def overflows(logits):
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return divergence(p, p.mean(axis=0)).mean()
+
+
+def sum_over_places(logits):
+    p = softmax(logits)
+    return divergence(p, p.mean(axis=0)).sum()
+
+
+def mean_of_logits(logits):
+    return divergence(softmax(logits), softmax(logits.mean(axis=0, keepdims=True))).mean()
+
+
+def mean_over_pieces(logits):
+    p = softmax(logits)
+    return divergence(p, p.mean(axis=1, keepdims=True)).mean()
+
+
+def use_in_bits(logits):
+    p = softmax(logits)
+    return divergence(p, p.mean(axis=0)).mean() / np.log(2)
+
+
+def entropy_of_the_mean(logits):
+    mean = softmax(logits).mean(axis=0)
+    return -(mean * np.log(mean)).sum()
+
+
+def entropy_of_the_answers(logits):
+    return -(softmax(logits) * log_softmax(logits)).sum(axis=1).mean()
+
+
+def one_number_a_place(logits):
+    p = softmax(logits)
+    return divergence(p, p.mean(axis=0))
+
+
+def logits_for_probabilities(logits):
+    return divergence(logits, logits.mean(axis=0)).mean()
+
+
+def softmax_over_places(logits):
+    p = softmax(logits.T).T
+    return divergence(p, p.mean(axis=0)).mean()
+
+
+def text_of(pieces):
+    return "".join(pieces).replace("▁", " ").removeprefix(" ")
+
+
+def characters(nats, pieces):
+    return nats.sum() / np.log(2) / len(text_of(pieces))
+
+
+def marks_as_they_are(nats, pieces):
+    return nats.sum() / np.log(2) / len("".join(pieces).encode())
+
+
+def first_space_counted(nats, pieces):
+    return nats.sum() / np.log(2) / len("".join(pieces).replace("▁", " ").encode())
+
+
+def first_letter_dropped(nats, pieces):
+    return nats.sum() / np.log(2) / len("".join(pieces).replace("▁", " ")[1:].encode())
+
+
+def spaces_forgotten(nats, pieces):
+    return nats.sum() / np.log(2) / len("".join(pieces).replace("▁", "").encode())
+
+
+def nats_per_byte(nats, pieces):
+    return nats.sum() / len(text_of(pieces).encode())
+
+
+def times_ln_2(nats, pieces):
+    return nats.sum() * np.log(2) / len(text_of(pieces).encode())
+
+
+def bits_per_piece(nats, pieces):
+    return nats.mean() / np.log(2)
+
+
+def mean_of_ratios(nats, pieces):
+    return np.mean([n / len(piece.replace("▁", " ").encode()) for n, piece in zip(nats, pieces, strict=True)]) / np.log(
+        2
+    )
+
+
+def pieces_joined_by_spaces(nats, pieces):
+    return nats.sum() / np.log(2) / len(" ".join(pieces).replace("▁", "").encode())
+
+
 MISTAKES = {
     "check_accumulated_gradient": [
         ((mean_of_means,), "parts with 5, 1 and 2 labels: loss"),
@@ -171,6 +287,32 @@ MISTAKES = {
         ((joined_again,), "ValueError"),
         ((already_updated,), "a gradient is no update"),
         ((labels_taken_out,), "changed its argument parts"),
+    ],
+    "check_bits_per_byte": [
+        ((characters,), "characters for bytes"),
+        ((marks_as_they_are,), "▁ stands for a space, which is one byte"),
+        ((first_space_counted,), "the line does not begin with a space"),
+        ((first_letter_dropped,), "a line that begins within a word"),
+        ((spaces_forgotten,), "spaces are bytes too"),
+        ((nats_per_byte,), "a bit is ln 2"),
+        ((times_ln_2,), "yours is multiplied by it"),
+        ((bits_per_piece,), "bits a piece: divide by the bytes"),
+        ((mean_of_ratios,), "by hand: the cat"),
+        ((pieces_joined_by_spaces,), "the same line in scraps"),
+    ],
+    "check_context_use": [
+        ((the_other_way_round,), "(17.12) has the answer first"),
+        ((zero_times_minus_infinity,), "0 ln 0 = 0"),
+        ((overflows,), "each sure of a piece of its own"),
+        ((sum_over_places,), "a sum over the places"),
+        ((mean_of_logits,), "p̄ is the mean of the *probabilities*"),
+        ((mean_over_pieces,), "yours is over the pieces"),
+        ((use_in_bits,), "in bits"),
+        ((entropy_of_the_mean,), "this is H(p̄) alone"),
+        ((entropy_of_the_answers,), "it is to be taken off that of their mean"),
+        ((one_number_a_place,), "got shape (2,), expected ()"),
+        ((logits_for_probabilities,), "by hand: the answers"),
+        ((softmax_over_places,), "by hand: the answers"),
     ],
     "check_context_free": [
         ((ignored_ones_wrap_around,), "by hand: loss"),

@@ -157,7 +157,118 @@ def list_of_numbers(probs, attention_mask):
     return list(averaged(per_token(probs), attention_mask).values())
 
 
+def gradient_at_the_start(gradient, start, end, steps):
+    return gradient(start) * (end - start)
+
+
+def gradient_at_the_end(gradient, start, end, steps):
+    return gradient(end) * (end - start)
+
+
+def beginnings_of_pieces(gradient, start, end, steps):
+    return (end - start) * np.mean([gradient(start + k / steps * (end - start)) for k in range(steps)], axis=0)
+
+
+def ends_of_pieces(gradient, start, end, steps):
+    return (end - start) * np.mean([gradient(start + (k + 1) / steps * (end - start)) for k in range(steps)], axis=0)
+
+
+def both_ends_whole(gradient, start, end, steps):
+    return (end - start) * np.mean([gradient(e) for e in np.linspace(start, end, steps + 1)], axis=0)
+
+
+def middles(gradient, start, end, steps):
+    return [gradient(start + (k + 0.5) / steps * (end - start)) for k in range(steps)]
+
+
+def not_divided(gradient, start, end, steps):
+    return (end - start) * sum(middles(gradient, start, end, steps))
+
+
+def without_the_way(gradient, start, end, steps):
+    return np.mean(middles(gradient, start, end, steps), axis=0)
+
+
+def times_the_end(gradient, start, end, steps):
+    return end * np.mean(middles(gradient, start, end, steps), axis=0)
+
+
+def backwards(gradient, start, end, steps):
+    return (start - end) * np.mean(middles(gradient, start, end, steps), axis=0)
+
+
+def from_zero(gradient, start, end, steps):
+    return (end - start) * np.mean(middles(gradient, 0 * start, end, steps), axis=0)
+
+
+def one_number(gradient, start, end, steps):
+    return ((end - start) * np.mean(middles(gradient, start, end, steps), axis=0)).sum()
+
+
+def points_moved_in_place(gradient, start, end, steps):
+    total, way = 0.0, (end - start) / steps
+    start += way / 2
+    for _ in range(steps):
+        total = total + way * gradient(start)
+        start += way
+    return total
+
+
+CAST = {"A": 5, "B": 3, "C": 6, "D": 1, "E": 4, "F": 2}
+
+
+def padding_for_sequences():
+    return CAST | {"D": 3}
+
+
+def sequences_for_padding():
+    return CAST | {"B": 1}
+
+
+def exchanged_for_round():
+    return CAST | {"A": 4}
+
+
+def bits_for_signed():
+    return CAST | {"C": 2}
+
+
+def letters_for_numbers():
+    return {number: letter for letter, number in CAST.items()}
+
+
+def one_is_missing():
+    return {"A": 5, "B": 3, "C": 6, "D": 1, "E": 4}
+
+
+def a_list_of_numbers():
+    return [5, 3, 6, 1, 4, 2]
+
+
 MISTAKES = {
+    "check_along_the_way": [
+        ((gradient_at_the_start,), "that is (18.14), a way of one step"),
+        ((gradient_at_the_end,), "the way between counts too"),
+        ((beginnings_of_pieces,), "at the beginnings of their pieces"),
+        ((ends_of_pieces,), "at the ends of their pieces"),
+        ((both_ends_whole,), "both ends are among the points"),
+        ((not_divided,), "has their mean"),
+        ((without_the_way,), "a loss with one gradient everywhere"),
+        ((times_the_end,), "a loss with one gradient everywhere"),
+        ((backwards,), "a loss with one gradient everywhere"),
+        ((from_zero,), "the points lie between 0 and the end"),
+        ((one_number,), "got shape (), expected (2,)"),
+        ((points_moved_in_place,), "changed its argument start"),
+    ],
+    "check_which_bug": [
+        ((padding_for_sequences,), "D: not “padded queries are counted”"),
+        ((sequences_for_padding,), "B: not “the mean of the sequences' means is taken”"),
+        ((exchanged_for_round,), "A: not “query and key are exchanged”: with that bug, the column “previous”"),
+        ((bits_for_signed,), "C: not “the logarithm has the base 2”: with that bug, the column “entropy”"),
+        ((letters_for_numbers,), "A: no answer"),
+        ((one_is_missing,), "F: no answer"),
+        ((a_list_of_numbers,), "got a list, expected"),
+    ],
     "check_layer_distances": [
         ((padding_counted,), "the padding counts here"),
         ((of_the_whole_array,), "l2, the mean over the real tokens"),

@@ -13,8 +13,7 @@ def posterior_in_loops(stories, probability, seen):
         if all(word in (-1, told) for word, told in zip(seen.tolist(), story, strict=True)):
             for row, place in zip(rows, hidden, strict=True):
                 row[story[place]] += share
-    rows = [[value / math.fsum(row) for value in row] for row in rows]
-    return rows if rows else probability[:0].reshape(0, 1).repeat(stories.max() + 1, axis=1)
+    return [[value / math.fsum(row) for value in row] for row in rows]
 
 
 def posterior_of_what_is_left(stories, probability, seen):

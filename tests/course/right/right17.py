@@ -21,4 +21,28 @@ def by_comparison(counts, labels):
     return max((asked == piece).mean() for piece in range(len(counts))), float(-log_p[asked].sum() / asked.size)
 
 
-RIGHT = {"check_accumulated_gradient": [(counted_first,)], "check_context_free": [(by_comparison,)]}
+def place_by_place(logits):
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p = p / p.sum(axis=1, keepdims=True)
+    mean = p.mean(axis=0)
+    return sum(sum(a * np.log(a / b) for a, b in zip(row, mean, strict=True) if a > 0) for row in p) / len(p)
+
+
+def with_a_small_number(logits):
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    tiny = 1e-300
+    return float(np.mean((p * (np.log(p + tiny) - np.log(p.mean(axis=0) + tiny))).sum(axis=-1)))
+
+
+def byte_by_byte(nats, pieces):
+    size = sum(len(piece.encode("utf-8")) - 2 * piece.count("▁") for piece in pieces)
+    return sum(nats.tolist()) / (size - pieces[0].startswith("▁")) * np.log2(np.e)
+
+
+RIGHT = {
+    "check_accumulated_gradient": [(counted_first,)],
+    "check_bits_per_byte": [(byte_by_byte,)],
+    "check_context_free": [(by_comparison,)],
+    "check_context_use": [(place_by_place,), (with_a_small_number,)],
+}

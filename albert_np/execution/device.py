@@ -1,0 +1,65 @@
+"""Formulas on a device: a kernel in place of the many operations that a formula would be there, where there is one.
+
+A kernel is found by the formula's name: among those that the array's backend brings along (`Backend.kernels`), and for
+CuPy among those of the folder `kernels`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from albert_np.backend import Array, backend_of
+from albert_np.execution.kernels import cupy_kernels
+
+__all__ = ["kernel_for", "on_device"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def kernel_for(x: Array, name: str) -> Callable[..., Any] | None:
+    """Return what computes the formula of that name on the device where `x` lies; None where nothing but it does."""
+    if isinstance(x, np.ndarray):
+        return None
+    backend = backend_of(x)
+    return backend.kernels.get(name) or (cupy_kernels().get(name) if backend.name == "cupy" else None)
+
+
+def on_device(cache: Any = None) -> Callable[[F], F]:
+    """Return a decorator: a formula of which a device may have a kernel, which computes the same under its signature.
+
+    NumPy's arrays always get the formula; others do where there is no kernel, or where it returns NotImplemented. A
+    kernel knows no types of caches: with `cache`, the second of what it returns becomes one, by its fields in order.
+    """
+
+    def decorate(formula: F) -> F:
+        @functools.wraps(formula)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if isinstance(args[0] if args else None, np.ndarray):
+                return formula(*args, **kwargs)
+            kernel = kernel_for(_first_array(args), formula.__name__)
+            result = NotImplemented if kernel is None else kernel(*args, **kwargs)
+            if result is NotImplemented:
+                return formula(*args, **kwargs)
+            return (result[0], _typed(cache, result[1])) if cache else result
+
+        return run  # type: ignore[return-value]
+
+    return decorate
+
+
+def _first_array(args: tuple[Any, ...]) -> Array:
+    """Return the first array among arguments and what begins a cache: an upstream gradient may be a mere number."""
+    for value in args:
+        first = value[0] if isinstance(value, tuple) else value
+        if hasattr(first, "shape") and not isinstance(first, np.generic):
+            return first
+    return np.empty(0)
+
+
+def _typed(cache: Any, fields: Any) -> Any:
+    """Return fields as that named tuple, those among them that are caches too as theirs."""
+    kinds = cache.__annotations__.values()
+    pairs = zip(kinds, fields, strict=True)
+    return cache(*(_typed(kind, field) if hasattr(kind, "_make") else field for kind, field in pairs))

@@ -1,0 +1,327 @@
+"""The kernels, played on a CPU by their launchers: against the formulas, in every order of threads, without a race."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+from toys.cuda_on_cpu import COMPILER, CpuModule, played_backend
+from toys.kernel_launches import counted_kernels
+
+from albert_np import ops
+from albert_np.backend import get_backend, register
+from albert_np.execution import counted, strict_backend
+from albert_np.execution.kernels import source
+from albert_np.gradcheck import small_batch, small_config
+from albert_np.model import AlbertForPreTraining
+from albert_np.params import Layout, ParamStore
+from albert_np.training import LAMB, AdamW
+from albert_np.training.optimizers import clip_by_global_norm, global_norm
+
+pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++, which plays the kernels")
+
+ALLOWED = {"float32": 3e-6, "float64": 1e-13}  # of the largest number of an array, the formula in float64 being right
+ODD_SHAPES = [(1, 1), (3, 7), (2, 3, 33), (5, 64), (70, 96), (300, 5), (2, 1, 3, 130), (17, 515)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _played():
+    register(played_backend())
+
+
+def on_device(value):
+    """An argument, or cache, with its arrays on the device."""
+    if isinstance(value, np.ndarray):
+        return get_backend("cuda-on-cpu").from_numpy(value)
+    if isinstance(value, tuple):
+        parts = [on_device(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+def flat(result):
+    """The arrays in what a formula returned, in order, as NumPy's in float64; numbers too."""
+    if isinstance(result, tuple):
+        return [array for part in result for array in flat(part)]
+    if result is None or isinstance(result, str):
+        return []
+    return [np.asarray(getattr(result, "inner", result)).astype(np.float64)]
+
+
+def in_double(value):
+    if isinstance(value, np.ndarray):
+        return value.astype(np.float64) if value.dtype.kind == "f" else value
+    if isinstance(value, tuple):
+        parts = [in_double(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+def launched(formula, *args):
+    """What a formula gives on the device, and how many kernels were launched."""
+    CpuModule.launches = 0
+    result = formula(*on_device(args))
+    return result, CpuModule.launches
+
+
+def check(formula, *args, dtype, launches=1):
+    """The kernel agrees with the formula in float64, and served; returns what the formula gives."""
+    expected = formula(*args)
+    right = flat(formula(*in_double(args)))
+    result, count = launched(formula, *args)
+    assert count == launches
+    assert type(result) is type(expected) or not isinstance(expected, tuple)
+    for got, want, plain in zip(flat(result), right, flat(expected), strict=True):
+        assert got.shape == want.shape == plain.shape
+        scale = np.abs(want).max(initial=0) or 1.0
+        assert np.abs(got - want).max(initial=0) <= ALLOWED[dtype] * scale
+    return expected
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("name", sorted(ops.ACTIVATIONS))
+def test_activations(name, dtype):
+    rng = np.random.default_rng(0)
+    for shape in [(1,), (3, 7), (2, 5, 257)]:
+        x = (4 * rng.standard_normal(shape)).astype(dtype)
+        _, cache = check(ops.activation_forward, x, name, dtype=dtype)
+        check(ops.activation_backward, rng.standard_normal(shape).astype(dtype), cache, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+def test_activations_far_out(dtype):
+    x = np.array([-1e30, -1e4, -100, -20, -6, 0, 6, 20, 100, 1e4, 1e30], dtype)
+    for name in sorted(ops.ACTIVATIONS):
+        with np.errstate(all="ignore"):
+            expected = [ops.activation_forward(x, name)[0], ops.activation_backward(x, ops.ActivationCache(x, name))]
+        cache = ops.ActivationCache(on_device(x), name)
+        got = [ops.activation_forward(on_device(x), name)[0], ops.activation_backward(on_device(x), cache)]
+        for ours, plain in zip(got, expected, strict=True):
+            np.testing.assert_allclose(ours.inner, plain, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("shape", ODD_SHAPES)
+def test_layer_norm(shape, dtype):
+    rng = np.random.default_rng(1)
+    width = shape[-1]
+    x, dy = (rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    weight, bias = (rng.standard_normal(width).astype(dtype) for _ in range(2))
+    _, cache = check(ops.layer_norm_forward, 2 + x, weight, bias, 1e-5, dtype=dtype)
+    check(ops.layer_norm_backward, dy, cache, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("shape", ODD_SHAPES)
+def test_softmax(shape, dtype):
+    rng = np.random.default_rng(2)
+    x, dprobs = (5 * rng.standard_normal(shape).astype(dtype) for _ in range(2))
+    _, cache = check(ops.softmax_forward, x, dtype=dtype)
+    check(ops.softmax_backward, dprobs, cache, dtype=dtype)
+
+
+MASKS = {
+    "none": None,
+    "keys": (2, 1, 1, 9),
+    "queries": (1, 1, 5, 9),
+    "heads": (2, 3, 5, 9),
+    "one for all": (1, 1, 1, 1),
+    "each head": (1, 3, 1, 9),
+}
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("hidden", [np.finfo("float32").min / 2, -1e30, -10000.0])
+@pytest.mark.parametrize("mask", MASKS)
+def test_attention(mask, hidden, dtype):
+    rng = np.random.default_rng(3)
+    query, dcontext = (rng.standard_normal((2, 3, 5, 4)).astype(dtype) for _ in range(2))
+    key, value = (rng.standard_normal((2, 3, 9, 4)).astype(dtype) for _ in range(2))
+    added = None
+    if MASKS[mask]:
+        added = np.where(rng.random(MASKS[mask]) < 0.5, hidden, 0).astype(dtype)
+        added[0, 0, 0] = hidden  # a row that sees nothing
+        if hidden == -10000:  # which leaves float32 too few digits for such a row
+            added[..., 0] = 0
+    _, cache = check(ops.attention_forward, query, key, value, added, dtype=dtype)
+    check(ops.attention_backward, dcontext, cache, dtype=dtype)
+
+
+def test_attention_with_dropout_is_left_to_the_formula():
+    query = np.random.default_rng(0).standard_normal((2, 2, 3, 4))
+    arrays = on_device((query,) * 3)
+    rngs = [np.random.default_rng(5) for _ in range(2)]
+    expected, cache = ops.attention_forward(query, query, query, None, 0.5, rngs[0])
+    got, got_cache = ops.attention_forward(*arrays, None, 0.5, rngs[1])
+    np.testing.assert_allclose(got.inner, expected, rtol=1e-12)
+    back = ops.attention_backward(on_device(query), got_cache)
+    for ours, plain in zip(back, ops.attention_backward(query, cache), strict=True):
+        np.testing.assert_allclose(ours.inner, plain, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("rows, classes", [(1, 1), (1, 5), (9, 2), (40, 301), (7, 33)])
+@pytest.mark.parametrize("denominator", [None, 17.5])
+def test_cross_entropy(rows, classes, denominator, dtype):
+    rng = np.random.default_rng(4)
+    logits = (3 * rng.standard_normal((rows, classes))).astype(dtype)
+    labels = np.where(rng.random(rows) < 0.6, rng.integers(0, classes, rows), ops.IGNORE_INDEX)
+    _, cache = check(ops.cross_entropy_forward, logits, labels, -100, denominator, dtype=dtype)
+    check(ops.cross_entropy_backward, 0.7, cache, dtype=dtype)
+    check(ops.cross_entropy_backward, np.array(0.7, dtype), cache, dtype=dtype)
+
+
+def test_cross_entropy_of_far_logits_and_of_no_label():
+    logits = np.array([[-1e30, 1e30, 0], [1e30, 1e30, -1e30], [-1e30, -1e30, -1e30]], np.float32)
+    for labels in ([1, 0, 2], [-100] * 3):
+        check(ops.cross_entropy_forward, logits, np.array(labels), dtype="float32")
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("shape", [(1, 1), (5, 33), (700, 40), (64, 7), (1100, 3), (2, 32 * 1025)])
+def test_sum_over_rows(shape, dtype):
+    check(ops.sum_rows, np.random.default_rng(5).standard_normal(shape).astype(dtype), dtype=dtype)
+
+
+def test_arrays_that_do_not_lie_in_order_are_copied_first():
+    rng = np.random.default_rng(6)
+    x, dy = (rng.standard_normal((6, 10, 4)) for _ in range(2))
+    weight = rng.standard_normal(20)[::2]
+    _, cache = check(ops.layer_norm_forward, x.transpose(2, 0, 1), weight, weight, 1e-5, dtype="float64")
+    check(ops.layer_norm_backward, dy.transpose(2, 0, 1), cache, dtype="float64")
+    _, cache = check(ops.softmax_forward, x.transpose(2, 0, 1), dtype="float64")
+    check(ops.softmax_backward, dy.transpose(2, 0, 1), cache, dtype="float64")
+    check(ops.sum_rows, x[:, :, 1], dtype="float64")
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0, 3)])
+def test_nothing_to_compute_is_left_to_the_formula(shape):
+    x = np.empty(shape)
+    y, cache = ops.layer_norm_forward(on_device(x), *on_device((np.ones(shape[-1]),) * 2), 1e-5)
+    assert y.shape == ops.layer_norm_backward(y, cache)[0].shape == shape
+
+
+def test_another_dtype_is_left_to_the_formula():
+    x = np.arange(12, dtype=np.float16).reshape(3, 4)
+    assert ops.softmax_forward(on_device(x))[0].dtype == np.float16
+
+
+# Optimizers
+
+SHAPES = {"a.weight": (130, 70), "a.bias": (70,), "b.weight": (3, 5), "LayerNorm.weight": (7,), "c.weight": (1,)}
+
+
+def optimizer_of(kind, backend, dtype, **constants):
+    """An optimizer on weights and gradients that are the same on each backend."""
+    rng = np.random.default_rng(7)
+    layout = Layout(SHAPES)
+    stores = [ParamStore(layout, rng.standard_normal(layout.size).astype(dtype)) for _ in range(2)]
+    stores[0]["c.weight"][...] = 0  # a norm of 0
+    move = get_backend(backend).from_numpy
+    return kind(*(ParamStore(layout, move(store.flat)) for store in stores), **constants)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("kind, launches", [(AdamW, 1), (LAMB, 2)])
+@pytest.mark.parametrize("constants", [{}, {"frozen": ("a.bias", "b.weight")}, {"bias_correction": False}])
+def test_a_step_of_the_whole_arena(kind, launches, constants, dtype):
+    ours, plain = (optimizer_of(kind, backend, dtype, **constants) for backend in ("cuda-on-cpu", "numpy"))
+    for rate in (1e-2, 3e-3, 0.0):
+        CpuModule.launches = 0
+        ours.step(rate)
+        assert CpuModule.launches == launches
+        plain.step(rate)
+    pairs = [(ours.params, plain.params), (ours.first_moment, plain.first_moment), (ours.grads, plain.grads)]
+    for got, want in [*pairs, (ours.second_moment, plain.second_moment)]:
+        for name in SHAPES:
+            scale = np.abs(want[name]).max() or 1.0
+            assert np.abs(got[name].inner - want[name]).max() <= ALLOWED[dtype] * scale, name
+    if kind is LAMB:
+        assert ours.trust_ratios.keys() == plain.trust_ratios.keys()
+        for name, ratio in plain.trust_ratios.items():
+            assert abs(ours.trust_ratios[name] - ratio) <= ALLOWED[dtype] * ratio
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+def test_the_global_norm_is_summed_in_double(dtype):
+    ours, plain = (optimizer_of(AdamW, backend, dtype) for backend in ("cuda-on-cpu", "numpy"))
+    assert abs(global_norm(ours.params) - global_norm(plain.params)) <= 1e-13 * global_norm(plain.params)
+
+
+# Orders and races
+
+
+def battery():
+    """Results of every kernel in which threads meet, as one list of arrays."""
+    rng = np.random.default_rng(8)
+    x, dy = (rng.standard_normal((300, 40)).astype(np.float32) for _ in range(2))  # some blocks have two rows
+    weight, bias = (rng.standard_normal(40).astype(np.float32) for _ in range(2))
+    y, cache = ops.layer_norm_forward(*on_device((x, weight, bias)), 1e-5)
+    results = [y, *cache, *ops.layer_norm_backward(on_device(dy), cache), ops.softmax_forward(on_device(x[:50]))[0]]
+    results += ops.cross_entropy_forward(on_device(x[:50]), on_device(rng.integers(0, 40, 50)))
+    results += [ops.sum_rows(on_device(dy))]
+    optimizer = optimizer_of(LAMB, "cuda-on-cpu", "float32")
+    optimizer.step(0.1)
+    return [*flat(tuple(results)), global_norm(optimizer.params), optimizer.params.flat.inner]
+
+
+def test_results_are_equal_to_the_bit_whatever_the_order_of_threads_and_blocks():
+    first = battery()
+    for seed in range(2):
+        CpuModule.seed = 1000 * (seed + 1)
+        for a, b in zip(first, battery(), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+BARRIERS = [found.start() for found in re.finditer(r"__syncthreads\(\);", source())]
+
+
+@pytest.mark.parametrize("barrier", range(len(BARRIERS)))
+def test_a_missing_barrier_shows(barrier):
+    code, place = source(), BARRIERS[barrier]
+    right = battery()
+    register(played_backend(code[:place] + code[place + len("__syncthreads();") :]))
+    try:
+        for seed in range(4):
+            CpuModule.seed = 1000 * seed
+            try:
+                found = battery()
+            except RuntimeError:
+                return
+            if any(not np.array_equal(a, b) for a, b in zip(right, found, strict=True)):
+                return
+    finally:
+        register(played_backend())
+    line = code[:place].rpartition("\n")[2]
+    raise AssertionError(f"nothing noticed that a barrier was missing after {line!r}, number {barrier}")
+
+
+# A whole step
+
+
+def step_on(backend, config, batch):
+    """Loss and weights of two updates, and what the second launched."""
+    model = AlbertForPreTraining(config, dtype="float32", backend=backend, seed=1).train()
+    optimizer = LAMB(model.params, model.grads)
+    for _ in range(2):  # the first brings the optimizer's tables to the device
+        with counted() as counts:
+            model.zero_grad()
+            loss = model(**batch, skip_padding=True, mlm_denominator=3, sop_denominator=2).loss
+            model.backward()
+            clip_by_global_norm(model.grads, 0.5)
+            optimizer.step(1e-2)
+    return float(loss), model.backend.to_numpy(model.params.flat), counts.launches
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_a_step_of_pretraining_gives_the_numbers_of_numpy_with_the_launches_that_are_counted(dropout):
+    config = small_config(num_hidden_layers=2, num_hidden_groups=1, inner_group_num=1)
+    config = dataclasses.replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    batch = small_batch(config)
+    register(strict_backend(counted_kernels()))
+    loss, weights, _ = step_on("numpy", config, batch)
+    played_loss, played_weights, played = step_on("cuda-on-cpu", config, batch)
+    _, _, launches = step_on("strict", config, batch)
+    assert played.total() == launches.total(), (played, launches)
+    assert abs(played_loss - loss) <= 1e-6 * loss
+    assert np.abs(played_weights - weights).max() <= 3e-6 * np.abs(weights).max()

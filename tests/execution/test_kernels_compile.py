@@ -1,0 +1,43 @@
+"""The kernels compile for GPUs, by NVIDIA's own compiler, which needs no GPU, and their threads fit the registers."""
+
+import re
+
+import pytest
+from toys import nvrtc
+from toys.kernel_launches import counted_kernels
+
+from albert_np import ops
+from albert_np.execution.kernels import launchers, source
+
+needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None, reason="needs NVRTC: pip install nvidia-cuda-nvrtc-cu12")
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("real", ["float", "double"])
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_kernels_compile_without_spills(architecture, real):
+    used = nvrtc.compiled(source(), [f"-DREAL={real}"], architecture)
+    launched = set(re.findall(r'_launch\("(\w+)"', launchers.__loader__.get_source(launchers.__name__)))
+    launched |= {f"{name}_{way}" for name in launchers.ACTIVATIONS.values() for way in ("forward", "backward")}
+    assert used.keys() == launched
+    for name, usage in used.items():
+        assert (usage.spills, usage.stack) == (0, 0), name
+        assert usage.registers <= 64, name  # 1,024 threads share 65,536
+
+
+@needs_nvrtc
+def test_what_does_not_compile_says_where():
+    with pytest.raises(ValueError, match=r'sum_rows\.cu\(\d+\): error: identifier "WARQ" is undefined'):
+        nvrtc.compiled(source().replace("parts[8][WARP]", "parts[8][WARQ]"), ["-DREAL=float"], "sm_80")
+
+
+def test_every_activation_has_kernels():
+    assert launchers.ACTIVATIONS.keys() == ops.ACTIVATIONS.keys()
+
+
+def test_every_launcher_is_counted():
+    class Nothing:
+        xp = None
+
+    launched = launchers.Launchers(Nothing(), None).by_name().keys()
+    assert launched == counted_kernels().keys()
