@@ -278,6 +278,8 @@ class Trainer(Generic[M]):
         totals, grad_norm = self._gradients(batches)
         scaling = {}
         if self._accepts(grad_norm):
+            if self.optimizer.offload:
+                self.model.cache = None  # its memory is what the moments come back to
             self.optimizer.step(learning_rate)
         if self.loss_scale is not None:
             scaling = {"loss_scale": self.loss_scale.value, "skipped_updates": self.loss_scale.skipped}
