@@ -7,12 +7,12 @@ extern "C" __global__ void layer_norm_forward(const REAL* x, const REAL* weight,
     Index row = (Index)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
     if (row >= rows) return;
     x += row * width;
-    REAL sum = 0;
+    double sum = 0;  // a mean far from 0 all but cancels
     for (int c = lane; c < width; c += WARP) sum += x[c];
-    REAL mean = warp_sum(sum) / width;
+    double mean = warp_sum(sum) / width;
     REAL squares = 0;
     for (int c = lane; c < width; c += WARP) {
-        REAL centered = x[c] - mean;
+        REAL centered = (REAL)(x[c] - mean);
         squares += centered * centered;
     }
     REAL scale = 1 / sqrt(warp_sum(squares) / width + (REAL)eps);
@@ -20,7 +20,7 @@ extern "C" __global__ void layer_norm_forward(const REAL* x, const REAL* weight,
     y += row * width;
     x_hat += row * width;
     for (int c = lane; c < width; c += WARP) {
-        REAL normed = (x[c] - mean) * scale;
+        REAL normed = (REAL)(x[c] - mean) * scale;
         x_hat[c] = normed;
         y[c] = weight[c] * normed + bias[c];
     }
