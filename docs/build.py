@@ -30,7 +30,7 @@ from shown import shown
 from albert_np.explore import explore_sentence, explore_toy
 
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "notebooks/README.md", "notebooks/[0-9][0-9]_*.ipynb")
-PAGES += ("labs/[0-9][0-9]_*.ipynb", "docs/teaching/*.md")
+PAGES += ("labs/[0-9][0-9]_*.ipynb", "docs/*.md", "docs/teaching/*.md")
 FILES = ("data/*.png", "data/*.svg", "docs/teaching/*.csv", "docs/teaching/Dockerfile")
 EXPLORER = ("return the number of {items} in the list.", "the list is not changed.")
 

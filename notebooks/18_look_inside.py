@@ -186,7 +186,7 @@ for name, model in models.items():
 # %% [markdown]
 # **The paper** compares ALBERT-large with BERT-large, both trained, and finds ALBERT's curves much smoother from
 # layer to layer. It has no random control. In the toy world, models of two steps were trained with one layer and with two
-# layers, each from five seeds (notebook 11, section 6); the controls are the same models before their first update. **Predict**
+# layers, each from ten seeds (notebook 11, section 6); the controls are the same models before their first update. **Predict**
 # the four shapes.
 
 # %%
@@ -202,7 +202,7 @@ show(
     distances_figure(curves),
     "18.2",
     "The same in the toy world, for models with one shared layer and with two layers.",
-    "L2 distance and angle of two steps, for trained models with one shared layer and with two layers, five seeds each, "
+    "L2 distance and angle of two steps, for trained models with one shared layer and with two layers, ten seeds each, "
     "and for the same models before their first update.",
 )
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import click
@@ -14,8 +15,9 @@ from rich.progress import track
 
 from albert_np.cli.main import console, figure_option, figures_table, print_json, reports_errors, results
 from albert_np.cli.progress import backend_option
+from albert_np.cli.ranks import refuse_ranks
 
-WORK = ("forward", "step", "tokenize", "memory", "growth")
+WORK = ("forward", "step", "tokenize", "memory", "growth", "ranks")
 AGAINST = ("torch", "torch-eager", "torch-compile", "onnx")
 LENGTHS, BATCHES = (64, 128, 256, 512), (1, 2, 4, 8, 16, 32)  # of --work growth
 VOCAB_SIZE = 4000  # of the vocabulary that is learned where no model brings one
@@ -79,9 +81,14 @@ def bench(figure: Path | None, as_json: bool, **options: Any) -> None:
     albert-np bench --work step --shapes 8x128
     albert-np bench --work forward --ragged --against torch,torch-compile,onnx
     albert-np bench --work memory,growth,tokenize
+    mpiexec -n 2 albert-np bench --work ranks --shapes 16x128
     """
     from albert_np.bench import DisagreementError
 
+    if "ranks" in options["work"]:
+        _bench_ranks(options, as_json)
+        return
+    refuse_ranks("bench of other work than ranks")
     if not options["work"]:
         raise click.UsageError(f"--work names nothing to measure; allowed are {', '.join(WORK)}")
     if figure and not {"forward", "step", "tokenize"} & {*options["work"]}:
@@ -100,6 +107,33 @@ def bench(figure: Path | None, as_json: bool, **options: Any) -> None:
         print_json(found)
     else:
         _print_found(found)
+
+
+def _bench_ranks(options: dict[str, Any], as_json: bool) -> None:
+    """Measure a step of all ranks beside one of as many threads, for each shape."""
+    from albert_np.bench import machine, measure_ranks, model_class, step_workload
+    from albert_np.execution import this_job
+
+    job = this_job()
+    if options["work"] != ["ranks"] or job.size == 1 or options["threads"]:
+        raise click.UsageError(
+            "--work ranks goes alone, without --threads, and is started by mpiexec with 2 ranks or more"
+        )
+    model = job.together(lambda: _load(model_class("step"), options))
+    found = []
+    for B, T in options["shapes"]:
+        times = measure_ranks(model, step_workload(model.config, [T] * B, practical=True), job, options["repeats"])
+        found.append({"shape": f"{B}x{T}", "ratio": times.ratio, **times._asdict()})
+    if as_json:
+        print_json({"ranks": job.size, "machine": machine(), "shapes": found})
+        return
+    table = figures_table(
+        "seconds a step", f"1 x {job.size} threads", f"{job.size} ranks", "ratio", "adding", "updating"
+    )
+    for row in found:
+        middle = [f"{median(row[name]):.3f}" for name in ("threads", "ranks", "adding", "updating")]
+        table.add_row(row["shape"], *middle[:2], f"{row['ratio']:.2f}", *middle[2:])
+    results().print(table)
 
 
 @click.command()

@@ -219,7 +219,7 @@ class _Lazy(click.Group):
         "profile": "benching",
     }
 
-    OF_RANKS = ("pretrain", "finetune", "evaluate")  # what several processes do together
+    OF_RANKS = ("pretrain", "finetune", "evaluate", "bench")  # what several processes do together
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):

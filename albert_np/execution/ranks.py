@@ -25,7 +25,7 @@ from albert_np.backend import Array, backend_of, get_backend
 __all__ = ["ALONE", "RankError", "Ranks", "place_in_job", "this_job"]
 
 T = TypeVar("T")
-PIECE = 1 << 20  # numbers of the gradient that travel at a time: while a rank adds one, its neighbours move others
+PIECE, SMALL_PIECE = 1 << 20, 1 << 14  # numbers of the gradient that travel at a time, at most and at least
 _POLL = 1e-4  # seconds between two looks at whether the others have come; waiting must not keep a processor busy
 
 # What launchers tell a process: the number of processes and its own among them. A batch script of SLURM has
@@ -36,6 +36,14 @@ _LAUNCHERS = {
     "MV2_COMM_WORLD_SIZE": "MV2_COMM_WORLD_RANK",
     "SLURM_STEP_NUM_TASKS": "SLURM_PROCID",
 }
+
+
+def piece_size(numbers: int, ranks: int) -> int:
+    """Return how many numbers travel at a time: while a rank adds one piece, its neighbours move others.
+
+    Few ranks are best served by long messages. A chain of many would stand idle until its end has something to do.
+    """
+    return min(PIECE, max(SMALL_PIECE, numbers // (4 * ranks)))
 
 
 class RankError(RuntimeError):
@@ -54,7 +62,6 @@ class Ranks:
         self.size: int = 1 if comm is None else comm.Get_size()
         self._comm = comm
         self._farewell: Any = None if comm is None else comm.Dup()  # a rank that ends is not taken for one that goes on
-        self._piece = np.empty(0)
 
     @property
     def is_first(self) -> bool:
@@ -122,20 +129,20 @@ class Ranks:
 
     def _add_along(self, total: np.ndarray, more: Sequence[np.ndarray], has_part: bool) -> None:
         """Receive each piece of the sum from the rank before, add this rank's own and hand it on."""
-        if self._piece.dtype != total.dtype:
-            self._piece = np.empty(PIECE, total.dtype)
+        piece = piece_size(total.size, self.size)
+        room = np.empty(piece, total.dtype)
         last = self.size - 1
-        for start in range(0, total.size, PIECE):
-            own = total[start : start + PIECE]
+        for start in range(0, total.size, piece):
+            own = total[start : start + piece]
             if self.rank > 0:
-                so_far = self._piece[: own.size]
+                so_far = room[: own.size]
                 self._comm.Recv(so_far, source=self.rank - 1)
                 if has_part:
                     own += so_far  # a sum of two numbers is the same in either order
                 else:
                     own[...] = so_far
             for addend in more:
-                own += addend[start : start + PIECE]
+                own += addend[start : start + piece]
             if self.rank < last:
                 self._comm.Send(own, dest=self.rank + 1)
         self._comm.Bcast(total, root=last)

@@ -142,6 +142,7 @@ class AlbertBase:
         self.dtype = np.dtype(dtype)
         self.training = True
         self._recompute = "none"
+        self._offload = "none"
         self._precision = "float32"
         self.rng = np.random.default_rng(seed)
         self.layout = self.make_layout(config)
@@ -326,7 +327,27 @@ class AlbertBase:
     def recompute(self, what: str) -> None:
         if what not in RECOMPUTE:
             raise ValueError(f"recompute={what!r}: allowed are {', '.join(RECOMPUTE)}")
+        if what == "none":
+            self._offload = "none"
         self._recompute = what
+
+    @property
+    def offload(self) -> str:
+        """What a device hands to the memory of the host until the backward pass wants it back: "none" or "inputs".
+
+        "inputs" are those of the layer steps that `recompute="layer"` keeps. It frees their memory for one copy of each
+        out and one back, at the first of which the host waits; the gradients are the same to the bit. On NumPy, whose
+        device is the host, nothing changes.
+        """
+        return self._offload
+
+    @offload.setter
+    def offload(self, what: str) -> None:
+        if what not in ("none", "inputs"):
+            raise ValueError(f"offload={what!r}: allowed are none, inputs")
+        if what == "inputs" and self.recompute == "none":
+            raise ValueError("offload='inputs' is of what recompute='layer' keeps: set that before")
+        self._offload = what
 
     @property
     def precision(self) -> str:
@@ -376,6 +397,8 @@ class AlbertBase:
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
             keep = "caches"
+        elif grad and self.offload == "inputs" and not hidden_states:
+            keep = "inputs on host"
         y, pooled, cache = albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)
         return y, pooled, looked_at(cache, hidden_states, attentions), cache
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Protocol
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM
 from albert_np.pretraining import (
-    PRETRAINING,
     PretrainingBatch,
     PretrainingRun,
-    held_out_batches,
+    evaluate_kinds,
+    held_out_kinds,
     is_held_out,
     prepare_run,
     python_prose,
@@ -23,7 +23,7 @@ from albert_np.study import quickstart
 from albert_np.study.inside import layer_distances
 from albert_np.study.world import PROBES, Exam, World, learning, world_config
 from albert_np.tokenization import train_vocabulary
-from albert_np.training import NonFiniteError, evaluate, first_nonfinite
+from albert_np.training import NonFiniteError, first_nonfinite
 
 Json = dict[str, Any]
 
@@ -96,27 +96,29 @@ class Prose(NamedTuple):
         )
         model = run.train()
         order, words, following = (_asked(run, **options) for options in ({}, {"max_ngram": 1}, {"pairs": "next"}))
-        asked, about_words, about_order = (evaluate(model, exam, PRETRAINING) for exam in (order, words, following))
+        asked, about_words, about_order = (evaluate_kinds(model, exam) for exam in (order, words, following))
         measured = {
             "mlm_loss": asked["mlm_loss"],
             "mlm_accuracy": asked["mlm_accuracy"],
             "word_accuracy": about_words["mlm_accuracy"],
             "sop_accuracy": asked["sop_accuracy"],
+            "sop_two": asked["sop_accuracy_two"],
+            "sop_more": asked["sop_accuracy_more"],
             "nsp_accuracy": about_order["sop_accuracy"],
         }
         return {
             "seed": seed,
             "parameters": model.params.layout.size,
             **{name: round(value, 5) for name, value in measured.items() if value is not None},
-            "distances": _distances(model, order[0]._asdict()),
+            "distances": _distances(model, order["more"][0]._asdict()),
             "curve": _curve(run.metrics()),
         }
 
 
-def _asked(run: PretrainingRun, **options: Any) -> list[PretrainingBatch]:
-    """The held-out text, asked about in one way, whatever the run itself was trained on."""
+def _asked(run: PretrainingRun, **options: Any) -> Mapping[str, Sequence[PretrainingBatch]]:
+    """The held-out text by kind of example, asked about in one way, whatever the run itself was trained on."""
     assert run.held_out is not None  # the text has documents enough
-    return held_out_batches(run.held_out, run.tokenizer, 64, run.recipe.max_seq_length, **options)
+    return held_out_kinds(run.held_out, run.tokenizer, 64, run.recipe.max_seq_length, **options)
 
 
 def _curve(records: Iterable[Json]) -> list[list[float | None]]:

@@ -25,9 +25,10 @@ from albert_np.checkpoints import (
     remove_older,
     save_checkpoint,
 )
-from albert_np.execution import Model, Ranks, Replicas, split, this_job
+from albert_np.execution import Model, Ranks, Replicas, available_threads, split, this_job
 from albert_np.files import read_json
 from albert_np.schema import anything, check, number, optional, text, whole
+from albert_np.training.ahead import Batches, ahead_of
 from albert_np.training.interrupts import Interrupts, TrainingInterrupted, deferred_interrupts
 from albert_np.training.loss_scale import LossScale
 from albert_np.training.metrics import MetricsLog, Record, read_metrics
@@ -91,6 +92,8 @@ class Trainer(Generic[M]):
         many; all numbers are those of one process with all the threads. Rank 0 alone writes and calls `on_step`.
     loss_scale: of a model whose precision is float16, which gets one by default; an update whose gradients overflow is
     skipped: the data and the schedule go on, the weights stay, and the records count it.
+    ahead: make the batches of the next update in a thread meanwhile; None does where a processor is left for it, as on
+    CuPy or with fewer threads than processors. The numbers are the same.
     settings: what else must not change when the run is resumed, such as seeds; a JSON object.
     log_every: updates between two records of metrics.jsonl.
     evaluate: model → metrics on held-out data, called every `evaluate_every` updates and at the end.
@@ -115,6 +118,7 @@ class Trainer(Generic[M]):
     threads: int = 1
     ranks: Ranks = field(default_factory=this_job)
     loss_scale: LossScale | None = None
+    ahead: bool | None = None
     settings: Settings = field(default_factory=dict)
     log_every: int = 10
     evaluate: Callable[[M], Metrics] | None = None
@@ -144,6 +148,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
+        self._batches: Batches | None = None  # the data, asked ahead of time while training goes on
         self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def _require_own_optimizer(self) -> None:
@@ -169,7 +174,7 @@ class Trainer(Generic[M]):
             self.ranks.on_first(self._require_vacant)
             self._save()
         self._saved_at = time.monotonic()
-        with self._holding_folder(), deferred_interrupts() as interrupts:
+        with self._holding_folder(), self._looking_ahead(), deferred_interrupts() as interrupts:
             while not self._is_over(total_steps):
                 record = self._update()
                 self._complete(record, is_last=self.state.step == total_steps)
@@ -241,6 +246,19 @@ class Trainer(Generic[M]):
             os.close(self._folder)
             self._folder = None
 
+    @contextmanager
+    def _looking_ahead(self) -> Iterator[None]:
+        """Have the batches of the next update made during this one, if `ahead` says so."""
+        is_left = backend_of(self.model.params.flat).name != "numpy" or self.threads < available_threads()
+        if not (is_left if self.ahead is None else self.ahead):
+            yield
+            return
+        try:
+            with ahead_of(self.data, self.accumulation) as self._batches:
+                yield
+        finally:
+            self._batches = None
+
     def _check_folder(self) -> None:
         """Raise FileNotFoundError if the run folder is no longer there, or another one: a part of it would be made."""
         try:
@@ -259,13 +277,15 @@ class Trainer(Generic[M]):
         step, position, tokens, seconds = self.state
         batches: list[Batch] = []
         for _ in range(self.accumulation):
-            batch, position = self.data.batch_at(position)
+            batch, position = (self._batches or self.data).batch_at(position)
             batches.append(batch)
             tokens += int(batch.attention_mask.sum())
         learning_rate = self.schedule(step)
         totals, grad_norm = self._gradients(batches)
         scaling = {}
         if self._accepts(grad_norm):
+            if self.optimizer.offload:
+                self.model.cache = None  # its memory is what the moments come back to
             self.optimizer.step(learning_rate)
         if self.loss_scale is not None:
             scaling = {"loss_scale": self.loss_scale.value, "skipped_updates": self.loss_scale.skipped}
