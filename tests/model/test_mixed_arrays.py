@@ -43,9 +43,8 @@ def test_a_model_on_a_device_takes_what_is_numpys():
 @pytest.mark.parametrize("given", ["numpy", "strict"])
 def test_gradients_of_given_embeddings_are_checked_on_a_device(given):
     model = randomize(AlbertModel(small_config(), dtype="float64", backend="strict"))
-    embeds = get_backend(given).from_numpy(
-        np.random.default_rng(0).standard_normal((2, 5, model.config.embedding_size))
-    )
+    numbers = np.random.default_rng(0).standard_normal((2, 5, model.config.embedding_size))
+    embeds = get_backend(given).from_numpy(numbers)
     rows = check_model(model, {"inputs_embeds": embeds}, ("last_hidden_state",), samples=2)
     assert all(row.ok for row in rows)
 
@@ -55,11 +54,7 @@ def test_looking_inside_gives_the_same_on_a_device():
     batch = small_batch(config)
     models = [AlbertForMaskedLM(config, dtype="float64", backend=backend).eval() for backend in ("numpy", "strict")]
     given = {name: batch[name] for name in ("input_ids", "attention_mask")}
-    found = [
-        head_statistics(
-            without_heads(model, [1])(**given, output_attentions=True).attentions[0], batch["attention_mask"]
-        )
-        for model in models
-    ]
+    outputs = [without_heads(model, [1])(**given, output_attentions=True) for model in models]
+    found = [head_statistics(out.attentions[0], given["attention_mask"]) for out in outputs]
     for name, expected in found[0].items():
         np.testing.assert_allclose(found[1][name], expected, rtol=1e-10, atol=1e-12)

@@ -69,10 +69,10 @@ def test_a_replica_that_moves_leaves_the_model_and_its_optimizer_alone():
 def test_a_run_is_not_resumed_on_another_backend_without_a_word(tmp_path):
     moved = make_trainer(tmp_path)
     moved.model.to("strict")
-    with pytest.raises(ValueError, match="others since model.to"):
+    with pytest.raises(ValueError, match=r"others since model\.to"):
         moved.train(2)
     make_trainer(tmp_path).train(1)
-    with pytest.raises(ValueError, match="model.backend was 'absent', is 'strict'"):
+    with pytest.raises(ValueError, match=r"model\.backend was 'absent', is 'strict'"):
         make_trainer(tmp_path, backend="strict").resume()
 
 
