@@ -108,6 +108,9 @@ class AlbertBase:
 
     prefix: ClassVar[str] = "albert."  # of the trunk's names; heads stand beside it
     has_pooler: ClassVar[bool] = True
+    params: ParamStore
+    grads: ParamStore
+    _shares_weights: bool = False  # with the model that this one is a replica of
     forward: Callable[..., Any]
     backward: Callable[..., Array]
 
@@ -182,6 +185,9 @@ class AlbertBase:
         return cls.make_layout(config).shapes
 
     def _place(self, flat: Array) -> None:
+        if "params" in self.__dict__ and not self._shares_weights:
+            self.params.abandoned = True
+        self._shares_weights = False
         self.params = ParamStore(self.layout, flat)
         self.grads = self.params.zeros_like()
         self.cache = None
@@ -201,7 +207,10 @@ class AlbertBase:
         return backend_of(self.params.flat)
 
     def to(self, backend: str) -> Self:
-        """Move the weights to another backend; there, gradients start again at zero. Returns the model.
+        """Move the weights to another backend. Returns the model.
+
+        There, gradients start again at zero, and an optimizer must be made anew. Where the model is there already,
+        nothing changes.
 
         "cpu" and "cuda" stand for "numpy" and "cupy".
         """
@@ -248,6 +257,7 @@ class AlbertBase:
     def replica(self) -> Self:
         """Return a model that shares this one's weights and has gradients, cache and random stream of its own."""
         other = copy.copy(self)
+        other._shares_weights = True
         other.grads = self.params.zeros_like()
         other.rng = copy.deepcopy(self.rng)
         return other
