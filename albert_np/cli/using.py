@@ -103,8 +103,8 @@ def embed(
     if output is not None:
         say(f"{output}: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers")
         return
-    for text, vector in zip(texts, vectors.tolist(), strict=True):
-        print_json({"text": text, "embedding": vector}, indent=None)
+    for text, vector in zip(texts, vectors, strict=True):  # all vectors as lists would take eight times their memory
+        print_json({"text": text, "embedding": vector.tolist()}, indent=None)
 
 
 @click.command()

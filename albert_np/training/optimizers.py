@@ -117,8 +117,14 @@ class AdamW:
     def step(self, learning_rate: float) -> None:
         """Update the weights and the moments in place; the gradients stay as they are.
 
-        Raises ValueError for a learning rate that is negative or not finite.
+        Raises ValueError for a learning rate that is negative or not finite, and RuntimeError where the model has left
+        the weights that this optimizer knows.
         """
+        if self.params.abandoned:
+            raise RuntimeError(
+                "the model has other weights since it was moved or resized (model.to, resize_token_embeddings): make "
+                "the optimizer anew from model.params and model.grads, and take over state_dict()"
+            )
         if not 0 <= learning_rate < math.inf:
             raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
         self.steps += 1
