@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 from numpy.random import default_rng
 
 from albert_np import ops
-from albert_np.backend import Array, array_module
+from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, laid_out, on_device
 from albert_np.params import Scope, layer_prefix
@@ -48,7 +48,8 @@ __all__ = [
     "pooler_forward",
 ]
 
-Keep = Literal["caches", "inputs", "nothing"]  # of each layer step: all that backward needs, its input, nothing
+# Of each layer step: all that backward needs, its input, its input in the host's memory, nothing.
+Keep = Literal["caches", "inputs", "inputs on host", "nothing"]
 
 
 class AlbertInputs(NamedTuple):
@@ -202,8 +203,8 @@ def encoder_forward(
 
     x (…, E); returns (…, H), or, of the last step, the wanted rows alone. Layer step i uses group i · G // L, so with
     G = 1 every step has the same weights. keep: "inputs" keeps each step's input alone, from which the backward pass
-    runs the step again (gradient checkpointing); with "nothing" there is no backward pass, and the memory is that of
-    one layer.
+    runs the step again (gradient checkpointing), "inputs on host" keeps it in the memory of the host; with "nothing"
+    there is no backward pass, and the memory is that of one layer.
 
     Derivation: notebook 11, eq. 11.5.
     """
@@ -215,7 +216,7 @@ def encoder_forward(
         call = LayerCall(y, step_pattern, layer_prefix(group, inner), seed)
         y, step = _run(call, p, config)
         if keep != "nothing":
-            cache.calls.append(call)
+            cache.calls.append(_on_host(call) if keep == "inputs on host" else call)
         if keep == "caches":
             cache.steps.append(step)
     return y, cache
@@ -227,9 +228,18 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
     Derivation: notebook 11, eq. 11.2 and 11.3.
     """
     for i in reversed(range(len(cache.calls))):
-        step = cache.steps[i] if cache.steps else _run(cache.calls[i], cache.p, cache.config)[1]
+        step = cache.steps[i] if cache.steps else _run(_on_device_of(dy, cache.calls[i]), cache.p, cache.config)[1]
         dy = layer_backward(dy, step, g.scope(cache.calls[i].prefix))
     return dense_backward(dy, cache.mapping, g.scope("encoder.embedding_hidden_mapping_in."))
+
+
+def _on_host(call: LayerCall) -> LayerCall:
+    return call._replace(x=backend_of(call.x).to_numpy(call.x))
+
+
+def _on_device_of(dy: Array, call: LayerCall) -> LayerCall:
+    device = backend_of(dy)
+    return call if isinstance(call.x, device.array_type) else call._replace(x=device.from_numpy(call.x))
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:

@@ -60,6 +60,7 @@ class ParamStore(Mapping[str, Array]):
 
     def __init__(self, layout: Layout, flat: Array):
         self.layout = layout
+        self.abandoned = False  # by its model, which was moved or resized since
         self._flat = flat
         self._views = {
             name: flat[offset : offset + math.prod(shape)].reshape(shape)

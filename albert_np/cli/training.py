@@ -271,6 +271,13 @@ def _print_summary(summary: Any, output: Path) -> None:
 @backend_option
 @precision_option
 @click.option("--recompute", is_flag=True, help="Keep no layer's intermediates: less memory, more time.")
+@click.option(
+    "--offload",
+    type=click.Choice(["none", "moments", "inputs", "both"]),
+    default="none",
+    show_default=True,
+    help="What a GPU hands to the host between uses: the optimizer's moments, what --recompute keeps, both.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what preparing took, and the last record, as JSON.")
 @reports_errors
 def pretrain(resume: Path | None, as_json: bool, **options: Any) -> None:
@@ -322,7 +329,7 @@ def _prepare(options: dict[str, Any]) -> Any:
     warmup = options["warmup_steps"]
     taken = (
         "batch_size max_seq_length accumulation optimizer learning_rate schedule masked_lm_prob max_ngram "
-        "pairs output_bias evaluate_every checkpoint_every seed threads backend precision"
+        "pairs output_bias evaluate_every checkpoint_every seed threads backend precision offload"
     ).split()
     recipe = Recipe(
         steps=steps,

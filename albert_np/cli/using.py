@@ -103,8 +103,8 @@ def embed(
     if output is not None:
         say(f"{output}: {vectors.shape[0]:,} vectors of {vectors.shape[1]} numbers")
         return
-    for text, vector in zip(texts, vectors.tolist(), strict=True):
-        print_json({"text": text, "embedding": vector}, indent=None)
+    for text, vector in zip(texts, vectors, strict=True):  # all vectors as lists would take eight times their memory
+        print_json({"text": text, "embedding": vector.tolist()}, indent=None)
 
 
 @click.command()
@@ -209,6 +209,9 @@ def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
     for name, shared, unshared in rows:
         say(f"  {name:<34}{shared:>12,.1f}{unshared:>18,.1f}")
     say(f"  {'weights, gradients, moments, MB':<34}{figures['training_bytes_float32'] / 1e6:>12,.1f}")
+    offloaded = figures["offloaded_bytes_float32"]
+    say(f"  {'of these to the host: moments, MB':<34}{offloaded['moments'] / 1e6:>12,.1f}")
+    say(f"  {'and the inputs of a sequence, MB':<34}{offloaded['inputs'] / 1e6:>12,.1f}")
     say("\nSharing saves weights. It saves no computation and no activation memory: every step is still computed.")
 
 

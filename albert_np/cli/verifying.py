@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import click
@@ -10,7 +11,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from albert_np.cli.main import console, print_json, printable, remark, reports_errors, results, say
-from albert_np.gradcheck import TORCH_TOLERANCES, Comparison
+from albert_np.cli.progress import typed_options
+from albert_np.gradcheck import PRECISION_TOLERANCES, TORCH_TOLERANCES, Comparison
 
 Section = tuple[str, list[Comparison]]
 FIGURES = "max abs", "max rel", "worst at", "got", "expected"
@@ -33,6 +35,11 @@ NARROW = 140  # columns; with fewer, names stand above their figures
     show_default=True,
     help="Precision of the comparison with torch; finite differences are always in float64.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(list(PRECISION_TOLERANCES)),
+    help="Compare gradients whose products are computed so with float64; beside PyTorch's autocast, if it is there.",
+)
 @click.option("--preset", help="Compare one released size, such as base-v2, instead of the small cases.")
 @click.option(
     "--backend",
@@ -50,6 +57,7 @@ def verify(
     model: str | None,
     texts: Sequence[str],
     dtype: str,
+    precision: str | None,
     preset: str | None,
     backend: str | None,
     show_all: bool,
@@ -65,6 +73,7 @@ def verify(
     \b
     albert-np verify
     albert-np verify --against torch
+    albert-np verify --precision bfloat16 --preset base-v2
     albert-np verify --backend cupy
     albert-np verify --model runs/spam --text "you have won" --text "see you at home"
     """
@@ -72,11 +81,17 @@ def verify(
         raise click.UsageError("--model has a size of its own: give no --preset with it")
     if texts and model is None:
         raise click.UsageError("--text is what --model reads: give both")
+    if precision is not None and (against is not None or model is not None or typed_options(["dtype"])):
+        raise click.UsageError(
+            "--precision is compared with float64, and goes with --preset, --backend, --seed, --all and --json alone"
+        )
     if against == "differences" and (model is not None or preset is not None):
         raise click.UsageError("--model and --preset are compared with torch, not with differences")
-    if backend is not None and (against is not None or model is not None or preset is not None):
+    if precision is None and backend is not None and (against or model or preset):
         raise click.UsageError("--backend is compared with NumPy: give no --against, --model or --preset with it")
-    if backend is not None:
+    if precision is not None:
+        found = _rounded_sections(precision, preset, backend or "numpy", seed)
+    elif backend is not None:
         found = _backend_sections(backend, dtype, seed)
     elif model is not None:
         found = _model_sections(model, texts, dtype, seed)
@@ -141,6 +156,21 @@ def _model_sections(source: str, texts: Sequence[str], dtype: str, seed: int) ->
         yield f"{type(case.model).__name__}, {precision}", rows
 
 
+def _rounded_sections(precision: str, preset: str | None, backend: str, seed: int) -> Iterator[Section]:
+    from albert_np.gradcheck import compare_with_float64, torch_cases
+
+    cases = list(torch_cases("float32", preset, seed))
+    for name, model, inputs in _tracked(cases, f"products in {precision}"):
+        model.to(backend).precision = precision
+        yield f"{name}, products in {precision}", [compare_with_float64(model, inputs)]
+    if precision == "tf32":
+        remark("PyTorch has no TF32 on a CPU: nothing is compared with it")
+    elif find_spec("torch") is None or find_spec("transformers") is None:
+        remark("PyTorch's autocast is compared where albert-np[torch] is installed")
+    else:
+        yield _precision_section(cases)
+
+
 def _tracked(cases: list[Any], what: str) -> Iterable[Any]:
     """Show a bar on a terminal; elsewhere nothing, not even its empty line."""
     return track(cases, what, console=console, transient=True, disable=not console.is_terminal)
@@ -151,12 +181,16 @@ def _precisions(dtype: str) -> list[str]:
 
 
 def _precision_section(cases: list[Any]) -> Section:
-    """Our float32 error as a share of PyTorch's, both against the float64 truth."""
+    """Our error as a share of PyTorch's in the precision that the models have, both against the float64 truth."""
     from albert_np.gradcheck import compare_precision
 
-    ratio = compare_precision((model, inputs) for _, model, inputs in cases).ratio
-    row = Comparison("float32 error, ours / PyTorch's (at most 1.5)", ratio, ratio, (), ratio, 1.0, 1.5)
-    return "float32 against float64 truth", [row]
+    measured = compare_precision((model, inputs) for _, model, inputs in cases)
+    ours, theirs = measured.root_mean_squares
+    precision = cases[0][1].precision
+    whose = "PyTorch's" if precision == "float32" else "PyTorch autocast's"
+    name = f"{precision} error, ours / {whose} (at most 1.5)"
+    row = Comparison(name, ours, measured.ratio, (), ours, theirs, 1.5)
+    return f"{precision} against float64 truth", [row]
 
 
 def _worst(rows: list[Comparison]) -> Comparison:

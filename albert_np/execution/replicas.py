@@ -218,7 +218,7 @@ class Replicas:
         for number, model in enumerate(models, first):
             if number > 0:
                 model.training, model.recompute = self.model.training, self.model.recompute
-                model.precision = self.model.precision
+                model.precision, model.offload = self.model.precision, self.model.offload
                 model.rng = np.random.default_rng(seeds[number - 1])
                 if gradients:
                     model.zero_grad()

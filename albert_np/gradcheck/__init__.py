@@ -31,6 +31,7 @@ from albert_np.gradcheck.checks import (
     scattered,
     upstream_like,
 )
+from albert_np.gradcheck.precision import PRECISION_TOLERANCES, compare_with_float64
 from albert_np.gradcheck.torch import (
     Precision,
     compare_precision,
@@ -45,6 +46,7 @@ from albert_np.gradcheck.trained import TrainedCase, trained_case
 __all__ = [
     "BACKEND_TOLERANCES",
     "DROPOUT",
+    "PRECISION_TOLERANCES",
     "TOLERANCE",
     "TORCH_TOLERANCES",
     "Case",
@@ -62,6 +64,7 @@ __all__ = [
     "compare",
     "compare_precision",
     "compare_results",
+    "compare_with_float64",
     "compare_with_numpy",
     "compare_with_torch",
     "hugging_face_model",

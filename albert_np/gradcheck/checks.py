@@ -216,7 +216,9 @@ def check_model(
     inputs = dict(inputs)
     values = dict(model.params)
     if "inputs_embeds" in inputs:
-        values["inputs_embeds"] = inputs["inputs_embeds"] = inputs["inputs_embeds"].copy()
+        embeds = inputs["inputs_embeds"]
+        own = embeds.copy() if isinstance(embeds, model.backend.array_type) else model.backend.from_numpy(embeds.copy())
+        values["inputs_embeds"] = inputs["inputs_embeds"] = own
     random_state = model.rng.bit_generator.state
 
     def run(**options: Any) -> list[Array]:
@@ -233,22 +235,24 @@ def check_model(
 
 
 FLOOR = 1e-2  # of the largest gradient: the key's bias, for one, has a gradient of zero, with only rounding to compare
+LOSS_SCALE = 2.0**10  # of gradients that pass through float16, see `training.LossScale`
 
 
-def model_results(model: Any, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def model_results(model: Any, inputs: Mapping[str, Any], scale: float = 1.0) -> dict[str, np.ndarray]:
     """Return every output, hidden state and attention by name, and every gradient under "d name".
 
     The model is put into eval mode. The gradients are those of the loss, or, where the class has none, of
-    `upstream_like` its two outputs.
+    `upstream_like` its two outputs. scale: a power of 2 that the gradients are multiplied by on their way, see
+    `training.LossScale`.
     """
     out = model.eval()(**inputs, output_hidden_states=True, output_attentions=True)
     model.zero_grad()
     if hasattr(out, "loss"):
-        model.backward()
+        model.backward(loss=scale)
     else:
         names = ("last_hidden_state", "pooler_output")
-        model.backward(**{name: upstream_like(getattr(out, name)) for name in names})
-    tensors = named_outputs(out) | {f"d {name}": gradient for name, gradient in model.grads.items()}
+        model.backward(**{name: scale * upstream_like(getattr(out, name)) for name in names})
+    tensors = named_outputs(out) | {f"d {name}": gradient / scale for name, gradient in model.grads.items()}
     return {name: _to_numpy(t) for name, t in tensors.items()}
 
 

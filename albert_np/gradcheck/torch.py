@@ -4,13 +4,22 @@ The functions need the extra `torch` and raise ImportError without it; it is imp
 """
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from albert_np.changes import refuse_changed
 from albert_np.config import AlbertConfig
-from albert_np.gradcheck.checks import FLOOR, Comparison, compare_results, model_results, named_outputs, upstream_like
+from albert_np.gradcheck.checks import (
+    FLOOR,
+    LOSS_SCALE,
+    Comparison,
+    compare_results,
+    model_results,
+    named_outputs,
+    upstream_like,
+)
 
 __all__ = [
     "Precision",
@@ -67,19 +76,30 @@ def compare_with_torch(
     return compare_results(model_results(model, inputs), torch_results(model, inputs, twin=twin), tolerance)
 
 
-def torch_results(model: Any, inputs: Mapping[str, Any], dtype: Any = None, twin: Any = None) -> dict[str, np.ndarray]:
-    """Return what `gradcheck.model_results` returns, computed by `twin`, or by the model's own in `dtype`."""
+def torch_results(
+    model: Any,
+    inputs: Mapping[str, Any],
+    dtype: Any = None,
+    twin: Any = None,
+    precision: str = "float32",
+    scale: float = 1.0,
+) -> dict[str, np.ndarray]:
+    """Return what `gradcheck.model_results` returns, computed by `twin`, or by the model's own in `dtype`.
+
+    precision: "bfloat16" or "float16" is that of PyTorch's autocast.
+    """
     torch, _ = torch_and_transformers()
     twin = torch_twin(model, dtype) if twin is None else twin
     dtype = next(twin.parameters()).dtype
     tensors = {name: torch.as_tensor(np.asarray(value)) for name, value in inputs.items()}
     tensors = {name: t.to(dtype) if t.is_floating_point() else t for name, t in tensors.items()}
-    out = twin(**tensors, output_hidden_states=True, output_attentions=True)
+    with nullcontext() if precision == "float32" else torch.autocast("cpu", getattr(torch, precision)):
+        out = twin(**tensors, output_hidden_states=True, output_attentions=True)
     if "loss" in out:
-        out.loss.backward()
+        (scale * out.loss).backward()
     else:
         products = [
-            (getattr(out, name) * torch.from_numpy(upstream_like(getattr(out, name))).to(dtype)).sum()
+            (getattr(out, name) * torch.from_numpy(scale * upstream_like(getattr(out, name))).to(dtype)).sum()
             for name in ("last_hidden_state", "pooler_output")
         ]
         sum(products).backward()
@@ -88,16 +108,22 @@ def torch_results(model: Any, inputs: Mapping[str, Any], dtype: Any = None, twin
         stored = model.layout.ties.get(name, name)
         if parameter.grad is not None:  # of an untied decoder's second bias, which nobody reads
             gradients[stored] = gradients.get(stored, 0) + parameter.grad
-    tensors = named_outputs(out) | {f"d {name}": gradients[name] for name in model.params}
-    return {name: t.detach().numpy() for name, t in tensors.items()}
+    tensors = named_outputs(out) | {f"d {name}": gradients[name] / scale for name in model.params}
+    return {name: t.detach().to(dtype).numpy() for name, t in tensors.items()}
 
 
 class Precision:
-    """How far two float32 runs are from the float64 truth: ‖x - truth‖ / ‖truth‖ for each tensor of each run."""
+    """How far two runs are from the float64 truth: ‖x - truth‖ / ‖truth‖ for each tensor of each run."""
 
     def __init__(self) -> None:
         self.ours: list[float] = []
         self.torch: list[float] = []
+
+    @property
+    def root_mean_squares(self) -> tuple[float, float]:
+        """The root-mean-square error over all tensors, ours and PyTorch's."""
+        ours, theirs = (float(np.sqrt(np.mean(np.square(errors)))) for errors in (self.ours, self.torch))
+        return ours, theirs
 
     @property
     def ratio(self) -> float:
@@ -109,14 +135,20 @@ def compare_precision(runs: Iterable[tuple[Any, Mapping[str, Any]]]) -> Precisio
     """Measure the errors of float32 models and of their PyTorch twins against the twins in float64.
 
     runs: pairs of model and inputs. One run alone says little: a handful of roundings near the loss dominates it.
+    Where a model's `precision` is bfloat16 or float16, its twin computes under autocast, and where it is float16 both
+    losses are scaled by `LOSS_SCALE`; ValueError for tf32, which PyTorch does not have on a CPU.
     """
     precision = Precision()
     for model, inputs in runs:
         if model.dtype != np.float32:
             raise TypeError(f"the precision of float32 needs a float32 model, this one is {model.dtype}")
+        if model.precision == "tf32":
+            raise ValueError("precision='tf32': PyTorch has none on a CPU to compare with")
         truth = torch_results(model, inputs, "float64")
         largest = max(float(np.abs(v).max()) for v in truth.values())
-        ours, theirs = model_results(model, inputs), torch_results(model, inputs)
+        scale = LOSS_SCALE if model.precision == "float16" else 1.0
+        ours = model_results(model, inputs, scale)
+        theirs = torch_results(model, inputs, precision=model.precision, scale=scale)
         for name, value in truth.items():
             if np.abs(value).max() > FLOOR * largest:  # what is zero in exact arithmetic has no relative error
                 precision.ours.append(float(np.linalg.norm(ours[name] - value) / np.linalg.norm(value)))

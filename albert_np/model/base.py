@@ -36,7 +36,7 @@ from albert_np.model.loading import (
 from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
 
-__all__ = ["RECOMPUTE", "AlbertBase", "require"]
+__all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
 
@@ -86,8 +86,8 @@ def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
     return guarded
 
 
-def _in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a forward or backward pass whose products are computed in the model's `precision`."""
+def in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a model computes, the first argument, with its products in the model's `precision`."""
 
     @functools.wraps(run)
     def precise(self: "AlbertBase", *args: Any, **kwargs: Any) -> Any:
@@ -108,15 +108,18 @@ class AlbertBase:
 
     prefix: ClassVar[str] = "albert."  # of the trunk's names; heads stand beside it
     has_pooler: ClassVar[bool] = True
+    params: ParamStore
+    grads: ParamStore
+    _shares_weights: bool = False  # with the model that this one is a replica of
     forward: Callable[..., Any]
     backward: Callable[..., Array]
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "forward" in cls.__dict__:
-            cls.forward = _in_own_precision(cls.__dict__["forward"])
+            cls.forward = in_own_precision(cls.__dict__["forward"])
         if "backward" in cls.__dict__:
-            cls.backward = _by_one_thread(_in_own_precision(cls.__dict__["backward"]))
+            cls.backward = _by_one_thread(in_own_precision(cls.__dict__["backward"]))
         if not cls.__name__.startswith("_"):
             register_class(cls)
 
@@ -139,6 +142,7 @@ class AlbertBase:
         self.dtype = np.dtype(dtype)
         self.training = True
         self._recompute = "none"
+        self._offload = "none"
         self._precision = "float32"
         self.rng = np.random.default_rng(seed)
         self.layout = self.make_layout(config)
@@ -181,6 +185,9 @@ class AlbertBase:
         return cls.make_layout(config).shapes
 
     def _place(self, flat: Array) -> None:
+        if "params" in self.__dict__ and not self._shares_weights:
+            self.params.abandoned = True
+        self._shares_weights = False
         self.params = ParamStore(self.layout, flat)
         self.grads = self.params.zeros_like()
         self.cache = None
@@ -200,7 +207,10 @@ class AlbertBase:
         return backend_of(self.params.flat)
 
     def to(self, backend: str) -> Self:
-        """Move the weights to another backend; there, gradients start again at zero. Returns the model.
+        """Move the weights to another backend. Returns the model.
+
+        There, gradients start again at zero, and an optimizer must be made anew. Where the model is there already,
+        nothing changes.
 
         "cpu" and "cuda" stand for "numpy" and "cupy".
         """
@@ -247,6 +257,7 @@ class AlbertBase:
     def replica(self) -> Self:
         """Return a model that shares this one's weights and has gradients, cache and random stream of its own."""
         other = copy.copy(self)
+        other._shares_weights = True
         other.grads = self.params.zeros_like()
         other.rng = copy.deepcopy(self.rng)
         return other
@@ -316,7 +327,27 @@ class AlbertBase:
     def recompute(self, what: str) -> None:
         if what not in RECOMPUTE:
             raise ValueError(f"recompute={what!r}: allowed are {', '.join(RECOMPUTE)}")
+        if what == "none":
+            self._offload = "none"
         self._recompute = what
+
+    @property
+    def offload(self) -> str:
+        """What a device hands to the memory of the host until the backward pass wants it back: "none" or "inputs".
+
+        "inputs" are those of the layer steps that `recompute="layer"` keeps. It frees their memory for one copy of each
+        out and one back, at the first of which the host waits; the gradients are the same to the bit. On NumPy, whose
+        device is the host, nothing changes.
+        """
+        return self._offload
+
+    @offload.setter
+    def offload(self, what: str) -> None:
+        if what not in ("none", "inputs"):
+            raise ValueError(f"offload={what!r}: allowed are none, inputs")
+        if what == "inputs" and self.recompute == "none":
+            raise ValueError("offload='inputs' is of what recompute='layer' keeps: set that before")
+        self._offload = what
 
     @property
     def precision(self) -> str:
@@ -366,6 +397,8 @@ class AlbertBase:
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
             keep = "caches"
+        elif grad and self.offload == "inputs" and not hidden_states:
+            keep = "inputs on host"
         y, pooled, cache = albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)
         return y, pooled, looked_at(cache, hidden_states, attentions), cache
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.backend import Array, Backend, array_module
+from albert_np.backend import Array, Backend, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
@@ -90,6 +90,11 @@ def as_array(name: str, value: Any, backend: Backend) -> Array:
     is_array = isinstance(value, backend.array_type)
     if is_array and value.dtype != object:
         return value
+    if (other := _known_backend(value)) not in (None, "numpy", backend.name):
+        raise TypeError(
+            f"{name} is an array of the backend {other!r}, and the model is on {backend.name!r}: move one of them, "
+            f"with get_backend({other!r}).to_numpy(…) or model.to({other!r})"
+        )
     if isinstance(value, Mapping):
         raise TypeError(f"{name} is a {type(value).__name__}: its arrays are given by their names, model(**batch)")
     try:
@@ -103,6 +108,14 @@ def as_array(name: str, value: Any, backend: Backend) -> Array:
     if array.dtype == object:
         raise ValueError(f"{name} must be a grid of numbers, but {_unevenness(value)}")
     return array
+
+
+def _known_backend(value: Any) -> str | None:
+    """Return the name of the backend that a value is an array of, None for anything else."""
+    try:
+        return backend_of(value).name
+    except TypeError:
+        return None
 
 
 def _on_device(value: Array, backend: Backend) -> Array:

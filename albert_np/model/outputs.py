@@ -1,11 +1,13 @@
 """What a model call returns: Hugging Face's field names and shapes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
-from albert_np.backend import Array
+import numpy as np
+
+from albert_np.backend import Array, array_module, backend_of
 from albert_np.layers import AlbertCache
 from albert_np.ops import CrossEntropyCache
 
@@ -17,6 +19,7 @@ __all__ = [
     "QuestionAnsweringOutput",
     "QuestionAnsweringV2Output",
     "looked_at",
+    "numbers",
 ]
 
 
@@ -98,23 +101,37 @@ class AlbertForPreTrainingOutput(AlbertModelOutput):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "prediction_logits": self.prediction_logits, "_read_logits": None}
 
+    def tallies(self) -> dict[str, float]:
+        """Return what adds up over batches, by name; the host waits for a device once, for all of it."""
+        losses = {"loss": self.loss, "mlm_loss": self.mlm_loss, "sop_loss": self.sop_loss}
+        names = ("mlm_correct", "mlm_count", "sop_correct", "sop_count")
+        return numbers({**losses, **dict(zip(names, (*self._mlm_counts, *self._sop_counts), strict=True))})
+
+    @cached_property
+    def _mlm_counts(self) -> tuple[Array, Array]:
+        return _correct_and_count(self._mlm)
+
+    @cached_property
+    def _sop_counts(self) -> tuple[Array, Array]:
+        return _correct_and_count(self._sop)
+
     @property
     def mlm_count(self) -> int:
         """The number of labelled tokens; `mlm_correct` of them had the highest logit at the label."""
-        return _correct_and_count(self._mlm)[1]
+        return int(self._mlm_counts[1])
 
     @property
     def mlm_correct(self) -> int:
-        return _correct_and_count(self._mlm)[0]
+        return int(self._mlm_counts[0])
 
     @property
     def sop_count(self) -> int:
         """The number of labelled pairs; `sop_correct` of them had the higher logit at the label."""
-        return _correct_and_count(self._sop)[1]
+        return int(self._sop_counts[1])
 
     @property
     def sop_correct(self) -> int:
-        return _correct_and_count(self._sop)[0]
+        return int(self._sop_counts[0])
 
 
 @dataclass
@@ -215,8 +232,17 @@ def _read(logits: Callable[[], Array] | None) -> Array:
     return logits()
 
 
-def _correct_and_count(cache: CrossEntropyCache | None) -> tuple[int, int]:
+def numbers(values: Mapping[str, Array]) -> dict[str, float]:
+    """Return arrays without axes, of one device or NumPy's, as Python's numbers, fetched together."""
+    first = next(iter(values.values()))
+    if isinstance(first, np.generic | np.ndarray | float):
+        return {name: float(value) for name, value in values.items()}
+    fetched = backend_of(first).to_numpy(array_module(first).stack(list(values.values())))
+    return dict(zip(values, fetched.tolist(), strict=True))
+
+
+def _correct_and_count(cache: CrossEntropyCache | None) -> tuple[Array, Array]:
     if cache is None:
         return 0, 0
     correct = (cache.probs.argmax(axis=-1) == cache.labels) & cache.counted
-    return int(correct.sum()), int(cache.counted.sum())
+    return correct.sum(), cache.counted.sum()

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from albert_np.plots.style import COLOURS, IN_TURN, baseline, legend, new_figure, plain, titled
+from albert_np.plots.style import COLOURS, IN_TURN, baseline, legend, new_figure, pale, plain, titled
 
 __all__ = ["benchmark_figure", "learning_figure", "loss_figure", "profile_figure", "run_curve", "series"]
 
@@ -86,19 +86,21 @@ def benchmark_figure(comparisons: Sequence[Mapping[str, Any]]) -> Figure:
     comparisons: what `Result.to_dict` in `albert_np.bench` returns.
     """
     rows = [len(c["contenders"]) for c in comparisons]
-    height, ratios = 0.9 + 0.8 * len(rows) + 0.35 * sum(rows), [n + 1 for n in rows]
+    height, ratios = 0.9 + 0.95 * len(rows) + 0.35 * sum(rows), [n + 1 for n in rows]
     figure, axes = new_figure(6, height, len(rows), squeeze=False, height_ratios=ratios)
     for ax, comparison in zip(axes[:, 0], comparisons, strict=True):
         contenders = comparison["contenders"]
         medians = np.array([c["median"] for c in contenders])
         low, high = np.array([c["quartiles"] for c in contenders]).T
         names = [c["contender"] for c in contenders]
-        colours = [COLOURS[CONTENDERS.get(name, "orange")] for name in names]
-        ax.barh(names, medians, xerr=[medians - low, high - medians], color=colours, ecolor="black", capsize=3)
-        _plain_bars(ax, f"{comparison['title']}: seconds; beside the bars, albert_np's time divided by theirs")
+        colours = [CONTENDERS.get(name, "orange") for name in names]
+        whiskers = {"xerr": [medians - low, high - medians], "ecolor": "black", "capsize": 3}
+        ax.barh(names, medians, **_pale_bars(*colours), **whiskers)
+        _plain_bars(ax, f"{comparison['title']}: seconds\nbeside the bars: albert_np's time divided by theirs")
         ax.set_xlim(0, 1.15 * high.max())
         for i, contender in enumerate(contenders):
-            ax.annotate(f"  {contender['ratio']:.2f}", (high[i], i), va="center", fontsize=9)
+            beside = {"xytext": (5, 0), "textcoords": "offset points"}
+            ax.annotate(f"{contender['ratio']:.2f}", (high[i], i), va="center", fontsize=9, **beside)
     return figure
 
 
@@ -109,12 +111,17 @@ def profile_figure(profile: Mapping[str, Any], most: int = 16) -> Figure:
     """
     ops = profile["ops"][:most]
     figure, ax = new_figure(6, 1.2 + 0.32 * len(ops))
-    ax.barh([op["op"] for op in ops], [1e3 * op["seconds"] for op in ops], color=COLOURS["sky"], label="measured")
+    ax.barh([op["op"] for op in ops], [1e3 * op["seconds"] for op in ops], **_pale_bars("sky"), label="measured")
     floors = [np.nan if op["floor_seconds"] is None else 1e3 * op["floor_seconds"] for op in ops]
     ax.plot(floors, range(len(ops)), ls="", marker="|", ms=13, mew=2.5, color=COLOURS["vermillion"], label="floor")
     _plain_bars(ax, f"{profile['description']}: milliseconds")
     legend(ax, loc="lower right")
     return figure
+
+
+def _pale_bars(*colours: str) -> dict[str, Any]:
+    """Options of bars on which something is drawn that must be seen."""
+    return {"color": [pale(c) for c in colours], "edgecolor": [COLOURS[c] for c in colours], "lw": 1.3}
 
 
 def _plain_bars(ax: Axes, title: str) -> None:

@@ -160,7 +160,26 @@ class TokenizedCorpus:
         counts = np.zeros(size, dtype=np.int64)
         for start in range(0, self.num_tokens, _COUNTED):
             counts += np.bincount(self.ids[start : start + _COUNTED], minlength=size)
+            self.let_go()
         return counts
+
+    def last_ids(self) -> Ints:
+        """Return the last token of each sentence, (S,), of the dtype of `ids`."""
+        last = np.empty(self.num_sentences, dtype=self.ids.dtype)
+        for start in range(0, len(last), _COUNTED):
+            ends = self.sentence_starts[start + 1 : start + 1 + _COUNTED]
+            last[start : start + len(ends)] = self.ids[ends - 1]
+            self.let_go()
+        return last
+
+    def let_go(self) -> None:
+        """Let the system have the memory of mapped ids; they are read again if asked for.
+
+        What was read of a mapped file counts as memory in use until somebody else needs it.
+        """
+        mapped = _mapping(self.ids)
+        if mapped is not None and hasattr(mapped, "madvise"):
+            mapped.madvise(mmap.MADV_DONTNEED)
 
     @property
     def num_tokens(self) -> int:

@@ -13,8 +13,6 @@ from albert_np.training.objective import add, tally
 
 __all__ = ["PRETRAINING", "evaluate_kinds"]
 
-_TALLIES = ("loss", "mlm_loss", "sop_loss", "mlm_correct", "mlm_count", "sop_correct", "sop_count")
-
 
 def _denominators(batches: Sequence[PretrainingBatch]) -> dict[str, int]:
     tokens = sum(int((batch.labels != IGNORE_INDEX).sum()) for batch in batches)
@@ -23,7 +21,7 @@ def _denominators(batches: Sequence[PretrainingBatch]) -> dict[str, int]:
 
 
 def _tallies(output: AlbertForPreTrainingOutput) -> dict[str, float]:
-    return {name: float(getattr(output, name)) for name in _TALLIES}
+    return output.tallies()
 
 
 def _metrics(totals: dict[str, float]) -> Metrics:

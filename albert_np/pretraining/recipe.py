@@ -9,10 +9,11 @@ from albert_np.pretraining.batches import SETTINGS, plain_numbers
 from albert_np.schema import Kind, check, flag, number, one_of, optional, text, whole
 from albert_np.training import LAMB, AdamW, google_schedule, warmup_linear
 
-__all__ = ["OPTIMIZERS", "OUTPUT_BIASES", "SCHEDULES", "Recipe"]
+__all__ = ["OFFLOADS", "OPTIMIZERS", "OUTPUT_BIASES", "SCHEDULES", "Recipe"]
 
 OPTIMIZERS = {"lamb": LAMB, "adamw": AdamW}
 SCHEDULES = {"linear": warmup_linear, "google": google_schedule}
+OFFLOADS = ("none", "moments", "inputs", "both")
 OUTPUT_BIASES = ("frequencies", "zeros")
 
 _SCHEMA = SETTINGS | {
@@ -33,6 +34,7 @@ _SCHEMA = SETTINGS | {
     "threads": optional(whole(1, 1024)),
     "recompute": one_of(*RECOMPUTE),
     "precision": one_of(*PRECISIONS),
+    "offload": one_of(*OFFLOADS),
     "output_bias": one_of(*OUTPUT_BIASES),
 }
 
@@ -47,6 +49,8 @@ class Recipe:
     max_predictions_per_seq: None masks as many as `masked_lm_prob` asks for. threads: worker threads on NumPy, None
     for all processors; part of the recipe, because it decides the last bits of every sum. Of several ranks they are
     those of all together: a run of 4 threads may go on as 2 ranks of 2.
+    offload: what a device hands to the host's memory between its uses: the optimizer's "moments", the "inputs" that
+    recompute="layer" keeps, "both" or "none", which is all that there is on NumPy.
     precision: of matrix products, see `precision` of the models; anything but "float32" needs dtype="float32".
     recompute: "layer" trains with the memory of about one layer step, for more time; see `recompute` of the models.
     output_bias: where the MLM head's bias starts. "frequencies": at the logarithms of the training text's token
@@ -81,6 +85,7 @@ class Recipe:
     threads: int | None = None
     recompute: str = "none"
     precision: str = "float32"
+    offload: str = "none"
     output_bias: str = "frequencies"
 
     def __post_init__(self) -> None:
@@ -91,6 +96,10 @@ class Recipe:
             raise ValueError(f"the recipe: warmup_steps={self.warmup_steps} must be below steps={self.steps}")
         if self.precision != "float32" and self.dtype != "float32":
             raise ValueError(f"the recipe: precision={self.precision!r} rounds float32, and dtype={self.dtype!r}")
+        if self.offload != "none" and self.backend == "numpy":
+            raise ValueError(f"the recipe: offload={self.offload!r}: on backend='numpy' all is the host's already")
+        if self.offload in ("inputs", "both") and self.recompute == "none":
+            raise ValueError(f"the recipe: offload={self.offload!r} is of what recompute='layer' keeps: give both")
         if self.threads is None:
             object.__setattr__(self, "threads", available_threads() if self.backend == "numpy" else 1)
 

@@ -136,6 +136,7 @@ class PretrainingRun:
         recipe = self.recipe
         model = AlbertForPreTraining(self.config, dtype=recipe.dtype, backend=recipe.backend, seed=recipe.seed)
         model.recompute, model.precision = recipe.recompute, recipe.precision
+        model.offload = "inputs" if recipe.offload in ("inputs", "both") else "none"
         if recipe.output_bias == "frequencies":
             model.params["predictions.bias"] = model.backend.from_numpy(np.log(self.frequencies()).astype(recipe.dtype))
         return model
@@ -169,7 +170,11 @@ class PretrainingRun:
         recipe = self.recipe
         model = self.untrained_model()
         optimizer = OPTIMIZERS[recipe.optimizer](
-            model.params, model.grads, weight_decay=recipe.weight_decay, bias_correction=recipe.bias_correction
+            model.params,
+            model.grads,
+            weight_decay=recipe.weight_decay,
+            bias_correction=recipe.bias_correction,
+            offload=recipe.offload in ("moments", "both"),
         )
         schedule = partial(
             SCHEDULES[recipe.schedule],

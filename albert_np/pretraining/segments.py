@@ -117,7 +117,7 @@ def count_pairs(corpus: TokenizedCorpus, chunks: Ints, vocabulary: Vocabulary, p
     if pairs == "google":
         return len(chunks)
     first, last = chunks[:, 0], chunks[:, 1] - 1
-    ends = vocabulary.ends_sentence[corpus.ids[corpus.sentence_starts[1:] - 1]]
+    ends = vocabulary.ends_sentence[corpus.last_ids()]
     earlier = np.zeros(len(ends) + 1, dtype=np.int64)  # how many sentences before each end with a mark
     np.cumsum(ends, out=earlier[1:])
     marked = earlier[last] - earlier[first]

@@ -142,7 +142,8 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
     positions: length of the sequence that computation and activations are counted for; the longest by default.
     Activations are the float32 numbers that a forward pass keeps for the backward pass of one sequence: for each step
     the inputs of its matrix products, the attention probabilities and the normalised values. Training holds four
-    numbers for each parameter: weight, gradient and the optimizer's two moments.
+    numbers for each parameter: weight, gradient and the optimizer's two moments. `offload` can
+    hand the moments to the host, and the inputs of one sequence that `recompute` keeps.
     """
     positions = config.max_position_embeddings if positions is None else positions
     if not 1 <= positions <= config.max_position_embeddings:
@@ -155,6 +156,10 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
         "pretraining_parameters": pretraining,
         "weight_bytes_float32": FLOAT32 * figures["backbone_parameters"],
         "training_bytes_float32": 4 * FLOAT32 * pretraining,
+        "offloaded_bytes_float32": {
+            "moments": 2 * FLOAT32 * pretraining,
+            "inputs": FLOAT32 * positions * config.num_hidden_layers * config.inner_group_num * config.hidden_size,
+        },
         "positions": positions,
         **figures,
         "word_embedding_parameters": word_embedding_parameters(config),

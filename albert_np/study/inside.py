@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.backend import Array
+from albert_np.backend import Array, backend_of
 from albert_np.execution import dense_pattern
 from albert_np.layers import layer_forward
 from albert_np.model import AlbertForMaskedLM
@@ -49,8 +49,8 @@ def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:
 
     Derivation: notebook 18, eq. 18.7, 18.8 and 18.9.
     """
-    probs = np.asarray(probs, dtype=np.float64)
-    real = np.asarray(attention_mask, dtype=bool)  # (B, T)
+    probs = _on_host(probs).astype(np.float64)
+    real = _on_host(attention_mask).astype(bool)  # (B, T)
     places = np.arange(probs.shape[-1])
     offset = places - places[:, None]  # (T, T): key minus query
     logs = np.log(np.where(probs > 0, probs, 1.0))
@@ -58,6 +58,10 @@ def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:
     kinds = {"self": offset == 0, "previous": offset == -1, "next": offset == 1, "first": (places == 0) & (offset <= 0)}
     of_queries |= {name: (probs * keys).sum(axis=-1) for name, keys in kinds.items()}
     return {name: (values * real[:, None]).sum(axis=(0, 2)) / real.sum() for name, values in of_queries.items()}
+
+
+def _on_host(x: Any) -> Any:
+    return np.asarray(x) if isinstance(x, np.ndarray | list | tuple) else backend_of(x).to_numpy(x)
 
 
 def without_heads(model: AlbertForMaskedLM, heads: Iterable[int]) -> AlbertForMaskedLM:
@@ -69,7 +73,7 @@ def without_heads(model: AlbertForMaskedLM, heads: Iterable[int]) -> AlbertForMa
     Derivation: notebook 16, eq. 16.1.
     """
     config = model.config
-    other = type(model)(config, dtype=model.dtype).eval()
+    other = type(model)(config, dtype=model.dtype, backend=model.backend.name).eval()
     other.params.flat[...] = model.params.flat
     for head in heads:
         if not 0 <= head < config.num_attention_heads:

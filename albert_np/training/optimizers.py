@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.backend import Array, array_module, backend_of
+from albert_np.backend import Array, Backend, array_module, backend_of, get_backend
 from albert_np.execution import kernel_for, on_device
 from albert_np.params import ParamStore
 
@@ -47,7 +47,8 @@ class AdamW:
     w ← (1 - ηλ) w, is the same as decaying within u. Without bias correction it is google-research/albert's
     `AdamWeightDecayOptimizer`, and torch has no counterpart.
 
-    frozen: names of parameters that stay as they are, weight decay included.
+    frozen: names of parameters that stay as they are, weight decay included. offload: keep the moments in the memory of
+    the host between steps, for two copies of each a step; the numbers are the same. On NumPy nothing changes.
 
     A deep copy has params, grads and moments of its own, and belongs to no model; copied together,
     `copy.deepcopy((model, optimizer))`, the two belong together as before. Pickling is alike.
@@ -68,6 +69,7 @@ class AdamW:
         weight_decay: float = 0.01,
         bias_correction: bool = True,
         frozen: Collection[str] = (),
+        offload: bool = False,
     ):
         for name, beta in (("beta1", beta1), ("beta2", beta2)):
             if not 0 <= beta < 1:
@@ -83,6 +85,7 @@ class AdamW:
         self.params = params
         self.grads = grads
         self.frozen = frozenset(frozen)
+        self.offload = offload
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
@@ -93,6 +96,8 @@ class AdamW:
         self.second_moment = params.zeros_like()  # v
         self._ratios: Any = []  # φ of the last step, in the order of the arena: a list, or an array of a device
         self._make_room()
+        if offload:
+            self._hold_moments(get_backend("numpy"))
 
     def _make_room(self) -> None:
         """Allocate u, of the largest tensor's size, and what one block needs besides."""
@@ -112,13 +117,30 @@ class AdamW:
     def step(self, learning_rate: float) -> None:
         """Update the weights and the moments in place; the gradients stay as they are.
 
-        Raises ValueError for a learning rate that is negative or not finite.
+        Raises ValueError for a learning rate that is negative or not finite, and RuntimeError where the model has left
+        the weights that this optimizer knows.
         """
+        if self.params.abandoned:
+            raise RuntimeError(
+                "the model has other weights since it was moved or resized (model.to, resize_token_embeddings): make "
+                "the optimizer anew from model.params and model.grads, and take over state_dict()"
+            )
         if not 0 <= learning_rate < math.inf:
             raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
         self.steps += 1
+        self._hold_moments(backend_of(self.params.flat))
         update = kernel_for(self.params.flat, "update") or type(self).update
         self._ratios = update(self, learning_rate)
+        if self.offload:
+            self._hold_moments(get_backend("numpy"))
+
+    def _hold_moments(self, backend: Backend) -> None:
+        """Move the moments to where the arrays of `backend` are, unless they are there."""
+        for name in ("first_moment", "second_moment"):
+            moment: ParamStore = getattr(self, name)
+            holder = backend_of(moment.flat)
+            if holder is not backend:
+                setattr(self, name, ParamStore(moment.layout, backend.from_numpy(holder.to_numpy(moment.flat))))
 
     def update(self, learning_rate: float) -> Any:
         """Make the step, tensor by tensor, and return their φ; a device may have a kernel for all of them at once."""
@@ -195,7 +217,7 @@ class AdamW:
 
         On NumPy the moments are the optimizer's own arenas: copy them if they are to outlive the next step.
         """
-        to_numpy = backend_of(self.params.flat).to_numpy
+        to_numpy = backend_of(self.first_moment.flat).to_numpy
         return {
             "steps": np.array(self.steps, dtype=np.int64),
             "first_moment": to_numpy(self.first_moment.flat),
@@ -216,7 +238,7 @@ class AdamW:
                 raise ValueError(
                     f"{name} of the optimizer state is {given.dtype} {given.shape}, expected {own.dtype} {own.shape}"
                 )
-        from_numpy = backend_of(self.params.flat).from_numpy
+        from_numpy = backend_of(self.first_moment.flat).from_numpy
         self.steps = int(state["steps"])
         self.first_moment.flat[...] = from_numpy(state["first_moment"])
         self.second_moment.flat[...] = from_numpy(state["second_moment"])

@@ -137,8 +137,7 @@ class Trainer(Generic[M]):
             raise ValueError(f"max_grad_norm={self.max_grad_norm} must be positive")
         if self.threads % self.ranks.size:
             raise ValueError(f"threads={self.threads} cannot be shared out evenly to {self.ranks.size} ranks")
-        if self.optimizer.params is not self.model.params or self.optimizer.grads is not self.model.grads:
-            raise ValueError("optimizer was not made from this model's params and grads")
+        self._require_own_optimizer()
         if self.loss_scale is None and self.model.precision == "float16":
             self.loss_scale = LossScale()
         self.output = Path(self.output)
@@ -152,6 +151,12 @@ class Trainer(Generic[M]):
         self._batches: Batches | None = None  # the data, asked ahead of time while training goes on
         self._folder: int | None = None  # the run folder, held open while training writes into it
 
+    def _require_own_optimizer(self) -> None:
+        if self.optimizer.params is not self.model.params or self.optimizer.grads is not self.model.grads:
+            raise ValueError(
+                "optimizer was not made from this model's params and grads, or they are others since model.to()"
+            )
+
     def train(self, total_steps: int) -> None:
         """Train until `total_steps` updates have been made, those before a resumption included, or `stop_early` holds.
 
@@ -161,6 +166,7 @@ class Trainer(Generic[M]):
         raises KeyboardInterrupt at once); NonFiniteError on NaN or infinity; OSError where a checkpoint cannot
         be written. RankError where another rank has failed, or differs in settings, versions or weights.
         """
+        self._require_own_optimizer()
         if total_steps > self.state.step:
             self.schedule(total_steps - 1)
         self.ranks.require_alike(self._all_that_counts)
@@ -278,6 +284,8 @@ class Trainer(Generic[M]):
         totals, grad_norm = self._gradients(batches)
         scaling = {}
         if self._accepts(grad_norm):
+            if self.optimizer.offload:
+                self.model.cache = None  # its memory is what the moments come back to
             self.optimizer.step(learning_rate)
         if self.loss_scale is not None:
             scaling = {"loss_scale": self.loss_scale.value, "skipped_updates": self.loss_scale.skipped}
@@ -298,9 +306,10 @@ class Trainer(Generic[M]):
         def pass_through(model: M, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
                 output = model(**part, **denominators, skip_padding=True)
-                self._require_finite("the loss", float(output.loss), model)
+                tallies = self.objective.tallies(output)
+                self._require_finite("the loss", tallies["loss"], model)
                 model.backward(**scaled)
-                return self.objective.tallies(output)
+                return tallies
 
         totals: Tallies = {}
         self.model.train()
@@ -433,6 +442,7 @@ class Trainer(Generic[M]):
             "model": {
                 "class": type(self.model).__name__,
                 "dtype": self.model.params.flat.dtype.name,
+                **({} if self.model.backend.name == "numpy" else {"backend": self.model.backend.name}),
                 **({} if self.model.precision == "float32" else {"precision": self.model.precision}),
                 "config": self.model.config.to_dict(),
             },

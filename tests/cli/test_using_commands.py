@@ -31,6 +31,22 @@ def test_embed_writes_lines_or_an_array_of_arguments_lines_and_files(start, tmp_
     np.testing.assert_array_equal(np.load(tmp_path / "made.npy"), expected["cls"])
 
 
+class Vectors(np.ndarray):
+    """Vectors of which one at a time becomes a list."""
+
+    def tolist(self):
+        assert self.ndim == 1, "all vectors as lists take eight times their memory"
+        return super().tolist()
+
+
+def test_embed_writes_lines_of_many_vectors_without_a_copy_of_them(monkeypatch):
+    made = np.arange(6, dtype=np.float32).reshape(3, 2).view(Vectors)
+    monkeypatch.setattr("albert_np.tasks.load_encoder", lambda model, *options, **others: (None, None))
+    monkeypatch.setattr("albert_np.tasks.embed", lambda *arguments, **options: made)
+    records = [json.loads(line) for line in done("embed", "a", "b", "c", "--model", "any").splitlines()]
+    assert [record["embedding"] for record in records] == [[0, 1], [2, 3], [4, 5]]
+
+
 @pytest.mark.filterwarnings("ignore:not in .* newly initialised")
 def test_entities_are_shown_with_their_places(start, tmp_path):
     names = {"num_labels": 3, "id2label": {0: "O", 1: "B-x", 2: "I-x"}}

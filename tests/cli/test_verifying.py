@@ -12,6 +12,7 @@ from albert_np import gradcheck
 from albert_np.cli import main, verifying
 from albert_np.cli.main import results
 from albert_np.gradcheck import Comparison
+from albert_np.model import AlbertForPreTraining
 
 NAME = "encoder.albert_layer_groups.0.albert_layers.0.attention.output.a_name_without_an_end.LayerNorm.weight"
 ROWS = [
@@ -106,3 +107,23 @@ def test_without_torch_one_line_says_what_to_install(start):
         assert done.returncode == 2
         message = "albert-np: comparing with PyTorch needs torch and transformers: pip install 'albert-np[torch]'"
         assert done.stderr == message + "\n"
+
+
+def test_a_precision_is_verified_against_float64(monkeypatch):
+    config = gradcheck.small_config()
+    model = gradcheck.randomize(AlbertForPreTraining(config), 0, 0.3)
+    case = ("case", model, gradcheck.small_batch(config))
+    monkeypatch.setattr(gradcheck, "torch_cases", lambda dtype, preset, seed: [case])
+    monkeypatch.setattr(verifying, "find_spec", lambda name: None)
+    call = CliRunner().invoke(main, ["verify", "--precision", "bfloat16", "--json"])
+    assert call.exit_code == 0, call.output
+    (section,) = json.loads(call.stdout)
+    (row,) = section["comparisons"]
+    assert section["case"] == "case, products in bfloat16"
+    assert 1e-4 < row["max_rel"] < row["tolerance"] == 0.1
+    assert "autocast is compared where" in call.stderr
+    call = CliRunner().invoke(main, ["verify", "--precision", "tf32"])
+    assert "all gradients; worst:" in call.stdout
+    call = CliRunner().invoke(main, ["verify", "--precision", "tf32", "--dtype", "float64"])
+    assert call.exit_code == 2
+    assert "--precision is compared with float64" in call.stderr

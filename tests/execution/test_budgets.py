@@ -4,6 +4,7 @@ The budgets are those of the code as it is: a change that costs more launches or
 lowers them.
 """
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -15,6 +16,7 @@ from albert_np.backend import register
 from albert_np.execution import as_kernel, counted, strict_backend
 from albert_np.gradcheck import DROPOUT, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
+from albert_np.pretraining.objective import PRETRAINING
 from albert_np.training.optimizers import LAMB, clip_by_global_norm
 
 X = np.arange(12.0).reshape(3, 4)
@@ -142,6 +144,25 @@ def test_a_step_of_base_with_kernels_stays_within_the_budget():
         register(strict_backend())
     assert counts.launches.total() <= 631, counts.launches
     assert counts.waits.total() <= 3, counts.waits
+
+
+def test_the_numbers_of_a_step_are_fetched_at_once():
+    model = AlbertForPreTraining(small_config(), backend="strict").train()
+    batch = small_batch(model.config)
+    out = model(**batch)
+    with counted() as counts:
+        tallies = PRETRAINING.tallies(out)
+    assert counts.waits == {"to_numpy": 1}
+    assert counts.launches["argmax"] == 2  # of MLM and SOP
+    plain = AlbertForPreTraining(small_config()).train()
+    plain.rng = copy.deepcopy(model.rng)
+    expected = PRETRAINING.tallies(plain(**batch))
+    assert tallies == pytest.approx(expected, rel=1e-6)
+    assert (
+        tallies.keys()
+        == expected.keys()
+        == {"loss", "mlm_loss", "sop_loss", "mlm_correct", "mlm_count", "sop_correct", "sop_count"}
+    )
 
 
 def test_dropout_launches_one_kernel_for_a_mask_and_waits_for_nothing():

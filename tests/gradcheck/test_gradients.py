@@ -6,12 +6,14 @@ import pytest
 from albert_np import layers, ops
 from albert_np.execution import dense_pattern
 from albert_np.gradcheck import (
+    PRECISION_TOLERANCES,
     GradientError,
     assert_gradients,
     check_gradients,
     check_model,
     checks,
     compare,
+    compare_with_float64,
     randomize,
     small_batch,
     small_config,
@@ -375,3 +377,22 @@ def test_no_case_hides_every_key():
 def test_reference_models_are_not_called_wrong_at_a_seed_that_curves_strongly(label):
     (case,) = (case for case in verify.model_cases(seed=1) if case.name == f"AlbertForMaskedLM, {label}")
     _assert_all_ok(check_model(case.model, case.inputs, case.outputs, samples=1, seed=1))
+
+
+@pytest.mark.parametrize("precision", PRECISION_TOLERANCES)
+def test_gradients_are_as_near_the_truth_as_the_precision_allows(precision):
+    config = small_config(hidden_size=48, embedding_size=16, num_hidden_layers=6)
+    errors = []
+    for seed in range(3):
+        model = randomize(AlbertForPreTraining(config), seed, 0.1)
+        model.precision = precision
+        row = compare_with_float64(model, small_batch(config, seed, 4, 9))
+        assert row.ok, str(row)
+        errors.append(row.max_rel)
+    assert max(errors) > PRECISION_TOLERANCES[precision] / 1000  # it was computed so
+
+
+def test_the_truth_of_a_precision_is_asked_of_float32_alone():
+    model = AlbertForPreTraining(small_config(), dtype="float64")
+    with pytest.raises(TypeError, match="this one is float64"):
+        compare_with_float64(model, small_batch(model.config))

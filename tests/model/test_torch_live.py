@@ -74,6 +74,18 @@ def test_float32_is_about_as_exact_as_pytorchs():
     assert compare_precision(runs()).ratio <= 1.5
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_a_lower_precision_is_no_less_exact_than_autocast(precision):
+    def runs():
+        for seed in range(3):
+            config = small_config(hidden_size=48, embedding_size=16, num_hidden_layers=6)
+            model = randomize(AlbertForPreTraining(config), seed, 0.1)
+            model.precision = precision
+            yield model, small_batch(config, seed, 4, 9)
+
+    assert compare_precision(runs()).ratio <= 1.0
+
+
 @pytest.mark.parametrize("cls", CLASSES)
 def test_folders_load_in_hugging_face_and_back(cls, tmp_path):
     model = randomize(cls(small_config(num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)))

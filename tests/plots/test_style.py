@@ -218,3 +218,9 @@ def test_two_drawings_of_one_figure_are_equal_to_the_byte(tmp_path):
 def test_a_figure_without_number_caption_or_alt_is_not_shown(arguments, said):
     with pytest.raises(ValueError, match=said):
         show(Figure(), *arguments)
+
+
+def test_what_is_drawn_on_a_bar_can_be_seen():
+    for name in COLOURS:
+        assert contrast(INK, pale(name)) > 3
+        assert contrast(COLOURS["vermillion"], pale(name)) > 3

@@ -148,6 +148,9 @@ def test_tokens_are_counted_in_pieces(tmp_path, tokenizer, monkeypatch):
     counts = corpus.token_counts(len(tokenizer))
     np.testing.assert_array_equal(counts, np.bincount(np.array(corpus.ids), minlength=len(tokenizer)))
     assert counts.dtype == np.int64
+    for each in (corpus, TokenizedCorpus.from_documents(random_documents(10), tokenizer)):
+        np.testing.assert_array_equal(each.last_ids(), each.ids[each.sentence_starts[1:] - 1])
+        assert each.last_ids().dtype == np.uint16
 
 
 def test_an_interrupted_build_leaves_nothing_and_keeps_the_older_corpus(tmp_path, tokenizer):

@@ -86,9 +86,10 @@ class RandomData:
 
 
 def make_trainer(output, **changes):
-    """Return a trainer on a new model; `changes` go to the model (config, dtype, precision), the data, the trainer."""
+    """Return a trainer on a new model; `changes` go to the model (config, dtype, …), the data, the trainer."""
     config = AlbertConfig(**{**CONFIG, **changes.pop("config", {})})
-    model = AlbertForPreTraining(config, dtype=changes.pop("dtype", "float32"), seed=1)
+    dtype, backend = changes.pop("dtype", "float32"), changes.pop("backend", "numpy")
+    model = AlbertForPreTraining(config, dtype=dtype, backend=backend, seed=1)
     model.precision = changes.pop("precision", "float32")
     data = RandomData(changes.pop("batch_size", 4), seed=changes.pop("data_seed", 0))
     held_out = [RandomData(3, seed=99).batch_at(Position(0, i))[0] for i in (0, 3)]

@@ -1,0 +1,105 @@
+"""What a device hands to the host between uses comes back to the bit."""
+
+import numpy as np
+import pytest
+from toys import strict
+
+from albert_np.execution import counted
+from albert_np.gradcheck import DROPOUT, small_batch, small_config
+from albert_np.model import AlbertForPreTraining
+from albert_np.pretraining import Recipe
+from albert_np.training import LAMB, AdamW
+
+NAMES = {"steps", "first_moment", "second_moment"}
+
+
+def trained(backend, optimizer=LAMB, recompute="layer", offload="none", moments=False, steps=3):
+    config = small_config(num_hidden_layers=3, **DROPOUT)
+    model = AlbertForPreTraining(config, backend=backend).train()
+    model.recompute, model.offload = recompute, offload
+    stepper = optimizer(model.params, model.grads, offload=moments)
+    for i in range(steps):
+        model.zero_grad()
+        model(**small_batch(config, i))
+        model.backward()
+        stepper.step(0.01)
+    return model, stepper
+
+
+def numbers(model):
+    return model.backend.to_numpy(model.params.flat)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "strict"])
+@pytest.mark.parametrize("optimizer", [LAMB, AdamW])
+def test_offloading_changes_no_bit(backend, optimizer):
+    expected, moved = trained(backend, optimizer, "none"), trained(backend, optimizer, "layer", "inputs", True)
+    np.testing.assert_array_equal(numbers(moved[0]), numbers(expected[0]))
+    states = moved[1].state_dict(), expected[1].state_dict()
+    assert states[0].keys() == states[1].keys() == NAMES
+    for name in NAMES:
+        np.testing.assert_array_equal(states[0][name], states[1][name])
+
+
+def test_moments_are_the_hosts_between_steps():
+    model, optimizer = trained("strict", moments=True, steps=1)
+    assert type(optimizer.first_moment.flat) is type(optimizer.second_moment.flat) is np.ndarray
+    assert isinstance(model.params.flat, strict.StrictArray)
+    again = LAMB(model.params, model.grads, offload=True)
+    assert type(again.first_moment.flat) is np.ndarray
+    again.load_state_dict(optimizer.state_dict())
+    for each in (again, optimizer):
+        with counted() as counts:
+            each.step(0.0)
+        assert (counts.launches["from_numpy"], counts.waits["to_numpy"]) == (2, 2)
+    np.testing.assert_array_equal(again.second_moment.flat, optimizer.second_moment.flat)
+
+
+def test_inputs_are_the_hosts_between_the_passes():
+    model, _ = trained("strict", offload="inputs", steps=0)
+    batch = small_batch(model.config)
+    with counted() as counts:
+        model(**batch)
+    assert counts.waits["to_numpy"] == 3
+    calls = model.cache.albert.encoder.calls
+    assert [type(call.x) for call in calls] == [np.ndarray] * 3
+    with counted() as counts:
+        model.backward()
+    assert counts.launches["from_numpy"] == 3
+    assert [type(call.x) for call in calls] == [np.ndarray] * 3
+
+
+def test_hidden_states_and_predictions_stay_on_the_device():
+    model, _ = trained("strict", offload="inputs", steps=0)
+    batch = small_batch(model.config)
+    shown = model(**batch, output_hidden_states=True)
+    assert all(isinstance(state, strict.StrictArray) for state in shown.hidden_states)
+    model(**batch, grad=False)
+    assert not model.cache
+
+
+def test_what_may_be_offloaded_is_named():
+    model = AlbertForPreTraining(small_config())
+    with pytest.raises(ValueError, match="offload='inputs' is of what recompute='layer' keeps"):
+        model.offload = "inputs"
+    with pytest.raises(ValueError, match="offload='moments': allowed are none, inputs"):
+        model.offload = "moments"
+    model.recompute = "layer"
+    model.offload = "inputs"
+    assert model.replica().offload == "inputs"
+    model.recompute = "none"
+    assert model.offload == "none"
+
+
+@pytest.mark.parametrize(
+    "settings, message",
+    [
+        ({"offload": "all"}, "offload is 'all'; allowed is one of"),
+        ({"offload": "moments"}, "offload='moments': on backend='numpy' all is the host's already"),
+        ({"offload": "both", "backend": "cupy"}, "offload='both' is of what recompute='layer' keeps: give both"),
+    ],
+)
+def test_a_recipe_that_cannot_offload_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe(10, **settings)
+    Recipe(10, backend="cupy", recompute="layer", offload="both")
