@@ -1,11 +1,13 @@
 """Train a vocabulary of one's own, with the settings of the released one."""
 
+import ctypes
 import io
 import os
 import random
 import re
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from albert_np.files import whole_file
@@ -65,6 +67,7 @@ def train_vocabulary(
         sample = _sample(_stretches(sentences), max_characters)
         serialized = _train(sample, normalizer, vocab_size, character_coverage)
         hidden.write_bytes(serialized)
+    _let_go()
     return AlbertTokenizer(SentencePieceModel(serialized), do_lower_case=do_lower_case, keep_accents=keep_accents)
 
 
@@ -148,6 +151,12 @@ def _train(sample: list[str], normalizer: Normalizer, vocab_size: int, character
     except RuntimeError as error:
         raise _explained(error, vocab_size) from error
     return model.getvalue()
+
+
+def _let_go() -> None:
+    """Give back to the system what the trainer has freed; glibc keeps it, hundreds of megabytes of a large sample."""
+    with suppress(OSError, AttributeError, TypeError):  # other systems
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _explained(error: Exception, vocab_size: int) -> ValueError:
