@@ -202,6 +202,24 @@ def test_a_strict_array_refuses_numpy_arrays():
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS)
+def test_a_device_draws_numpys_masks_and_adds_in_one_order(backend):
+    device = _require(backend)
+    mask = device.keep_mask((33, 1001), 0.1, 2**64 - 3)
+    assert (device.to_numpy(mask) == get_backend("numpy").keep_mask((33, 1001), 0.1, 2**64 - 3)).all()
+    rng = np.random.default_rng(0)
+    ids, rows = rng.integers(0, 30, (8, 512)), rng.standard_normal((8, 512, 96), dtype=np.float32)
+    expected = np.zeros((30, 96))
+    np.add.at(expected, ids, rows)
+    sums = []
+    for _ in range(3):
+        target = device.from_numpy(np.zeros((30, 96), np.float32))
+        device.scatter_add(target, device.from_numpy(ids), device.from_numpy(rows))
+        sums.append(device.to_numpy(target))
+    np.testing.assert_allclose(sums[0], expected, atol=1e-3)
+    assert all((each == sums[0]).all() for each in sums)
+
+
+@pytest.mark.parametrize("backend", GPU_BACKENDS)
 @pytest.mark.parametrize("case", list(verify.op_cases()), ids=lambda c: c.name)
 def test_ops_agree_across_backends(case, backend):
     device = _require(backend)

@@ -26,7 +26,7 @@ __all__ = ["ALONE", "RankError", "Ranks", "place_in_job", "this_job"]
 
 T = TypeVar("T")
 PIECE, SMALL_PIECE = 1 << 20, 1 << 14  # numbers of the gradient that travel at a time, at most and at least
-_POLL = 1e-4  # seconds between two looks at whether the others have come; waiting must not keep a processor busy
+_POLL, _LONGEST_POLL = 1e-4, 2e-3  # seconds between two looks at whether the others have come: waiting must cost little
 
 # What launchers tell a process: the number of processes and its own among them. A batch script of SLURM has
 # SLURM_NTASKS too, without being one of several; SLURM_STEP_NUM_TASKS is srun's.
@@ -196,11 +196,12 @@ class Ranks:
 
     def _meet(self, comm: Any, until: float = math.inf) -> bool:
         """Wait until all ranks are here; False if they are not in time."""
-        request = comm.Ibarrier()
+        request, started = comm.Ibarrier(), time.monotonic()
         while not request.Test():
-            if time.monotonic() > until:
+            now = time.monotonic()
+            if now > until:
                 return False
-            time.sleep(_POLL)
+            time.sleep(min(_POLL + (now - started) / 20, _LONGEST_POLL))
         return True
 
 

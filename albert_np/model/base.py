@@ -36,7 +36,7 @@ from albert_np.model.loading import (
 from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
 
-__all__ = ["RECOMPUTE", "AlbertBase", "require"]
+__all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
 
@@ -86,8 +86,8 @@ def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
     return guarded
 
 
-def _in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a forward or backward pass whose products are computed in the model's `precision`."""
+def in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what a model computes, the first argument, with its products in the model's `precision`."""
 
     @functools.wraps(run)
     def precise(self: "AlbertBase", *args: Any, **kwargs: Any) -> Any:
@@ -117,9 +117,9 @@ class AlbertBase:
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "forward" in cls.__dict__:
-            cls.forward = _in_own_precision(cls.__dict__["forward"])
+            cls.forward = in_own_precision(cls.__dict__["forward"])
         if "backward" in cls.__dict__:
-            cls.backward = _by_one_thread(_in_own_precision(cls.__dict__["backward"]))
+            cls.backward = _by_one_thread(in_own_precision(cls.__dict__["backward"]))
         if not cls.__name__.startswith("_"):
             register_class(cls)
 

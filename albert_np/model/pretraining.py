@@ -20,7 +20,7 @@ from albert_np.heads import (
     sop_shapes,
 )
 from albert_np.layers import AlbertCache, AlbertInputs
-from albert_np.model.base import AlbertBase, require
+from albert_np.model.base import AlbertBase, in_own_precision, require
 from albert_np.model.inputs import check_denominator, check_labels, refuse_skipped
 from albert_np.model.outputs import (
     AlbertForPreTrainingOutput,
@@ -272,6 +272,7 @@ def _check_mlm_labels(
     return inputs, labels
 
 
+@in_own_precision
 def _all_logits(model: AlbertBase, y: Array) -> Array:
     logits, _ = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
     return logits.reshape(*y.shape[:2], -1)

@@ -8,11 +8,11 @@ import pytest
 from toys.cuda_on_cpu import COMPILER, CpuModule, played_backend
 from toys.kernel_launches import counted_kernels
 
-from albert_np import ops
+from albert_np import layers, ops
 from albert_np.backend import get_backend, register
 from albert_np.execution import counted, strict_backend
 from albert_np.execution.kernels import source
-from albert_np.gradcheck import small_batch, small_config
+from albert_np.gradcheck import compare_with_numpy, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 from albert_np.params import Layout, ParamStore
 from albert_np.training import LAMB, AdamW
@@ -294,6 +294,29 @@ def test_a_missing_barrier_shows(barrier):
         register(played_backend())
     line = code[:place].rpartition("\n")[2]
     raise AssertionError(f"nothing noticed that a barrier was missing after {line!r}, number {barrier}")
+
+
+def test_every_op_and_class_computes_what_numpy_does():
+    """Every pair of ops and every model, forward and backward, dropout too: the proof that users run on their GPUs."""
+    wrong = [
+        f"{name}: {comparison}"
+        for name, comparisons in compare_with_numpy("cuda-on-cpu", "float64")
+        for comparison in comparisons
+        if not comparison.ok
+    ]
+    assert not wrong
+
+
+def test_a_bias_of_another_dtype_loses_no_gradient():
+    rng = np.random.default_rng(9)
+    x, weight, dy = (rng.standard_normal(shape) for shape in ((5, 4), (3, 4), (5, 3)))
+    totals = []
+    for move in (lambda array: array, on_device):
+        g = {"weight": move(np.zeros((3, 4))), "bias": move(np.zeros(3, np.float32))}
+        layers.dense_backward(move(dy), ops.LinearCache(move(x), move(weight)), g)
+        totals.append(flat((g["weight"], g["bias"])))
+    for ours, plain in zip(*totals, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-6)
 
 
 # A whole step

@@ -1,7 +1,10 @@
 """The kernels compile for GPUs, by NVIDIA's own compiler, which needs no GPU, and their threads fit the registers."""
 
+import contextlib
 import re
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from toys import nvrtc
 from toys.kernel_launches import counted_kernels
@@ -41,3 +44,12 @@ def test_every_launcher_is_counted():
 
     launched = launchers.Launchers(Nothing(), None).by_name().keys()
     assert launched == counted_kernels().keys()
+
+
+def test_cupy_takes_the_source_as_it_is_given():
+    cupy = pytest.importorskip("cupy", reason="CuPy is not installed")
+    device = SimpleNamespace(xp=cupy, from_numpy=cupy.asarray)
+    made = launchers.Launchers(device, cupy.RawModule)
+    assert isinstance(made._compile(np.dtype(np.float32)), cupy.RawModule)
+    with contextlib.suppress(cupy.cuda.runtime.CUDARuntimeError):  # without a GPU it stops here
+        assert isinstance(made._find("sum_rows", np.dtype(np.float32)), cupy.RawKernel)

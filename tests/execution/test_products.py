@@ -65,6 +65,7 @@ class PlayedCublas:
     ):  # fmt: skip
         self.calls.append(("gemmStridedBatchedEx", computeType))
         assert strideC >= ldc * n
+        assert min(strideA, strideB) >= 0
         for i in range(batchCount):
             first, second, third = (
                 (start + i * stride * TYPES[kind].itemsize, kind, leading)

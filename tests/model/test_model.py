@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from albert_np.execution import precision_of_products
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.params import Layout, ParamStore
@@ -440,6 +441,15 @@ def test_every_pass_of_a_model_is_made_in_its_precision(precision, low, high):
     assert low < error < high, error
     model.precision = "float32"
     np.testing.assert_array_equal(gradients_of(model, batch), exact)
+
+
+def test_logits_that_are_read_later_have_the_models_precision():
+    model = randomize(AlbertForPreTraining(small_config()), scale=0.3)
+    ids = small_batch(model.config)["input_ids"]
+    model.precision = "bfloat16"
+    later = model.eval()(ids).prediction_logits
+    with precision_of_products("bfloat16"):
+        np.testing.assert_array_equal(model(ids).prediction_logits, later)
 
 
 def gradients_of(model, batch):

@@ -119,7 +119,7 @@ class Launchers:
         x, width = _in_order(x), x.shape[-1]
         rows = x.size // width
         y, x_hat, rstd = self._like(x), self._like(x), self._like(x, *x.shape[:-1], 1)
-        args = (x, NO_ARRAY, _in_order(weight), _in_order(bias), float(eps), y, x_hat, rstd, rows, np.int32(width))
+        args = (x, _in_order(weight), _in_order(bias), float(eps), y, x_hat, rstd, rows, np.int32(width))
         self._launch("layer_norm_forward", x, -(-rows // WARPS), WARPS * WARP, args)
         return y, (x_hat, rstd, weight)
 
@@ -142,7 +142,7 @@ class Launchers:
         blocks = min(rows, NORM_BLOCKS)
         dx, partial = self._like(dy), self._like(dy, blocks + -(-blocks // FAN), 2 * width)
         arrays = tuple(map(_in_order, (dy, x_hat, rstd, weight)))
-        args = (*arrays, dx, partial, dweight, dbias, adds, rows, np.int32(width))
+        args = (*arrays, dx, partial, dweight, dbias, np.int32(adds), rows, np.int32(width))
         self._launch("layer_norm_backward", dy, blocks, _threads_for(width), args, shared)
         return dx
 
@@ -224,27 +224,28 @@ class Launchers:
         return dlogits
 
     def sum_rows(self, rows: Array) -> Any:
+        if not _serves(rows):
+            return NotImplemented
         y = self._like(rows, rows.shape[1])
-        return y if self._sum_rows(rows, y, adds=False) else NotImplemented
+        self._sum_rows(rows, y, adds=False)
+        return y
 
-    def _sum_rows(self, rows: Array, y: Array, adds: bool) -> bool:
-        if not _serves(rows, y):
-            return False
+    def _sum_rows(self, rows: Array, y: Array, adds: bool) -> None:
         count, width = rows.shape
         tiles = -(-width // WARP)
         slices = max(1, min(SLICES, count // 64)) if tiles <= TILES else 1
-        args = (_in_order(rows), self._like(rows, slices, width), y, adds, count, width)
+        args = (_in_order(rows), self._like(rows, slices, width), y, np.int32(adds), count, width)
         self._launch("sum_rows", rows, (tiles, slices), 8 * WARP, args)
-        return True
 
     def dense_backward(self, dy: Array, cache: Any, g: Any) -> Any:
         x, weight = cache
-        if not _serves(dy, x, weight, g["weight"]):
+        targets = [g[name] for name in ("weight", "bias") if name in g]
+        if not _serves(dy, x, weight, *targets):
             return NotImplemented
         dy_rows, x_rows = dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1])
         add_product(g["weight"], dy_rows.T, x_rows)
-        if "bias" in g:
-            self._sum_rows(dy_rows, g["bias"], adds=True)
+        for target in targets[1:]:
+            self._sum_rows(dy_rows, target, adds=True)
         return product(dy_rows, weight).reshape(x.shape)
 
     def sum_of_squares(self, x: Array) -> Any:

@@ -1,19 +1,18 @@
 // LayerNorm over rows of `width` numbers: `layer_norm_forward` and `layer_norm_backward` of ops.py.
 
-// One warp a row. `branch`, where it is given, is added to x first: the sum around a branch is never stored.
-extern "C" __global__ void layer_norm_forward(const REAL* x, const REAL* branch, const REAL* weight, const REAL* bias,
-                                              double eps, REAL* y, REAL* x_hat, REAL* rstd, Index rows, int width) {
+// One warp a row.
+extern "C" __global__ void layer_norm_forward(const REAL* x, const REAL* weight, const REAL* bias, double eps, REAL* y,
+                                              REAL* x_hat, REAL* rstd, Index rows, int width) {
     int lane = threadIdx.x % WARP;
     Index row = (Index)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
     if (row >= rows) return;
     x += row * width;
-    if (branch) branch += row * width;
-    REAL sum = 0;
-    for (int c = lane; c < width; c += WARP) sum += branch ? x[c] + branch[c] : x[c];
-    REAL mean = warp_sum(sum) / width;
+    double sum = 0;  // a mean far from 0 all but cancels
+    for (int c = lane; c < width; c += WARP) sum += x[c];
+    double mean = warp_sum(sum) / width;
     REAL squares = 0;
     for (int c = lane; c < width; c += WARP) {
-        REAL centered = (branch ? x[c] + branch[c] : x[c]) - mean;
+        REAL centered = (REAL)(x[c] - mean);
         squares += centered * centered;
     }
     REAL scale = 1 / sqrt(warp_sum(squares) / width + (REAL)eps);
@@ -21,7 +20,7 @@ extern "C" __global__ void layer_norm_forward(const REAL* x, const REAL* branch,
     y += row * width;
     x_hat += row * width;
     for (int c = lane; c < width; c += WARP) {
-        REAL normed = ((branch ? x[c] + branch[c] : x[c]) - mean) * scale;
+        REAL normed = (REAL)(x[c] - mean) * scale;
         x_hat[c] = normed;
         y[c] = weight[c] * normed + bias[c];
     }
@@ -34,7 +33,7 @@ __device__ unsigned int norm_arrivals[FAN + 1];
 // Adds up sums (2, width) of all blocks, at most FAN² of them: first within each group, then over the groups. partial has
 // a row for each block and each group. What comes out is added to both rows of the target, or takes their place.
 __device__ void sum_over_blocks(const REAL* sums, int width, REAL* partial, REAL* first_row, REAL* second_row,
-                                bool adds) {
+                                int adds) {
     int columns = 2 * width;
     int blocks = gridDim.x, group = blockIdx.x / FAN, groups = (blocks + FAN - 1) / FAN;
     int first = group * FAN, members = blocks - first < FAN ? blocks - first : FAN;
@@ -57,7 +56,7 @@ __device__ void sum_over_blocks(const REAL* sums, int width, REAL* partial, REAL
 // dx, dweight and dbias in one pass: each block takes every gridDim.x-th row, and column c of what it sums belongs to
 // thread c % blockDim.x.
 extern "C" __global__ void layer_norm_backward(const REAL* dy, const REAL* x_hat, const REAL* rstd, const REAL* weight,
-                                               REAL* dx, REAL* partial, REAL* dweight, REAL* dbias, bool adds,
+                                               REAL* dx, REAL* partial, REAL* dweight, REAL* dbias, int adds,
                                                Index rows, int width) {
     dynamic_shared(REAL, sums);  // (2, width)
     for (int c = threadIdx.x; c < width; c += blockDim.x) sums[c] = sums[width + c] = 0;

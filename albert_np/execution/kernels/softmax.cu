@@ -35,9 +35,9 @@ extern "C" __global__ void softmax_backward(const REAL* dprobs, const REAL* prob
     Index row = (Index)blockIdx.x * (blockDim.x / WARP) + threadIdx.x / WARP;
     if (row >= rows) return;
     Index start = row * width;
-    REAL sum = 0;
-    for (Index c = lane; c < width; c += WARP) sum += dprobs[start + c] * probs[start + c];
+    double sum = 0;  // which dprobs may all but cancel
+    for (Index c = lane; c < width; c += WARP) sum += (double)dprobs[start + c] * probs[start + c];
     sum = warp_sum(sum);
     for (Index c = lane; c < width; c += WARP)
-        dx[start + c] = (REAL)scale * (probs[start + c] * (dprobs[start + c] - sum));
+        dx[start + c] = (REAL)scale * (probs[start + c] * (REAL)(dprobs[start + c] - sum));
 }

@@ -6,7 +6,7 @@ __device__ unsigned int tile_arrivals[TILES];
 
 // A block of 8 warps sums WARP columns over one slice of the rows; the last slice of these columns adds up all slices. The sum is
 // added to y, or takes its place.
-extern "C" __global__ void sum_rows(const REAL* x, REAL* partial, REAL* y, bool adds, Index rows,
+extern "C" __global__ void sum_rows(const REAL* x, REAL* partial, REAL* y, int adds, Index rows,
                                     Index width) {
     __shared__ REAL parts[8][WARP];
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
