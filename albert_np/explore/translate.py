@@ -269,11 +269,10 @@ def _with_attention(rows: list[Row], tape: Tape) -> list[Row]:
     result: list[Row] = []
     inside: dict[int, list[Row]] = {}
     for row in rows:
-        call = row.call
-        if call is not None and call.function in ("attention_forward", "attention_backward"):
+        if (call := _attention_of(row)) is not None:
             inside.setdefault(call.order, []).append(row)
     for row in rows:
-        call = row.call
+        call = _attention_of(row)
         group = inside.get(call.order, []) if call is not None else []
         pair = [r for r in group if r.kind.startswith("softmax")]
         if call is None or len(pair) != 1:
@@ -282,6 +281,19 @@ def _with_attention(rows: list[Row], tape: Tape) -> list[Row]:
             merge = _attention_forward if call.function == "attention_forward" else _attention_backward
             result += merge(call, group, tape)
     return result
+
+
+def _attention_of(row: Row) -> Call | None:
+    """Return the call of attention that a row is part of, itself or inside a product."""
+    call = row.call
+    if call is not None and call.function not in ("attention_forward", "attention_backward"):
+        call = call.parent
+    return call if call is not None and call.function in ("attention_forward", "attention_backward") else None
+
+
+def _line_in(call: Call, row: Row) -> int:
+    """Return the line of a call's own code at which a row was computed, itself or inside a product."""
+    return row.line if row.call is None or row.call is call else row.call.line
 
 
 def _attention_forward(call: Call, group: list[Row], tape: Tape) -> list[Row]:
@@ -301,7 +313,7 @@ def _attention_forward(call: Call, group: list[Row], tape: Tape) -> list[Row]:
             [context.value],
             {},
             call,
-            group[-1].line,
+            _line_in(call, group[-1]),
             caches=[cache],
         ),
     ]
@@ -317,8 +329,8 @@ def _attention_backward(call: Call, group: list[Row], tape: Tape) -> list[Row]:
     last = [softmax.out[0], cache.query.value, cache.key.value]
     assert ddropped is not None
     return [
-        Row("context_backward", first, [ddropped, dvalue], {}, call, group[0].line, True, [cache]),
+        Row("context_backward", first, [ddropped, dvalue], {}, call, _line_in(call, group[0]), True, [cache]),
         *dropout,
         softmax,
-        Row("scores_backward", last, [dquery, dkey], {}, call, group[-1].line, True, [cache]),
+        Row("scores_backward", last, [dquery, dkey], {}, call, _line_in(call, group[-1]), True, [cache]),
     ]
