@@ -14,7 +14,7 @@ from albert_np.labs import LABS
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-OWN = {"albert_np", "toys", "reference", "mistakes", "mathematics"}
+OWN = {"albert_np", "toys", "reference", "mistakes", "mathematics", "shown"}
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "cupy": "cupy-cuda12x", "cupyx": "cupy-cuda12x"}
 
 
@@ -63,7 +63,7 @@ def test_every_third_party_import_beside_the_package_is_declared(folder, extras)
 def test_every_dependency_is_declared_once_and_bounded():
     for requirements in (PROJECT["dependencies"], *EXTRAS.values()):
         for each in requirements:
-            assert re.fullmatch(r"albert-np\[[\w,]+\]|[\w-]+>=[\d.]+,<[\d.]+", each), each
+            assert re.fullmatch(r"albert-np\[[\w,]+\]|[\w-]+(\[\w+\])?>=[\d.]+,<[\d.]+", each), each
         assert len(names_of(requirements)) == len(requirements)
 
 
