@@ -32,8 +32,8 @@ def finished(tmp_path_factory):
 
 def test_the_quickstart_goes_through_every_stage(finished):
     output, summary, reported, records = finished
-    stages = "counting", "reading", "150 documents of", "learning", "tokenizing", "an epoch has", "training"
-    assert [said.startswith(stage) for said, stage in zip(reported, stages, strict=True)] == [True] * 7
+    stages = "counting", "reading", "150 documents of", "learning", "tokenizing", "an epoch", "prepared", "training"
+    assert [said.startswith(stage) for said, stage in zip(reported, stages, strict=True)] == [True] * 8
     assert [record["step"] for record in records] == [1, 2, 3, 4, 5]
     assert (output / "model.safetensors").is_file()
     assert len(summary.blanks) == len(job.BLANKS)
