@@ -545,7 +545,7 @@ for name, gap in gaps.items():
 # gets the gradient of one step alone.
 #
 # **What a toy cannot show** is why the paper's models lose by sharing. Twelve million weights are few for a language, and those who do
-# not share have nine times as many. Thirteen thousand are plenty for 53 words and five rules: there is nothing that more of them could hold.
+# not share have seven times as many. Thirteen thousand are plenty for 53 words and five rules: there is nothing that more of them could hold.
 #
 # Why do the errors stay so large, with ten seeds? Look at the last line of the first table: two seeds of *one* variant are up to 0.4 nats apart. What a
 # seed decides is *when* each rule is found, and the models of one seed do not find it at the same moment, though they read the same stories in the

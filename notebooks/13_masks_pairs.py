@@ -555,16 +555,16 @@ show(
 # %% [markdown]
 # **Order is not learned at all** in 1,000 updates, by no model that was asked it: the three SOP models always answer the same, and are
 # right as often as that order is the commoner one. It is hard, and comes late: `data/prose-albert`, with more text and far longer
-# training, reaches 60 to 63 % (its README has the figures). So the corner of the table that carries the paper's argument, what an SOP model knows of
+# training, reaches 61 % and 63 % (its README has the figures). So the corner of the table that carries the paper's argument, what an SOP model knows of
 # NSP, is empty here; ours knows nothing of either.
 #
 # **NSP is learned sooner**: 64 % in two seeds of three, more than seven $\sigma$ from a coin; the third is where it began. And what these two know
-# is no order: they are at 50 % on SOP pairs. That half of the paper's argument shows even here. It is not quite certain *what* they know:
-# a rule that looks at lengths and last tokens alone gets 56 % of the NSP pairs.
+# is no order: they are at 50 % on SOP pairs. That half of the paper's argument shows even here. *What* they know is not said
+# by that: another document has other words, but also other lengths and ends of sentences.
 #
 # **A figure that was too good.** While pairs were still cut anywhere, between two words too, the same trial gave 64 % on SOP, and
-# it would have been a fine result. But one pair in three was then a sentence in two pieces, whose full stop gives the order away (section 12):
-# the models knew that, and nothing else of order.
+# it would have been a fine result. But one pair in three was then a sentence in two pieces, whose full stop gives the order away (section 12).
+# Of whole sentences nothing is left of it.
 #
 # **What says nothing.** The "none" model was never asked about pairs: its SOP head is as it was drawn, and gets what answering always the same
 # gets, on either side of a half. $\sigma$ counts the luck of the pairs, not that of the weights. In the MLM column the three kinds are within
@@ -608,7 +608,7 @@ show(
 # middle of training compares how *soon* they learn, and with few seeds mostly who was lucky.
 #
 # **What a toy cannot show**: the paper's reason for n-grams, words that belong together (*New York City*) and give each other
-# away. No two words of these stories do.
+# away.
 
 # %% [markdown]
 # ## 11. Checks

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from albert_np.execution.products import rounded
+
 __all__ = ["narrow", "widen"]
 
 
@@ -19,8 +21,5 @@ def narrow(array: np.ndarray) -> np.ndarray:
     """
     with np.errstate(over="ignore"):
         single = array.astype(np.float32)
-    bits = single.view(np.uint32)
-    last = (bits >> 16) & 1  # of the bits that stay
-    rounded = (bits + 0x7FFF + last) >> 16
-    quiet_nan = (bits >> 16) | 0x40  # adding could carry a NaN over into an infinity, or a number
-    return np.where(np.isnan(single), quiet_nan, rounded).astype(np.uint16)
+    upper: np.ndarray = rounded(single, "bfloat16").view(np.uint32) >> 16
+    return np.where(np.isnan(single), upper | 0x40, upper).astype(np.uint16)  # else a NaN might become an infinity

@@ -9,7 +9,7 @@ import numpy as np
 
 from albert_np.course.report import Finding
 
-__all__ = ["Hunt", "Symptoms", "factor", "named_bugs"]
+__all__ = ["Hunt", "Symptoms", "by_signs", "factor", "named_bugs"]
 
 Symptoms = dict[str, str]  # experiment → its outcome, a few characters
 
@@ -87,6 +87,11 @@ def named_bugs(
             yield Finding(suspect, False, against(suspect, chosen))
         else:
             yield Finding(f"{suspect} is {number}", True)
+
+
+def by_signs(signs: Mapping[int, str]) -> Callable[[str, int], str]:
+    """Return what speaks against a wrong number, for `named_bugs`; signs: number of a bug → what one sees of it."""
+    return lambda suspect, bug: f"not bug {bug}: {signs[bug]}. Is it so in {suspect}?"
 
 
 def factor(got: Any, expected: Any) -> str:

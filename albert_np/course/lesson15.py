@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.course.hunt import named_bugs
+from albert_np.course.hunt import by_signs, named_bugs
 from albert_np.course.report import equal, holds, self_check
 from albert_np.model import AlbertForMaskedLM
 from albert_np.study.world import GETS, Probe, World, train_step, world_config
@@ -267,8 +267,4 @@ def _with_bug(world: World, exam: Any, bug: int) -> list[tuple[int, float, float
 @self_check("which bug is this?")
 def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
     """Check `numbers = which_bug()`: loop → the number of its bug, for the loops of `symptoms()`."""
-
-    def against(suspect: str, bug: int) -> str:
-        return f"not bug {bug}: {_BUGS[bug]}. Is it so in {suspect}?"
-
-    yield from named_bugs(which_bug(), _LOOPS, _BUGS, against)
+    yield from named_bugs(which_bug(), _LOOPS, _BUGS, by_signs(_BUGS))

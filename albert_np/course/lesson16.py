@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.course.hunt import named_bugs
+from albert_np.course.hunt import by_signs, named_bugs
 from albert_np.course.report import equal, holds, self_check
 from albert_np.execution import dense_pattern
 from albert_np.layers import layer_forward
@@ -171,8 +171,4 @@ _SIGNS = {
 @self_check("which bug is this?")
 def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
     """Check `numbers = which_bug()`: suspect → the number of its bug, for `SUSPECTS`."""
-
-    def against(suspect: str, bug: int) -> str:
-        return f"not bug {bug}: {_SIGNS[bug]}. Is it so in {suspect}?"
-
-    yield from named_bugs(which_bug(), _CAST, _SIGNS, against)
+    yield from named_bugs(which_bug(), _CAST, _SIGNS, by_signs(_SIGNS))

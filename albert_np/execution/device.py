@@ -6,7 +6,7 @@ CuPy among those of the folder `kernels`.
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def on_device(cache: Any = None) -> Callable[[F], F]:
                 return formula(*args, **kwargs)
             return (result[0], _typed(cache, result[1])) if cache else result
 
-        return run  # type: ignore[return-value]
+        return cast(F, run)
 
     return decorate
 

@@ -108,8 +108,8 @@ class Processes:
                 future.cancel()
 
     def peak_memory(self) -> int | None:
-        """Return the sum of what each process started so far has had resident at most, in bytes; see `peak_memory`."""
-        peaks = [process.peak for process in self._started]
+        """Return the sum of what this process and each started so far have had resident at most; see `peak_memory`."""
+        peaks = [peak_memory(), *(process.peak for process in self._started)]
         return None if None in peaks else sum(peak for peak in peaks if peak is not None)
 
     def _answer(self, number: int, function: bytes, item: Any) -> Any:

@@ -16,10 +16,9 @@ class Model(Protocol):
     """A model with its weights and gradients, a mode (training or not), and the cache of its last forward pass.
 
     config: its settings. params, grads: stores of one layout. training: whether dropout is on. recompute: what the
-    backward pass computes again. precision: of its matrix products. offload: what it
-    hands to the host meanwhile. rng: where dropout masks come from. cache: what
-    the last forward pass kept for `backward`, named tuples, tuples and lists of arrays; None if nothing. backend: where
-    its arrays live.
+    backward pass computes again. precision: of its matrix products. offload: what it hands to the host meanwhile. rng:
+    where dropout masks come from. cache: what the last forward pass kept for `backward`, named tuples, tuples and lists
+    of arrays; None if nothing. backend: where its arrays live.
     """
 
     config: AlbertConfig

@@ -20,10 +20,6 @@ def _denominators(batches: Sequence[PretrainingBatch]) -> dict[str, int]:
     return {"mlm_denominator": max(1, tokens), "sop_denominator": max(1, pairs)}
 
 
-def _tallies(output: AlbertForPreTrainingOutput) -> dict[str, float]:
-    return output.tallies()
-
-
 def _metrics(totals: dict[str, float]) -> Metrics:
     mlm, sop = totals["mlm_count"] > 0, totals["sop_count"] > 0
     return {
@@ -36,7 +32,7 @@ def _metrics(totals: dict[str, float]) -> Metrics:
     }
 
 
-PRETRAINING = Objective(_denominators, _tallies, _metrics)
+PRETRAINING = Objective(_denominators, AlbertForPreTrainingOutput.tallies, _metrics)
 
 
 def evaluate_kinds(model: Model, kinds: Mapping[str, Sequence[PretrainingBatch]], ranks: Ranks = ALONE) -> Metrics:

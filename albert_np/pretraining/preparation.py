@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from albert_np.backend import get_backend
 from albert_np.checkpoints import CONFIG_FILE
 from albert_np.config import AlbertConfig
-from albert_np.execution import Processes, peak_memory, this_job, threads_for
+from albert_np.execution import Processes, this_job, threads_for
 from albert_np.files import locked, remove_folder, whole_files, write_json
 from albert_np.pretraining.corpus import build_parts, is_corpus
 from albert_np.pretraining.documents import is_held_out
@@ -81,7 +81,7 @@ def prepare_run(
     Raises, before a text is read, FileExistsError if there is a run or a model already, BlockingIOError if another
     process uses the folder, and ValueError if an argument is out of range; ValueError if the texts do not fit.
     """
-    started = time.perf_counter()
+    started, processes = time.perf_counter(), processes or Processes(1)
     output = Path(output)
     check_vacant(output)
     options = {"vocab_size": vocab_size, "vocabulary_sample": vocabulary_sample, "held_out": held_out}
@@ -115,14 +115,9 @@ def prepare_run(
             write_json(hidden / RUN_FILE, contents)
             PretrainingRun(hidden).check(report)
     run = PretrainingRun(output)
-    run.preparation = Preparation(division.size, time.perf_counter() - started, _peak_memory(processes))
+    run.preparation = Preparation(division.size, time.perf_counter() - started, processes.peak_memory())
     report(str(run.preparation))
     return run
-
-
-def _peak_memory(processes: Processes | None) -> int | None:
-    peaks = [peak_memory(), processes.peak_memory() if processes else 0]
-    return None if None in peaks else sum(peak for peak in peaks if peak is not None)
 
 
 def check_vacant(output: Path) -> None:

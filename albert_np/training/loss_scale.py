@@ -40,6 +40,10 @@ class LossScale:
         self.value, self.good, self.skipped = self.value / 2, 0, self.skipped + 1
         return False
 
+    def record(self) -> dict[str, float]:
+        """Return what the record of an update says of it."""
+        return {"loss_scale": self.value, "skipped_updates": self.skipped}
+
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, as JSON can hold it."""
         return asdict(self)

@@ -282,20 +282,17 @@ class Trainer(Generic[M]):
             tokens += int(batch.attention_mask.sum())
         learning_rate = self.schedule(step)
         totals, grad_norm = self._gradients(batches)
-        scaling = {}
         if self._accepts(grad_norm):
             if self.optimizer.offload:
                 self.model.cache = None  # its memory is what the moments come back to
             self.optimizer.step(learning_rate)
-        if self.loss_scale is not None:
-            scaling = {"loss_scale": self.loss_scale.value, "skipped_updates": self.loss_scale.skipped}
         self.state = TrainerState(step + 1, position, tokens, seconds + time.perf_counter() - started)
         return {
             "step": step + 1,
             **self.objective.metrics(totals),
             "learning_rate": learning_rate,
             "grad_norm": grad_norm,
-            **scaling,
+            **({} if self.loss_scale is None else self.loss_scale.record()),
         }
 
     def _gradients(self, batches: list[Batch]) -> tuple[Tallies, float]:
