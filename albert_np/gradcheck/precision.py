@@ -30,7 +30,7 @@ def compare_with_float64(model: Any, inputs: Mapping[str, Any]) -> Comparison:
     index = tuple(int(i) for i in np.unravel_index(np.abs(errors[worst]).argmax(), errors[worst].shape))
     relative = _norm(errors.values()) / _norm(truths[name] for name in errors)
     return Comparison(
-        f"all gradients; worst: {worst.removeprefix('d ')}",
+        f"all gradients, most off in {worst.removeprefix('d ')}",
         float(np.abs(errors[worst][index])),
         relative,
         index,
