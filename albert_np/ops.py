@@ -8,10 +8,12 @@ S positions attended to, N heads, D head size, C classes, V rows of a table, E a
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from numpy.random import Generator
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution import in_row_blocks, on_device, product
+from albert_np.execution import back_in_head_blocks, in_head_blocks, in_row_blocks, on_device, product
 
 __all__ = [
     "ACTIVATIONS",
@@ -384,7 +386,7 @@ class DropoutCache(NamedTuple):
     scale: float
 
 
-def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
+def dropout_forward(x: Array, prob: float, rng: Generator | None) -> tuple[Array, DropoutCache]:
     """y = x kept / (1 - prob), kept drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
 
     x (…), prob in [0, 1], rng a NumPy generator, from which one number is drawn: it decides the mask, whatever the
@@ -418,18 +420,19 @@ class AttentionCache(NamedTuple):
 
 
 @on_device(AttentionCache)
+@in_head_blocks
 def attention_forward(
     query: Array,
     key: Array,
     value: Array,
     mask: Array | None,
     dropout_prob: float = 0.0,
-    rng: Any | None = None,
+    rng: Generator | None = None,
 ) -> tuple[Array, AttentionCache]:
     """context = dropout(softmax(query keyᵀ / √D + mask)) value (Vaswani et al., 2017).
 
     query (B, N, T, D), key and value (B, N, S, D), mask additive and broadcastable to (B, N, T, S) or None;
-    returns context (B, N, T, D).
+    returns context (B, N, T, D). In NumPy long sequences leave an `AttentionCall`, without the probabilities.
 
     Derivation: notebook 08, eq. 8.1 to 8.4; the mask: notebook 09, eq. 9.3.
     """
@@ -442,6 +445,7 @@ def attention_forward(
 
 
 @on_device()
+@back_in_head_blocks
 def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
     """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery and dkey from dscores.
 

@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Array
 from albert_np.checkpoints import find_model, open_checkpoint
 from albert_np.execution.replicas import Replicas, split, threads_for
 from albert_np.model import AlbertModel
@@ -72,7 +72,7 @@ def embed(
     threads = threads_for(model.backend.name, threads)
     replicas = Replicas(model.replica().eval(), threads)
 
-    def pass_through(model: AlbertModel, part: dict[str, Any]) -> Any:
+    def pass_through(model: AlbertModel, part: dict[str, Array]) -> Array:
         states = model.backend.to_numpy(model(**part, skip_padding=True, grad=False).last_hidden_state)  # (B, T, H)
         if pooling == "cls":
             return states[:, 0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.files import read_fields
+from albert_np.protobuf import read_fields
 from albert_np.tokenization import (
     AddedToken,
     AlbertTokenizer,
