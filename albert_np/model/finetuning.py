@@ -136,6 +136,7 @@ class _Classifier(AlbertBase):
         labels = check_labels("labels", labels, tuple(shape), self.backend, classes, "num_labels")
         if not self.has_pooler:
             refuse_skipped("labels", labels != ops.IGNORE_INDEX, pattern)
+        labels = self.backend.own(labels)
         rows, (denominator, class_weights, label_smoothing) = logits.reshape(-1, classes), weighing
         if class_weights is None and not label_smoothing:
             loss, cache = ops.cross_entropy_forward(rows, labels.ravel(), denominator=denominator)

@@ -137,7 +137,7 @@ class AlbertForPreTraining(AlbertBase):
         sop_denominator = check_denominator("sop_denominator", sop_denominator)
         order, B = sentence_order_label, inputs.pattern.batch
         if order is not None:
-            order = check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels")
+            order = self.backend.own(check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels"))
         rng, p = self._dropout_rng(), self.params
         y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
@@ -270,7 +270,7 @@ def _check_mlm_labels(
         read = labels != ops.IGNORE_INDEX
         refuse_skipped("labels", read, inputs.pattern)
         read[:, 0] = True  # [CLS], for the pooler
-        inputs = inputs._replace(pattern=inputs.pattern.wanting(read))
+        inputs = inputs._replace(pattern=inputs.pattern.wanting(read, model.backend))
     return inputs, labels
 
 
