@@ -217,9 +217,7 @@ def check_model(
     inputs = dict(inputs)
     values = dict(model.params)
     if "inputs_embeds" in inputs:
-        embeds: Array = inputs["inputs_embeds"]
-        own = embeds.copy() if isinstance(embeds, model.backend.array_type) else model.backend.from_numpy(embeds.copy())
-        values["inputs_embeds"] = inputs["inputs_embeds"] = own
+        values["inputs_embeds"] = inputs["inputs_embeds"] = model.backend.own(inputs["inputs_embeds"].copy())
     random_state = model.rng.bit_generator.state
 
     def run(**options: Any) -> list[Array]:
