@@ -54,15 +54,16 @@ def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]
     options |= {role: None for role in ROLES if config.get(role, "") is None}
     listed = read_fields(path / CONFIG, config, {"added_tokens_decoder": read_tokens_by_id})
     if listed:
-        added = listed["added_tokens_decoder"]
+        added = told = listed["added_tokens_decoder"]
     else:  # older versions wrote special and added tokens to files of their own, version 5 to tokenizer.json
         options |= read_fields(path / SPECIAL_TOKENS, read_object(path / SPECIAL_TOKENS), TOKENS)
         added = _behind(
             path / ADDED_TOKENS, {str(options[role]) for role in ROLES if options.get(role)} | _further(options)
         )
-        added |= options.get("added_tokens") or read_added_tokens(path / RUST_VOCABULARY, len(model))
-    contents = {token.content for token in added.values()}
-    for role in ROLES:  # what a list of added tokens says of a token holds for its role too
+        told = options.get("added_tokens") or read_added_tokens(path / RUST_VOCABULARY, len(model))
+        added |= told
+    contents = {token.content for token in told.values()}
+    for role in ROLES:  # what a list of added tokens tells of a token holds for its role too
         if options.get(role) is not None and str(options[role]) in contents:
             options[role] = str(options[role])
     try:

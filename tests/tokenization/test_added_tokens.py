@@ -313,16 +313,16 @@ def test_a_token_that_is_a_single_word_is_not_found_within_a_longer_one(own, tex
     assert count or own.encode(text) == plain.encode(text)
 
 
-def test_a_flag_of_a_single_word_is_read_from_every_file_that_may_hold_it(own, tmp_path):
-    own.mask_token = AddedToken("[M]", single_word=True, special=True)
+@pytest.mark.parametrize("left_out", ["special_tokens_map.json", "tokenizer.json"])
+def test_an_older_folder_tells_the_flags_of_an_added_token_in_one_of_two_files(own, left_out, tmp_path):
+    own.mask_token = AddedToken("[M]", lstrip=True, single_word=True, special=True)
     own.save_pretrained(tmp_path)
-    config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
+    file = tmp_path / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
     del config["added_tokens_decoder"], config["mask_token"]
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
-    for left_out in (None, "special_tokens_map.json", "spiece.model"):
-        if left_out:
-            (tmp_path / left_out).unlink()
-        assert AlbertTokenizer.from_pretrained(tmp_path, mask_token="[M]").added.by_id[SIZE].single_word, left_out
+    file.write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / left_out).unlink()
+    assert AlbertTokenizer.from_pretrained(tmp_path).added_tokens_decoder[SIZE] == own.added_tokens_decoder[SIZE]
 
 
 @pytest.mark.parametrize("cased", [False, True])
