@@ -125,9 +125,10 @@ class HasSpecialTokens:
         """Add tokens that are found in text as they are written and never split; return how many ids are new.
 
         new_tokens: a token or several, as strings or as `AddedToken`. special_tokens: whether `decode` may leave
-        them out; they are listed as `additional_special_tokens`. A token that is in the vocabulary keeps its id. With
-        lower-casing on, a string that is not special is looked for in lower case, and kept so. Raises TypeError for
-        what is no token.
+        them out; they are listed as `additional_special_tokens`. A token that is in the vocabulary keeps its id, and is
+        found within words as all added ones are: "the" cuts "theme" in two, `AddedToken("the", single_word=True)` does
+        not. With lower-casing on, a string that is not special is looked for in lower case, and kept so. Raises
+        TypeError for what is no token.
         """
         given = [new_tokens] if isinstance(new_tokens, (str, AddedToken)) else new_tokens
         tokens = [token for token in _tokens("new_tokens", given) if token != ""]

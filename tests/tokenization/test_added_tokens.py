@@ -39,6 +39,16 @@ def test_a_piece_that_is_added_keeps_its_id(own):
     assert own.added_tokens_decoder[40] == AddedToken(piece)
 
 
+def test_a_word_that_is_a_piece_is_found_within_words_unless_it_says_otherwise(own):
+    plain = own.encode("lamps")
+    own.add_tokens(["lamp"])
+    lamp = own.convert_tokens_to_ids("lamp")
+    assert own.encode("lamps, lamp").count(lamp) == 2
+    own.add_tokens([AddedToken("lamp", single_word=True)])
+    assert own.encode("lamps, lamp").count(lamp) == 1
+    assert own.encode("lamps") == plain
+
+
 def test_special_tokens_are_listed_kept_as_written_and_left_out_of_decoded_text(own, tmp_path):
     assert own.add_tokens(["[A]", AddedToken("[B]", special=True)], special_tokens=True) == 2
     assert own.add_special_tokens({"additional_special_tokens": ["[C]"]}, replace_additional_special_tokens=False) == 1
