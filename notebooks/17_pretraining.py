@@ -279,7 +279,7 @@ def train(model, batches, updates, peak, warmup, max_norm=1.0):
     optimizer, records = LAMB(model.params, model.grads), []
     for step, batch in zip(range(updates), batches, strict=False):
         model.zero_grad()  # backward adds (11.3), so start at 0
-        out = model(**batch)
+        out = model(**batch, skip_padding=True)  # the vocabulary's logits where there are labels, and nowhere else
         model.backward()
         norm = clip_by_global_norm(model.grads, max_norm)  # (14.13), all parameters together
         optimizer.step(warmup_linear(step, warmup, updates, peak))  # (14.7), (14.10)
