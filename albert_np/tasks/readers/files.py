@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from albert_np.files import read_text
+from albert_np.schema import listed
 
 __all__ = [
     "Asked",
@@ -132,12 +133,6 @@ def brief(value: Any) -> str:
     """Return how a value is written in Python, the beginning of it if that is long."""
     written = repr(value[:80] if isinstance(value, str | list) else value)
     return written if len(written) <= 80 else f"{written[:77]}…"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names with commas between, the first ones if there are many."""
-    shown = ", ".join(name if name.isprintable() and len(name) <= 80 else brief(name) for name in names[:20])
-    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20:,} more"
 
 
 def converted(items: Iterable[Item], convert: Callable[[Item], Result], on_bad: OnBad) -> Iterator[Result]:
