@@ -127,7 +127,7 @@ class PretrainingRun:
             )
         if examples < self.recipe.batch_size:
             warnings.warn(f"an epoch has {examples} examples, fewer than batch_size={data.batch_size}", stacklevel=2)
-        unknown = self.corpus.token_counts(self.config.vocab_size)[self.tokenizer.unk_token_id] / tokens
+        unknown = self.corpus.token_counts(self.config.vocab_size)[self.tokenizer.model.unk_id] / tokens
         if unknown > _UNKNOWN:
             warnings.warn(f"{unknown:.1%} of the tokens are unknown to the vocabulary, and never asked", stacklevel=2)
 

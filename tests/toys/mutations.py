@@ -3,7 +3,8 @@
 import json
 import struct
 
-VALUES = [None, True, 0, -1, 1.5, float("nan"), 10**8, 2**31, 2**64, 10**400, "", "x", "\ud800", [], {}, [[1]], "../x", "\n", "a" * 5000]
+NUMBERS = [0, -1, 1.5, float("nan"), 10**8, 2**31, 2**64, 10**400]
+VALUES = [None, True, *NUMBERS, "", "x", "\ud800", [], {}, [[1]], "../x", "\n", "a" * 5000]
 
 
 def mutated(data, rng):
