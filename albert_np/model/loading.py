@@ -1,6 +1,6 @@
 """From a checkpoint to a model: which class, whether config and weights fit, and every weight in its place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -184,7 +184,7 @@ def check_config(model: "AlbertBase") -> None:
         each = [f"{name} {made.get(name, 'missing')} (the config means {meant.get(name, 'none')})" for name in wrong]
         raise ValueError(
             f"the config was changed since this {type(model).__name__} was made, and its weights do not fit it: "
-            f"{_listed(each)}; make or load a model with the config that is wanted"
+            f"{listed(each, 10, 200)}; make or load a model with the config that is wanted"
         )
 
 
