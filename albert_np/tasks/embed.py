@@ -81,7 +81,7 @@ def embed(
 
     batches = list(batches_by_length(features, TOKENS * threads))
     for numbers in batches if progress is None else progress(batches):
-        batch = stacked_inputs([features[i] for i in numbers], tokenizer.pad_token_id)
+        batch = stacked_inputs([features[i] for i in numbers], tokenizer.role_id("pad_token"))
         parts = replicas.map(pass_through, split(batch._asdict(), threads), gradients=False)
         vectors[numbers] = np.concatenate(parts)
     return vectors

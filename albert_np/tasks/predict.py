@@ -210,7 +210,7 @@ class Predictor:
         batches = list(batches_by_length(features, TOKENS * at_once))
         for numbers in batches if self.progress is None else self.progress(batches):
             own = [features[i] for i in numbers]
-            batch = kind.collate(own, self.tokenizer.pad_token_id)
+            batch = kind.collate(own, self.tokenizer.role_id("pad_token"))
             denominators = {} if own[0].target is None else kind.denominators([batch])
             weight = max(denominators.values(), default=0)
             parts = self._replicas.map(pass_through, split(batch._asdict(), at_once), gradients=False)

@@ -10,7 +10,7 @@ import numpy as np
 
 from albert_np.checkpoints import CheckpointError
 from albert_np.files import read_json
-from albert_np.schema import anything, check, number, optional, text, whole
+from albert_np.schema import anything, check, listed, number, optional, text, whole
 
 __all__ = [
     "STATE_FILE",
@@ -48,7 +48,7 @@ def check_settings(saved: Settings, current: Settings, path: Path) -> None:
     """Raise ValueError that names every setting in which a run and what it is resumed with differ."""
     old, new = flat_settings(saved), flat_settings(current)
     changed = [
-        f"{name} was {old.get(name, 'absent')!r}, is {new.get(name, 'absent')!r}"
+        f"{listed([name])} was {old.get(name, 'absent')!r:.200}, is {new.get(name, 'absent')!r:.200}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name, "absent") != new.get(name, "absent")
     ]
