@@ -209,7 +209,7 @@ class FineTuningRun:
         try:
             self.config = AlbertConfig.from_dict(contents["config"])
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {str(error)[:400]}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
 
     @property

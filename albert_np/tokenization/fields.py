@@ -155,7 +155,7 @@ def read_fields(file: Path, content: Mapping[str, Any], readers: Mapping[str, Ca
             try:
                 found[name] = reader(content[name])
             except (TypeError, ValueError) as error:
-                raise ValueError(f"{file}, {name}: {error}") from error
+                raise ValueError(f"{file}, {name}: {str(error)[:400]}") from error  # which may quote a long value
     return found
 
 

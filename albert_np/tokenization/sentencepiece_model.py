@@ -123,11 +123,12 @@ class SentencePieceModel:
         self._processor: Any = SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(serialized)
+            pieces = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             hint = telltale(serialized)
             raise ValueError(f"{source} is not a SentencePiece model (or it is damaged): {error}{hint}") from error
         self.serialized = serialized
-        self.pieces: list[str] = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
+        self.pieces: list[str] = pieces
         self.unk_id: int = self._processor.unk_id()
         bytes_of = {piece: int(piece[3:5], 16) for i, piece in enumerate(self.pieces) if self._processor.IsByte(i)}
         self._bytes: dict[str, int] = bytes_of  # piece → the byte that it stands for; empty without byte fallback

@@ -11,7 +11,7 @@ import pytest
 import sentencepiece
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.files import read_fields
+from albert_np.files import read_fields, write_fields
 from albert_np.tokenization import (
     AddedToken,
     AlbertTokenizer,
@@ -264,6 +264,17 @@ def test_written_model_tells_the_id_of_the_unknown_piece():
     pieces = [Piece("<pad>", 0.0, Kind.CONTROL), Piece("<unk>", 0.0, Kind.UNKNOWN), Piece("▁", -1.0, Kind.NORMAL)]
     fields = dict(read_fields(write_model(ModelProto(pieces, b""))))
     assert dict(read_fields(fields[TRAINER_SPEC]))[UNK_ID] == 1
+
+
+def test_a_piece_that_is_not_utf8_is_damage_of_the_file(tokenizer, tmp_path):
+    piece = write_fields([(1, b"\xff"), (2, -1.0)])
+    path = tmp_path / "spiece.model"
+    path.write_bytes(tokenizer.model.serialized + write_fields([(1, piece)]))
+    with pytest.raises(
+        ValueError, match=r"spiece\.model' is not a SentencePiece model \(or it is damaged\): 'utf-8'"
+    ) as e:
+        AlbertTokenizer(path)
+    assert type(e.value) is ValueError
 
 
 def test_damaged_model_bytes_are_refused(tokenizer):
