@@ -42,6 +42,10 @@ class Backend:
     synchronize: Callable[[], None]
     kernels: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
 
+    def own(self, x: Array) -> Array:
+        """Return an array of this backend as it is, and one of NumPy's moved here."""
+        return x if isinstance(x, self.array_type) else self.from_numpy(x)
+
 
 def array_module(x: Array) -> Any:
     """Return the module (`numpy`, `cupy`, …) whose functions work on `x`."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np import ops
-from albert_np.backend import Array, array_module
+from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, product
 from albert_np.layers import dense_backward, dense_forward, norm_backward, norm_forward
@@ -113,13 +113,14 @@ def mlm_loss_forward(
 ) -> tuple[Array, MLMLossCache]:
     """Mean cross-entropy over the labelled positions; logits are computed at those R positions only, not at B · T.
 
-    x (B, T, H), labels (B, T) with -100 where nothing is asked; returns a loss without axes.
+    x (B, T, H), labels (B, T) with -100 where nothing is asked, x's device's or NumPy's; returns a loss without axes.
 
     Derivation: notebook 12, eq. 12.4.
     """
     rows = array_module(labels).flatnonzero(labels != ops.IGNORE_INDEX)
+    rows, asked = (backend_of(x).own(each) for each in (rows, labels.ravel()[rows]))
     logits, head = mlm_forward(x.reshape(-1, x.shape[-1])[rows], p, config)
-    loss, cross_entropy = ops.cross_entropy_forward(logits, labels.ravel()[rows], ops.IGNORE_INDEX, denominator)
+    loss, cross_entropy = ops.cross_entropy_forward(logits, asked, ops.IGNORE_INDEX, denominator)
     return loss, MLMLossCache(rows, x.shape, head, cross_entropy)
 
 

@@ -238,8 +238,7 @@ def _on_host(call: LayerCall) -> LayerCall:
 
 
 def _on_device_of(dy: Array, call: LayerCall) -> LayerCall:
-    device = backend_of(dy)
-    return call if isinstance(call.x, device.array_type) else call._replace(x=device.from_numpy(call.x))
+    return call._replace(x=backend_of(dy).own(call.x))
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:
@@ -255,6 +254,7 @@ class LayerCache(NamedTuple):
     full_layer_layer_norm: ops.LayerNormCache
 
 
+@on_device(LayerCache)
 def layer_forward(
     x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
 ) -> tuple[Array, LayerCache]:
@@ -271,6 +271,7 @@ def layer_forward(
     return y, LayerCache(pattern, attention, attention_norm, feed_forward, full_layer_layer_norm)
 
 
+@on_device()
 def layer_backward(dy: Array, cache: LayerCache, g: Scope) -> Array:
     """Mirror of `layer_forward`: a sum flows back into both of its terms. Returns dx (…, H).
 
@@ -316,6 +317,7 @@ class HeadsCache(NamedTuple):
     runs: list[ops.AttentionCache]  # of each run of the pattern; a dense batch is one
 
 
+@on_device(HeadsCache)
 def heads_forward(
     stacked: Array, pattern: Pattern, config: AlbertConfig, rng: Any | None = None
 ) -> tuple[Array, HeadsCache]:
@@ -336,6 +338,7 @@ def heads_forward(
     return pattern.join(contexts), HeadsCache(pattern, runs)
 
 
+@on_device()
 def heads_backward(dmerged: Array, cache: HeadsCache) -> Array:
     """Mirror of `heads_forward`; dmerged (…, H), returns dstacked (…, 3H). Derivation: notebook 09, eq. 9.2."""
     dparts = []

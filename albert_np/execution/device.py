@@ -6,7 +6,7 @@ CuPy among those of the folder `kernels`.
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -58,8 +58,13 @@ def _first_array(args: tuple[Any, ...]) -> Array:
     return np.empty(0)
 
 
-def _typed(cache: Any, fields: Any) -> Any:
-    """Return fields as that named tuple, those among them that are caches too as theirs."""
-    kinds = cache.__annotations__.values()
-    pairs = zip(kinds, fields, strict=True)
-    return cache(*(_typed(kind, field) if hasattr(kind, "_make") else field for kind, field in pairs))
+def _typed(kind: Any, value: Any) -> Any:
+    """Return fields as the named tuple `kind`, those among them that are caches too, or lists of some, as theirs."""
+    if hasattr(kind, "_make"):
+        return kind(*(_typed(of_field, field) for of_field, field in zip(_kinds(kind), value, strict=True)))
+    return [_typed(get_args(kind)[0], each) for each in value] if get_origin(kind) is list else value
+
+
+@functools.cache
+def _kinds(cache: Any) -> tuple[Any, ...]:
+    return tuple(get_type_hints(cache).values())

@@ -36,8 +36,9 @@ class Pattern:
 
     runs: sequences that lie side by side; the tokens of one attend to each other. mask: added to the scores of
     attention, broadcastable to (B, N, T, T), or None; only where there is one run. tokens: places (R,) of the real
-    tokens in the flattened batch, or None where all B · T positions are computed. wanted: numbers (W,) of the rows
-    whose results are read at the end, or None for all of them.
+    tokens in the flattened batch, or None where all B · T positions are computed; host_tokens: the same in the host's
+    memory, for arrays that are there. row_of: numbers (B · T,) of the rows of all places, -1 in padding, or None like
+    tokens. wanted: numbers (W,) of the rows whose results are read at the end, or None for all of them.
     """
 
     batch: int  # B
@@ -45,6 +46,8 @@ class Pattern:
     runs: tuple[Run, ...]
     mask: Array | None = None
     tokens: Array | None = None
+    host_tokens: np.ndarray | None = None
+    row_of: Array | None = None
     wanted: Array | None = None
 
     def pack(self, x: Array) -> Array:
@@ -52,13 +55,13 @@ class Pattern:
         if self.tokens is None:
             return x
         whole = array_module(x).broadcast_to(x, (self.batch, self.positions, *x.shape[2:]))
-        return whole.reshape(-1, *x.shape[2:])[self.tokens]
+        return whole.reshape(-1, *x.shape[2:])[self._tokens_for(x)]
 
     def unpack(self, rows: Array, fill: float = 0) -> Array:
         """Mirror of `pack`: put rows where they belong, `fill` into the padding; returns (B, T, …)."""
         if self.tokens is None:
             return rows
-        return _put(rows, self.tokens, (self.batch, self.positions), fill)
+        return _put(rows, self._tokens_for(rows), (self.batch, self.positions), fill)
 
     def split(self, x: Array) -> list[Array]:
         """Return the rows of each run as (sequences, length, …); views, where x is contiguous."""
@@ -74,9 +77,9 @@ class Pattern:
     def squares(self, parts: list[Array]) -> Array:
         """Return what the tokens of each run have to do with each other, (sequences, N, t, t), as (B, N, T, T).
 
-        Zero in padding that is not computed.
+        Zero in padding that is not computed. A device may have computed it so already.
         """
-        if self.tokens is None:
+        if self.tokens is None or parts[0].shape[::2] == (self.batch, self.positions):
             return parts[0]
         B, T, N = self.batch, self.positions, parts[0].shape[1]
         whole = array_module(parts[0]).zeros((B * T, T, N), dtype=parts[0].dtype)  # of each token to each place
@@ -93,13 +96,19 @@ class Pattern:
         """Mirror of `gather`, (W, C) → (…, C): zero in all other rows."""
         return dx if self.wanted is None else _put(dx, self.wanted, self._rows_shape)
 
-    def wanting(self, read: Array) -> "Pattern":
-        """Return the same pattern for a reader of some results alone; read: booleans (B, T)."""
-        return replace(self, wanted=array_module(read).flatnonzero(self.pack(read)))
+    def wanting(self, read: Array, backend: Backend) -> "Pattern":
+        """Return the same pattern for a reader of some results alone.
+
+        read: booleans (B, T), of the backend or in the host's memory: then nobody waits to know how many they are.
+        """
+        return replace(self, wanted=backend.own(array_module(read).flatnonzero(self.pack(read))))
 
     def of_steps(self, steps: int) -> list["Pattern"]:
         """Return the pattern of each layer step: all rows are needed up to the last one, which computes the wanted."""
         return [replace(self, wanted=None)] * (steps - 1) + [self]
+
+    def _tokens_for(self, x: Array) -> Array:
+        return self.host_tokens if isinstance(x, np.ndarray) else self.tokens
 
     @property
     def _rows_shape(self) -> tuple[int, ...]:
@@ -145,4 +154,7 @@ def packed_pattern(attention_mask: np.ndarray, backend: Backend) -> Pattern:
     for length, group in groupby(int(lengths[b]) for b in order if lengths[b]):
         start = runs[-1].rows.stop if runs else 0
         runs.append(Run(start, len(list(group)), length))
-    return Pattern(B, T, tuple(runs), tokens=backend.from_numpy(tokens))
+    row_of = np.full(B * T, -1)
+    row_of[tokens] = np.arange(len(tokens))
+    own = backend.from_numpy
+    return Pattern(B, T, tuple(runs), tokens=own(tokens), host_tokens=tokens, row_of=own(row_of))

@@ -22,13 +22,13 @@ __all__ = [
     "PRECISIONS",
     "Cublas",
     "Operand",
-    "add_product",
     "laid_out",
     "operand",
-    "played_add_product",
     "played_product",
+    "played_product_into",
     "precision_of_products",
     "product",
+    "product_into",
     "rounded",
 ]
 
@@ -61,13 +61,16 @@ def product(a: Array, b: Array) -> Array:
     return kernel(laid_out(_broadcast(a, stack)), laid_out(_broadcast(b, stack)), precision)
 
 
-def add_product(target: Array, a: Array, b: Array) -> None:
-    """Add a @ b to a matrix in place, on a device in one launch. target (m, n) in order, a (m, k), b (k, n)."""
-    kernel = None if isinstance(a, np.ndarray) else _kernel(a, "add_product")
+def product_into(target: Array, a: Array, b: Array, *, adds: bool) -> None:
+    """Write a @ b into the target or, if it `adds`, add it there, on a device in one launch.
+
+    target (…, m, n) in order, a (…, m, k), b (…, k, n), under the same leading axes.
+    """
+    kernel = None if isinstance(a, np.ndarray) else _kernel(a, "product_into")
     if kernel is None:
-        target += product(a, b)
+        played_product_into(target, a, b, _precision.get(), adds)
     else:
-        kernel(target, laid_out(a), laid_out(b), _precision.get())
+        kernel(target, laid_out(a), laid_out(b), _precision.get(), adds)
 
 
 def laid_out(x: Array) -> Array:
@@ -99,9 +102,9 @@ def played_product(a: Array, b: Array, precision: str) -> Array:
     return rounded(a, precision) @ rounded(b, precision) if a.dtype == b.dtype else a @ b
 
 
-def played_add_product(target: Array, a: Array, b: Array, precision: str) -> None:
-    """Add what `played_product` returns to the target."""
-    target += played_product(a, b, precision)
+def played_product_into(target: Array, a: Array, b: Array, precision: str, adds: bool) -> None:
+    """Write what `played_product` returns into the target, or add it there."""
+    target[...] = target + played_product(a, b, precision) if adds else played_product(a, b, precision)
 
 
 # Rounding: a float32 has 23 bits behind the point; those that a precision lacks are rounded away.
@@ -202,14 +205,16 @@ class Cublas:
         self._multiply(a, b, c, _ZERO[a.dtype], precision)
         return c
 
-    def add_product(self, target: Array, a: Array, b: Array, precision: str) -> None:
-        """Add a @ b to the target in the same launch; (m, k), (k, n) and (m, n)."""
+    def product_into(self, target: Array, a: Array, b: Array, precision: str, adds: bool) -> None:
+        """Write a @ b into the target, or add it there, in the same launch; all of them under the same leading axes."""
         if not (a.dtype == b.dtype == target.dtype and a.dtype in _CUDA_TYPES and a.size and b.size):
-            target += self.product(a, b, precision)
-        elif target.shape != (len(a), b.shape[1]) or a.shape[1] != len(b) or not target.flags.c_contiguous:
-            raise ValueError(f"a @ b of shapes {a.shape} and {b.shape} cannot be added to one of {target.shape}")
-        else:
-            self._multiply(a, b, target, _ONE[a.dtype], precision)
+            target[...] = target + self.product(a, b, precision) if adds else self.product(a, b, precision)
+            return
+        (*stack, m, k), n = a.shape, b.shape[-1]
+        fits = target.shape == (*stack, m, n) and b.shape == (*stack, k, n)
+        if not (fits and target.flags.c_contiguous):
+            raise ValueError(f"a @ b of shapes {a.shape} and {b.shape} cannot go into one of {target.shape}")
+        self._multiply(a, b, target, (_ONE if adds else _ZERO)[a.dtype], precision)
 
     def _multiply(self, a: Array, b: Array, c: Array, keep: np.ndarray, precision: str) -> None:
         """c = a @ b + keep c, keep 0 or 1.

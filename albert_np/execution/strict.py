@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from albert_np.backend import Backend, get_backend
-from albert_np.execution.products import played_add_product, played_product
+from albert_np.execution.products import played_product, played_product_into
 
 __all__ = ["Counts", "Operation", "StrictArray", "as_kernel", "boxed_backend", "counted", "recorded", "strict_backend"]
 
@@ -298,7 +298,7 @@ def strict_backend(kernels: Mapping[str, Callable[..., Any]] | None = None) -> B
 
 def played_products() -> dict[str, Callable[..., Any]]:
     """Return products as kernels of strict arrays."""
-    played: dict[str, Callable[..., Any]] = {"product": played_product, "add_product": played_add_product}
+    played: dict[str, Callable[..., Any]] = {"product": played_product, "product_into": played_product_into}
     return {name: as_kernel(formula, name=name) for name, formula in played.items()}
 
 

@@ -241,7 +241,8 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
         return lambda x, p, rng: forward(x, pattern, p, config, rng, **options)
 
     real = np.arange(T) < np.array([[T], [T - 2]])
-    packed = packed_pattern(real, get_backend("numpy"))
+    numpy = get_backend("numpy")
+    packed = packed_pattern(real, numpy)
     wanted = np.arange(T) % 2 == np.array([[0], [1]])
 
     def plain(forward: Any) -> Any:
@@ -261,7 +262,7 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
         ("attention_branch of real tokens", *packed_attention, attention, x[real]),
         ("feed_forward_branch", plain(feed_forward_branch_forward), feed_forward_branch_backward, feed_forward, x),
         ("layer", attending(layer_forward), layer_backward, in_layer, x),
-        ("layer of wanted rows", attending(layer_forward, dense.wanting(wanted)), layer_backward, in_layer, x),
+        ("layer of wanted rows", attending(layer_forward, dense.wanting(wanted, numpy)), layer_backward, in_layer, x),
         ("encoder", attending(encoder_forward), encoder_backward, encoder, embeds),
         ("encoder, recomputed", attending(encoder_forward, keep="inputs"), encoder_backward, encoder, embeds),
         ("pooler", lambda x, p, rng: pooler_forward(x, p), pooler_backward, pooler, x),

@@ -74,8 +74,9 @@ class _Classifier(AlbertBase):
     ) -> ClassifierOutput:
         """Run the model; inputs as in `AlbertModel.forward`, labels as the class says.
 
-        `denominator` divides the summed loss instead of the number of its terms: with that of a whole batch, the
-        losses and gradients of its parts add up to the whole's. `class_weights` (classes,), numbers from 0, and
+        Where all labels are -100 the loss is 0 (NaN in Hugging Face) and has no gradient. `denominator` divides the
+        summed loss instead of the number of its terms: with that of a whole batch, the losses and gradients of its
+        parts add up to the whole's. `class_weights` (classes,), numbers from 0, and
         `label_smoothing`, from 0 to 1, are those of PyTorch's `cross_entropy`; with weights, the number of terms is the
         sum of the labels' weights.
         """
@@ -135,6 +136,7 @@ class _Classifier(AlbertBase):
         labels = check_labels("labels", labels, tuple(shape), self.backend, classes, "num_labels")
         if not self.has_pooler:
             refuse_skipped("labels", labels != ops.IGNORE_INDEX, pattern)
+        labels = self.backend.own(labels)
         rows, (denominator, class_weights, label_smoothing) = logits.reshape(-1, classes), weighing
         if class_weights is None and not label_smoothing:
             loss, cache = ops.cross_entropy_forward(rows, labels.ravel(), denominator=denominator)

@@ -1,11 +1,11 @@
 """From a checkpoint to a model: which class, whether config and weights fit, and every weight in its place."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from albert_np.changes import KEY, change_in_force, own_parameter, require_change
+from albert_np.changes import KEY, change_in_force, own_parameter, require_change, unchanged
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.params import Layout, ParamStore
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from albert_np.model.base import AlbertBase
 
 __all__ = [
+    "OtherNames",
+    "check_config",
     "check_state",
     "check_weights",
     "class_of",
@@ -22,6 +24,7 @@ __all__ = [
     "initialize",
     "initialize_changed",
     "model_classes",
+    "other_names",
     "register_class",
     "resized",
 ]
@@ -131,16 +134,29 @@ def fill(model: "AlbertBase", checkpoint: Checkpoint) -> None:
         model.params[name] = array
 
 
+class OtherNames(NamedTuple):
+    """In what the names of given arrays differ from a model's: PyTorch's answer to `load_state_dict`."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def other_names(layout: Layout, arrays: Mapping[str, Any]) -> OtherNames:
+    """Return the stored names that have no array under any of their names, and the names that are not the model's."""
+    known, found = set(layout.names), {layout.ties.get(name, name) for name in arrays}
+    return OtherNames([name for name in layout.shapes if name not in found], [n for n in arrays if n not in known])
+
+
 def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict[str, Any]:
     """Return stored name → array; ValueError where shapes differ, or arrays that are tied, or, if `strict`, the names.
 
     Other names than the layout's are left out unless `strict`.
     """
     known = set(layout.names)
-    found = {layout.ties.get(name, name) for name in arrays}
+    missing, unexpected = other_names(layout, arrays) if strict else ([], [])
     wrong = {
-        "missing": [name for name in layout.shapes if name not in found] if strict else [],
-        "unexpected": [name for name in arrays if name not in known] if strict else [],
+        "missing": missing,
+        "unexpected": unexpected,
         "of another shape": [
             f"{name} {tuple(array.shape)} (expected {layout.slots[name][1]})"
             for name, array in arrays.items()
@@ -160,6 +176,23 @@ def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict
             why = "the config ties it, unless tie_word_embeddings=False" if is_decoder else "sharing ties it"
             raise ValueError(f"{alias} differs from {stored}, to which {why}")
     return {stored: arrays[name] for stored, name in given.items()}
+
+
+def check_config(model: "AlbertBase") -> None:
+    """Raise ValueError where a model's config was set otherwise since, so that it would mean other weights."""
+    model.config.check()
+    if KEY in model.config.extra:
+        return  # what is replaced, and so what belongs to it, may be in force or not
+    with unchanged():
+        meant = type(model).make_layout(model.config).shapes
+    made = model.layout.shapes
+    wrong = sorted(name for name in made.keys() | meant.keys() if made.get(name) != meant.get(name))
+    if wrong:
+        each = [f"{name} {made.get(name, 'missing')} (the config means {meant.get(name, 'none')})" for name in wrong]
+        raise ValueError(
+            f"the config was changed since this {type(model).__name__} was made, and its weights do not fit it: "
+            f"{_listed(each)}; make or load a model with the config that is wanted"
+        )
 
 
 def initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generator) -> None:

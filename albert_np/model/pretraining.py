@@ -122,7 +122,8 @@ class AlbertForPreTraining(AlbertBase):
 
         labels (B, T): token ids, -100 where nothing is asked; sentence_order_label (B,): 0 in order, 1 swapped, -100
         ignored. The loss is there only if both are given; `mlm_loss` and `sop_loss` each need only their own labels,
-        and are 0 where all labels are -100. Prediction logits are not computed until `prediction_logits` is read.
+        and are 0 where all labels are -100 (NaN in Hugging Face). Prediction logits are not computed until
+        `prediction_logits` is read.
 
         With labels, `skip_padding=True` leaves out whatever the losses do not read: padding, and in the last layer
         step all but the labelled places and [CLS]. `last_hidden_state` is zero there, so that prediction logits mean
@@ -136,7 +137,7 @@ class AlbertForPreTraining(AlbertBase):
         sop_denominator = check_denominator("sop_denominator", sop_denominator)
         order, B = sentence_order_label, inputs.pattern.batch
         if order is not None:
-            order = check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels")
+            order = self.backend.own(check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels"))
         rng, p = self._dropout_rng(), self.params
         y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
         mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
@@ -225,8 +226,9 @@ class AlbertForMaskedLM(AlbertBase):
     ) -> MaskedLMOutput:
         """Run the model; inputs as in `AlbertModel.forward`.
 
-        labels (B, T): token ids, -100 where nothing is asked. With them `skip_padding=True` computes labelled places
-        alone in the last layer step, as in `AlbertForPreTraining.forward`.
+        labels (B, T): token ids, -100 where nothing is asked; a loss without any label is 0 (NaN in Hugging Face). With
+        labels `skip_padding=True` computes labelled places alone in the last layer step, as in
+        `AlbertForPreTraining.forward`.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
@@ -268,7 +270,7 @@ def _check_mlm_labels(
         read = labels != ops.IGNORE_INDEX
         refuse_skipped("labels", read, inputs.pattern)
         read[:, 0] = True  # [CLS], for the pooler
-        inputs = inputs._replace(pattern=inputs.pattern.wanting(read))
+        inputs = inputs._replace(pattern=inputs.pattern.wanting(read, model.backend))
     return inputs, labels
 
 

@@ -273,20 +273,26 @@ def global_norm(store: ParamStore) -> float:
     return math.sqrt(sum_of_squares(store.flat))
 
 
-def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float:
+def clip_by_global_norm(grads: ParamStore, max_norm: float) -> Any:
     """Scale the gradients in place to a global norm of `max_norm` if theirs is larger; return that.
 
     A norm that is not finite is returned with the gradients left as they are, so that the culprit can be
-    looked for. Source: `tf.clip_by_global_norm`; torch adds 1e-6 to the norm. Raises ValueError unless
-    max_norm is positive.
+    looked for. On a device with kernels nobody waits: what comes back is an array without axes, which `float` fetches.
+    Source: `tf.clip_by_global_norm`; torch adds 1e-6 to the norm. Raises ValueError unless max_norm is positive.
 
     Derivation: notebook 14, eq. 14.13.
     """
     if not max_norm > 0:
         raise ValueError(f"max_norm={max_norm} must be positive")
-    norm = global_norm(grads)
+    return shorten(grads.flat, max_norm)
+
+
+@on_device()
+def shorten(x: Array, max_norm: float) -> Any:
+    """Scale a 1-D array in place to a norm of `max_norm` if its own is larger, and finite; return that."""
+    norm = math.sqrt(sum_of_squares(x))
     if max_norm < norm < math.inf:
-        grads.flat *= max_norm / norm
+        x *= max_norm / norm
     return norm
 
 

@@ -303,9 +303,9 @@ class Trainer(Generic[M]):
         def pass_through(model: M, part: dict[str, Any]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
                 output = model(**part, **denominators, skip_padding=True)
-                tallies = self.objective.tallies(output)
-                self._require_finite("the loss", tallies["loss"], model)
                 model.backward(**scaled)
+                tallies = self.objective.tallies(output)  # waits for a device, which by now knows all of its work
+                self._require_finite("the loss", tallies["loss"], model)
                 return tallies
 
         totals: Tallies = {}
@@ -318,7 +318,7 @@ class Trainer(Generic[M]):
         if self.loss_scale is not None:
             self.model.grads.flat *= 1 / self.loss_scale.value
         self.optimizer.forget_frozen()
-        return totals, clip_by_global_norm(self.model.grads, self.max_grad_norm)
+        return totals, float(clip_by_global_norm(self.model.grads, self.max_grad_norm))
 
     def _accepts(self, grad_norm: float) -> bool:
         """Return whether to make an update; NonFiniteError where gradients are bad and no scale explains it."""

@@ -14,6 +14,10 @@ class BoxArray(StrictArray):
     pass
 
 
+class ListArray(StrictArray):
+    pass
+
+
 class InnerCache(NamedTuple):
     x: object
 
@@ -21,6 +25,14 @@ class InnerCache(NamedTuple):
 class Cache(NamedTuple):
     inner: InnerCache
     number: float
+
+
+class OuterCache(NamedTuple):
+    caches: "list[LastCache]"
+
+
+class LastCache(NamedTuple):
+    x: object
 
 
 @on_device(Cache)
@@ -72,6 +84,17 @@ def test_a_kernel_computes_and_its_caches_get_their_types(device):
     assert (cache.inner.x, cache.number) == (x, 3.0)
     assert (halved(2.0, cache.inner).inner == 10).all()  # the array is in the cache
     assert asked == ["doubled", "halved"]
+
+
+def test_lists_of_caches_and_caches_defined_later_get_their_types_too():
+    @on_device(OuterCache)
+    def taken(x):
+        raise AssertionError("there is a kernel")
+
+    backend = boxed_backend("list", ListArray, {"taken": lambda x: (x, ([(x,), (x,)],))})
+    register(backend)
+    _, cache = taken(backend.from_numpy(np.ones(3)))
+    assert [type(each) for each in (cache, *cache.caches)] == [OuterCache, LastCache, LastCache]
 
 
 def test_where_a_kernel_does_not_serve_the_formula_does(device):

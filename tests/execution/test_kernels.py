@@ -1,27 +1,35 @@
 """The kernels, played on a CPU by their launchers: against the formulas, in every order of threads, without a race."""
 
 import dataclasses
+import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from toys.cuda_on_cpu import COMPILER, CpuModule, played_backend
+from toys.cuda_on_cpu import COMPILER, CpuModule, PlayedArray, played_backend
 from toys.kernel_launches import counted_kernels
 
 from albert_np import layers, ops
 from albert_np.backend import get_backend, register
-from albert_np.execution import counted, strict_backend
+from albert_np.changes import Change, put_in_force
+from albert_np.execution import Launchers, counted, dense_pattern, packed_pattern, strict_backend
 from albert_np.execution.kernels import source
+from albert_np.execution.kernels.of_ops import sums_fit
+from albert_np.execution.strict import boxed_backend
 from albert_np.gradcheck import compare_with_numpy, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 from albert_np.params import Layout, ParamStore
 from albert_np.training import LAMB, AdamW
-from albert_np.training.optimizers import clip_by_global_norm, global_norm
+from albert_np.training.optimizers import clip_by_global_norm, global_norm, shorten
 
 pytestmark = pytest.mark.skipif(COMPILER is None, reason="needs g++, which plays the kernels")
 
 ALLOWED = {"float32": 3e-6, "float64": 1e-13}  # of the largest number of an array, the formula in float64 being right
 ODD_SHAPES = [(1, 1), (3, 7), (2, 3, 33), (5, 64), (70, 96), (300, 5), (2, 1, 3, 130), (17, 515)]
+
+
+LAUNCHERS = Launchers(boxed_backend("cuda-on-cpu", PlayedArray), CpuModule)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,6 +63,14 @@ def in_double(value):
         parts = [in_double(part) for part in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     return value
+
+
+def near(got, right, dtype, allowed=None):
+    """The arrays of a result are, within what is allowed of the largest number, those of another."""
+    for ours, want in zip(flat(tuple(got)), flat(tuple(right)), strict=True):
+        assert ours.shape == want.shape
+        scale = np.abs(want).max(initial=0) or 1.0
+        assert np.abs(ours - want).max(initial=0) <= (allowed or ALLOWED[dtype]) * scale
 
 
 def launched(formula, *args):
@@ -109,6 +125,149 @@ def test_layer_norm(shape, dtype):
     weight, bias = (rng.standard_normal(width).astype(dtype) for _ in range(2))
     _, cache = check(ops.layer_norm_forward, 2 + x, weight, bias, 1e-5, dtype=dtype)
     check(ops.layer_norm_backward, dy, cache, dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("shape", [*ODD_SHAPES, (3, 4096)])
+def test_layer_norm_of_a_sum_with_the_bias_of_a_branch(shape, dtype):
+    """A layer's: x + (branch + bias) is not kept, and Σ dx, the bias's gradient, comes with the others."""
+    rng = np.random.default_rng(10)
+    x, branch, dy = ((shift + rng.standard_normal(shape)).astype(dtype) for shift in (2, 0, 0))
+    weight, bias, branch_bias = (rng.standard_normal(shape[-1]).astype(dtype) for _ in range(3))
+
+    def of_sum(x, branch, branch_bias):
+        return ops.layer_norm_forward(x + (branch + branch_bias), weight.astype(x.dtype), bias.astype(x.dtype), 1e-5)
+
+    def all_gradients(dy, cache):
+        dx, dweight, dbias = ops.layer_norm_backward(dy, cache)
+        return dx, dweight, dbias, dx.reshape(-1, shape[-1]).sum(axis=0)
+
+    given = on_device((x, weight, bias))
+    got = LAUNCHERS._norm(*given, 1e-5, *on_device((branch, branch_bias)))
+    near(got, of_sum(*in_double((x, branch, branch_bias))), dtype)
+    cache = of_sum(x, branch, branch_bias)[1]
+    right = all_gradients(*in_double((dy, cache)))
+    for adds in (False, True):
+        before = [np.full(shape[-1], 0.5 * adds, dtype) for _ in range(3)]
+        targets = on_device(tuple(before))
+        moved_dy, moved_cache = on_device((dy, cache))
+        dx = LAUNCHERS._norm_dx(moved_dy, moved_cache, *targets, adds=adds)
+        if shape[-1] == 4096 and dtype == "float64":
+            assert dx is None  # not even two sums fit into a block's memory
+            return
+        near((dx, *targets), (right[0], *(each + 0.5 * adds for each in right[1:])), dtype)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (2, 5, 257), (3000, 300)])
+def test_an_activation_adds_the_bias_before_it(shape, dtype):
+    rng = np.random.default_rng(11)
+    x, bias = rng.standard_normal(shape).astype(dtype), rng.standard_normal(shape[-1]).astype(dtype)
+    for name in ("gelu_new", "relu"):
+        y, (kept, _) = LAUNCHERS._activated(*on_device((x, bias)), name)
+        right = in_double(x) + in_double(bias)
+        near((y, kept), (ops.activation_forward(right, name)[0], right), dtype)
+
+
+REAL = {  # padding behind, before and between tokens; a sequence of nothing else; one of a single token
+    "one sequence": [[1, 1, 1]],
+    "behind": [[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]],
+    "anywhere": [[0, 1, 1, 0, 1, 1, 0], [0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 1], [0, 0, 0, 1, 0, 0, 0]],
+    "longer than a warp": [[1] * 40 + [0] * 5, [0] * 44 + [1]],
+}
+
+
+def patterns(real):
+    """The pattern of a mask on NumPy and on the device; of nothing but tokens it is dense, and masks some of them."""
+    real = np.array(real)
+    made = [packed_pattern(real, get_backend(name)) for name in ("numpy", "cuda-on-cpu")]
+    if made[0].tokens is None:
+        mask = np.where(np.arange(real.size).reshape(len(real), 1, 1, -1) % 3 == 1, -1e30, 0.0)
+        return [
+            dataclasses.replace(each, mask=move(mask)) for each, move in zip(made, (np.asarray, on_device), strict=True)
+        ]
+    return made
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("heads, size", [(1, 1), (3, 5), (2, 33)])
+@pytest.mark.parametrize("real", REAL)
+@pytest.mark.parametrize("scale", [1.0, 1e15])  # scores of up to 1e30: one key takes all
+def test_heads_of_sequences_of_any_lengths_attend_in_one_go(real, heads, size, scale, dtype):
+    plain, ours = patterns(REAL[real])
+    if plain.mask is not None:
+        plain = dataclasses.replace(plain, mask=plain.mask.astype(dtype))
+        ours = dataclasses.replace(ours, mask=on_device(plain.mask))
+    rng = np.random.default_rng(12)
+    rows = plain.pack(rng.standard_normal((*np.shape(REAL[real]), 3 * heads * size)))
+    rows[..., : 2 * heads * size] *= scale
+    stacked, config = rows.astype(dtype), SimpleNamespace(num_attention_heads=heads, attention_probs_dropout_prob=0.5)
+    dmerged = rng.standard_normal((*rows.shape[:-1], heads * size)).astype(dtype)
+    exact = plain if plain.mask is None else dataclasses.replace(plain, mask=in_double(plain.mask))
+    right, right_cache = layers.heads_forward(in_double(stacked), exact, config)
+    (merged, cache), count = launched(layers.heads_forward, stacked, ours, config)
+    assert count == 3
+    assert type(cache.runs[0]) is ops.AttentionCache
+    near((merged,), (right,), dtype)
+    probs = plain.squares([run.dropped for run in right_cache.runs])
+    near((ours.squares([cache.runs[0].dropped]),), (probs,), dtype)
+    if scale == 1:
+        dstacked, count = launched(layers.heads_backward, dmerged, cache)
+        assert count == 3
+        near((dstacked,), (layers.heads_backward(in_double(dmerged), right_cache),), dtype)
+
+
+@pytest.mark.parametrize("dtype, allowed", [("float32", 2e-5), ("float64", 1e-13)])
+@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize("real", ["one sequence", "behind", "anywhere"])
+def test_a_layer(real, wanted, dtype, allowed):
+    """Products of sums of many numbers come between: float32 has fewer digits left than after one kernel."""
+    config = small_config(hidden_act="gelu_new")
+    model = AlbertForPreTraining(config, dtype="float64", seed=3)
+    plain, ours = patterns(REAL[real])
+    rng = np.random.default_rng(13)
+    if wanted:
+        read = plain.unpack(np.ones(plain.pack(np.zeros(np.shape(REAL[real]))).shape, bool))
+        read &= np.arange(read.size).reshape(read.shape) % 2 == 0
+        plain, ours = (
+            each.wanting(read, get_backend(name)) for each, name in ((plain, "numpy"), (ours, "cuda-on-cpu"))
+        )
+    x = plain.pack(rng.standard_normal((*np.shape(REAL[real]), config.hidden_size)))
+    values = 0.5 * rng.standard_normal(model.layout.size)
+    dy = rng.standard_normal((*plain.gather(x).shape,))
+    results = []
+    for name, pattern, kind in (("numpy", plain, "float64"), ("cuda-on-cpu", ours, dtype)):
+        move = get_backend(name).from_numpy
+        if pattern.mask is not None:
+            pattern = dataclasses.replace(pattern, mask=move(plain.mask.astype(kind)))
+        params, grads = (ParamStore(model.layout, move(flat.astype(kind))) for flat in (values, values))
+        prefix = "albert.encoder.albert_layer_groups.0.albert_layers.0."
+        CpuModule.launches = 0
+        y, cache = layers.layer_forward(move(x.astype(kind)), pattern, params.scope(prefix), config)
+        dx = layers.layer_backward(move(dy.astype(kind)), cache, grads.scope(prefix))
+        results.append((y, dx, grads.flat - params.flat))
+    assert CpuModule.launches == 6 + 8  # and products
+    assert type(cache) is layers.LayerCache
+    near(results[1], flat(results[0]), dtype, allowed)
+
+
+def test_a_layer_of_rows_too_wide_for_the_sums_of_a_block_is_left_to_the_formula():
+    dy = on_device(np.ones((2, 7000), np.float32))
+    assert not sums_fit(dy, 2)
+    assert LAUNCHERS._norm_dx(dy, (dy, dy[:, :1], dy[0]), dy[0], dy[1], adds=True) is None
+
+
+def test_nothing_is_served_where_a_part_of_albert_is_replaced():
+    pattern = dense_pattern(1, 2)
+    x = on_device(np.ones((1, 2, 6)))
+    assert LAUNCHERS.heads_forward(x, pattern, SimpleNamespace(num_attention_heads=2)) is not NotImplemented
+    put_in_force(Change({"attention": "…"}))
+    try:
+        assert LAUNCHERS.heads_forward(x, pattern, SimpleNamespace(num_attention_heads=2)) is NotImplemented
+        scope = {"ffn.weight": on_device(np.ones((4, 6)))}
+        assert LAUNCHERS.layer_forward(x, pattern, scope, small_config()) is NotImplemented
+    finally:
+        put_in_force(None)
 
 
 @pytest.mark.parametrize("dtype", ALLOWED)
@@ -248,6 +407,29 @@ def test_the_global_norm_is_summed_in_double(dtype):
     assert abs(global_norm(ours.params) - global_norm(plain.params)) <= 1e-13 * global_norm(plain.params)
 
 
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("length", [1, 31, 5000])
+@pytest.mark.parametrize("longest", [1e-3, 1e4, "the gradients'"])
+def test_gradients_are_clipped_on_the_device_without_a_wait(longest, length, dtype):
+    x = np.random.default_rng(14).standard_normal(length).astype(dtype)
+    longest = shorten(x.copy(), math.inf) if isinstance(longest, str) else longest
+    plain, ours = x.copy(), on_device(x)
+    CpuModule.launches = 0
+    with counted() as counts:
+        norm = shorten(ours, longest)
+    assert (CpuModule.launches, counts.waits.total()) == (2, 0)
+    assert abs(float(norm) - shorten(plain, longest)) <= 1e-13 * float(norm)
+    near((ours,), (plain,), dtype)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_gradients_that_are_not_finite_stay_as_they_are(bad):
+    x = np.array([1, bad, 3], np.float32)
+    ours = on_device(x)
+    assert not np.isfinite(float(shorten(ours, 1e-3)))
+    np.testing.assert_array_equal(ours.inner, x)
+
+
 # Orders and races
 
 
@@ -257,10 +439,13 @@ def battery():
     x, dy = (rng.standard_normal((300, 40)).astype(np.float32) for _ in range(2))  # some blocks have two rows
     weight, bias = (rng.standard_normal(40).astype(np.float32) for _ in range(2))
     y, cache = ops.layer_norm_forward(*on_device((x, weight, bias)), 1e-5)
-    results = [y, *cache, *ops.layer_norm_backward(on_device(dy), cache), ops.softmax_forward(on_device(x[:50]))[0]]
+    targets = on_device(tuple(np.zeros(40, np.float32) for _ in range(3)))
+    results = [y, *cache, LAUNCHERS._norm_dx(on_device(dy), cache, *targets, adds=True), *targets]
+    results += [ops.softmax_forward(on_device(x[:50]))[0]]
     results += ops.cross_entropy_forward(on_device(x[:50]), on_device(rng.integers(0, 40, 50)))
     results += [ops.sum_rows(on_device(dy))]
     optimizer = optimizer_of(LAMB, "cuda-on-cpu", "float32")
+    clip_by_global_norm(optimizer.grads, 0.5)
     optimizer.step(0.1)
     return [*flat(tuple(results)), global_norm(optimizer.params), optimizer.params.flat.inner]
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import toys.strict  # noqa: F401 — the backend of that name
 
 from albert_np.backend import get_backend
 from albert_np.execution import dense_pattern, packed_pattern
@@ -28,6 +29,18 @@ def test_packing_holds_each_real_token_once_the_shortest_sequences_first():
     x = np.random.default_rng(0).standard_normal((4, 4, 2))
     np.testing.assert_array_equal(pattern.unpack(pattern.pack(x)), x * MASK[:, :, None])
     assert packed_pattern(np.ones((2, 3)), get_backend("numpy")) == dense_pattern(2, 3)
+
+
+def test_arrays_of_the_host_and_of_a_device_are_packed_alike():
+    pattern, plain = (packed_pattern(MASK, get_backend(name)) for name in ("strict", "numpy"))
+    read = np.arange(16).reshape(4, 4) % 3 == 0
+    for x in (read, get_backend("strict").from_numpy(read)):
+        rows = pattern.pack(x)
+        assert type(rows) is type(x)
+        for got, expected in ((rows, plain.pack(read)), (pattern.unpack(rows), plain.unpack(plain.pack(read)))):
+            np.testing.assert_array_equal(getattr(got, "inner", got), expected)
+        wanted = pattern.wanting(x, get_backend("strict")).wanted
+        np.testing.assert_array_equal(wanted.inner, plain.wanting(read, get_backend("numpy")).wanted)
 
 
 CASES = {

@@ -12,7 +12,7 @@ from toys import strict  # noqa: F401
 
 from albert_np.backend import register
 from albert_np.execution import counted, product
-from albert_np.execution.products import Cublas, add_product, precision_of_products, rounded
+from albert_np.execution.products import Cublas, precision_of_products, product_into, rounded
 from albert_np.execution.strict import StrictArray, boxed_backend
 from albert_np.gradcheck import small_batch, small_config
 from albert_np.model import AlbertForPreTraining
@@ -114,7 +114,7 @@ class HostArray(StrictArray):
 
 BLAS = PlayedCublas()
 CUBLAS = Cublas(BLAS, lambda: HANDLE)
-DEVICE = boxed_backend("played", HostArray, {"product": CUBLAS.product, "add_product": CUBLAS.add_product})
+DEVICE = boxed_backend("played", HostArray, {"product": CUBLAS.product, "product_into": CUBLAS.product_into})
 register(DEVICE)
 
 
@@ -248,21 +248,28 @@ def test_the_played_functions_take_what_cupys_take():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_product_is_added_in_the_same_launch(dtype):
-    a, b, target = numbers(5, 3, dtype=dtype), numbers(5, 4, dtype=dtype, seed=1), numbers(3, 4, dtype=dtype, seed=2)
-    ours = DEVICE.from_numpy(target)
+@pytest.mark.parametrize("adds", [False, True])
+@pytest.mark.parametrize("stack", [(), (2,), (2, 3)])
+def test_a_product_goes_into_a_target_or_is_added_to_it_in_one_launch(stack, adds, dtype):
+    shapes = ((*stack, 5, 3), (*stack, 5, 4), (*stack, 3, 4))
+    a, b, target = (numbers(*shape, dtype=dtype, seed=seed) for seed, shape in enumerate(shapes))
+    right = a.swapaxes(-1, -2) @ b + (target if adds else 0)
+    ours = DEVICE.from_numpy(np.stack([target, target]))
     BLAS.calls.clear()
-    add_product(ours, DEVICE.from_numpy(a).T, DEVICE.from_numpy(b))
+    product_into(ours[1], DEVICE.from_numpy(a).swapaxes(-1, -2), DEVICE.from_numpy(b), adds=adds)
     assert len(BLAS.calls) == 1
-    np.testing.assert_array_equal(ours.inner, target + a.T @ b)
+    np.testing.assert_array_equal(ours.inner, np.stack([target, right]))
     plain = target.copy()
-    add_product(plain, a.T, b)
-    np.testing.assert_array_equal(plain, target + a.T @ b)
+    product_into(plain, a.swapaxes(-1, -2), b, adds=adds)
+    np.testing.assert_array_equal(plain, right)
 
 
 def test_a_product_of_nothing_adds_nothing_and_one_of_another_shape_is_refused():
+    nothing = [DEVICE.from_numpy(np.ones(shape)) for shape in ((3, 0), (0, 4))]
     target = DEVICE.from_numpy(np.ones((3, 4)))
-    add_product(target, DEVICE.from_numpy(np.ones((3, 0))), DEVICE.from_numpy(np.ones((0, 4))))
+    product_into(target, *nothing, adds=True)
     np.testing.assert_array_equal(target.inner, np.ones((3, 4)))
-    with pytest.raises(ValueError, match="cannot be added"):
-        add_product(target, DEVICE.from_numpy(np.ones((4, 2))), DEVICE.from_numpy(np.ones((2, 3))))
+    product_into(target, *nothing, adds=False)
+    np.testing.assert_array_equal(target.inner, np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="cannot go into"):
+        product_into(target, DEVICE.from_numpy(np.ones((4, 2))), DEVICE.from_numpy(np.ones((2, 3))), adds=True)

@@ -91,6 +91,9 @@ def test_the_runs_of_a_pattern_hold_every_real_token_once_the_shortest_sequences
     assert [run.start for run in pattern.runs] == [0, *np.cumsum([r.sequences * r.length for r in pattern.runs])[:-1]]
     places = np.arange(mask.size) if pattern.tokens is None else pattern.tokens
     assert sorted(places) == np.flatnonzero(mask).tolist()
+    if pattern.row_of is not None:
+        np.testing.assert_array_equal(pattern.row_of[places], np.arange(len(places)))
+        np.testing.assert_array_equal(pattern.row_of == -1, mask.ravel() == 0)
     for run in pattern.runs:
         sequences = places[run.rows].reshape(run.sequences, run.length)
         assert (np.diff(sequences) > 0).all()  # tokens in their order
@@ -125,7 +128,7 @@ def test_joining_what_was_split_into_runs_changes_nothing(mask):
 def test_spreading_is_the_mirror_of_gathering(mask, data):
     """⟨gather(x), y⟩ = ⟨x, spread(y)⟩, and nothing but wanted rows is gathered."""
     read = np.array(data.draw(st.lists(st.booleans(), min_size=mask.size, max_size=mask.size))).reshape(mask.shape)
-    pattern = packed(mask).wanting(read)
+    pattern = packed(mask).wanting(read, get_backend("numpy"))
     x = pattern.pack(numbered(mask))
     gathered = pattern.gather(x)
     np.testing.assert_array_equal(np.sort(gathered, axis=0), np.sort(numbered(mask)[read & (mask == 1)], axis=0))

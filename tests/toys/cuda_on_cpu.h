@@ -16,6 +16,7 @@
 
 using std::erfc;
 using std::exp;
+using std::isfinite;
 using std::log;
 using std::sqrt;
 using std::tanh;

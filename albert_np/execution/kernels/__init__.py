@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from albert_np.backend import get_backend
-from albert_np.execution.kernels.launchers import Launchers, source
+from albert_np.execution.kernels.launchers import Launchers
+from albert_np.execution.kernels.launching import source
 
 __all__ = ["Launchers", "cupy_kernels", "source"]
 

@@ -52,11 +52,17 @@ __device__ REAL tanh_slope(REAL x) {
     return 1 - y * y;
 }
 
+// Forward adds a bias (width) to the rows of x first, if there is one, and x keeps it.
 #define ACTIVATION(name)                                                                                   \
-    extern "C" __global__ void name##_forward(const REAL* x, REAL* y, Index size) {                        \
-        Index step = (Index)gridDim.x * blockDim.x;                                                        \
-        for (Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += step)                  \
+    extern "C" __global__ void name##_forward(REAL* x, const REAL* bias, REAL* y, Index size, Index width) { \
+        Index step = (Index)gridDim.x * blockDim.x, first = (Index)blockIdx.x * blockDim.x + threadIdx.x;  \
+        Index column = first % width, columns = step % width;                                              \
+        for (Index i = first; i < size; i += step) {                                                       \
+            if (bias) x[i] += bias[column];                                                                \
             y[i] = name##_value(x[i]);                                                                     \
+            column += columns;                                                                             \
+            if (column >= width) column -= width;                                                          \
+        }                                                                                                  \
     }                                                                                                      \
     extern "C" __global__ void name##_backward(const REAL* dy, const REAL* x, REAL* dx, Index size) {      \
         Index step = (Index)gridDim.x * blockDim.x;                                                        \

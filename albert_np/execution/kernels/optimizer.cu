@@ -19,6 +19,16 @@ extern "C" __global__ void sum_of_squares(const REAL* x, double* partial, double
     if (threadIdx.x == 0) *total = sums.first;
 }
 
+// x becomes as long as max_norm where it is longer, but not endless, by the sum of its squares; its norm goes to `norm`.
+extern "C" __global__ void shorten(REAL* x, const double* squares, double max_norm, double* norm, Index size) {
+    double length = sqrt(*squares);
+    if (blockIdx.x == 0 && threadIdx.x == 0) *norm = length;
+    if (!(length > max_norm && isfinite(length))) return;
+    REAL factor = (REAL)(max_norm / length);
+    Index step = (Index)gridDim.x * blockDim.x;
+    for (Index i = (Index)blockIdx.x * blockDim.x + threadIdx.x; i < size; i += step) x[i] *= factor;
+}
+
 // u, equations 3 to 5, from moments that are up to date.
 __device__ REAL direction(REAL w, REAL m, REAL v, double correction1, double correction2, double epsilon,
                           double decay) {

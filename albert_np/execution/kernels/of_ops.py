@@ -1,0 +1,223 @@
+"""Launchers of kernels under the names and signatures of formulas in ops.py.
+
+A launcher returns what its formula does, caches as plain tuples, or NotImplemented where its kernel does not serve:
+dtypes other than float32 and float64, nothing to compute, dropout.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from albert_np.backend import Array
+from albert_np.execution.kernels.launching import (
+    NO_ARRAY,
+    WARP,
+    Launching,
+    blocks_for,
+    in_order,
+    or_none,
+    serves,
+    threads_for,
+)
+from albert_np.execution.products import product, product_into
+
+__all__ = ["ACTIVATIONS", "OfOps", "sums_fit"]
+
+WARPS = 4  # to a block, where a warp has a row
+SHARED_BYTES = (48 << 10) - 1024  # that a block has without being asked, less what `block_sum` takes
+FAN = 16  # of layer_norm.cu
+NORM_BLOCKS = FAN * FAN
+SLICES, TILES = 16, 1024  # of sum_rows.cu
+
+
+class OfOps(Launching):
+    """Launchers of ops."""
+
+    def activation_forward(self, x: Array, name: str) -> Any:
+        if name not in ACTIVATIONS or not serves(x):
+            return NotImplemented
+        return self._activated(x, None, name)
+
+    def _activated(self, x: Array, bias: Array | None, name: str) -> tuple[Array, tuple[Array, str]]:
+        """Return act(x + bias) and the cache; a bias is added in place."""
+        x, y = in_order(x), self._like(x)
+        args = (x, or_none(bias), y, x.size, x.shape[-1] if x.ndim else 1)
+        self._launch(f"{ACTIVATIONS[name]}_forward", x, blocks_for(x.size), 256, args)
+        return y, (x, name)
+
+    def activation_backward(self, dy: Array, cache: Any) -> Any:
+        x, name = cache
+        kernel = ACTIVATIONS.get(name)
+        if kernel is None or not serves(dy, x):
+            return NotImplemented
+        dx = self._like(dy)
+        self._launch(f"{kernel}_backward", dy, blocks_for(dy.size), 256, (in_order(dy), in_order(x), dx, dy.size))
+        return dx
+
+    def layer_norm_forward(self, x: Array, weight: Array, bias: Array, eps: float) -> Any:
+        return self._norm(x, weight, bias, eps) if serves(x, weight, bias) else NotImplemented
+
+    def _norm(
+        self, x: Array, weight: Array, bias: Array, eps: float, branch: Array | None = None, branch_bias: Any = None
+    ) -> tuple[Array, tuple[Array, Array, Array]]:
+        """Return LayerNorm(x + (branch + its bias)) and the cache."""
+        x, width = in_order(x), x.shape[-1]
+        rows = x.size // width
+        y, x_hat, rstd = self._like(x), self._like(x), self._like(x, *x.shape[:-1], 1)
+        given = (x, or_none(branch), or_none(branch_bias), in_order(weight), in_order(bias), float(eps))
+        args = (*given, y, x_hat, rstd, rows, np.int32(width))
+        self._launch("layer_norm_forward", x, -(-rows // WARPS), WARPS * WARP, args)
+        return y, (x_hat, rstd, weight)
+
+    def layer_norm_backward(self, dy: Array, cache: Any) -> Any:
+        dweight, dbias = self._like(dy, dy.shape[-1]), self._like(dy, dy.shape[-1])
+        dx = self._norm_dx(dy, cache, dweight, dbias, adds=False)
+        return NotImplemented if dx is None else (dx, dweight, dbias)
+
+    def _norm_dx(
+        self, dy: Array, cache: Any, dweight: Array, dbias: Array, dbranch_bias: Array | None = None, *, adds: bool
+    ) -> Array | None:
+        """Return dx, or None where the kernel does not serve. The sums over rows go into the others, or are added."""
+        x_hat, rstd, weight = cache
+        width = dy.shape[-1]
+        if not serves(dy, x_hat, weight, dweight, dbias) or not sums_fit(dy, 2):
+            return None
+        third = dbranch_bias if sums_fit(dy, 3) else None
+        rows, columns = dy.size // width, (2 if third is None else 3) * width
+        blocks = min(rows, NORM_BLOCKS)
+        dx, partial = self._like(dy), self._like(dy, blocks + -(-blocks // FAN), columns)
+        targets = (dweight, dbias, or_none(third), np.int32(adds))
+        args = (*map(in_order, (dy, x_hat, rstd, weight)), dx, partial, *targets, rows, np.int32(width))
+        self._launch("layer_norm_backward", dy, blocks, threads_for(width), args, columns * dy.itemsize)
+        if third is not dbranch_bias:
+            self._sum_rows(dx.reshape(rows, width), dbranch_bias, adds=adds)
+        return dx
+
+    def softmax_forward(self, x: Array) -> Any:
+        if not serves(x):
+            return NotImplemented
+        x, probs = in_order(x), self._like(x)
+        self._softmax(x, 1.0, None, None, probs)
+        return probs, (probs,)
+
+    def softmax_backward(self, dprobs: Array, cache: Any) -> Any:
+        (probs,) = cache
+        if not serves(dprobs, probs):
+            return NotImplemented
+        dx = self._like(dprobs)
+        self._softmax_dx(in_order(dprobs), in_order(probs), 1.0, dx)
+        return dx
+
+    def _softmax(self, x: Array, scale: float, mask: Array | None, row_of: Array | None, probs: Array) -> None:
+        width = x.shape[-1]
+        rows = x.size // width
+        _, N, T, _ = x.shape if x.ndim == 4 else (1, 1, 1, 1)
+        steps = [0] * 4 if mask is None else _steps(self.xp.broadcast_to(mask, x.shape))
+        args = (x, scale, or_none(mask), or_none(row_of), N, T, *steps, probs, rows, width)
+        self._launch("softmax_forward", x, -(-rows // WARPS), WARPS * WARP, args)
+
+    def _softmax_dx(self, dprobs: Array, probs: Array, scale: float, dx: Array) -> None:
+        width = probs.shape[-1]
+        rows = probs.size // width
+        args = (dprobs, probs, scale, dx, rows, width)
+        self._launch("softmax_backward", probs, -(-rows // WARPS), WARPS * WARP, args)
+
+    def attention_forward(
+        self, query: Array, key: Array, value: Array, mask: Array | None, dropout_prob: float = 0.0, rng: Any = None
+    ) -> Any:
+        arrays = (query, key, value) if mask is None else (query, key, value, mask)
+        if (rng is not None and dropout_prob) or query.ndim != 4 or not serves(*arrays):
+            return NotImplemented
+        return self._attended(query, key, value, mask)
+
+    def _attended(
+        self, query: Array, key: Array, value: Array, mask: Array | None, row_of: Array | None = None
+    ) -> tuple[Array, Any]:
+        """Return the context and the cache; row_of: see `Pattern`, where there is padding that nobody attends to."""
+        probs = product(query, key.swapaxes(-1, -2))  # what they are made of takes their place
+        self._softmax(probs, query.shape[-1] ** -0.5, None if mask is None else in_order(mask), row_of, probs)
+        return product(probs, value), (query, key, value, (probs,), (None, 1.0), probs)
+
+    def attention_backward(self, dcontext: Array, cache: Any) -> Any:
+        query, key, value, (probs,), (kept, _), _ = cache
+        if kept is not None or query.ndim != 4 or not serves(dcontext, probs):
+            return NotImplemented
+        gradients = self._like(query), self._like(key), self._like(value)
+        self._attended_back(dcontext, cache, *gradients)
+        return gradients
+
+    def _attended_back(self, dcontext: Array, cache: Any, dquery: Array, dkey: Array, dvalue: Array) -> None:
+        query, key, value, (probs,), *_ = cache
+        dscores = product(dcontext, value.swapaxes(-1, -2))
+        product_into(dvalue, probs.swapaxes(-1, -2), dcontext, adds=False)
+        self._softmax_dx(dscores, probs, query.shape[-1] ** -0.5, dscores)
+        product_into(dquery, dscores, key, adds=False)
+        product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
+
+    def cross_entropy_forward(
+        self, logits: Array, labels: Array, ignore_index: int = -100, denominator: float | None = None
+    ) -> Any:
+        if not serves(logits) or (denominator is not None and not isinstance(denominator, int | float)):
+            return NotImplemented
+        rows, width = logits.shape
+        empty, probs = self.xp.empty, self._like(logits)
+        safe_labels, counted = empty(rows, dtype=np.int64), empty(rows, dtype=bool)
+        loss, divided_by, row_losses = self._like(logits, 1), self._like(logits, 1), empty(rows, dtype=np.float64)
+        args = (
+            *(in_order(logits), in_order(labels.astype(np.int64, copy=False)), int(ignore_index)),
+            *(float(denominator or 0), probs, safe_labels, counted, row_losses, loss, divided_by, width),
+        )
+        self._launch("cross_entropy_forward", logits, rows, threads_for(width), args)
+        used = divided_by[0] if denominator is None else denominator
+        return loss[0], (probs, safe_labels, counted, used)
+
+    def cross_entropy_backward(self, dloss: Any, cache: Any) -> Any:
+        probs, labels, counted, denominator = cache
+        if not serves(probs):
+            return NotImplemented
+        factor: Any = dloss / denominator
+        factors, dlogits = NO_ARRAY, self._like(probs)
+        if hasattr(factor, "shape"):
+            factor, factors = 1.0, factor.astype(probs.dtype, copy=False)
+        args = (in_order(probs), labels, counted, float(factor), factors, dlogits, probs.shape[-1])
+        self._launch("cross_entropy_backward", probs, len(probs), threads_for(probs.shape[-1]), args)
+        return dlogits
+
+    def sum_rows(self, rows: Array) -> Any:
+        if not serves(rows):
+            return NotImplemented
+        y = self._like(rows, rows.shape[1])
+        self._sum_rows(rows, y, adds=False)
+        return y
+
+    def _sum_rows(self, rows: Array, y: Array, adds: bool) -> None:
+        count, width = rows.shape
+        tiles = -(-width // WARP)
+        slices = max(1, min(SLICES, count // 64)) if tiles <= TILES else 1
+        args = (in_order(rows), self._like(rows, slices, width), y, np.int32(adds), count, width)
+        self._launch("sum_rows", rows, (tiles, slices), 8 * WARP, args)
+
+
+# By Hugging Face's names: what activation.cu calls them
+ACTIVATIONS = {
+    "gelu": "gelu",
+    "gelu_new": "gelu_new",
+    "gelu_fast": "gelu_new",
+    "gelu_python": "gelu",
+    "gelu_pytorch_tanh": "gelu_new",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+}
+
+
+def sums_fit(x: Array, count: int) -> bool:
+    """Return whether a block has room for so many sums over rows as wide as those of x."""
+    return bool(count * x.shape[-1] * x.itemsize <= SHARED_BYTES)
+
+
+def _steps(x: Array) -> list[int]:
+    """Return how many numbers lead from one to the next along each axis."""
+    return [step // x.itemsize for step in x.strides]
