@@ -155,8 +155,6 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
                 _fail(_of_system(error), 2 if isinstance(error, _WRONG_PATH) or error.errno in _WRONG_NAME else 1)
             except MemoryError as error:
                 _fail(f"not enough memory: {error}", 1)
-            except KeyboardInterrupt:
-                _fail("interrupted", 1)
 
     return wrapped
 
@@ -235,6 +233,12 @@ class _Lazy(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         return as_one_program(lambda: super(_Lazy, self).main(*args, **kwargs))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # in a command, or while its module is imported
+            _fail("interrupted", 130)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -1,6 +1,6 @@
 """From a checkpoint to a model: which class, whether config and weights fit, and every weight in its place."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ from albert_np.changes import KEY, change_in_force, own_parameter, require_chang
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.params import Layout, ParamStore
-from albert_np.schema import check, optional, text
+from albert_np.schema import check, listed, optional, text
 
 if TYPE_CHECKING:
     from albert_np.model.base import AlbertBase
@@ -29,7 +29,6 @@ __all__ = [
     "resized",
 ]
 
-_SHOWN = 20  # names in a message
 _classes: "dict[str, type[AlbertBase]]" = {}  # in the order of their definition
 
 
@@ -100,23 +99,17 @@ def check_weights(
     }
     if any(problems.values()):
         problems["unexpected"] = unknown  # all of them: one may be what is missing, under another name
-        listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in problems.items() if names)
-        raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {listed}")
+        told = "; ".join(f"{kind}: {listed(names, 10, 200)}" for kind, names in problems.items() if names)
+        raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {told}")
     remarks = {
         f"not in {checkpoint.source}, so newly initialised": missing,
         f"of another shape in {checkpoint.source}, so newly initialised": wrong,
         f"in {checkpoint.source}, but in no model, so not used": unknown,
     }
-    said = [f"{what}: {_listed(names)}" for what, names in remarks.items() if names]
+    said = [f"{what}: {listed(names, 10, 200)}" for what, names in remarks.items() if names]
     if change is not None and KEY not in config.extra:
         said.append(f"{checkpoint.source} was trained as ALBERT is, without {', '.join(change.described)}")
     return said
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def fill(model: "AlbertBase", checkpoint: Checkpoint) -> None:
@@ -164,8 +157,8 @@ def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict
         ],
     }
     if any(wrong.values()):
-        listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in wrong.items() if names)
-        raise ValueError(f"these arrays are not the model's: {listed}")
+        told = "; ".join(f"{kind}: {listed(names, 10, 200)}" for kind, names in wrong.items() if names)
+        raise ValueError(f"these arrays are not the model's: {told}")
     given: dict[str, str] = {}  # stored name → the name that its numbers came under
     for name in filter(known.__contains__, arrays):
         stored = layout.ties.get(name, name)
@@ -191,7 +184,7 @@ def check_config(model: "AlbertBase") -> None:
         each = [f"{name} {made.get(name, 'missing')} (the config means {meant.get(name, 'none')})" for name in wrong]
         raise ValueError(
             f"the config was changed since this {type(model).__name__} was made, and its weights do not fit it: "
-            f"{_listed(each)}; make or load a model with the config that is wanted"
+            f"{listed(each, 10, 200)}; make or load a model with the config that is wanted"
         )
 
 

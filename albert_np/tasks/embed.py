@@ -65,7 +65,7 @@ def embed(
     replicas = Replicas(model.replica().eval(), threads_for(model.backend.name, threads), ranks)
 
     def pass_through(model: AlbertModel, own: list[Feature]) -> Any:
-        batch = stacked_inputs(own, tokenizer.pad_token_id)
+        batch = stacked_inputs(own, tokenizer.role_id("pad_token"))
         output = model(**batch._asdict(), skip_padding=True, grad=False)
         states = model.backend.to_numpy(output.last_hidden_state)  # (B, T, H)
         if pooling == "cls":

@@ -213,7 +213,7 @@ class FineTuningRun:
         try:
             self.config = AlbertConfig.from_dict(contents["config"])
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {str(error)[:400]}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
 
     @property
@@ -235,7 +235,7 @@ class FineTuningRun:
 
     @cached_property
     def data(self) -> FineTuningData:
-        features, pad_id = self._features(self.train_examples), self.tokenizer.pad_token_id
+        features, pad_id = self._features(self.train_examples), self.tokenizer.role_id("pad_token")
         return FineTuningData(self.kind, features, self.task.batch_size, pad_id, self.recipe.seed)
 
     def _features(self, examples: Sequence[Example]) -> list[Feature]:

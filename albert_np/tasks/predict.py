@@ -205,12 +205,12 @@ class Predictor:
 
     def _outputs(self, features: Sequence[Feature]) -> tuple[list[Output], float]:
         """Return what the model says of each feature, and the mean loss; 0 if the features have no targets."""
-        kind, pad_id = self.kind, self.tokenizer.pad_token_id
+        kind = self.kind
         found: dict[int, Output] = {}
         loss, weights = 0.0, 0
 
         def pass_through(model: AlbertBase, own: list[Feature]) -> tuple[list[Output], float, int]:
-            batch = kind.collate(own, pad_id)
+            batch = kind.collate(own, self.tokenizer.role_id("pad_token"))
             inputs = batch._asdict()
             denominators = {} if own[0].target is None else kind.denominators([batch])
             output = model(**inputs, **denominators, skip_padding=True, grad=False)

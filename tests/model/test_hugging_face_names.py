@@ -159,6 +159,7 @@ def test_modes_and_places_by_their_pytorch_names():
         ("albert", r'model\.params\.scope\("albert\."\)'),
         ("predictions", r'model\.params\.scope\("predictions\."\)'),
         ("num_labels", r"model\.config\.num_labels"),
+        ("requires_grad_", r"the optimizer's: AdamW\(…, frozen=names\)"),
     ],
 )
 def test_what_has_another_name_here_is_told(name, hint):
