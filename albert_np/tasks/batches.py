@@ -86,7 +86,7 @@ def _tokens_at_once(features: Sequence[Feature]) -> int:
     120,000.
     """
     tokens = sum(feature.input_ids.size for feature in features)
-    batches = 2 ** max(0, round(math.log2(max(1, tokens) / 121) / 2))
+    batches = 1 << max(0, round(math.log2(max(1, tokens) / 121) / 2))
     return min(MOST_TOKENS, 11 * tokens // (10 * batches) + 1)  # a tenth is padding
 
 
