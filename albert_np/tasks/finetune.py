@@ -25,6 +25,7 @@ from albert_np.backend import get_backend
 from albert_np.checkpoints import (
     CONFIG_FILE,
     MANIFEST,
+    Checkpoint,
     find_model,
     latest_checkpoint,
     open_checkpoint,
@@ -154,15 +155,8 @@ def prepare_finetuning(
         check_list(name, examples, kind)
         if not examples:
             raise ValueError(f"{name} is empty: it must hold examples")
-    checkpoint = open_checkpoint(find_model(model))
-    tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
-    if len(tokenizer) > checkpoint.config.vocab_size:
-        raise ValueError(
-            f"{model}: its tokenizer has {len(tokenizer)} pieces, the model {checkpoint.config.vocab_size}"
-        )
+    checkpoint, tokenizer = _opened(model, task)
     positions = checkpoint.config.max_position_embeddings
-    if task.max_seq_length > positions and not _is_own_length(task):
-        raise ValueError(f"max_seq_length={task.max_seq_length}: {model} can read {positions} tokens at most")
     train, evaluation = kind.checked(train), kind.checked(evaluation)
     for examples in (train, evaluation):
         kind.references(examples)
@@ -191,6 +185,20 @@ def prepare_finetuning(
             warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run
+
+
+def _opened(model: str | Path, task: NamedTask) -> tuple[Checkpoint, AlbertTokenizer]:
+    """Open a model and its tokenizer; ValueError if they do not fit, or the task is longer than the model can read."""
+    checkpoint = open_checkpoint(find_model(model))
+    tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
+    if len(tokenizer) > checkpoint.config.vocab_size:
+        raise ValueError(
+            f"{model}: its tokenizer has {len(tokenizer)} pieces, the model {checkpoint.config.vocab_size}"
+        )
+    positions = checkpoint.config.max_position_embeddings
+    if task.max_seq_length > positions and not _is_own_length(task):
+        raise ValueError(f"max_seq_length={task.max_seq_length}: {model} can read {positions} tokens at most")
+    return checkpoint, tokenizer
 
 
 def _is_own_length(task: NamedTask) -> bool:
