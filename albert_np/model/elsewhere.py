@@ -20,6 +20,9 @@ _ATTRIBUTES = {
     "modules": "model.params",
     "named_modules": "model.params",
     "tie_weights": "config.tie_word_embeddings, before the model is made",
+    "requires_grad_": "the optimizer's: AdamW(…, frozen=names)",
+    "prune_heads": "albert_np.study.without_heads(model, heads)",
+    "push_to_hub": "save_pretrained(folder), and huggingface_hub's upload_folder",
     "gradient_checkpointing_enable": 'model.recompute = "layer"',
     "gradient_checkpointing_disable": 'model.recompute = "none"',
 }
@@ -41,6 +44,8 @@ LOADED_ELSEWHERE = {
     "token": "set the environment variable HF_TOKEN",
     "local_files_only": "set the environment variable HF_HUB_OFFLINE=1",
     "low_cpu_mem_usage": "leave it out: files are mapped",
+    "use_safetensors": "leave it out: of both formats, safetensors are read",
+    "from_tf": "leave it out: TensorFlow's checkpoints are known by their files",
     "trust_remote_code": "leave it out: nothing in a file is ever run",
 }
 

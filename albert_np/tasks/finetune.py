@@ -36,6 +36,7 @@ from albert_np.schema import Schema, anything, check, flag, number, one_of, opti
 from albert_np.tasks.batches import FineTuningData, class_weights_for, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
+from albert_np.tasks.kinds.base import cut_tokens
 from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, check_task, named_task, task_from
@@ -179,8 +180,11 @@ def prepare_finetuning(
         write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
         run.check()
-    for part, features in (("training", run.data.features), ("evaluation", run.eval_features)):
-        if warning := kind.cut_warning(task, features, positions):
+    for part, features, count in (
+        ("training", run.data.features, len(train)),
+        ("evaluation", run.eval_features, len(evaluation)),
+    ):
+        if warning := kind.cut_warning(task, cut_tokens(features), count, positions):
             warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run

@@ -65,8 +65,9 @@ class AlbertTokenizer(MakesRows):
     - windows over pairs of texts need `only_first` or `only_second`.
 
     Offsets, words, overflowing windows as rows, that every token which says it is special is one, that
-    `split_special_tokens` splits these alone, and what a single word is, are known from the fast one. An added token
-    that is neither special nor normalized is found as it is written; the slow one finds it only without capitals.
+    `split_special_tokens` splits these alone, and what a single word is, are known from the fast one (which gives even
+    split ones their ids where they are pieces). An added token that is neither special nor normalized is found as it
+    is written; the slow one finds it only without capitals.
 
     Raises FileNotFoundError if there is no `vocab_file`, ValueError if it is not a SentencePiece model, and TypeError
     or ValueError, naming the argument, for an option that is not allowed.

@@ -162,7 +162,7 @@ class Trainer(Generic[M]):
 
         A new run begins with a checkpoint of step 0, so that a disk too small shows at once. Raises ValueError
         if the schedule is shorter; FileExistsError if the output folder holds a run that was not resumed;
-        TrainingInterrupted on SIGINT or SIGTERM, once the current update is made and saved (a second signal
+        TrainingInterrupted on SIGINT, SIGTERM or SIGUSR1, once the current update is made and saved (a second signal
         raises KeyboardInterrupt at once); NonFiniteError on NaN or infinity; OSError where a checkpoint cannot
         be written. RankError where another rank has failed, or differs in settings, versions or weights.
         """
