@@ -236,9 +236,10 @@ def _made(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except BaseException:
-        with suppress(OSError):
-            for path in missing:
-                path.rmdir()
+        for path in missing:
+            if path.name != "..":
+                with suppress(OSError):
+                    path.rmdir()
         raise
 
 
@@ -340,8 +341,8 @@ def read_lines(path: Name, longest: int | None = None) -> Iterator[str]:
 
     A file whose name ends in `.gz` is unpacked on the way. longest: bytes; a longer line comes in pieces of no more,
     each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip or holds
-    more than a text can, a named pipe or a device, or, with the line, if that is not UTF-8 or, without `longest`, has
-    more than 64 MiB; OSError as `open`.
+    more than a text can, a named pipe or a device, or, with the line, if that is not UTF-8, holds NUL or, without
+    `longest`, has more than 64 MiB; OSError as `open`.
     """
     path = Path(path)
     number, size, most = 1, 0, _most_unpacked(path)
@@ -351,9 +352,12 @@ def read_lines(path: Name, longest: int | None = None) -> Iterator[str]:
             if size > most:
                 raise _too_long(path, most)
             try:
-                yield data.decode("utf-8-sig" if number == 1 else "utf-8")
+                line = data.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 raise _not_utf8(path, number, error) from error
+            if "\0" in line:
+                raise _no_text(path, number)
+            yield line
             number += data.endswith(b"\n")
 
 
@@ -365,6 +369,10 @@ def _most_unpacked(path: Path) -> float:
 
 def _too_long(path: Path, most: float) -> ValueError:
     return ValueError(f"{path} has more than {int(most) >> 20} MiB of text; cut it up")
+
+
+def _no_text(path: Path, number: int) -> ValueError:
+    return ValueError(f"{path}, line {number} holds the character NUL: this is no text")
 
 
 def _not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> ValueError:
@@ -423,8 +431,8 @@ def _pieces(file: IO[bytes], longest: int) -> Iterator[bytes]:
 def read_text(path: Name, lenient: bool = False) -> str:
     """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB.
 
-    lenient: each byte that is not UTF-8 becomes the half surrogate U+DC00 + byte, so that what it stands in can be left
-    out; what begins with NUL or as another format does is no text at all, and refused all the same.
+    lenient: NUL stays, and each byte that is not UTF-8 becomes the half surrogate U+DC00 + byte, so that what they
+    stand in can be left out; what begins with both, or as another format does, is refused all the same.
     """
     path = Path(path)
     most = min(_LONGEST_TEXT, _most_unpacked(path))
@@ -435,12 +443,15 @@ def read_text(path: Name, lenient: bool = False) -> str:
             if len(data) > most:
                 raise _too_long(path, most)
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         start = bytes(data[:512])
         if lenient and b"\0" not in start and not telltale(start):
             return data.decode("utf-8-sig", "surrogateescape")
         raise _not_utf8(path, 1, error) from error
+    if not lenient and "\0" in text:
+        raise _no_text(path, text.count("\n", 0, text.index("\0")) + 1)
+    return text
 
 
 _TELLTALES = {

@@ -392,6 +392,8 @@ def dropout_forward(x: Array, prob: float, rng: Generator | None) -> tuple[Array
     x (…), prob in [0, 1], rng a NumPy generator, from which one number is drawn: it decides the mask, whatever the
     backend. Returns y (…).
     """
+    if not 0 <= prob <= 1:
+        raise ValueError(f"prob={prob} must lie in [0, 1]")
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
     kept = backend_of(x).keep_mask(x.shape, prob, int(rng.integers(2**63)))

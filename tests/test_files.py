@@ -146,6 +146,13 @@ def test_a_full_disk_is_told_with_the_path(tmp_path):
     assert caught.value.filename is None
 
 
+def test_a_way_round_that_is_no_folder_leaves_none(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"), whole_folder(tmp_path / "new" / "sub" / ".." / ".." / "file" / "a"):
+        pytest.fail("the block ran")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_folder_in_the_place_of_a_file_is_refused_before_the_block_runs(tmp_path):
     with pytest.raises(IsADirectoryError) as caught, whole_file(tmp_path):
         pytest.fail("the block ran")
@@ -551,6 +558,15 @@ def test_a_long_line_comes_in_pieces_of_whole_characters(tmp_path, alphabet):
         assert all(0 < len(piece.encode()) <= longest for piece in pieces)
         assert all(piece[-1].isspace() or not re.search(r"\s", piece[:-1]) for piece in pieces[:-1])
         assert not any(a.endswith("\r") and b.startswith("\n") for a, b in pairwise(pieces))
+
+
+def test_nul_is_no_text_and_named_with_the_line(tmp_path):
+    path = tmp_path / "a.docx"
+    path.write_bytes(b"PK\3\4\n\0\0")
+    for read in (read_text, lambda path: list(read_lines(path))):
+        with pytest.raises(ValueError, match=r"a\.docx, line 2 holds the character NUL: this is no text"):
+            read(path)
+    assert read_text(path, lenient=True) == "PK\3\4\n\0\0"
 
 
 def test_damaged_text_is_named_with_the_line(tmp_path):

@@ -120,9 +120,12 @@ def check_gradients(
     that are not float64; ValueError if the number or a shape of the gradients is wrong, or a `return` is missing.
     """
     fixed = fixed or {}
+    if not callable(forward) or not callable(backward) or not isinstance(inputs, Mapping):
+        raise TypeError("forward and backward must be functions, inputs a dict: arguments by their names")
     for name, x in inputs.items():
-        if x.dtype != np.float64:
-            raise TypeError(f"finite differences need float64, but {name} is {x.dtype}")
+        if getattr(x, "dtype", None) != np.float64:
+            kind = getattr(x, "dtype", type(x).__name__)
+            raise TypeError(f"finite differences need float64, but {name} is {kind}")
     values = {name: x.copy() for name, x in inputs.items()}
     _, upstreams, gradients = run_pair(forward, backward, values, fixed, seed)
 

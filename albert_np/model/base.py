@@ -126,7 +126,10 @@ class AlbertBase:
         self._recompute = "none"
         self._offload = "none"
         self._precision = "float32"
-        self.rng = np.random.default_rng(seed)
+        try:
+            self.rng = np.random.default_rng(seed)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"seed={seed!r:.80} must be a whole number of at least 0") from error
         self.layout = self.make_layout(config)
         device = get_backend(backend)
         host = ParamStore(self.layout, np.zeros(self.layout.size, self.dtype))
@@ -267,6 +270,8 @@ class AlbertBase:
         anything is written, lists what has another shape, differs from what it is tied to, and, if `strict`, is missing
         or unexpected.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a dict name → array, got a {type(state).__name__}")
         arrays = {name: as_array(name, value, self.backend) for name, value in state.items()}
         for name, array in check_state(self.layout, arrays, strict).items():
             is_own = isinstance(array, self.backend.array_type)

@@ -149,6 +149,8 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
     numbers for each parameter: weight, gradient and the optimizer's two moments. `offload` can
     hand the moments to the host, and the inputs of one sequence that `recompute` keeps.
     """
+    if not isinstance(config, AlbertConfig):
+        raise TypeError(f"config must be an AlbertConfig, such as AlbertConfig.preset('base-v2'), got {config!r:.80}")
     positions = config.max_position_embeddings if positions is None else positions
     if not 1 <= positions <= config.max_position_embeddings:
         raise ValueError(f"positions={positions}: allowed are 1 to {config.max_position_embeddings}")

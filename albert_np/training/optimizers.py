@@ -127,7 +127,11 @@ class AdamW:
                 "the model has other weights since it was moved or resized (model.to, resize_token_embeddings): make "
                 "the optimizer anew from model.params and model.grads, and take over state_dict()"
             )
-        if not 0 <= learning_rate < math.inf:
+        try:
+            fits = 0 <= learning_rate < math.inf
+        except TypeError as error:
+            raise TypeError(f"learning_rate={learning_rate!r:.80} must be a number") from error
+        if not fits:
             raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
         self.steps += 1
         self._hold_moments(backend_of(self.params.flat))

@@ -73,6 +73,8 @@ def test_activations_are_what_the_caches_hold(block_bytes, monkeypatch):
 def test_positions_out_of_range_are_refused():
     with pytest.raises(ValueError, match="positions=513: allowed are 1 to 512"):
         describe(AlbertConfig.preset("base-v2"), 513)
+    with pytest.raises(TypeError, match=r"config must be an AlbertConfig, .*, got 'base-v2'"):
+        describe("base-v2")
 
 
 def test_weight_bytes_are_the_released_sizes():
