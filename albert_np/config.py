@@ -197,7 +197,8 @@ class AlbertConfig:
         def __getattr__(self, name: str) -> Any:
             extra = self.__dict__.get("extra", {})
             if name not in extra:
-                raise AttributeError(f"AlbertConfig has no attribute {name!r}")
+                where = "; changed(…) returns a copy with other values" if name == "update" else ""
+                raise AttributeError(f"AlbertConfig has no attribute {name!r}{where}")
             return extra[name]
 
     @property
@@ -260,6 +261,8 @@ class AlbertConfig:
         if self.extra.get("position_embedding_type", "absolute") != "absolute":
             positions = self.extra["position_embedding_type"]
             raise ValueError(f"position_embedding_type={positions!r}: ALBERT as released has 'absolute' alone")
+        if self.extra.get("pruned_heads"):
+            raise ValueError(f"pruned_heads={self.extra['pruned_heads']!r}: models without some heads are not read")
 
     def _check_numbers(self) -> None:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
@@ -312,6 +315,8 @@ class AlbertConfig:
 
         FileNotFoundError where there is none; a name on the model hub is opened by a model class alone.
         """
+        if "subfolder" in changes:
+            raise TypeError(f"subfolder={changes['subfolder']!r}: give it as a part of the path")
         path = Path(source) / "config.json" if Path(source).is_dir() else Path(source)
         if not path.is_file():
             raise FileNotFoundError(
@@ -333,6 +338,10 @@ class AlbertConfig:
         """Write config.json into a folder, which is made if it is missing."""
         with whole_files(folder) as hidden:
             write_json(hidden / "config.json", self.to_dict())
+
+    def to_json_file(self, path: str | Path) -> None:
+        """Write what `from_json_file` reads."""
+        write_json(path, self.to_dict())
 
     def to_json_string(self) -> str:
         """Return what `save_pretrained` writes, sorted by name."""

@@ -10,8 +10,8 @@ that could happen, they hold the folder with `locked`.
 
 import errno
 import gzip
-import io
 import json
+import math
 import os
 import re
 import shutil
@@ -53,7 +53,7 @@ Name = str | os.PathLike[str]
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # disk full, quota used up, file larger than allowed
 _UNFLUSHED = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM)  # of folders, on some systems of files
 _HELD = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)  # a lock is held; the last two on Windows
-_LONGEST_LINE, _LONGEST_TEXT = 2**26, 2**28  # bytes, characters; a few kilobytes of gzip can stand for gigabytes
+_LONGEST_LINE, _LONGEST_TEXT = 2**26, 2**28  # bytes; a few kilobytes of gzip can stand for gigabytes
 _HIDDEN = ".partial-"  # in front of a name: what it ends in, some libraries go by
 
 
@@ -340,26 +340,52 @@ def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
 
 
 def read_lines(path: Name, longest: int | None = None) -> Iterator[str]:
-    """Yield the lines of a UTF-8 text one at a time, each with its \\n, without a byte order mark.
+    """Yield the lines of a UTF-8 text one at a time, each with its \n, without a byte order mark.
 
     A file whose name ends in `.gz` is unpacked on the way. longest: bytes; a longer line comes in pieces of no more,
-    each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip, a named
-    pipe or a device, or, with the line, if that is not UTF-8 or, without `longest`, has more than 64 MiB; OSError as
-    `open`.
+    each ending in white space if there is any in it. Raises ValueError, naming the file, if it is damaged gzip or holds
+    more than a text can, a named pipe or a device, or, with the line, if that is not UTF-8 or, without `longest`, has
+    more than 64 MiB; OSError as `open`.
     """
     path = Path(path)
-    number = 1
-    try:
-        with _opened(path) as file:
-            for data in _whole_lines(file, path) if longest is None else _pieces(file, longest):
+    number, size, most = 1, 0, _most_unpacked(path)
+    with _opened(path) as file, _whole_gzip(path):
+        for data in _whole_lines(file, path) if longest is None else _pieces(file, longest):
+            size += len(data)
+            if size > most:
+                raise _too_long(path, most)
+            try:
                 yield data.decode("utf-8-sig" if number == 1 else "utf-8")
-                number += data.endswith(b"\n")
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise ValueError(
-            f"{path}, line {number}: byte 0x{byte:02x} at place {error.start + 1} of the line is not UTF-8; "
-            f"convert the file to UTF-8{telltale(error.object) if number == 1 else ''}"
-        ) from error
+            except UnicodeDecodeError as error:
+                raise _not_utf8(path, number, error) from error
+            number += data.endswith(b"\n")
+
+
+def _most_unpacked(path: Path) -> float:
+    """Return how many bytes a file may stand for: packed, 100 times its own, or else 2 MiB: no text packs better."""
+    packed = path.suffix.lower() == ".gz" and path.is_file()
+    return max(2**21, 100 * path.stat().st_size) if packed else math.inf
+
+
+def _too_long(path: Path, most: float) -> ValueError:
+    return ValueError(f"{path} has more than {int(most) >> 20} MiB of text; cut it up")
+
+
+def _not_utf8(path: Path, number: int, error: UnicodeDecodeError) -> ValueError:
+    """Return the error for bytes that begin with line `number`."""
+    data, start = error.object, error.start
+    number, begin = number + data.count(b"\n", 0, start), data.rfind(b"\n", 0, start) + 1
+    return ValueError(
+        f"{path}, line {number}: byte 0x{data[start]:02x} at place {start - begin + 1} of the line is not UTF-8; "
+        f"convert the file to UTF-8{telltale(data) if number == 1 else ''}"
+    )
+
+
+@contextmanager
+def _whole_gzip(path: Path) -> Iterator[None]:
+    """Name the file where what is read from it turns out to be damaged gzip."""
+    try:
+        yield
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is not a whole gzip file: {error}") from error
 
@@ -398,20 +424,27 @@ def _pieces(file: IO[bytes], longest: int) -> Iterator[bytes]:
         yield piece
 
 
-def read_text(path: Name) -> str:
+def read_text(path: Name, lenient: bool = False) -> str:
     """Return a whole text; reads and raises as `read_lines`, and ValueError if it has more than 256 MiB.
 
-    Packed, it may have 100 times as much as its file, or else 16 MiB: no text packs better.
+    lenient: each byte that is not UTF-8 becomes the half surrogate U+DC00 + byte, so that what it stands in can be left
+    out; what begins with NUL or as another format does is no text at all, and refused all the same.
     """
-    longest, packed = _LONGEST_TEXT, Path(path).suffix.lower() == ".gz"
-    if packed and os.path.exists(path):
-        longest = min(longest, max(2**24, 100 * os.path.getsize(path)))
-    text = io.StringIO(newline="")  # a list of lines would take several times the memory of short ones
-    for line in read_lines(path):
-        if text.tell() + len(line) > longest:
-            raise ValueError(f"{path} has more than {longest >> 20} MiB of text; cut it up")
-        text.write(line)
-    return text.getvalue()
+    path = Path(path)
+    most = min(_LONGEST_TEXT, _most_unpacked(path))
+    data = bytearray()
+    with _opened(path) as file, _whole_gzip(path):
+        while piece := file.read(2**20):
+            data += piece
+            if len(data) > most:
+                raise _too_long(path, most)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        start = bytes(data[:512])
+        if lenient and b"\0" not in start and not telltale(start):
+            return data.decode("utf-8-sig", "surrogateescape")
+        raise _not_utf8(path, 1, error) from error
 
 
 _TELLTALES = {

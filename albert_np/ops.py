@@ -476,7 +476,7 @@ def cross_entropy_forward(
 
     logits (R, C), labels (R) integers in [0, C) or `ignore_index`; returns a loss without axes. The denominator is the
     number of counted rows, unless given: parts of a batch, each divided by the whole batch's number, add up to the
-    loss of the whole. No counted row gives 0 (PyTorch gives NaN there, Google's code 0).
+    loss of the whole. No counted row gives 0, as in Google's code, and no gradient; PyTorch gives NaN.
 
     Derivation: notebook 04, eq. 4.7 and 4.8.
     """
@@ -489,8 +489,8 @@ def cross_entropy_forward(
     totals = probs.sum(axis=-1, keepdims=True)  # (R, 1)
     probs /= totals
     safe_labels = xp.where(counted, labels, 0)
-    picked = xp.take_along_axis(shifted, safe_labels[:, None], axis=-1) - xp.log(totals)  # log softmax, (R, 1)
-    loss = -xp.where(counted, picked[:, 0], 0).sum() / denominator
+    terms = xp.log(totals) - xp.take_along_axis(shifted, safe_labels[:, None], axis=-1)  # -log softmax, (R, 1)
+    loss = xp.where(counted, terms[:, 0], 0).sum() / denominator
     return loss, CrossEntropyCache(probs, safe_labels, counted, denominator)
 
 
@@ -530,7 +530,7 @@ def soft_cross_entropy_forward(
     probs = xp.exp(shifted)
     totals = probs.sum(axis=-1, keepdims=True)  # (R, 1)
     probs /= totals
-    loss = -(targets * (shifted - xp.log(totals))).sum() / denominator
+    loss = (targets * (xp.log(totals) - shifted)).sum() / denominator
     return loss, SoftCrossEntropyCache(probs, targets, denominator)
 
 

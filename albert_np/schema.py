@@ -12,10 +12,10 @@ number that is believed is one that memory is asked for.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Kind", "anything", "check", "flag", "is_unicode", "number", "one_of", "optional", "text", "whole"]
+__all__ = ["Kind", "anything", "check", "flag", "is_unicode", "listed", "number", "one_of", "optional", "text", "whole"]
 
 
 class Kind(NamedTuple):
@@ -135,3 +135,9 @@ def _short(value: Any) -> str:
         return "a number of more than 40 digits"
     shown = repr(value[:80] if isinstance(value, str) else value)
     return ascii(value[:80]) if not shown.isprintable() else shown
+
+
+def listed(names: Sequence[str], most: int = 20, longest: int = 80) -> str:
+    """Return names with commas between, so many of them, for an error: what is long or cannot be printed as `repr`."""
+    fit = (name if name.isprintable() and len(name) <= longest else repr(name[:longest]) for name in names[:most])
+    return ", ".join(fit) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -230,14 +230,14 @@ train_step = report.yours(package_train_step)
 # %%
 UPDATES = 800
 
-model = anp.AlbertForMaskedLM(world_config(world), seed=1)
+model = anp.AlbertForMaskedLM(world_config(world), seed=2)
 print(model)
 print(f"loss and accuracy before the first update: {world.measure(model, exam)}")
 
 # %% [markdown]
 # ## 5. Watch it learn
 #
-# Sixty-four stories at each update, a quarter of their words hidden, AdamW. The lower panel shows how many of 50 held-out
+# Forty-eight stories at each update, a quarter of their words hidden, AdamW. The lower panel shows how many of 50 held-out
 # stories it answers rightly for each rule: at each, all words that would give the answer away are hidden too (section 6).
 #
 # **Predict** which rule is learned first, and which last.
@@ -261,7 +261,7 @@ HOLES = "the girl near the boys [MASK] home . [MASK] [MASK] a new apple . [MASK]
 
 started, moments, answers, plurals = time.perf_counter(), [], {}, {}
 print(f"{'update':>6} {'loss':>6}  {'right':>6}   " + "  ".join(PROBES))
-for moment in watched(world, model, exam, UPDATES, seed=1, every=50, train=train_step):
+for moment in watched(world, model, exam, UPDATES, seed=2, every=50, train=train_step):
     moments.append(moment)
     if moment.step % 100 == 0:
         answers[moment.step], plurals[moment.step] = world.fill(model, HOLES), says_plural(model)
@@ -283,7 +283,7 @@ show(
 # %% [markdown]
 # First come the words' frequencies and what usually stands next to what: half of the answers are right before any rule is
 # known. Then, within two hundred updates or so, the rules, one after another. After that the model learns to be sure where
-# one may be, and only there: from the last rule on, the loss still falls by a quarter.
+# one may be, and only there: from the last rule on, the loss still falls by an eighth.
 #
 # What does a skill look like while it comes? The same five holes, asked again and again:
 
@@ -376,11 +376,11 @@ from itertools import islice
 CONTROL = 300
 
 
-def control(seed=1, **options):
+def control(seed=2, **options):
     """Train another model for the first CONTROL updates of UPDATES, and measure it; options: of the config, and *_ids."""
     inputs = {name: options.pop(name) for name in list(options) if name.endswith("_ids")}
     other = anp.AlbertForMaskedLM(world_config(world, **options), seed=seed)
-    for _ in islice(learning(world, other, UPDATES, seed=1, train=train_step, **inputs), CONTROL):
+    for _ in islice(learning(world, other, UPDATES, seed=2, train=train_step, **inputs), CONTROL):
         pass
     loss, accuracy = world.measure(other, exam, **inputs)
     probes = PROBES | {"your question": asked_for}
@@ -408,11 +408,11 @@ told("without positions", *control(position_ids=0))
 told("one step of the layer", *control(num_hidden_layers=1))
 
 # %% [markdown]
-# Hold these numbers against update 300 of two steps. To agree, one look is enough, also across the noun, and it is learned as
-# soon. Copying and the choice of the verb lag behind. Is one look not enough for those? Careful: this says that one step
-# learns them more slowly. Trained for longer (`learning(…, 1200)`, some 30 s), one step gets both agreements and the pronoun right in all
-# stories as well, copying in two of three, the choice of the verb in three of four. A control that had too little time
-# shows how long something takes, not what is possible.
+# Hold these numbers against update 300 of two steps. To agree where nothing stands between, one look is enough, and it is
+# learned as soon. All else lags behind. Is one look not enough for that? Careful: this says that one step
+# learns it more slowly. Trained for longer (`learning(…, 1200)`, some 20 s), this model of one step gets all five rules right
+# in all stories; only its loss, 0.50, stays above the 0.39 of two steps. A control that had too little time shows how long
+# something takes, not what is possible.
 #
 # **…the loop has a bug?** Then it still runs, and prints losses. Here are four training loops, each with one bug, and what
 # one sees of them: the loss of the batch that was trained on, the loss of *another batch made the same way*, and the loss
@@ -548,7 +548,7 @@ def own_step(model, batch, optimizer, learning_rate):
 
 
 def run(train, optimizer):
-    learner = anp.AlbertForMaskedLM(world_config(world), seed=1)
+    learner = anp.AlbertForMaskedLM(world_config(world), seed=2)
     losses = [loss for _, loss in learning(world, learner, 60, 1, optimizer=optimizer, train=train, learning_rate=0.02)]
     return losses, world.measure(learner, exam)
 

@@ -185,6 +185,12 @@ def test_another_kind_of_model_and_relative_positions_are_refused():
         AlbertConfig.from_dict({"position_embedding_type": "relative_key"})
 
 
+def test_a_model_without_some_heads_is_refused():
+    with pytest.raises(ValueError, match=r"pruned_heads=\{'0': \[1\]\}: models without some heads are not read"):
+        AlbertConfig.from_dict({"pruned_heads": {"0": [1]}})
+    assert AlbertConfig.from_dict({"pruned_heads": {}}).pruned_heads == {}
+
+
 def test_what_weights_cannot_contradict_is_doubted():
     assert AlbertConfig.preset("base-v2").doubts() == []
     assert AlbertConfig(hidden_size=64, num_attention_heads=2, hidden_act="relu").doubts() == []
@@ -235,8 +241,14 @@ def test_a_config_is_saved_and_read_by_hugging_faces_names(tmp_path):
     names = {"id2label": {0: "no", 1: "yes"}, "label2id": {"no": 0, "yes": 1}}
     assert AlbertConfig.from_pretrained(tmp_path / "folder", **names).num_labels == 2
     assert AlbertConfig.from_dict(json.loads(config.to_json_string())) == config
+    config.to_json_file(tmp_path / "other.json")
+    assert AlbertConfig.from_json_file(tmp_path / "other.json") == config
+    with pytest.raises(AttributeError, match=r"no attribute 'update'; changed\(…\) returns a copy with other values"):
+        config.update({"num_labels": 5})
     with pytest.raises(TypeError, match="cache_dir='x': neither an argument nor a field of AlbertConfig"):
         AlbertConfig.from_pretrained(tmp_path / "folder", cache_dir="x")
+    with pytest.raises(TypeError, match="subfolder='folder': give it as a part of the path"):
+        AlbertConfig.from_pretrained(tmp_path, subfolder="folder")
     with pytest.raises(FileNotFoundError, match=r"AlbertModel\.from_pretrained\('albert-base-v2'\)\.config"):
         AlbertConfig.from_pretrained("albert-base-v2")
     (tmp_path / "folder" / "config.json").write_text('{"hidden_size": "768"}')

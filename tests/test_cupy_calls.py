@@ -1,6 +1,7 @@
 """Every function and method that the package calls on a device exists in CuPy, and takes what it is given.
 
 CuPy imports without a GPU, which is all that this needs. What is called is collected by running on strict arrays.
+NCCL's bindings need its library, which needs no GPU either: `pip install nvidia-nccl-cu12`.
 """
 
 import inspect
@@ -8,9 +9,11 @@ import re
 
 import numpy as np
 import pytest
+from toys.nccl import PlayedCommunicator, PlayedNccl
 from toys.strict import StrictArray
 from toys.training_process import make_trainer
 
+from albert_np.execution import routes
 from albert_np.gradcheck import compare_with_numpy, small_batch, small_config, squad2_case, task_cases
 from albert_np.model import AlbertForPreTraining
 from albert_np.training import AdamW
@@ -79,3 +82,19 @@ def test_cupy_has_every_function_and_method_that_is_called_and_takes_its_argumen
             except TypeError as error:
                 wrong.append(f"{name}: {error}")
     assert not wrong
+
+
+def test_the_played_nccl_takes_what_cupys_bindings_take():
+    nccl = routes._nccl()
+    if not nccl.available:
+        pytest.skip("NCCL is not installed: pip install nvidia-nccl-cu12")
+    for name in ("send", "recv", "bcast"):
+        theirs, ours = (signature_of(getattr(cls, name)) for cls in (nccl.NcclCommunicator, PlayedCommunicator))
+        assert [*theirs.parameters] == [*ours.parameters]
+    assert [*signature_of(nccl.NcclCommunicator).parameters] == ["ndev", "commId", "rank"]
+    assert [*signature_of(PlayedNccl.NcclCommunicator).parameters] == ["self", "ndev", "commId", "rank"]
+    assert [type(number) for number in (nccl.NCCL_FLOAT32, nccl.NCCL_FLOAT64)] == [int, int]
+    assert issubclass(nccl.NcclError, RuntimeError)
+    assert isinstance(cupy.cuda.Device.pci_bus_id, property)
+    assert hasattr(cupy.cuda.Stream, "ptr")
+    assert hasattr(cupy.cuda.MemoryPointer, "ptr")

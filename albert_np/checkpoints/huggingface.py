@@ -11,7 +11,7 @@ from albert_np.checkpoints.safetensors_files import itemsize, read_safetensors, 
 from albert_np.checkpoints.torch_files import read_torch_file
 from albert_np.config import AlbertConfig
 from albert_np.files import read_json, whole_files, write_json
-from albert_np.schema import text
+from albert_np.schema import listed, text
 
 __all__ = ["CONFIG_FILE", "Checkpoint", "read_config", "read_folder", "read_weights", "write_folder"]
 
@@ -138,7 +138,7 @@ def _read_shards(index: Path, read: Callable[[Path], Weights]) -> Weights:
         shard = read(path)
         differing = sorted({name for name in files if files[name] == file} ^ set(shard))
         if differing:
-            raise ValueError(f"{index} and {file} disagree about where these are: {', '.join(differing[:5])}")
+            raise ValueError(f"{index} and {file} disagree about where these are: {listed(differing, 5)}")
         weights |= shard
     return weights
 
@@ -148,7 +148,7 @@ def _read_index(index: Path) -> dict[str, str]:
     if not files:
         raise ValueError(f"{index}: weight_map names no tensor")
     for file in files.values():
-        if not re.fullmatch(r"[\w.-]+\.(safetensors|bin)", file):
+        if not re.fullmatch(r"[\w.-]{1,200}\.(safetensors|bin)", file, re.ASCII):  # what every system can name
             raise ValueError(f"{index} lists {file[:80]!r}: only the name of a weights file beside it is allowed")
     return files
 

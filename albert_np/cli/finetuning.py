@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,8 @@ from albert_np.cli.progress import (
     training_bar,
     typed_options,
 )
-from albert_np.cli.ranks import refuse_ranks
-from albert_np.files import read_text, whole_file
+from albert_np.cli.ranks import refuse_ranks, written_by_first
+from albert_np.files import read_text
 
 COUNT = click.IntRange(1, 10**9)
 LISTED = 10  # rows that were skipped, by name
@@ -185,7 +184,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
         run = this_job().together(lambda: FineTuningRun(resume))
     else:
         run = prepared_by_first(_prepare, options, FineTuningRun)
-    introduce_ranks(run.recipe.threads)
+    introduce_ranks(run.recipe)
     _train(run, "training")
     best = run.best()
     if as_json:
@@ -317,8 +316,7 @@ def evaluate(
     predictor = _predictor(model, task, backend, **thresholds)
     examples, skipped = _read(data, predictor.task.kind, columns, skip_bad_rows, label_names=label_names)
     predictor.progress = partial(track, description="evaluating", console=console, transient=True)
-    path = predictions if predictor.ranks.is_first else None
-    with nullcontext() if path is None else whole_file(path) as file:
+    with written_by_first(predictor.ranks, predictions) as file:
         result = predictor.evaluate(examples)
         if file is not None:
             records = _with_ids(examples, result.predictions)
@@ -333,7 +331,7 @@ def evaluate(
         remark(f"warning: {warning}")
 
 
-def _with_ids(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterator[dict[str, Any]]:
+def _with_ids(examples: Sequence[Any], predictions: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """Yield each prediction with the id of its example: its own, or its place from 0."""
     for place, (example, prediction) in enumerate(zip(examples, predictions, strict=True)):
         yield {"id": getattr(example, "id", place), **prediction.to_dict()}
@@ -361,7 +359,8 @@ def _with_ids(examples: Sequence[Any], predictions: Sequence[Any]) -> Iterator[d
 def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     """Say what each TEXT is: its class, labels, number, the tags of its words, or which choice fits.
 
-    Without TEXT, each line of standard input. Of a file, print JSON lines.
+    Without TEXT, each line of standard input. Of a file, print JSON lines. `mpiexec -n 4 albert-np classify …` shares
+    them out.
     """
     if options["file"] is None:
         _refuse(["columns", "skip_bad_rows", "submission"], "goes with --file")
@@ -375,7 +374,7 @@ def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     predictor = _predictor(model, backend=options["backend"], **{name: options[name] for name in thresholds})
     if options["file"] is None:
         asked = ("pair", "choices", "question", "as_json")
-        texts = texts or list(input_lines())
+        texts = texts or input_lines()
         if options["entities"]:
             _refuse(asked[:3], "does not go with --entities")
             _show_entities(predictor, texts, options["as_json"])
@@ -391,15 +390,15 @@ def _classify_file(predictor: Any, options: dict[str, Any]) -> None:
         kind.submission([], [])  # raises if there is no such form
     examples, _ = _read(options["file"], kind.name, options["columns"], options["skip_bad_rows"], labelled=False)
     predictor.progress = partial(track, description="predicting", console=console, transient=True)
-    with nullcontext() if submission is None else whole_file(submission) as file:
+    if submission is None:
+        for record in _with_ids(examples, predictor.stream(examples)):
+            print_json(record, indent=None)
+        return
+    with written_by_first(predictor.ranks, submission) as file:
         predictions = predictor.predict(examples)
         if file is not None:
             file.write_text(kind.submission(examples, predictions), encoding="utf-8", newline="\n")
-    if submission is not None:
-        say(f"{submission}: {len(examples):,} answers")
-        return
-    for record in _with_ids(examples, predictions):
-        print_json(record, indent=None)
+    say(f"{submission}: {len(examples):,} answers")
 
 
 def _classify_texts(
@@ -426,9 +425,12 @@ def _classify_texts(
 
 
 def _show_entities(predictor: Any, texts: Sequence[str], as_json: bool) -> None:
+    from albert_np.tasks.kinds import entities
+
     if predictor.kind.name != "tagging":
         _refuse(["entities"], f"is for models of tags, and this one is for {predictor.kind.name}")
-    found = [predictor.entities(text) for text in texts]
+    predictions = predictor.tag(texts)
+    found = [entities(text, prediction, predictor.labels) for text, prediction in zip(texts, predictions, strict=True)]
     if as_json:
         print_json([[entity._asdict() for entity in each] for each in found])
         return

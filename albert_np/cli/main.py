@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from albert_np.cli.ranks import as_one_program, refuse_ranks
+from albert_np.execution import this_job
 from albert_np.schema import is_unicode
 
 __all__ = [
@@ -86,8 +87,16 @@ def results(width: int = 120) -> Console:
     return _PlainConsole(width=None if sys.stdout.isatty() else width)
 
 
-def input_lines() -> Iterator[str]:
-    """Yield the lines of standard input; ValueError names the first one that is not in the encoding it should have."""
+def input_lines() -> list[str]:
+    """Return the lines of standard input, which of several ranks the first alone has.
+
+    ValueError names the first line that is not in the encoding it should have.
+    """
+    job = this_job()
+    return job.share(lambda: list(_decoded_lines()) if job.is_first else [])[0]
+
+
+def _decoded_lines() -> Iterator[str]:
     encoding = sys.stdin.encoding or "utf-8"
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
@@ -146,8 +155,6 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
                 _fail(_of_system(error), 2 if isinstance(error, _WRONG_PATH) or error.errno in _WRONG_NAME else 1)
             except MemoryError as error:
                 _fail(f"not enough memory: {error}", 1)
-            except KeyboardInterrupt:
-                _fail("interrupted", 1)
 
     return wrapped
 
@@ -219,13 +226,19 @@ class _Lazy(click.Group):
         "profile": "benching",
     }
 
-    OF_RANKS = ("pretrain", "finetune", "evaluate", "bench")  # what several processes do together
+    OF_RANKS = ("pretrain", "finetune", "evaluate", "classify", "answer", "embed", "bench")  # what they do together
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         return as_one_program(lambda: super(_Lazy, self).main(*args, **kwargs))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # in a command, or while its module is imported
+            _fail("interrupted", 130)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

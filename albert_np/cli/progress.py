@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from albert_np.backend import get_backend
 from albert_np.cli.main import console
 from albert_np.execution import this_job, threads_in_all
 
@@ -106,11 +107,19 @@ def prepared_by_first(
     return job.together(lambda: open_run(options["output"]) if run is None else run)
 
 
-def introduce_ranks(threads: int | None) -> None:
-    """Say which process each rank is, if there are several: where one dies, a launcher may name the process alone."""
+def introduce_ranks(recipe: Any) -> None:
+    """Say which process each rank is, if there are several, and of a device's gradients how they travel.
+
+    Where a rank dies, a launcher may name the process alone.
+    """
     job = this_job()
-    if job.size > 1:
-        console.print(f"{job.size} ranks of {(threads or 1) // job.size} threads: {job.describe()}", soft_wrap=True)
+    if job.size == 1:
+        return
+    threads = (recipe.threads or 1) // job.size
+    console.print(f"{job.size} ranks of {threads} threads: {job.describe()}", soft_wrap=True)
+    if recipe.backend != "numpy":
+        job.take_device(recipe.backend)
+        console.print(f"gradients travel by {job.route(get_backend(recipe.backend)).name}", soft_wrap=True)
 
 
 @contextmanager

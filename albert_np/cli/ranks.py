@@ -2,18 +2,21 @@
 
 import io
 import math
+import os
 import platform
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import Any
 
 import click
 
 from albert_np.execution import Ranks, place_in_job, this_job
+from albert_np.files import whole_file
 
-__all__ = ["as_one_program", "refuse_ranks"]
+__all__ = ["as_one_program", "refuse_ranks", "written_by_first"]
 
 PATIENCE = 2.0  # seconds that a failing rank gives the others to fail as well, as with a wrong option all do
 STAGGER = 0.1  # seconds more for each rank: of some that fail, the first ends the job and is the only one to speak
@@ -29,7 +32,7 @@ def as_one_program(command: Callable[[], Any]) -> Any:
         said = ""
     else:
         heard = io.StringIO()
-        with redirect_stdout(heard), redirect_stderr(heard):
+        with open(os.devnull, "w", encoding="utf-8") as unheard, redirect_stdout(unheard), redirect_stderr(heard):
             job, status = _run(command)
         said = _last_words(heard.getvalue())
     sys.exit(status if job is None else _leave(job, status, said))
@@ -39,6 +42,11 @@ def refuse_ranks(name: str) -> None:
     """Raise UsageError, with the command's name, if there are several ranks: each would do the whole of it."""
     if place_in_job()[1] > 1:
         raise click.UsageError(f"{name} is done by one process: start it without mpiexec or srun")
+
+
+def written_by_first(ranks: Ranks, path: Path | None) -> AbstractContextManager[Path | None]:
+    """Return a context that gives rank 0 what `whole_file` does, and None to the others, or where there is no path."""
+    return whole_file(path) if path is not None and ranks.is_first else nullcontext()
 
 
 def _run(command: Callable[[], Any]) -> tuple[Ranks | None, int]:

@@ -296,7 +296,7 @@ def pretrain(resume: Path | None, as_json: bool, **options: Any) -> None:
         run = this_job().together(lambda: PretrainingRun(resume))
     else:
         run = prepared_by_first(_prepare, options, PretrainingRun)
-    introduce_ranks(run.recipe.threads)
+    introduce_ranks(run.recipe)
     bar = training_bar(run.recipe.steps, _figures, _held_out)
     with says_how_to_resume("pretrain", run.output), _draws_losses(run.output), bar as show:
         run.train(show, resume=resume is not None)

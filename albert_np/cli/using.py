@@ -1,7 +1,6 @@
 """albert-np fill-mask, embed, tokenize, info, convert"""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.progress import track
 
 from albert_np.cli.main import console, figure_option, file_option, input_lines, print_json, reports_errors, say
 from albert_np.cli.progress import backend_option
+from albert_np.cli.ranks import written_by_first
 
 
 @click.command("fill-mask")
@@ -58,7 +58,7 @@ def fill_mask(text: str, model: Path, top_k: int, backend: str, as_json: bool) -
     help="The mean of the last hidden states of all tokens, or that of [CLS].",
 )
 @file_option("--output", "Write them there, as one array of NumPy's (.npy), a row a text.")
-@click.option("--threads", type=click.IntRange(min=1), help="All processors by default.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of each rank; all processors by default.")
 @backend_option
 @reports_errors
 def embed(
@@ -77,10 +77,12 @@ def embed(
     \b
     albert-np embed "the cat sat" "a dog ran" --model albert/albert-base-v2
     albert-np embed --file lines.txt --model runs/quickstart --output lines.npy
+    mpiexec -n 4 albert-np embed --file lines.txt --model runs/quickstart --output lines.npy
     """
     import numpy as np
 
-    from albert_np.files import read_lines, whole_file
+    from albert_np.execution import this_job, threads_in_all
+    from albert_np.files import read_lines
     from albert_np.tasks import embed as vectors_of
     from albert_np.tasks import load_encoder
 
@@ -93,10 +95,14 @@ def embed(
     texts = list(texts or (input_lines() if file is None else ()))
     if not texts:
         raise ValueError(f"{file or 'standard input'} holds no text")
+    job = this_job()
+    if threads is None and backend == "numpy":
+        threads = threads_in_all(job) // job.size
+    job.take_device(backend)
     encoder, tokenizer = load_encoder(model, backend=backend)
     progress = partial(track, description="embedding", console=console, transient=True)
-    with nullcontext() if output is None else whole_file(output) as hidden:
-        vectors = vectors_of(encoder, tokenizer, texts, pooling, threads=threads, progress=progress)
+    with written_by_first(job, output) as hidden:
+        vectors = vectors_of(encoder, tokenizer, texts, pooling, threads=threads, ranks=job, progress=progress)
         if hidden is not None:
             with hidden.open("wb") as opened:
                 np.save(opened, vectors)
@@ -119,7 +125,7 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
     from albert_np.tokenization import AlbertTokenizer
 
     tokenizer = AlbertTokenizer(model) if model.is_file() else AlbertTokenizer.from_pretrained(find_model(model))
-    lines = [text] if text is not None else list(input_lines())
+    lines = [text] if text is not None else input_lines()
     encodings = [dict(tokenizer(line, pair)) for line in lines]
     for encoding in encodings:
         encoding["tokens"] = tokenizer.convert_ids_to_tokens(encoding["input_ids"])

@@ -18,9 +18,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
-import numpy as np
-
-from albert_np.backend import Array, backend_of, get_backend
+from albert_np.backend import Array, Backend, array_module, backend_of, get_backend
+from albert_np.execution.routes import Route, route_of
 
 __all__ = ["ALONE", "RankError", "Ranks", "place_in_job", "this_job"]
 
@@ -62,6 +61,7 @@ class Ranks:
         self.size: int = 1 if comm is None else comm.Get_size()
         self._comm = comm
         self._farewell: Any = None if comm is None else comm.Dup()  # a rank that ends is not taken for one that goes on
+        self._routes: dict[str, Route] = {}  # by the names of backends
 
     @property
     def is_first(self) -> bool:
@@ -113,30 +113,30 @@ class Ranks:
     def add_up(self, total: Array, more: Sequence[Array], has_part: bool = True) -> None:
         """Leave in `total` (P,), on all ranks, Σ (total + Σ more) over the ranks, added from left to right.
 
-        has_part: whether this rank has something to add. Arrays of a device go through the host's memory.
+        has_part: whether this rank has something to add.
         """
         if self.size == 1:
             for addend in more:
                 total += addend
             return
-        backend = backend_of(total)
-        if backend.name == "numpy":
-            self._add_along(total, more, has_part)
-        else:
-            host = np.array(backend.to_numpy(total))
-            self._add_along(host, [backend.to_numpy(addend) for addend in more], has_part)
-            total[...] = backend.from_numpy(host)
+        self._add_along(total, more, has_part, self.route(backend_of(total)))
 
-    def _add_along(self, total: np.ndarray, more: Sequence[np.ndarray], has_part: bool) -> None:
+    def route(self, backend: Backend) -> Route:
+        """Return how the arrays of a backend travel; on a device, the one that `take_device` took."""
+        if backend.name not in self._routes:
+            self._routes[backend.name] = route_of(self, self._comm, backend)
+        return self._routes[backend.name]
+
+    def _add_along(self, total: Array, more: Sequence[Array], has_part: bool, route: Route) -> None:
         """Receive each piece of the sum from the rank before, add this rank's own and hand it on."""
         piece = piece_size(total.size, self.size)
-        room = np.empty(piece, total.dtype)
+        room = array_module(total).empty(piece, dtype=total.dtype)
         last = self.size - 1
         for start in range(0, total.size, piece):
             own = total[start : start + piece]
             if self.rank > 0:
                 so_far = room[: own.size]
-                self._comm.Recv(so_far, source=self.rank - 1)
+                route.receive(so_far, self.rank - 1)
                 if has_part:
                     own += so_far  # a sum of two numbers is the same in either order
                 else:
@@ -144,8 +144,8 @@ class Ranks:
             for addend in more:
                 own += addend[start : start + piece]
             if self.rank < last:
-                self._comm.Send(own, dest=self.rank + 1)
-        self._comm.Bcast(total, root=last)
+                route.send(own, self.rank + 1)
+        route.broadcast(total, last)
 
     def require_alike(self, facts: Callable[[], Mapping[str, object]]) -> None:
         """Raise RankError, on all ranks, that names the first rank and fact which are not as on rank 0."""

@@ -200,17 +200,23 @@ class Replicas:
         self.__dict__.update(state)
         self._start_threads()
 
-    def map(self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True) -> list[Any]:
+    def map(
+        self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True, lend: bool = True
+    ) -> list[Any]:
         """Return [work(model, part) for each part], computed side by side, in the order of the parts.
 
-        At most one part a thread; the BLAS is held to the threads that are then left for each. The first part is the
-        model's own, on rank 0; for the others there are copies in the model's mode, with zero gradients and, for
-        dropout, random streams that follow from `model.rng`. What their gradients hold afterwards is added, in order,
-        to the model's; `gradients=False` says that there are none. On other ranks the model itself is such a copy, and
-        has the sum as well. Results travel between ranks pickled, and what `work` raises on one is raised on all.
+        At most one part a thread. The first part is the model's own, on rank 0; for the others there are copies in the
+        model's mode, with zero gradients and, for dropout, random streams that follow from `model.rng`. What their
+        gradients hold afterwards is added, in order, to the model's; `gradients=False` says that there are none. On
+        other ranks the model itself is such a copy, and has the sum as well. Results travel between ranks pickled, and
+        what `work` raises on one is raised on all.
+
+        lend: whether threads without a part are lent to the BLAS, in equal shares. How many it has decides the last
+        digits of its products; they are as many however the parts are dealt out.
         """
         if len(parts) > self.parts:
             raise ValueError(f"{len(parts)} parts are too many for {self.parts} threads")
+        shares = min(self.parts, os.cpu_count() or 1) // max(1, len(parts)) if lend else 1
         first = self.ranks.rank * self.threads
         own = parts[first : first + self.threads]
         seeds = self.ranks.told([int(self.model.rng.integers(2**63)) for _ in parts[1:]])
@@ -222,7 +228,7 @@ class Replicas:
                 model.rng = np.random.default_rng(seeds[number - 1])
                 if gradients:
                     model.zero_grad()
-        results = self.ranks.share(lambda: self._side_by_side(work, models, own))
+        results = self.ranks.share(lambda: self._side_by_side(work, models, own, max(1, shares)))
         if gradients:
             self.ranks.add_up(self.model.grads.flat, [copy.grads.flat for copy in models[1:]], has_part=bool(own))
         return [result for own_results in results for result in own_results]
@@ -234,11 +240,11 @@ class Replicas:
         return [self.model, *self._copies][:count]
 
     def _side_by_side(
-        self, work: Callable[[Any, Any], Any], models: Sequence[Model], parts: Sequence[Any]
+        self, work: Callable[[Any, Any], Any], models: Sequence[Model], parts: Sequence[Any], blas_threads: int
     ) -> list[Any]:
         if self._process != os.getpid():  # a fork copies the pool, but not its threads
             self._start_threads()
-        with _blas.limited(max(1, min(self.threads, os.cpu_count() or 1) // max(1, len(parts)))):
+        with _blas.limited(blas_threads):
             if len(parts) == 1:  # a device and its stream belong to the thread of the caller
                 return [work(models[0], parts[0])]
             return list(self._pool.map(work, models, parts))

@@ -40,9 +40,9 @@ def sentence_batch(
             labels[place] = ids[place]
     if (labels == -100).all():
         raise ValueError(f"the braces of {text!r} hold nothing to ask for")
-    if (labels == tokenizer.unk_token_id).any():
+    if (labels == tokenizer.model.unk_id).any():
         raise ValueError(f"the braces of {text!r} hold a word that the vocabulary has no pieces for")
-    ids[labels != -100] = tokenizer.mask_token_id
+    ids[labels != -100] = tokenizer.role_id("mask_token")
     batch: dict[str, Any] = {"input_ids": ids[None], "token_type_ids": types[None], "labels": labels[None]}
     if second is not None:
         batch["sentence_order_label"] = np.array([0])

@@ -10,9 +10,10 @@ from collections.abc import Callable
 import numpy as np
 
 from albert_np.export.graph import Graph
+from albert_np.heads import FORBIDDEN
 from albert_np.params import layer_prefix
 
-__all__ = ["albert", "dense", "mlm", "pooler", "spans"]
+__all__ = ["albert", "answers", "dense", "mlm", "pooler", "spans"]
 
 
 def albert(g: Graph, input_ids: str, attention_mask: str, token_type_ids: str) -> str:
@@ -117,10 +118,14 @@ _ACTIVATIONS: dict[str, Callable[[Graph, str], str]] = {
 }
 
 
+def first(g: Graph, x: str) -> str:
+    """x at [CLS]: (B, T, H) → (B, H)."""
+    return str(g.node("Squeeze", g.node("Slice", x, g.integers(0), g.integers(1), g.integers(1)), g.integers(1)))
+
+
 def pooler(g: Graph, x: str) -> str:
     """tanh(dense(x at [CLS])): (B, H)."""
-    first = g.node("Squeeze", g.node("Slice", x, g.integers(0), g.integers(1), g.integers(1)), g.integers(1))
-    return str(g.node("Tanh", dense(g, first, f"{g.model.prefix}pooler.")))
+    return str(g.node("Tanh", dense(g, first(g, x), f"{g.model.prefix}pooler.")))
 
 
 def mlm(g: Graph, x: str, input_ids: str) -> str:
@@ -139,3 +144,54 @@ def spans(g: Graph, x: str) -> tuple[str, str]:
     halves = g.node("Split", dense(g, x, "qa_outputs."), axis=-1, outputs=2)
     start, end = (g.node("Squeeze", half, g.integers(-1)) for half in halves)
     return start, end
+
+
+def answers(g: Graph, x: str, p_mask: str, start_n_top: int, end_n_top: int) -> dict[str, str]:
+    """The SQuAD 2 head: logits (B, T) of starts and (B,) of no answer, and what `TopAnswers` holds, by its names."""
+    allowed = g.node("Equal", p_mask, g.integers(0))  # (B, T)
+    start = _where_allowed(g, allowed, dense(g, x, "start_logits.dense."))  # (B, T)
+    start_probs, starts = _top(g, start, start_n_top)  # (B, K)
+    end = _where_allowed(g, g.node("Unsqueeze", allowed, g.integers(1)), _ends(g, x, starts))  # (B, K, T)
+    end_probs, ends = (g.node("Flatten", each) for each in _top(g, end, end_n_top))  # (B, K · J)
+    return {
+        "start_logits": start,
+        "cls_logits": _no_answer(g, x, start),
+        "start_top_log_probs": start_probs,
+        "start_top_index": starts,
+        "end_top_log_probs": end_probs,
+        "end_top_index": ends,
+    }
+
+
+def _where_allowed(g: Graph, allowed: str, logits: str) -> str:
+    """logits (…, 1) → (…), and -1e30 where `allowed` is not."""
+    return str(g.node("Where", allowed, g.node("Squeeze", logits, g.integers(-1)), g.number(FORBIDDEN)))
+
+
+def _top(g: Graph, logits: str, count: int) -> tuple[str, str]:
+    """The highest log softmax(logits) along the last axis, and where they are; of equals the first."""
+    width = g.node("Shape", logits, start=-1)
+    most = g.node("Min", width, g.integers(count))
+    values, index = g.node("TopK", g.node("LogSoftmax", logits, axis=-1), most, outputs=2)
+    return values, index
+
+
+def _ends(g: Graph, x: str, starts: str) -> str:
+    """dense_1(LayerNorm(tanh(dense_0([x; x at the start])))): x (B, T, H), starts (B, K) → (B, K, T, 1)."""
+    rows = g.node("Unsqueeze", starts, g.integers(2))
+    at_start = g.node("Unsqueeze", g.node("GatherND", x, rows, batch_dims=1), g.integers(2))  # (B, K, 1, H)
+    places = g.node("Unsqueeze", x, g.integers(1))  # (B, 1, T, H)
+    shape = g.node("Shape", g.node("Add", places, at_start))
+    pairs = g.node("Concat", g.node("Expand", places, shape), g.node("Expand", at_start, shape), axis=-1)
+    inner = g.node("Tanh", dense(g, pairs, "end_logits.dense_0."))  # (B, K, T, H)
+    return dense(g, norm(g, inner, "end_logits.LayerNorm."), "end_logits.dense_1.")
+
+
+def _no_answer(g: Graph, x: str, start: str) -> str:
+    """dense_1(tanh(dense_0([the expected start; x at [CLS]]))): x (B, T, H), start (B, T) → (B,)."""
+    probs = g.node("Unsqueeze", g.node("Softmax", start, axis=-1), g.integers(1))  # (B, 1, T)
+    expected = g.node("Squeeze", g.node("MatMul", probs, x), g.integers(1))  # (B, H)
+    features = g.node("Concat", expected, first(g, x), axis=-1)
+    inner = g.node("Tanh", dense(g, features, "answer_class.dense_0."))
+    logits = g.node("MatMul", inner, g.weight("answer_class.dense_1.weight", transposed=True))  # (B, 1)
+    return str(g.node("Squeeze", logits, g.integers(1)))

@@ -15,8 +15,9 @@ from albert_np.changes import refuse_changed
 from albert_np.export import nodes
 from albert_np.export.graph import Graph
 from albert_np.files import whole_file
-from albert_np.model import AlbertForMultipleChoice
+from albert_np.model import AlbertForMultipleChoice, AlbertForQuestionAnsweringV2
 from albert_np.model.base import AlbertBase
+from albert_np.model.loading import check_config
 
 __all__ = ["export_onnx", "onnx_difference"]
 
@@ -31,8 +32,9 @@ def export_onnx(model: AlbertBase, path: str | Path) -> int:
     """Write a model as one ONNX file and return its size in bytes.
 
     Inputs: input_ids, attention_mask and token_type_ids, integers (B, T), or (B, C, T) of multiple choice; B, C and T
-    are free, T up to the model's positions. Outputs, float32, in eval mode: those of the class under Hugging Face's
-    names, such as last_hidden_state and pooler_output, or logits. Weights are stored in float32, each once.
+    are free, T up to the model's positions. The SQuAD 2 head takes p_mask (B, T) too, 1 where no answer may be.
+    Outputs, float32 but for places, in eval mode: those of the class under its names, such as last_hidden_state and
+    pooler_output, or logits. Weights are stored in float32, each once.
 
     The file appears whole or not at all. ValueError for a class that is not exported, or a model of more than 2 GB;
     ImportError without onnx.
@@ -43,6 +45,7 @@ def export_onnx(model: AlbertBase, path: str | Path) -> int:
         raise ValueError(f"{name} is not exported to ONNX; allowed are {', '.join(_OUTPUTS)}")
     if 4 * model.layout.size > MAX_BYTES:
         raise ValueError(f"{name} has {4 * model.layout.size / 1e9:.1f} GB of weights; an ONNX file holds 2 GB at most")
+    check_config(model)
     proto = _model_proto(model)
     with whole_file(path) as hidden:
         hidden.write_bytes(proto.SerializeToString())
@@ -59,8 +62,11 @@ def _model_proto(model: AlbertBase) -> Any:
     graph = helper.make_graph(
         g.nodes,
         type(model).__name__,
-        [helper.make_tensor_value_info(name, types.INT64, axes) for name in INPUTS],
-        [helper.make_tensor_value_info(name, types.FLOAT, shape) for name, (_, shape) in outputs.items()],
+        [helper.make_tensor_value_info(name, types.INT64, axes) for name in _inputs(model)],
+        [
+            helper.make_tensor_value_info(name, types.INT64 if _is_index(name) else types.FLOAT, shape)
+            for name, (_, shape) in outputs.items()
+        ],
         list(g.initializers.values()),
     )
     proto = helper.make_model(
@@ -71,6 +77,14 @@ def _model_proto(model: AlbertBase) -> Any:
     helper.set_model_props(proto, {"class": type(model).__name__, **labels})
     g.onnx.checker.check_model(proto)
     return proto
+
+
+def _inputs(model: AlbertBase) -> tuple[str, ...]:
+    return (*INPUTS, "p_mask") if isinstance(model, AlbertForQuestionAnsweringV2) else INPUTS
+
+
+def _is_index(output: str) -> bool:
+    return output.endswith("_index")
 
 
 def _bare(g: Graph) -> Outputs:
@@ -119,6 +133,14 @@ def _spans(g: Graph) -> Outputs:
     return {"start_logits": (start, shape), "end_logits": (end, shape)}
 
 
+def _answers(g: Graph) -> Outputs:
+    model = g.model
+    assert isinstance(model, AlbertForQuestionAnsweringV2)
+    found = nodes.answers(g, nodes.albert(g, *INPUTS), "p_mask", model.start_n_top, model.end_n_top)
+    width = {"start_logits": ["positions"], "cls_logits": []}
+    return {name: (value, ["batch", *width.get(name, [None])]) for name, value in found.items()}
+
+
 _OUTPUTS: dict[str, Callable[[Graph], Outputs]] = {
     "AlbertModel": _bare,
     "AlbertForPreTraining": _pretraining,
@@ -127,13 +149,15 @@ _OUTPUTS: dict[str, Callable[[Graph], Outputs]] = {
     "AlbertForTokenClassification": _tokens,
     "AlbertForMultipleChoice": _choices,
     "AlbertForQuestionAnswering": _spans,
+    "AlbertForQuestionAnsweringV2": _answers,
 }
 
 
 def onnx_difference(model: AlbertBase, path: str | Path, seed: int = 0) -> float:
     """Return how far ONNX Runtime's outputs of a file are from a model's, at most, on a random padded batch.
 
-    The model's mode is put back afterwards. ImportError without onnxruntime.
+    Numbers are compared, and not the places of the likeliest answers, which rounding may exchange. The model's mode is
+    put back afterwards. ImportError without onnxruntime.
     """
     try:
         import onnxruntime
@@ -146,7 +170,7 @@ def onnx_difference(model: AlbertBase, path: str | Path, seed: int = 0) -> float
         expected = model.eval()(**inputs, grad=False)
     finally:
         model.training = was_training
-    names = [output.name for output in session.get_outputs()]
+    names = [output.name for output in session.get_outputs() if not _is_index(output.name)]
     return max(
         float(np.abs(got - model.backend.to_numpy(getattr(expected, name))).max())
         for name, got in zip(names, session.run(names, inputs), strict=True)
@@ -160,8 +184,10 @@ def _batch(model: AlbertBase, rng: np.random.Generator) -> dict[str, np.ndarray]
     shape = (3, 2, T) if isinstance(model, AlbertForMultipleChoice) else (3, T)
     mask = np.ones(shape, np.int64)
     mask[1:, ..., T // 2 :] = 0
-    return {
+    batch = {
         "input_ids": rng.integers(0, config.vocab_size, shape),
         "attention_mask": mask,
         "token_type_ids": rng.integers(0, config.type_vocab_size, shape),
+        "p_mask": 1 - mask,
     }
+    return {name: batch[name] for name in _inputs(model)}

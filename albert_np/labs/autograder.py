@@ -4,7 +4,6 @@ The exports carry a copy of this package, a file `course.json` with each student
 Python 3.11 and NumPy.
 """
 
-import json
 import os
 import secrets
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from albert_np.files import write_json
+from albert_np.files import read_json, write_json
 from albert_np.labs.feedback import feedback_text
 from albert_np.labs.grading import Grading, grade
 from albert_np.labs.points import Lab
@@ -37,8 +36,7 @@ def course_of(lab: Lab, roster: Mapping[str, Student] | None, secret: bytes | No
 def grade_gradescope(source: Path, submission: Path, metadata: Path, output: Path) -> None:
     """Grade what a student has uploaded into the folder `submission`, and write Gradescope's results.json."""
     try:
-        told = json.loads(metadata.read_text(encoding="utf-8"))
-        user = told["users"][0]
+        user = read_json(metadata)["users"][0]
         calls = [str(user.get(key, "")) for key in ("sid", "email", "name", "id")]
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         calls = []
@@ -96,7 +94,7 @@ def _graded(source: Path, folder: Path, calls: list[str]) -> tuple[dict[str, Any
     """
     from albert_np.labs import open_lab
 
-    course = json.loads((source / "course.json").read_text(encoding="utf-8"))
+    course = read_json(source / "course.json", max_bytes=2**26)
     lab = open_lab(course["lab"])
     students = {each["id"]: Student(each["id"], each["name"], each["email"]) for each in course["students"]}
     known = [id for call in calls if call and (id := resolve(call, call, students))]

@@ -35,9 +35,9 @@ class ChangeFile:
         change = cls(path, path.read_bytes())
         try:
             compile(change.source, str(path), "exec")
-        except (SyntaxError, ValueError) as error:
-            line = getattr(error, "lineno", None)
-            raise ValueError(f"{path.name}{f', line {line}' if line else ''}: {error}") from None
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line, what = getattr(error, "lineno", None), str(error) or "it is nested too deeply"
+            raise ValueError(f"{path.name}{f', line {line}' if line else ''}: {what}") from None
         return change
 
     def record(self) -> dict[str, Any]:

@@ -44,7 +44,6 @@ __all__ = [
 REFUSED = tuple("torch functorch jax jaxlib tensorflow keras autograd tinygrad mlx mxnet theano pytensor".split())
 INERT = tuple("matplotlib mpl_toolkits seaborn plotly bokeh altair IPython ipywidgets albert_np.plots".split())
 ALL_OVER = "all cells and calls together took longer than"
-LAZY = "albert_np"  # takes a third of a second, and most submissions import little of what is in it
 
 Result = TypeVar("Result")
 
@@ -145,7 +144,7 @@ class Child:
         self._cells = list(cells)
         self._kind = sandbox.choose(isolation)
         self._readable = list(readable)
-        self._modules = {"refused": [*REFUSED, *withheld], "inert": list(INERT), "lazy": [LAZY]}
+        self._modules = {"refused": [*REFUSED, *withheld], "inert": list(INERT)}
         self._left = self.limits.total
         self._guilty: set[int] = set()  # numbers of cells that ended the process
         self._reports: dict[int, CellReport] = {}

@@ -15,15 +15,27 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from albert_np.files import is_vacant, whole_folder
+from albert_np.files import is_vacant, read_json, whole_folder
 from albert_np.labs.points import UNWRITTEN, WAITS, Lab, Written
 from albert_np.labs.roster import csv_text, file_name
+from albert_np.schema import anything, number, optional, text
 
 __all__ = ["check_output", "feedback_text", "read_results", "write_results"]
 
 Result = dict[str, Any]
 WIDTH = 100
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
+_LARGEST = 2**26  # bytes of a result, which quotes what a student wrote
+_VERDICT = {"exercise": text(), "finding": text(), "points": number(), "of": number(), "message": anything()}
+_RESULT = {
+    "lab": text(),
+    "student": text(),
+    "name": optional(text()),
+    "points": number(),
+    "of": number(),
+    "verdicts": [_VERDICT],
+    "written": {},
+}
 OWN = ("grades.csv", "items.csv", "results", "feedback", "gradebook.csv")
 
 
@@ -64,19 +76,11 @@ def _write(path: Path, text: str) -> None:
 
 
 def read_results(folder: str | Path) -> list[Result]:
-    """Read what `write_results` wrote, in the order of names; ValueError names a file that is not one of these."""
+    """Read what `write_results` wrote, in the order of names; ValueError names file and field that are not of it."""
     paths = sorted(Path(folder, "results").glob("*.json"))
     if not paths:
         raise FileNotFoundError(f"{folder} holds no results: it is not what `labs grade` writes")
-    results = []
-    for path in paths:
-        try:
-            result = json.loads(path.read_text(encoding="utf-8"))
-            result["lab"], result["student"], result["points"], result["written"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise ValueError(f"{path} is not a result of grading: {error!r}") from error
-        results.append(result)
-    return results
+    return [read_json(path, _RESULT, _LARGEST) for path in paths]
 
 
 def _grades(results: Sequence[Result], lab: Lab) -> str:

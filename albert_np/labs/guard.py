@@ -24,10 +24,11 @@ def notes_on(cells: Sequence[Cell], lab: Lab) -> list[str]:
     for cell in cells:
         try:
             tree = ast.parse(cell.source)
+            found = list(_notes(tree, lab))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue  # magics, or an error that the cell's own report shows
         defined.update(n.name for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in wanted)
-        notes += _notes(tree, lab)
+        notes += found
     notes += [f"{name} is defined {count} times: the last one counts" for name, count in defined.items() if count > 1]
     notes = list(dict.fromkeys(notes))
     return notes[:MOST] + ([f"and {len(notes) - MOST} more"] if len(notes) > MOST else [])

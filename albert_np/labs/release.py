@@ -146,7 +146,7 @@ def _assignments(source: str) -> list[ast.Assign]:
     """Return the statements of a cell that set PERSONAL, the last first."""
     try:
         body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     found = [
         node

@@ -58,7 +58,8 @@ def read_roster(path: str | Path) -> dict[str, Student]:
 def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     """Read a CSV with a header, commas, semicolons or tabs, as (line, columns by lower-case name).
 
-    What `csv_text` guarded against spreadsheets comes back as it was. ValueError if a needed column is missing.
+    What `csv_text` guarded against spreadsheets comes back as it was; cells that a line lacks are empty. ValueError if
+    a needed column is missing.
     """
     text = read_text(path).replace("\r\n", "\n").replace("\r", "\n")
     header = text.partition("\n")[0]
@@ -69,7 +70,7 @@ def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[
             has = ", ".join(filter(None, names)) or "none"
             raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {has}")
         return [
-            (reader.line_num, dict(zip(names, map(_unguarded, row), strict=False)))
+            (reader.line_num, dict(zip(names, [*map(_unguarded, row), *[""] * len(names)], strict=False)))
             for row in reader
             if any(value.strip() for value in row)
         ]

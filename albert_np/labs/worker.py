@@ -84,55 +84,24 @@ class InertModule(types.ModuleType):
         return Inert()
 
 
-class LazyPackage(types.ModuleType):
-    """A package whose own file is run only when something is asked of it that is not a module inside it."""
-
-    loader: Any
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
-            raise AttributeError(name)
-        inside = f"{self.__name__}.{name}"
-        if importlib.util.find_spec(inside):
-            return importlib.import_module(inside)
-        self.load()
-        return getattr(self, name)
-
-    def load(self) -> None:
-        """Run the package's own file, after which it is a package as any other."""
-        self.__class__ = types.ModuleType  # type: ignore[assignment]
-        vars(self).pop("loader").exec_module(self)
-
-
 class Finder:
-    """Finds inert modules in the place of some, and refuses others, with what is inside them; makes packages lazy."""
+    """Finds inert modules in the place of some, and refuses others, with what is inside them."""
 
-    def __init__(self, inert: Sequence[str], refused: Sequence[str], lazy: Sequence[str]) -> None:
-        self.inert, self.refused, self.lazy = inert, refused, lazy
-        self.loaders: dict[str, Any] = {}  # of the lazy ones
+    def __init__(self, inert: Sequence[str], refused: Sequence[str]) -> None:
+        self.inert, self.refused = inert, refused
 
     def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
         if within(fullname, self.refused):
             raise ImportError(f"{fullname} is not allowed in this lab")
         if within(fullname, self.inert):
             return importlib.util.spec_from_loader(fullname, self, is_package=True)  # type: ignore[arg-type]
-        package = sys.modules.get(fullname.rpartition(".")[0])
-        if isinstance(package, LazyPackage) and not importlib.machinery.PathFinder.find_spec(
-            fullname, package.__path__
-        ):
-            package.load()  # it may know of modules that are in no file
-            return None
-        found = importlib.machinery.PathFinder.find_spec(fullname) if fullname in self.lazy else None
-        if found:
-            self.loaders[fullname], found.loader = found.loader, self  # type: ignore[assignment]
-        return found
+        return None
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return LazyPackage(spec.name) if spec.name in self.lazy else InertModule(spec.name)
+        return InertModule(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        if isinstance(module, LazyPackage):
-            module.loader = self.loaders[module.__name__]
+        """Nothing is to be run."""
 
 
 def within(name: str, names: Sequence[str]) -> bool:
@@ -237,7 +206,7 @@ class Worker:
 
     def set_up(self, body: Mapping[str, Any]) -> dict[str, Any]:
         self.greatest, self.most_handles = body["greatest"], body["handles"]
-        sys.meta_path.insert(0, Finder(body["inert"], body["refused"], body["lazy"]))
+        sys.meta_path.insert(0, Finder(body["inert"], body["refused"]))
         guard(body["refused"])
         sys.modules["__main__"] = self.module
         vars(self.module).update(display=Inert(), get_ipython=Inert())

@@ -86,9 +86,10 @@ class AlbertForQuestionAnswering(AlbertBase):
 
         start_positions and end_positions (B,): the answer's first and last token. One at T or beyond is not in the
         window and is ignored, a negative one counts as 0, both as in Hugging Face. loss: the mean of the two
-        cross-entropies, there if both are given. Padding counts among the places that an answer could have, as in
-        Hugging Face, unless it is skipped. `denominator` divides both summed cross-entropies instead of the numbers
-        of starts and of ends that count: with that of a whole batch, the losses and gradients of its parts add up.
+        cross-entropies, there if both are given; 0 where nothing is left of one (NaN in Hugging Face). Padding counts
+        among the places that an answer could have, as in Hugging Face, unless it is skipped. `denominator` divides both
+        summed cross-entropies instead of the numbers of starts and of ends that count: with that of a whole batch, the
+        losses and gradients of its parts add up.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         denominator = check_denominator("denominator", denominator)

@@ -23,13 +23,17 @@ from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
 from albert_np.execution import PRECISIONS, precision_of_products
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
+from albert_np.model.elsewhere import CALLED_ELSEWHERE, LOADED_ELSEWHERE, hint, refuse_foreign
 from albert_np.model.inputs import as_array, check_inputs
 from albert_np.model.loading import (
+    OtherNames,
+    check_config,
     check_state,
     check_weights,
     fill,
     initialize,
     initialize_changed,
+    other_names,
     register_class,
     resized,
 )
@@ -39,27 +43,6 @@ from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_s
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
-
-
-# What Hugging Face's models have under these names, and where it is here.
-_ELSEWHERE = {
-    "cuda": 'model.to("cupy")',
-    "cpu": 'model.to("numpy")',
-    "device": "model.backend",
-    "float": 'from_pretrained(…, dtype="float32")',
-    "double": 'from_pretrained(…, dtype="float64")',
-    "half": 'model.precision = "float16" for products, save_pretrained(…, dtype="float16") for files',
-    "bfloat16": 'model.precision = "bfloat16" for products, save_pretrained(…, dtype="bfloat16") for files',
-    "albert": 'model.params.scope("albert.")',
-    "base_model": 'model.params.scope("albert.")',
-    "get_output_embeddings": 'model.params["predictions.decoder.weight"]',
-    "set_input_embeddings": "model.get_input_embeddings().weight[...] = …",
-    "modules": "model.params",
-    "named_modules": "model.params",
-    "tie_weights": "config.tie_word_embeddings, before the model is made",
-    "gradient_checkpointing_enable": 'model.recompute = "layer"',
-    "gradient_checkpointing_disable": 'model.recompute = "none"',
-}
 
 
 class Embeddings(NamedTuple):
@@ -130,11 +113,7 @@ class AlbertBase:
         """
         if not _is_allowed(dtype):
             raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64, as strings")
-        kind: type = type(config)
-        if not issubclass(kind, AlbertConfig):
-            given = f"{kind.__module__}.{kind.__qualname__}"
-            raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
-        config.check()
+        _own_config(config).check()
         extra = recorded(config.extra)
         if extra != config.extra:
             config = replace(config, extra=extra)
@@ -222,15 +201,16 @@ class AlbertBase:
 
     def resize_token_embeddings(
         self, vocab_size: int | None = None, pad_to_multiple_of: int | None = None, mean_resizing: bool = True
-    ) -> Self:
+    ) -> Embeddings:
         """Make room for `vocab_size` pieces, or cut the last ones off.
 
         vocab_size: the present one by default; pad_to_multiple_of: rounds it up. New rows are drawn around the mean of
         the old ones, with a billionth of their covariance, as in Hugging Face since 4.46, so that new pieces are
         neither likelier nor less likely than the others; with mean_resizing=False, as in a new model. Gradients start
-        again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns the model;
-        ValueError where a special token that the configuration names would be cut off.
+        again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns the new table, as
+        `get_input_embeddings` does; ValueError where a special token that the configuration names would be cut off.
         """
+        check_config(self)
         size = self.config.vocab_size if vocab_size is None else vocab_size
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"vocab_size={size!r} must be a whole number of at least 1")
@@ -252,7 +232,7 @@ class AlbertBase:
             new.params[name] = resized(weight, new.params[name], new.rng if mean_resizing else None)
         self.config, self.layout = config, new.layout
         self._place(self.backend.from_numpy(new.params.flat))
-        return self
+        return self.get_input_embeddings()
 
     def replica(self) -> Self:
         """Return a model that shares this one's weights and has gradients, cache and random stream of its own."""
@@ -270,23 +250,25 @@ class AlbertBase:
     if not TYPE_CHECKING:  # type checkers know all attributes there are
 
         def __getattr__(self, name: str) -> Any:
-            hint = f"; here that is {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint}")
+            names = self.__dict__["layout"].names if "layout" in self.__dict__ else ()
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}{hint(name, names)}")
 
     def state_dict(self) -> dict[str, Array]:
         """Return name → array of every parameter, views of the model's, tied ones under each of their names."""
         return {name: self.params[name] for name in self.layout.names}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> OtherNames:
         """Copy numbers into the parameters; of tied names, one is enough.
 
-        ValueError, before anything is written, lists what has another shape, differs from what it is tied to, and, if
-        `strict`, is missing or unexpected.
+        Returns the names that are `missing_keys` and `unexpected_keys`, both empty if `strict`. ValueError, before
+        anything is written, lists what has another shape, differs from what it is tied to, and, if `strict`, is missing
+        or unexpected.
         """
         arrays = {name: as_array(name, value, self.backend) for name, value in state.items()}
         for name, array in check_state(self.layout, arrays, strict).items():
             is_own = isinstance(array, self.backend.array_type)
             self.params[name] = array if is_own else self.backend.from_numpy(array)
+        return other_names(self.layout, arrays)
 
     def parameters(self) -> Iterator[Array]:
         """Go over the arrays of `params`, tied ones once."""
@@ -374,6 +356,7 @@ class AlbertBase:
         return f"{type(self).__name__}({self.layout.size:,} parameters, {self.dtype}, {self.backend.name})"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        refuse_foreign(f"{type(self).__name__}'s call", kwargs, CALLED_ELSEWHERE)
         return self.forward(*args, **kwargs)
 
     # One pass: what every `forward` and `backward` begins or ends with.
@@ -451,19 +434,24 @@ class AlbertBase:
         seed: int = 0,
         *,
         revision: str | None = None,
+        config: AlbertConfig | None = None,
         ignore_mismatched_sizes: bool = False,
         **changes: Any,
     ) -> Self:
         """Load a model, in eval mode, from all that `checkpoints.open_checkpoint` opens.
 
         source: a Hugging Face folder, a TensorFlow checkpoint, or a name on the model hub, of which `revision` picks a
-        branch, tag or commit. changes: fields of the config to set otherwise, such as num_labels=3. Weights that the
-        source lacks, of a head or a pooler, are initialised from `seed`; so are those of another shape, if
-        `ignore_mismatched_sizes` allows it. A warning names them, and what no class of model has; another warns of
-        values that the weights cannot contradict. ValueError lists the names and shapes in which config and weights
-        disagree otherwise.
+        branch, tag or commit. config: takes the place of the source's own. changes: fields of the config to set
+        otherwise, such as num_labels=3. Weights that the source lacks, of a head or a pooler, are initialised from
+        `seed`; so are those of another shape, if `ignore_mismatched_sizes` allows it. A warning names them, and what no
+        class of model has; another warns of values that the weights cannot contradict. ValueError lists the names and
+        shapes in which config and weights disagree otherwise; TypeError tells where arguments are that are Hugging
+        Face's alone.
         """
+        refuse_foreign("from_pretrained", changes, LOADED_ELSEWHERE)
+        given = None if config is None else _own_config(config)
         checkpoint = open_checkpoint(source, revision)
+        checkpoint = checkpoint._replace(config=given or checkpoint.config)
         return cls.from_checkpoint(
             checkpoint, dtype, backend, seed, ignore_mismatched_sizes=ignore_mismatched_sizes, **changes
         )
@@ -501,8 +489,10 @@ class AlbertBase:
         """Write config.json and model.safetensors as Hugging Face reads them; what `sharing` ties is written out.
 
         dtype: "float64", "float32", "float16" or "bfloat16", the model's own by default. max_shard_bytes: cut the
-        weights into files of that size at most, with an index; max_shard_size says the same as in "200MB".
+        weights into files of that size at most, with an index; max_shard_size says the same as in "200MB". ValueError
+        where the config was changed so that the weights no longer fit it.
         """
+        check_config(self)
         if max_shard_size is not None:
             max_shard_bytes = _bytes(max_shard_size)
         host = ParamStore(self.layout, self.backend.to_numpy(self.params.flat))
@@ -520,6 +510,14 @@ def _bytes(size: int | str) -> int:
     if match is None:
         raise ValueError(f"max_shard_size={size!r}: must be a number of bytes, or one with KB, MB, GB, KiB, MiB or GiB")
     return int(match[1]) * _UNITS[(match[2] or "").upper()]
+
+
+def _own_config(config: Any) -> AlbertConfig:
+    kind = type(config)
+    if not issubclass(kind, AlbertConfig):
+        given = f"{kind.__module__}.{kind.__qualname__}"
+        raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
+    return config  # type: ignore[no-any-return]
 
 
 def _is_allowed(dtype: Any) -> bool:

@@ -74,8 +74,9 @@ class _Classifier(AlbertBase):
     ) -> ClassifierOutput:
         """Run the model; inputs as in `AlbertModel.forward`, labels as the class says.
 
-        `denominator` divides the summed loss instead of the number of its terms: with that of a whole batch, the
-        losses and gradients of its parts add up to the whole's. `class_weights` (classes,), numbers from 0, and
+        Where all labels are -100 the loss is 0 (NaN in Hugging Face) and has no gradient. `denominator` divides the
+        summed loss instead of the number of its terms: with that of a whole batch, the losses and gradients of its
+        parts add up to the whole's. `class_weights` (classes,), numbers from 0, and
         `label_smoothing`, from 0 to 1, are those of PyTorch's `cross_entropy`; with weights, the number of terms is the
         sum of the labels' weights.
         """

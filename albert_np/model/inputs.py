@@ -248,6 +248,7 @@ def _additive_mask(
     A mask (B, T), or (1, T) for all sequences, of 1 (attend) and 0 (padding) becomes (1 - mask) · min, (B, 1, 1, T),
     with min the dtype's lowest number, as Hugging Face does it: a row without any 1 attends evenly. (B, T, T) says it
     for each token. A 4-D mask is added as it is if it holds floats; booleans and integers in it mean attend or not.
+    A share between 0 and 1 is refused: 4.57 of Hugging Face hides such a place, and 5 attends to it.
     """
     if attention_mask is None:
         return None
@@ -266,9 +267,10 @@ def _additive_mask(
         mask = mask.astype(dtype, copy=False)
         refuse("attention_mask", mask, ~(mask < math.inf), "numbers to add to the scores, not NaN or infinity")
         return backend.own(mask)
-    attend = mask.reshape({2: (-1, 1, 1, T), 3: (-1, 1, T, T), 4: given}[mask.ndim]).astype(dtype)
-    if bool((attend == 1).all()):
+    attend = mask == 1
+    if bool(attend.all()):
         return None
-    outside = ~((attend >= 0) & (attend <= 1))  # NaN too
-    refuse("attention_mask", attend, outside, "1 (attend), 0 (padding), and numbers between")
+    allowed = "1 (attend), 0 (padding); what is to be added to the scores has four axes"
+    refuse("attention_mask", mask, ~(attend | (mask == 0)), allowed)
+    attend = attend.reshape({2: (-1, 1, 1, T), 3: (-1, 1, T, T), 4: given}[mask.ndim]).astype(dtype)
     return backend.own((1 - attend) * float(np.finfo(dtype).min))

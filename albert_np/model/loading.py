@@ -1,20 +1,22 @@
 """From a checkpoint to a model: which class, whether config and weights fit, and every weight in its place."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from albert_np.changes import KEY, change_in_force, own_parameter, require_change
+from albert_np.changes import KEY, change_in_force, own_parameter, require_change, unchanged
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.params import Layout, ParamStore
-from albert_np.schema import check, optional, text
+from albert_np.schema import check, listed, optional, text
 
 if TYPE_CHECKING:
     from albert_np.model.base import AlbertBase
 
 __all__ = [
+    "OtherNames",
+    "check_config",
     "check_state",
     "check_weights",
     "class_of",
@@ -22,11 +24,11 @@ __all__ = [
     "initialize",
     "initialize_changed",
     "model_classes",
+    "other_names",
     "register_class",
     "resized",
 ]
 
-_SHOWN = 20  # names in a message
 _classes: "dict[str, type[AlbertBase]]" = {}  # in the order of their definition
 
 
@@ -97,23 +99,17 @@ def check_weights(
     }
     if any(problems.values()):
         problems["unexpected"] = unknown  # all of them: one may be what is missing, under another name
-        listed = "; ".join(f"{kind}: {_listed(names)}" for kind, names in problems.items() if names)
-        raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {listed}")
+        told = "; ".join(f"{kind}: {listed(names, 10, 200)}" for kind, names in problems.items() if names)
+        raise ValueError(f"the weights in {checkpoint.source} do not fit its config.json: {told}")
     remarks = {
         f"not in {checkpoint.source}, so newly initialised": missing,
         f"of another shape in {checkpoint.source}, so newly initialised": wrong,
         f"in {checkpoint.source}, but in no model, so not used": unknown,
     }
-    said = [f"{what}: {_listed(names)}" for what, names in remarks.items() if names]
+    said = [f"{what}: {listed(names, 10, 200)}" for what, names in remarks.items() if names]
     if change is not None and KEY not in config.extra:
         said.append(f"{checkpoint.source} was trained as ALBERT is, without {', '.join(change.described)}")
     return said
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{', '.join(names[:_SHOWN])}{more}"
 
 
 def fill(model: "AlbertBase", checkpoint: Checkpoint) -> None:
@@ -131,16 +127,29 @@ def fill(model: "AlbertBase", checkpoint: Checkpoint) -> None:
         model.params[name] = array
 
 
+class OtherNames(NamedTuple):
+    """In what the names of given arrays differ from a model's: PyTorch's answer to `load_state_dict`."""
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+def other_names(layout: Layout, arrays: Mapping[str, Any]) -> OtherNames:
+    """Return the stored names that have no array under any of their names, and the names that are not the model's."""
+    known, found = set(layout.names), {layout.ties.get(name, name) for name in arrays}
+    return OtherNames([name for name in layout.shapes if name not in found], [n for n in arrays if n not in known])
+
+
 def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict[str, Any]:
     """Return stored name → array; ValueError where shapes differ, or arrays that are tied, or, if `strict`, the names.
 
     Other names than the layout's are left out unless `strict`.
     """
     known = set(layout.names)
-    found = {layout.ties.get(name, name) for name in arrays}
+    missing, unexpected = other_names(layout, arrays) if strict else ([], [])
     wrong = {
-        "missing": [name for name in layout.shapes if name not in found] if strict else [],
-        "unexpected": [name for name in arrays if name not in known] if strict else [],
+        "missing": missing,
+        "unexpected": unexpected,
         "of another shape": [
             f"{name} {tuple(array.shape)} (expected {layout.slots[name][1]})"
             for name, array in arrays.items()
@@ -148,8 +157,8 @@ def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict
         ],
     }
     if any(wrong.values()):
-        listed = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in wrong.items() if names)
-        raise ValueError(f"these arrays are not the model's: {listed}")
+        told = "; ".join(f"{kind}: {listed(names, 10, 200)}" for kind, names in wrong.items() if names)
+        raise ValueError(f"these arrays are not the model's: {told}")
     given: dict[str, str] = {}  # stored name → the name that its numbers came under
     for name in filter(known.__contains__, arrays):
         stored = layout.ties.get(name, name)
@@ -160,6 +169,23 @@ def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict
             why = "the config ties it, unless tie_word_embeddings=False" if is_decoder else "sharing ties it"
             raise ValueError(f"{alias} differs from {stored}, to which {why}")
     return {stored: arrays[name] for stored, name in given.items()}
+
+
+def check_config(model: "AlbertBase") -> None:
+    """Raise ValueError where a model's config was set otherwise since, so that it would mean other weights."""
+    model.config.check()
+    if KEY in model.config.extra:
+        return  # what is replaced, and so what belongs to it, may be in force or not
+    with unchanged():
+        meant = type(model).make_layout(model.config).shapes
+    made = model.layout.shapes
+    wrong = sorted(name for name in made.keys() | meant.keys() if made.get(name) != meant.get(name))
+    if wrong:
+        each = [f"{name} {made.get(name, 'missing')} (the config means {meant.get(name, 'none')})" for name in wrong]
+        raise ValueError(
+            f"the config was changed since this {type(model).__name__} was made, and its weights do not fit it: "
+            f"{listed(each, 10, 200)}; make or load a model with the config that is wanted"
+        )
 
 
 def initialize(params: ParamStore, config: AlbertConfig, rng: np.random.Generator) -> None:

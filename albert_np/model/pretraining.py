@@ -122,7 +122,8 @@ class AlbertForPreTraining(AlbertBase):
 
         labels (B, T): token ids, -100 where nothing is asked; sentence_order_label (B,): 0 in order, 1 swapped, -100
         ignored. The loss is there only if both are given; `mlm_loss` and `sop_loss` each need only their own labels,
-        and are 0 where all labels are -100. Prediction logits are not computed until `prediction_logits` is read.
+        and are 0 where all labels are -100 (NaN in Hugging Face). Prediction logits are not computed until
+        `prediction_logits` is read.
 
         With labels, `skip_padding=True` leaves out whatever the losses do not read: padding, and in the last layer
         step all but the labelled places and [CLS]. `last_hidden_state` is zero there, so that prediction logits mean
@@ -225,8 +226,9 @@ class AlbertForMaskedLM(AlbertBase):
     ) -> MaskedLMOutput:
         """Run the model; inputs as in `AlbertModel.forward`.
 
-        labels (B, T): token ids, -100 where nothing is asked. With them `skip_padding=True` computes labelled places
-        alone in the last layer step, as in `AlbertForPreTraining.forward`.
+        labels (B, T): token ids, -100 where nothing is asked; a loss without any label is 0 (NaN in Hugging Face). With
+        labels `skip_padding=True` computes labelled places alone in the last layer step, as in
+        `AlbertForPreTraining.forward`.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)

@@ -119,7 +119,8 @@ def _docstrings(path: Path) -> Iterator[list[str]]:
         warnings.simplefilter("ignore")  # invalid escapes in other people's strings
         try:
             nodes: list[ast.Module | ast.ClassDef] = [ast.parse(path.read_bytes())]
-        except (SyntaxError, ValueError, OSError):  # templates that are not Python yet, files that cannot be read
+        except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+            # templates that are not Python yet, files that cannot be read or are nested too deeply
             return
     for node in nodes:  # grows while classes are found
         texts: list[str] = []

@@ -28,7 +28,7 @@ from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, hel
 from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.objective import PRETRAINING, evaluate_kinds
 from albert_np.pretraining.recipe import OPTIMIZERS, SCHEDULES, Recipe
-from albert_np.schema import anything
+from albert_np.schema import anything, listed
 from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Metrics, Record, Trainer, read_metrics
 
@@ -76,12 +76,12 @@ class PretrainingRun:
             raise FileNotFoundError(f"{self.output} holds no run: it has no {RUN_FILE}")
         contents = read_json(path, {"config": {}, "recipe": {"steps": anything()}})
         if unknown := contents["recipe"].keys() - {field.name for field in fields(Recipe)}:
-            raise ValueError(f"{path}: recipe.{min(unknown)} is unknown")
+            raise ValueError(f"{path}: recipe.{listed([min(unknown)])} is unknown")
         try:
             self.config = AlbertConfig.from_dict(contents["config"])
             self.recipe = Recipe(**contents["recipe"])
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
+            raise ValueError(f"{path} is damaged: {str(error)[:400]}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
         sizes = self.config.vocab_size, len(self.tokenizer)
         lengths = self.recipe.max_seq_length, self.config.max_position_embeddings
@@ -127,7 +127,7 @@ class PretrainingRun:
             )
         if examples < self.recipe.batch_size:
             warnings.warn(f"an epoch has {examples} examples, fewer than batch_size={data.batch_size}", stacklevel=2)
-        unknown = self.corpus.token_counts(self.config.vocab_size)[self.tokenizer.unk_token_id] / tokens
+        unknown = self.corpus.token_counts(self.config.vocab_size)[self.tokenizer.model.unk_id] / tokens
         if unknown > _UNKNOWN:
             warnings.warn(f"{unknown:.1%} of the tokens are unknown to the vocabulary, and never asked", stacklevel=2)
 

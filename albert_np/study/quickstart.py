@@ -25,6 +25,7 @@ from albert_np.pretraining import (
     python_prose,
     python_prose_source,
 )
+from albert_np.study.world import STEPS as WORLD_STEPS
 from albert_np.study.world import Exam, Moment, Word, World, watched, world_config
 from albert_np.tasks.fill_mask import Candidate, fill_mask
 from albert_np.training import Metrics, Record
@@ -32,6 +33,7 @@ from albert_np.training import Metrics, Record
 __all__ = [
     "CONFIG",
     "VOCAB_SIZE",
+    "WORLD_STEPS",
     "Baselines",
     "Learned",
     "Summary",
@@ -63,7 +65,6 @@ BLANKS = (
     "a [MASK] of the array.",
     "if [MASK] is given, it must be a string.",
 )
-WORLD_STEPS = 600
 STORIES = (
     "the girl near the boys [MASK] home . [MASK] finds a new [MASK] . she [MASK] the new apple .",
     "the kings near the queen [MASK] away . [MASK] [MASK] a red hat . [MASK] wear the red [MASK] .",
@@ -80,7 +81,7 @@ class Learned(NamedTuple):
 
 
 def learn_world(seed: int = 0, on_moment: Callable[[Moment, Exam], None] = lambda moment, exam: None) -> Learned:
-    """Train a tiny model on the toy world for `WORLD_STEPS` updates, from `seed`; some 20 s of one processor."""
+    """Train a tiny model on the toy world for `WORLD_STEPS` updates, from `seed`; some 30 s of one processor."""
     world = World()
     exam = world.exam(300)
     model = AlbertForMaskedLM(world_config(world), seed=seed)

@@ -1,7 +1,7 @@
 """Sentence embeddings: one vector a text, from the last hidden states of a model."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.checkpoints import find_model, open_checkpoint
-from albert_np.execution.replicas import Replicas, split, threads_for
+from albert_np.execution import ALONE, Ranks, Replicas, threads_for
 from albert_np.model import AlbertModel
-from albert_np.tasks.batches import batches_by_length
-from albert_np.tasks.kinds.base import cut_rows, row, stacked_inputs
+from albert_np.tasks.batches import WINDOW, Progress, found_in_batches
+from albert_np.tasks.kinds.base import Feature, cut_rows, cut_tokens, row, stacked_inputs
 from albert_np.tasks.predict import listed_texts
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["POOLINGS", "embed", "load_encoder"]
 
 POOLINGS = ("mean", "cls")
-TOKENS = 8192  # that a thread is given at a time
 
 
 def load_encoder(
@@ -41,14 +40,15 @@ def embed(
     pooling: str = "mean",
     *,
     threads: int | None = None,
-    progress: Callable[[list[list[int]]], Iterable[list[int]]] | None = None,
+    ranks: Ranks = ALONE,
+    progress: Progress | None = None,
 ) -> npt.NDArray[np.floating]:
     """Return a vector for each text, (N, H) in the model's dtype; the model itself stays as it is.
 
     pooling: "mean" of the last hidden states of all tokens, [CLS] and [SEP] among them; or "cls", the one at [CLS].
     Neither was trained to tell meanings apart: compare vectors of one model alone, by their cosine, and expect a
-    fine-tuned one to do better. threads: all processors by default, on NumPy. progress: wraps the list of batches, for
-    a progress bar.
+    fine-tuned one to do better. threads: all processors by default, on NumPy. ranks: processes that make the same call
+    and share the work; all get all vectors. progress: wraps the list of rounds, for a progress bar.
 
     Warns of texts that are longer than the model can read, and cut. Raises TypeError for what is no list of texts,
     ValueError for another pooling.
@@ -62,26 +62,27 @@ def embed(
     if not texts:
         return vectors
     longest = model.config.max_position_embeddings
-    rows = cut_rows(tokenizer, texts, None, longest)
-    if cut := sum(each.cut > 0 for each in rows):
+    replicas = Replicas(model.replica().eval(), threads_for(model.backend.name, threads), ranks)
+
+    def pass_through(model: AlbertModel, own: list[Feature]) -> Any:
+        batch = stacked_inputs(own, tokenizer.role_id("pad_token"))
+        output = model(**batch._asdict(), skip_padding=True, grad=False)
+        states = model.backend.to_numpy(output.last_hidden_state)  # (B, T, H)
+        if pooling == "cls":
+            return states[:, 0]
+        return states.sum(axis=1) / batch.attention_mask.sum(axis=1)[:, None]  # hidden states of the padding are 0
+
+    ranks.require_alike(lambda: {"the number of texts": len(texts)})
+    cut = 0
+    for first in range(0, len(texts), WINDOW):
+        rows = cut_rows(tokenizer, texts[first : first + WINDOW], None, longest)
+        features = [row(i, each.ids, each.types, None, cut=each.cut) for i, each in enumerate(rows)]
+        cut += len(cut_tokens(features))
+        for numbers, found in found_in_batches(replicas, features, pass_through, progress):
+            vectors[first : first + WINDOW][numbers] = found
+    if cut:
         warnings.warn(
             f"{cut:,} of {len(texts):,} texts are cut to {longest} tokens, which is all that the model can read",
             stacklevel=2,
         )
-    features = [row(i, each.ids, each.types, None) for i, each in enumerate(rows)]
-    threads = threads_for(model.backend.name, threads)
-    replicas = Replicas(model.replica().eval(), threads)
-
-    def pass_through(model: AlbertModel, part: dict[str, Any]) -> Any:
-        states = model.backend.to_numpy(model(**part, skip_padding=True, grad=False).last_hidden_state)  # (B, T, H)
-        if pooling == "cls":
-            return states[:, 0]
-        mask = np.asarray(part["attention_mask"])[:, :, None]  # hidden states of the padding are 0
-        return states.sum(axis=1) / mask.sum(axis=1)
-
-    batches = list(batches_by_length(features, TOKENS * threads))
-    for numbers in batches if progress is None else progress(batches):
-        batch = stacked_inputs([features[i] for i in numbers], tokenizer.pad_token_id)
-        parts = replicas.map(pass_through, split(batch._asdict(), threads), gradients=False)
-        vectors[numbers] = np.concatenate(parts)
     return vectors

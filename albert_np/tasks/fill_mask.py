@@ -49,7 +49,7 @@ def fill_mask(
         raise TypeError(f"text must be one text, got {type(text).__name__}")
     ids = np.asarray(tokenizer(text, return_tensors="np")["input_ids"])  # (1, T)
     limit = model.config.max_position_embeddings
-    blanks = np.flatnonzero(ids[0] == tokenizer.mask_token_id)
+    blanks = np.flatnonzero(ids[0] == tokenizer.role_id("mask_token"))
     if blanks.size == 0:
         raise ValueError(f"text={text!r} has no {tokenizer.mask_token}")
     if ids.shape[1] > limit:

@@ -36,6 +36,7 @@ from albert_np.schema import Schema, anything, check, flag, number, one_of, opti
 from albert_np.tasks.batches import FineTuningData, class_weights_for, objective
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS, Feature, Kind
+from albert_np.tasks.kinds.base import cut_tokens
 from albert_np.tasks.predict import Evaluation, Predictor, check_list, label_list, save_task
 from albert_np.tasks.reading import read_examples
 from albert_np.tasks.recipes import TASKS, check_task, named_task, task_from
@@ -179,8 +180,11 @@ def prepare_finetuning(
         write_json(hidden / RUN_FILE, contents)
         run = FineTuningRun(hidden)
         run.check()
-    for part, features in (("training", run.data.features), ("evaluation", run.eval_features)):
-        if warning := kind.cut_warning(task, features, positions):
+    for part, features, count in (
+        ("training", run.data.features, len(train)),
+        ("evaluation", run.eval_features, len(evaluation)),
+    ):
+        if warning := kind.cut_warning(task, cut_tokens(features), count, positions):
             warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run
@@ -209,7 +213,7 @@ class FineTuningRun:
         try:
             self.config = AlbertConfig.from_dict(contents["config"])
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from error
+            raise ValueError(f"{path}: {str(error)[:400]}") from error
         self.tokenizer = AlbertTokenizer.from_pretrained(self.output)
 
     @property
@@ -231,7 +235,7 @@ class FineTuningRun:
 
     @cached_property
     def data(self) -> FineTuningData:
-        features, pad_id = self._features(self.train_examples), self.tokenizer.pad_token_id
+        features, pad_id = self._features(self.train_examples), self.tokenizer.role_id("pad_token")
         return FineTuningData(self.kind, features, self.task.batch_size, pad_id, self.recipe.seed)
 
     def _features(self, examples: Sequence[Example]) -> list[Feature]:

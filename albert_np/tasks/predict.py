@@ -2,22 +2,21 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
-from albert_np.backend import Array
 from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
-from albert_np.execution import ALONE, Ranks, Replicas, split, threads_for
+from albert_np.execution import ALONE, Ranks, Replicas, threads_for
 from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
 from albert_np.schema import check, flag, optional
-from albert_np.tasks.batches import batches_by_length
+from albert_np.tasks.batches import WINDOW, Progress, found_in_batches
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
-from albert_np.tasks.kinds.base import Output
+from albert_np.tasks.kinds.base import Output, cut_tokens
 from albert_np.tasks.recipes import named_task, task_from
 from albert_np.tasks.settings import NamedTask
 from albert_np.tokenization import AlbertTokenizer
@@ -26,7 +25,6 @@ from albert_np.training import Metrics
 __all__ = ["Evaluation", "Predictor", "check_list", "label_list", "listed_texts", "save_task"]
 
 TASK_FILE = "task.json"
-TOKENS = 8192  # that a thread is given at a time
 
 
 class Evaluation(NamedTuple):
@@ -40,9 +38,9 @@ class Predictor:
     """A model of fine-tuning with its tokenizer and its task.
 
     threads: those of this process, all processors by default on NumPy. ranks: processes that make the same calls, have
-    as many threads each, and share the work; all get the whole result. progress: wraps the list of batches that
-    prediction goes through, for a progress bar; copies do not take it over. `copy.deepcopy` and `pickle` make a
-    predictor with weights of its own.
+    as many threads each, and share the work; all get the whole result. progress: wraps the list of rounds that
+    prediction goes through, each of a batch a thread, for a progress bar; copies do not take it over. `copy.deepcopy`
+    and `pickle` make a predictor with weights of its own.
     """
 
     def __init__(
@@ -56,7 +54,7 @@ class Predictor:
         self.tokenizer = tokenizer
         self.task = task
         self.labels = label_list(model.config)
-        self.progress: Callable[[list[list[int]]], Iterable[list[int]]] | None = None
+        self.progress: Progress | None = None
         threads = threads_for(model.backend.name, threads)
         self._replicas = Replicas(model.replica().eval(), threads, ranks)  # shares the weights and nothing else
 
@@ -145,25 +143,34 @@ class Predictor:
             _check_text("question", question)
         return self.predict([ChoiceExample(context, question, tuple(choices))])[0]
 
-    def features(self, examples: Sequence[Example]) -> list[Feature]:
-        """Return what the model reads of the examples."""
-        return self.kind.features(self.task, self.labels, self.tokenizer, examples)
+    def features(self, examples: Sequence[Example], first: int = 0) -> list[Feature]:
+        """Return what the model reads of the examples; first: the number of the first one."""
+        return self.kind.features(self.task, self.labels, self.tokenizer, examples, first)
 
-    def _told_features(self, examples: Sequence[Example]) -> list[Feature]:
-        features = self.features(examples)
+    def _tell_of_cut(self, cut: Mapping[int, int], count: int) -> None:
         positions = self._replicas.model.config.max_position_embeddings
-        if warning := self.kind.cut_warning(self.task, features, positions):
+        if warning := self.kind.cut_warning(self.task, cut, count, positions):
             warnings.warn(warning, stacklevel=4)
-        return features
 
     def predict(self, examples: Sequence[Example]) -> list[Prediction]:
         """Return a prediction for each example; warns of those that are cut.
 
         Raises TypeError for what is no list, ValueError for an example that the model is not made for.
         """
+        return list(self.stream(examples))
+
+    def stream(self, examples: Sequence[Example]) -> Iterator[Prediction]:
+        """Yield what `predict` returns, in memory that hardly grows with the examples; warns of cut ones at the end."""
         check_list("examples", examples, self.kind)
-        features = self._told_features(examples)
-        return self._decode(examples, features, self._outputs(features)[0])
+        self.kind.checked(examples)  # before the first is predicted
+        self.ranks.require_alike(lambda: {"the number of examples": len(examples)})
+        cut: dict[int, int] = {}
+        for first in range(0, len(examples), WINDOW):
+            own = examples[first : first + WINDOW]
+            features = self.features(own, first)
+            cut |= cut_tokens(features)
+            yield from self._decode(own, features, self._outputs(features)[0], first)
+        self._tell_of_cut(cut, len(examples))
 
     def evaluate(self, examples: Sequence[Example], features: Sequence[Feature] | None = None) -> Evaluation:
         """Return the loss and the metrics of the task on labelled examples, and the predictions.
@@ -177,7 +184,8 @@ class Predictor:
             raise ValueError("examples is empty: there is nothing to evaluate on")
         asked, task = self.kind.references(examples), self.kind.reporting(self.task, self.labels)
         if features is None:
-            features = self._told_features(examples)
+            features = self.features(examples)
+            self._tell_of_cut(cut_tokens(features), len(examples))
         outputs, loss = self._outputs(features)
         predictions = self._decode(examples, features, outputs)
         return Evaluation({"loss": loss, **self.kind.measure(predictions, asked, task)}, predictions)
@@ -187,35 +195,32 @@ class Predictor:
         return self.kind.collapse_warning(predictions)
 
     def _decode(
-        self, examples: Sequence[Example], features: Sequence[Feature], outputs: Sequence[Output]
+        self, examples: Sequence[Example], features: Sequence[Feature], outputs: Sequence[Output], first: int = 0
     ) -> list[Prediction]:
         windows: list[list[tuple[Feature, Output]]] = [[] for _ in examples]
         for feature, output in zip(features, outputs, strict=True):
-            windows[feature.example].append((feature, output))
+            windows[feature.example - first].append((feature, output))
         pairs = zip(examples, windows, strict=True)
         return [self.kind.decode(self.task, self.labels, example, own) for example, own in pairs]
 
     def _outputs(self, features: Sequence[Feature]) -> tuple[list[Output], float]:
         """Return what the model says of each feature, and the mean loss; 0 if the features have no targets."""
-        kind, at_once = self.kind, self._replicas.parts
+        kind = self.kind
         found: dict[int, Output] = {}
         loss, weights = 0.0, 0
-        denominators: Mapping[str, int] = {}
 
-        def pass_through(model: AlbertBase, part: dict[str, Array]) -> tuple[list[Output], float]:
-            output = model(**part, **denominators, skip_padding=True, grad=False)
-            arrays = [model.backend.to_numpy(array) for array in kind.outputs(model, output, part)]
-            return list(zip(*arrays, strict=True)), 0.0 if output.loss is None else float(output.loss)
-
-        batches = list(batches_by_length(features, TOKENS * at_once))
-        for numbers in batches if self.progress is None else self.progress(batches):
-            own = [features[i] for i in numbers]
-            batch = kind.collate(own, self.tokenizer.pad_token_id)
+        def pass_through(model: AlbertBase, own: list[Feature]) -> tuple[list[Output], float, int]:
+            batch = kind.collate(own, self.tokenizer.role_id("pad_token"))
+            inputs = batch._asdict()
             denominators = {} if own[0].target is None else kind.denominators([batch])
-            weight = max(denominators.values(), default=0)
-            parts = self._replicas.map(pass_through, split(batch._asdict(), at_once), gradients=False)
-            found |= zip(numbers, (output for outputs, _ in parts for output in outputs), strict=True)
-            loss, weights = loss + weight * sum(part for _, part in parts), weights + weight
+            output = model(**inputs, **denominators, skip_padding=True, grad=False)
+            arrays = [model.backend.to_numpy(array) for array in kind.outputs(model, output, inputs)]
+            mean = 0.0 if output.loss is None else float(output.loss)
+            return list(zip(*arrays, strict=True)), mean, max(denominators.values(), default=0)
+
+        for numbers, (outputs, mean, weight) in found_in_batches(self._replicas, features, pass_through, self.progress):
+            found |= zip(numbers, outputs, strict=True)
+            loss, weights = loss + weight * mean, weights + weight
         return [found[i] for i in range(len(features))], loss / max(1, weights)
 
 

@@ -29,14 +29,14 @@ def settings_from(cls: type[S], values: Any, source: object) -> S:
     check(values, {}, source)
     known = {field.name: field for field in fields(cls)}  # type: ignore[arg-type]
     if strange := [name for name in values if name not in known]:
-        raise ValueError(f"{source}: {strange[0]!r} is no setting that this version knows")
+        raise ValueError(f"{source}: {strange[0]!r:.80} is no setting that this version knows")
     for name, field in known.items():
         if name not in values and field.default is MISSING:
             raise ValueError(f"{source}: {name} is missing")
     try:
         return cls(**values)
     except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
+        raise ValueError(f"{source}: {str(error)[:400]}") from error  # which quotes whatever the file holds
 
 
 COUNT = whole(1, 10**9)

@@ -36,6 +36,7 @@ class CallOptions(TypedDict, total=False):
     return_special_tokens_mask: bool | None
     return_offsets_mapping: bool | None
     return_length: bool | None
+    split_special_tokens: bool | None
 
 
 DEFAULTS: CallOptions = {
@@ -48,13 +49,17 @@ DEFAULTS: CallOptions = {
     "pad_to_multiple_of": None,
     "padding_side": None,
     "return_tensors": None,
-    "return_token_type_ids": True,
-    "return_attention_mask": True,
+    "return_token_type_ids": None,
+    "return_attention_mask": None,
     "return_overflowing_tokens": False,
     "return_special_tokens_mask": False,
     "return_offsets_mapping": False,
     "return_length": False,
+    "split_special_tokens": None,
 }
+NO_FLAGS = ("padding", "truncation", "max_length", "stride", "pad_to_multiple_of", "padding_side", "return_tensors")
+SAMPLING = ("enable_sampling", "nbest_size", "alpha")
+INPUT_NAMES = ("input_ids", "token_type_ids", "attention_mask")
 
 
 def read_options(options: CallOptions) -> CallOptions:
@@ -63,9 +68,9 @@ def read_options(options: CallOptions) -> CallOptions:
     if unknown := [name for name in given if name not in DEFAULTS]:
         raise TypeError(f"{unknown[0]!r} is no option of a tokenizer's call; these are: {', '.join(DEFAULTS)}")
     filled: dict[str, Any] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
-    for name, default in DEFAULTS.items():
-        if isinstance(default, bool) and name != "padding":
-            filled[name] = check_flag(name, filled[name])
+    for name, value in filled.items():
+        if value is not None and name not in NO_FLAGS:
+            filled[name] = check_flag(name, value)
     return cast(CallOptions, filled)
 
 
@@ -154,10 +159,18 @@ class Asked(NamedTuple):
     overflowing: bool
 
 
-def read_asked(options: CallOptions, paired: bool, model_max_length: int, sides: tuple[str, str], pad_id: int) -> Asked:
+def read_asked(
+    options: CallOptions,
+    paired: bool,
+    model_max_length: int,
+    sides: tuple[str, str],
+    pad_id: int | None,
+    input_names: Sequence[str],
+) -> Asked:
     """Read the options of a call, filled in by `read_options`; `sides`: where a tokenizer cuts and fills up.
 
-    Raises TypeError or ValueError for what is not allowed.
+    input_names: the columns that come back unless a call says otherwise. Raises TypeError or ValueError for what is not
+    allowed.
     """
     given: Mapping[str, Any] = options
     truncation, padding, max_length = given["truncation"], given["padding"], given["max_length"]
@@ -171,10 +184,15 @@ def read_asked(options: CallOptions, paired: bool, model_max_length: int, sides:
     fill = read_padding(
         padding, length, given["pad_to_multiple_of"], side, pad_id, given["return_tensors"], limits is not None
     )
+
+    def returned(name: str) -> bool:
+        told: bool | None = given[f"return_{name}"]
+        return name in input_names if told is None else told
+
     asked = {
         "input_ids": True,
-        "token_type_ids": given["return_token_type_ids"],
-        "attention_mask": given["return_attention_mask"],
+        "token_type_ids": returned("token_type_ids"),
+        "attention_mask": returned("attention_mask"),
         "special_tokens_mask": given["return_special_tokens_mask"],
         "offset_mapping": given["return_offsets_mapping"],
         "length": given["return_length"],
@@ -211,16 +229,23 @@ def read_padding(
     max_length: int,
     multiple: int | None,
     side: str,
-    pad_id: int,
+    pad_id: int | None,
     return_tensors: str | None,
     truncated: bool,
 ) -> Padding:
-    """Read the arguments of padding. Raises ValueError if the width is not defined, or contradicts the truncation."""
+    """Read the arguments of padding; `pad_id` is None where no token fills up.
+
+    Raises ValueError if nothing fills up, or if the width is not defined or contradicts the truncation.
+    """
     check_int("pad_to_multiple_of", multiple, least=1)
     if isinstance(padding, bool):
         strategy = "longest" if padding else "do_not_pad"
     else:
         strategy = check_choice("padding", padding, PADDINGS)
+    if strategy != "do_not_pad" and pad_id is None:
+        raise ValueError(
+            f"padding={padding!r}: this tokenizer has no pad_token to fill up with; set it, or padding=False"
+        )
     if strategy == "max_length" and max_length > UNBOUNDED:
         raise ValueError("padding='max_length' needs max_length, as this tokenizer has no model_max_length")
     if truncated and multiple and strategy != "do_not_pad" and max_length % multiple:
@@ -229,7 +254,7 @@ def read_padding(
     if return_tensors not in (None, "np"):
         hint = ": torch.from_numpy makes tensors of arrays" if return_tensors == "pt" else ""
         raise ValueError(f"return_tensors must be 'np' or None, got {return_tensors!r}{hint}")
-    return Padding(strategy, max_length, multiple, side, pad_id, return_tensors == "np")
+    return Padding(strategy, max_length, multiple, side, pad_id or 0, return_tensors == "np")
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
@@ -262,6 +287,31 @@ def check_length(name: str, value: int) -> int:
     if value is None:
         raise TypeError(f"{name} must be an integer, got None")
     return index(value)
+
+
+def check_sampling(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the arguments of SentencePiece's sampling, none if it is off. Raises TypeError or ValueError otherwise."""
+    given = {} if value is None else value
+    if not isinstance(given, Mapping):
+        raise TypeError(f"{name} must be names and values, got {value!r}")
+    if unknown := [key for key in given if key not in SAMPLING]:
+        raise ValueError(f"{name}: {unknown[0]!r} is not among {', '.join(map(repr, SAMPLING))}")
+    check_flag(f"{name}['enable_sampling']", given.get("enable_sampling", False))
+    check_int(f"{name}['nbest_size']", given.get("nbest_size"), least=-1)
+    alpha = given.get("alpha", 0.1)
+    if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha < float("inf"):
+        raise ValueError(f"{name}['alpha'] must be a number from 0 up, got {alpha!r}")
+    return dict(given)
+
+
+def check_input_names(name: str, value: Sequence[str]) -> list[str]:
+    """Return names of columns, "input_ids" first. Raises ValueError for anything else."""
+    names = list(value) if isinstance(value, (list, tuple)) else []
+    if not names or names[0] != "input_ids" or len({*names}) < len(names) or not {*names} <= {*INPUT_NAMES}:
+        raise ValueError(
+            f"{name} must be a list of 'input_ids' and, behind it, some of {INPUT_NAMES[1:]}; got {value!r}"
+        )
+    return names
 
 
 def check_side(name: str, value: str) -> str:

@@ -19,7 +19,10 @@ Setting = TypeVar("Setting")
 
 
 class Role(Generic[Value]):
-    """The token of one role, such as `pad_token`, or its id, `pad_token_id`: to be read and to be set."""
+    """The token of one role, such as `pad_token`, or its id, `pad_token_id`: to be read and to be set.
+
+    None stands for no token. (The types leave it out: nearly every tokenizer has all of them.)
+    """
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
@@ -28,13 +31,12 @@ class Role(Generic[Value]):
     def __get__(self, owner: "HasSpecialTokens", kind: type | None = None) -> Value:
         if owner is None:  # the class's attribute, as documentation tools ask for it
             return cast(Value, self)
-        token = owner.added.roles[self._role]
-        return cast(Value, token if self._role == self._name else owner.added.ids[token])
+        token = owner.added.roles.get(self._role)
+        return cast(Value, token if token is None or self._role == self._name else owner.added.ids[token])
 
     def __set__(self, owner: "HasSpecialTokens", value: Value) -> None:
-        if value is None:
-            raise AttributeError(f"{self._name} cannot be None: give the role to another token")
-        token: Any = value if self._role == self._name else owner.convert_ids_to_tokens(value)
+        is_token = value is None or self._role == self._name
+        token: Any = value if is_token else owner.convert_ids_to_tokens(value)
         owner.add_special_tokens({self._role: token})
 
 
@@ -55,10 +57,10 @@ class Option(Generic[Setting]):
 
 
 ELSEWHERE = {
+    "added_tokens_encoder": "use get_added_vocab()",
     "apply_chat_template": "ALBERT holds no conversations",
     "backend_tokenizer": "the vocabulary is `model`, a SentencePieceModel",
     "chat_template": "ALBERT holds no conversations",
-    "model_input_names": "ask a call for return_token_type_ids=False and the like",
     "prepare_seq2seq_batch": "ALBERT writes no texts",
     "push_to_hub": "use save_pretrained, and huggingface_hub for the folder",
     "sp_model": "the vocabulary is `model`, a SentencePieceModel",
@@ -73,9 +75,9 @@ ELSEWHERE = {
 class HasSpecialTokens:
     """A tokenizer's special and added tokens, shown as attributes; `added` holds them.
 
-    A role can be given to another token: `tokenizer.pad_token = "[PAD]"`, `tokenizer.pad_token_id = 7`. A token that
-    is not in the vocabulary is added to it: the model then needs as many embeddings as `len(tokenizer)`
-    (`model.resize_token_embeddings`).
+    A role can be given to another token: `tokenizer.pad_token = "[PAD]"`, `tokenizer.pad_token_id = 7`, or to none:
+    `tokenizer.mask_token = None`. A token that is not in the vocabulary is added to it: the model then needs as many
+    embeddings as `len(tokenizer)` (`model.resize_token_embeddings`).
     """
 
     added: AddedVocabulary
@@ -93,6 +95,12 @@ class HasSpecialTokens:
     def convert_ids_to_tokens(self, ids: Any) -> Any:
         """Return the token of an id, or the tokens of several."""
         raise NotImplementedError
+
+    def role_id(self, role: str) -> int:
+        """Return the id of the token that has a role ("mask_token" …). Raises ValueError if none has it."""
+        if role not in self.added.roles:
+            raise ValueError(f"this tokenizer has no {role}: give the role to a token, as in tokenizer.{role} = '[X]'")
+        return self.added.ids[self.added.roles[role]]
 
     def __getattr__(self, name: str) -> Any:
         roles = vars(self)["added"].roles if "added" in vars(self) else {}
@@ -117,9 +125,10 @@ class HasSpecialTokens:
         """Add tokens that are found in text as they are written and never split; return how many ids are new.
 
         new_tokens: a token or several, as strings or as `AddedToken`. special_tokens: whether `decode` may leave
-        them out; they are listed as `additional_special_tokens`. A token that is in the vocabulary keeps its id. With
-        lower-casing on, a string that is not special is looked for in lower case, and kept so. Raises TypeError for
-        what is no token.
+        them out; they are listed as `additional_special_tokens`. A token that is in the vocabulary keeps its id, and is
+        found within words as all added ones are: "the" cuts "theme" in two, `AddedToken("the", single_word=True)` does
+        not. With lower-casing on, a string that is not special is looked for in lower case, and kept so. Raises
+        TypeError for what is no token.
         """
         given = [new_tokens] if isinstance(new_tokens, (str, AddedToken)) else new_tokens
         tokens = [token for token in _tokens("new_tokens", given) if token != ""]
@@ -133,26 +142,26 @@ class HasSpecialTokens:
     ) -> int:
         """Give roles to tokens, or list further special tokens; return how many ids are new.
 
-        special_tokens_dict: role ("cls_token", "mask_token" …) → token, "additional_special_tokens" (or, as version 5
-        of transformers says, "extra_special_tokens") → list of tokens. These come in place of those that were listed,
-        or behind them with `replace_additional_special_tokens=False`. "extra_special_tokens" may also be name → token,
-        which makes roles of these names. What had a role or was listed before stays a token. Raises ValueError for
-        another name, TypeError for what is no token.
+        special_tokens_dict: role ("cls_token", "mask_token" …) → token, or None to take the role away;
+        "additional_special_tokens" (or, as version 5 of transformers says, "extra_special_tokens") → list of tokens.
+        These come in place of those that were listed, or behind them with `replace_additional_special_tokens=False`.
+        "extra_special_tokens" may also be name → token, which makes roles of these names. What had a role or was
+        listed before stays a token. Raises ValueError for another name, TypeError for what is no token.
         """
         before, added = len(self.added), self.added
-        roles: dict[str, Token] = {}
+        roles: dict[str, Token | None] = {}
         for name, value in special_tokens_dict.items():
             if name == "extra_special_tokens" and isinstance(value, Mapping):
-                roles |= {self._own_role(role): _tokens(name, [token])[0] for role, token in value.items()}
+                roles |= {self._own_role(role): _token(role, token) for role, token in value.items()}
             elif name in LISTS:
                 listed = _tokens(name, value)
                 added = added.with_additional(
                     listed if replace_additional_special_tokens else [*added.additional, *listed]
                 )
             elif name in added.roles or name in ROLES:
-                roles[name] = _tokens(name, [value])[0]
+                roles[name] = None if value is None else _token(name, value)
             else:
-                allowed = ", ".join(map(repr, [*added.roles, *LISTS]))
+                allowed = ", ".join(map(repr, dict.fromkeys([*ROLES, *added.roles, *LISTS])))
                 raise ValueError(f"special_tokens_dict: {name!r} is no role; allowed are {allowed}")
         self.added = added.with_roles(roles)
         return len(self.added) - before
@@ -211,7 +220,11 @@ def _tokens(name: str, given: Any) -> list[Token]:
     """A list of tokens. Raises TypeError for one string, and for what is no token."""
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
         raise TypeError(f"{name} must be a list of strings or AddedTokens, got {given!r}")
-    for i, token in enumerate(given):
-        if not isinstance(token, (str, AddedToken)):
-            raise TypeError(f"{name}[{i}] must be a string or an AddedToken, got {token!r}")
-    return list(given)
+    return [_token(f"{name}[{i}]", token) for i, token in enumerate(given)]
+
+
+def _token(name: str, given: Any) -> Token:
+    """A token. Raises TypeError for anything else."""
+    if not isinstance(given, (str, AddedToken)):
+        raise TypeError(f"{name} must be a string or an AddedToken, got {given!r}")
+    return given

@@ -219,7 +219,7 @@ class Padding(NamedTuple):
         filled = columns
         if self.as_arrays:
             filled = {
-                name: stack(name, rows, width, fills[name], self.side) if name in fills else np.array(rows)
+                name: stack(name, rows, width, fills[name], self.side) if name in fills else _as_array(name, rows)
                 for name, rows in columns.items()
             }
         elif width > 0:
@@ -265,24 +265,57 @@ def stack(name: str, rows: Sequence[Sequence[Any]], width: int, fill: Any, side:
     return array
 
 
+def _as_array(name: str, rows: Sequence[Any]) -> npt.NDArray[Any]:
+    """A column that is not filled up, as an array. Raises ValueError if rows differ in length."""
+    lengths = {len(row) if isinstance(row, list) else None for row in rows}
+    if len(lengths) > 1:
+        raise ValueError(
+            f"return_tensors='np': the rows of {name!r} differ in length, and it is not known what fills them up; "
+            "fill them up before (labels with -100), or leave out return_tensors"
+        )
+    return np.array(rows)
+
+
 def collect_columns(encodings: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[Columns, bool]:
     """Return one encoding, a batch or a list of encodings as columns of lists, and whether it was a batch.
 
-    Raises ValueError if there are no `input_ids`, or if columns differ in their number of rows.
+    Raises TypeError for anything else, ValueError if there are no `input_ids`, if columns differ in their number of
+    rows, or rows in their columns.
     """
     if not isinstance(encodings, Mapping):
-        names = encodings[0].keys() if encodings else ()
-        encodings = {name: [encoding[name] for encoding in encodings] for name in names}
+        encodings = _joined(encodings)
     if "input_ids" not in encodings:
         raise ValueError(f"encoded_inputs must hold 'input_ids', got {list(encodings)}")
-    columns = {name: [_as_list(row) for row in rows] for name, rows in encodings.items()}
-    if columns["input_ids"] and not isinstance(columns["input_ids"][0], list):
-        return {name: [row] for name, row in columns.items()}, False
-    counts = {name: len(rows) for name, rows in columns.items()}
+    given = {name: _as_list(rows) for name, rows in encodings.items()}
+    batched = not given["input_ids"] or isinstance(given["input_ids"][0], list)
+    columns = given if batched else {name: [row] for name, row in given.items()}
+    counts = {name: len(rows) if isinstance(rows, Sequence) else 1 for name, rows in columns.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"encoded_inputs: the columns differ in their number of rows: {counts}")
-    return columns, True
+    for name in [name for name in columns if name in FILLS]:
+        for i, (row, ids) in enumerate(zip(columns[name], columns["input_ids"], strict=True)):
+            if not isinstance(row, list) or len(row) != len(ids):
+                got = len(row) if isinstance(row, list) else repr(row)
+                raise ValueError(
+                    f"encoded_inputs: row {i} of {name!r} must have {len(ids)} entries, one a token; got {got}"
+                )
+    return columns, batched
 
 
-def _as_list(row: Any) -> Any:
-    return row.tolist() if isinstance(row, (np.ndarray, np.generic)) else row
+def _joined(encodings: Sequence[Mapping[str, Any]]) -> Columns:
+    """A list of single encodings as one batch. Raises TypeError or ValueError if it cannot be."""
+    for i, encoding in enumerate(encodings):
+        if not isinstance(encoding, Mapping):
+            raise TypeError(f"encoded_inputs[{i}] must be an encoding with names, got {type(encoding).__name__}")
+        if encoding.keys() != encodings[0].keys():
+            raise ValueError(
+                f"encoded_inputs[{i}] has {', '.join(encoding)}, and encoded_inputs[0] {', '.join(encodings[0])}"
+            )
+    return {name: [encoding[name] for encoding in encodings] for name in (encodings[0] if encodings else ())}
+
+
+def _as_list(values: Any) -> Any:
+    """Arrays to lists, within a list too."""
+    if isinstance(values, list) and values and not isinstance(values[0], int):
+        return [_as_list(value) for value in values]
+    return values.tolist() if isinstance(values, (np.ndarray, np.generic)) else values

@@ -1,9 +1,9 @@
 """From raw text to token ids and back: split off added tokens, normalise, cut into pieces; join pieces."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from albert_np.tokenization.normalization import Normalizer, Spans
 from albert_np.tokenization.special_tokens import AddedVocabulary, Part
@@ -57,14 +57,24 @@ class Stretch(NamedTuple):
 class TextEncoder:
     """Text to token ids, the place in the text that every token came from, and ids to text.
 
-    `added` also holds the model. Neither is changed: other tokens or options need another encoder.
+    `added` also holds the model; with `split_special_tokens` its special tokens are not looked for in texts, with
+    `sampling` texts are cut at random. Nothing of these is changed: other tokens or options need another encoder.
     """
 
-    def __init__(self, normalizer: Normalizer, added: AddedVocabulary):
+    def __init__(
+        self,
+        normalizer: Normalizer,
+        added: AddedVocabulary,
+        split_special_tokens: bool = False,
+        sampling: Mapping[str, Any] | None = None,
+    ):
+        self.made_of = normalizer, added, split_special_tokens, sampling
+        self.sampling = sampling
         self.model = added.model
         self.normalizer = normalizer
         self.added = added
-        self.splitter = added.splitter(normalizer.do_lower_case)
+        self.splitter = added.splitter(normalizer.do_lower_case, split_special_tokens)
+        self._not_in_texts = {*added.all_special} if split_special_tokens else set()
         self._verbatim = re.compile("|".join(map(re.escape, {*self.model.reserved, *added.ids})))
 
     def token_to_id(self, token: str) -> int:
@@ -80,6 +90,10 @@ class TextEncoder:
             raise ValueError(f"ids: {token_id} is no token id; allowed are 0 to {len(self.added) - 1}")
         return self.model.pieces[token_id]
 
+    def _id_in_text(self, token: str) -> int:
+        """The id of a token of a text; the unknown id where an unknown run spells a token that is not looked for."""
+        return self.model.unk_id if token in self._not_in_texts else self.token_to_id(token)
+
     def tokenized(self, texts: Sequence[Text], as_words: bool, offsets: bool) -> list[TokenizedText]:
         """Tokenize strings or, with `as_words`, lists of words."""
         if not as_words:
@@ -91,7 +105,7 @@ class TextEncoder:
     def _tokenized_strings(self, texts: Sequence[str], offsets: bool) -> list[TokenizedText]:
         if not offsets:
             return [TokenizedText(ids) for ids in self.ids(texts)]
-        return [TokenizedText([*map(self.token_to_id, tokens)], places) for tokens, places in self.located(texts)]
+        return [TokenizedText([*map(self._id_in_text, tokens)], places) for tokens, places in self.located(texts)]
 
     def ids(self, texts: Sequence[str]) -> Iterator[list[int]]:
         """Yield the token ids of each text: the fast way, on all cores, with one library call for a chunk of texts.
@@ -118,13 +132,13 @@ class TextEncoder:
     def _segment_ids(self, segments: Sequence[str]) -> list[list[int]]:
         """Cut segments without added tokens into ids."""
         normalized = [self.normalizer(segment) for segment in segments]
-        batch = self.model.encode_ids(normalized)
+        batch = self.model.encode_ids(normalized, self.sampling)
         if self._verbatim.search("\n".join(normalized)):
             # Normalising can spell out a token ("［CLS］"). SentencePiece sees unknown characters there; the
             # run they form is then looked up as a whole and found after all.
             for i, text in enumerate(normalized):
                 if self._verbatim.search(text):
-                    batch[i] = [self.token_to_id(piece) for piece in self.model.encode_pieces([text])[0]]
+                    batch[i] = [self._id_in_text(piece) for piece in self.model.encode_pieces([text], self.sampling)[0]]
         return batch
 
     def located(self, texts: Sequence[str]) -> Iterator[tuple[list[str], Offsets]]:
@@ -135,7 +149,7 @@ class TextEncoder:
         for chunk in _chunks(texts):
             split_texts = [self._stretches(text) for text in chunk]
             ordinary = [s.text for stretches in split_texts for s in stretches if not s.is_token]
-            pieces = iter(self.model.encode_pieces(ordinary))
+            pieces = iter(self.model.encode_pieces(ordinary, self.sampling))
             for stretches in split_texts:
                 tokens: list[str] = []
                 offsets: Offsets = []

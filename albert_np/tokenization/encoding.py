@@ -25,7 +25,14 @@ class Source(NamedTuple):
     firsts: Sequence[Text]
     seconds: Sequence[Text | None] | None
     as_words: bool
-    names: tuple[str, str, str]  # the tokens [CLS], [SEP] and <pad>
+    names: tuple[str | None, str | None, str | None]  # the tokens [CLS], [SEP] and <pad>
+
+
+ELSEWHERE = {
+    "convert_to_tensors": "ask the tokenizer's call, or its pad, for return_tensors='np'",
+    "encodings": "ask tokens(row), word_ids(row), sequence_ids(row)",
+    "words": "use word_ids(row)",
+}
 
 
 class BatchEncoding(dict[str, Any]):
@@ -62,7 +69,8 @@ class BatchEncoding(dict[str, Any]):
         try:
             return self[name]
         except KeyError:
-            raise AttributeError(f"this encoding has no {name!r}; it has {', '.join(self)}") from None
+            hint = f"; {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            raise AttributeError(f"this encoding has no {name!r}; it has {', '.join(self)}{hint}") from None
 
     def __missing__(self, key: object) -> Any:
         if isinstance(key, int):
@@ -72,6 +80,24 @@ class BatchEncoding(dict[str, Any]):
     @property
     def data(self) -> dict[str, Any]:
         """The columns: the encoding itself, which is a dict."""
+        return self
+
+    @property
+    def n_sequences(self) -> int | None:
+        """How many texts the first row shows, 1 or 2; None where that is not known."""
+        return None if not self._rows else 1 if self._rows[0].second is None else 2
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the encoding knows the words and characters of its tokens, as Hugging Face means it."""
+        return self._source is not None
+
+    def to(self, device: str) -> "BatchEncoding":
+        """Return the encoding itself, which is on the CPU. Raises ValueError for another device."""
+        if str(device) != "cpu":
+            raise ValueError(
+                f"device={device!r}: an encoding stays on the CPU; a model brings what it is given to its own"
+            )
         return self
 
     def sequence_ids(self, row: int = 0) -> list[int | None]:
@@ -169,8 +195,8 @@ class BatchEncoding(dict[str, Any]):
     def _known(self) -> Source:
         if self._source is None:
             raise ValueError(
-                "this encoding does not know its texts, as it was pickled or made from ids: ask the tokenizer's call "
-                "for return_offsets_mapping=True, and convert_ids_to_tokens for tokens"
+                "this encoding does not know its texts, as it was pickled, drawn or made from ids: ask the tokenizer's "
+                "call for return_offsets_mapping=True, and convert_ids_to_tokens for tokens"
             )
         return self._source
 

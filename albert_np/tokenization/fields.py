@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.files import read_json
-from albert_np.tokenization.arguments import SIDES
+from albert_np.tokenization.arguments import SIDES, check_input_names, check_sampling
 from albert_np.tokenization.attributes import ROLES
 from albert_np.tokenization.special_tokens import AddedToken, is_unicode
 
@@ -40,6 +40,16 @@ def read_side(value: Any) -> str:
     if value not in SIDES:
         raise ValueError(f"must be {' or '.join(map(repr, SIDES))}, got {value!r}")
     return str(value)
+
+
+def read_input_names(value: Any) -> list[str]:
+    """A list of the names of columns."""
+    return check_input_names("this", value)
+
+
+def read_sampling(value: Any) -> dict[str, Any]:
+    """An object with the arguments of SentencePiece's sampling."""
+    return check_sampling("this", value)
 
 
 def read_token(value: Any) -> str | AddedToken:
@@ -123,6 +133,9 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "padding_side": read_side,
     "truncation_side": read_side,
     "clean_up_tokenization_spaces": read_flag,
+    "split_special_tokens": read_flag,
+    "model_input_names": read_input_names,
+    "sp_model_kwargs": read_sampling,
 }
 TOKENS: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(ROLES, read_token),
@@ -142,7 +155,7 @@ def read_fields(file: Path, content: Mapping[str, Any], readers: Mapping[str, Ca
             try:
                 found[name] = reader(content[name])
             except (TypeError, ValueError) as error:
-                raise ValueError(f"{file}, {name}: {error}") from error
+                raise ValueError(f"{file}, {name}: {str(error)[:400]}") from error  # which may quote a long value
     return found
 
 

@@ -51,18 +51,20 @@ def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]
     config = read_object(path / CONFIG)
     options |= read_fields(path / CONFIG, config, OPTIONS)
     options |= read_fields(path / CONFIG, config, TOKENS)
+    options |= {role: None for role in ROLES if config.get(role, "") is None}
     listed = read_fields(path / CONFIG, config, {"added_tokens_decoder": read_tokens_by_id})
     if listed:
-        added = listed["added_tokens_decoder"]
+        added = told = listed["added_tokens_decoder"]
     else:  # older versions wrote special and added tokens to files of their own, version 5 to tokenizer.json
         options |= read_fields(path / SPECIAL_TOKENS, read_object(path / SPECIAL_TOKENS), TOKENS)
         added = _behind(
-            path / ADDED_TOKENS, {str(options[role]) for role in ROLES if role in options} | _further(options)
+            path / ADDED_TOKENS, {str(options[role]) for role in ROLES if options.get(role)} | _further(options)
         )
-        added |= options.get("added_tokens") or read_added_tokens(path / RUST_VOCABULARY, len(model))
-    contents = {token.content for token in added.values()}
-    for role in ROLES:  # what a list of added tokens says of a token holds for its role too
-        if str(options.get(role)) in contents:
+        told = options.get("added_tokens") or read_added_tokens(path / RUST_VOCABULARY, len(model))
+        added |= told
+    contents = {token.content for token in told.values()}
+    for role in ROLES:  # what a list of added tokens tells of a token holds for its role too
+        if options.get(role) is not None and str(options[role]) in contents:
             options[role] = str(options[role])
     try:
         AddedVocabulary.with_ids(model, added)
@@ -133,11 +135,11 @@ def _describe(added: AddedVocabulary, options: Mapping[str, Any]) -> dict[str, A
     additional: dict[str, Any] = {"additional_special_tokens": [*added.additional]} if added.additional else {}
     if named := {role: token for role, token in added.roles.items() if role not in ROLES}:
         additional["extra_special_tokens"] = named
-    flagged = {token.content: token.to_json() for token in added.by_id.values() if token.lstrip or token.rstrip}
+    flagged = {t.content: t.to_json() for t in added.by_id.values() if t.lstrip or t.rstrip or t.single_word}
     config = {
         "tokenizer_class": "AlbertTokenizer",
-        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         **options,
+        **dict.fromkeys(ROLES),
         **added.roles,
         **additional,
         "added_tokens_decoder": {str(i): token.to_json() for i, token in added.by_id.items()},

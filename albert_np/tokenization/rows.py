@@ -8,6 +8,8 @@ from albert_np.tokenization.arguments import (
     UNBOUNDED,
     Asked,
     CallOptions,
+    check_flag,
+    check_input_names,
     check_int,
     check_length,
     check_side,
@@ -27,14 +29,10 @@ class MakesRows(HasSpecialTokens):
     model_max_length = Option(check_length)
     padding_side = Option(check_side)
     truncation_side = Option(check_side)
+    model_input_names = Option(check_input_names)
 
     pad_token_type_id = 0
     _warned = False
-
-    @property
-    def model_input_names(self) -> list[str]:
-        """The columns that a call returns unless it is asked for others."""
-        return ["input_ids", "token_type_ids", "attention_mask"]
 
     @property
     def max_len_single_sentence(self) -> int:
@@ -81,7 +79,7 @@ class MakesRows(HasSpecialTokens):
 
     def _row(self, first: Sequence[int], second: Sequence[int] | None) -> Row:
         """The row of one text or two that are given as ids."""
-        special = (self.cls_token_id, self.sep_token_id)
+        special = (self.role_id("cls_token"), self.role_id("sep_token"))
         return Row(0, TokenizedText([*first]), None if second is None else TokenizedText([*second]), special)
 
     def prepare_for_model(
@@ -89,8 +87,8 @@ class MakesRows(HasSpecialTokens):
     ) -> BatchEncoding:
         """One row of texts that are given as ids, without special tokens; `options` are those of a call."""
         asked = self._asked(read_options({**options, "return_offsets_mapping": False}), pair_ids is not None)
-        row = self._row(ids, pair_ids)
-        return self._encoding([row.first], [row.second], asked, batched=False)
+        second = None if pair_ids is None else TokenizedText([*pair_ids])
+        return self._encoding([TokenizedText([*ids])], [second], asked, batched=False)
 
     def pad(
         self,
@@ -99,24 +97,30 @@ class MakesRows(HasSpecialTokens):
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
         padding_side: str | None = None,
+        return_attention_mask: bool | None = None,
         return_tensors: str | None = None,
     ) -> BatchEncoding:
         """Fill encodings up to one length.
 
         encoded_inputs: one encoding, a batch, or a list of single encodings. `input_ids`, `token_type_ids`,
             `attention_mask`, `special_tokens_mask` and `offset_mapping` are filled up, other columns are passed
-            through. An `attention_mask` is made if there is none.
+            through. An `attention_mask` is made if there is none, unless `return_attention_mask` is False.
 
-        The other arguments are those of a call, None for the default. Raises ValueError if there are no `input_ids`,
-        if the columns differ in their number of rows, or for an argument that is not allowed.
+        The other arguments are those of a call, None for the default. Raises TypeError for what is no encoding, and
+        ValueError if there are no `input_ids`, if columns differ in their rows or rows in their columns, if arrays are
+        asked for and the rows of another column differ in length, or for an argument that is not allowed.
         """
         check_int("max_length", max_length, least=1)
         length = self.model_max_length if max_length is None else max_length
         side = self.padding_side if padding_side is None else padding_side
         padding = True if padding is None else padding
         fill = read_padding(padding, length, pad_to_multiple_of, side, self.pad_token_id, return_tensors, False)
+        has_mask = (
+            "attention_mask" in self.model_input_names if return_attention_mask is None else return_attention_mask
+        )
         columns, batched = collect_columns(encoded_inputs)
-        columns.setdefault("attention_mask", [[1] * len(row) for row in columns["input_ids"]])
+        if check_flag("return_attention_mask", has_mask):
+            columns.setdefault("attention_mask", [[1] * len(row) for row in columns["input_ids"]])
         columns, _ = fill.apply(columns)
         if not batched and not fill.as_arrays:
             columns = {name: values[0] for name, values in columns.items()}
@@ -130,6 +134,7 @@ class MakesRows(HasSpecialTokens):
             self.model_max_length,
             (self.truncation_side, self.padding_side),
             self.pad_token_id,
+            self.model_input_names,
         )
 
     def _encoding(
@@ -141,7 +146,7 @@ class MakesRows(HasSpecialTokens):
         source: Source | None = None,
     ) -> BatchEncoding:
         """From tokenized texts to what a call returns."""
-        special = (self.cls_token_id, self.sep_token_id) if asked.special else None
+        special = (self.role_id("cls_token"), self.role_id("sep_token")) if asked.special else None
         rows = list(make_rows(firsts, seconds, special, asked.limits, asked.overflowing))
         if asked.limits is None and special and self.model_max_length <= UNBOUNDED:
             self._warn_of_length(max((row.length() for row in rows), default=0))

@@ -123,11 +123,12 @@ class SentencePieceModel:
         self._processor: Any = SentencePieceProcessor()
         try:
             self._processor.LoadFromSerializedProto(serialized)
+            pieces = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
         except (RuntimeError, ValueError, TypeError, OSError) as error:
             hint = telltale(serialized)
             raise ValueError(f"{source} is not a SentencePiece model (or it is damaged): {error}{hint}") from error
         self.serialized = serialized
-        self.pieces: list[str] = [self._processor.IdToPiece(i) for i in range(self._processor.GetPieceSize())]
+        self.pieces: list[str] = pieces
         self.unk_id: int = self._processor.unk_id()
         bytes_of = {piece: int(piece[3:5], 16) for i, piece in enumerate(self.pieces) if self._processor.IsByte(i)}
         self._bytes: dict[str, int] = bytes_of  # piece → the byte that it stands for; empty without byte fallback
@@ -223,13 +224,19 @@ class SentencePieceModel:
             self._is_blank[character] = self.normalize(character) == ""
         return {character for character in characters if self._is_blank[character]}
 
-    def encode_pieces(self, texts: list[str]) -> list[list[str]]:
+    def encode_pieces(self, texts: list[str], sampling: Mapping[str, Any] | None = None) -> list[list[str]]:
         """Cut normalised texts into pieces; a run of unknown characters is one piece.
+
+        With `sampling` (`AlbertTokenizer.sp_model_kwargs`) the cut is drawn, by the library's generator.
 
         Digit-comma rule (Google albert, `tokenization.encode_pieces`): a piece that ends in a digit and a
         comma is cut again without the comma, so that "2010," gives "▁2010" and ",".
         """
-        batch: list[list[str]] = self._processor.encode(texts, out_type=str, num_threads=_threads(len(texts)))
+        batch: list[list[str]]
+        if sampling:  # one text at a time: threads of a batch would all begin at the seed
+            batch = [self._processor.encode(text, out_type=str, **sampling) for text in texts]
+        else:
+            batch = self._processor.encode(texts, out_type=str, num_threads=_threads(len(texts)))
         return [
             [part for p in pieces for part in (self._split_comma(p) if ends_in_digit_comma(p) else (p,))]
             for pieces in batch
@@ -242,10 +249,11 @@ class SentencePieceModel:
             parts = [*([parts[0][1:]] if len(parts[0]) > 1 else []), *parts[1:]]
         return [*parts, ","]
 
-    def encode_ids(self, texts: list[str]) -> list[list[int]]:
+    def encode_ids(self, texts: list[str], sampling: Mapping[str, Any] | None = None) -> list[list[int]]:
         """Cut normalised texts into piece ids, on all cores, with the digit-comma rule."""
-        if "," not in self.piece_ids:  # a run of unknown characters can end in a comma, and ids do not show it
-            return [[self.piece_to_id(p) for p in pieces] for pieces in self.encode_pieces(texts)]
+        # A run of unknown characters can end in a comma, and ids do not show it.
+        if "," not in self.piece_ids or sampling:
+            return [[self.piece_to_id(p) for p in pieces] for pieces in self.encode_pieces(texts, sampling)]
         batch: list[list[int]] = self._processor.encode(texts, out_type=int, num_threads=_threads(len(texts)))
         touched = self._comma_parts.keys()
         for i, ids in enumerate(batch):

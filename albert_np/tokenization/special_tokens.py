@@ -1,6 +1,7 @@
 """Tokens that are cut out of raw text before it is normalised: [CLS], [SEP], [MASK] and their like."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +17,10 @@ class AddedToken:
 
     content: the token itself. lstrip, rstrip: swallow the white space on its left, on its right. special: decoding
     may leave it out. normalized: with lower-casing on, an ordinary (not `special`) token is looked for in lower case;
-    None means that it is, unless it is special. Semantics: Hugging Face `AddedToken`. Raises TypeError or ValueError,
-    naming the field, for what is not allowed: `content` must be text and not empty, the others bools.
+    None means that it is, unless it is special. single_word: within a word, as "cat" is in "scatter", it does not
+    count; a word is letters, digits and "_". Semantics: Hugging Face `AddedToken`, as the fast tokenizer reads it.
+    Raises TypeError or ValueError, naming the field, for what is not allowed: `content` must be text and not empty, the
+    others bools.
     """
 
     content: str
@@ -25,6 +28,7 @@ class AddedToken:
     rstrip: bool = False
     normalized: bool | None = None
     special: bool = False
+    single_word: bool = False
 
     def __post_init__(self) -> None:
         if self.normalized is None:
@@ -35,7 +39,7 @@ class AddedToken:
             raise ValueError(
                 f"an added token needs a content that is Unicode, without surrogates; got {self.content!r}"
             )
-        for name in ("lstrip", "rstrip", "normalized", "special"):
+        for name in ("lstrip", "rstrip", "normalized", "special", "single_word"):
             if not isinstance(getattr(self, name), bool):
                 value = getattr(self, name)
                 raise TypeError(f"added token {self.content!r}: {name} must be true or false, got {value!r}")
@@ -49,14 +53,13 @@ class AddedToken:
             return cls(token, special=special)
         if not isinstance(token, Mapping):
             raise TypeError(f"an added token is a string or an object with 'content', got {token!r}")
-        if token.get("single_word", False) is not False:
-            raise ValueError(f"added token {token.get('content')!r}: single_word=true is not supported")
         return cls(
             content=token.get("content", ""),
             lstrip=token.get("lstrip", False),
             rstrip=token.get("rstrip", False),
             normalized=token.get("normalized"),
             special=token.get("special", special),
+            single_word=token.get("single_word", False),
         )
 
     def __str__(self) -> str:
@@ -69,7 +72,7 @@ class AddedToken:
             "lstrip": self.lstrip,
             "normalized": self.normalized,
             "rstrip": self.rstrip,
-            "single_word": False,
+            "single_word": self.single_word,
             "special": self.special,
         }
 
@@ -90,8 +93,8 @@ class AddedVocabulary:
     """The tokens that are cut out of raw text, and their ids; it is never changed, `with_…` return another one.
 
     by_id: id → token. A token that is a piece of `model` has the piece's id; any other gets the next free id behind
-    the pieces. roles: role ("cls_token" …) → token, the special tokens by what they are for. additional: further
-    special tokens that are listed by name. Semantics: Hugging Face transformers 4.57,
+    the pieces. roles: role ("cls_token" …) → token, the special tokens by what they are for; a role that no token has
+    is not there. additional: further special tokens that are listed by name. Semantics: Hugging Face transformers 4.57,
     `PreTrainedTokenizer._add_tokens` and `_decode`; but every token that says it is special is treated as one, as in
     the fast tokenizer.
     """
@@ -146,10 +149,11 @@ class AddedVocabulary:
             by_id[token_id], ids[token.content] = token, token_id
         return replace(self, by_id=dict(sorted(by_id.items())))
 
-    def with_roles(self, roles: Mapping[str, str | AddedToken]) -> "AddedVocabulary":
-        """These roles given to these tokens, which are added unless they are there."""
-        added = self.with_tokens(roles.values(), special=True)
-        return replace(added, roles={**self.roles, **{role: str(token) for role, token in roles.items()}})
+    def with_roles(self, roles: Mapping[str, str | AddedToken | None]) -> "AddedVocabulary":
+        """These roles given to these tokens, which are added unless they are there, or with None to no token."""
+        added = self.with_tokens([token for token in roles.values() if token is not None], special=True)
+        given = {**self.roles, **roles}
+        return replace(added, roles={role: str(token) for role, token in given.items() if token is not None})
 
     def with_additional(self, tokens: Sequence[str | AddedToken]) -> "AddedVocabulary":
         """These further special tokens instead of those listed so far, which stay in the vocabulary."""
@@ -184,10 +188,12 @@ class AddedVocabulary:
             i for content, i in self.ids.items() if (i >= pieces if content in listed else content not in with_role)
         }
 
-    def splitter(self, do_lower_case: bool) -> "Splitter":
-        """What finds these tokens in text that is put into lower case, or not."""
-        kept = [token.content for token in self.by_id.values() if token.special or not token.normalized]
-        return Splitter(self.by_id, [*self.all_special, *kept], do_lower_case)
+    def splitter(self, do_lower_case: bool, split_special_tokens: bool = False) -> "Splitter":
+        """What finds these tokens, or those alone that are not special, in text that is put into lower case or not."""
+        kept = [*self.all_special, *(t.content for t in self.by_id.values() if t.special or not t.normalized)]
+        left_out = {*self.all_special} if split_special_tokens else set()
+        found = {i: token for i, token in self.by_id.items() if token.content not in left_out}
+        return Splitter(found, [content for content in kept if content not in left_out], do_lower_case)
 
 
 class Part(NamedTuple):
@@ -215,9 +221,8 @@ class Splitter:
             if do_lower_case and content not in kept:
                 content = lower_each(content)
             self._by_content.setdefault(content, (token, token_id))
-        longest_first = sorted(self._by_content, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first)))
-        self._kept = re.compile("(" + "|".join(map(re.escape, kept)) + ")")
+        self._pattern = _any_of(sorted(self._by_content, key=len, reverse=True))
+        self._kept = _any_of(kept)
         self._do_lower_case = do_lower_case
 
     def occurs_in(self, text: str) -> bool:
@@ -249,7 +254,7 @@ class Splitter:
         """Split `text`, already lowered, into parts; empty stretches are left out."""
         parts: list[Part] = []
         position, strip_next = 0, False
-        for match in [*self._pattern.finditer(text), None]:
+        for match in [*filter(self._counts, self._pattern.finditer(text)), None]:
             token, token_id = (None, None) if match is None else self._by_content[match.group()]
             start, stop = position, len(text) if match is None else match.start()
             if strip_next:
@@ -262,3 +267,20 @@ class Splitter:
                 parts.append(Part(match.start(), match.end(), token_id))
                 position, strip_next = match.end(), token.rstrip
         return parts
+
+    def _counts(self, match: re.Match[str]) -> bool:
+        """Whether a token that is found is one: a `single_word` that is part of a longer word is not."""
+        if not self._by_content[match.group()][0].single_word:
+            return True
+        around = match.string[match.start() - 1 : match.start()] + match.string[match.end() : match.end() + 1]
+        return not any(map(_is_of_a_word, around))
+
+
+def _any_of(contents: Iterable[str]) -> re.Pattern[str]:
+    """What finds any of these strings, the first of them that fits; nothing if there are none."""
+    return re.compile("(" + ("|".join(map(re.escape, contents)) or "(?!)") + ")")
+
+
+def _is_of_a_word(character: str) -> bool:
+    """Whether a character is a letter, a mark on one, a digit or "_"."""
+    return character.isalnum() or character == "_" or unicodedata.category(character).startswith("M")

@@ -10,9 +10,12 @@ import numpy.typing as npt
 
 from albert_np.files import whole_files
 from albert_np.tokenization.arguments import (
+    INPUT_NAMES,
     CallOptions,
     Pair,
     check_flag,
+    check_input_names,
+    check_sampling,
     check_text,
     check_texts,
     read_inputs,
@@ -38,11 +41,17 @@ class AlbertTokenizer(MakesRows):
     do_lower_case: put text into lower case. remove_space: strip white space and collapse it to single spaces.
         keep_accents: leave accents on their letters.
     bos_token … mask_token, additional_special_tokens: tokens that are found in text as they are written and never
-        split, as strings or as `AddedToken`. One that is not in the vocabulary gets the next free id.
+        split, as strings or as `AddedToken`. One that is not in the vocabulary gets the next free id. None: no token
+        has this role, and what needs one says so.
     added_tokens: further tokens of this kind, id → token.
     model_max_length: the default of `max_length`, in tokens; 512 is the number of positions of the released models.
     padding_side, truncation_side: "right" or "left", the side on which rows are filled up and cut.
     clean_up_tokenization_spaces: the default of `decode`.
+    split_special_tokens: take special tokens that are written in a text for ordinary text, as for texts of strangers.
+    model_input_names: the columns that a call returns by default, "input_ids" first.
+    sp_model_kwargs: {"enable_sampling": True, "alpha": 0.1, "nbest_size": -1} draws one of the ways to cut a text, each
+        call anew, with probability ∝ P(cut)^alpha of the nbest_size best (-1: of all); subword regularization (Kudo,
+        2018). `sentencepiece.set_random_generator_seed` fixes the draws.
     extra_special_tokens: a list, which is another name for `additional_special_tokens`, or name → token: special
         tokens with roles of their own, read as `tokenizer.name` and `tokenizer.name_id`.
 
@@ -55,9 +64,10 @@ class AlbertTokenizer(MakesRows):
     - `truncation="longest_first"` rounds as the slow one does, `"longest_first_fast"` as the fast one does;
     - windows over pairs of texts need `only_first` or `only_second`.
 
-    Offsets, words, overflowing windows as rows, and that every token which says it is special is one, are known from
-    the fast one. An added token that is neither special nor normalized is found as it is written; the slow one finds
-    it only without capitals.
+    Offsets, words, overflowing windows as rows, that every token which says it is special is one, that
+    `split_special_tokens` splits these alone, and what a single word is, are known from the fast one (which gives even
+    split ones their ids where they are pieces). An added token that is neither special nor normalized is found as it
+    is written; the slow one finds it only without capitals.
 
     Raises FileNotFoundError if there is no `vocab_file`, ValueError if it is not a SentencePiece model, and TypeError
     or ValueError, naming the argument, for an option that is not allowed.
@@ -69,6 +79,8 @@ class AlbertTokenizer(MakesRows):
     remove_space = Option(check_flag)
     keep_accents = Option(check_flag)
     clean_up_tokenization_spaces = Option(check_flag)
+    split_special_tokens = Option(check_flag)
+    sp_model_kwargs = Option(check_sampling)
 
     _encoder: TextEncoder | None = None
 
@@ -78,13 +90,13 @@ class AlbertTokenizer(MakesRows):
         do_lower_case: bool = True,
         remove_space: bool = True,
         keep_accents: bool = False,
-        bos_token: Token = "[CLS]",
-        eos_token: Token = "[SEP]",
-        unk_token: Token = "<unk>",
-        sep_token: Token = "[SEP]",
-        pad_token: Token = "<pad>",
-        cls_token: Token = "[CLS]",
-        mask_token: Token = "[MASK]",
+        bos_token: Token | None = "[CLS]",
+        eos_token: Token | None = "[SEP]",
+        unk_token: Token | None = "<unk>",
+        sep_token: Token | None = "[SEP]",
+        pad_token: Token | None = "<pad>",
+        cls_token: Token | None = "[CLS]",
+        mask_token: Token | None = "[MASK]",
         additional_special_tokens: Sequence[Token] = (),
         added_tokens: Mapping[int, AddedToken] | None = None,
         model_max_length: int = 512,
@@ -92,6 +104,9 @@ class AlbertTokenizer(MakesRows):
         truncation_side: str = "right",
         clean_up_tokenization_spaces: bool = False,
         extra_special_tokens: Sequence[Token] | Mapping[str, Token] = (),
+        split_special_tokens: bool = False,
+        model_input_names: Sequence[str] = INPUT_NAMES,
+        sp_model_kwargs: Mapping[str, Any] | None = None,
     ):
         self.model_max_length = model_max_length
         self.padding_side = padding_side
@@ -100,6 +115,9 @@ class AlbertTokenizer(MakesRows):
         self.do_lower_case = do_lower_case
         self.remove_space = remove_space
         self.keep_accents = keep_accents
+        self.split_special_tokens = split_special_tokens
+        self.sp_model_kwargs = check_sampling("sp_model_kwargs", sp_model_kwargs)
+        self.model_input_names = check_input_names("model_input_names", model_input_names)
         model = vocab_file if isinstance(vocab_file, SentencePieceModel) else SentencePieceModel.from_file(vocab_file)
         self.added = AddedVocabulary.with_ids(model, added_tokens or {})
         if isinstance(mask_token, str) and mask_token not in self.added.ids:
@@ -167,9 +185,15 @@ class AlbertTokenizer(MakesRows):
     @property
     def encoder(self) -> TextEncoder:
         """The way from text to ids and back, made anew when a token or an option has changed."""
-        normalizer = self.normalizer
-        if self._encoder is None or self._encoder.added is not self.added or self._encoder.normalizer != normalizer:
-            self._encoder = TextEncoder(normalizer, self.added)
+        return self._encoder_that(None)
+
+    def _encoder_that(self, split_special_tokens: bool | None) -> TextEncoder:
+        """The encoder that splits special tokens, or does not; None: as the tokenizer's option says."""
+        split = self.split_special_tokens if split_special_tokens is None else split_special_tokens
+        sampling = self.sp_model_kwargs if self.sp_model_kwargs.get("enable_sampling") else None
+        made_of = self.normalizer, self.added, split, sampling
+        if self._encoder is None or self._encoder.made_of != made_of:
+            self._encoder = TextEncoder(*made_of)
         return self._encoder
 
     def __getstate__(self) -> dict[str, Any]:
@@ -188,15 +212,21 @@ class AlbertTokenizer(MakesRows):
         """Return token → id, added tokens included."""
         return {**self.model.piece_ids, **self.added.ids}
 
-    def tokenize(self, text: str, add_special_tokens: bool = False) -> list[str]:
+    def tokenize(
+        self, text: str, add_special_tokens: bool = False, split_special_tokens: bool | None = None
+    ) -> list[str]:
         """Cut a text into tokens, without special tokens around it or with them.
 
-        A run of unknown characters is one token, as it is spelled. Raises TypeError or ValueError, naming the
-        argument, unless `text` is Unicode text.
+        split_special_tokens: as in a call. A run of unknown characters is one token, as it is spelled. Raises TypeError
+        or ValueError, naming the argument, unless `text` is Unicode text, and for a flag that is no bool.
         """
         check_text("text", text)
-        tokens = next(self.encoder.located([text]))[0]
-        return [self.cls_token, *tokens, self.sep_token] if add_special_tokens else tokens
+        split = None if split_special_tokens is None else check_flag("split_special_tokens", split_special_tokens)
+        tokens = next(self._encoder_that(split).located([text]))[0]
+        if not add_special_tokens:
+            return tokens
+        cls, sep = self.convert_ids_to_tokens([self.role_id("cls_token"), self.role_id("sep_token")])
+        return [cls, *tokens, sep]
 
     @overload
     def convert_tokens_to_ids(self, tokens: str) -> int: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str]
@@ -272,9 +302,12 @@ class AlbertTokenizer(MakesRows):
         is_split_into_words=False: True: a list of words stands for each string, and `word_ids(i)` of the result tells
             which word each token of row i came from.
         padding_side: "right" or "left"; by default that of the tokenizer.
+        split_special_tokens: True: special tokens that are written in the text are taken for ordinary text; by default
+            as the tokenizer was made.
         return_tensors: None for lists, "np" for int64 arrays of shape (rows, tokens).
-        return_token_type_ids=True, return_attention_mask=True, return_special_tokens_mask=False,
-            return_offsets_mapping=False, return_length=False: which columns there are.
+        return_token_type_ids, return_attention_mask (by default whether `model_input_names` has them),
+            return_special_tokens_mask=False, return_offsets_mapping=False, return_length=False: which columns
+            there are.
 
         Returns `input_ids`, `token_type_ids`, `attention_mask`, and what was asked for: `special_tokens_mask`;
         `offset_mapping`, the (start, end) characters of each token in its text (in its word, where words were
@@ -289,14 +322,15 @@ class AlbertTokenizer(MakesRows):
         as_words, offsets = bool(filled["is_split_into_words"]), bool(filled["return_offsets_mapping"])
         inputs = read_inputs(text, text_pair, as_words)
         asked = self._asked(filled, inputs.seconds is not None)
-        encoder = self.encoder
+        encoder = self._encoder_that(filled["split_special_tokens"])
         firsts = encoder.tokenized(inputs.firsts, as_words, offsets)
         seconds: list[TokenizedText | None] | None = None
         if inputs.seconds is not None:
             there = iter(encoder.tokenized([text for text in inputs.seconds if text is not None], as_words, offsets))
             seconds = [None if text is None else next(there) for text in inputs.seconds]
         names = self.cls_token, self.sep_token, self.pad_token
-        source = Source(encoder, inputs.firsts, inputs.seconds, as_words, names)
+        # Texts that are cut at random cannot be cut in the same way again, which a source is for.
+        source = None if encoder.sampling else Source(encoder, inputs.firsts, inputs.seconds, as_words, names)
         return self._encoding(firsts, seconds, asked, inputs.batched, source)
 
     def decode(

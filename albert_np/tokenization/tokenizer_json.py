@@ -6,7 +6,6 @@ piece that ends in a digit and a comma.
 
 import base64
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +114,7 @@ def write_tokenizer_json(
         "added_tokens": [{"id": i, **token.to_json()} for i, token in added.by_id.items()],
         "normalizer": {"type": "Sequence", "normalizers": steps},
         "pre_tokenizer": words,
-        "post_processor": _template(added.roles["cls_token"], added.roles["sep_token"], added.ids),
+        "post_processor": _template(added),
         "decoder": {"type": "Sequence", "decoders": joined} if len(joined) > 1 else joined[0],
         "model": {
             "type": "Unigram",
@@ -126,17 +125,18 @@ def write_tokenizer_json(
     }
 
 
-def _template(cls: str, sep: str, ids: Mapping[str, int]) -> dict[str, Any]:
-    """`[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]` with their token types."""
+def _template(added: AddedVocabulary) -> dict[str, Any]:
+    """`[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]` with their token types; without tokens of these roles, the texts."""
+    tokens = [added.roles[role] for role in ("cls_token", "sep_token") if role in added.roles]
 
-    def special(token: str, token_type: int) -> dict[str, Any]:
-        return {"SpecialToken": {"id": token, "type_id": token_type}}
+    def special(role: str, token_type: int) -> list[dict[str, Any]]:
+        return [{"SpecialToken": {"id": added.roles[role], "type_id": token_type}}] if role in added.roles else []
 
-    first = [special(cls, 0), {"Sequence": {"id": "A", "type_id": 0}}, special(sep, 0)]
-    second = [{"Sequence": {"id": "B", "type_id": 1}}, special(sep, 1)]
+    first = [*special("cls_token", 0), {"Sequence": {"id": "A", "type_id": 0}}, *special("sep_token", 0)]
+    second = [{"Sequence": {"id": "B", "type_id": 1}}, *special("sep_token", 1)]
     return {
         "type": "TemplateProcessing",
         "single": first,
         "pair": first + second,
-        "special_tokens": {t: {"id": t, "ids": [ids[t]], "tokens": [t]} for t in (cls, sep)},
+        "special_tokens": {t: {"id": t, "ids": [added.ids[t]], "tokens": [t]} for t in tokens},
     }

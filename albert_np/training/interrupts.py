@@ -10,6 +10,9 @@ from types import FrameType
 __all__ = ["TrainingInterrupted", "deferred_interrupts"]
 
 
+SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")  # the last one is absent on Windows
+
+
 class TrainingInterrupted(Exception):
     """Training stopped on request; `checkpoint`, the folder of `step`, holds all that resuming needs."""
 
@@ -37,12 +40,13 @@ class Interrupts:
 
 @contextmanager
 def deferred_interrupts() -> Iterator[Interrupts]:
-    """Collect SIGINT and SIGTERM inside the block instead of dying of them; handlers are put back afterwards.
+    """Collect SIGINT, SIGTERM and SIGUSR1 inside the block instead of dying of them; handlers are put back afterwards.
 
+    SIGUSR1 is what launchers of several ranks hand on and then wait, where they kill soon after the other two.
     Outside the main thread, where Python allows no handlers, nothing is collected.
     """
     interrupts = Interrupts()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
         yield interrupts
         return

@@ -27,7 +27,7 @@ from albert_np.checkpoints import (
 )
 from albert_np.execution import Model, Ranks, Replicas, available_threads, split, this_job
 from albert_np.files import read_json
-from albert_np.schema import anything, check, number, optional, text, whole
+from albert_np.schema import anything, check, listed, number, optional, text, whole
 from albert_np.training.ahead import Batches, ahead_of
 from albert_np.training.interrupts import Interrupts, TrainingInterrupted, deferred_interrupts
 from albert_np.training.loss_scale import LossScale
@@ -162,7 +162,7 @@ class Trainer(Generic[M]):
 
         A new run begins with a checkpoint of step 0, so that a disk too small shows at once. Raises ValueError
         if the schedule is shorter; FileExistsError if the output folder holds a run that was not resumed;
-        TrainingInterrupted on SIGINT or SIGTERM, once the current update is made and saved (a second signal
+        TrainingInterrupted on SIGINT, SIGTERM or SIGUSR1, once the current update is made and saved (a second signal
         raises KeyboardInterrupt at once); NonFiniteError on NaN or infinity; OSError where a checkpoint cannot
         be written. RankError where another rank has failed, or differs in settings, versions or weights.
         """
@@ -464,7 +464,7 @@ def _schedule_settings(schedule: Callable[[int], float]) -> Settings:
 def _check_settings(saved: Settings, current: Settings, path: Path) -> None:
     old, new = _flat_settings(saved), _flat_settings(current)
     changed = [
-        f"{name} was {old.get(name, 'absent')!r}, is {new.get(name, 'absent')!r}"
+        f"{listed([name])} was {old.get(name, 'absent')!r:.200}, is {new.get(name, 'absent')!r:.200}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name, "absent") != new.get(name, "absent")
     ]

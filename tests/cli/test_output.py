@@ -214,4 +214,13 @@ def test_an_interruption_ends_a_command_in_one_line(place, monkeypatch):
 
     monkeypatch.setattr(AlbertTokenizer, "from_pretrained", interrupt)
     call = CliRunner().invoke(main, ["tokenize", "x", "--model", str(place / "words")])
-    assert (call.exit_code, call.stderr) == (1, "albert-np: interrupted\n")
+    assert (call.exit_code, call.stderr) == (130, "albert-np: interrupted\n")
+
+
+@pytest.mark.parametrize("module", ["click", "rich", "numpy", "sentencepiece"])
+def test_an_interruption_of_an_import_ends_a_command_in_one_line(module, place, tmp_path):
+    (tmp_path / f"{module}.py").write_text("raise KeyboardInterrupt")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "albert_np", "tokenize", "x", "--model", place / "words"]
+    ended = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths})
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "albert-np: interrupted\n")

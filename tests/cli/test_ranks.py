@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file
 from toys.ranks import ENVIRONMENT, Aborted, mpiexec, run_ranks
+from toys.tasks import examples
 
 from albert_np.cli import ranks
+from albert_np.model import AlbertForSequenceClassification
+from albert_np.tokenization import AlbertTokenizer
 
 CONFIG = {
     "vocab_size": 32,
@@ -87,9 +91,9 @@ def test_the_last_words_are_the_traceback_or_the_last_line():
     assert ranks._last_words("") == ""
 
 
-def albert(count, *arguments):
-    launcher = mpiexec(count, "-m", "albert_np", *arguments)
-    output, errors = launcher.communicate(timeout=300)
+def albert(count, *arguments, stdin=None):
+    launcher = mpiexec(count, "-m", "albert_np", *arguments, stdin=subprocess.PIPE)
+    output, errors = launcher.communicate(stdin, timeout=300)
     return launcher.returncode, output, errors
 
 
@@ -109,6 +113,44 @@ def test_a_run_of_two_ranks_is_that_of_two_threads_and_is_told_once(tmp_path):
     status, output, errors = albert(2, *given, "--output", tmp_path / "ranks")
     assert status == 2
     assert (output + errors).count("already holds a run") == 1
+
+
+@pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+def test_lines_are_shared_out_and_said_as_one_process_says_them(start, tmp_path):
+    names = {"num_labels": 2, "id2label": {0: "animal", 1: "thing"}}
+    AlbertForSequenceClassification.from_pretrained(start, seed=3, **names).save_pretrained(tmp_path)
+    AlbertTokenizer.from_pretrained(start).save_pretrained(tmp_path)
+    texts = [example.text for example in examples("classification", 200)]
+    (tmp_path / "texts.txt").write_text("\n".join(texts))
+    (tmp_path / "lines.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    for given, lines in (
+        (["classify", "--file", tmp_path / "lines.jsonl"], None),
+        (["classify", "--json"], "\n".join(texts)),
+        (["embed", "--file", tmp_path / "texts.txt"], None),
+    ):
+        alone = subprocess.run(
+            [sys.executable, "-m", "albert_np", *map(str, given), "--model", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            env=ENVIRONMENT,
+            input=lines,
+        )
+        assert len(alone.stdout.splitlines()) >= 200, alone.stderr
+        status, output, errors = albert(3, *given, "--model", tmp_path, stdin=lines)
+        assert status == 0, errors
+        assert output == alone.stdout
+    status, _, _ = albert(2, *given, "--model", tmp_path, "--output", tmp_path / "made.npy")
+    assert status == 0
+    assert np.load(tmp_path / "made.npy").shape == (200, 24)
+    (tmp_path / "made.npy").unlink()
+    status, output, errors = albert(3, *given, "--model", tmp_path / "absent")
+    assert (status, output, errors.count("absent")) == (2, "", 1)
+
+
+def test_a_text_for_one_process_is_not_filled_twice(start):
+    status, output, errors = albert(2, "fill-mask", "the [MASK]", "--model", start)
+    assert status == 2
+    assert (output + errors).count("fill-mask is done by one process") == 1
 
 
 def test_what_one_process_does_is_not_started_twice(tmp_path):

@@ -55,7 +55,10 @@ def test_entities_are_shown_with_their_places(start, tmp_path):
     text = "the old dog sees a red house near the big car"
     expected = Predictor.load(tmp_path).entities(text)
     assert expected
-    shown = json.loads(done("classify", text, text, "--model", tmp_path, "--entities", "--json"))
-    assert shown == [[entity._asdict() for entity in expected]] * 2
+    shown = json.loads(done("classify", text, "--model", tmp_path, "--entities", "--json"))
+    assert shown == [[entity._asdict() for entity in expected]]
+    shown = json.loads(done("classify", text, text, "--model", tmp_path, "--entities", "--json"))  # in one batch
+    near = [{**entity._asdict(), "probability": pytest.approx(entity.probability)} for entity in expected]
+    assert shown == [near, near]
     lines = [line.split("\t") for line in done("classify", text, "--model", tmp_path, "--entities").splitlines()]
     assert [(line[0], line[1], line[3]) for line in lines] == [(f"{e.start}-{e.end}", e.type, e.text) for e in expected]

@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from toys.ranks import run_ranks
 from toys.strict import StrictArray as StrictArray  # makes the backend known
 
-from albert_np.execution import ALONE, RankError, Replicas, ranks, split, this_job, threads_in_all
+from albert_np.execution import ALONE, RankError, Replicas, ranks, replicas, split, this_job, threads_in_all
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 
@@ -27,9 +28,9 @@ def passes(threads, job=ALONE, size=7, backend="numpy"):
         copy.backward()
         return float(out.loss)
 
-    replicas = Replicas(model, threads, job)
+    together = Replicas(model, threads, job)
     model.zero_grad()
-    results = [replicas.map(work, split(batch, replicas.parts)) for _ in range(2)]
+    results = [together.map(work, split(batch, together.parts)) for _ in range(2)]
     return results, model.backend.to_numpy(model.grads.flat).copy()
 
 
@@ -48,6 +49,18 @@ def test_fewer_parts_than_ranks_leave_some_without_work():
     for results, own in run_ranks(4, lambda job: passes(1, job, size=2)):
         assert results == expected
         np.testing.assert_array_equal(own, gradient)
+
+
+@pytest.mark.parametrize("size, lent", [(1, 4), (2, 2), (3, 1), (4, 1), (7, 1)])
+def test_the_blas_is_lent_as_many_threads_however_the_parts_are_dealt_out(monkeypatch, size, lent):
+    used = []
+    monkeypatch.setattr("os.cpu_count", lambda: 16)
+    monkeypatch.setattr(replicas._blas, "limited", lambda threads: nullcontext(used.append(threads)))
+    passes(4, size=size)
+    run_ranks(2, lambda job: passes(2, job, size=size))
+    run_ranks(4, lambda job: passes(1, job, size=size))
+    assert set(used) == {lent}
+    assert len(used) == 2 * (1 + 2 + 4)
 
 
 def test_gradients_of_a_device_are_added_up_too():

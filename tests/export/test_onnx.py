@@ -24,7 +24,7 @@ from albert_np.model import (
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-CLASSES = {name: cls for name, cls in model_classes().items() if cls is not AlbertForQuestionAnsweringV2}
+CLASSES = dict(model_classes())
 
 
 def session(path):
@@ -101,11 +101,48 @@ def test_the_file_says_its_class_and_the_names_of_its_labels(tmp_path):
     assert json.loads(known["id2label"]) == {"0": "no", "1": "maybe", "2": "yes"}
 
 
+class _Other(AlbertModel):
+    pass
+
+
+def test_the_likeliest_answers_are_the_models_and_none_is_where_none_may_be(tmp_path):
+    model = randomize(AlbertForQuestionAnsweringV2(small_config())).eval()
+    export_onnx(model, tmp_path / "model.onnx")
+    run = session(tmp_path / "model.onnx")
+    rng = np.random.default_rng(0)
+    for B, T, allowed in ((1, 3, 3), (4, 9, 9), (4, 9, 4)):  # fewer places than the beam is wide, and more
+        p_mask = np.ones((B, T), np.int64)
+        p_mask[:, :allowed] = 0
+        inputs = {
+            "input_ids": rng.integers(0, model.config.vocab_size, (B, T)),
+            "attention_mask": np.ones((B, T), np.int64),
+            "token_type_ids": rng.integers(0, 2, (B, T)),
+            "p_mask": p_mask,
+        }
+        expected = model(**inputs)
+        got = dict(zip([out.name for out in run.get_outputs()], run.run(None, inputs), strict=True))
+        assert got.keys() == set(expected.keys())
+        K = min(5, T)
+        assert (got["start_top_index"].shape, got["end_top_index"].shape) == ((B, K), (B, K * K))
+        for name, values in got.items():
+            if not name.endswith("_index"):
+                np.testing.assert_allclose(values, getattr(expected, name), rtol=1e-5, atol=1e-5)
+        likely = got["start_top_log_probs"] > -1e3
+        assert likely.sum() == B * min(K, allowed)
+        np.testing.assert_array_equal(got["start_top_index"][likely], expected.start_top_index[likely])
+        likely = likely.repeat(K, 1) & (got["end_top_log_probs"] > -1e3)
+        np.testing.assert_array_equal(got["end_top_index"][likely], expected.end_top_index[likely])
+
+
 def test_what_cannot_be_exported_is_refused_before_anything_is_written(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match="QuestionAnsweringV2 is not exported to ONNX; allowed are AlbertModel"):
-        export_onnx(AlbertForQuestionAnsweringV2(small_config()), tmp_path / "model.onnx")
+    with pytest.raises(ValueError, match="_Other is not exported to ONNX; allowed are AlbertModel"):
+        export_onnx(_Other(small_config()), tmp_path / "model.onnx")
     with pytest.raises(FileNotFoundError):
         export_onnx(AlbertModel(small_config()), tmp_path / "gone" / "model.onnx")
+    model = AlbertForSequenceClassification(small_config())
+    model.config.num_labels = 5
+    with pytest.raises(ValueError, match="the config was changed since this AlbertForSequenceClassification was made"):
+        export_onnx(model, tmp_path / "model.onnx")
     monkeypatch.setattr("albert_np.export.onnx_files.MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="an ONNX file holds 2 GB at most"):
         export_onnx(AlbertModel(small_config()), tmp_path / "model.onnx")

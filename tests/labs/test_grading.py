@@ -281,6 +281,8 @@ def test_notes_point_out_and_deduct_nothing():
         "rms_norm_backward is defined 2 times: the last one counts",
     ]
     assert notes_on(solved(NUMBER), lab) == []
+    for deep in (f"x = {'-' * 200_000}1", f"np{'.x' * 900} = 1"):
+        assert all("changes np" in note for note in notes_on([Cell(deep, True)], lab))
 
 
 ENDLESS = "    while True:\n        pass"

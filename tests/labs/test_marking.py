@@ -89,7 +89,7 @@ def test_a_wrong_mark_is_named_with_its_line(line, wrong, tmp_path):
 
 def results(place, points):
     for id, value in points.items():
-        content = {"lab": NUMBER, "student": id, "points": value, "written": {}}
+        content = {"lab": NUMBER, "student": id, "points": value, "of": 100.0, "verdicts": [], "written": {}}
         write(place / "results" / f"{id}.json", json.dumps(content))
     return place
 
@@ -117,8 +117,33 @@ def test_results_of_another_lab_or_none_are_refused(tmp_path):
     with pytest.raises(ValueError, match="results of lab 06, not of 02"):
         gradebook(results(tmp_path, {"k1": 1.0}), open_lab("02"), {})
     write(tmp_path / "results" / "x.json", "{}")
-    with pytest.raises(ValueError, match=r"x\.json is not a result"):
+    with pytest.raises(ValueError, match=r"x\.json: lab is missing"):
         gradebook(tmp_path, LAB, {})
+
+
+@pytest.mark.parametrize(
+    "damage, field",
+    [
+        ({"points": "70"}, "points is '70'"),
+        ({"student": None}, "student is null"),
+        ({"name": ["Ada"]}, "name is a list"),
+        ({"written": []}, "written is a list"),
+        ({"verdicts": [{"exercise": "a"}]}, r"verdicts\[0\].finding is missing"),
+    ],
+)
+def test_a_damaged_result_is_named_with_its_field(damage, field, tmp_path):
+    path = results(tmp_path, {"k1": 1.0}) / "results" / "k1.json"
+    write(path, json.dumps(json.loads(path.read_text()) | damage))
+    with pytest.raises(ValueError, match=rf"k1\.json: {field}"):
+        gradebook(tmp_path, LAB, {})
+
+
+@pytest.mark.parametrize("line", ["A1", "A1,q"])
+def test_a_line_of_marks_that_is_cut_off_is_named(line, tmp_path):
+    write(tmp_path / "key.csv", "answer,id\nA1,k1\nA2\n")
+    path = write(tmp_path / "marks.csv", f"answer,question,points\n{line}\n")
+    with pytest.raises(ValueError, match=r"marks\.csv, line 2: lab 06 has no written question '"):
+        read_marks(path, LAB)
 
 
 def test_what_was_not_found_or_cannot_be_read_has_no_points_yet(tmp_path):

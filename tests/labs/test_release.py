@@ -123,7 +123,8 @@ def test_a_statement_over_several_lines_is_replaced_and_nothing_else():
     source = "# yours:\nPERSONAL = {\n    'a': 1,\n}\nb = PERSONAL['a']"
     assert set_personal(source, {"a": 2}) == "# yours:\nPERSONAL = {'a': 2}\nb = PERSONAL['a']"
     assert set_personal("x = PERSONAL", {"a": 2}) == "x = PERSONAL"
-    assert set_personal("PERSONAL = {", {"a": 2}) == "PERSONAL = {"
+    for broken in ("PERSONAL = {", f"PERSONAL = {'-' * 200_000}1", f"PERSONAL = {'(' * 5_000}"):
+        assert set_personal(broken, {"a": 2}) == broken
     assert personal_of([Cell(source, True)], {"a", "b"}) == {"a": 1}
     assert personal_of([Cell("PERSONAL = open('x')", True)], {"a"}) == {}
 

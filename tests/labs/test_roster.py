@@ -13,6 +13,13 @@ def test_a_roster_is_read_whatever_separates_its_columns(separator, tmp_path):
     assert read_roster(path) == {"k1": Student("k1", "Ada", "a@x"), "=k2": Student("=k2", "Zoë", "")}
 
 
+def test_cells_that_a_line_lacks_are_empty(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text("name,id,email\nAda,k1\n")
+    assert read_roster(path) == {"k1": Student("k1", "Ada")}
+    assert read_table(path, ("email",)) == [(2, {"name": "Ada", "id": "k1", "email": ""})]
+
+
 @pytest.mark.parametrize(
     "text, wrong",
     [

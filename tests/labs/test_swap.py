@@ -28,6 +28,7 @@ from albert_np.changes import KEY, change_in_force
 from albert_np.execution import Replicas, split
 from albert_np.gradcheck import check_model, hugging_face_model, randomize, small_batch, small_config
 from albert_np.labs import swap, swap_back
+from albert_np.labs.change_file import ChangeFile
 from albert_np.layers import norm_backward as early_norm_backward
 from albert_np.layers import norm_forward as early_norm_forward
 from albert_np.model import AlbertForPreTraining, AlbertForQuestionAnsweringV2, AlbertModel
@@ -605,3 +606,18 @@ def test_config_keeps_its_extra_fields_beside_the_record():
     with swap(norm=RMS_NORM):
         model = AlbertModel(AlbertConfig(**{**small_config().to_dict(), "note": "mine"}))
     assert model.config.extra.keys() >= {"note", KEY}
+
+
+@pytest.mark.parametrize(
+    "source, said",
+    [
+        ("x = (\n", "line 1: '\\(' was never closed"),
+        ("x = 1\0", "null byte"),
+        (f"x = {'-' * 200_000}1", "nested|complex"),
+    ],
+)
+def test_a_change_that_is_not_python_is_named(source, said, tmp_path):
+    path = tmp_path / "change.py"
+    path.write_text(source)
+    with pytest.raises(ValueError, match=rf"^change\.py.*{said}"):
+        ChangeFile.read(path)

@@ -116,8 +116,18 @@ def test_a_state_dict_that_does_not_fit_is_refused_before_anything_is_written():
     with pytest.raises(ValueError, match=r"missing: predictions\.dense\.bias"):
         model.load_state_dict({name: weight for name, weight in state.items() if name != "predictions.dense.bias"})
     np.testing.assert_array_equal(model.params.flat, before)
-    model.load_state_dict({"predictions.dense.bias": np.zeros(6), "mystery": np.ones(2)}, strict=False)
+    found = model.load_state_dict({"predictions.dense.bias": np.zeros(6), "mystery": np.ones(2)}, strict=False)
     assert not model.params["predictions.dense.bias"].any()
+    assert found.unexpected_keys == ["mystery"]
+    assert found.missing_keys == [name for name in model.params if name != "predictions.dense.bias"]
+
+
+def test_the_names_that_a_state_dict_lacks_are_counted_once_where_they_are_tied():
+    model = small_model(AlbertForMaskedLM)
+    state = model.state_dict()
+    assert model.load_state_dict(state) == ([], [])
+    del state["predictions.decoder.weight"], state["predictions.bias"]  # as safetensors store them
+    assert model.load_state_dict(state, strict=False) == ([], [])
 
 
 def test_the_table_of_words_looks_ids_up():
@@ -146,6 +156,10 @@ def test_modes_and_places_by_their_pytorch_names():
         ("cuda", r'model\.to\("cupy"\)'),
         ("gradient_checkpointing_enable", 'model.recompute = "layer"'),
         ("get_output_embeddings", r'model\.params\["predictions\.decoder\.weight"\]'),
+        ("albert", r'model\.params\.scope\("albert\."\)'),
+        ("predictions", r'model\.params\.scope\("predictions\."\)'),
+        ("num_labels", r"model\.config\.num_labels"),
+        ("requires_grad_", r"the optimizer's: AdamW\(…, frozen=names\)"),
     ],
 )
 def test_what_has_another_name_here_is_told(name, hint):
@@ -196,8 +210,55 @@ def test_what_no_model_has_is_left_out_with_a_warning_that_names_it(tmp_path):
 
 def test_arguments_that_are_neither_loading_nor_config_are_refused(tmp_path):
     small_model().save_pretrained(tmp_path)
-    with pytest.raises(TypeError, match="torch_dtype='float32': neither an argument nor a field of AlbertConfig"):
-        AlbertModel.from_pretrained(tmp_path, torch_dtype="float32")
+    with pytest.raises(TypeError, match="num_heads=3: neither an argument nor a field of AlbertConfig"):
+        AlbertModel.from_pretrained(tmp_path, num_heads=3)
+    with pytest.raises(TypeError, match="takes no torch_dtype='float32': here that is dtype="):
+        AlbertModel.from_pretrained(tmp_path / "gone", torch_dtype="float32")
+    with pytest.raises(TypeError, match=r"AlbertModel's call takes no return_dict=False: leave it out: .*to_tuple\(\)"):
+        small_model()(IDS, return_dict=False)
+
+
+def test_a_config_that_is_given_takes_the_place_of_the_stored_one(tmp_path):
+    model = small_model(AlbertForSequenceClassification)
+    model.save_pretrained(tmp_path, dtype="float64")
+    config = small_config(num_labels=2, hidden_act="relu")
+    other = AlbertForSequenceClassification.from_pretrained(
+        tmp_path, dtype="float64", config=config, hidden_dropout_prob=0.5
+    )
+    assert (other.config.hidden_act, other.config.hidden_dropout_prob) == ("relu", 0.5)
+    assert config.hidden_dropout_prob == small_config().hidden_dropout_prob
+    np.testing.assert_array_equal(other.params.flat, model.params.flat)
+    with pytest.raises(TypeError, match=r"config must be an albert_np\.AlbertConfig, got one of builtins\.dict"):
+        AlbertModel.from_pretrained(tmp_path / "gone", config={"num_labels": 2})
+
+
+@pytest.mark.parametrize(
+    "cls, changes, message",
+    [
+        (AlbertForSequenceClassification, {"num_labels": 5}, r"classifier\.bias \(2,\) \(the config means \(5,\)\)"),
+        (AlbertForMaskedLM, {"tie_word_embeddings": False}, r"decoder\.weight missing \(the config means \(23, 6\)\)"),
+        (AlbertModel, {"num_hidden_groups": 2}, r"albert_layer_groups\.1\..* missing"),
+        (AlbertModel, {"hidden_act": "none"}, r"hidden_act='none': allowed are"),
+    ],
+)
+def test_a_config_that_left_its_weights_is_not_saved_with_them_nor_resized(cls, changes, message, tmp_path):
+    model = small_model(cls)
+    for name, value in changes.items():
+        setattr(model.config, name, value)
+    with pytest.raises(ValueError, match=message):
+        model.save_pretrained(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+    with pytest.raises(ValueError, match=message):
+        model.resize_token_embeddings(30)
+    assert model.get_input_embeddings().weight.shape == (23, 6)
+
+
+def test_what_shared_weights_fit_as_well_is_saved(tmp_path):
+    model = small_model()
+    model.config.num_hidden_layers, model.config.num_labels = 5, 7
+    model.save_pretrained(tmp_path)
+    config = AlbertModel.from_pretrained(tmp_path).config
+    assert (config.num_hidden_layers, config.num_labels) == (5, 7)
 
 
 @pytest.mark.parametrize("cls", [AlbertForMaskedLM, AlbertForPreTraining])
@@ -246,7 +307,7 @@ def test_new_rows_are_drawn_around_the_mean_of_the_old():
     np.testing.assert_allclose(np.cov(new.T), 1e-9 * covariance, atol=2e-10 * covariance.max())
     np.testing.assert_allclose(new.mean(axis=0), old.mean(axis=0), atol=1e-5)
     np.testing.assert_allclose(model.params["predictions.bias"][23:], bias.mean(), atol=1e-8)
-    assert model.resize_token_embeddings(pad_to_multiple_of=100).config.vocab_size == 2100
+    assert model.resize_token_embeddings(pad_to_multiple_of=100).weight.shape == (2100, 6)
     model.resize_token_embeddings(2200, mean_resizing=False)
     assert model.params[name][2100:].std() == pytest.approx(model.config.initializer_range, rel=0.2)
     with pytest.raises(ValueError, match="pad_to_multiple_of=0: must be a whole number of at least 1"):

@@ -5,7 +5,14 @@ import pytest
 
 from albert_np.execution import precision_of_products
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
-from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
+from albert_np.model import (
+    AlbertForMaskedLM,
+    AlbertForPreTraining,
+    AlbertForQuestionAnswering,
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+    AlbertModel,
+)
 from albert_np.params import Layout, ParamStore
 
 IDS = np.array([[2, 5, 7, 3], [2, 9, 3, 0]])
@@ -202,6 +209,11 @@ def test_initial_weights_follow_hugging_faces_rules():
         ({"input_ids": IDS, "token_type_ids": [[0, 0]]}, ValueError, r"token_type_ids must have shape \(2, 4\)"),
         ({"input_ids": IDS, "attention_mask": [[1, 1]]}, ValueError, r"attention_mask must have shape \(2, 4\) or"),
         ({"input_ids": IDS, "attention_mask": 7 * MASK}, ValueError, "1 .attend., 0 .padding."),
+        (
+            {"input_ids": IDS, "attention_mask": [[1, 1, 0.5, 0]] * 2},
+            ValueError,
+            r"attention_mask\[0, 2\] is 0\.5: allowed",
+        ),
         ({"input_ids": IDS, "attention_mask": np.ones((2, 2, 4, 4))}, ValueError, r"broadcast to \(2, 3, 4, 4\)"),
         ({"input_ids": IDS, "attention_mask": np.full((2, 4), "x")}, TypeError, "must hold numbers"),
         ({"input_ids": IDS, "attention_mask": np.full((2, 4), np.nan)}, ValueError, r"attention_mask.* is nan"),
@@ -346,11 +358,13 @@ def test_resizing_keeps_what_the_kept_pieces_give(vocab_size):
     model = small_model(AlbertForPreTraining)
     config, before = model.config, model(IDS, MASK)
     logits = before.prediction_logits
-    after = model.resize_token_embeddings(vocab_size)(IDS, MASK)
+    table = model.resize_token_embeddings(vocab_size)
+    after = model(IDS, MASK)
     kept = min(vocab_size, 23)
     np.testing.assert_array_equal(before.last_hidden_state, after.last_hidden_state)
     np.testing.assert_array_equal(logits[..., :kept], after.prediction_logits[..., :kept])
     assert after.prediction_logits.shape[-1] == model.config.vocab_size == vocab_size
+    assert table.weight is model.get_input_embeddings().weight
     assert config.vocab_size == 23
     model.backward(prediction_logits=np.ones_like(after.prediction_logits))
     assert model.grads["predictions.decoder.weight"].shape == (vocab_size, config.embedding_size)
@@ -365,11 +379,22 @@ def test_resizing_away_the_padding_piece_is_refused():
     assert model.config.vocab_size == 23
 
 
-def test_a_batch_without_any_label_has_no_loss_and_no_gradient():
-    model = small_model(AlbertForPreTraining)
-    out = model(IDS, MASK, labels=np.full_like(IDS, -100), sentence_order_label=[-100, -100])
+@pytest.mark.parametrize(
+    "cls, labels",
+    [
+        (AlbertForPreTraining, {"labels": np.full_like(IDS, -100), "sentence_order_label": [-100, -100]}),
+        (AlbertForMaskedLM, {"labels": np.full_like(IDS, -100)}),
+        (AlbertForSequenceClassification, {"labels": [-100, -100]}),
+        (AlbertForTokenClassification, {"labels": np.full_like(IDS, -100)}),
+        (AlbertForTokenClassification, {"labels": np.full_like(IDS, -100), "label_smoothing": 0.1}),
+        (AlbertForQuestionAnswering, {"start_positions": [9, 9], "end_positions": [9, 9]}),
+    ],
+)
+def test_a_batch_without_any_label_has_no_loss_and_no_gradient(cls, labels):
+    model = small_model(cls)
+    loss = model(IDS, MASK, **labels).loss
     model.backward()
-    assert out.loss == 0
+    assert str(loss) == "0.0"  # and not -0.0
     assert not model.grads.flat.any()
 
 

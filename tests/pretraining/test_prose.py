@@ -158,6 +158,7 @@ def test_a_document_is_a_module_or_a_class_or_one_long_docstring(small_sources):
     (small_sources / "test").mkdir()
     (small_sources / "test" / "skipped.py").write_text('"""This is in a test and is left out."""')
     (small_sources / "template.py").write_text('"""This is not a file of Python at all."""\ndef @name@():')
+    (small_sources / "deep.py").write_text(f'"""This is in a file that no parser can take."""\nx = {"-" * 200_000}1')
     assert list(python_prose()) == [
         long,
         [

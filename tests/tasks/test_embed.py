@@ -77,6 +77,15 @@ def test_blanks_are_filled_only_by_a_model_that_learned_to(start, tmp_path):
             fill_mask(*load_masked_lm(start), "the [MASK]", top_k)
 
 
+def test_a_tokenizer_without_a_token_that_is_needed_says_so(start):
+    model, tokenizer = load_masked_lm(start)
+    tokenizer.mask_token = tokenizer.pad_token = None
+    with pytest.raises(ValueError, match="this tokenizer has no mask_token"):
+        fill_mask(model, tokenizer, "the [MASK]")
+    with pytest.raises(ValueError, match="this tokenizer has no pad_token"):
+        embed(load_encoder(start)[0], tokenizer, TEXTS)
+
+
 def test_hugging_faces_hidden_states_pooled_alike_are_the_same(start, torch, transformers):
     theirs = transformers.AlbertModel.from_pretrained(start, attn_implementation="eager").eval()
     batch = AlbertTokenizer.from_pretrained(start)(TEXTS, padding=True, return_tensors="np")

@@ -20,6 +20,7 @@ from albert_np.tasks import (
     split_words,
 )
 from albert_np.tasks.batches import FineTuningData, Position, batches_by_length
+from albert_np.tasks.kinds.base import cut_tokens
 from albert_np.tokenization import AlbertTokenizer
 
 
@@ -353,8 +354,8 @@ def test_what_is_cut_is_counted(kind, tokenizer):
     short = replace(task, **{KINDS[kind].bound: 5})
     whole = KINDS[kind].features(task, KINDS[kind].label_names(made), tokenizer, made)
     cut = KINDS[kind].features(short, KINDS[kind].label_names(made), tokenizer, made)
-    assert KINDS[kind].cut_warning(replace(task, max_query_length=32), whole[2:], 32) is None
-    warning = KINDS[kind].cut_warning(short, cut, 32)
+    assert KINDS[kind].cut_warning(replace(task, max_query_length=32), cut_tokens(whole[2:]), 6, 32) is None
+    warning = KINDS[kind].cut_warning(short, cut_tokens(cut), 6, 32)
     if kind == "tagging":  # a long sentence goes on in further windows
         assert warning is None
     elif kind == "answering":
@@ -369,7 +370,7 @@ def test_what_is_cut_is_counted(kind, tokenizer):
         ]
         assert warning.startswith("6 of 6 examples (100%) are cut to max_seq_length=5 tokens and lose ")
         assert warning.endswith("; a larger max_seq_length shows more")
-        assert KINDS[kind].cut_warning(short, cut, 5).endswith("which is all that the model can read")
+        assert KINDS[kind].cut_warning(short, cut_tokens(cut), 6, 5).endswith("which is all that the model can read")
 
 
 def test_a_run_says_how_many_texts_are_cut(start, tmp_path):

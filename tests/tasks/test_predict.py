@@ -250,6 +250,28 @@ def test_a_copy_of_a_predictor_says_the_same_and_has_weights_of_its_own(copied, 
     assert other.classify(texts) == before
 
 
+def test_predictions_come_in_windows_and_what_is_cut_is_counted_over_all(start, tmp_path, monkeypatch):
+    predictor = Predictor.load(saved(AlbertForSequenceClassification, start, tmp_path), threads=1)
+    made = [TextExample("lamp " * (40 if i in (3, 18) else 5)) for i in range(20)]
+    with pytest.warns(UserWarning, match="2 of 20 examples"):
+        expected = predictor.predict(made)
+    asked = []
+    read = predictor.features
+    monkeypatch.setattr(predictor, "features", lambda own, first: asked.append((len(own), first)) or read(own, first))
+    monkeypatch.setattr("albert_np.tasks.predict.WINDOW", 8)
+    with pytest.warns(UserWarning, match="2 of 20 examples") as warned:
+        found = predictor.predict(made)
+    assert len(warned) == 1
+    assert asked == [(8, 0), (8, 8), (4, 16)]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.probabilities == pytest.approx(theirs.probabilities, rel=1e-5)
+    with pytest.raises(ValueError, match="example 19 is a TaggedExample"):
+        next(predictor.stream([*made[:18], TaggedExample(("cat",))]))
+    monkeypatch.setattr(predictor, "labels", ("a", "b"))
+    with pytest.raises(ValueError, match="example 20 has the label 'c'"):
+        predictor.predict([*made[:19], TextExample("cat", label="c")])
+
+
 def test_hugging_face_reads_a_finished_model_and_says_the_same(start, tmp_path, torch, transformers):
     folder = saved(AlbertForSequenceClassification, start, tmp_path, num_labels=2, id2label={0: "no", 1: "yes"})
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()

@@ -260,7 +260,7 @@ def test_several_labels_stand_between_bars_or_in_a_json_list(write):
             "classification",
             "a.tsv",
             b"text\tlabel\nna\xefve\tx\n",
-            r"line 2: byte 0xef at place 3 of the line is not UTF-8",
+            r"line 2: 'text' holds byte 0xef at place 3, which is not UTF-8",
         ),
         ("classification", "a.tsv", "text\tlabel\n", r"holds no example"),
         (
@@ -324,6 +324,49 @@ def collected(path, kind, **options):
     examples = read_examples(path, kind, on_bad=errors.append, **options)
     assert all(type(error) is ValueError and str(path) in str(error) for error in errors)
     return examples, [str(error).removeprefix(f"{path}, ").partition(":")[0] for error in errors]
+
+
+BYTES = {  # name → kind, content with a bad byte in its second of three examples, where
+    "a.tsv": ("classification", b"text\tlabel\na\tx\nb\xe9\tx\nc\ty\n", "line 3"),
+    "b.tsv": ("classification", b"text\tlabel\na\tx\nb\tx\xe9\nc\ty\n", "line 3"),
+    "a.csv": ("classification", b'text,label\na,x\n"b\n\xe9",x\nc,y\n', "line 3"),
+    "a.jsonl": (
+        "classification",
+        b'{"text": "a", "label": 1}\n{"text": "b\xe9", "label": 1}\n{"text": "c", "label": 2}',
+        "line 2",
+    ),
+    "a.json": (
+        "classification",
+        b'[{"text": "a", "label": 1},\n{"text": "b\xe9", "label": 1}, {"text": "c", "label": 2}]',
+        "entry 2",
+    ),
+    "a.conll": ("tagging", b"a O\n\nb O\n\xe9 O\n\nc O\n", "line 4"),
+    "c.csv": ("choice", b"context,choice0,choice1,label\na,d,e,0\nb,d\xe9,e,0\nc,d,e,1\n", "line 3"),
+}
+
+
+@pytest.mark.parametrize("name", BYTES)
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_a_row_that_is_not_utf8_can_be_left_out(write, name, packed):
+    kind, content, where = BYTES[name]
+    path = write(name + packed, content)
+    kept, bad = collected(path, kind)
+    assert [example[0][0] for example in kept] == ["a", "c"]
+    assert [place[: len(where)] for place in bad] == [where]
+    with pytest.raises(ValueError, match=rf"{where}.* holds byte 0xe9 at place \d, which is not UTF-8; convert"):
+        read_examples(path, kind)
+
+
+@pytest.mark.parametrize("content", ["text\tlabel\na\tx\n".encode("utf-16"), b"\x1f\x8b\xff", b"\x80\x02}q\0"])
+def test_what_is_no_text_at_all_is_no_row_to_be_left_out(write, content):
+    with pytest.raises(ValueError, match=r"line 1: byte 0x.. at place [123] of the line is not UTF-8"):
+        collected(write("a.tsv", content), "classification")
+
+
+def test_another_column_than_those_read_may_hold_any_bytes(write):
+    texts, bad = collected(write("a.tsv", b"text\tauthor\tlabel\na\tZo\xeb\tx\n"), "classification")
+    assert [example.text for example in texts] == ["a"]
+    assert not bad
 
 
 def test_bad_rows_of_every_format_can_be_collected(write):

@@ -1,10 +1,11 @@
 """Special and added tokens of a tokenizer that is already made: added, set, saved, and read from others' files."""
 
 import json
+import random
 
 import pytest
 
-from albert_np.tokenization import AddedToken, AlbertTokenizer
+from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel, read_model, write_model
 
 SIZE = 250
 
@@ -37,6 +38,16 @@ def test_a_piece_that_is_added_keeps_its_id(own):
     piece = own.convert_ids_to_tokens(40)
     assert own.add_tokens([piece]) == 0
     assert own.added_tokens_decoder[40] == AddedToken(piece)
+
+
+def test_a_word_that_is_a_piece_is_found_within_words_unless_it_says_otherwise(own):
+    plain = own.encode("lamps")
+    own.add_tokens(["lamp"])
+    lamp = own.convert_tokens_to_ids("lamp")
+    assert own.encode("lamps, lamp").count(lamp) == 2
+    own.add_tokens([AddedToken("lamp", single_word=True)])
+    assert own.encode("lamps, lamp").count(lamp) == 1
+    assert own.encode("lamps") == plain
 
 
 def test_special_tokens_are_listed_kept_as_written_and_left_out_of_decoded_text(own, tmp_path):
@@ -90,6 +101,61 @@ def test_a_role_can_be_given_by_id(own):
     assert own.additional_special_tokens == [own.convert_ids_to_tokens(40)]
 
 
+ROLES = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_may_have_no_token_and_that_is_saved(own, role, tmp_path):
+    before = own.encode("the <pad> [MASK]", add_special_tokens=False)
+    setattr(own, role, None)
+    for each in (own, saved_and_loaded(own, tmp_path), AlbertTokenizer(own.model, **{role: None})):
+        assert (getattr(each, role), getattr(each, f"{role}_id"), len(each)) == (None, None, SIZE)
+        assert role not in each.special_tokens_map
+        with pytest.raises(ValueError, match=f"this tokenizer has no {role}: give the role to a token"):
+            each.role_id(role)
+    assert own.encode("the <pad> [MASK]", add_special_tokens=False) == before  # what had a role stays a token
+    setattr(own, f"{role}_id", 40)
+    assert own.role_id(role) == 40
+
+
+def test_what_needs_a_token_of_a_role_says_which(own):
+    own.pad_token = None
+    assert own(["a", "a"], return_tensors="np").input_ids.shape == (2, 3)
+    for pad in (lambda: own("a", padding=True), lambda: own.pad({"input_ids": [[5]]})):
+        with pytest.raises(ValueError, match="padding=True: this tokenizer has no pad_token to fill up with"):
+            pad()
+    own.add_special_tokens({"pad_token": "<filler>", "cls_token": None})
+    assert own(["a", "a b"], padding=True, add_special_tokens=False).input_ids[0][-1] == SIZE
+    for ask in (
+        lambda: own("a"),
+        lambda: own.tokenize("a", add_special_tokens=True),
+        lambda: own.build_inputs_with_special_tokens([5]),
+    ):
+        with pytest.raises(ValueError, match="this tokenizer has no cls_token"):
+            ask()
+
+
+def test_a_vocabulary_without_a_mask_token_need_not_grow(tokenizer, tmp_path):
+    proto = read_model(tokenizer.model.serialized)
+    pieces = [piece._replace(text="[X]") if piece.text == "[MASK]" else piece for piece in proto.pieces]
+    model = SentencePieceModel(write_model(proto._replace(pieces=pieces)))
+    assert len(AlbertTokenizer(model)) == SIZE + 1
+    own = AlbertTokenizer(model, mask_token=None)
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert (each.mask_token, len(each)) == (None, SIZE)
+
+
+def test_a_token_that_is_called_none_has_no_role(tokenizer, tmp_path):
+    own = AlbertTokenizer(tokenizer.model, added_tokens={SIZE: AddedToken("None")}, eos_token=None)
+    own.save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    del config["bos_token"]
+    file.write_text(json.dumps(config), encoding="utf-8")
+    loaded = AlbertTokenizer.from_pretrained(tmp_path)
+    assert (loaded.bos_token, loaded.eos_token, loaded.get_added_vocab()["None"]) == ("[CLS]", None, SIZE)
+
+
 def test_a_mask_token_set_later_is_one_token(own):
     assert own.add_special_tokens({"mask_token": AddedToken("[BLANK]", lstrip=True)}) == 1
     assert own.tokenize("the   [BLANK] the") == ["▁the", "[BLANK]", "▁the"]
@@ -98,6 +164,7 @@ def test_a_mask_token_set_later_is_one_token(own):
 def test_options_set_later_hold_everywhere_and_are_saved(own, tokenizer, tmp_path):
     options = {"do_lower_case": False, "keep_accents": True, "remove_space": False, "model_max_length": 9}
     options |= {"padding_side": "left", "truncation_side": "left", "clean_up_tokenization_spaces": True}
+    options |= {"split_special_tokens": True, "model_input_names": ["input_ids", "attention_mask"]}
     for name, value in options.items():
         setattr(own, name, value)
     other = AlbertTokenizer(tokenizer.model, **options)
@@ -111,16 +178,21 @@ def test_options_set_later_hold_everywhere_and_are_saved(own, tokenizer, tmp_pat
 @pytest.mark.parametrize(
     "name, value, error, message",
     [
-        ("pad_token", None, AttributeError, "pad_token cannot be None: give the role to another token"),
-        ("pad_token", 5, TypeError, "pad_token"),
+        ("pad_token", 5, TypeError, "pad_token must be a string or an AddedToken, got 5"),
         ("mask_token_id", 999, ValueError, "999 is no token id"),
         ("do_lower_case", "false", TypeError, "do_lower_case must be True or False, got 'false'"),
         ("model_max_length", 0, ValueError, "model_max_length must be at least 1"),
         ("padding_side", "up", ValueError, "padding_side must be one of"),
         ("additional_special_tokens", "[X]", TypeError, "must be a list"),
         ("vocab_size", 5, AttributeError, "no 'vocab_size' that could be set"),
-        ("model_input_names", ["input_ids"], AttributeError, "ask a call for return_token_type_ids=False"),
-        ("split_special_tokens", True, AttributeError, "no 'split_special_tokens' that could be set"),
+        ("model_input_names", ["inputs"], ValueError, "model_input_names must be a list of 'input_ids' and"),
+        ("model_input_names", "input_ids", ValueError, "model_input_names must be a list"),
+        ("split_special_tokens", 1, TypeError, "split_special_tokens must be True or False, got 1"),
+        ("sp_model_kwargs", {"alpha": "much"}, ValueError, r"sp_model_kwargs\['alpha'\] must be a number from 0 up"),
+        ("sp_model_kwargs", {"enable_sampling": 1}, TypeError, r"\['enable_sampling'\] must be True or False, got 1"),
+        ("sp_model_kwargs", {"nbest_size": -2}, ValueError, r"\['nbest_size'\] must be at least -1, got -2"),
+        ("sp_model_kwargs", {"add_bos": True}, ValueError, "'add_bos' is not among 'enable_sampling'"),
+        ("chat_template", "{}", AttributeError, "no 'chat_template' that could be set: ALBERT holds no conversations"),
     ],
 )
 def test_what_cannot_be_set_is_refused_and_changes_nothing(own, tokenizer, name, value, error, message):
@@ -229,6 +301,95 @@ def test_a_flag_of_an_added_token_is_a_bool(which):
 def test_an_added_token_is_an_ordinary_one_unless_it_says_otherwise():
     assert AddedToken("a") == AddedToken("a", normalized=True, special=False)
     assert AddedToken("a", special=True) == AddedToken("a", normalized=False, special=True)
+
+
+WORDS = [
+    ("the wug, (wug) wug's 'wug", 4),
+    ("wugs scwug wug2 _wug wug_ wugé", 0),
+    ("wug wug", 2),
+    ("wugwug", 0),
+    ("wug\u0301 wug", 1),  # an accent on its last letter
+    ("", 0),
+]
+
+
+@pytest.mark.parametrize("text, count", WORDS)
+def test_a_token_that_is_a_single_word_is_not_found_within_a_longer_one(own, text, count, tmp_path):
+    own.add_tokens([AddedToken("wug", single_word=True)])
+    for each in (own, saved_and_loaded(own, tmp_path)):
+        assert each.added_tokens_decoder[SIZE].single_word
+        assert each.encode(text).count(SIZE) == count
+        assert each(text, return_offsets_mapping=True).input_ids == each.encode(text)
+    plain = AlbertTokenizer(own.model)
+    assert count or own.encode(text) == plain.encode(text)
+
+
+def test_live_single_words_are_those_of_transformers(own, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs transformers to load the folder")
+    own.add_tokens([AddedToken("wug", single_word=True), AddedToken("lamp", single_word=True), "fep"])
+    own.save_pretrained(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    parts = ["wug", "wugs", "lamp", "fep", "the", "_", "2", "-", ",", "'", "é", "wu\u0301", "g", " ", "  "]
+    rng = random.Random(5)
+    for _ in range(200):
+        text = "".join(rng.choices(parts, k=rng.randint(1, 7)))
+        assert own.encode(text) == theirs(text)["input_ids"], text
+
+
+@pytest.mark.parametrize("left_out", ["special_tokens_map.json", "tokenizer.json"])
+def test_an_older_folder_tells_the_flags_of_an_added_token_in_one_of_two_files(own, left_out, tmp_path):
+    own.mask_token = AddedToken("[M]", lstrip=True, single_word=True, special=True)
+    own.save_pretrained(tmp_path)
+    file = tmp_path / "tokenizer_config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    del config["added_tokens_decoder"], config["mask_token"]
+    file.write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / left_out).unlink()
+    assert AlbertTokenizer.from_pretrained(tmp_path).added_tokens_decoder[SIZE] == own.added_tokens_decoder[SIZE]
+
+
+@pytest.mark.parametrize("cased", [False, True])
+def test_special_tokens_of_a_text_can_be_taken_for_ordinary_text(tokenizer, cased, tmp_path):
+    own = AlbertTokenizer(tokenizer.model, do_lower_case=not cased)
+    own.add_tokens(["wug"])
+    own.add_tokens(["[A]"], special_tokens=True)
+    text = "the [SEP] wug [A] <pad><unk> the[MASK]"
+    whole = own.encode(text, add_special_tokens=False)
+    split = AlbertTokenizer(own.model, added_tokens={SIZE: AddedToken("wug")}, do_lower_case=not cased)
+    split.split_special_tokens = True
+    assert {own.sep_token_id, own.mask_token_id, SIZE + 1} < {*whole}
+    for ids in (
+        own.encode(text, add_special_tokens=False, split_special_tokens=True),
+        own(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True).input_ids,
+        own(text.split(" "), add_special_tokens=False, split_special_tokens=True, is_split_into_words=True).input_ids,
+        split.encode(text, add_special_tokens=False),
+        saved_and_loaded(split, tmp_path).encode(text, add_special_tokens=False),
+        split.convert_tokens_to_ids(own.tokenize(text, split_special_tokens=True)),
+    ):
+        special = {*own.all_special_ids} - {own.unk_token_id}
+        assert special.isdisjoint(ids)
+        assert ids.count(SIZE) == 1
+        assert len(ids) > len(whole)
+    assert own.encode(text, add_special_tokens=False) == whole
+    assert own.encode(text, split_special_tokens=True)[:: len(ids) + 1] == [own.cls_token_id, own.sep_token_id]
+    assert split.encode(text, add_special_tokens=False, split_special_tokens=False).count(own.mask_token_id) == 1
+
+
+def test_an_unknown_run_that_spells_a_special_token_is_unknown_where_those_are_split(tokenizer):
+    own = AlbertTokenizer(tokenizer.model, bos_token="☃☃")
+    for options in ({}, {"return_offsets_mapping": True}):
+        ids = own("☃☃", add_special_tokens=False, split_special_tokens=True, **options).input_ids
+        assert ids == own.convert_tokens_to_ids(["▁", "<unk>"])
+
+
+def test_the_names_of_the_inputs_say_which_columns_there_are(tokenizer):
+    own = AlbertTokenizer(tokenizer.model, model_input_names=["input_ids", "attention_mask"])
+    assert list(own("a")) == ["input_ids", "attention_mask"]
+    assert list(own("a", return_token_type_ids=True, return_attention_mask=False)) == ["input_ids", "token_type_ids"]
+    own.model_input_names = ["input_ids"]
+    assert list(own("a")) == list(own.pad({"input_ids": [5]})) == ["input_ids"]
+    assert own.pad({"input_ids": [5]}, return_attention_mask=True).attention_mask == [1]
+    assert own.pad(tokenizer("a")) == tokenizer("a")
 
 
 def test_live_tokens_added_here_are_tokens_in_transformers(own, tmp_path):

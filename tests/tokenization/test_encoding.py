@@ -125,6 +125,17 @@ def test_columns_are_items_attributes_and_data(tokenizer):
         _ = encoding["labels"]
 
 
+def test_an_encoding_says_how_many_texts_it_shows_and_where_it_is(tokenizer):
+    single, pair, padded = tokenizer("a"), tokenizer(["a", "b"], ["c", "d"]), tokenizer.pad({"input_ids": [[5]]})
+    assert [each.n_sequences for each in (single, pair, padded)] == [1, 2, None]
+    assert [each.is_fast for each in (single, pair, padded)] == [True, True, False]
+    assert single.to("cpu") is single
+    with pytest.raises(ValueError, match="device='cuda': an encoding stays on the CPU"):
+        single.to("cuda")
+    with pytest.raises(AttributeError, match=r"no 'encodings'; it has input_ids, .*; ask tokens"):
+        _ = single.encodings
+
+
 # The tokenizer's call under its older names.
 
 

@@ -8,9 +8,10 @@ import sys
 
 import numpy as np
 import pytest
+import sentencepiece
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.files import read_fields
+from albert_np.files import read_fields, write_fields
 from albert_np.tokenization import (
     AddedToken,
     AlbertTokenizer,
@@ -265,6 +266,50 @@ def test_written_model_tells_the_id_of_the_unknown_piece():
     assert dict(read_fields(fields[TRAINER_SPEC]))[UNK_ID] == 1
 
 
+def test_a_piece_that_is_not_utf8_is_damage_of_the_file(tokenizer, tmp_path):
+    piece = write_fields([(1, b"\xff"), (2, -1.0)])
+    path = tmp_path / "spiece.model"
+    path.write_bytes(tokenizer.model.serialized + write_fields([(1, piece)]))
+    with pytest.raises(
+        ValueError, match=r"spiece\.model' is not a SentencePiece model \(or it is damaged\): 'utf-8'"
+    ) as e:
+        AlbertTokenizer(path)
+    assert type(e.value) is ValueError
+
+
 def test_damaged_model_bytes_are_refused(tokenizer):
     with pytest.raises(ValueError, match="damaged SentencePiece model"):
         read_model(tokenizer.model.serialized[:-1])
+
+
+SAMPLING = {"enable_sampling": True, "alpha": 0.1, "nbest_size": -1}
+
+
+def test_sampling_draws_one_of_the_ways_to_cut_a_text(tokenizer, tmp_path):
+    own = AlbertTokenizer(tokenizer.model, sp_model_kwargs=SAMPLING)
+    own.save_pretrained(tmp_path)
+    text = "the lamp went out in the harbour, 2010, [MASK] again"
+    (known,) = tokenizer([text], return_offsets_mapping=True).offset_mapping
+    for each in (own, pickle.loads(pickle.dumps(own)), AlbertTokenizer.from_pretrained(tmp_path)):
+        assert each.sp_model_kwargs == SAMPLING
+        drawn = {tuple(each.encode(text)) for _ in range(8)}
+        assert len(drawn) > 1
+        assert {each.decode(ids) for ids in drawn} == {tokenizer.decode(tokenizer.encode(text))}
+        assert len({tuple(each.tokenize(text)) for _ in range(8)}) > 1
+        encoding = each(text, return_offsets_mapping=True)
+        starts, ends = zip(*encoding.offset_mapping, strict=True)
+        assert (min(starts), max(ends)) == (0, len(text)) == (min(known)[0], max(end for _, end in known))
+        with pytest.raises(ValueError, match="drawn"):
+            encoding.tokens()
+    own.sp_model_kwargs = {"enable_sampling": False}
+    assert own.encode(text) == tokenizer.encode(text)
+
+
+def test_a_seed_fixes_what_is_drawn(tokenizer):
+    own = AlbertTokenizer(tokenizer.model, sp_model_kwargs=SAMPLING)
+    drawn = []
+    for _ in range(2):
+        sentencepiece.set_random_generator_seed(7)
+        drawn.append([own([*PROSE]).input_ids for _ in range(2)])
+    assert drawn[0] == drawn[1]
+    assert drawn[0][0] != drawn[0][1]

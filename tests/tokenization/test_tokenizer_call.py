@@ -91,7 +91,7 @@ def test_none_stands_for_the_default_of_every_option(tokenizer):
         options = {"padding": True} if name != "padding" else {}
         assert tokenizer(texts, **{**options, name: None}) == tokenizer(texts, **options), name
     encoding = tokenizer("A cat")
-    assert tokenizer.pad(encoding, None, None, None, None, None) == tokenizer.pad(encoding)
+    assert tokenizer.pad(encoding, None, None, None, None, None, None) == tokenizer.pad(encoding)
 
 
 def test_a_row_of_special_tokens_alone_needs_no_more_room(tokenizer):
@@ -364,10 +364,38 @@ def test_padding_to_a_length_that_is_not_set_is_refused(tokenizer):
         unbounded("a", padding="max_length")
 
 
-@pytest.mark.parametrize("bad", [{"labels": [1]}, [], {"input_ids": [[1], [2]], "attention_mask": [[1]]}])
-def test_pad_refuses_what_is_no_encoding(tokenizer, bad):
-    with pytest.raises(ValueError, match="encoded_inputs"):
+@pytest.mark.parametrize(
+    "error, message, bad",
+    [
+        (ValueError, "must hold 'input_ids'", {"labels": [1]}),
+        (ValueError, "must hold 'input_ids'", []),
+        (ValueError, "differ in their number of rows", {"input_ids": [[1], [2]], "attention_mask": [[1]]}),
+        (TypeError, r"\[0\] must be an encoding with names, got list", [[1, 2], [3]]),
+        (
+            ValueError,
+            r"\[1\] has input_ids, and .*\[0\] input_ids, labels",
+            [{"input_ids": [1], "labels": 0}, {"input_ids": [2]}],
+        ),
+        (
+            ValueError,
+            "row 1 of 'token_type_ids' must have 2 entries, one a token; got 1",
+            {"input_ids": [[1], [2, 3]], "token_type_ids": [[0], [0]]},
+        ),
+    ],
+)
+def test_pad_refuses_what_is_no_encoding(tokenizer, error, message, bad):
+    with pytest.raises(error, match="encoded_inputs.*" + message):
         tokenizer.pad(bad)
+
+
+def test_pad_says_which_other_column_is_ragged(tokenizer):
+    ragged = {"input_ids": [[2, 5, 3], [2, 3]], "labels": [[-100, 1, -100], [-100, -100]]}
+    assert tokenizer.pad(ragged).labels == ragged["labels"]
+    for labels in (ragged["labels"], [[1, 2], 3]):
+        with pytest.raises(ValueError, match=r"rows of 'labels' differ in length.*\(labels with -100\)"):
+            tokenizer.pad({**ragged, "labels": labels}, return_tensors="np")
+    ragged["labels"][1].append(-100)
+    assert tokenizer.pad(ragged, return_tensors="np").labels.tolist() == ragged["labels"]
 
 
 @pytest.mark.parametrize("text", ["''", "``a", "a  ", "é", "[MASK] ", "ﬁ,2,"])

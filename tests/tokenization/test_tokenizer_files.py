@@ -9,6 +9,7 @@ from toys.texts import PROSE, SPECIAL, random_lines
 
 from albert_np.files import write_fields
 from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel, read_model
+from albert_np.tokenization.fields import OPTIONS
 from albert_np.tokenization.sentencepiece_model import MODEL_TYPE, TRAINER_SPEC
 
 LINES = [*PROSE, *SPECIAL, *random_lines(150, seed=9)]
@@ -33,17 +34,21 @@ def variants(model):
             added_tokens={250: AddedToken("lamp", normalized=True, special=False)},
             clean_up_tokenization_spaces=True,
         ),
+        "less": AlbertTokenizer(
+            model, unk_token=None, bos_token=None, split_special_tokens=True, model_input_names=["input_ids"]
+        ),
     }
 
 
-@pytest.mark.parametrize("name", ["plain", "cased", "sides", "added"])
+@pytest.mark.parametrize("name", ["plain", "cased", "sides", "added", "less"])
 def test_saved_folder_gives_the_same_tokenizer_back(tokenizer, name, tmp_path):
     original = variants(tokenizer.model)[name]
     original.save_pretrained(tmp_path / "new" / "folder")
     loaded = AlbertTokenizer.from_pretrained(tmp_path / "new" / "folder")
     same(original, loaded)
-    for option in ("model_max_length", "padding_side", "truncation_side", "clean_up_tokenization_spaces"):
+    for option in OPTIONS:
         assert getattr(loaded, option) == getattr(original, option)
+    assert loaded.special_tokens_map == original.special_tokens_map
     assert loaded.normalizer == original.normalizer
 
 
@@ -237,15 +242,6 @@ UNKNOWN = ["<unk>", 0.0]
 def test_tokenizer_json_of_another_model_is_refused(content, message, tmp_path):
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"tokenizer\.json,? " + message):
-        AlbertTokenizer.from_pretrained(tmp_path)
-
-
-def test_single_word_token_is_refused(tokenizer, tmp_path):
-    tokenizer.save_pretrained(tmp_path)
-    config = json.loads((tmp_path / "tokenizer_config.json").read_text(encoding="utf-8"))
-    config["added_tokens_decoder"]["4"]["single_word"] = True
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match=r"'\[MASK\]': single_word=true is not supported"):
         AlbertTokenizer.from_pretrained(tmp_path)
 
 

@@ -3,7 +3,8 @@
 import json
 import struct
 
-VALUES = [None, True, 0, -1, 1.5, float("nan"), 10**8, 2**31, 2**64, 10**400, "", "x", "\ud800", [], {}, [[1]], "../x"]
+NUMBERS = [0, -1, 1.5, float("nan"), 10**8, 2**31, 2**64, 10**400]
+VALUES = [None, True, *NUMBERS, "", "x", "\ud800", [], {}, [[1]], "../x", "\n", "a" * 5000]
 
 
 def mutated(data, rng):
@@ -30,7 +31,7 @@ def mutated(data, rng):
 
 
 def mutated_json(data, rng):
-    """Return an object in which one or two values are others, or gone; sometimes damaged as bytes are."""
+    """Return an object in which one or two values are others, gone, or new; sometimes damaged as bytes are."""
     if rng.random() < 0.2:
         return mutated(data, rng)
     content = json.loads(data)
@@ -40,6 +41,8 @@ def mutated_json(data, rng):
             inside = inside[key]
         if rng.random() < 0.2 and len(inside) > 1:
             del inside[key]
+        elif rng.random() < 0.1:
+            inside[str(rng.choice(VALUES))] = rng.choice(VALUES)
         else:
             inside[key] = rng.choice(VALUES)
     return json.dumps(content).encode()

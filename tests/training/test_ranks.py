@@ -222,12 +222,13 @@ def test_a_killed_rank_ends_the_job_and_what_resumes_is_the_same_run(tmp_path, u
         assert_equal_numbers(run, uninterrupted)
 
 
-def test_a_signal_to_one_rank_saves_once_and_all_end(tmp_path, uninterrupted):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_to_one_rank_or_to_the_launcher_saves_once_and_all_end(tmp_path, uninterrupted, number):
     launcher, processes = start(tmp_path, "--seconds-per-step", "0.1")
     wait_for(tmp_path, 2)
-    os.kill(processes[1], signal.SIGTERM)
+    os.kill(processes[1] if number == signal.SIGTERM else launcher.pid, number)
     output, errors = launcher.communicate(timeout=120)
     assert launcher.returncode == 3, output + errors
-    assert output.count("SIGTERM after step") == 1
+    assert output.count(f"{number.name} after step") == 1
     finish(start(tmp_path)[0])
     assert_equal_numbers(tmp_path, uninterrupted)

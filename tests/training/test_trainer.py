@@ -572,8 +572,9 @@ def test_errors_of_training_travel_between_processes(error):
     assert str(copy).startswith(("after 3 updates the loss is nan; first", "SIGINT after step 4; saved in run"))
 
 
-def test_a_first_signal_waits_for_the_step_and_a_second_does_not(tmp_path):
-    previous = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_first_signal_waits_for_the_step_and_a_second_does_not(tmp_path, number):
+    previous = [signal.getsignal(each) for each in (signal.SIGINT, number)]
     finished = []
 
     def interrupt(record, signals):
@@ -582,11 +583,11 @@ def test_a_first_signal_waits_for_the_step_and_a_second_does_not(tmp_path):
                 signal.raise_signal(number)
             finished.append(record["step"])
 
-    once = make_trainer(tmp_path / "once", on_step=partial(interrupt, signals=[signal.SIGTERM]))
+    once = make_trainer(tmp_path / "once", on_step=partial(interrupt, signals=[number]))
     with pytest.raises(TrainingInterrupted) as caught:
         once.train(10)
     assert finished == [4]
-    assert (caught.value.step, caught.value.signal_name) == (4, "SIGTERM")
+    assert (caught.value.step, caught.value.signal_name) == (4, number.name)
     assert caught.value.checkpoint == latest_checkpoint(tmp_path / "once")
     assert caught.value.checkpoint.name == "step-00000004"
 
@@ -595,7 +596,7 @@ def test_a_first_signal_waits_for_the_step_and_a_second_does_not(tmp_path):
         twice.train(10)
     assert finished == [4]
     assert latest_checkpoint(tmp_path / "twice").name == "step-00000003"
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == previous
+    assert [signal.getsignal(each) for each in (signal.SIGINT, number)] == previous
 
 
 def test_handlers_are_put_back_after_an_error_too(tmp_path):

@@ -111,7 +111,7 @@ class QuestionKind(Kind[QuestionExample]):
         encoded = tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
         contexts = dict(zip(texts, zip(encoded["input_ids"], encoded["offset_mapping"], strict=True), strict=True))
         queries = tokenizer([example.question for example in examples], add_special_tokens=False)["input_ids"]
-        cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+        cls, sep = tokenizer.role_id("cls_token"), tokenizer.role_id("sep_token")
         for at, example in enumerate(examples):
             ids, places = contexts[example.context]
             offsets = np.array(places, np.int64).reshape(-1, 2)

@@ -32,6 +32,7 @@ __all__ = [
     "Unlabelled",
     "Windows",
     "cut_rows",
+    "cut_tokens",
     "label_number",
     "ranked",
     "row",
@@ -214,15 +215,18 @@ class Kind(ABC, Generic[E]):
         return task
 
     def features(
-        self, task: NamedTask, labels: Sequence[str], tokenizer: AlbertTokenizer, examples: Sequence[E]
+        self, task: NamedTask, labels: Sequence[str], tokenizer: AlbertTokenizer, examples: Sequence[E], first: int = 0
     ) -> list[Feature]:
-        """Return the features of all examples, in order; ValueError for a label that is not among `labels`."""
+        """Return the features of examples, in order; ValueError for a label that is not among `labels`.
+
+        first: the number of the first example.
+        """
         numbers = {name: number for number, name in enumerate(labels)}
         examples = self.checked(examples)
         return [
             feature
-            for first in range(0, len(examples), CHUNK)
-            for feature in self.rows(task, numbers, tokenizer, examples[first : first + CHUNK], first)
+            for at in range(0, len(examples), CHUNK)
+            for feature in self.rows(task, numbers, tokenizer, examples[at : at + CHUNK], first + at)
         ]
 
     @abstractmethod
@@ -271,12 +275,14 @@ class Kind(ABC, Generic[E]):
         """Return one and the same answer for all of `asked`: the most frequent of `known`."""
         return [Counter(known).most_common(1)[0][0]] * len(asked)
 
-    def cut_warning(self, task: NamedTask, features: Sequence[Feature], positions: int) -> str | None:
-        """Return a warning if examples were cut, how many and by how much, else None; positions: of the model."""
-        cut = {feature.example: feature.cut for feature in features if feature.cut}
+    def cut_warning(self, task: NamedTask, cut: Mapping[int, int], count: int, positions: int) -> str | None:
+        """Return a warning if examples were cut, how many and by how much, else None.
+
+        cut: see `cut_tokens`. count: of all examples. positions: of the model.
+        """
         if not cut:
             return None
-        count, longest = len({feature.example for feature in features}), getattr(task, self.bound)
+        longest = getattr(task, self.bound)
         more = f"a larger {self.bound} shows more" if longest < positions else "which is all that the model can read"
         return (
             f"{len(cut):,} of {count:,} examples ({len(cut) / count:.0%}) are cut to {self.bound}={longest} tokens and "
@@ -306,6 +312,11 @@ def row(
     """Return a feature without padding."""
     array = np.array(ids, np.int64)
     return Feature(example, array, np.array(types, np.int64), np.ones_like(array), target, places, cut)
+
+
+def cut_tokens(features: Sequence[Feature]) -> dict[int, int]:
+    """Return the numbers of the examples that were cut, and how many tokens of each did not fit."""
+    return {feature.example: feature.cut for feature in features if feature.cut}
 
 
 class CutRow(NamedTuple):

@@ -48,11 +48,12 @@ class Choice(Kind[ChoiceExample]):
         contexts = [example.context for example in examples for _ in example.choices]
         choices = [f"{example.question or ''} {choice}".strip() for example in examples for choice in example.choices]
         rows = cut_rows(tokenizer, contexts, choices, task.max_seq_length)
+        pad_id = tokenizer.role_id("pad_token")
         bounds = np.cumsum([0, *(len(example.choices) for example in examples)]).tolist()
         for at, (start, stop) in enumerate(pairwise(bounds)):
             block = [row(first + at, ids, types, None) for ids, types, _ in rows[start:stop]]
             cut = sum(each.cut for each in rows[start:stop])
-            yield Feature(first + at, *stacked_inputs(block, tokenizer.pad_token_id), examples[at].label, cut=cut)
+            yield Feature(first + at, *stacked_inputs(block, pad_id), examples[at].label, cut=cut)
 
     def decode(self, task: NamedTask, labels: Sequence[str], example: ChoiceExample, windows: Windows) -> Prediction:
         ((_, (logits,)),) = windows  # (C,)

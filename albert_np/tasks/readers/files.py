@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from albert_np.files import read_text
+from albert_np.schema import listed
 
 __all__ = [
     "Asked",
@@ -59,8 +60,11 @@ def read_lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def some_text(path: Path) -> str:
-    """Return a file's text as `files.read_text`; ValueError also if it holds only white space."""
-    text = read_text(path)
+    """Return a file's text; raises as `files.read_text`, and ValueError if it holds only white space.
+
+    Bytes that are not UTF-8 are left for `unicode` to find, in the row that they stand in.
+    """
+    text = read_text(path, lenient=True)
     if not text.strip():
         raise ValueError(f"{path} holds no text")
     return text
@@ -111,11 +115,15 @@ def _object(where: str, value: Any) -> Entry:
 
 
 def unicode(text: str, where: str) -> str:
-    """Return a text; ValueError if it holds half a surrogate pair, which JSON can write, or NUL: no text does."""
+    """Return a text; ValueError if it holds NUL, a byte that is not UTF-8, or, as JSON can, half a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{where} holds {text[error.start]!r}, half a pair of surrogates, which is no text") from error
+        half, place = text[error.start], len(text[: error.start].encode()) + 1
+        what = f"{half!r}, half a pair of surrogates, which is no text"
+        if "\udc80" <= half <= "\udcff":
+            what = f"byte 0x{ord(half) - 0xDC00:02x} at place {place}, which is not UTF-8; convert the file to UTF-8"
+        raise ValueError(f"{where} holds {what}") from error
     if "\0" in text:
         raise ValueError(f"{where} holds a NUL character, which is no text")
     return text
@@ -125,12 +133,6 @@ def brief(value: Any) -> str:
     """Return how a value is written in Python, the beginning of it if that is long."""
     written = repr(value[:80] if isinstance(value, str | list) else value)
     return written if len(written) <= 80 else f"{written[:77]}…"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names with commas between, the first ones if there are many."""
-    shown = ", ".join(name if name.isprintable() and len(name) <= 80 else brief(name) for name in names[:20])
-    return shown if len(names) <= 20 else f"{shown} and {len(names) - 20:,} more"
 
 
 def converted(items: Iterable[Item], convert: Callable[[Item], Result], on_bad: OnBad) -> Iterator[Result]:
