@@ -1,7 +1,7 @@
 """The tokenizer of ALBERT, called as Hugging Face's tokenizers are."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -234,6 +234,8 @@ class AlbertTokenizer(MakesRows):
     def convert_tokens_to_ids(self, tokens: Sequence[str]) -> list[int]: ...
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int]:
         """Return the id of a token, or the ids of several; a string that is not a token gets the unknown id."""
+        if not isinstance(tokens, Iterable):
+            raise TypeError(f"tokens must be a string or a list of strings, got {tokens!r:.80}")
         to_id = self.encoder.token_to_id
         return to_id(tokens) if isinstance(tokens, str) else [to_id(token) for token in tokens]
 

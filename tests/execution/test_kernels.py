@@ -384,6 +384,13 @@ def test_dropout_drops_what_it_does_on_numpy(shape, prob, dtype):
     np.testing.assert_array_equal(ops.dropout_backward(on_device(dy), our_cache).inner, ops.dropout_backward(dy, cache))
 
 
+def test_a_probability_out_of_range_is_refused_as_on_numpy():
+    x = on_device(np.ones((1, 1, 2, 3)))
+    for call in (ops.dropout_forward, lambda *given: ops.attention_forward(x, x, x, None, *given[1:])):
+        with pytest.raises(ValueError, match=r"prob=1.5 must lie in \[0, 1\]"):
+            call(x, 1.5, np.random.default_rng(0))
+
+
 def test_where_nothing_is_dropped_nothing_is_launched_or_drawn():
     x, rng = on_device(np.ones(3)), np.random.default_rng(3)
     for prob, given in ((0.0, rng), (0.5, None)):

@@ -128,7 +128,7 @@ class OfOps(Launching):
         self, query: Array, key: Array, value: Array, mask: Array | None, dropout_prob: float = 0.0, rng: Any = None
     ) -> Any:
         arrays = (query, key, value) if mask is None else (query, key, value, mask)
-        if query.ndim != 4 or not serves(*arrays):
+        if query.ndim != 4 or not 0 <= dropout_prob <= 1 or not serves(*arrays):
             return NotImplemented
         return self._attended(query, key, value, mask, None, dropout_prob, rng)
 
@@ -159,7 +159,7 @@ class OfOps(Launching):
         product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
 
     def dropout_forward(self, x: Array, prob: float, rng: Any) -> Any:
-        if rng is None or prob == 0 or not serves(x):
+        if rng is None or not 0 < prob <= 1 or not serves(x):
             return NotImplemented
         x, y, kept = in_order(x), self._like(x), self.xp.empty(x.shape, dtype=bool)
         seed, scale = int(rng.integers(2**63)), 1 / (1 - prob) if prob < 1 else 0.0
