@@ -315,6 +315,8 @@ class AlbertConfig:
 
         FileNotFoundError where there is none; a name on the model hub is opened by a model class alone.
         """
+        if "subfolder" in changes:
+            raise TypeError(f"subfolder={changes['subfolder']!r}: give it as a part of the path")
         path = Path(source) / "config.json" if Path(source).is_dir() else Path(source)
         if not path.is_file():
             raise FileNotFoundError(

@@ -247,6 +247,8 @@ def test_a_config_is_saved_and_read_by_hugging_faces_names(tmp_path):
         config.update({"num_labels": 5})
     with pytest.raises(TypeError, match="cache_dir='x': neither an argument nor a field of AlbertConfig"):
         AlbertConfig.from_pretrained(tmp_path / "folder", cache_dir="x")
+    with pytest.raises(TypeError, match="subfolder='folder': give it as a part of the path"):
+        AlbertConfig.from_pretrained(tmp_path, subfolder="folder")
     with pytest.raises(FileNotFoundError, match=r"AlbertModel\.from_pretrained\('albert-base-v2'\)\.config"):
         AlbertConfig.from_pretrained("albert-base-v2")
     (tmp_path / "folder" / "config.json").write_text('{"hidden_size": "768"}')

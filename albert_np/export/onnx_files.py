@@ -17,6 +17,7 @@ from albert_np.export.graph import Graph
 from albert_np.files import whole_file
 from albert_np.model import AlbertForMultipleChoice, AlbertForQuestionAnsweringV2
 from albert_np.model.base import AlbertBase
+from albert_np.model.loading import check_config
 
 __all__ = ["export_onnx", "onnx_difference"]
 
@@ -44,6 +45,7 @@ def export_onnx(model: AlbertBase, path: str | Path) -> int:
         raise ValueError(f"{name} is not exported to ONNX; allowed are {', '.join(_OUTPUTS)}")
     if 4 * model.layout.size > MAX_BYTES:
         raise ValueError(f"{name} has {4 * model.layout.size / 1e9:.1f} GB of weights; an ONNX file holds 2 GB at most")
+    check_config(model)
     proto = _model_proto(model)
     with whole_file(path) as hidden:
         hidden.write_bytes(proto.SerializeToString())

@@ -210,6 +210,7 @@ class AlbertBase:
         again at zero, and an optimizer must be made anew. The config becomes a changed copy. Returns the new table, as
         `get_input_embeddings` does; ValueError where a special token that the configuration names would be cut off.
         """
+        check_config(self)
         size = self.config.vocab_size if vocab_size is None else vocab_size
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"vocab_size={size!r} must be a whole number of at least 1")

@@ -33,6 +33,7 @@ from albert_np.training import Metrics, Record
 __all__ = [
     "CONFIG",
     "VOCAB_SIZE",
+    "WORLD_STEPS",
     "Baselines",
     "Learned",
     "Summary",

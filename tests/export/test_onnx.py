@@ -139,6 +139,10 @@ def test_what_cannot_be_exported_is_refused_before_anything_is_written(tmp_path,
         export_onnx(_Other(small_config()), tmp_path / "model.onnx")
     with pytest.raises(FileNotFoundError):
         export_onnx(AlbertModel(small_config()), tmp_path / "gone" / "model.onnx")
+    model = AlbertForSequenceClassification(small_config())
+    model.config.num_labels = 5
+    with pytest.raises(ValueError, match="the config was changed since this AlbertForSequenceClassification was made"):
+        export_onnx(model, tmp_path / "model.onnx")
     monkeypatch.setattr("albert_np.export.onnx_files.MAX_BYTES", 1000)
     with pytest.raises(ValueError, match="an ONNX file holds 2 GB at most"):
         export_onnx(AlbertModel(small_config()), tmp_path / "model.onnx")

@@ -241,13 +241,16 @@ def test_a_config_that_is_given_takes_the_place_of_the_stored_one(tmp_path):
         (AlbertModel, {"hidden_act": "none"}, r"hidden_act='none': allowed are"),
     ],
 )
-def test_a_config_that_left_its_weights_is_not_saved_with_them(cls, changes, message, tmp_path):
+def test_a_config_that_left_its_weights_is_not_saved_with_them_nor_resized(cls, changes, message, tmp_path):
     model = small_model(cls)
     for name, value in changes.items():
         setattr(model.config, name, value)
     with pytest.raises(ValueError, match=message):
         model.save_pretrained(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+    with pytest.raises(ValueError, match=message):
+        model.resize_token_embeddings(30)
+    assert model.get_input_embeddings().weight.shape == (23, 6)
 
 
 def test_what_shared_weights_fit_as_well_is_saved(tmp_path):
