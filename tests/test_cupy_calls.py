@@ -101,3 +101,14 @@ def test_the_played_nccl_takes_what_cupys_bindings_take():
     assert inspect.isgetsetdescriptor(cupy.cuda.Device.pci_bus_id)  # of an attribute, not a method
     assert isinstance(cupy.cuda.Stream.null.ptr, int)
     assert hasattr(cupy.cuda.MemoryPointer, "ptr")
+
+
+def test_streams_and_copies_take_what_they_are_given():
+    cuda = cupy.cuda
+    signature_of(cuda.Stream).bind(non_blocking=True)
+    signature_of(cuda.Stream.wait_event).bind("stream", "event")
+    signature_of(cuda.Stream.record).bind("stream")
+    for name in ("copy_to_host_async", "copy_from_host_async"):
+        assert [*signature_of(getattr(cuda.MemoryPointer, name)).parameters][1:] == ["mem", "size", "stream"]
+    signature_of(cuda.alloc_pinned_memory).bind("size")
+    signature_of(cuda.runtime.getDevice).bind()

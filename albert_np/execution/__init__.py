@@ -2,6 +2,7 @@
 
 from albert_np.execution.device import kernel_for, on_device
 from albert_np.execution.kernels import Launchers
+from albert_np.execution.offload import brought_back, handed_out
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
@@ -25,8 +26,10 @@ __all__ = [
     "StrictArray",
     "as_kernel",
     "available_threads",
+    "brought_back",
     "counted",
     "dense_pattern",
+    "handed_out",
     "in_row_blocks",
     "kernel_for",
     "laid_out",
