@@ -15,8 +15,18 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 Array = Any  # an array of any registered backend
+ArrayLike = Any  # one of those, or whatever NumPy makes an array of
 
-__all__ = ["Array", "Backend", "array_module", "backend_of", "get_backend", "keep_freed_memory", "register"]
+__all__ = [
+    "Array",
+    "ArrayLike",
+    "Backend",
+    "array_module",
+    "backend_of",
+    "get_backend",
+    "keep_freed_memory",
+    "register",
+]
 
 
 @dataclass(frozen=True)

@@ -294,6 +294,8 @@ class AlbertConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "AlbertConfig":
         """Build a config from Hugging Face's JSON keys; unknown ones are kept in `extra`."""
+        if not isinstance(values, dict):
+            raise TypeError(f"values must be a dict, field → value, got a {type(values).__name__}")
         known = {f.name for f in fields(cls)} - {"extra"}
         extra = {name: value for name, value in values.items() if name not in known}
         return cls(**{name: value for name, value in values.items() if name in known}, extra=extra)

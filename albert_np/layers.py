@@ -9,9 +9,9 @@ Hidden states are (B, T, …), or (R, …) where a `Pattern` leaves padding out;
 B batch, T positions, E embedding, H hidden, I intermediate, N heads, D head size, L layers, G groups.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
 from albert_np import ops
 from albert_np.backend import Array, array_module, backend_of
@@ -71,7 +71,7 @@ class AlbertCache(NamedTuple):
 
 
 def albert_forward(
-    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Any | None = None, keep: Keep = "caches"
+    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Generator | None = None, keep: Keep = "caches"
 ) -> tuple[Array, Array | None, AlbertCache]:
     """Return the sequence output (B, T, H), zero where the pattern computes nothing, and the pooled [CLS] (B, H).
 
@@ -147,7 +147,7 @@ class EmbeddingsCache(NamedTuple):
 
 
 def embeddings_forward(
-    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Any | None = None
+    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, EmbeddingsCache]:
     """Sum of word, token type and position embeddings → LayerNorm → dropout, all E wide. Returns (…, E).
 
@@ -197,7 +197,7 @@ class EncoderCache(NamedTuple):
 
 
 def encoder_forward(
-    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None, keep: Keep = "caches"
+    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None, keep: Keep = "caches"
 ) -> tuple[Array, EncoderCache]:
     """Map E → H, then apply L times a layer group of `inner_group_num` layers.
 
@@ -250,7 +250,7 @@ class LayerCache(NamedTuple):
 
 @on_device(LayerCache)
 def layer_forward(
-    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, LayerCache]:
     """h = LayerNorm(x + A(x)), y = LayerNorm(h + F(h)): attention, then feed-forward, each beside a way around it.
 
@@ -285,7 +285,7 @@ class AttentionBranchCache(NamedTuple):
 
 
 def attention_branch_forward(
-    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, AttentionBranchCache]:
     """A(x) = dropout(dense(attention over N heads)). x (…, H); returns (…, H), or the wanted rows of it.
 
@@ -313,7 +313,7 @@ class HeadsCache(NamedTuple):
 
 @on_device(HeadsCache)
 def heads_forward(
-    stacked: Array, pattern: Pattern, config: AlbertConfig, rng: Any | None = None
+    stacked: Array, pattern: Pattern, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, HeadsCache]:
     """Split query, key and value into N heads, attend within each run, merge the heads.
 
@@ -362,7 +362,7 @@ class FeedForwardBranchCache(NamedTuple):
 
 
 def feed_forward_branch_forward(
-    x: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, FeedForwardBranchCache]:
     """F(x) = ffn_output(act(ffn(x))), then dropout if `config.ffn_output_dropout`. x (…, H); returns (…, H).
 

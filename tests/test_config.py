@@ -125,6 +125,11 @@ def test_numpy_numbers_become_pythons():
         AlbertConfig(hidden_size=np.float64(24), num_attention_heads=3)
 
 
+def test_fields_that_are_no_dict_are_refused():
+    with pytest.raises(TypeError, match="values must be a dict, field → value, got a list"):
+        AlbertConfig.from_dict([1])
+
+
 def test_unknown_presets_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="'tiny' is unknown; known are base-v1"):
         AlbertConfig.preset("tiny")

@@ -1,6 +1,7 @@
-"""Faster ways to the same numbers: row blocks, real tokens alone, all cores, many machines; strict arrays for tests."""
+"""Faster ways to the same numbers: blocks, real tokens alone, all cores, many machines; strict arrays for tests."""
 
 from albert_np.execution.device import kernel_for, on_device
+from albert_np.execution.head_blocks import AttentionCall, back_in_head_blocks, in_head_blocks, keeps_probabilities
 from albert_np.execution.kernels import Launchers
 from albert_np.execution.offload import brought_back, handed_out
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
@@ -15,6 +16,7 @@ from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded
 __all__ = [
     "ALONE",
     "PRECISIONS",
+    "AttentionCall",
     "Launchers",
     "Model",
     "Pattern",
@@ -26,11 +28,14 @@ __all__ = [
     "StrictArray",
     "as_kernel",
     "available_threads",
+    "back_in_head_blocks",
     "brought_back",
     "counted",
     "dense_pattern",
     "handed_out",
+    "in_head_blocks",
     "in_row_blocks",
+    "keeps_probabilities",
     "kernel_for",
     "laid_out",
     "on_device",

@@ -105,9 +105,11 @@ def read_marks(path: str | Path, lab: Lab) -> dict[str, dict[str, float]]:
         id = row["id"].strip() if "id" in row else whose.get(row.get("answer", "").strip(), "")
         question = row["question"].strip()
         if not id:
-            raise ValueError(f"{where}: key.csv does not know the answer {row.get('answer', '')!r}")
+            raise ValueError(f"{where}: key.csv does not know the answer {row.get('answer', '')!r:.80}")
         if question not in of:
-            raise ValueError(f"{where}: lab {lab.number} has no written question {question!r}; it has {', '.join(of)}")
+            raise ValueError(
+                f"{where}: lab {lab.number} has no written question {question!r:.80}; it has {', '.join(of)}"
+            )
         if not text:
             continue
         try:
@@ -115,9 +117,9 @@ def read_marks(path: str | Path, lab: Lab) -> dict[str, dict[str, float]]:
         except ValueError:
             points = -1.0
         if not 0 <= points <= of[question]:
-            raise ValueError(f"{where}: {text!r} is not a number from 0 to {of[question]:g}")
+            raise ValueError(f"{where}: {text!r:.80} is not a number from 0 to {of[question]:g}")
         if question in marks[id]:
-            raise ValueError(f"{where}: {id!r} has marks for {question} twice")
+            raise ValueError(f"{where}: {id!r:.80} has marks for {question} twice")
         marks[id][question] = points
     return dict(marks)
 

@@ -171,8 +171,8 @@ def _files_of_zip(
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
-        raise ValueError(f"{shown} is not a whole zip archive: {error}") from error
-    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        raise ValueError(f"{shown} is not a whole zip archive: {str(error)[:200]}") from error
+    entries = [entry for entry in archive.infolist() if entry.filename and not entry.is_dir()]
     total = sum(entry.file_size for entry in entries)
     if len(entries) > MOST_FILES or total > LARGEST_TOTAL:
         raise ValueError(
@@ -182,7 +182,7 @@ def _files_of_zip(
     for entry in entries:
         name = _name_of(entry).replace("\\", "/")
         parts = PurePosixPath(name).parts
-        if any(_is_hidden(part) for part in parts if part != ".."):
+        if not parts or any(_is_hidden(part) for part in parts if part != ".."):
             continue
         if name.startswith("/") or ".." in parts or ":" in parts[0]:
             remarks.append(f"{shown}: {clean(name)} leads out of the archive: left out")
@@ -221,9 +221,9 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], by
             with archive.open(entry) as file:
                 return file.read(entry.file_size + 1)
         except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{clean(_name_of(entry))} cannot be unpacked: {error}") from error
+            raise ValueError(f"{clean(_name_of(entry))} cannot be unpacked: {str(error)[:200]}") from error
         except Exception as error:  # what the decompressor of one method or another raises on damage
-            raise ValueError(f"{clean(_name_of(entry))} is damaged: {error}") from error
+            raise ValueError(f"{clean(_name_of(entry))} is damaged: {str(error)[:200]}") from error
 
     return read
 

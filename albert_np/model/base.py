@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import DTypeLike
 
-from albert_np.backend import Array, Backend, backend_of, get_backend
+from albert_np.backend import Array, ArrayLike, Backend, backend_of, get_backend
 from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
@@ -43,6 +45,7 @@ from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_s
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
+T = TypeVar("T")
 
 
 class Embeddings(NamedTuple):
@@ -50,7 +53,7 @@ class Embeddings(NamedTuple):
 
     weight: Array
 
-    def __call__(self, input_ids: Any) -> Array:
+    def __call__(self, input_ids: ArrayLike) -> Array:
         return self.weight[input_ids]
 
 
@@ -106,7 +109,7 @@ class AlbertBase:
         if not cls.__name__.startswith("_"):
             register_class(cls)
 
-    def __init__(self, config: AlbertConfig, dtype: Any = "float32", backend: str = "numpy", seed: int = 0):
+    def __init__(self, config: AlbertConfig, dtype: DTypeLike = "float32", backend: str = "numpy", seed: int = 0):
         """Make a model with freshly initialised weights, in training mode.
 
         dtype: "float32" or "float64"; backend: "numpy" or "cupy"; seed: of the initial weights and the dropout masks.
@@ -123,7 +126,10 @@ class AlbertBase:
         self._recompute = "none"
         self._offload = "none"
         self._precision = "float32"
-        self.rng = np.random.default_rng(seed)
+        try:
+            self.rng = np.random.default_rng(seed)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"seed={seed!r:.80} must be a whole number of at least 0") from error
         self.layout = self.make_layout(config)
         device = get_backend(backend)
         host = ParamStore(self.layout, np.zeros(self.layout.size, self.dtype))
@@ -257,13 +263,15 @@ class AlbertBase:
         """Return name → array of every parameter, views of the model's, tied ones under each of their names."""
         return {name: self.params[name] for name in self.layout.names}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> OtherNames:
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> OtherNames:
         """Copy numbers into the parameters; of tied names, one is enough.
 
         Returns the names that are `missing_keys` and `unexpected_keys`, both empty if `strict`. ValueError, before
         anything is written, lists what has another shape, differs from what it is tied to, and, if `strict`, is missing
         or unexpected.
         """
+        if not isinstance(state, Mapping):
+            raise TypeError(f"state must be a dict name → array, got a {type(state).__name__}")
         arrays = {name: as_array(name, value, self.backend) for name, value in state.items()}
         for name, array in check_state(self.layout, arrays, strict).items():
             is_own = isinstance(array, self.backend.array_type)
@@ -361,16 +369,21 @@ class AlbertBase:
 
     # One pass: what every `forward` and `backward` begins or ends with.
 
-    def _inputs(self, input_ids: Any, *others: Any) -> AlbertInputs:
+    def _inputs(self, input_ids: ArrayLike | None, *others: Any) -> AlbertInputs:
         """Check what a call was given: the arguments of `check_inputs` from input_ids on, in its order."""
         return check_inputs(self.config, self.backend, self.dtype, input_ids, *others)
 
-    def _dropout_rng(self) -> Any | None:
+    def _dropout_rng(self) -> Generator | None:
         """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
         return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
     def _trunk(
-        self, inputs: AlbertInputs, rng: Any | None, grad: bool, hidden_states: bool | None, attentions: bool | None
+        self,
+        inputs: AlbertInputs,
+        rng: Generator | None,
+        grad: bool,
+        hidden_states: bool | None,
+        attentions: bool | None,
     ) -> tuple[Array, Array | None, Looked, AlbertCache]:
         """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
         hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
@@ -392,7 +405,7 @@ class AlbertBase:
             raise RuntimeError(f"the last forward pass of this model was made by another thread: {_REPLICAS}")
         return self.cache
 
-    def _upstream_of_loss(self, value: Any) -> float | None:
+    def _upstream_of_loss(self, value: ArrayLike | None) -> float | None:
         """Return the upstream gradient of a loss, a number; None if it is None."""
         if value is None:
             return None
@@ -403,7 +416,7 @@ class AlbertBase:
             raise ValueError(f"the gradient of loss must be a number without axes, got shape {tuple(array.shape)}")
         return float(array)
 
-    def _upstream(self, name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    def _upstream(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
         """Return an upstream gradient as an array of the model's backend and dtype; zeros where none is given."""
         if value is None:
             return self.backend.xp.zeros(shape, dtype=self.dtype)
@@ -412,8 +425,7 @@ class AlbertBase:
             raise TypeError(f"the gradient of {name} must hold real numbers, got {value.dtype}")
         if value.shape != shape:
             raise ValueError(f"the gradient of {name} must have shape {shape}, got {tuple(value.shape)}")
-        value = value if isinstance(value, self.backend.array_type) else self.backend.from_numpy(value)
-        return value.astype(self.dtype, copy=False)
+        return self.backend.own(value).astype(self.dtype, copy=False)
 
     def _require_change(self) -> None:
         """Raise ValueError where other parts are in force than those that the model was made with."""
@@ -429,7 +441,7 @@ class AlbertBase:
     def from_pretrained(
         cls,
         source: str | Path,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         backend: str = "numpy",
         seed: int = 0,
         *,
@@ -460,7 +472,7 @@ class AlbertBase:
     def from_checkpoint(
         cls,
         checkpoint: Checkpoint,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         backend: str = "numpy",
         seed: int = 0,
         *,
@@ -520,14 +532,14 @@ def _own_config(config: Any) -> AlbertConfig:
     return config  # type: ignore[no-any-return]
 
 
-def _is_allowed(dtype: Any) -> bool:
+def _is_allowed(dtype: DTypeLike) -> bool:
     try:
         return np.dtype(dtype).name in ("float32", "float64")
     except TypeError:
         return False
 
 
-def require(cache: Any, name: str) -> Any:
+def require(cache: T | None, name: str) -> T:
     """Return `cache`; ValueError if the forward pass left none for the output that backward is to start from."""
     if cache is None:
         raise ValueError(f"backward from {name}: the last forward pass did not compute it; a loss needs its labels")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 from albert_np.execution import Processes
-from albert_np.files import read_lines
+from albert_np.files import given, read_lines
 from albert_np.pretraining.sentences import LONGEST_SENTENCE, cut_long, split_sentences
 
 __all__ = ["TextLayout", "is_held_out", "read_documents", "text_source"]
@@ -84,7 +84,8 @@ def is_held_out(document: Sequence[str], fraction: float = 0.05) -> bool:
 
 
 def _existing_files(paths: Paths) -> list[Path]:
-    files = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    several: Any = paths if isinstance(paths, Iterable) and not isinstance(paths, str | os.PathLike) else [paths]
+    files = [given(path) for path in several]
     if not files:
         raise ValueError("paths names no file")
     for path in files:
@@ -171,12 +172,8 @@ def _say_what_was_cut(counts: Counter[str]) -> None:
 
 def _lines(path: Path) -> Iterator[str]:
     """The lines of a text, whichever way they end; one of more than a megabyte in pieces."""
-    number = 1
     for raw in read_lines(path, LONGEST_LINE):
-        if "\0" in raw:
-            raise ValueError(f"{path}, line {number} holds the character NUL: this is no text")
         yield from raw.removesuffix("\n").removesuffix("\r").split("\r")
-        number += raw.endswith("\n")
 
 
 def _is_json_lines(path: Path) -> bool:

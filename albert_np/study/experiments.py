@@ -24,6 +24,7 @@ import numpy as np
 
 from albert_np.execution import available_threads
 from albert_np.files import read_json
+from albert_np.schema import number, text, whole
 from albert_np.study.inside import layer_distances
 from albert_np.study.shipped import data_folder
 from albert_np.study.trials import Ground, Json, Prose, Toy, Variant
@@ -273,13 +274,19 @@ def read_result(name: str, folder: str | Path | None = None) -> Json:
     With a change tried on it: "change", {"file", "sha256", "parts", "config"}, and "differences", [{"variant", …}] as
     in `paired_differences`.
 
-    ValueError if there is no such experiment; FileNotFoundError if its result was not kept.
+    ValueError if there is no such experiment, or if its file is damaged, with the field; FileNotFoundError if its
+    result was not kept.
     """
-    _experiment(name)
+    run = {"seed": whole(), "parameters": whole(1)} | dict.fromkeys(_experiment(name).measures, number())
     path = Path(folder or data_folder() / "experiments") / f"{name}.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent} holds no result of {name}")
-    return read_json(path)
+    result = read_json(
+        path, {"question": text(), "variants": [{"name": text(), "paper": {...: number()}, "runs": [run]}]}
+    )
+    if not result["variants"] or not all(variant["runs"] for variant in result["variants"]):
+        raise ValueError(f"{path}: variants and their runs must not be empty")
+    return result
 
 
 def result_table(result: Json, measures: Sequence[str]) -> str:

@@ -45,7 +45,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Any,
+        model: AlbertBase,
         tokenizer: AlbertTokenizer,
         task: NamedTask,
         threads: int | None = None,
@@ -129,8 +129,10 @@ class Predictor:
 
     def answer(self, question: str, context: str) -> Prediction:
         """Return what the context, of whatever length, answers to a question; "" if it is said to have no answer."""
-        _check_text("question", question)
-        _check_text("context", context)
+        for name, text in (("question", question), ("context", context)):
+            _check_text(name, text)
+            if not text.strip():
+                raise ValueError(f"{name} holds no text")
         return self.predict([QuestionExample("1", question, context)])[0]
 
     def choose(self, choices: Sequence[str], context: str, question: str | None = None) -> Prediction:

@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+from albert_np.files import given
 from albert_np.tasks.examples import Example
 from albert_np.tasks.kinds import KINDS
 from albert_np.tasks.readers.files import Asked, OnBad
@@ -53,7 +53,9 @@ def read_examples(
     Raises FileNotFoundError if there is no such file and ValueError, naming the file and the line or id, for what
     cannot be read.
     """
-    path, columns = Path(path), columns or {}
+    path, columns = given(path), {} if columns is None else columns
+    if not isinstance(columns, Mapping):
+        raise TypeError(f"columns={columns!r:.80} must be a dict, what is read → where it stands")
     if task not in KINDS:
         raise ValueError(f"task={task!r} must be one of {', '.join(KINDS)}")
     kind = KINDS[task]

@@ -100,7 +100,7 @@ def read_inputs(text: Text | Sequence[Text | Pair], text_pair: Text | Sequence[T
         firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     for name, texts in (("text", firsts), ("text_pair", seconds or [])):
         for i, entry in enumerate(texts):
-            if entry is not None:
+            if entry is not None or texts is firsts:
                 check_text(f"{name}[{i}]" if batched else name, entry, as_words)
     return Inputs(firsts, seconds, batched)
 

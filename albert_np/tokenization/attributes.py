@@ -148,6 +148,8 @@ class HasSpecialTokens:
         "extra_special_tokens" may also be name → token, which makes roles of these names. What had a role or was
         listed before stays a token. Raises ValueError for another name, TypeError for what is no token.
         """
+        if not isinstance(special_tokens_dict, Mapping):
+            raise TypeError(f"special_tokens_dict must be a dict role → token, got {special_tokens_dict!r:.80}")
         before, added = len(self.added), self.added
         roles: dict[str, Token | None] = {}
         for name, value in special_tokens_dict.items():

@@ -1,7 +1,7 @@
 """The tokenizer of ALBERT, called as Hugging Face's tokenizers are."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack, overload
 
@@ -65,8 +65,9 @@ class AlbertTokenizer(MakesRows):
     - windows over pairs of texts need `only_first` or `only_second`.
 
     Offsets, words, overflowing windows as rows, that every token which says it is special is one, that
-    `split_special_tokens` splits these alone, and what a single word is, are known from the fast one. An added token
-    that is neither special nor normalized is found as it is written; the slow one finds it only without capitals.
+    `split_special_tokens` splits these alone, and what a single word is, are known from the fast one (which gives even
+    split ones their ids where they are pieces). An added token that is neither special nor normalized is found as it
+    is written; the slow one finds it only without capitals.
 
     Raises FileNotFoundError if there is no `vocab_file`, ValueError if it is not a SentencePiece model, and TypeError
     or ValueError, naming the argument, for an option that is not allowed.
@@ -233,6 +234,8 @@ class AlbertTokenizer(MakesRows):
     def convert_tokens_to_ids(self, tokens: Sequence[str]) -> list[int]: ...
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> int | list[int]:
         """Return the id of a token, or the ids of several; a string that is not a token gets the unknown id."""
+        if not isinstance(tokens, Iterable):
+            raise TypeError(f"tokens must be a string or a list of strings, got {tokens!r:.80}")
         to_id = self.encoder.token_to_id
         return to_id(tokens) if isinstance(tokens, str) else [to_id(token) for token in tokens]
 

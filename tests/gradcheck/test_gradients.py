@@ -162,6 +162,11 @@ def test_the_checker_refuses_float32_and_wrong_counts():
         check_gradients(ops.linear_forward, lambda dy, c: dy, PLANTED["one wrong sign"][2])
     with pytest.raises(ValueError, match="gradient of x has shape"):
         check_gradients(ops.tanh_forward, lambda dy, c: dy[0], {"x": X})
+    for forward, inputs in ((None, {"x": X}), (ops.tanh_forward, [X])):
+        with pytest.raises(TypeError, match="must be functions, inputs a dict"):
+            check_gradients(forward, ops.tanh_backward, inputs)
+    with pytest.raises(TypeError, match="float64, but x is list"):
+        check_gradients(ops.tanh_forward, ops.tanh_backward, {"x": [1.0]})
     with pytest.raises(TypeError, match="float64 model"):
         check_model(AlbertModel(small_config()), {})
 

@@ -167,6 +167,16 @@ def test_one_damaged_file_costs_no_other(tmp_path):
     assert not second.problem
 
 
+def test_an_entry_without_a_name_costs_no_other(tmp_path):
+    path = zipped(tmp_path / "a.zip", {"s1.ipynb": NOTEBOOK, "xy": NOTEBOOK, ".": NOTEBOOK})
+    data = path.read_bytes()
+    place = data.rindex(b"PK\1\2", 0, data.rindex(b"PK\1\2"))  # of xy in the directory: its name gets no length
+    length = data[place + 28 : place + 30]
+    assert length == b"\2\0"
+    path.write_bytes(data[: place + 28] + b"\0\0\2\0" + data[place + 32 :])
+    assert taken(find_submissions(path, "02", STEM)) == {"s1": "s1.ipynb"}
+
+
 def test_names_that_lead_out_and_links_are_left_out(tmp_path):
     place = zipped(
         tmp_path / "c.zip",

@@ -105,6 +105,8 @@ def test_a_state_dict_that_does_not_fit_is_refused_before_anything_is_written():
     before = model.params.flat.copy()
     state = {name: weight + 1 for name, weight in model.state_dict().items()}
     decoder = "predictions.decoder.weight"
+    with pytest.raises(TypeError, match="state must be a dict name → array, got a list"):
+        model.load_state_dict([1])
     for changes, message in (
         ({"mystery": np.ones(2)}, "unexpected: mystery"),
         ({"predictions.bias": np.ones(2)}, r"of another shape: predictions\.bias \(2,\) \(expected \(23,\)\)"),

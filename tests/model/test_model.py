@@ -449,6 +449,12 @@ def test_a_dtype_that_is_none_is_refused_like_one_that_is_not_allowed():
             AlbertModel(small_config(), dtype=dtype)
 
 
+@pytest.mark.parametrize("seed", [-1, 1.5, "x"])
+def test_a_seed_that_is_none_is_named(seed):
+    with pytest.raises(ValueError, match=f"seed={seed!r} must be a whole number of at least 0"):
+        AlbertModel(small_config(), seed=seed)
+
+
 @pytest.mark.parametrize(
     "precision, low, high", [("tf32", 1e-5, 3e-3), ("bfloat16", 1e-4, 3e-2), ("float16", 1e-5, 3e-3)]
 )

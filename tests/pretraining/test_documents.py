@@ -28,6 +28,11 @@ def test_prose_layout_joins_lines_to_paragraphs_and_splits_sentences(tmp_path):
     ]
 
 
+def test_what_is_no_path_is_refused():
+    with pytest.raises(TypeError, match="a path must be text or a Path, got 5"):
+        read_documents(5)
+
+
 def test_files_follow_each_other_and_end_their_documents(tmp_path):
     first, second = tmp_path / "b.txt", tmp_path / "a.txt.gz"
     first.write_text("b one\nb two")

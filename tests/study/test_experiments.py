@@ -264,6 +264,24 @@ def test_a_result_that_was_not_kept_is_named(tmp_path):
         read_result("depth", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "damage, said",
+    [
+        ({"gap": "x"}, r"variants\[0\].runs\[0\].gap is 'x'"),
+        ({"accuracy": None}, r"runs\[0\].accuracy is null"),
+        ({"parameters": 1.5}, r"runs\[0\].parameters is 1.5"),
+        (None, "variants and their runs must not be empty"),
+    ],
+)
+def test_a_damaged_result_is_named_with_its_field(damage, said, tmp_path):
+    run = {"seed": 0, "parameters": 1} | dict.fromkeys(EXPERIMENTS["depth"].measures, 0.5)
+    runs = [] if damage is None else [run | damage]
+    result = {"question": "how deep?", "variants": [{"name": "a", "paper": {}, "runs": runs}]}
+    (tmp_path / "depth.json").write_text(json.dumps(result))
+    with pytest.raises(ValueError, match=rf"depth\.json: .*{said}"):
+        read_result("depth", tmp_path)
+
+
 def test_layer_distances_of_two_tokens_by_hand():
     """(1, 0) → (0, 1) → (3, 4), (2, 0) → (4, 0) → (−4, 0), and a third that is padding."""
     states = np.array(

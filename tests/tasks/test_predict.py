@@ -306,6 +306,9 @@ def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
     ):
         with pytest.raises(TypeError, match=message):
             call()
+    for question, context, empty in ((" ", "the dog", "question"), ("who?", "", "context")):
+        with pytest.raises(ValueError, match=f"^{empty} holds no text$"):
+            answerer.answer(question, context)
     with pytest.raises(ValueError, match="texts and pairs must be equally many, got 2 and 1"):
         classifier.classify(["a", "b"], ["c"])
     with pytest.raises(ValueError, match="nothing to evaluate on"):

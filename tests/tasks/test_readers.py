@@ -303,6 +303,16 @@ def test_a_bad_file_is_named_with_the_line(write, kind, name, content, message):
     assert name in str(caught.value)
 
 
+def test_arguments_of_another_kind_are_named(write):
+    path = write("a.tsv", "text\tlabel\na\tx\n")
+    with pytest.raises(TypeError, match="a path must be text or a Path, got 5"):
+        read_examples(5, "classification")
+    with pytest.raises(TypeError, match="columns='text' must be a dict"):
+        read_examples(path, "classification", columns="text")
+    with pytest.raises(ValueError, match="example 1: 'text' must be a text that is not empty, got None"):
+        KINDS["classification"].checked([TextExample(None, None, "x")])
+
+
 def test_damaged_gzip_is_named(tmp_path):
     path = tmp_path / "a.tsv.gz"
     for content in (b"no gzip", gzip.compress(b"text\tlabel\n" * 99)[:40]):

@@ -1,6 +1,7 @@
 """Special and added tokens of a tokenizer that is already made: added, set, saved, and read from others' files."""
 
 import json
+import random
 
 import pytest
 
@@ -321,6 +322,18 @@ def test_a_token_that_is_a_single_word_is_not_found_within_a_longer_one(own, tex
         assert each(text, return_offsets_mapping=True).input_ids == each.encode(text)
     plain = AlbertTokenizer(own.model)
     assert count or own.encode(text) == plain.encode(text)
+
+
+def test_live_single_words_are_those_of_transformers(own, tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs transformers to load the folder")
+    own.add_tokens([AddedToken("wug", single_word=True), AddedToken("lamp", single_word=True), "fep"])
+    own.save_pretrained(tmp_path)
+    theirs = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    parts = ["wug", "wugs", "lamp", "fep", "the", "_", "2", "-", ",", "'", "é", "wu\u0301", "g", " ", "  "]
+    rng = random.Random(5)
+    for _ in range(200):
+        text = "".join(rng.choices(parts, k=rng.randint(1, 7)))
+        assert own.encode(text) == theirs(text)["input_ids"], text
 
 
 @pytest.mark.parametrize("left_out", ["special_tokens_map.json", "tokenizer.json"])

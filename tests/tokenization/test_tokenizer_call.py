@@ -348,6 +348,8 @@ BAD_CALLS = [
         "a",
         {"text_pair": "b", "truncation": True, "return_overflowing_tokens": True},
     ),
+    (TypeError, r"text\[1\] must be a string, got NoneType", ["a", None], {}),
+    (TypeError, r"text\[0\] must be a string, got float", [float("nan"), "a"], {}),
     (ValueError, "needs rows of one length.*3 to 4 tokens; ask for padding", ["a", "a a"], {"return_tensors": "np"}),
 ]
 
@@ -356,6 +358,13 @@ BAD_CALLS = [
 def test_bad_call_is_refused(tokenizer, error, message, text, options):
     with pytest.raises(error, match=message):
         tokenizer(text, **options)
+
+
+def test_what_is_no_token_is_refused(tokenizer):
+    with pytest.raises(TypeError, match="tokens must be a string or a list of strings, got 5"):
+        tokenizer.convert_tokens_to_ids(5)
+    with pytest.raises(TypeError, match="special_tokens_dict must be a dict role → token, got 'x'"):
+        tokenizer.add_special_tokens("x")
 
 
 def test_padding_to_a_length_that_is_not_set_is_refused(tokenizer):

@@ -307,6 +307,11 @@ def test_a_bad_learning_rate_is_refused(rate):
     np.testing.assert_array_equal(params.flat, before)
 
 
+def test_a_learning_rate_that_is_no_number_is_refused():
+    with pytest.raises(TypeError, match="learning_rate='fast' must be a number"):
+        AdamW(*random_stores({"weight": (2,)})).step("fast")
+
+
 def test_stores_of_other_layouts_are_refused():
     params, _ = random_stores({"weight": (2,)})
     for shapes, dtype in (({"weight": (3,)}, "float32"), ({"weight": (2,)}, "float64")):

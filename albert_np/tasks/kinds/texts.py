@@ -37,7 +37,8 @@ class TextKind(Kind[TextExample]):
         return read_texts(path, type(self).read_label, asked)
 
     def from_json(self, entry: Entry) -> TextExample:
-        return text_example(entry, {role: role for role in self.columns if role in entry.fields}, type(self).read_label)
+        columns = {role: role for role in self.columns if role in entry.fields or role == "text"}
+        return text_example(entry, columns, type(self).read_label)
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TextExample]:
         return [TextExample(text, pair) for text in texts]
