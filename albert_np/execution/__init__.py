@@ -4,6 +4,7 @@ from albert_np.execution.device import kernel_for, on_device
 from albert_np.execution.head_blocks import AttentionCall, back_in_head_blocks, in_head_blocks, keeps_probabilities
 from albert_np.execution.kernels import Launchers
 from albert_np.execution.masks import keep_mask
+from albert_np.execution.offload import brought_back, handed_out
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
@@ -30,8 +31,10 @@ __all__ = [
     "as_kernel",
     "available_threads",
     "back_in_head_blocks",
+    "brought_back",
     "counted",
     "dense_pattern",
+    "handed_out",
     "in_head_blocks",
     "in_row_blocks",
     "keep_mask",
