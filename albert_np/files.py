@@ -1,4 +1,4 @@
-"""Files: written whole or not at all; texts, JSON and protocol buffers, read with errors that say where.
+"""Files: written whole or not at all; texts and JSON, read with errors that say where.
 
 `whole_file`, `whole_files` and `whole_folder` give their block a hidden name beside the final one. What the block has
 written is flushed to disk and only then renamed, which file systems do at one stroke. So a name never shows half of
@@ -15,11 +15,10 @@ import math
 import os
 import re
 import shutil
-import struct
 import sys
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -32,18 +31,15 @@ __all__ = [
     "given",
     "is_vacant",
     "locked",
-    "read_fields",
     "read_json",
     "read_lines",
     "read_text",
-    "read_varint",
     "remove_folder",
     "remove_leftovers",
     "telltale",
     "whole_file",
     "whole_files",
     "whole_folder",
-    "write_fields",
     "write_json",
     "write_text",
 ]
@@ -501,67 +497,3 @@ def read_json(path: Name, schema: Mapping[Any, Any] | None = None, max_bytes: in
         raise ValueError(f"{path} must hold a JSON object, got a {type(content).__name__}")
     check(content, schema or {}, path)
     return content
-
-
-def read_fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield number and value of each field of a protocol buffer: an integer for a varint, else the raw bytes.
-
-    A message is a list of fields. A field is a varint, number · 8 + wire type, and a value: a varint (type 0), eight
-    or four bytes (1, 5), or a varint length and that many bytes (2). Raises ValueError if the message is damaged, or
-    has one of the wire types that were given up.
-    """
-    position = 0
-    while position < len(message):
-        key, position = read_varint(message, position)
-        match key & 7:
-            case 0:
-                value, position = read_varint(message, position)
-                yield key >> 3, value
-                continue
-            case 1:
-                size = 8
-            case 2:
-                size, position = read_varint(message, position)
-            case 5:
-                size = 4
-            case wire_type:
-                raise ValueError(f"a protocol buffer holds a field of wire type {wire_type} before byte {position}")
-        if size > len(message) - position:
-            raise ValueError(f"a protocol buffer of {len(message)} bytes ends within a field")
-        yield key >> 3, message[position : position + size]
-        position += size
-
-
-def read_varint(data: bytes, position: int) -> tuple[int, int]:
-    """Return the number at `position` and the position behind it.
-
-    A varint holds seven bits to the byte, lowest first; the top bit says that more follow. Raises ValueError if it
-    has no end, or more than ten bytes.
-    """
-    value = 0
-    for i, byte in enumerate(data[position : position + 10]):
-        value |= (byte & 0x7F) << 7 * i
-        if byte < 0x80:
-            return value, position + i + 1
-    raise ValueError(f"a number at byte {position} of {len(data)} has no end")
-
-
-def write_fields(fields: Iterable[tuple[int, int | float | bytes]]) -> bytes:
-    """Return a protocol buffer of numbers and values: integers, not negative, as varints, floats in four bytes."""
-    message = bytearray()
-    for number, value in fields:
-        if isinstance(value, bytes):
-            message += _varint(number << 3 | 2) + _varint(len(value)) + value
-        elif isinstance(value, float):
-            message += _varint(number << 3 | 5) + struct.pack("<f", value)
-        else:
-            message += _varint(number << 3) + _varint(value)
-    return bytes(message)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value >= 0x80:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*encoded, value])

@@ -5,9 +5,10 @@ Same convention as `layers`. Names and ties are Hugging Face's; the SQuAD 2 head
 positions, flattened; K starts, J ends for each start.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from numpy.random import Generator
 
 from albert_np import ops
 from albert_np.backend import Array, array_module, backend_of
@@ -153,7 +154,7 @@ class ClassifierCache(NamedTuple):
 
 
 def classifier_forward(
-    x: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, ClassifierCache]:
     """logits = classifier(dropout(x)): the SOP head on the pooled [CLS], and the heads of fine-tuning.
 
@@ -340,7 +341,7 @@ class AnswerClassCache(NamedTuple):
 
 
 def answer_class_forward(
-    x: Array, start_logits: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, start_logits: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, AnswerClassCache]:
     """dense_1(dropout(tanh(dense_0([the expected start; [CLS]])))): above 0 where no answer is likelier than one.
 

@@ -9,14 +9,14 @@ Hidden states are (B, T, …), or (R, …) where a `Pattern` leaves padding out;
 B batch, T positions, E embedding, H hidden, I intermediate, N heads, D head size, L layers, G groups.
 """
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-from numpy.random import default_rng
+from numpy.random import Generator, default_rng
 
 from albert_np import ops
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
-from albert_np.execution import Pattern, laid_out, on_device
+from albert_np.execution import Pattern, brought_back, handed_out, laid_out, on_device
 from albert_np.params import Scope, layer_prefix
 
 __all__ = [
@@ -71,7 +71,7 @@ class AlbertCache(NamedTuple):
 
 
 def albert_forward(
-    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Any | None = None, keep: Keep = "caches"
+    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Generator | None = None, keep: Keep = "caches"
 ) -> tuple[Array, Array | None, AlbertCache]:
     """Return the sequence output (B, T, H), zero where the pattern computes nothing, and the pooled [CLS] (B, H).
 
@@ -147,7 +147,7 @@ class EmbeddingsCache(NamedTuple):
 
 
 def embeddings_forward(
-    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Any | None = None
+    inputs: AlbertInputs, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, EmbeddingsCache]:
     """Sum of word, token type and position embeddings → LayerNorm → dropout, all E wide. Returns (…, E).
 
@@ -197,7 +197,7 @@ class EncoderCache(NamedTuple):
 
 
 def encoder_forward(
-    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None, keep: Keep = "caches"
+    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None, keep: Keep = "caches"
 ) -> tuple[Array, EncoderCache]:
     """Map E → H, then apply L times a layer group of `inner_group_num` layers.
 
@@ -214,9 +214,9 @@ def encoder_forward(
     for (group, inner), step_pattern in zip(layers, pattern.of_steps(len(layers)), strict=True):
         seed = None if rng is None else int(rng.integers(2**31))
         call = LayerCall(y, step_pattern, layer_prefix(group, inner), seed)
-        y, step = _run(call, p, config)
         if keep != "nothing":
-            cache.calls.append(_on_host(call) if keep == "inputs on host" else call)
+            cache.calls.append(call._replace(x=handed_out(y)) if keep == "inputs on host" else call)
+        y, step = _run(call, p, config)
         if keep == "caches":
             cache.steps.append(step)
     return y, cache
@@ -227,18 +227,12 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
 
     Derivation: notebook 11, eq. 11.2 and 11.3.
     """
-    for i in reversed(range(len(cache.calls))):
-        step = cache.steps[i] if cache.steps else _run(_on_device_of(dy, cache.calls[i]), cache.p, cache.config)[1]
-        dy = layer_backward(dy, step, g.scope(cache.calls[i].prefix))
+    inputs = brought_back([call.x for call in cache.calls], backend_of(dy))
+    for i, x in zip(reversed(range(len(cache.calls))), inputs, strict=True):
+        call = cache.calls[i]._replace(x=x)
+        step = cache.steps[i] if cache.steps else _run(call, cache.p, cache.config)[1]
+        dy = layer_backward(dy, step, g.scope(call.prefix))
     return dense_backward(dy, cache.mapping, g.scope("encoder.embedding_hidden_mapping_in."))
-
-
-def _on_host(call: LayerCall) -> LayerCall:
-    return call._replace(x=backend_of(call.x).to_numpy(call.x))
-
-
-def _on_device_of(dy: Array, call: LayerCall) -> LayerCall:
-    return call._replace(x=backend_of(dy).own(call.x))
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:
@@ -256,7 +250,7 @@ class LayerCache(NamedTuple):
 
 @on_device(LayerCache)
 def layer_forward(
-    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, LayerCache]:
     """h = LayerNorm(x + A(x)), y = LayerNorm(h + F(h)): attention, then feed-forward, each beside a way around it.
 
@@ -291,7 +285,7 @@ class AttentionBranchCache(NamedTuple):
 
 
 def attention_branch_forward(
-    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, AttentionBranchCache]:
     """A(x) = dropout(dense(attention over N heads)). x (…, H); returns (…, H), or the wanted rows of it.
 
@@ -319,7 +313,7 @@ class HeadsCache(NamedTuple):
 
 @on_device(HeadsCache)
 def heads_forward(
-    stacked: Array, pattern: Pattern, config: AlbertConfig, rng: Any | None = None
+    stacked: Array, pattern: Pattern, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, HeadsCache]:
     """Split query, key and value into N heads, attend within each run, merge the heads.
 
@@ -368,7 +362,7 @@ class FeedForwardBranchCache(NamedTuple):
 
 
 def feed_forward_branch_forward(
-    x: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+    x: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, FeedForwardBranchCache]:
     """F(x) = ffn_output(act(ffn(x))), then dropout if `config.ffn_output_dropout`. x (…, H); returns (…, H).
 

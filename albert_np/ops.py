@@ -8,10 +8,21 @@ S positions attended to, N heads, D head size, C classes, V rows of a table, E a
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution import in_row_blocks, on_device, product
+from albert_np.execution import (
+    back_in_head_blocks,
+    in_head_blocks,
+    in_row_blocks,
+    keep_mask,
+    on_device,
+    product,
+    scatter_add,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -80,7 +91,7 @@ def embedding_backward(dy: Array, cache: EmbeddingCache) -> Array:
     """
     ids, rows, padding_idx = cache
     dweight = array_module(dy).zeros((rows, dy.shape[-1]), dtype=dy.dtype)
-    backend_of(dy).scatter_add(dweight, ids, dy)
+    scatter_add(dweight, ids, dy)
     if padding_idx is not None:
         dweight[padding_idx] = 0
     return dweight
@@ -213,8 +224,10 @@ def _normal_cdf(x: Array) -> Array:
     return 0.5 * (1 + backend_of(x).erf(x / math.sqrt(2)))
 
 
-_GELU_SCALE = math.sqrt(2 / math.pi)
-_GELU_CUBIC = 0.044715  # minimax: (1 + t)/2 stays nearest to Φ; Taylor at 0 would give 2/(3π) - 1/6 = 0.0455
+# (1 + tanh u) / 2 = σ(2u), and exp takes half of tanh's time. 0.044715 is minimax: y stays nearest to x Φ(x); Taylor at
+# 0 would give 2/(3π) - 1/6 = 0.0455.
+_GELU_LINEAR = 2 * math.sqrt(2 / math.pi)  # 2u = _GELU_LINEAR x + _GELU_CUBIC x³
+_GELU_CUBIC = 0.044715 * _GELU_LINEAR
 
 
 def gelu_new_forward(x: Array) -> tuple[Array, ActivationCache]:
@@ -236,17 +249,13 @@ def gelu_new_backward(dy: Array, cache: ActivationCache) -> Array:
 
 
 def _gelu_new(x: Array) -> Array:
-    return 0.5 * x * (1 + _gelu_tanh(x))
+    return x * _sigmoid(x * (_GELU_LINEAR + _GELU_CUBIC * (x * x)))
 
 
 def _gelu_new_slope(x: Array) -> Array:
-    t = _gelu_tanh(x)
-    inner_slope = _GELU_SCALE * (1 + 3 * _GELU_CUBIC * x * x)
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner_slope
-
-
-def _gelu_tanh(x: Array) -> Array:
-    return array_module(x).tanh(_GELU_SCALE * x * (1 + _GELU_CUBIC * x * x))
+    square = x * x
+    s = _sigmoid(x * (_GELU_LINEAR + _GELU_CUBIC * square))
+    return s + x * s * (1 - s) * (_GELU_LINEAR + 3 * _GELU_CUBIC * square)
 
 
 def relu_forward(x: Array) -> tuple[Array, ActivationCache]:
@@ -287,7 +296,8 @@ def _silu_slope(x: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    return 0.5 * (1 + array_module(x).tanh(0.5 * x))  # no exp that could overflow
+    with np.errstate(over="ignore"):  # where exp(-x) is infinite, σ(x) is 0
+        return 1 / (1 + array_module(x).exp(-x))
 
 
 _QUICK = 1.702  # the slope of σ that comes nearest to Φ, fitted by Hendrycks & Gimpel, not derivable
@@ -384,7 +394,8 @@ class DropoutCache(NamedTuple):
     scale: float
 
 
-def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, DropoutCache]:
+@on_device(DropoutCache)
+def dropout_forward(x: Array, prob: float, rng: Generator | None) -> tuple[Array, DropoutCache]:
     """y = x kept / (1 - prob), kept drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
 
     x (…), prob in [0, 1], rng a NumPy generator, from which one number is drawn: it decides the mask, whatever the
@@ -394,11 +405,12 @@ def dropout_forward(x: Array, prob: float, rng: Any | None) -> tuple[Array, Drop
         raise ValueError(f"prob={prob} must lie in [0, 1]")
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
-    kept = backend_of(x).keep_mask(x.shape, prob, int(rng.integers(2**63)))
+    kept = backend_of(x).own(keep_mask(x.shape, prob, int(rng.integers(2**63))))
     scale = 1 / (1 - prob) if prob < 1 else 0.0
     return _dropped(x, kept, scale), DropoutCache(kept, scale)
 
 
+@on_device()
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
     """dx = dy kept / (1 - prob). dy (…); returns dx (…)."""
     return dy if cache.kept is None else _dropped(dy, cache.kept, cache.scale)
@@ -420,18 +432,19 @@ class AttentionCache(NamedTuple):
 
 
 @on_device(AttentionCache)
+@in_head_blocks
 def attention_forward(
     query: Array,
     key: Array,
     value: Array,
     mask: Array | None,
     dropout_prob: float = 0.0,
-    rng: Any | None = None,
+    rng: Generator | None = None,
 ) -> tuple[Array, AttentionCache]:
     """context = dropout(softmax(query keyᵀ / √D + mask)) value (Vaswani et al., 2017).
 
     query (B, N, T, D), key and value (B, N, S, D), mask additive and broadcastable to (B, N, T, S) or None;
-    returns context (B, N, T, D).
+    returns context (B, N, T, D). In NumPy long sequences leave an `AttentionCall`, without the probabilities.
 
     Derivation: notebook 08, eq. 8.1 to 8.4; the mask: notebook 09, eq. 9.3.
     """
@@ -444,6 +457,7 @@ def attention_forward(
 
 
 @on_device()
+@back_in_head_blocks
 def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
     """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery and dkey from dscores.
 

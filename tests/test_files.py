@@ -20,18 +20,15 @@ from albert_np import files
 from albert_np.files import (
     is_vacant,
     locked,
-    read_fields,
     read_json,
     read_lines,
     read_text,
-    read_varint,
     remove_folder,
     remove_leftovers,
     telltale,
     whole_file,
     whole_files,
     whole_folder,
-    write_fields,
     write_json,
     write_text,
 )
@@ -586,42 +583,3 @@ def test_damaged_text_is_named_with_the_line(tmp_path):
             read_text(packed)
     with pytest.raises(FileNotFoundError):
         list(read_lines(tmp_path / "missing"))
-
-
-def test_fields_come_back_as_they_were_written():
-    fields = [(1, 0), (2, 300), (15, 2**64 - 1), (16, b""), (3, b"\x00" * 200), (2**20, 1)]
-    assert list(read_fields(write_fields(fields))) == fields
-    assert write_fields([(1, 150), (2, b"testing")]) == bytes.fromhex("089601 120774657374696e67")
-    assert list(read_fields(write_fields([(2, -0.5)]))) == [(2, b"\0\0\0\xbf")]
-    assert list(read_fields(b"\x09" + bytes(8))) == [(1, bytes(8))]
-
-
-@pytest.mark.parametrize(
-    "message, error",
-    [
-        (b"\x08", "has no end"),
-        (b"\x08" + b"\xff" * 11, "has no end"),
-        (b"\x0b", "wire type 3"),
-        (b"\x0d\0\0\0", "ends within a field"),
-        (b"\x0a\x02\0", "ends within a field"),
-        (b"\x0a" + b"\xff" * 9 + b"\x7f", "ends within a field"),
-    ],
-)
-def test_a_damaged_message_is_refused(message, error):
-    with pytest.raises(ValueError, match=error):
-        list(read_fields(message))
-
-
-def test_no_bytes_bring_the_reader_to_anything_but_a_value_error():
-    rng = random.Random(0)
-    for _ in range(5000):
-        message = rng.randbytes(rng.randrange(40))
-        try:
-            sizes = [len(value) for _, value in read_fields(message) if isinstance(value, bytes)]
-        except ValueError:
-            continue
-        assert sum(sizes) <= len(message)
-
-
-def test_a_varint_tells_where_it_ends():
-    assert read_varint(b"\x00\x96\x01\x05", 1) == (150, 3)

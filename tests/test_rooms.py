@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "albert_np"
 # A room may import itself and the rooms in the lines above its own; rooms in one line know nothing of each other.
 ORDER = [
     "schema",
-    "files",
+    "files protobuf",
     "changes",
     "config backend",
     "params",
@@ -123,6 +123,19 @@ def test_nothing_but_a_command_prints():
         if room not in ("cli", "__main__")
         for line, called in prints(tree)
     ]
+    assert not found, "\n".join(["", *found])
+
+
+def test_functions_fit_a_screen():
+    found = []
+    for _, path, tree in sources(PACKAGE):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                documented = node.body[0] if ast.get_docstring(node) is not None else None
+                lines = node.end_lineno - node.lineno + 1
+                lines -= documented.end_lineno - documented.lineno + 1 if documented else 0
+                if lines >= 60:
+                    found.append(f"{path.relative_to(PACKAGE.parent)}:{node.lineno}: {node.name} has {lines} lines")
     assert not found, "\n".join(["", *found])
 
 

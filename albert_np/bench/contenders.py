@@ -22,6 +22,7 @@ from albert_np.bench.workloads import Workload
 from albert_np.config import AlbertConfig
 from albert_np.execution import Replicas, precision_of_products, split
 from albert_np.gradcheck import torch_twin
+from albert_np.model import AlbertBase
 from albert_np.params import albert_ties
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
 INSTALL_TORCH = "pip install 'albert-np[torch]'"
 
 
-def ours(model: Any, workload: Workload, threads: int) -> Contender:
+def ours(model: AlbertBase, workload: Workload, threads: int) -> Contender:
     """Return `model`, of the workload's class, as a contender; its gradients are set to zero before each step."""
     to_device, to_host = model.backend.from_numpy, model.backend.to_numpy
     parts = [{name: to_device(array) for name, array in part.items()} for part in split(workload.batch, threads)]
@@ -74,10 +75,10 @@ def pass_of(workload: Workload) -> Callable[[Any, Any], Any]:
     """
     counts = {"mlm_denominator": workload.labelled, "sop_denominator": workload.shape[0]}
 
-    def forward(model: Any, part: Any) -> Any:
+    def forward(model: AlbertBase, part: Any) -> Any:
         return model(**part, skip_padding=workload.practical, grad=False).last_hidden_state
 
-    def step(model: Any, part: Any) -> float:
+    def step(model: AlbertBase, part: Any) -> float:
         output = model(**part, skip_padding=workload.practical, **counts)
         model.backward()
         return float(output.loss)
@@ -97,7 +98,7 @@ def needs(install: str, *names: str) -> list[Any]:
         raise UnavailableError(f"{error.name or names[0]} is not installed: {install}") from error
 
 
-def _twin(model: Any, attention: str) -> Any:
+def _twin(model: AlbertBase, attention: str) -> Any:
     needs(INSTALL_TORCH, "torch", "transformers")
     twin = torch_twin(model, attention=attention)
     return twin.to("cuda") if model.backend.name == "cupy" else twin
@@ -144,11 +145,11 @@ def _gradient_norm(twin: Any, config: AlbertConfig) -> np.ndarray:
     return np.array(sum(float((gradient**2).sum()) for gradient in gradients.values()) ** 0.5)
 
 
-def _torch(model: Any, workload: Workload, threads: int, attention: str) -> Contender:
+def _torch(model: AlbertBase, workload: Workload, threads: int, attention: str) -> Contender:
     return torch_contender(f"PyTorch, {attention}", _twin(model, attention), workload, threads)
 
 
-def _torch_compiled(model: Any, workload: Workload, threads: int) -> Contender:
+def _torch_compiled(model: AlbertBase, workload: Workload, threads: int) -> Contender:
     (torch,) = needs(INSTALL_TORCH, "torch")
     torch.compiler.reset()  # what was compiled for the last workload would make this one's shapes dynamic, and slower
     twin = _twin(model, "sdpa")
@@ -160,7 +161,7 @@ def _torch_compiled(model: Any, workload: Workload, threads: int) -> Contender:
     return contender
 
 
-def _onnx(model: Any, workload: Workload, threads: int) -> Contender:
+def _onnx(model: AlbertBase, workload: Workload, threads: int) -> Contender:
     if workload.work != "forward" or model.backend.name != "numpy":
         raise UnavailableError("ONNX Runtime is compared in forward passes on the processor only")
     needs("pip install onnx", "onnx")
@@ -211,7 +212,7 @@ RIVALS: dict[str, Callable[[Any, Workload, int], Contender]] = {
 
 
 @contextmanager
-def tf32(model: Any, allowed: bool) -> Iterator[None]:
+def tf32(model: AlbertBase, allowed: bool) -> Iterator[None]:
     """Within the block, a model on a GPU and PyTorch there multiply with TF32's 10 bits of mantissa, or neither."""
     products: Any = SimpleNamespace(allow_tf32=False)
     if find_spec("torch"):

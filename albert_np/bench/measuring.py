@@ -17,6 +17,7 @@ from albert_np.bench.contenders import INSTALL_TORCH, RIVALS, UnavailableError, 
 from albert_np.bench.floor import floor
 from albert_np.bench.workloads import Workload, forward_workload
 from albert_np.execution import available_threads
+from albert_np.model import AlbertBase
 
 __all__ = ["machine", "measure_growth", "measure_tokenizers", "measure_workload"]
 
@@ -24,7 +25,7 @@ PACKAGES = ("numpy", "torch", "transformers", "onnxruntime", "cupy-cuda12x", "cu
 
 
 def measure_workload(
-    model: Any,
+    model: AlbertBase,
     workload: Workload,
     against: Sequence[str] = ("torch",),
     threads: int = 1,
@@ -49,7 +50,7 @@ def measure_workload(
 
 
 def measure_growth(
-    model: Any, lengths: Sequence[int], batches: Sequence[int], threads: int = 1, repeats: int = 3
+    model: AlbertBase, lengths: Sequence[int], batches: Sequence[int], threads: int = 1, repeats: int = 3
 ) -> list[dict[str, Any]]:
     """Time the forward pass of an `AlbertModel` for each length and number of sequences, all of that length.
 

@@ -18,6 +18,7 @@ from albert_np.bench.contenders import pass_of
 from albert_np.bench.floor import Rates, measure_rates
 from albert_np.bench.workloads import Workload
 from albert_np.execution import split
+from albert_np.model import AlbertBase
 
 __all__ = ["BETWEEN", "OpTime", "Profile", "profile_workload", "timed_ops"]
 
@@ -67,7 +68,7 @@ class Profile(NamedTuple):
         return {"description": self.description, "seconds": total, "rates": self.rates._asdict(), "ops": rows}
 
 
-def profile_workload(model: Any, workload: Workload, threads: int = 1, repeats: int = 3) -> Profile:
+def profile_workload(model: AlbertBase, workload: Workload, threads: int = 1, repeats: int = 3) -> Profile:
     """Profile what one of `threads` threads does: its part of the batch, with the BLAS on one thread, all others idle.
 
     Times are medians of `repeats` passes after one that warms up. Rates are measured on one thread too.

@@ -4,12 +4,13 @@ import math
 import time
 from collections.abc import Callable
 from statistics import median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from albert_np.bench.contenders import pass_of
 from albert_np.bench.workloads import Workload
 from albert_np.execution import ALONE, Ranks, Replicas, split
 from albert_np.execution.ranks import piece_size
+from albert_np.model import AlbertBase
 from albert_np.training import LAMB, clip_by_global_norm
 
 __all__ = ["Network", "RankTimes", "measure_ranks", "predicted_step"]
@@ -42,7 +43,7 @@ class Network(NamedTuple):
     bandwidth: float
 
 
-def measure_ranks(model: Any, workload: Workload, ranks: Ranks, repeats: int = 5) -> RankTimes:
+def measure_ranks(model: AlbertBase, workload: Workload, ranks: Ranks, repeats: int = 5) -> RankTimes:
     """Time a step of `model`, of the workload's class, in rounds that take turns; every rank makes this call.
 
     Raises ValueError if the batch has fewer sequences than there are ranks.
@@ -54,7 +55,7 @@ def measure_ranks(model: Any, workload: Workload, ranks: Ranks, repeats: int = 5
     together, by_threads = Replicas(model, 1, ranks), Replicas(model, ranks.size, ALONE)
     one_pass = pass_of(workload)
 
-    def step(replicas: Replicas) -> None:
+    def step(replicas: Replicas[AlbertBase]) -> None:
         model.train().zero_grad()
         replicas.map(one_pass, parts)
         update()

@@ -27,7 +27,8 @@ from typing import NamedTuple
 import numpy as np
 
 from albert_np.checkpoints.bfloat16 import widen
-from albert_np.files import read_fields, read_varint, telltale
+from albert_np.files import telltale
+from albert_np.protobuf import read_fields, read_varint
 
 __all__ = ["Entry", "list_bundle", "read_tensors"]
 

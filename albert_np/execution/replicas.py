@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,10 @@ from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, Ranks
 
 __all__ = ["Replicas", "available_threads", "split", "threads_for", "threads_in_all"]
+
+M = TypeVar("M", bound=Model)
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 
 
 def available_threads() -> int:
@@ -171,7 +175,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_blas.start_anew)
 
 
-class Replicas:
+class Replicas(Generic[M]):
     """A model and copies of it that share its weights: together, one for each thread.
 
     threads: those of this process. ranks: processes that have as many each, and take parts as threads do; all of them
@@ -180,12 +184,12 @@ class Replicas:
     Copies and threads are made when there are parts for them.
     """
 
-    def __init__(self, model: Model, threads: int, ranks: Ranks = ALONE):
+    def __init__(self, model: M, threads: int, ranks: Ranks = ALONE):
         self.model = model
         self.threads = threads_for(model.backend.name, threads)
         self.ranks = ranks
         self.parts = threads * ranks.size
-        self._copies: list[Model] = []
+        self._copies: list[M] = []
         self._start_threads()
 
     def _start_threads(self) -> None:
@@ -201,8 +205,12 @@ class Replicas:
         self._start_threads()
 
     def map(
-        self, work: Callable[[Any, Any], Any], parts: Sequence[Any], gradients: bool = True, lend: bool = True
-    ) -> list[Any]:
+        self,
+        work: Callable[[M, Part], Result],
+        parts: Sequence[Part],
+        gradients: bool = True,
+        lend: bool = True,
+    ) -> list[Result]:
         """Return [work(model, part) for each part], computed side by side, in the order of the parts.
 
         At most one part a thread. The first part is the model's own, on rank 0; for the others there are copies in the
@@ -233,15 +241,15 @@ class Replicas:
             self.ranks.add_up(self.model.grads.flat, [copy.grads.flat for copy in models[1:]], has_part=bool(own))
         return [result for own_results in results for result in own_results]
 
-    def _models(self, count: int) -> list[Model]:
+    def _models(self, count: int) -> list[M]:
         """Return the model and copies of it, so many together."""
         while len(self._copies) < count - 1:
             self._copies.append(self.model.replica())
         return [self.model, *self._copies][:count]
 
     def _side_by_side(
-        self, work: Callable[[Any, Any], Any], models: Sequence[Model], parts: Sequence[Any], blas_threads: int
-    ) -> list[Any]:
+        self, work: Callable[[M, Part], Result], models: Sequence[M], parts: Sequence[Part], blas_threads: int
+    ) -> list[Result]:
         if self._process != os.getpid():  # a fork copies the pool, but not its threads
             self._start_threads()
         with _blas.limited(blas_threads):

@@ -88,50 +88,59 @@ def _moderate(x: np.ndarray) -> np.ndarray:
     return np.where(np.abs(x) < LARGEST, x, 0)
 
 
-def export_rows(
-    program: Program, arrays: Arrays, name_axes: Callable[[tuple[int, ...], Row | None, int], list[str]]
-) -> dict[str, Any]:
-    """Return `values`, `rows`, `sources` and `stops` of a page, and `numbers`: a value's number there."""
-    sources = _Sources()
-    steps = _steps(program)
-    numbers: dict[int, int] = {}
-    values: list[dict[str, Any]] = []
-    rows: list[dict[str, Any]] = []
+class _Values:
+    """The values of a page, in the order in which its rows name them first."""
 
-    def number(value: int | None, row: Row | None, made: bool = False) -> int | None:
+    def __init__(
+        self, program: Program, arrays: Arrays, name_axes: Callable[[tuple[int, ...], Row | None, int], list[str]]
+    ) -> None:
+        self.table: list[dict[str, Any]] = []
+        self.numbers: dict[int, int] = {}  # value → its place in the table
+        self._program, self._arrays, self._name_axes = program, arrays, name_axes
+
+    def number(self, value: int | None, row: Row | None, made: bool = False) -> int | None:
+        """Return the place of a value that a row reads, or has `made`; None for none."""
         if value is None:
             return None
-        if value not in numbers:
-            numbers[value] = len(values)
-            held = program.values[value]
-            entry: dict[str, Any] = {"name": held.name or seen_as(row, made), "shape": list(held.array.shape)}
-            entry["axes"] = name_axes(held.array.shape, row, value)
+        if value not in self.numbers:
+            self.numbers[value] = len(self.table)
+            held = self._program.values[value]
+            entry: dict[str, Any] = {"name": held.name or self._seen_as(row, made), "shape": list(held.array.shape)}
+            entry["axes"] = self._name_axes(held.array.shape, row, value)
             if made:
                 entry["print"] = fingerprint(held.array)
             elif held.param is None:
-                entry["const"] = arrays.add(held.array)
-            values.append(entry)
-        return numbers[value]
+                entry["const"] = self._arrays.add(held.array)
+            self.table.append(entry)
+        return self.numbers[value]
 
-    def seen_as(row: Row | None, made: bool) -> str:
+    def _seen_as(self, row: Row | None, made: bool) -> str:
         """Return the name of a matrix turned, or of an array in another shape, that has none of its own."""
         if row is None or not made or row.kind != "view":
             return ""
-        name: str = values[numbers[row.inputs[0]]]["name"]  # type: ignore[index]
-        source, shape = program.shape(row.inputs[0]), program.shape(row.out[0])
+        name: str = self.table[self.numbers[row.inputs[0]]]["name"]  # type: ignore[index]
+        source, shape = self._program.shape(row.inputs[0]), self._program.shape(row.out[0])
         places = np.arange(math.prod(source)).reshape(source)
         if places.size == math.prod(shape) and window_of(places.reshape(shape)) == row.attrs:
             return name
         turned = places.ndim == 2 and places.T.shape == shape and window_of(places.T) == row.attrs
         return f"{name}ᵀ" if name and turned else ""
 
+
+def export_rows(
+    program: Program, arrays: Arrays, name_axes: Callable[[tuple[int, ...], Row | None, int], list[str]]
+) -> dict[str, Any]:
+    """Return `values`, `rows`, `sources` and `stops` of a page, and `numbers`: a value's number there."""
+    sources, values = _Sources(), _Values(program, arrays, name_axes)
+    steps = _steps(program)
+    rows: list[dict[str, Any]] = []
     for row in program.rows:
         block, label = _block(row, program, steps), _label(row)
         entry = {
             "kind": row.kind,
             "phase": "backward" if row.backward else "forward",
-            "in": [number(i, row) for i in row.inputs],
-            "out": [number(i, row, made=True) for i in row.out],
+            "in": [values.number(i, row) for i in row.inputs],
+            "out": [values.number(i, row, made=True) for i in row.out],
             "attrs": row.attrs,
             "block": block,
             "label": label,
@@ -145,11 +154,15 @@ def export_rows(
             ]
         rows.append(entry)
     for value, gradient in program.gradient_of.items():
-        if value in numbers and gradient in numbers:
-            values[numbers[value]]["grad"] = numbers[gradient]
+        if value in values.numbers and gradient in values.numbers:
+            values.table[values.numbers[value]]["grad"] = values.numbers[gradient]
     return {
-        "numbers": numbers, "values": values, "rows": rows, "sources": sources.table, "stops": _stops(program, rows)
-    }  # fmt: skip
+        "numbers": values.numbers,
+        "values": values.table,
+        "rows": rows,
+        "sources": sources.table,
+        "stops": _stops(program, rows),
+    }
 
 
 _SILENT = ("view", "stack", "concat", "take")

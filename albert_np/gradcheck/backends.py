@@ -8,6 +8,7 @@ import numpy as np
 from albert_np.backend import get_backend
 from albert_np.gradcheck.cases import Case, ModelCase, model_cases, op_cases
 from albert_np.gradcheck.checks import Comparison, compare, compare_results, listed, scattered
+from albert_np.model import AlbertBase
 
 __all__ = ["BACKEND_TOLERANCES", "compare_with_numpy"]
 
@@ -52,7 +53,7 @@ def _compare_model(case: ModelCase, backend: str, dtype: str) -> list[Comparison
     return compare_results(got, expected, BACKEND_TOLERANCES[dtype])
 
 
-def _results(model: Any, case: ModelCase) -> dict[str, np.ndarray]:
+def _results(model: AlbertBase, case: ModelCase) -> dict[str, np.ndarray]:
     """Return the outputs of a case and, under "d name", the gradients of a training pass."""
     before, model.rng = model.rng, np.random.default_rng(5)
     model.zero_grad()

@@ -5,7 +5,7 @@ Cases are plain data, so that tests, notebooks and the command line prove the sa
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,7 @@ from albert_np.layers import (
     pooler_forward,
 )
 from albert_np.model import (
+    AlbertBase,
     AlbertForMaskedLM,
     AlbertForMultipleChoice,
     AlbertForPreTraining,
@@ -80,6 +81,7 @@ __all__ = [
 
 Array = np.ndarray
 B, T, H = 2, 5, 12  # of the cases
+M = TypeVar("M", bound=AlbertBase)
 
 
 class Case(NamedTuple):
@@ -96,7 +98,7 @@ class ModelCase(NamedTuple):
     """A model, the arguments of its call, and the outputs that get an upstream gradient."""
 
     name: str
-    model: Any
+    model: AlbertBase
     inputs: Mapping[str, Any]
     outputs: tuple[str, ...]
 
@@ -334,7 +336,7 @@ def _pure(name: str, forward: Any, backward: Any, weights: dict[str, Array], inp
     return Case(name, pure_forward, pure_backward, {**inputs, **weights}, {})
 
 
-def randomize(model: Any, seed: int = 0, scale: float = 0.5) -> Any:
+def randomize(model: M, seed: int = 0, scale: float = 0.5) -> M:
     """Give every parameter, biases too, values without a pattern, so that no zero hides a bug. Returns the model."""
     start = 1 + 1_000_000 * seed
     for name, weight in model.params.items():
@@ -469,7 +471,7 @@ def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[
     return "AlbertForQuestionAnsweringV2, answers or none", model, trunk | labels
 
 
-def inputs_of(model: Any, batch: Mapping[str, Array]) -> dict[str, Array]:
+def inputs_of(model: AlbertBase, batch: Mapping[str, Array]) -> dict[str, Array]:
     """Return the part of a pretraining batch that the model's class takes."""
     taken = inspect.signature(model.forward).parameters
     return {name: value for name, value in batch.items() if name in taken}
@@ -487,7 +489,7 @@ def torch_cases(dtype: str, preset: str | None = None, seed: int = 0) -> Iterato
     for label, changes in shapes.items():
         config = small_config(**changes)
         for cls in (AlbertModel, AlbertForPreTraining, AlbertForMaskedLM):
-            model = randomize(cls(config, dtype=dtype), seed, 0.3)
-            yield f"{cls.__name__}, {label}, {dtype}", model, inputs_of(model, small_batch(config, seed))
+            random = randomize(cls(config, dtype=dtype), seed, 0.3)
+            yield f"{cls.__name__}, {label}, {dtype}", random, inputs_of(random, small_batch(config, seed))
     for name, model, inputs in task_cases(dtype, seed):
         yield f"{name}, {dtype}", model, inputs

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.backend import Array, backend_of
+from albert_np.model import AlbertBase
 
 __all__ = [
     "Comparison",
@@ -200,7 +201,7 @@ def require_ok(comparisons: Iterable[Comparison]) -> None:
 
 
 def check_model(
-    model: Any,
+    model: AlbertBase,
     inputs: Mapping[str, Any],
     outputs: Sequence[str] = ("loss",),
     *,
@@ -219,9 +220,7 @@ def check_model(
     inputs = dict(inputs)
     values = dict(model.params)
     if "inputs_embeds" in inputs:
-        embeds = inputs["inputs_embeds"]
-        own = embeds.copy() if isinstance(embeds, model.backend.array_type) else model.backend.from_numpy(embeds.copy())
-        values["inputs_embeds"] = inputs["inputs_embeds"] = own
+        values["inputs_embeds"] = inputs["inputs_embeds"] = model.backend.own(inputs["inputs_embeds"].copy())
     random_state = model.rng.bit_generator.state
 
     def run(**options: Any) -> list[Array]:
@@ -241,7 +240,7 @@ FLOOR = 1e-2  # of the largest gradient: the key's bias, for one, has a gradient
 LOSS_SCALE = 2.0**10  # of gradients that pass through float16, see `training.LossScale`
 
 
-def model_results(model: Any, inputs: Mapping[str, Any], scale: float = 1.0) -> dict[str, np.ndarray]:
+def model_results(model: AlbertBase, inputs: Mapping[str, Any], scale: float = 1.0) -> dict[str, np.ndarray]:
     """Return every output, hidden state and attention by name, and every gradient under "d name".
 
     The model is put into eval mode. The gradients are those of the loss, or, where the class has none, of

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.gradcheck.checks import LOSS_SCALE, Comparison, model_results
+from albert_np.model import AlbertBase
 
 __all__ = ["PRECISION_TOLERANCES", "compare_with_float64"]
 
@@ -13,7 +14,7 @@ __all__ = ["PRECISION_TOLERANCES", "compare_with_float64"]
 PRECISION_TOLERANCES = {"float32": 1e-5, "tf32": 1e-2, "bfloat16": 1e-1, "float16": 1e-2}
 
 
-def compare_with_float64(model: Any, inputs: Mapping[str, Any]) -> Comparison:
+def compare_with_float64(model: AlbertBase, inputs: Mapping[str, Any]) -> Comparison:
     """Compare all gradients of a float32 model, in its own `precision`, with the truth, as one array.
 
     The relative error is ‖error‖ / ‖truth‖. In float16 gradients are scaled by `LOSS_SCALE` on their way. index, got

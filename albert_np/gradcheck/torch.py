@@ -20,6 +20,7 @@ from albert_np.gradcheck.checks import (
     named_outputs,
     upstream_like,
 )
+from albert_np.model import AlbertBase
 
 __all__ = [
     "Precision",
@@ -54,7 +55,7 @@ def hugging_face_model(name: str, config: AlbertConfig, attention: str = "eager"
     return getattr(transformers, name)(transformers.AlbertConfig(**values))
 
 
-def torch_twin(model: Any, dtype: Any = None, attention: str = "eager") -> Any:
+def torch_twin(model: AlbertBase, dtype: Any = None, attention: str = "eager") -> Any:
     """Return Hugging Face's model of the same class, configuration and weights, in eval mode."""
     torch, _ = torch_and_transformers()
     twin = hugging_face_model(type(model).__name__, model.config, attention)
@@ -65,7 +66,7 @@ def torch_twin(model: Any, dtype: Any = None, attention: str = "eager") -> Any:
 
 
 def compare_with_torch(
-    model: Any, inputs: Mapping[str, Any], tolerance: float = 1e-10, twin: Any = None
+    model: AlbertBase, inputs: Mapping[str, Any], tolerance: float = 1e-10, twin: Any = None
 ) -> list[Comparison]:
     """Compare outputs, hidden states, attentions and gradients of a model in eval mode with those of its twin.
 
@@ -77,7 +78,7 @@ def compare_with_torch(
 
 
 def torch_results(
-    model: Any,
+    model: AlbertBase,
     inputs: Mapping[str, Any],
     dtype: Any = None,
     twin: Any = None,

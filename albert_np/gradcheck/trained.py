@@ -13,6 +13,7 @@ from albert_np.config import AlbertConfig
 from albert_np.gradcheck.cases import small_batch
 from albert_np.gradcheck.torch import torch_and_transformers, torch_twin
 from albert_np.model import (
+    AlbertBase,
     AlbertForMaskedLM,
     AlbertForMultipleChoice,
     AlbertForPreTraining,
@@ -34,7 +35,7 @@ Ints = np.ndarray
 class TrainedCase(NamedTuple):
     """A model, Hugging Face's of the same folder, the arguments of a call of both, and what there is to say of them."""
 
-    model: Any
+    model: AlbertBase
     twin: Any
     inputs: dict[str, np.ndarray]
     remarks: list[str]
@@ -71,7 +72,7 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
 
 
 def _token_inputs(
-    model: Any, folder: Path, texts: Sequence[str], seed: int, remarks: list[str]
+    model: AlbertBase, folder: Path, texts: Sequence[str], seed: int, remarks: list[str]
 ) -> dict[str, np.ndarray]:
     """Return ids, types and mask, (B, T), or (1, B, T) of a choice."""
     choice, longest = isinstance(model, AlbertForMultipleChoice), model.config.max_position_embeddings
@@ -85,7 +86,9 @@ def _token_inputs(
         remarks.append(f"{folder} has no tokenizer: the token ids are random")
         batch = small_batch(model.config, seed, 2, min(16, longest))
     else:
-        fitting = {} if texts else {"truncation": True, "max_length": longest}  # our own sentences may be cut
+        fitting: dict[str, Any] = (
+            {} if texts else {"truncation": True, "max_length": longest}
+        )  # our own sentences may be cut
         encoded = tokenizer(list(texts or TEXTS), padding=True, return_tensors="np", **fitting)
         batch = {name: np.asarray(x) for name, x in encoded.items()}
         for text, length in zip(texts or TEXTS, batch["attention_mask"].sum(axis=1), strict=True):
@@ -137,7 +140,7 @@ _LABELS: dict[Any, Callable[[AlbertConfig, np.random.Generator, Ints, Ints], dic
 }
 
 
-def _own_reading(model: Any, checkpoint: Checkpoint, remarks: list[str]) -> Any:
+def _own_reading(model: AlbertBase, checkpoint: Checkpoint, remarks: list[str]) -> Any:
     """Return what Hugging Face reads from the folder; what it does not find there is the model's."""
     torch, transformers = torch_and_transformers()
     if checkpoint.kind != "Hugging Face":

@@ -250,19 +250,13 @@ def backward_exercise(
         def look(answer: Answer) -> None:
             for shape in shapes:
                 dy, *rest = (given := drawn(answer, shape)).values()
-                got = expect_values(getattr(answer, function)(*map(_copy, given.values())), names)
+                mine = ask(answer, given, function, names)[name]
                 numbers = {**given, **own(answer)}
                 known = [
                     (text.format(**numbers), partial(become, dy, numbers))
                     for text, become in (suspects or {}).get(name, ())
                 ]
-                f = partial(forward, *rest, **own(answer))
-                try:
-                    mine = dict(zip(names, got, strict=True))[name]
-                    expect_gradient(name, mine, f, given[argument], dy, suspects=known)
-                except Wrong as wrong:
-                    texts = "".join(f", {k} {v!r}" for k, v in given.items() if isinstance(v, str))
-                    raise Wrong(f"with {argument} of shape {given[argument].shape}{texts}: {wrong}") from None
+                _expect_in_case(name, mine, partial(forward, *rest, **own(answer)), argument, given, known)
 
     for name, (argument, points, question) in gradients.items():
         add_gradient(name, argument, points, question)
@@ -283,6 +277,22 @@ def backward_exercise(
         points=(arguments, float32, speed),
     )
     return exercise
+
+
+def _expect_in_case(
+    name: str,
+    value: Any,
+    f: Callable[[], Any],
+    argument: str,
+    given: Mapping[str, Any],
+    suspects: Sequence[Suspect],
+) -> None:
+    """Do as `expect_gradient`; what is `Wrong` names the shape and the texts of the case."""
+    try:
+        expect_gradient(name, value, f, given[argument], given["dy"], suspects=suspects)
+    except Wrong as wrong:
+        texts = "".join(f", {k} {v!r}" for k, v in given.items() if isinstance(v, str))
+        raise Wrong(f"with {argument} of shape {given[argument].shape}{texts}: {wrong}") from None
 
 
 def _holds(look: Callable[..., None], *values: Any) -> bool:

@@ -166,6 +166,8 @@ def _differences(exercise: Exercise) -> None:
             cases.append((f, x, wrong, False, f"its number {place} is off by a thousandth of the largest."))
         _trusts(answer, *cases)
 
+
+def _unusual_numbers(exercise: Exercise) -> None:
     @exercise.finding("any scale", 4, "An error is large or small beside the gradient, not beside 1; and 0 beside 0?")
     def _scale(answer: Answer) -> None:
         for scale in (1e6, 1e-7):
@@ -206,7 +208,9 @@ def _differences(exercise: Exercise) -> None:
         expect_unchanged(given, before)
 
 
-_differences(LAB.exercise("trust", "A gradient check of your own", ("differences", "trust")))
+TRUST = LAB.exercise("trust", "A gradient check of your own", ("differences", "trust"))
+_differences(TRUST)
+_unusual_numbers(TRUST)
 
 
 def swish(x: Any, beta: Any) -> Any:

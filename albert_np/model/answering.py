@@ -3,9 +3,11 @@
 Semantics: Hugging Face's `AlbertForQuestionAnswering`; `run_squad_v2.py` of google-research/albert.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from albert_np.backend import Array
+from numpy.typing import DTypeLike
+
+from albert_np.backend import Array, ArrayLike
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern
 from albert_np.heads import (
@@ -58,7 +60,7 @@ class AlbertForQuestionAnswering(AlbertBase):
 
     has_pooler = False
 
-    def __init__(self, config: AlbertConfig, dtype: Any = "float32", backend: str = "numpy", seed: int = 0):
+    def __init__(self, config: AlbertConfig, dtype: DTypeLike = "float32", backend: str = "numpy", seed: int = 0):
         if config.num_labels != 2:
             raise ValueError(f"num_labels={config.num_labels}: question answering has 2 (start, end)")
         super().__init__(config, dtype, backend, seed)
@@ -69,13 +71,13 @@ class AlbertForQuestionAnswering(AlbertBase):
 
     def forward(
         self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
-        start_positions: Any = None,
-        end_positions: Any = None,
+        input_ids: ArrayLike | None = None,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+        position_ids: ArrayLike | None = None,
+        inputs_embeds: ArrayLike | None = None,
+        start_positions: ArrayLike | None = None,
+        end_positions: ArrayLike | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         skip_padding: bool = False,
@@ -112,14 +114,16 @@ class AlbertForQuestionAnswering(AlbertBase):
             end_logits=end_logits,
         )
 
-    def _clipped_positions(self, name: str, positions: Any, pattern: Pattern) -> Array:
+    def _clipped_positions(self, name: str, positions: ArrayLike | None, pattern: Pattern) -> Array:
         """Return positions as labels (B,) from 0 to T, where T is ignored."""
         B, T = pattern.batch, pattern.positions
         labels = check_integers(name, positions, (B,), self.backend).clip(0, T)
         refuse_skipped(name, labels[:, None] == self.backend.xp.arange(T), pattern)
         return labels
 
-    def backward(self, loss: float | None = None, *, start_logits: Any = None, end_logits: Any = None) -> Array:
+    def backward(
+        self, loss: float | None = None, *, start_logits: ArrayLike | None = None, end_logits: ArrayLike | None = None
+    ) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients of the logits, (B, T) each.
 
         Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
@@ -163,15 +167,15 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
 
     def forward(
         self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
-        p_mask: Any = None,
-        start_positions: Any = None,
-        end_positions: Any = None,
-        is_impossible: Any = None,
+        input_ids: ArrayLike | None = None,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+        position_ids: ArrayLike | None = None,
+        inputs_embeds: ArrayLike | None = None,
+        p_mask: ArrayLike | None = None,
+        start_positions: ArrayLike | None = None,
+        end_positions: ArrayLike | None = None,
+        is_impossible: ArrayLike | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         skip_padding: bool = False,
@@ -215,7 +219,12 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         )
 
     def backward(
-        self, loss: float | None = None, *, start_logits: Any = None, end_logits: Any = None, cls_logits: Any = None
+        self,
+        loss: float | None = None,
+        *,
+        start_logits: ArrayLike | None = None,
+        end_logits: ArrayLike | None = None,
+        cls_logits: ArrayLike | None = None,
     ) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients of the logits.
 
@@ -253,7 +262,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         logits, cache = end_logits_forward(y, starts[:, None], allowed, p, self.config)
         return {"end_logits": logits[:, 0]}, cache
 
-    def _allowed(self, p_mask: Any, attention_mask: Any, shape: tuple[int, int]) -> Array:
+    def _allowed(self, p_mask: ArrayLike | None, attention_mask: ArrayLike | None, shape: tuple[int, int]) -> Array:
         """Return booleans (B, T): where an answer may start and end."""
         if p_mask is not None:
             p_mask = check_targets("p_mask", p_mask, shape, self.backend, self.dtype)
@@ -266,7 +275,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
                 return self.backend.xp.broadcast_to(mask != 0, shape)
         return self.backend.xp.ones(shape, dtype=bool)
 
-    def _impossible(self, is_impossible: Any, batch: int) -> Array | None:
+    def _impossible(self, is_impossible: ArrayLike | None, batch: int) -> Array | None:
         if is_impossible is None:
             return None
         impossible = check_targets("is_impossible", is_impossible, (batch,), self.backend, self.dtype)
@@ -274,7 +283,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         refuse("is_impossible", impossible, outside, "1 (no answer), 0, and numbers between")
         return impossible
 
-    def _allowed_positions(self, name: str, positions: Any, allowed: Array) -> Array | None:
+    def _allowed_positions(self, name: str, positions: ArrayLike | None, allowed: Array) -> Array | None:
         if positions is None:
             return None
         B, T = allowed.shape

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
+from numpy.random import Generator
+from numpy.typing import DTypeLike
 
-from albert_np.backend import Array, Backend, backend_of, get_backend
+from albert_np.backend import Array, ArrayLike, Backend, backend_of, get_backend
 from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
@@ -43,6 +45,7 @@ from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_s
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
+T = TypeVar("T")
 
 
 class Embeddings(NamedTuple):
@@ -50,7 +53,7 @@ class Embeddings(NamedTuple):
 
     weight: Array
 
-    def __call__(self, input_ids: Any) -> Array:
+    def __call__(self, input_ids: ArrayLike) -> Array:
         return self.weight[input_ids]
 
 
@@ -106,7 +109,7 @@ class AlbertBase:
         if not cls.__name__.startswith("_"):
             register_class(cls)
 
-    def __init__(self, config: AlbertConfig, dtype: Any = "float32", backend: str = "numpy", seed: int = 0):
+    def __init__(self, config: AlbertConfig, dtype: DTypeLike = "float32", backend: str = "numpy", seed: int = 0):
         """Make a model with freshly initialised weights, in training mode.
 
         dtype: "float32" or "float64"; backend: "numpy" or "cupy"; seed: of the initial weights and the dropout masks.
@@ -260,7 +263,7 @@ class AlbertBase:
         """Return name → array of every parameter, views of the model's, tied ones under each of their names."""
         return {name: self.params[name] for name in self.layout.names}
 
-    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> OtherNames:
+    def load_state_dict(self, state: Mapping[str, ArrayLike], strict: bool = True) -> OtherNames:
         """Copy numbers into the parameters; of tied names, one is enough.
 
         Returns the names that are `missing_keys` and `unexpected_keys`, both empty if `strict`. ValueError, before
@@ -323,8 +326,8 @@ class AlbertBase:
         """What a device hands to the memory of the host until the backward pass wants it back: "none" or "inputs".
 
         "inputs" are those of the layer steps that `recompute="layer"` keeps. It frees their memory for one copy of each
-        out and one back, at the first of which the host waits; the gradients are the same to the bit. On NumPy, whose
-        device is the host, nothing changes.
+        out and one back; the gradients are the same to the bit. On CuPy the copies are made beside what is computed:
+        the next input comes back during a step's backward pass. On NumPy, whose device is the host, nothing changes.
         """
         return self._offload
 
@@ -366,16 +369,21 @@ class AlbertBase:
 
     # One pass: what every `forward` and `backward` begins or ends with.
 
-    def _inputs(self, input_ids: Any, *others: Any) -> AlbertInputs:
+    def _inputs(self, input_ids: ArrayLike | None, *others: Any) -> AlbertInputs:
         """Check what a call was given: the arguments of `check_inputs` from input_ids on, in its order."""
         return check_inputs(self.config, self.backend, self.dtype, input_ids, *others)
 
-    def _dropout_rng(self) -> Any | None:
+    def _dropout_rng(self) -> Generator | None:
         """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
         return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
     def _trunk(
-        self, inputs: AlbertInputs, rng: Any | None, grad: bool, hidden_states: bool | None, attentions: bool | None
+        self,
+        inputs: AlbertInputs,
+        rng: Generator | None,
+        grad: bool,
+        hidden_states: bool | None,
+        attentions: bool | None,
     ) -> tuple[Array, Array | None, Looked, AlbertCache]:
         """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
         hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
@@ -397,7 +405,7 @@ class AlbertBase:
             raise RuntimeError(f"the last forward pass of this model was made by another thread: {_REPLICAS}")
         return self.cache
 
-    def _upstream_of_loss(self, value: Any) -> float | None:
+    def _upstream_of_loss(self, value: ArrayLike | None) -> float | None:
         """Return the upstream gradient of a loss, a number; None if it is None."""
         if value is None:
             return None
@@ -408,7 +416,7 @@ class AlbertBase:
             raise ValueError(f"the gradient of loss must be a number without axes, got shape {tuple(array.shape)}")
         return float(array)
 
-    def _upstream(self, name: str, value: Any, shape: tuple[int, ...]) -> Array:
+    def _upstream(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
         """Return an upstream gradient as an array of the model's backend and dtype; zeros where none is given."""
         if value is None:
             return self.backend.xp.zeros(shape, dtype=self.dtype)
@@ -417,8 +425,7 @@ class AlbertBase:
             raise TypeError(f"the gradient of {name} must hold real numbers, got {value.dtype}")
         if value.shape != shape:
             raise ValueError(f"the gradient of {name} must have shape {shape}, got {tuple(value.shape)}")
-        value = value if isinstance(value, self.backend.array_type) else self.backend.from_numpy(value)
-        return value.astype(self.dtype, copy=False)
+        return self.backend.own(value).astype(self.dtype, copy=False)
 
     def _require_change(self) -> None:
         """Raise ValueError where other parts are in force than those that the model was made with."""
@@ -434,7 +441,7 @@ class AlbertBase:
     def from_pretrained(
         cls,
         source: str | Path,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         backend: str = "numpy",
         seed: int = 0,
         *,
@@ -465,7 +472,7 @@ class AlbertBase:
     def from_checkpoint(
         cls,
         checkpoint: Checkpoint,
-        dtype: Any = "float32",
+        dtype: DTypeLike = "float32",
         backend: str = "numpy",
         seed: int = 0,
         *,
@@ -525,14 +532,14 @@ def _own_config(config: Any) -> AlbertConfig:
     return config  # type: ignore[no-any-return]
 
 
-def _is_allowed(dtype: Any) -> bool:
+def _is_allowed(dtype: DTypeLike) -> bool:
     try:
         return np.dtype(dtype).name in ("float32", "float64")
     except TypeError:
         return False
 
 
-def require(cache: Any, name: str) -> Any:
+def require(cache: T | None, name: str) -> T:
     """Return `cache`; ValueError if the forward pass left none for the output that backward is to start from."""
     if cache is None:
         raise ValueError(f"backward from {name}: the last forward pass did not compute it; a loss needs its labels")

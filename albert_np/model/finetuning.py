@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from albert_np import ops
-from albert_np.backend import Array
+from albert_np.backend import Array, ArrayLike
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern
 from albert_np.heads import ClassifierCache, class_targets, classifier_backward, classifier_forward, classifier_shapes
@@ -30,7 +30,7 @@ __all__ = ["AlbertForMultipleChoice", "AlbertForSequenceClassification", "Albert
 class Loss(NamedTuple):
     """A loss that was computed: its backward pass and the cache for it."""
 
-    backward: Callable[[Any, Any], Array]
+    backward: Callable[[float, Any], Array]
     cache: Any
 
 
@@ -58,18 +58,18 @@ class _Classifier(AlbertBase):
 
     def forward(
         self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
-        labels: Any = None,
+        input_ids: ArrayLike | None = None,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+        position_ids: ArrayLike | None = None,
+        inputs_embeds: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         skip_padding: bool = False,
         grad: bool = True,
         denominator: float | None = None,
-        class_weights: Any = None,
+        class_weights: ArrayLike | None = None,
         label_smoothing: float = 0.0,
     ) -> ClassifierOutput:
         """Run the model; inputs as in `AlbertModel.forward`, labels as the class says.
@@ -96,7 +96,7 @@ class _Classifier(AlbertBase):
             logits=logits,
         )
 
-    def backward(self, loss: float | None = None, *, logits: Any = None) -> Array:
+    def backward(self, loss: float | None = None, *, logits: ArrayLike | None = None) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradient of the logits.
 
         `loss` is the upstream gradient of the loss; 1 if nothing is given. Returns the gradient of the word
@@ -116,11 +116,11 @@ class _Classifier(AlbertBase):
             return self._trunk_backward(self.backend.xp.zeros_like(cache.albert.sequence_output), dx, cache.albert)
         return self._trunk_backward(dx, None, cache.albert)
 
-    def _arrange(self, *arrays: Any) -> tuple[tuple[Any, ...], tuple[int, ...] | None]:
+    def _arrange(self, *arrays: ArrayLike | None) -> tuple[tuple[ArrayLike | None, ...], tuple[int, ...] | None]:
         """Return the inputs as the trunk takes them, and the shape of the logits if it is not the classifier's."""
         return arrays, None
 
-    def _weighing(self, denominator: Any, class_weights: Any, label_smoothing: Any) -> Weighing:
+    def _weighing(self, denominator: Any, class_weights: ArrayLike | None, label_smoothing: Any) -> Weighing:
         """Return what a loss is weighed by, checked."""
         if isinstance(label_smoothing, bool) or not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing!r}: must be a number from 0 to 1")
@@ -130,7 +130,7 @@ class _Classifier(AlbertBase):
             refuse("class_weights", class_weights, class_weights < 0, "numbers from 0")
         return Weighing(check_denominator("denominator", denominator), class_weights, float(label_smoothing))
 
-    def _loss(self, logits: Array, labels: Any, weighing: Weighing, pattern: Pattern) -> tuple[Array, Loss]:
+    def _loss(self, logits: Array, labels: ArrayLike, weighing: Weighing, pattern: Pattern) -> tuple[Array, Loss]:
         """Cross-entropy over the last axis; labels have the logits' other axes, -100 where nothing is asked."""
         *shape, classes = logits.shape
         labels = check_labels("labels", labels, tuple(shape), self.backend, classes, "num_labels")
@@ -155,7 +155,7 @@ class AlbertForSequenceClassification(_Classifier):
     for other numbers; unlike Hugging Face's, the config stays as it is.
     """
 
-    def _loss(self, logits: Array, labels: Any, weighing: Weighing, pattern: Pattern) -> tuple[Array, Loss]:
+    def _loss(self, logits: Array, labels: ArrayLike, weighing: Weighing, pattern: Pattern) -> tuple[Array, Loss]:
         labels = as_array("labels", labels, self.backend)
         kind = self.config.problem_type or self._problem_type(labels, logits.shape)
         if kind == "single_label_classification":
@@ -197,9 +197,9 @@ class AlbertForMultipleChoice(_Classifier):
     def head_shapes(cls, config: AlbertConfig) -> Shapes:
         return classifier_shapes(config, 1)
 
-    def _arrange(self, *arrays: Any) -> tuple[tuple[Any, ...], tuple[int, ...] | None]:
+    def _arrange(self, *arrays: ArrayLike | None) -> tuple[tuple[ArrayLike | None, ...], tuple[int, ...] | None]:
         names = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds")
-        flat: list[Any] = []
+        flat: list[Array | None] = []
         shape: tuple[int, ...] | None = None
         for name, value in zip(names, arrays, strict=True):
             if value is None:

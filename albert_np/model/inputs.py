@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
-from albert_np.backend import Array, Backend, array_module, backend_of
+from albert_np.backend import Array, ArrayLike, Backend, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
@@ -27,12 +28,12 @@ __all__ = [
 def check_inputs(
     config: AlbertConfig,
     backend: Backend,
-    dtype: Any,
-    input_ids: Any = None,
-    attention_mask: Any = None,
-    token_type_ids: Any = None,
-    position_ids: Any = None,
-    inputs_embeds: Any = None,
+    dtype: DTypeLike,
+    input_ids: ArrayLike | None = None,
+    attention_mask: ArrayLike | None = None,
+    token_type_ids: ArrayLike | None = None,
+    position_ids: ArrayLike | None = None,
+    inputs_embeds: ArrayLike | None = None,
     skip_padding: bool = False,
 ) -> AlbertInputs:
     """Return what the trunk reads, on the model's device; ValueError or TypeError names the argument that is wrong."""
@@ -71,7 +72,12 @@ def check_inputs(
 
 
 def _pattern(
-    attention_mask: Any, shape: tuple[int, int], heads: int, backend: Backend, dtype: Any, skip_padding: bool
+    attention_mask: ArrayLike | None,
+    shape: tuple[int, int],
+    heads: int,
+    backend: Backend,
+    dtype: DTypeLike,
+    skip_padding: bool,
 ) -> Pattern:
     if attention_mask is None or not skip_padding:
         return dense_pattern(*shape, _additive_mask(attention_mask, shape, heads, backend, dtype))
@@ -82,7 +88,7 @@ def _pattern(
     return packed_pattern(np.broadcast_to(mask, shape), backend)
 
 
-def as_array(name: str, value: Any, backend: Backend) -> Array:
+def as_array(name: str, value: ArrayLike, backend: Backend) -> Array:
     """Return an array of the backend as it is, and anything else as NumPy's; TypeError or ValueError says what it is.
 
     ValueError for rows of different lengths, the batch that was not padded.
@@ -110,7 +116,7 @@ def as_array(name: str, value: Any, backend: Backend) -> Array:
     return array
 
 
-def _known_backend(value: Any) -> str | None:
+def _known_backend(value: ArrayLike) -> str | None:
     """Return the name of the backend that a value is an array of, None for anything else."""
     try:
         return backend_of(value).name
@@ -141,7 +147,7 @@ def check_denominator(name: str, value: Any) -> float | None:
     return value
 
 
-def check_integers(name: str, value: Any, shape: tuple[int, ...], backend: Backend) -> Array:
+def check_integers(name: str, value: ArrayLike, shape: tuple[int, ...], backend: Backend) -> Array:
     """Return integers of the given shape, but for axes of length 1, on the model's device."""
     value = as_array(name, value, backend)
     if value.dtype.kind not in "iu":
@@ -151,7 +157,7 @@ def check_integers(name: str, value: Any, shape: tuple[int, ...], backend: Backe
 
 def check_labels(
     name: str,
-    labels: Any,
+    labels: ArrayLike,
     shape: tuple[int, ...],
     backend: Backend,
     classes: int,
@@ -165,7 +171,7 @@ def check_labels(
     return _shaped(name, _integers(name, labels, backend, classes, limit, ignore_index), shape)
 
 
-def check_targets(name: str, targets: Any, shape: tuple[int, ...], backend: Backend, dtype: Any) -> Array:
+def check_targets(name: str, targets: ArrayLike, shape: tuple[int, ...], backend: Backend, dtype: DTypeLike) -> Array:
     """Return finite numbers in the model's dtype, shaped as by `check_labels`: what is to be predicted, or a mask."""
     targets = as_array(name, targets, backend)
     if targets.dtype.kind not in "biuf":
@@ -201,7 +207,7 @@ def _shaped(name: str, value: Array, shape: tuple[int, ...]) -> Array:
 
 def _grid(
     name: str,
-    value: Any,
+    value: ArrayLike,
     shape: tuple[int, int],
     backend: Backend,
     upper: int,
@@ -218,7 +224,7 @@ def _grid(
 
 
 def _integers(
-    name: str, value: Any, backend: Backend, upper: int, limit: str, ignore_index: int | None = None
+    name: str, value: ArrayLike, backend: Backend, upper: int, limit: str, ignore_index: int | None = None
 ) -> Array:
     value = as_array(name, value, backend)
     if value.dtype.kind in "US":
@@ -233,7 +239,7 @@ def _integers(
     return value
 
 
-def _floats(name: str, value: Any, backend: Backend, dtype: Any) -> Array:
+def _floats(name: str, value: ArrayLike, backend: Backend, dtype: DTypeLike) -> Array:
     value = as_array(name, value, backend)
     if value.dtype.kind != "f":
         raise TypeError(f"{name} must hold floating-point numbers, got {value.dtype}")
@@ -241,7 +247,7 @@ def _floats(name: str, value: Any, backend: Backend, dtype: Any) -> Array:
 
 
 def _additive_mask(
-    attention_mask: Any, shape: tuple[int, int], heads: int, backend: Backend, dtype: Any
+    attention_mask: ArrayLike | None, shape: tuple[int, int], heads: int, backend: Backend, dtype: DTypeLike
 ) -> Array | None:
     """Return what is added to the scores, or None where nothing is masked.
 

@@ -1,10 +1,12 @@
 """The bare ALBERT, and its pretraining: the trunk of `layers`, two of the `heads`, and their losses."""
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from numpy.typing import DTypeLike
 
 from albert_np import ops
-from albert_np.backend import Array
+from albert_np.backend import Array, ArrayLike
 from albert_np.config import AlbertConfig
 from albert_np.heads import (
     ClassifierCache,
@@ -39,11 +41,11 @@ class AlbertModel(AlbertBase):
 
     def forward(
         self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
+        input_ids: ArrayLike | None = None,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+        position_ids: ArrayLike | None = None,
+        inputs_embeds: ArrayLike | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         skip_padding: bool = False,
@@ -65,7 +67,7 @@ class AlbertModel(AlbertBase):
         self.cache = cache if grad else None
         return AlbertModelOutput(y, pooled, *looked)
 
-    def backward(self, *, last_hidden_state: Any = None, pooler_output: Any = None) -> Array:
+    def backward(self, *, last_hidden_state: ArrayLike | None = None, pooler_output: ArrayLike | None = None) -> Array:
         """Add the gradients for the given upstream gradients, (B, T, H) and (B, H), into `grads`.
 
         Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
@@ -89,7 +91,7 @@ class PreTrainingCache(NamedTuple):
 class AlbertForPreTraining(AlbertBase):
     """ALBERT with both pretraining heads; loss = MLM cross-entropy + SOP cross-entropy."""
 
-    def __init__(self, config: AlbertConfig, dtype: Any = "float32", backend: str = "numpy", seed: int = 0):
+    def __init__(self, config: AlbertConfig, dtype: DTypeLike = "float32", backend: str = "numpy", seed: int = 0):
         if config.num_labels != 2:
             raise ValueError(f"num_labels={config.num_labels}: sentence order prediction has 2 (in order, swapped)")
         super().__init__(config, dtype, backend, seed)
@@ -104,13 +106,13 @@ class AlbertForPreTraining(AlbertBase):
 
     def forward(
         self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
-        labels: Any = None,
-        sentence_order_label: Any = None,
+        input_ids: ArrayLike | None = None,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+        position_ids: ArrayLike | None = None,
+        inputs_embeds: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        sentence_order_label: ArrayLike | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         skip_padding: bool = False,
@@ -164,10 +166,10 @@ class AlbertForPreTraining(AlbertBase):
         self,
         loss: float | None = None,
         *,
-        prediction_logits: Any = None,
-        sop_logits: Any = None,
-        last_hidden_state: Any = None,
-        pooler_output: Any = None,
+        prediction_logits: ArrayLike | None = None,
+        sop_logits: ArrayLike | None = None,
+        last_hidden_state: ArrayLike | None = None,
+        pooler_output: ArrayLike | None = None,
     ) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients of the outputs' shapes.
 
@@ -213,12 +215,12 @@ class AlbertForMaskedLM(AlbertBase):
 
     def forward(
         self,
-        input_ids: Any = None,
-        attention_mask: Any = None,
-        token_type_ids: Any = None,
-        position_ids: Any = None,
-        inputs_embeds: Any = None,
-        labels: Any = None,
+        input_ids: ArrayLike | None = None,
+        attention_mask: ArrayLike | None = None,
+        token_type_ids: ArrayLike | None = None,
+        position_ids: ArrayLike | None = None,
+        inputs_embeds: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
         output_attentions: bool | None = None,
         output_hidden_states: bool | None = None,
         skip_padding: bool = False,
@@ -245,7 +247,9 @@ class AlbertForMaskedLM(AlbertBase):
             _read_logits=partial(_all_logits, self, y),
         )
 
-    def backward(self, loss: float | None = None, *, logits: Any = None, last_hidden_state: Any = None) -> Array:
+    def backward(
+        self, loss: float | None = None, *, logits: ArrayLike | None = None, last_hidden_state: ArrayLike | None = None
+    ) -> Array:
         """Add d loss into `grads`, or the gradients for any upstream gradients; see `AlbertForPreTraining.backward`."""
         cache: MaskedLMCache = self._last_pass()
         loss = self._upstream_of_loss(loss)
@@ -259,7 +263,7 @@ class AlbertForMaskedLM(AlbertBase):
 
 
 def _check_mlm_labels(
-    model: AlbertBase, inputs: AlbertInputs, labels: Any, skip: bool
+    model: AlbertBase, inputs: AlbertInputs, labels: ArrayLike | None, skip: bool
 ) -> tuple[AlbertInputs, Array | None]:
     """Return the labels, checked, and inputs whose last step computes nothing but what the losses read, if `skip`."""
     if labels is None:
@@ -281,7 +285,7 @@ def _all_logits(model: AlbertBase, y: Array) -> Array:
 
 
 def _mlm_backward(
-    model: AlbertBase, cache: MLMLossCache | None, albert: AlbertCache, dloss: float | None, dlogits: Any
+    model: AlbertBase, cache: MLMLossCache | None, albert: AlbertCache, dloss: float | None, dlogits: ArrayLike | None
 ) -> Array | float:
     """Return the gradient (B, T, H) that reaches the trunk from the loss, from logits that somebody used, or both."""
     g, y, dy = model.grads.scope("predictions."), albert.sequence_output, 0.0

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from albert_np.config import AlbertConfig
-from albert_np.model import AlbertForPreTraining, AlbertModel
+from albert_np.execution import keeps_probabilities
+from albert_np.model import AlbertBase, AlbertForPreTraining, AlbertModel
 
 __all__ = [
     "Product",
@@ -32,7 +33,7 @@ _PARTS = {  # a parameter belongs to the first part whose text its name contains
 }
 
 
-def count_parameters(config: AlbertConfig, cls: Any = AlbertModel) -> int:
+def count_parameters(config: AlbertConfig, cls: type[AlbertBase] = AlbertModel) -> int:
     """Return the number of parameters of a model of that class; a tied one counts once. Nothing is allocated."""
     return sum(math.prod(shape) for shape in cls.parameter_shapes(config).values())
 
@@ -128,11 +129,14 @@ def flops_per_token(config: AlbertConfig, positions: int) -> int:
 def activations_per_token(config: AlbertConfig, positions: int) -> int:
     """Return how many numbers one token leaves in the caches of the L · inner steps.
 
-    Each step keeps its input (H), query, key and value (3H), N rows of attention probabilities (T each), the merged
-    heads (H), the normalised values of two LayerNorms (2H), the attention's output (H), and the feed-forward's inner
-    values before and after the activation (2I).
+    Each step keeps its input (H), query, key and value (3H), the merged heads (H), the normalised values of two
+    LayerNorms (2H), the attention's output (H), and the feed-forward's inner values before and after the activation
+    (2I). Of N rows of attention probabilities it keeps all T numbers where sequences are short or some are dropped;
+    otherwise two of each row, from which they are computed again.
     """
-    step = 8 * config.hidden_size + config.num_attention_heads * positions + 2 * config.intermediate_size
+    heads = config.num_attention_heads
+    kept = config.attention_probs_dropout_prob > 0 or keeps_probabilities(heads, positions, positions)
+    step = 8 * config.hidden_size + 2 * config.intermediate_size + heads * (positions if kept else 2)
     return config.num_hidden_layers * config.inner_group_num * step
 
 

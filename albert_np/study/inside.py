@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.backend import Array, backend_of
+from albert_np.backend import Array, ArrayLike, backend_of
 from albert_np.execution import dense_pattern
 from albert_np.layers import layer_forward
 from albert_np.model import AlbertForMaskedLM
@@ -17,7 +16,7 @@ __all__ = ["head_statistics", "layer_distances", "patched", "without_heads"]
 Floats = npt.NDArray[np.float64]
 
 
-def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[str, Floats]:
+def layer_distances(hidden_states: Sequence[ArrayLike], attention_mask: ArrayLike) -> dict[str, Floats]:
     """How far each layer step moves a token: the paper's figure 1.
 
     hidden_states: L + 1 arrays (B, T, H), as a model returns them; attention_mask (B, T). Returns "l2", the Euclidean
@@ -36,7 +35,7 @@ def layer_distances(hidden_states: Sequence[Any], attention_mask: Any) -> dict[s
     return {"l2": np.array(l2), "degrees": np.array(degrees)}
 
 
-def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:
+def head_statistics(probs: ArrayLike, attention_mask: ArrayLike) -> dict[str, Floats]:
     """Describe where each head looks: means over the real queries of a batch.
 
     probs: (B, N, T, T), one step's attention probabilities, query before key, zero at padded keys, as a model returns
@@ -60,7 +59,7 @@ def head_statistics(probs: Any, attention_mask: Any) -> dict[str, Floats]:
     return {name: (values * real[:, None]).sum(axis=(0, 2)) / real.sum() for name, values in of_queries.items()}
 
 
-def _on_host(x: Any) -> Any:
+def _on_host(x: ArrayLike) -> Array:
     return np.asarray(x) if isinstance(x, np.ndarray | list | tuple) else backend_of(x).to_numpy(x)
 
 
@@ -85,7 +84,7 @@ def without_heads(model: AlbertForMaskedLM, heads: Iterable[int]) -> AlbertForMa
     return other
 
 
-def patched(model: AlbertForMaskedLM, ids: Any, donors: Any, place: int, step: int = 1) -> Array:
+def patched(model: AlbertForMaskedLM, ids: ArrayLike, donors: ArrayLike, place: int, step: int = 1) -> Array:
     """Run sequences in which one token, after `step` steps of a shared layer, is replaced by that of other sequences.
 
     ids, donors (B, T), without padding; place: the token's; returns the last hidden states (B, T, H). The steps before

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from albert_np.config import AlbertConfig
-from albert_np.model import AlbertForMaskedLM
+from albert_np.model import AlbertBase, AlbertForMaskedLM
 from albert_np.pretraining import (
     PretrainingBatch,
     PretrainingRun,
@@ -182,7 +182,7 @@ class Toy(NamedTuple):
         return [*self._measure(model, "gap"), *skills]
 
 
-def _distances(model: Any, batch: Mapping[str, Any]) -> Json:
+def _distances(model: AlbertBase, batch: Mapping[str, Any]) -> Json:
     out = model.eval()(**batch, output_hidden_states=True, grad=False)
     model.train()
     distances = layer_distances(out.hidden_states, batch["attention_mask"])

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.execution import Replicas
+from albert_np.execution import Model, Replicas
 from albert_np.ops import IGNORE_INDEX
 from albert_np.tasks.kinds.base import Feature, Ints, Kind
 from albert_np.tasks.readers.files import listed
@@ -26,6 +26,7 @@ __all__ = [
     "objective",
 ]
 
+M = TypeVar("M", bound=Model)
 T = TypeVar("T")
 Progress = Callable[[list[list[list[int]]]], Iterable[list[list[int]]]]  # wraps the rounds of batches of prediction
 
@@ -57,9 +58,9 @@ def batches_by_length(features: Sequence[Feature], tokens: int) -> Iterator[list
 
 
 def found_in_batches(
-    replicas: Replicas,
+    replicas: Replicas[M],
     features: Sequence[Feature],
-    work: Callable[[Any, list[Feature]], T],
+    work: Callable[[M, list[Feature]], T],
     progress: Progress | None = None,
 ) -> Iterator[tuple[list[int], T]]:
     """Yield the numbers of the features of a batch, and what `work(model, those features)` returns, batch by batch.
@@ -90,7 +91,7 @@ def _tokens_at_once(features: Sequence[Feature]) -> int:
     return min(MOST_TOKENS, 11 * tokens // (10 * batches) + 1)  # a tenth is padding
 
 
-def _checksums(model: Any, features: Sequence[Feature]) -> dict[str, object]:
+def _checksums(model: Model, features: Sequence[Feature]) -> dict[str, object]:
     """Return what must be equal on all ranks that share out the features."""
     inputs = 0
     for feature in features:

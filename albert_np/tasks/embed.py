@@ -3,11 +3,11 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Array
 from albert_np.checkpoints import find_model, open_checkpoint
 from albert_np.execution import ALONE, Ranks, Replicas, threads_for
 from albert_np.model import AlbertModel
@@ -64,7 +64,7 @@ def embed(
     longest = model.config.max_position_embeddings
     replicas = Replicas(model.replica().eval(), threads_for(model.backend.name, threads), ranks)
 
-    def pass_through(model: AlbertModel, own: list[Feature]) -> Any:
+    def pass_through(model: AlbertModel, own: list[Feature]) -> Array:
         batch = stacked_inputs(own, tokenizer.role_id("pad_token"))
         output = model(**batch._asdict(), skip_padding=True, grad=False)
         states = model.backend.to_numpy(output.last_hidden_state)  # (B, T, H)

@@ -18,10 +18,14 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from albert_np.backend import get_backend
 from albert_np.checkpoints import (
     CONFIG_FILE,
     MANIFEST,
+    Checkpoint,
     find_model,
     latest_checkpoint,
     open_checkpoint,
@@ -31,7 +35,7 @@ from albert_np.checkpoints import (
 from albert_np.config import AlbertConfig
 from albert_np.execution import PRECISIONS, available_threads, this_job, threads_for
 from albert_np.files import given, is_vacant, locked, read_json, remove_leftovers, whole_files, whole_folder, write_json
-from albert_np.model import class_of
+from albert_np.model import AlbertBase, class_of
 from albert_np.schema import Schema, anything, check, flag, number, one_of, optional, text, whole
 from albert_np.tasks.batches import FineTuningData, class_weights_for, objective
 from albert_np.tasks.examples import Example
@@ -151,15 +155,8 @@ def prepare_finetuning(
         check_list(name, examples, kind)
         if not examples:
             raise ValueError(f"{name} is empty: it must hold examples")
-    checkpoint = open_checkpoint(find_model(model))
-    tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
-    if len(tokenizer) > checkpoint.config.vocab_size:
-        raise ValueError(
-            f"{model}: its tokenizer has {len(tokenizer)} pieces, the model {checkpoint.config.vocab_size}"
-        )
+    checkpoint, tokenizer = _opened(model, task)
     positions = checkpoint.config.max_position_embeddings
-    if task.max_seq_length > positions and not _is_own_length(task):
-        raise ValueError(f"max_seq_length={task.max_seq_length}: {model} can read {positions} tokens at most")
     train, evaluation = kind.checked(train), kind.checked(evaluation)
     for examples in (train, evaluation):
         kind.references(examples)
@@ -188,6 +185,20 @@ def prepare_finetuning(
             warnings.warn(f"of the {part} examples, {warning}", stacklevel=2)
     run.output = output
     return run
+
+
+def _opened(model: str | Path, task: NamedTask) -> tuple[Checkpoint, AlbertTokenizer]:
+    """Open a model and its tokenizer; ValueError if they do not fit, or the task is longer than the model can read."""
+    checkpoint = open_checkpoint(find_model(model))
+    tokenizer = AlbertTokenizer.from_pretrained(checkpoint.source)
+    if len(tokenizer) > checkpoint.config.vocab_size:
+        raise ValueError(
+            f"{model}: its tokenizer has {len(tokenizer)} pieces, the model {checkpoint.config.vocab_size}"
+        )
+    positions = checkpoint.config.max_position_embeddings
+    if task.max_seq_length > positions and not _is_own_length(task):
+        raise ValueError(f"max_seq_length={task.max_seq_length}: {model} can read {positions} tokens at most")
+    return checkpoint, tokenizer
 
 
 def _is_own_length(task: NamedTask) -> bool:
@@ -271,11 +282,11 @@ class FineTuningRun:
         if warmup is not None and warmup >= self.steps:
             raise ValueError(f"warmup_steps={warmup} must be less than the updates of the run, which are {self.steps}")
 
-    def _class_weights(self) -> Any:
+    def _class_weights(self) -> npt.NDArray[np.float64] | None:
         given = self.recipe.class_weights
         return None if given is None else class_weights_for(given, label_list(self.config), self.data.features)
 
-    def start_model(self) -> Any:
+    def start_model(self) -> AlbertBase:
         """Return the model that training starts from; its head is new unless it knew the same labels before."""
         cls, recipe = self.kind.model, self.recipe
         checkpoint = open_checkpoint(find_model(self.start))
@@ -304,20 +315,20 @@ class FineTuningRun:
         cls = self.kind.model
         return [name for name in cls.make_layout(self.config).shapes if name not in cls.head_shapes(self.config)]
 
-    def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[Any]:
+    def trainer(self, on_step: Callable[[Record], None] | None = None, resume: bool = False) -> Trainer[AlbertBase]:
         """Return a trainer at the run's first step, or at its latest checkpoint."""
         trainer = this_job().together(partial(self._new_trainer, on_step, resume))
         if resume:
             trainer.resume()
         return trainer
 
-    def _new_trainer(self, on_step: Callable[[Record], None] | None, resume: bool) -> Trainer[Any]:
+    def _new_trainer(self, on_step: Callable[[Record], None] | None, resume: bool) -> Trainer[AlbertBase]:
         recipe, every = self.recipe, self.recipe.evaluate_every or math.ceil(self.steps / 10)
         assert recipe.threads is not None  # its default is a number by now
         if resume and (saved := latest_checkpoint(self.output)) is not None:
             self._check_config(AlbertConfig.from_json_file(saved / CONFIG_FILE), saved)
         fresh = partial(self.kind.model, self.config, recipe.dtype, recipe.backend, recipe.seed)
-        model: Any = fresh() if resume else self.start_model()  # to resume is to load the weights
+        model: AlbertBase = fresh() if resume else self.start_model()  # to resume is to load the weights
         model.precision = recipe.precision
         ranks = this_job()
         predictor = Predictor(model, self.tokenizer, self.task, max(1, recipe.threads // ranks.size), ranks)

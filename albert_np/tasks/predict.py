@@ -45,7 +45,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: Any,
+        model: AlbertBase,
         tokenizer: AlbertTokenizer,
         task: NamedTask,
         threads: int | None = None,

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from albert_np.execution import available_threads
-from albert_np.files import read_fields, telltale, write_fields
+from albert_np.files import telltale
+from albert_np.protobuf import read_fields, write_fields
 from albert_np.tokenization.normalization import Spans
 
 WORD_START = "▁"  # U+2581: SentencePiece writes the space before a word as part of the piece

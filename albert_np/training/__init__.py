@@ -14,7 +14,8 @@ from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
 from albert_np.training.objective import Batch, Metrics, Objective, evaluate
 from albert_np.training.optimizers import LAMB, AdamW, clip_by_global_norm, global_norm
 from albert_np.training.schedules import constant, google_schedule, scale_learning_rate, warmup_linear
-from albert_np.training.trainer import Data, Trainer, TrainerState
+from albert_np.training.state import TrainerState
+from albert_np.training.trainer import Data, Trainer
 
 __all__ = [
     "LAMB",

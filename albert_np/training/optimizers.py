@@ -94,7 +94,9 @@ class AdamW:
         self.steps = 0  # t
         self.first_moment = params.zeros_like()  # m
         self.second_moment = params.zeros_like()  # v
-        self._ratios: Any = []  # φ of the last step, in the order of the arena: a list, or an array of a device
+        self._ratios: (
+            list[float] | Array
+        ) = []  # φ of the last step, in the order of the arena: a list, or an array of a device
         self._make_room()
         if offload:
             self._hold_moments(get_backend("numpy"))
@@ -146,7 +148,7 @@ class AdamW:
             if holder is not backend:
                 setattr(self, name, ParamStore(moment.layout, backend.from_numpy(holder.to_numpy(moment.flat))))
 
-    def update(self, learning_rate: float) -> Any:
+    def update(self, learning_rate: float) -> list[float] | Array:
         """Make the step, tensor by tensor, and return their φ; a device may have a kernel for all of them at once."""
         ratios = []
         for name in self._moving():
@@ -301,7 +303,7 @@ def shorten(x: Array, max_norm: float) -> Any:
 
 
 @on_device()
-def sum_of_squares(x: Array) -> Any:
+def sum_of_squares(x: Array) -> float | Array:
     """Σ x² of a 1-D array in float64: a float32 sum over millions is off in the fourth digit."""
     total = 0.0
     for block in _blocks(x):

@@ -3,16 +3,14 @@
 import json
 import math
 import os
-import platform
 import time
-import warnings
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -26,8 +24,7 @@ from albert_np.checkpoints import (
     save_checkpoint,
 )
 from albert_np.execution import Model, Ranks, Replicas, available_threads, split, this_job
-from albert_np.files import read_json
-from albert_np.schema import anything, check, listed, number, optional, text, whole
+from albert_np.schema import check, whole
 from albert_np.training.ahead import Batches, ahead_of
 from albert_np.training.interrupts import Interrupts, TrainingInterrupted, deferred_interrupts
 from albert_np.training.loss_scale import LossScale
@@ -35,20 +32,20 @@ from albert_np.training.metrics import MetricsLog, Record, read_metrics
 from albert_np.training.nonfinite import NonFiniteError, first_nonfinite
 from albert_np.training.objective import Batch, Metrics, Objective, Tallies, add
 from albert_np.training.optimizers import AdamW, clip_by_global_norm, global_norm
+from albert_np.training.state import (
+    STATE_FILE,
+    Settings,
+    TrainerState,
+    check_settings,
+    compare_versions,
+    flat_settings,
+    read_state,
+    versions,
+)
 
-__all__ = ["Data", "Trainer", "TrainerState"]
+__all__ = ["Data", "Trainer"]
 
 M = TypeVar("M", bound=Model)
-Settings = dict[str, Any]  # a JSON object
-STATE_FILE = "trainer.json"
-
-_SAVED: dict[str, Any] = {
-    "state": [anything()],
-    "random_state": {"state": {}},
-    "settings": {},
-    "versions": optional({...: text(1000)}),
-    "loss_scale": optional({}),
-}
 _SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
 
@@ -65,15 +62,6 @@ class Data(Protocol):
     def batch_at(self, position: Any) -> tuple[Batch, Any]: ...
 
     def settings(self) -> Settings: ...
-
-
-class TrainerState(NamedTuple):
-    """How far a run is: updates made, place in the data, real tokens trained on, seconds spent in updates."""
-
-    step: int
-    position: Any
-    tokens: int
-    seconds: float
 
 
 @dataclass
@@ -198,9 +186,9 @@ class Trainer(Generic[M]):
         if folder is None:
             self._require_no_run()
             raise FileNotFoundError(f"{self.output} holds no checkpoint to resume from")
-        saved = _read_state(folder / STATE_FILE, self.data.first_position)
-        _check_settings(saved["settings"], self._settings(), folder / STATE_FILE)
-        _compare_versions(saved.get("versions") or {})
+        saved = read_state(folder / STATE_FILE, self.data.first_position)
+        check_settings(saved["settings"], self._settings(), folder / STATE_FILE)
+        compare_versions(saved.get("versions") or {})
         if self.loss_scale is not None:
             try:
                 self.loss_scale.load(saved.get("loss_scale"), folder / STATE_FILE)
@@ -394,7 +382,7 @@ class Trainer(Generic[M]):
         package = Path(__file__).parents[1]
         sources = b"".join(path.read_bytes() for path in sorted(package.rglob("*.py")))
         code = {"the checksum of albert_np's source": zlib.crc32(sources)}
-        return code | versions() | _flat_settings(self._settings()) | self._place()
+        return code | versions() | flat_settings(self._settings()) | self._place()
 
     def _write_checkpoint(self) -> Path:
         self._require_finite("the norm of the weights", global_norm(self.model.params), self.model)
@@ -459,74 +447,3 @@ def _schedule_settings(schedule: Callable[[int], float]) -> Settings:
     if isinstance(schedule, partial):
         return {"name": schedule.func.__name__, **schedule.keywords}
     return {"name": getattr(schedule, "__name__", repr(schedule))}
-
-
-def _check_settings(saved: Settings, current: Settings, path: Path) -> None:
-    old, new = _flat_settings(saved), _flat_settings(current)
-    changed = [
-        f"{listed([name])} was {old.get(name, 'absent')!r:.200}, is {new.get(name, 'absent')!r:.200}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name, "absent") != new.get(name, "absent")
-    ]
-    if changed:
-        raise ValueError(f"{path}: cannot resume with other settings: {'; '.join(changed)}")
-
-
-def _flat_settings(settings: Settings, prefix: str = "") -> Settings:
-    """Return settings whose names are paths, such as "optimizer.beta1"."""
-    flat: Settings = {}
-    for name, value in settings.items():
-        flat |= _flat_settings(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
-    return flat
-
-
-def _read_state(path: Path, first_position: Any) -> dict[str, Any]:
-    """Return trainer.json, its state as a `TrainerState`; CheckpointError names file and field if it is damaged."""
-    try:
-        saved = read_json(path, _SAVED)
-        state = dict(zip(TrainerState._fields, saved["state"], strict=True))
-        check(state, {"step": whole(), "tokens": whole(), "seconds": number(0)}, path)
-        saved["state"] = TrainerState(**state)._replace(position=_as_position(first_position, state["position"]))
-    except (ValueError, TypeError) as error:
-        named = str(error) if str(path) in str(error) else f"{path}: state: {error}"
-        raise CheckpointError(named) from error
-    return saved
-
-
-def _as_position(first: Any, saved: Any) -> Any:
-    """Give a position read from JSON the types of the first one, whose named tuples came back as lists."""
-    if not hasattr(first, "_fields"):
-        if type(first) is int and not (type(saved) is int and saved >= 0):
-            raise ValueError(f"a position holds {saved!r}; allowed is a whole number from 0")
-        return saved
-    return type(first)(*(_as_position(a, b) for a, b in zip(first, saved, strict=True)))
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes: they decide the last bits of every sum.
-
-    Of several BLAS libraries in the process NumPy's alone counts: others come and go with what else is imported.
-    """
-    from threadpoolctl import threadpool_info
-
-    found = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    blas = [pool for pool in found if "numpy" in pool["filepath"]] or found
-    names = ("internal_api", "version", "architecture")
-    return {
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "blas": "; ".join(" ".join(str(pool.get(name)) for name in names) for pool in blas),
-    }
-
-
-def _compare_versions(saved: Mapping[str, str]) -> None:
-    current = versions()
-    changed = [
-        f"{name} {saved[name]}, now {current[name]}"
-        for name in current
-        if saved.get(name, current[name]) != current[name]
-    ]
-    if changed:
-        warnings.warn(
-            f"the run was made with {'; '.join(changed)}: its last bits may come out differently", stacklevel=5
-        )

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from albert_np.config import PRESETS, AlbertConfig
+from albert_np.execution import head_blocks
 from albert_np.gradcheck import small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
 from albert_np.study import activations_per_token, count_parameters, describe, flops_per_token, parameters_by_part
@@ -44,7 +45,9 @@ def test_flops_per_token_do_not_know_of_sharing(preset, millions):
     assert flops_per_token(AlbertConfig.preset(preset, sharing="none"), 512) == flops
 
 
-def test_activations_are_what_the_caches_hold():
+@pytest.mark.parametrize("block_bytes", [head_blocks.BLOCK_BYTES, 0])
+def test_activations_are_what_the_caches_hold(block_bytes, monkeypatch):
+    monkeypatch.setattr(head_blocks, "BLOCK_BYTES", block_bytes)  # up to where probabilities are kept
     config = small_config(num_hidden_layers=3, inner_group_num=2)
     model = AlbertModel(config).eval()
     model(np.ones((2, 9), int))

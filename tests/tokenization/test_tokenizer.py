@@ -11,7 +11,7 @@ import pytest
 import sentencepiece
 from toys.texts import PROSE, REFERENCE, SPECIAL, random_lines, small_tokenizer
 
-from albert_np.files import read_fields, write_fields
+from albert_np.protobuf import read_fields, write_fields
 from albert_np.tokenization import (
     AddedToken,
     AlbertTokenizer,

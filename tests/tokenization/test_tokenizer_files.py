@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from toys.texts import PROSE, SPECIAL, random_lines
 
-from albert_np.files import write_fields
+from albert_np.protobuf import write_fields
 from albert_np.tokenization import AddedToken, AlbertTokenizer, SentencePieceModel, read_model
 from albert_np.tokenization.fields import OPTIONS
 from albert_np.tokenization.sentencepiece_model import MODEL_TYPE, TRAINER_SPEC
