@@ -251,6 +251,21 @@ def test_a_layer(real, wanted, dtype, allowed):
     near(results[1], flat(results[0]), dtype, allowed)
 
 
+def test_a_layer_of_which_nothing_is_wanted():
+    config = small_config()
+    model = AlbertForPreTraining(config, backend="cuda-on-cpu")
+    pattern = packed_pattern(np.array(REAL["behind"]), model.backend)
+    pattern = pattern.wanting(np.zeros((3, 5), bool), model.backend)
+    scope = "albert.encoder.albert_layer_groups.0.albert_layers.0."
+    x = on_device(np.ones((len(pattern.tokens), config.hidden_size), np.float32))
+    y, cache = layers.layer_forward(x, pattern, model.params.scope(scope), config)
+    assert y.shape == (0, config.hidden_size)
+    dx = layers.layer_backward(y, cache, model.grads.scope(scope))
+    assert dx.shape == x.shape
+    assert not dx.inner.any()
+    assert not model.grads.flat.inner.any()
+
+
 def test_a_layer_of_rows_too_wide_for_the_sums_of_a_block_is_left_to_the_formula():
     dy = on_device(np.ones((2, 7000), np.float32))
     assert not sums_fit(dy, 2)

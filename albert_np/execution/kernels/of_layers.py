@@ -130,8 +130,10 @@ def _drops_in_runs(pattern: Pattern, config: Any) -> bool:
 
 
 def _is_served(pattern: Pattern, *arrays: Array) -> bool:
-    """Return whether these are of a dtype that kernels take, and nothing of ALBERT is replaced."""
-    return change_in_force() is None and serves(*arrays, *([] if pattern.mask is None else [pattern.mask]))
+    """Return whether kernels take these, some rows are wanted, and nothing of ALBERT is replaced."""
+    is_wanted = pattern.wanted is None or len(pattern.wanted) > 0
+    mask = [] if pattern.mask is None else [pattern.mask]
+    return change_in_force() is None and is_wanted and serves(*arrays, *mask)
 
 
 def _rows(x: Array) -> Array:
