@@ -34,11 +34,9 @@ class Backend:
     """What the package asks of an array library beyond the functions that NumPy and CuPy share.
 
     `name` is what `get_backend` knows it by, `xp` its module, `array_type` the type of its arrays; `from_numpy` and
-    `to_numpy` move an array; `erf` is the error function, number by number; `keep_mask(shape, prob, seed)` draws
-    booleans, each False with probability `prob`, the same in every backend for the same seed in [0, 2⁶⁴);
-    `scatter_add(target, ids, rows)` adds `rows[i]` (…, E) into `target[ids[i]]` (V, E), repeated ids included, in the
-    same order every time; `synchronize()` waits until all queued work is done (a clock needs it); `kernels` holds,
-    under the name of a formula, what computes the same from the same arguments, only faster.
+    `to_numpy` move an array; `erf` is the error function, number by number; `synchronize()` waits until all queued work
+    is done (a clock needs it); `kernels` holds, under the name of a formula, what computes the same from the same
+    arguments, only faster. `scatter_add` must be among them where `xp.add` has no `reduceat`.
     """
 
     name: str
@@ -47,8 +45,6 @@ class Backend:
     from_numpy: Callable[[np.ndarray], Array]
     to_numpy: Callable[[Array], np.ndarray]
     erf: Callable[[Array], Array]
-    keep_mask: Callable[[tuple[int, ...], float, int], Array]
-    scatter_add: Callable[[Array, Array, Array], None]
     synchronize: Callable[[], None]
     kernels: Mapping[str, Callable[..., Any]] = field(default_factory=dict, hash=False)
 
@@ -94,47 +90,6 @@ def register(backend: Backend) -> None:
 
 def _names() -> str:
     return ", ".join(sorted({*_backends, *_loaders}))
-
-
-def _scatter_add(target: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Add `rows` (…, E) into `target[ids]`; `target[ids] += rows` would lose all but one of a repeated id.
-
-    Rows are sorted by id and each run is summed at once, which is faster than `np.add.at` and always adds in
-    the same order.
-    """
-    ids, rows = ids.ravel(), rows.reshape(-1, rows.shape[-1])
-    if ids.size == 0:
-        return
-    order = np.argsort(ids, kind="stable")
-    present, starts = np.unique(ids[order], return_index=True)
-    target[present] += np.add.reduceat(rows[order], starts, axis=0)
-
-
-# splitmix64 (Steele, Lea & Flood, 2014): the i-th number is a hash of seed + i · STEP and needs none of those before
-_STEP, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_BLOCK = 1 << 14  # hashes at a time: what they need in between stays in the processor's cache
-
-
-def _keep_mask(shape: tuple[int, ...], prob: float, seed: int) -> np.ndarray:
-    """Draw booleans that are False with probability `prob`: two from each hash, its lower half first."""
-    kept = np.empty(math.prod(shape), dtype=bool)
-    steps = np.arange(1, min(_BLOCK, len(kept) // 2 + 1) + 1, dtype=np.uint64) * np.uint64(_STEP)
-    for start in range(0, len(kept), 2 * _BLOCK):
-        block = kept[start : start + 2 * _BLOCK]
-        z = steps[: (len(block) + 1) // 2] + np.uint64((seed + start // 2 * _STEP) % 2**64)
-        z ^= z >> np.uint64(30)
-        z *= np.uint64(_MIX_1)
-        z ^= z >> np.uint64(27)
-        z *= np.uint64(_MIX_2)
-        z ^= z >> np.uint64(31)
-        halves = z.astype("<u8", copy=False).view("<u4")[: len(block)]
-        np.greater_equal(halves, _drop_limit(prob), out=block)
-    return kept.reshape(shape)
-
-
-def _drop_limit(prob: float) -> int:
-    """Return the number below which a random one of 32 bits means dropped."""
-    return round(prob * 2**32)
 
 
 class _Erf:
@@ -185,8 +140,6 @@ def _load_numpy() -> Backend:
         from_numpy=np.ascontiguousarray,
         to_numpy=np.asarray,
         erf=_Erf(),
-        keep_mask=_keep_mask,
-        scatter_add=_scatter_add,
         synchronize=lambda: None,
     )
 
@@ -224,18 +177,6 @@ def _load_cupy() -> Backend:
         cupy.cuda.runtime.getDeviceCount()
     except cupy.cuda.runtime.CUDARuntimeError as error:
         raise OSError(f"backend='cupy' finds no GPU to compute on: {error}") from error
-    keep_mask, sum_pieces, add_pieces = (cupy.ElementwiseKernel(*kernel, name) for name, kernel in CUPY_KERNELS.items())
-
-    def scatter_add(target: Array, ids: Array, rows: Array) -> None:
-        ids, rows = ids.ravel(), rows.reshape(-1, rows.shape[-1])
-        if ids.size == 0:
-            return
-        order = cupy.argsort(ids)
-        ids = ids[order]
-        starts = cupy.searchsorted(ids, ids)  # where the run of each one's equals begins
-        pieces = sum_pieces(starts, order, rows, *rows.shape, cupy.empty_like(rows), size=rows.size)
-        add_pieces(starts, ids, pieces, *rows.shape, target, size=rows.size)
-
     return Backend(
         name="cupy",
         xp=cupy,
@@ -243,54 +184,9 @@ def _load_cupy() -> Backend:
         from_numpy=cupy.asarray,
         to_numpy=cupy.asnumpy,
         erf=erf,
-        keep_mask=lambda shape, prob, seed: keep_mask(seed, _drop_limit(prob), cupy.empty(shape, dtype=bool)),
-        scatter_add=scatter_add,
         synchronize=lambda: cupy.cuda.get_current_stream().synchronize(),
     )
 
-
-# Elementwise kernels of CuPy's: parameters, results, and what is done for the i-th number. A sum by atomic additions
-# would come out in another order, and other last digits, every time. Here a run of equal ids is cut into pieces of 64
-# rows, and one thread sums a piece, or the pieces of a run, of one column.
-CUPY_KERNELS = {
-    "keep_mask": (
-        "uint64 seed, uint64 limit",
-        "bool kept",
-        f"""
-        unsigned long long z = seed + ((unsigned long long)(i / 2) + 1) * {_STEP:#x}ull;
-        z = (z ^ (z >> 30)) * {_MIX_1:#x}ull;
-        z = (z ^ (z >> 27)) * {_MIX_2:#x}ull;
-        z ^= z >> 31;
-        kept = (i % 2 ? z >> 32 : z & 0xffffffffull) >= limit;
-        """,
-    ),
-    "sum_pieces": (
-        "raw int64 starts, raw int64 order, raw T rows, int64 count, int64 width",
-        "raw T pieces",
-        """
-        long long row = i / width, column = i % width, start = starts[row];
-        if ((row - start) % 64 == 0) {
-            T sum = 0;
-            for (long long r = row; r < row + 64 && r < count && starts[r] == start; ++r)
-                sum += rows[order[r] * width + column];
-            pieces[i] = sum;
-        }
-        """,
-    ),
-    "add_pieces": (
-        "raw int64 starts, raw I ids, raw T pieces, int64 count, int64 width",
-        "raw T target",
-        """
-        long long row = i / width, column = i % width;
-        if (starts[row] == row) {
-            T sum = 0;
-            for (long long r = row; r < count && starts[r] == row; r += 64)
-                sum += pieces[r * width + column];
-            target[ids[row] * width + column] += sum;
-        }
-        """,
-    ),
-}
 
 _loaders: dict[str, Callable[[], Backend]] = {"numpy": _load_numpy, "cupy": _load_cupy}
 _backends: dict[str, Backend] = {}

@@ -16,7 +16,7 @@ from numpy.random import Generator, default_rng
 from albert_np import ops
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.config import AlbertConfig
-from albert_np.execution import Pattern, laid_out, on_device
+from albert_np.execution import Pattern, brought_back, handed_out, laid_out, on_device
 from albert_np.params import Scope, layer_prefix
 
 __all__ = [
@@ -214,9 +214,9 @@ def encoder_forward(
     for (group, inner), step_pattern in zip(layers, pattern.of_steps(len(layers)), strict=True):
         seed = None if rng is None else int(rng.integers(2**31))
         call = LayerCall(y, step_pattern, layer_prefix(group, inner), seed)
-        y, step = _run(call, p, config)
         if keep != "nothing":
-            cache.calls.append(_on_host(call) if keep == "inputs on host" else call)
+            cache.calls.append(call._replace(x=handed_out(y)) if keep == "inputs on host" else call)
+        y, step = _run(call, p, config)
         if keep == "caches":
             cache.steps.append(step)
     return y, cache
@@ -227,18 +227,12 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
 
     Derivation: notebook 11, eq. 11.2 and 11.3.
     """
-    for i in reversed(range(len(cache.calls))):
-        step = cache.steps[i] if cache.steps else _run(_on_device_of(dy, cache.calls[i]), cache.p, cache.config)[1]
-        dy = layer_backward(dy, step, g.scope(cache.calls[i].prefix))
+    inputs = brought_back([call.x for call in cache.calls], backend_of(dy))
+    for i, x in zip(reversed(range(len(cache.calls))), inputs, strict=True):
+        call = cache.calls[i]._replace(x=x)
+        step = cache.steps[i] if cache.steps else _run(call, cache.p, cache.config)[1]
+        dy = layer_backward(dy, step, g.scope(call.prefix))
     return dense_backward(dy, cache.mapping, g.scope("encoder.embedding_hidden_mapping_in."))
-
-
-def _on_host(call: LayerCall) -> LayerCall:
-    return call._replace(x=backend_of(call.x).to_numpy(call.x))
-
-
-def _on_device_of(dy: Array, call: LayerCall) -> LayerCall:
-    return call._replace(x=backend_of(dy).own(call.x))
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:

@@ -14,7 +14,15 @@ import numpy as np
 from numpy.random import Generator
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution import back_in_head_blocks, in_head_blocks, in_row_blocks, on_device, product
+from albert_np.execution import (
+    back_in_head_blocks,
+    in_head_blocks,
+    in_row_blocks,
+    keep_mask,
+    on_device,
+    product,
+    scatter_add,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -83,7 +91,7 @@ def embedding_backward(dy: Array, cache: EmbeddingCache) -> Array:
     """
     ids, rows, padding_idx = cache
     dweight = array_module(dy).zeros((rows, dy.shape[-1]), dtype=dy.dtype)
-    backend_of(dy).scatter_add(dweight, ids, dy)
+    scatter_add(dweight, ids, dy)
     if padding_idx is not None:
         dweight[padding_idx] = 0
     return dweight
@@ -386,6 +394,7 @@ class DropoutCache(NamedTuple):
     scale: float
 
 
+@on_device(DropoutCache)
 def dropout_forward(x: Array, prob: float, rng: Generator | None) -> tuple[Array, DropoutCache]:
     """y = x kept / (1 - prob), kept drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
 
@@ -396,11 +405,12 @@ def dropout_forward(x: Array, prob: float, rng: Generator | None) -> tuple[Array
         raise ValueError(f"prob={prob} must lie in [0, 1]")
     if rng is None or prob == 0:
         return x, DropoutCache(None, 1.0)
-    kept = backend_of(x).keep_mask(x.shape, prob, int(rng.integers(2**63)))
+    kept = backend_of(x).own(keep_mask(x.shape, prob, int(rng.integers(2**63))))
     scale = 1 / (1 - prob) if prob < 1 else 0.0
     return _dropped(x, kept, scale), DropoutCache(kept, scale)
 
 
+@on_device()
 def dropout_backward(dy: Array, cache: DropoutCache) -> Array:
     """dx = dy kept / (1 - prob). dy (…); returns dx (…)."""
     return dy if cache.kept is None else _dropped(dy, cache.kept, cache.scale)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from toys import strict
-from toys.elementwise import compiled
 
 from albert_np import backend as backend_module
 from albert_np import ops
-from albert_np.backend import CUPY_KERNELS, array_module, backend_of, get_backend
+from albert_np.backend import array_module, backend_of, get_backend
 from albert_np.cli import main
+from albert_np.execution import scatter_add
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.gradcheck import cases as verify
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
@@ -94,94 +94,6 @@ def test_erf_handles_infinities_and_nan():
     assert np.isnan(get_backend("numpy").erf(np.array([np.nan]))).all()
 
 
-def test_scatter_add_keeps_repeated_ids():
-    target = np.ones((4, 2))
-    get_backend("numpy").scatter_add(target, np.array([[1, 3], [1, 1]]), np.arange(8.0).reshape(2, 2, 2))
-    assert target.tolist() == [[1, 1], [1 + 0 + 4 + 6, 1 + 1 + 5 + 7], [1, 1], [3, 4]]
-
-
-def test_scatter_add_of_nothing_changes_nothing():
-    target = np.ones((4, 2))
-    get_backend("numpy").scatter_add(target, np.zeros((0,), int), np.zeros((0, 2)))
-    assert (target == 1).all()
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("count, ids", [(1, 1), (500, 3), (64, 1), (65, 1), (400, 300)])
-def test_kernels_of_scatter_add_agree_with_numpy(count, ids, dtype, tmp_path):
-    """What CuPy's `scatter_add` launches, step by step on the processor."""
-    rng = np.random.default_rng(0)
-    unsorted, rows = rng.integers(0, ids, count), rng.standard_normal((count, 5)).astype(dtype)
-    target = np.ones((ids, 5), dtype)
-    expected = target.astype(np.float64)
-    np.add.at(expected, unsorted, rows)
-    order = np.argsort(unsorted, kind="stable")
-    in_order, pieces = unsorted[order], np.full_like(rows, np.nan)
-    starts = np.searchsorted(in_order, in_order)
-    sum_pieces, add_pieces = (
-        compiled(CUPY_KERNELS[name], _folder(tmp_path, name), T=dtype, I="int64")
-        for name in ("sum_pieces", "add_pieces")
-    )
-    sum_pieces(starts, order, rows, count, 5, pieces, size=rows.size)
-    add_pieces(starts, in_order, pieces, count, 5, target, size=rows.size)
-    np.testing.assert_allclose(target, expected, rtol=1e-5 if dtype == "float32" else 1e-13, atol=1e-5)
-
-
-def _folder(parent, name):
-    folder = parent / name
-    folder.mkdir()
-    return folder
-
-
-def splitmix64(seed, count):
-    """The generator as published, one number after the other, in Python's whole numbers."""
-    state, mask = seed, 2**64 - 1
-    for _ in range(count):
-        state = (state + 0x9E3779B97F4A7C15) & mask
-        z = state
-        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-        yield z ^ (z >> 31)
-
-
-def test_the_published_numbers_of_splitmix64():
-    assert [f"{z:x}" for z in splitmix64(0, 3)] == ["e220a8397b1dcdaf", "6e789e6aa1b965f4", "6c45d188009454f"]
-
-
-@pytest.mark.parametrize("prob", [0.0, 1e-9, 0.1, 0.5, 0.999, 1.0])
-@pytest.mark.parametrize("seed", [0, 12345, 2**63 - 1, 2**64 - 1])
-def test_masks_have_the_same_bits_everywhere(seed, prob, tmp_path):
-    shape = (3, 5, 7)  # an odd number: the last hash is used by half
-    halves = [half for z in splitmix64(seed, 53) for half in (z % 2**32, z >> 32)][:105]
-    expected = np.array([half >= round(prob * 2**32) for half in halves]).reshape(shape)
-    assert (get_backend("numpy").keep_mask(shape, prob, seed) == expected).all()
-    assert (get_backend("strict").keep_mask(shape, prob, seed).inner == expected).all()
-    on_cupy = np.empty(shape, bool)
-    compiled(CUPY_KERNELS["keep_mask"], tmp_path)(seed, round(prob * 2**32), on_cupy, size=105)
-    assert (on_cupy == expected).all()
-
-
-def test_a_long_mask_goes_on_where_a_block_ends():
-    keep_mask = get_backend("numpy").keep_mask
-    whole = keep_mask((100_001,), 0.3, 9)
-    for start in (32_768, 65_536, 98_304):  # blocks are two numbers from each of 2**14 hashes
-        later = keep_mask((100,), 0.3, (9 + start // 2 * 0x9E3779B97F4A7C15) % 2**64)
-        assert (whole[start : start + 100] == later).all()
-
-
-def test_masks_are_even_and_do_not_know_of_each_other():
-    keep_mask = get_backend("numpy").keep_mask
-    n, prob = 1 << 18, 0.25
-    seeds = [1, 2, 3, 2**40]
-    masks = np.stack([keep_mask((n,), prob, seed) for seed in seeds]) - (1 - prob)
-    error = np.sqrt(prob * (1 - prob) / n)
-    assert (abs(masks.mean(axis=1)) < 5 * error).all()
-    products = [masks[0] * masks[k] for k in (1, 2, 3)] + [
-        masks[0, lag:] * masks[0, :-lag] for lag in (1, 2, 3, 64, 768)
-    ]
-    assert all(abs(product.mean()) < 5 * prob * (1 - prob) / np.sqrt(n) for product in products)
-
-
 def test_array_module_follows_the_array():
     assert array_module(np.zeros(1)) is np
     assert backend_of(strict.StrictArray(np.zeros(1))).name == "strict"
@@ -204,8 +116,9 @@ def test_a_strict_array_refuses_numpy_arrays():
 @pytest.mark.parametrize("backend", GPU_BACKENDS)
 def test_a_device_draws_numpys_masks_and_adds_in_one_order(backend):
     device = _require(backend)
-    mask = device.keep_mask((33, 1001), 0.1, 2**64 - 3)
-    assert (device.to_numpy(mask) == get_backend("numpy").keep_mask((33, 1001), 0.1, 2**64 - 3)).all()
+    x = np.ones((33, 1001))
+    masks = [ops.dropout_forward(move(x), 0.1, np.random.default_rng(6))[1].kept for move in (np.asarray, device.own)]
+    assert (device.to_numpy(masks[1]) == masks[0]).all()
     rng = np.random.default_rng(0)
     ids, rows = rng.integers(0, 30, (8, 512)), rng.standard_normal((8, 512, 96), dtype=np.float32)
     expected = np.zeros((30, 96))
@@ -213,7 +126,7 @@ def test_a_device_draws_numpys_masks_and_adds_in_one_order(backend):
     sums = []
     for _ in range(3):
         target = device.from_numpy(np.zeros((30, 96), np.float32))
-        device.scatter_add(target, device.from_numpy(ids), device.from_numpy(rows))
+        scatter_add(target, device.from_numpy(ids), device.from_numpy(rows))
         sums.append(device.to_numpy(target))
     np.testing.assert_allclose(sums[0], expected, atol=1e-3)
     assert all((each == sums[0]).all() for each in sums)

@@ -60,7 +60,8 @@ def signature_of(function):
         line = function.__doc__.partition("\n")[0]
         parameters = re.search(r"\((.*)\)", line.partition(" -> ")[0])[1]
         scope = {}
-        exec(f"def f({re.sub(r'Py_ssize_t |bint |int ', '', parameters)}): pass", scope)
+        untyped = re.sub(r"\b\w+ (?=\w)", "", parameters)
+        exec(f"def f({untyped}): pass", scope)
         return inspect.signature(scope["f"])
 
 
@@ -91,10 +92,23 @@ def test_the_played_nccl_takes_what_cupys_bindings_take():
     for name in ("send", "recv", "bcast"):
         theirs, ours = (signature_of(getattr(cls, name)) for cls in (nccl.NcclCommunicator, PlayedCommunicator))
         assert [*theirs.parameters] == [*ours.parameters]
-    assert [*signature_of(nccl.NcclCommunicator).parameters] == ["ndev", "commId", "rank"]
-    assert [*signature_of(PlayedNccl.NcclCommunicator).parameters] == ["self", "ndev", "commId", "rank"]
+    ours = [*signature_of(PlayedNccl.NcclCommunicator).parameters][1:]
+    assert [*signature_of(nccl.NcclCommunicator).parameters][:3] == ours == ["ndev", "commId", "rank"]
+    signature_of(nccl.NcclCommunicator).bind(*ours)
+    assert type(nccl.get_unique_id()) is type(PlayedNccl().get_unique_id())
     assert [type(number) for number in (nccl.NCCL_FLOAT32, nccl.NCCL_FLOAT64)] == [int, int]
     assert issubclass(nccl.NcclError, RuntimeError)
-    assert isinstance(cupy.cuda.Device.pci_bus_id, property)
-    assert hasattr(cupy.cuda.Stream, "ptr")
+    assert inspect.isgetsetdescriptor(cupy.cuda.Device.pci_bus_id)  # of an attribute, not a method
+    assert isinstance(cupy.cuda.Stream.null.ptr, int)
     assert hasattr(cupy.cuda.MemoryPointer, "ptr")
+
+
+def test_streams_and_copies_take_what_they_are_given():
+    cuda = cupy.cuda
+    signature_of(cuda.Stream).bind(non_blocking=True)
+    signature_of(cuda.Stream.wait_event).bind("stream", "event")
+    signature_of(cuda.Stream.record).bind("stream")
+    for name in ("copy_to_host_async", "copy_from_host_async"):
+        assert [*signature_of(getattr(cuda.MemoryPointer, name)).parameters][1:] == ["mem", "size", "stream"]
+    signature_of(cuda.alloc_pinned_memory).bind("size")
+    signature_of(cuda.runtime.getDevice).bind()

@@ -3,6 +3,8 @@
 from albert_np.execution.device import kernel_for, on_device
 from albert_np.execution.head_blocks import AttentionCall, back_in_head_blocks, in_head_blocks, keeps_probabilities
 from albert_np.execution.kernels import Launchers
+from albert_np.execution.masks import keep_mask
+from albert_np.execution.offload import brought_back, handed_out
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
@@ -10,6 +12,7 @@ from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, RankError, Ranks, place_in_job, this_job
 from albert_np.execution.replicas import Replicas, available_threads, split, threads_for, threads_in_all
 from albert_np.execution.row_blocks import in_row_blocks
+from albert_np.execution.scatter import scatter_add
 from albert_np.execution.strict import StrictArray, as_kernel, counted, recorded, strict_backend
 
 __all__ = [
@@ -28,10 +31,13 @@ __all__ = [
     "as_kernel",
     "available_threads",
     "back_in_head_blocks",
+    "brought_back",
     "counted",
     "dense_pattern",
+    "handed_out",
     "in_head_blocks",
     "in_row_blocks",
+    "keep_mask",
     "keeps_probabilities",
     "kernel_for",
     "laid_out",
@@ -43,6 +49,7 @@ __all__ = [
     "product",
     "recorded",
     "rounded",
+    "scatter_add",
     "split",
     "strict_backend",
     "this_job",

@@ -110,7 +110,7 @@ def route_of(ranks: Any, comm: Any, backend: Backend) -> Route:
         return ThroughHost(comm, backend, f"ranks share the GPU {shared[1]} on {shared[0]}")
     communicators = []
 
-    def join(job: tuple[int, ...]) -> str | None:
+    def join(job: Any) -> str | None:
         try:
             communicators.append(nccl.NcclCommunicator(ranks.size, job, ranks.rank))
         except RuntimeError as error:

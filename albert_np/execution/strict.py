@@ -16,6 +16,7 @@ import numpy as np
 
 from albert_np.backend import Backend, get_backend
 from albert_np.execution.products import played_product, played_product_into
+from albert_np.execution.scatter import scatter_add
 
 __all__ = ["Counts", "Operation", "StrictArray", "as_kernel", "boxed_backend", "counted", "recorded", "strict_backend"]
 
@@ -264,10 +265,6 @@ def boxed_backend(
         _launch("from_numpy")
         return array_type(result)
 
-    def keep_mask(shape: tuple[int, ...], prob: float, seed: int) -> StrictArray:
-        _launch("keep_mask")
-        return array_type(numpy.keep_mask(shape, prob, seed))
-
     def to_numpy(x: StrictArray) -> np.ndarray:
         result: np.ndarray = x.inner.copy()
         _note("to_numpy", [], result)
@@ -281,10 +278,8 @@ def boxed_backend(
         from_numpy=from_numpy,
         to_numpy=to_numpy,
         erf=array_type.lifted("erf", numpy.erf),
-        keep_mask=keep_mask,
-        scatter_add=array_type.lifted("scatter_add", numpy.scatter_add),
         synchronize=lambda: _wait("synchronize"),
-        kernels=kernels or {},
+        kernels={"scatter_add": array_type.lifted("scatter_add", inspect.unwrap(scatter_add)), **(kernels or {})},
     )
 
 

@@ -19,6 +19,7 @@ from albert_np.labs.points import Lab, Written
 from albert_np.labs.release import PACKAGE
 from albert_np.labs.roster import Student, csv_text, personal_numbers, read_table, resolve
 from albert_np.labs.submissions import Submission
+from albert_np.schema import listed
 
 __all__ = ["Gradebook", "gradebook", "read_marks", "write_answers"]
 
@@ -148,7 +149,7 @@ def gradebook(
     """
     results = {_on(roster, result["student"], result.get("name", "")): result for result in read_results(folder)}
     if others := {result["lab"] for result in results.values()} - {lab.number}:
-        raise ValueError(f"{folder} holds results of lab {', '.join(sorted(others))}, not of {lab.number}")
+        raise ValueError(f"{folder} holds results of lab {listed(sorted(others))}, not of {lab.number}")
     questions = [exercise for exercise in lab.exercises if isinstance(exercise, Written)]
     book = Gradebook([*NOTES, "machine", *(question.id for question in questions), "total", "of", "missing"])
     marks = {_on(roster, id, ""): each for id, each in (marks or {}).items()}

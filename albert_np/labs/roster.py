@@ -15,6 +15,7 @@ import numpy as np
 
 from albert_np.files import read_text
 from albert_np.labs.points import Lab
+from albert_np.schema import listed
 
 __all__ = [
     "Student",
@@ -48,7 +49,7 @@ def read_roster(path: str | Path) -> dict[str, Student]:
         if not student.id:
             raise ValueError(f"{path}, line {line}: it has no id")
         if student.id in students:
-            raise ValueError(f"{path}, line {line}: the id {student.id!r} stands there twice")
+            raise ValueError(f"{path}, line {line}: the id {student.id!r:.80} stands there twice")
         students[student.id] = student
     if not students:
         raise ValueError(f"{path} has nobody in it")
@@ -67,7 +68,7 @@ def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[
     try:
         names = [name.strip().lower() for name in next(reader, [])]
         if missing := [name for name in needed if name not in names]:
-            has = ", ".join(filter(None, names)) or "none"
+            has = listed([*filter(None, names)]) or "none"
             raise ValueError(f"{path}: the first line has no column {', '.join(missing)}; it has {has}")
         return [
             (reader.line_num, dict(zip(names, [*map(_unguarded, row), *[""] * len(names)], strict=False)))

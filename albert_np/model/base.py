@@ -326,8 +326,8 @@ class AlbertBase:
         """What a device hands to the memory of the host until the backward pass wants it back: "none" or "inputs".
 
         "inputs" are those of the layer steps that `recompute="layer"` keeps. It frees their memory for one copy of each
-        out and one back, at the first of which the host waits; the gradients are the same to the bit. On NumPy, whose
-        device is the host, nothing changes.
+        out and one back; the gradients are the same to the bit. On CuPy the copies are made beside what is computed:
+        the next input comes back during a step's backward pass. On NumPy, whose device is the host, nothing changes.
         """
         return self._offload
 

@@ -182,10 +182,12 @@ def class_weights_for(
         counts = np.bincount(targets[targets != IGNORE_INDEX], minlength=len(labels))
         return np.asarray(counts.sum() / (len(labels) * np.maximum(1, counts)), np.float64)
     if not isinstance(given, Mapping):
-        raise ValueError(f"class_weights={given!r} must be 'balanced', or a weight for each label")
+        raise ValueError(f"class_weights={given!r:.80} must be 'balanced', or a weight for each label")
     for name, weight in given.items():
         if name not in labels:
-            raise ValueError(f"class_weights: {name!r} is none of the labels {listed(labels)}")
+            raise ValueError(f"class_weights: {name!r:.80} is none of the labels {listed(labels)}")
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < math.inf:
-            raise ValueError(f"class_weights: the weight of {name!r} must be a finite number from 0, got {weight!r}")
+            raise ValueError(
+                f"class_weights: the weight of {name!r:.80} must be a finite number from 0, got {weight!r:.80}"
+            )
     return np.array([float(given.get(name, 1)) for name in labels])

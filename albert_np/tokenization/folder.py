@@ -87,7 +87,7 @@ def _behind(file: Path, special: Container[str]) -> dict[int, AddedToken]:
         try:
             found[read_id(token_id)] = AddedToken.from_json(content, special=content in special)
         except ValueError as error:
-            raise ValueError(f"{file}, {content!r}: {error}") from error
+            raise ValueError(f"{file}, {content!r:.80}: {str(error)[:400]}") from error
     return found
 
 

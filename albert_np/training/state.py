@@ -81,7 +81,7 @@ def _as_position(first: Any, saved: Any) -> Any:
     """Give a position read from JSON the types of the first one, whose named tuples came back as lists."""
     if not hasattr(first, "_fields"):
         if type(first) is int and not (type(saved) is int and saved >= 0):
-            raise ValueError(f"a position holds {saved!r}; allowed is a whole number from 0")
+            raise ValueError(f"a position holds {saved!r:.80}; allowed is a whole number from 0")
         return saved
     return type(first)(*(_as_position(a, b) for a, b in zip(first, saved, strict=True)))
 

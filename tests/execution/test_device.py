@@ -91,7 +91,7 @@ def test_lists_of_caches_and_caches_defined_later_get_their_types_too():
     def taken(x):
         raise AssertionError("there is a kernel")
 
-    backend = boxed_backend("list", ListArray, {"taken": lambda x: (x, ([(x,), (x,)],))})
+    backend = boxed_backend("box of lists", ListArray, {"taken": lambda x: (x, ([(x,), (x,)],))})
     register(backend)
     _, cache = taken(backend.from_numpy(np.ones(3)))
     assert [type(each) for each in (cache, *cache.caches)] == [OuterCache, LastCache, LastCache]

@@ -25,6 +25,7 @@ def test_cells_that_a_line_lacks_are_empty(tmp_path):
     [
         ("", "no column id"),
         ("name\nAda", "no column id; it has name"),
+        ('"a\nb",name\nAda,x', r"no column id; it has 'a\nb', name"),
         ("id\n", "has nobody in it"),
         ("id,name\nk1,A\nk1,B", "line 3: the id 'k1' stands there twice"),
         ("id,name\n ,A", "line 2: it has no id"),

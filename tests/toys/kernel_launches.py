@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from albert_np import layers, ops
-from albert_np.execution import as_kernel
+from albert_np.execution import as_kernel, strict_backend
 from albert_np.training.optimizers import LAMB, shorten, sum_of_squares
 
 # A product is a launch too.
@@ -17,56 +17,72 @@ FORMULAS: list[tuple[Callable[..., Any], int]] = [
     (ops.layer_norm_backward, 1),
     (ops.softmax_forward, 1),
     (ops.softmax_backward, 1),
-    (ops.attention_forward, 3),
-    (ops.attention_backward, 5),
+    (ops.dropout_forward, 1),
+    (ops.dropout_backward, 1),
     (ops.cross_entropy_forward, 1),
     (ops.cross_entropy_backward, 1),
     (ops.sum_rows, 1),
     (layers.dense_backward, 3),
     (layers.norm_backward, 1),
-    (layers.heads_forward, 5),
-    (layers.heads_backward, 7),
     (sum_of_squares, 1),
     (shorten, 2),
     (LAMB.update, 2),
 ]
 
 
+def _dropped(cache: Any) -> bool:
+    return cache.dropout.kept is not None
+
+
 def counted_kernels() -> dict[str, Callable[..., Any]]:
     """Return kernels for `strict_backend` that compute by the formulas and count as these launches."""
     kernels = {formula.__name__: as_kernel(formula, launches) for formula, launches in FORMULAS}
 
+    def dropout_forward(x, prob, rng):
+        return NotImplemented if rng is None or prob == 0 else kernels["dropout_forward"](x, prob, rng)
+
+    def dropout_backward(dy, cache):
+        return NotImplemented if cache.kept is None else kernels["dropout_backward"](dy, cache)
+
     def attention_forward(query, key, value, mask, dropout_prob=0.0, rng=None):
-        drops = rng is not None and dropout_prob
-        return NotImplemented if drops else kernels["attention_forward"](query, key, value, mask)
+        drops = rng is not None and dropout_prob > 0
+        return as_kernel(ops.attention_forward, 3 + drops)(query, key, value, mask, dropout_prob, rng)
 
     def attention_backward(dcontext, cache):
-        return kernels["attention_backward"](dcontext, cache) if cache.dropout.kept is None else NotImplemented
+        return as_kernel(ops.attention_backward, 5 + _dropped(cache))(dcontext, cache)
 
     def heads_forward(stacked, pattern, config, rng=None):
-        drops = rng is not None and config.attention_probs_dropout_prob
-        return NotImplemented if drops else kernels["heads_forward"](stacked, pattern, config)
+        drops = rng is not None and config.attention_probs_dropout_prob > 0
+        if drops and pattern.tokens is not None:
+            return NotImplemented
+        return as_kernel(layers.heads_forward, 5 + drops)(stacked, pattern, config, rng)
 
     def heads_backward(dmerged, cache):
-        drops = cache.runs[0].dropout.kept is not None
-        return NotImplemented if drops else kernels["heads_backward"](dmerged, cache)
+        drops = _dropped(cache.runs[0])
+        if drops and cache.pattern.tokens is not None:
+            return NotImplemented
+        return as_kernel(layers.heads_backward, 7 + drops)(dmerged, cache)
 
     def layer_forward(x, pattern, p, config, rng=None):
-        if rng is not None and (config.hidden_dropout_prob or config.attention_probs_dropout_prob):
+        drops = rng is not None and config.attention_probs_dropout_prob > 0
+        if rng is not None and (config.hidden_dropout_prob or (drops and pattern.tokens is not None)):
             return NotImplemented
         gathered = 0 if pattern.wanted is None else 2
-        return as_kernel(layers.layer_forward, 12 + gathered)(x, pattern, p, config)
+        return as_kernel(layers.layer_forward, 12 + drops + gathered)(x, pattern, p, config, rng)
 
     def layer_backward(dy, cache, g):
-        dropouts = (cache.attention.dropout, cache.attention.heads.runs[0].dropout, cache.feed_forward.dropout)
-        if any(each.kept is not None for each in dropouts):
+        drops = _dropped(cache.attention.heads.runs[0])
+        hidden = _dropped(cache.attention) or _dropped(cache.feed_forward)
+        if hidden or (drops and cache.pattern.tokens is not None):
             return NotImplemented
         spread = 0 if cache.pattern.wanted is None else 4
-        return as_kernel(layers.layer_backward, 20 + spread)(dy, cache, g)
+        return as_kernel(layers.layer_backward, 20 + drops + spread)(dy, cache, g)
 
     def on_device(name):
         return lambda x, *args: type(x)(np.asarray(kernels[name](x, *args)))  # there until somebody reads it
 
-    served = (attention_forward, attention_backward, heads_forward, heads_backward, layer_forward, layer_backward)
+    dropout, attention = (dropout_forward, dropout_backward), (attention_forward, attention_backward)
+    served = (*dropout, *attention, heads_forward, heads_backward, layer_forward, layer_backward)
     numbers = {name: on_device(name) for name in ("sum_of_squares", "shorten")}
+    numbers["scatter_add"] = strict_backend().kernels["scatter_add"]
     return kernels | {formula.__name__: formula for formula in served} | numbers

@@ -40,12 +40,12 @@ class PlayedNccl:
 
     def get_unique_id(self):
         with self.lock:
-            job = tuple(range(-128, 0))
+            job = bytes(range(128))
             self.jobs[job] = {}
             return job
 
     def NcclCommunicator(self, ndev, commId, rank):
-        assert isinstance(commId, tuple)
+        assert isinstance(commId, bytes)
         if rank in self.broken:
             raise NcclError("NCCL_ERROR_SYSTEM_ERROR")
         return PlayedCommunicator(self, self.jobs[commId], ndev, rank)

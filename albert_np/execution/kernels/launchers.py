@@ -8,8 +8,8 @@ from albert_np.execution.kernels.of_layers import OfLayers
 
 __all__ = ["Launchers"]
 
-PAIRS = ("activation", "layer_norm", "softmax", "attention", "cross_entropy", "heads", "layer")
-OTHERS = ("norm_backward", "dense_backward", "sum_rows", "sum_of_squares", "shorten", "update")
+PAIRS = ("activation", "dropout", "layer_norm", "softmax", "attention", "cross_entropy", "heads", "layer")
+OTHERS = ("norm_backward", "dense_backward", "sum_rows", "scatter_add", "sum_of_squares", "shorten", "update")
 
 
 class Launchers(OfLayers, OfArena):

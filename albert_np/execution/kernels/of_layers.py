@@ -12,13 +12,11 @@ import numpy as np
 from albert_np.backend import Array
 from albert_np.changes import change_in_force
 from albert_np.execution.kernels.launching import in_order, or_none, serves, threads_for
-from albert_np.execution.kernels.of_ops import OfOps, sums_fit
+from albert_np.execution.kernels.of_ops import NO_DROPOUT, OfOps, sums_fit
 from albert_np.execution.pattern import Pattern
 from albert_np.execution.products import product, product_into
 
 __all__ = ["OfLayers"]
-
-NO_DROPOUT = (None, 1.0)
 
 
 class OfLayers(OfOps):
@@ -46,18 +44,19 @@ class OfLayers(OfOps):
         return dx
 
     def heads_forward(self, stacked: Array, pattern: Pattern, config: Any, rng: Any = None) -> Any:
-        if (rng is not None and config.attention_probs_dropout_prob) or not _is_served(pattern, stacked):
+        if (rng is not None and _drops_in_runs(pattern, config)) or not _is_served(pattern, stacked):
             return NotImplemented
-        return self._heads(stacked, None, pattern, config.num_attention_heads)
+        return self._heads(stacked, None, pattern, config, rng)
 
-    def _heads(self, stacked: Array, bias: Array | None, pattern: Pattern, heads: int) -> tuple[Array, Any]:
-        split = self._split(stacked, bias, pattern, 3, heads)
-        context, cache = self._attended(split[0], split[1], split[2], pattern.mask, pattern.row_of)
+    def _heads(self, stacked: Array, bias: Array | None, pattern: Pattern, config: Any, rng: Any) -> tuple[Array, Any]:
+        split = self._split(stacked, bias, pattern, 3, config.num_attention_heads)
+        dropout = config.attention_probs_dropout_prob, rng
+        context, cache = self._attended(split[0], split[1], split[2], pattern.mask, pattern.row_of, *dropout)
         return self._merged(context[None], pattern), (pattern, [cache])
 
     def heads_backward(self, dmerged: Array, cache: Any) -> Any:
         pattern, [run, *_] = cache
-        if run.dropout.kept is not None or not _is_served(pattern, dmerged):
+        if (run.dropout.kept is not None and pattern.tokens is not None) or not _is_served(pattern, dmerged):
             return NotImplemented
         dsplit = self._like(dmerged, 3, *run.query.shape)
         dcontext = self._split(dmerged, None, pattern, 1, run.query.shape[1])[0]
@@ -82,13 +81,13 @@ class OfLayers(OfOps):
         return y
 
     def layer_forward(self, x: Array, pattern: Pattern, p: Any, config: Any, rng: Any = None) -> Any:
-        drops = rng is not None and (config.hidden_dropout_prob or config.attention_probs_dropout_prob)
+        drops = rng is not None and (config.hidden_dropout_prob or _drops_in_runs(pattern, config))
         if drops or not _is_served(pattern, x, p["ffn.weight"]):
             return NotImplemented
         eps = config.layer_norm_eps
         stacked, query_key_value = _times(x, p.scope("attention.query_key_value."))
         bias = p["attention.query_key_value.bias"]
-        merged, heads = self._heads(stacked, bias, pattern, config.num_attention_heads)
+        merged, heads = self._heads(stacked, bias, pattern, config, rng)
         a, dense = _times(pattern.gather(merged), p.scope("attention.dense."))
         norm = p["attention.LayerNorm.weight"], p["attention.LayerNorm.bias"], eps
         h, attention_norm = self._norm(pattern.gather(x), *norm, a, p["attention.dense.bias"])
@@ -103,8 +102,9 @@ class OfLayers(OfOps):
 
     def layer_backward(self, dy: Array, cache: Any, g: Any) -> Any:
         pattern, attention, attention_norm, feed_forward, full_layer_layer_norm = cache
-        dropouts = (attention.dropout, attention.heads.runs[0].dropout, feed_forward.dropout)
-        drops = any(each.kept is not None for each in dropouts)
+        run = attention.heads.runs[0]
+        drops_in_runs = run.dropout.kept is not None and pattern.tokens is not None
+        drops = drops_in_runs or attention.dropout.kept is not None or feed_forward.dropout.kept is not None
         if drops or not _is_served(pattern, dy, feed_forward.ffn.weight) or not sums_fit(dy, 2):
             return NotImplemented
         dh = self._norm_back(dy, full_layer_layer_norm, g.scope("full_layer_layer_norm."), g["ffn_output.bias"])
@@ -124,9 +124,16 @@ class OfLayers(OfOps):
         return self._norm_dx(dy, cache, g["weight"], g["bias"], dbranch_bias, adds=True)
 
 
+def _drops_in_runs(pattern: Pattern, config: Any) -> bool:
+    """Return whether dropout masks are drawn for one run of equally long sequences after the other, as on NumPy."""
+    return bool(config.attention_probs_dropout_prob) and pattern.tokens is not None
+
+
 def _is_served(pattern: Pattern, *arrays: Array) -> bool:
-    """Return whether these are of a dtype that kernels take, and nothing of ALBERT is replaced."""
-    return change_in_force() is None and serves(*arrays, *([] if pattern.mask is None else [pattern.mask]))
+    """Return whether kernels take these, some rows are wanted, and nothing of ALBERT is replaced."""
+    is_wanted = pattern.wanted is None or len(pattern.wanted) > 0
+    mask = [] if pattern.mask is None else [pattern.mask]
+    return change_in_force() is None and is_wanted and serves(*arrays, *mask)
 
 
 def _rows(x: Array) -> Array:

@@ -1,7 +1,7 @@
 """Launchers of kernels under the names and signatures of formulas in ops.py.
 
 A launcher returns what its formula does, caches as plain tuples, or NotImplemented where its kernel does not serve:
-dtypes other than float32 and float64, nothing to compute, dropout.
+dtypes other than float32 and float64, nothing to compute.
 """
 
 from typing import Any
@@ -19,15 +19,17 @@ from albert_np.execution.kernels.launching import (
     serves,
     threads_for,
 )
+from albert_np.execution.masks import drop_limit
 from albert_np.execution.products import product, product_into
 
-__all__ = ["ACTIVATIONS", "OfOps", "sums_fit"]
+__all__ = ["ACTIVATIONS", "NO_DROPOUT", "OfOps", "sums_fit"]
 
 WARPS = 4  # to a block, where a warp has a row
 SHARED_BYTES = (48 << 10) - 1024  # that a block has without being asked, less what `block_sum` takes
 FAN = 16  # of layer_norm.cu
 NORM_BLOCKS = FAN * FAN
 SLICES, TILES = 16, 1024  # of sum_rows.cu
+NO_DROPOUT = (None, 1.0)
 
 
 class OfOps(Launching):
@@ -126,33 +128,65 @@ class OfOps(Launching):
         self, query: Array, key: Array, value: Array, mask: Array | None, dropout_prob: float = 0.0, rng: Any = None
     ) -> Any:
         arrays = (query, key, value) if mask is None else (query, key, value, mask)
-        if (rng is not None and dropout_prob) or query.ndim != 4 or not serves(*arrays):
+        if query.ndim != 4 or not 0 <= dropout_prob <= 1 or not serves(*arrays):
             return NotImplemented
-        return self._attended(query, key, value, mask)
+        return self._attended(query, key, value, mask, None, dropout_prob, rng)
 
     def _attended(
-        self, query: Array, key: Array, value: Array, mask: Array | None, row_of: Array | None = None
+        self, query: Array, key: Array, value: Array, mask: Array | None, row_of: Array | None, prob: float, rng: Any
     ) -> tuple[Array, Any]:
         """Return the context and the cache; row_of: see `Pattern`, where there is padding that nobody attends to."""
         probs = product(query, key.swapaxes(-1, -2))  # what they are made of takes their place
         self._softmax(probs, query.shape[-1] ** -0.5, None if mask is None else in_order(mask), row_of, probs)
-        return product(probs, value), (query, key, value, (probs,), (None, 1.0), probs)
+        dropped, dropout = (probs, NO_DROPOUT) if rng is None or prob == 0 else self.dropout_forward(probs, prob, rng)
+        return product(dropped, value), (query, key, value, (probs,), dropout, dropped)
 
     def attention_backward(self, dcontext: Array, cache: Any) -> Any:
-        query, key, value, (probs,), (kept, _), _ = cache
-        if kept is not None or query.ndim != 4 or not serves(dcontext, probs):
+        query, key, value, *_, dropped = cache
+        if query.ndim != 4 or not serves(dcontext, dropped):
             return NotImplemented
         gradients = self._like(query), self._like(key), self._like(value)
         self._attended_back(dcontext, cache, *gradients)
         return gradients
 
     def _attended_back(self, dcontext: Array, cache: Any, dquery: Array, dkey: Array, dvalue: Array) -> None:
-        query, key, value, (probs,), *_ = cache
-        dscores = product(dcontext, value.swapaxes(-1, -2))
-        product_into(dvalue, probs.swapaxes(-1, -2), dcontext, adds=False)
+        query, key, value, (probs,), dropout, dropped = cache
+        ddropped = product(dcontext, value.swapaxes(-1, -2))
+        product_into(dvalue, dropped.swapaxes(-1, -2), dcontext, adds=False)
+        dscores = ddropped if dropout[0] is None else self.dropout_backward(ddropped, dropout)
         self._softmax_dx(dscores, probs, query.shape[-1] ** -0.5, dscores)
         product_into(dquery, dscores, key, adds=False)
         product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
+
+    def dropout_forward(self, x: Array, prob: float, rng: Any) -> Any:
+        if rng is None or not 0 < prob <= 1 or not serves(x):
+            return NotImplemented
+        x, y, kept = in_order(x), self._like(x), self.xp.empty(x.shape, dtype=bool)
+        seed, scale = int(rng.integers(2**63)), 1 / (1 - prob) if prob < 1 else 0.0
+        args = (x, seed, drop_limit(prob), scale, kept, y, x.size)
+        self._launch("dropout_forward", x, blocks_for(x.size), 256, args)
+        return y, (kept, scale)
+
+    def dropout_backward(self, dy: Array, cache: Any) -> Any:
+        kept, scale = cache
+        if kept is None or not serves(dy) or dy.shape != kept.shape:
+            return NotImplemented
+        dx = self._like(dy)
+        args = (in_order(dy), kept, float(scale), dx, dy.size)
+        self._launch("dropout_backward", dy, blocks_for(dy.size), 256, args)
+        return dx
+
+    def scatter_add(self, target: Array, ids: Array, rows: Array) -> Any:
+        if not serves(target, rows) or not target.flags.c_contiguous:
+            return NotImplemented
+        ids, rows = ids.reshape(-1).astype(np.int64, copy=False), in_order(rows.reshape(-1, rows.shape[-1]))
+        order = self.xp.argsort(ids, kind="stable")
+        ids = ids[order]
+        starts, pieces = self.xp.searchsorted(ids, ids), self._like(rows)
+        blocks = blocks_for(rows.size)
+        self._launch("sum_pieces", rows, blocks, 256, (starts, order, rows, pieces, *rows.shape))
+        self._launch("add_pieces", rows, blocks, 256, (starts, ids, pieces, target, *rows.shape))
+        return None
 
     def cross_entropy_forward(
         self, logits: Array, labels: Array, ignore_index: int = -100, denominator: float | None = None
