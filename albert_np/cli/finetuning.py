@@ -359,8 +359,8 @@ def _with_ids(examples: Sequence[Any], predictions: Iterable[Any]) -> Iterator[d
 def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     """Say what each TEXT is: its class, labels, number, the tags of its words, or which choice fits.
 
-    Without TEXT, each line of standard input. Of a file, print JSON lines. `mpiexec -n 4 albert-np classify …` shares
-    them out.
+    Without TEXT, each line of standard input. Of a file, print JSON lines; `mpiexec -n 4 albert-np classify --file …`
+    shares them out.
     """
     if options["file"] is None:
         _refuse(["columns", "skip_bad_rows", "submission"], "goes with --file")
@@ -374,7 +374,7 @@ def classify(texts: Sequence[str], model: str, **options: Any) -> None:
     predictor = _predictor(model, backend=options["backend"], **{name: options[name] for name in thresholds})
     if options["file"] is None:
         asked = ("pair", "choices", "question", "as_json")
-        texts = texts or input_lines()
+        texts = texts or list(input_lines())
         if options["entities"]:
             _refuse(asked[:3], "does not go with --entities")
             _show_entities(predictor, texts, options["as_json"])

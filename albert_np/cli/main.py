@@ -23,7 +23,6 @@ from rich.table import Table
 from rich.text import Text
 
 from albert_np.cli.ranks import as_one_program, refuse_ranks
-from albert_np.execution import this_job
 from albert_np.schema import is_unicode
 
 __all__ = [
@@ -87,16 +86,12 @@ def results(width: int = 120) -> Console:
     return _PlainConsole(width=None if sys.stdout.isatty() else width)
 
 
-def input_lines() -> list[str]:
-    """Return the lines of standard input, which of several ranks the first alone has.
+def input_lines() -> Iterator[str]:
+    """Yield the lines of standard input; ValueError names the first one that is not in the encoding it should have.
 
-    ValueError names the first line that is not in the encoding it should have.
+    UsageError where there are several ranks: Open MPI 5 hands rank 0 lines twice, and never the end of them.
     """
-    job = this_job()
-    return job.share(lambda: list(_decoded_lines()) if job.is_first else [])[0]
-
-
-def _decoded_lines() -> Iterator[str]:
+    refuse_ranks("reading standard input (give a file)")
     encoding = sys.stdin.encoding or "utf-8"
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:

@@ -125,7 +125,7 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
     from albert_np.tokenization import AlbertTokenizer
 
     tokenizer = AlbertTokenizer(model) if model.is_file() else AlbertTokenizer.from_pretrained(find_model(model))
-    lines = [text] if text is not None else input_lines()
+    lines = [text] if text is not None else list(input_lines())
     encodings = [dict(tokenizer(line, pair)) for line in lines]
     for encoding in encodings:
         encoding["tokens"] = tokenizer.convert_ids_to_tokens(encoding["input_ids"])

@@ -83,8 +83,8 @@ class Processes:
         Function, items and results must be picklable; the function goes to each process once. Fewer than
         `WORTH_STARTING` items are worked on here. Maps may be nested: the items of one may come from another.
 
-        Raises what the function raises, with the process's traceback as a note, and ChildProcessError if a process
-        ends before it has answered.
+        Raises what the function raises, with the process's traceback as a note, TypeError if it cannot be pickled, and
+        ChildProcessError if a process ends before it has answered.
         """
         items = iter(items)
         first = list(islice(items, WORTH_STARTING if self.count > 1 else 0))
@@ -92,7 +92,10 @@ class Processes:
         if len(first) < WORTH_STARTING:
             yield from map(function, items)
             return
-        number, pickled = next(self._numbers), pickle.dumps(function)
+        try:
+            number, pickled = next(self._numbers), pickle.dumps(function)
+        except (AttributeError, TypeError, pickle.PicklingError) as error:  # of what cannot be pickled, by version
+            raise TypeError(f"function={function!r:.80} cannot be pickled: only what a module defines can") from error
         pending: deque[Future[Result]] = deque()
         try:
             for item in items:

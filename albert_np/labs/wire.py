@@ -123,7 +123,7 @@ def decode(header: bytes, data: Any, resolve: Resolve = no_reference) -> Any:
     except WireError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError, MemoryError) as error:
-        raise WireError(f"no message: {error}") from None
+        raise WireError(f"no message: {str(error)[:200]}") from None
     if reader.data:
         raise WireError("more data than the header speaks of")
     return value

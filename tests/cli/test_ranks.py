@@ -91,9 +91,9 @@ def test_the_last_words_are_the_traceback_or_the_last_line():
     assert ranks._last_words("") == ""
 
 
-def albert(count, *arguments, stdin=None):
-    launcher = mpiexec(count, "-m", "albert_np", *arguments, stdin=subprocess.PIPE)
-    output, errors = launcher.communicate(stdin, timeout=300)
+def albert(count, *arguments):
+    launcher = mpiexec(count, "-m", "albert_np", *arguments, stdin=subprocess.DEVNULL)
+    output, errors = launcher.communicate(timeout=300)
     return launcher.returncode, output, errors
 
 
@@ -123,20 +123,15 @@ def test_lines_are_shared_out_and_said_as_one_process_says_them(start, tmp_path)
     texts = [example.text for example in examples("classification", 200)]
     (tmp_path / "texts.txt").write_text("\n".join(texts))
     (tmp_path / "lines.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    for given, lines in (
-        (["classify", "--file", tmp_path / "lines.jsonl"], None),
-        (["classify", "--json"], "\n".join(texts)),
-        (["embed", "--file", tmp_path / "texts.txt"], None),
-    ):
+    for given in (["classify", "--file", tmp_path / "lines.jsonl"], ["embed", "--file", tmp_path / "texts.txt"]):
         alone = subprocess.run(
             [sys.executable, "-m", "albert_np", *map(str, given), "--model", str(tmp_path)],
             capture_output=True,
             text=True,
             env=ENVIRONMENT,
-            input=lines,
         )
         assert len(alone.stdout.splitlines()) >= 200, alone.stderr
-        status, output, errors = albert(3, *given, "--model", tmp_path, stdin=lines)
+        status, output, errors = albert(3, *given, "--model", tmp_path)
         assert status == 0, errors
         assert output == alone.stdout
     status, _, _ = albert(2, *given, "--model", tmp_path, "--output", tmp_path / "made.npy")
@@ -147,10 +142,11 @@ def test_lines_are_shared_out_and_said_as_one_process_says_them(start, tmp_path)
     assert (status, output, errors.count("absent")) == (2, "", 1)
 
 
-def test_a_text_for_one_process_is_not_filled_twice(start):
-    status, output, errors = albert(2, "fill-mask", "the [MASK]", "--model", start)
-    assert status == 2
-    assert (output + errors).count("fill-mask is done by one process") == 1
+def test_what_one_process_reads_or_fills_is_refused(start):
+    for given, what in (["fill-mask", "the [MASK]"], "fill-mask"), (["embed"], "reading standard input (give a file)"):
+        status, output, errors = albert(2, *given, "--model", start)
+        assert status == 2
+        assert (output + errors).count(f"{what} is done by one process") == 1
 
 
 def test_what_one_process_does_is_not_started_twice(tmp_path):

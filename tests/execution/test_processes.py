@@ -85,7 +85,7 @@ def test_an_error_keeps_its_type_and_says_where_it_was_raised():
         assert "in refuse_three" in caught.value.__notes__[0]
         with pytest.raises(RuntimeError, match="Unpicklable: 0 is refused"):
             list(processes.map(toys.refuse_in_a_strange_way, range(50)))
-        with pytest.raises((AttributeError, TypeError, OSError), match=r"pickle|local"):
+        with pytest.raises(TypeError, match=r"function=<function .* cannot be pickled: only what a module defines can"):
             list(processes.map(lambda number: number, range(50)))
         assert list(processes.map(toys.square, range(20))) == [number**2 for number in range(20)]
 

@@ -239,6 +239,7 @@ def test_several_labels_stand_between_bars_or_in_a_json_list(write):
         ("classification", "a.tsv", "text\tlabel\na\0b\tx\n", r"line 2: 'text' holds a NUL character"),
         ("classification", "a.csv", 'text,label\n"a"b,x\nc,y\n', r"a\.csv, line 2: not CSV: ',' expected"),
         ("classification", "a.csv", 'text,label\nb,x\n"a,x\nc,y\n', r"a\.csv, lines 3 to 4: not CSV: unexpected end"),
+        ("classification", "a.csv", 'text\tlabel\n"a"b\tx\nc\ty\n', r"a\.csv, line 2: not CSV: '\\t' expected"),
         ("classification", "a.csv", "text;label\na;x\nb;x;y\n", r"line 3: has 3 cells, the first row has 2"),
         ("regression", "a.jsonl", '{"text": "a", "label": 1' + "0" * 400 + "}", r"must be a finite number, got 1000"),
         ("multilabel", "a.tsv", "text\tlabels\na\t" + "[" * 10**5 + "\n", r"line 2: the label 'labels': not JSON"),

@@ -39,7 +39,8 @@ def _csv_rows(path: Path, on_bad: OnBad) -> Iterator[Row]:
     while (cells := _next(reader, len(text))) is not None:
         if isinstance(cells, csv.Error):
             lines = f"line {start}" if reader.line_num <= start else f"lines {start} to {reader.line_num}"
-            on_bad(ValueError(f"{path}, {lines}: not CSV: {cells}"))
+            what = str(cells).replace("\t", "\\t")  # it quotes the delimiter
+            on_bad(ValueError(f"{path}, {lines}: not CSV: {what}"))
         else:
             yield Row(f"{path}, line {start}", cells)
         start = reader.line_num + 1
