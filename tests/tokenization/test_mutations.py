@@ -6,7 +6,7 @@ import pytest
 from toys.mutations import mutated, mutated_json
 from toys.runs import learned_vocabulary
 
-from albert_np.files import read_fields, write_fields
+from albert_np.protobuf import read_fields, write_fields
 from albert_np.tokenization import AlbertTokenizer
 
 MUTATIONS = 60
