@@ -95,9 +95,10 @@ for name, weights in where.items():
         print(f"{name:<14} step {step + 1}: weight on subject and neighbour, by head   {told}")
 
 # %% [markdown]
-# With first weights every head looks everywhere. The trained one has a head that looks at the subject: with 39 hundredths of
-# its weight in the first step, with 72 in the second. The other three do not, and the noun right before the verb gets hardly
-# anything from any of them.
+# With first weights every head looks everywhere. The trained one has a head that looks at the subject: with some four tenths
+# of its weight in the first step, with seven or more in the second. The other three do not, and the noun right before the
+# verb gets hardly anything from any of them. (Training again on another machine changes the last digits of sums, and with
+# them such weights by a tenth or so; the figures below were made with the text.)
 #
 # ## 3. Is what it looks at needed?
 #
@@ -265,16 +266,16 @@ print("its hidden state after step 1, place by place:")
 print("  " + "  ".join(f"{label} {share:.0%}" for label, share in zip(labels, turned, strict=True)))
 
 # %% [markdown]
-# In five of six stories it is the subject's own vector; in one of eight that of the verb's place; no other one, ever. So did
-# the verb's place mostly know nothing yet? Read its state after step 1 through the MLM head, as in section 4:
+# It is the subject's own vector, and no other. Does that mean that the verb's place knew nothing yet? Read its state after
+# step 1 through the MLM head, as in section 4:
 
 # %%
 early = model(ids, output_hidden_states=True, grad=False).hidden_states[1]
 print(f"after step 1 the verb's own place is right in {np.mean(is_plural(model, early) == before):.0%} of stories")
 
 # %% [markdown]
-# It knew, always. Step 2 looks at the subject again, and mostly believes what it finds there, whatever the verb's own place
-# has gathered before. So "replacing this state changes nothing" does not mean "nothing is known here"; it means that what is
+# It knew, always. Step 2 looks at the subject again, and believes what it finds there, whatever the verb's own place has
+# gathered before. So "replacing this state changes nothing" does not mean "nothing is known here"; it means that what is
 # known here does not decide.
 #
 # And what *is* a subject to this model, a kind of word or a place? In this world the subject is always the second word.
@@ -308,7 +309,7 @@ print(f"seed 0, any other place: at most {most:.0%}")
 # Which head does what, and whether another one could stand in for it, is a matter of chance. Here *two* heads look at the
 # subject in step 2, with the same weight, 0.53: without head 0 a quarter of the verbs across the noun are wrong, and
 # without head 2 hardly any. So "it looks there" and "it is needed" are two things, and pictures of attention alone tell only
-# the first. That the subject's own vector turns the verb round is true of both models; that no other place's does, of this one.
+# the first. That the subject's own vector turns the verb round, and that of no other place does, is true of both models.
 # Say the first kind of thing with the seed that it was found with, and the second kind after more seeds than two.
 #
 # ## 7. Checks
@@ -395,9 +396,9 @@ for heads in [(n,) for n in range(N)] + [(0, 1), (2, 3)]:
     print(f"{heads!s:<12}{losses}   " + "   ".join(f"{world.probe(m, across):20.0%}" for m in pair))
 
 # %% [markdown]
-# For head 2 the mean costs much less than 0: a third of what "taking the head away" had shown was a bias that was missing. For
-# the others it makes little difference, and not always for the better, and no head becomes needless by it: most of the damage
-# was what the head knows of the story. Papers say which of the two they did; so should you.
+# For head 2 the mean costs much less than 0: more than a quarter of what "taking the head away" had shown was a bias that was
+# missing. For the others it makes little difference, and no head becomes needless by it: most of the damage was what the head
+# knows of the story. Papers say which of the two they did; so should you.
 #
 # ### Your turn: which bug is this?  (difficulty 3 of 5, 10 minutes)
 #
@@ -450,7 +451,7 @@ lesson16.check_which_bug(which_bug)
 # 1. A head attends to the subject with weight 1.00 in every story. What may you say of it, and what not?
 # 2. Taking away head 2 costs no skill, taking away head 3 costs none, taking away both does. What would a
 #    table of single heads have told you?
-# 3. Replacing the subject's hidden state after step 1 turns the verb round. Replacing that of the verb hardly ever does. What
+# 3. Replacing the subject's hidden state after step 1 turns the verb round. Replacing that of the verb does not. What
 #    would it mean if it were the other way round?
 # 4. Somebody exchanges the *position ids* of the two nouns, sees every verb turn round, and concludes that the model goes by
 #    place. Why does this show nothing?

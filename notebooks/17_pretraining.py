@@ -312,7 +312,7 @@ show(
     one_batch_figure(records, np.log(config.vocab_size), blind),
     "17.3",
     "One batch, learned by heart.",
-    "One batch, 60 updates. The MLM loss falls from 7.6 through the labels' entropy to nearly 0; the SOP loss hesitates "
+    "One batch, 60 updates. The MLM loss falls from 7.7 through the labels' entropy to nearly 0; the SOP loss hesitates "
     "below ln 2 and then falls to 0.",
 )
 for i in (0, 19, 39, 59):
@@ -1016,7 +1016,7 @@ for name, records in (("with", by_heart), ("without", train(model, repeat(few), 
 
 # %% [markdown]
 # Clipping and LAMB's trust ratio swallow the length of the sum, and its direction is still downhill: the loss falls,
-# nearly as fast. The loss alone would not have told you. The norm does: at the bottom there is nothing left to do, and
+# if not as far. The loss alone would hardly have told you. The norm does: at the bottom there is nothing left to do, and
 # a gradient that is not near 0 there is not the gradient.
 #
 # **…the padding mask is forgotten?** One sentence in three widths, filled up with `<pad>`, with and without its mask.

@@ -31,11 +31,13 @@ SMALL = AlbertConfig(
 LAYER = "albert.encoder.albert_layer_groups.0.albert_layers.0."
 DENSE = LAYER + "attention.dense.weight"
 BIAS = DENSE.replace("weight", "bias")
+VALUE_BIAS = LAYER + "attention.value.bias"
 
 
 def _model() -> AlbertForMaskedLM:
     model = AlbertForMaskedLM(SMALL, dtype="float64", seed=16).eval()
-    model.params[BIAS][...] = np.linspace(-1, 1, SMALL.hidden_size)  # a fresh one is 0, and could be lost unseen
+    for bias in (BIAS, VALUE_BIAS):  # fresh ones are 0, and could be lost or left unseen
+        model.params[bias][...] = np.linspace(-1, 1, SMALL.hidden_size)
     return model
 
 
@@ -62,7 +64,10 @@ def check_without_heads(without_heads: Callable[..., Any]) -> Iterator[Any]:
 
 
 def _what_is_zero(model: AlbertForMaskedLM, other: AlbertForMaskedLM) -> Iterator[Any]:
-    """Which numbers of the dense layer a wrong answer has set to 0."""
+    """Which numbers a wrong answer has set to 0, and whether the others are the model's."""
+    others = [name for name in model.params if name not in (DENSE, BIAS) and "attention.value" not in name]
+    copied = all((other.params[name] == model.params[name]).all() for name in others)
+    yield holds("all other weights are the model's", copied, "they are not: copy them into the new model")
     zeros = (other.params[DENSE] == 0).all(axis=0)
     rows = bool((other.params[DENSE] == 0).all(axis=1).any())
     told = "rows of W^O are 0; a head's context is on the *input* side, which is columns here" if rows else ""
@@ -91,7 +96,13 @@ def check_patched(patched: Callable[..., Any]) -> Iterator[Any]:
         told = "the last state was replaced: what comes after step 1 must run again"
         yield holds("the token is replaced before the later steps", not np.allclose(got, late), told)
     expected = inside.patched(model, ids, donors, 2)
-    yield equal("the token in place 2, after step 1", got, expected)
+    mistakes = {
+        "it is replaced before step 1: put it in after the first step": inside.patched(model, ids, donors, 2, step=0),
+        "it is replaced after step 2": inside.patched(model, ids, donors, 2, step=2),
+        "ids and donors have changed places": inside.patched(model, donors, ids, 2),
+        "this is what place 1 gives": inside.patched(model, ids, donors, 1),
+    }
+    yield equal("the token in place 2, after step 1", got, expected, mistakes=mistakes)
     yield equal("in place 5", patched(model, ids, donors, 5), inside.patched(model, ids, donors, 5))
     untouched = bool((model.params.flat == _model().params.flat).all())
     yield holds("the model stays as it is", untouched, "its weights changed")

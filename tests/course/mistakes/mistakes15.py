@@ -33,6 +33,16 @@ def any_word_agrees(stories, probability, seen):
     return counted(stories, share / share.sum(), seen)
 
 
+def hidden_agree_with_nothing(stories, probability, seen):
+    share = np.where((stories == seen).all(axis=1), probability, 0)
+    with np.errstate(invalid="ignore"):
+        return counted(stories, share / share.sum(), seen)
+
+
+def stories_not_weighed(stories, probability, seen):
+    return counted(stories, agreeing(stories, seen) * 1.0, seen)
+
+
 def only_the_likeliest(stories, probability, seen):
     share = np.where(agreeing(stories, seen), probability, 0)
     p = counted(stories, share / share.sum(), seen)
@@ -91,6 +101,12 @@ def clipped_to_a_tenth(model, batch, optimizer, learning_rate):
     clip_by_global_norm(model.grads, 0.1)
     optimizer.step(0.5 * learning_rate)
     return float(out.loss)
+
+
+def clipped_after_the_step(model, batch, optimizer, learning_rate):
+    loss = not_clipped(model, batch, optimizer, learning_rate)
+    clip_by_global_norm(model.grads, 1.0)
+    return loss
 
 
 def no_step(model, batch, optimizer, learning_rate):
@@ -176,6 +192,11 @@ def a_class_for_each_word():
     return Probe(HIDDEN, "get", {word: word for word in FORMS}, "other number")
 
 
+def words_of_each_class():
+    words = {number: [word for word, form in FORMS.items() if form == number] for number in FORMS.values()}
+    return Probe(HIDDEN, "get", words, "other number")
+
+
 def three_words_only():
     return Probe(HIDDEN, "get", dict.fromkeys(GETS, "singular"), "other number")
 
@@ -224,8 +245,10 @@ MISTAKES = {
     "check_posterior": [
         ((stories_counted_alike,), "all count alike"),
         ((not_divided,), "divide by what agrees"),
-        ((what_is_seen_ignored,), "by hand, the first word 0 is seen"),
+        ((what_is_seen_ignored,), "the answer where nothing is seen"),
         ((any_word_agrees,), "places (1,) hidden"),
+        ((hidden_agree_with_nothing,), "a hidden place agrees with every word"),
+        ((stories_not_weighed,), "a story counts by its probability"),
         ((only_the_likeliest,), "by hand, the first word 0 is seen"),
         ((every_place,), "shape (2, 4), expected (1, 4)"),
         ((probability_changed,), "changed"),
@@ -234,11 +257,12 @@ MISTAKES = {
     "check_train_step": [
         ((no_zero_grad,), "set them to 0 first"),
         ((zeroed_after_the_step,), "set them to 0 first"),
-        ((zeroed_before_the_step,), "weights after one update"),
+        ((zeroed_before_the_step,), "before gradients are set to 0 again"),
         ((not_clipped,), "clip it to 1"),
-        ((clipped_to_a_tenth,), "weights after one update"),
-        ((no_step,), "was `optimizer.step(learning_rate)` called?"),
-        ((no_backward,), "weights after one update"),
+        ((clipped_to_a_tenth,), "clip it to 1"),
+        ((clipped_after_the_step,), "clip it to 1, after backward and before the step"),
+        ((no_step,), "is `optimizer.step(learning_rate)` called"),
+        ((no_backward,), "called, after `backward`"),
         ((loss_after_the_update,), "the loss of the batch, before the update"),
         ((always_divided_by_the_norm,), "is it divided by its norm always"),
         ((backward_twice,), "added up twice"),
@@ -252,8 +276,9 @@ MISTAKES = {
         ((asked_word_readable,), "it can still be read: hide 'get' too"),
         ((subject_hidden_too,), "then nobody can know"),
         ((everything_hidden,), "['adjective', 'object', 'place'] say nothing of the number"),
-        ((a_class_for_each_word,), "there are 6"),
-        ((three_words_only,), "find, see, buy are missing"),
+        ((a_class_for_each_word,), "yours are buy; buys; find"),
+        ((words_of_each_class,), "`classes` is word → class"),
+        ((three_words_only,), "none for find, see, buy"),
         ((all_stories,), "where the noun in between has the other number"),
         ((no_such_part,), "there is no part ['verb']"),
         ((only_a_tuple,), "return Probe(…)"),

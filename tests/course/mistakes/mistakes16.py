@@ -68,6 +68,20 @@ def queries_for_outputs(model, heads):
     return other
 
 
+def values_without_their_bias(model, heads):
+    other = copied(model)
+    for n in heads:
+        other.params[LAYER + "attention.value.weight"][columns_of(model, n)] = 0
+    return other
+
+
+def nothing_copied(model, heads):
+    other = type(model)(model.config, dtype=model.dtype).eval()
+    for n in heads:
+        other.params[DENSE][:, columns_of(model, n)] = 0
+    return other
+
+
 def states(model, ids):
     return [x.copy() for x in model(ids, output_hidden_states=True).hidden_states]
 
@@ -122,6 +136,20 @@ def words_for_states(model, ids, donors, place):
     ids = ids.copy()
     ids[:, place] = donors[:, place]
     return states(model, ids)[-1]
+
+
+def a_step_late(model, ids, donors, place):
+    x = states(model, ids)[2]
+    x[:, place] = states(model, donors)[2][:, place]
+    return layer_forward(x, dense_pattern(*ids.shape), model.params.scope(LAYER), model.config)[0]
+
+
+def the_other_way_round(model, ids, donors, place):
+    x = states(model, donors)[1]
+    x[:, place] = states(model, ids)[1][:, place]
+    for _ in range(2):
+        x = layer_forward(x, dense_pattern(*ids.shape), model.params.scope(LAYER), model.config)[0]
+    return x
 
 
 BIAS = LAYER + "attention.dense.bias"
@@ -243,7 +271,9 @@ MISTAKES = {
         ((every_third_column,), "columns [1, 4, 7, 10] are 0"),
         ((bias_too,), "the bias stays"),
         ((only_the_last_one,), "two heads"),
-        ((queries_for_outputs,), "columns [] are 0"),
+        ((queries_for_outputs,), "all other weights are the model's"),
+        ((values_without_their_bias,), "columns [] are 0"),
+        ((nothing_copied,), "copy them into the new model"),
     ],
     "check_patched": [
         ((the_last_state,), "what comes after step 1 must run again"),
@@ -253,7 +283,9 @@ MISTAKES = {
         ((of_the_first_sequence,), "donors that are the same: nothing changes"),
         ((the_sequence_for_the_place,), "the token in place 2, after step 1"),
         ((all_places,), "all states are the donors'"),
-        ((words_for_states,), "the token in place 2, after step 1"),
+        ((words_for_states,), "replaced before step 1"),
+        ((a_step_late,), "replaced after step 2"),
+        ((the_other_way_round,), "have changed places"),
     ],
     "check_at_their_mean": [
         ((without_the_bias,), "what the mean brings is missing"),

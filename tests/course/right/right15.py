@@ -57,9 +57,19 @@ def bugs_in_another_order():
     return dict(zip("DCBA", (4, 3, 1, 2), strict=True))
 
 
+def zeroed_first_and_last(model, batch, optimizer, learning_rate):
+    model.zero_grad()
+    loss = model(**batch).loss
+    model.backward()
+    clip_by_global_norm(model.grads, 1.0)
+    optimizer.step(learning_rate)
+    model.zero_grad()
+    return float(loss)
+
+
 RIGHT = {
     "check_posterior": [(posterior_in_loops,), (posterior_of_what_is_left,)],
-    "check_train_step": [(zeroed_by_hand,), (zeroed_between,)],
+    "check_train_step": [(zeroed_by_hand,), (zeroed_between,), (zeroed_first_and_last,)],
     "check_question": [(question_with_numbers,)],
     "check_which_bug": [(bugs_in_another_order,)],
 }
