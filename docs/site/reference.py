@@ -15,7 +15,7 @@ import albert_np
 # The order of the data's way, as in CONTRIBUTING.md.
 ROOMS = (
     "config backend params ops layers heads model execution gradcheck checkpoints tokenization pretraining training "
-    "tasks study export explore plots course labs bench files schema changes"
+    "tasks study export explore plots course labs bench files protobuf schema changes"
 ).split()
 
 
