@@ -98,7 +98,7 @@ for name, weights in where.items():
 # With first weights every head looks everywhere. The trained one has a head that looks at the subject: with some four tenths
 # of its weight in the first step, with seven or more in the second. The other three do not, and the noun right before the
 # verb gets hardly anything from any of them. (Training again on another machine changes the last digits of sums, and with
-# them such weights by a tenth or so; the figures below were made with the text.)
+# them such weights by a tenth or two.)
 #
 # ## 3. Is what it looks at needed?
 #
