@@ -377,7 +377,7 @@ class AlbertBase:
         """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
         return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
-    def _trunk(
+    def _albert_forward(
         self,
         inputs: AlbertInputs,
         rng: Generator | None,
@@ -385,7 +385,10 @@ class AlbertBase:
         hidden_states: bool | None,
         attentions: bool | None,
     ) -> tuple[Array, Array | None, Looked, AlbertCache]:
-        """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
+        """Run `layers.albert_forward` with the model's weights; returns what it does, and what is shown of its cache.
+
+        hidden_states, attentions: whether to show them; None stands for what the config says.
+        """
         hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
         attentions = self.config.output_attentions if attentions is None else bool(attentions)
         self._require_change()
@@ -416,7 +419,7 @@ class AlbertBase:
             raise ValueError(f"the gradient of loss must be a number without axes, got shape {tuple(array.shape)}")
         return float(array)
 
-    def _upstream(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+    def _upstream_or_zeros(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
         """Return an upstream gradient as an array of the model's backend and dtype; zeros where none is given."""
         if value is None:
             return self.backend.xp.zeros(shape, dtype=self.dtype)
@@ -431,7 +434,8 @@ class AlbertBase:
         """Raise ValueError where other parts are in force than those that the model was made with."""
         require_change(self.config.extra, f"this {type(self).__name__}")
 
-    def _trunk_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+    def _albert_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+        """Run `layers.albert_backward`, which adds into the model's gradients."""
         self._require_change()
         return albert_backward(dsequence, dpooled, cache, self.grads.scope(self.prefix))
 
