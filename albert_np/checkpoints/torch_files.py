@@ -47,7 +47,8 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
             raise ValueError(f"torch.save did not write it{telltale(start)}")
         return _arrays(root, blocks)
     except (ValueError, zipfile.BadZipFile, NotImplementedError, OverflowError, struct.error) as error:
-        problem = " ".join(str(error).splitlines())  # which names whatever the file holds
+        # It names whatever the file holds, such as ends of lines or what a terminal would obey.
+        problem = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(error))
         raise ValueError(f"{path} cannot be read as a PyTorch file: {problem}") from error
 
 

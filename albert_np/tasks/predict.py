@@ -272,7 +272,10 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)
     if task.kind != kind.name:
         raise ValueError(f"{checkpoint.source} is a model for {kind.name}, and {task.name} is {task.kind}")
-    return kind.fitted(task, checkpoint.config.max_position_embeddings)
+    try:
+        return kind.fitted(task, checkpoint.config.max_position_embeddings)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint.source}: {error}") from error
 
 
 def _kind_of(checkpoint: Checkpoint) -> Kind[Any]:

@@ -199,8 +199,11 @@ class Kind(ABC, Generic[E]):
         return cls is self.model
 
     def fitted(self, task: NamedTask, positions: int) -> NamedTask:
-        """Return a task with its lengths cut to what a model of so many positions can read."""
-        return replace(task, max_seq_length=min(task.max_seq_length, positions))
+        """Return a task with its lengths cut to what a model of so many positions can read; ValueError if none."""
+        length = min(task.max_seq_length, positions)
+        if length < 3:  # [CLS], a token, [SEP]
+            raise ValueError(f"max_seq_length={length}, of a model of {positions} positions, must be at least 3")
+        return replace(task, max_seq_length=length)
 
     def suited(self, task: NamedTask, examples: Sequence[E]) -> NamedTask:
         """Return a task with what the training examples decide of its settings; none where they are not known."""
