@@ -77,7 +77,7 @@ class ParamStore(Mapping[str, Array]):
         if value is not self._flat:  # it is what `store.flat += …` ends with
             raise AttributeError("the arena cannot be replaced, or names and numbers would part: use flat[...] = …")
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type["ParamStore"], tuple[Layout, Array]]:
         return ParamStore, (self.layout, self._flat)  # a copy, or what is unpickled, makes its own views anew
 
     def __getitem__(self, name: str) -> Array:

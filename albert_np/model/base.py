@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -45,6 +45,7 @@ from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_s
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -57,11 +58,13 @@ class Embeddings(NamedTuple):
         return self.weight[input_ids]
 
 
-def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
+def _by_one_thread(
+    backward: Callable[Concatenate["AlbertBase", P], Array],
+) -> Callable[Concatenate["AlbertBase", P], Array]:
     """Return a backward pass that refuses to run beside another one of the same model: they would lose gradients."""
 
     @functools.wraps(backward)
-    def guarded(self: "AlbertBase", *args: Any, **kwargs: Any) -> Array:
+    def guarded(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self.__dict__.setdefault("_going_back", get_ident()) != get_ident():
             raise RuntimeError(f"another thread is in a backward pass of this model: {_REPLICAS}")
         try:
@@ -72,11 +75,11 @@ def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
     return guarded
 
 
-def in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
+def in_own_precision(run: Callable[Concatenate["AlbertBase", P], T]) -> Callable[Concatenate["AlbertBase", P], T]:
     """Return what a model computes, the first argument, with its products in the model's `precision`."""
 
     @functools.wraps(run)
-    def precise(self: "AlbertBase", *args: Any, **kwargs: Any) -> Any:
+    def precise(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> T:
         with precision_of_products(self.precision):
             return run(self, *args, **kwargs)
 
@@ -154,14 +157,10 @@ class AlbertBase:
     @classmethod
     def make_layout(cls, config: AlbertConfig) -> Layout:
         """Return where each parameter lies in the arena: the trunk's, then the heads'."""
-
-        def prefixed(names: Mapping[str, Any]) -> dict[str, Any]:
-            return {cls.prefix + name: value for name, value in names.items()}
-
+        shapes = {cls.prefix + name: shape for name, shape in albert_shapes(config, cls.has_pooler).items()}
         ties = {cls.prefix + alias: cls.prefix + name for alias, name in albert_ties(config).items()}
         spans = {cls.prefix + span: [cls.prefix + n for n in names] for span, names in albert_spans(config).items()}
-        shapes = prefixed(albert_shapes(config, cls.has_pooler)) | cls.head_shapes(config)
-        return Layout(shapes, {**ties, **cls.head_ties(config)}, spans)
+        return Layout({**shapes, **cls.head_shapes(config)}, {**ties, **cls.head_ties(config)}, spans)
 
     @classmethod
     def parameter_shapes(cls, config: AlbertConfig) -> Shapes:
@@ -248,7 +247,7 @@ class AlbertBase:
         other.rng = copy.deepcopy(self.rng)
         return other
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = {**self.__dict__, "_cache": None}  # a copy, or what is pickled, starts without a forward pass
         state.pop("_going_back", None)
         return state
@@ -528,12 +527,12 @@ def _bytes(size: int | str) -> int:
     return int(match[1]) * _UNITS[(match[2] or "").upper()]
 
 
-def _own_config(config: Any) -> AlbertConfig:
-    kind = type(config)
-    if not issubclass(kind, AlbertConfig):
+def _own_config(config: object) -> AlbertConfig:
+    if not isinstance(config, AlbertConfig):
+        kind = type(config)
         given = f"{kind.__module__}.{kind.__qualname__}"
         raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
-    return config  # type: ignore[no-any-return]
+    return config
 
 
 def _is_allowed(dtype: DTypeLike) -> bool:

@@ -120,7 +120,7 @@ class _Classifier(AlbertBase):
         """Return the inputs as the trunk takes them, and the shape of the logits if it is not the classifier's."""
         return arrays, None
 
-    def _weighing(self, denominator: Any, class_weights: ArrayLike | None, label_smoothing: Any) -> Weighing:
+    def _weighing(self, denominator: float | None, class_weights: ArrayLike | None, label_smoothing: float) -> Weighing:
         """Return what a loss is weighed by, checked."""
         if isinstance(label_smoothing, bool) or not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing!r}: must be a number from 0 to 1")

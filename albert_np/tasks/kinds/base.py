@@ -81,7 +81,7 @@ class Labelled(NamedTuple):
     input_ids: Ints
     token_type_ids: Ints
     attention_mask: Ints
-    labels: npt.NDArray[Any]
+    labels: npt.NDArray[np.int64 | np.float32]
 
 
 class FoundAnswer(NamedTuple):
@@ -148,7 +148,7 @@ class Kind(ABC, Generic[E]):
     def read(self, path: Path, asked: Asked) -> Iterator[E]:
         """Yield the examples of a file; see `read_examples`."""
 
-    def to_json(self, example: E) -> dict[str, Any]:
+    def to_json(self, example: E) -> dict[str, object]:
         """Return an example as the JSON object that `read` reads as the same example."""
         return {name: value for name, value in example._asdict().items() if value is not None}
 
@@ -371,7 +371,7 @@ def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
     return stacked
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return what JSON would make of a value: lists of tuples and arrays, Python's numbers of NumPy's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
