@@ -56,9 +56,10 @@ def number(least: float = -math.inf, most: float = math.inf, below: float = math
     given = (("at least", least), ("at most", most), ("below", below))
     bounds = [f"{word} {bound:g}" for word, bound in given if math.isfinite(bound)]
 
-    def admits(value: Any) -> bool:
-        fits = type(value) in (int, float) and least <= value <= most and value < below
-        return fits and (abs(value) < 1e300 if type(value) is int else math.isfinite(value))
+    def admits(value: object) -> bool:
+        if type(value) is int:
+            return least <= value <= most and value < below and abs(value) < 1e300
+        return type(value) is float and math.isfinite(value) and least <= value <= most and value < below
 
     return Kind(" ".join(["a finite number", " and ".join(bounds)]).strip(), admits)
 
@@ -85,7 +86,7 @@ def flag() -> Kind:
     return Kind("true or false", lambda value: isinstance(value, bool))
 
 
-def one_of(*values: Any) -> Kind:
+def one_of(*values: object) -> Kind:
     """One of a few values; True is not 1."""
     return Kind(
         "one of " + ", ".join(map(repr, values)),
@@ -110,13 +111,13 @@ def check_flag(name: str, value: object) -> bool:
     return bool(value)
 
 
-def check(value: Any, schema: Schema, source: object) -> None:
+def check(value: object, schema: Schema, source: object) -> None:
     """Raise ValueError that names `source`, such as a file, and the field, if a value does not fit a schema."""
     if misfit := _misfit(value, schema, ""):
         raise ValueError(f"{source}: {misfit}")
 
 
-def _misfit(value: Any, schema: Schema, where: str) -> str | None:
+def _misfit(value: object, schema: Schema, where: str) -> str | None:
     """Return what is wrong with the first value that does not fit, None if all do."""
     if isinstance(schema, Kind):
         if schema.admits(value):
@@ -143,7 +144,7 @@ def _misfit(value: Any, schema: Schema, where: str) -> str | None:
     return next(filter(None, (_misfit(value[n], others, f"{where}[{_short(n)}]") for n in names)), None)
 
 
-def _wrong(where: str, value: Any, allowed: str) -> str:
+def _wrong(where: str, value: object, allowed: str) -> str:
     return f"{where or 'its content'} is {_short(value)}; allowed is {allowed}"
 
 

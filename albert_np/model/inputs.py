@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -127,7 +126,7 @@ def _known_backend(value: ArrayLike) -> str | None:
         return None
 
 
-def _unevenness(rows: Any) -> str:
+def _unevenness(rows: ArrayLike) -> str:
     try:
         lengths = {len(row) for row in rows}
     except TypeError:
@@ -140,7 +139,7 @@ def _unevenness(rows: Any) -> str:
     )
 
 
-def require_together(given: Mapping[str, Any]) -> bool:
+def require_together(given: Mapping[str, object]) -> bool:
     """Return whether these arguments are given; ValueError where some are, and others are None."""
     absent = [name for name, value in given.items() if value is None]
     if absent and len(absent) < len(given):
@@ -149,7 +148,7 @@ def require_together(given: Mapping[str, Any]) -> bool:
     return not absent
 
 
-def check_denominator(name: str, value: Any) -> float | None:
+def check_denominator(name: str, value: object) -> float | None:
     """Return what a summed loss is divided by, or None; ValueError unless it is a finite number above 0."""
     if value is None:
         return None

@@ -9,7 +9,6 @@ from toys.runs import RECIPE, documents, learned_vocabulary, prepare
 from albert_np.model import AlbertForPreTraining
 from albert_np.pretraining import PRETRAINING, PretrainingData, evaluate_kinds
 from albert_np.training import evaluate
-from albert_np.training.state import check_settings
 
 
 @pytest.fixture(scope="module")
@@ -78,9 +77,3 @@ def test_a_run_whose_pairs_were_cut_otherwise_is_not_resumed(run, tmp_path):
         ValueError, match=r"cannot resume with other settings: data\.examples was 'absent', is 'version 2"
     ):
         old.train(resume=True)
-
-
-def test_a_run_that_differs_in_many_settings_names_a_few_and_how_many(tmp_path):
-    saved = {"data": {f"option{i}": i for i in range(9)}}
-    with pytest.raises(ValueError, match=r"option1 was 1, is 'absent'; .*option4 was 4, is 'absent'; and 4 more$"):
-        check_settings(saved, {"data": {"option0": 0}}, tmp_path / "trainer.json")
