@@ -218,6 +218,31 @@ def test_heads_of_sequences_of_any_lengths_attend_in_one_go(real, heads, size, s
 
 
 @pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("prob", [1e-9, 0.5, 1.0])
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("real", REAL)
+def test_dropout_among_sequences_of_any_lengths_draws_the_masks_of_numpy(real, heads, prob, dtype):
+    plain, ours = (dataclasses.replace(each, mask=None) for each in patterns(REAL[real]))
+    rng = np.random.default_rng(18)
+    rows = plain.pack(rng.standard_normal((*np.shape(REAL[real]), 3 * heads * 2)))
+    dmerged = rng.standard_normal((*rows.shape[:-1], heads * 2)).astype(dtype)
+    config = SimpleNamespace(num_attention_heads=heads, attention_probs_dropout_prob=prob)
+    draws = [np.random.default_rng(5) for _ in range(2)]
+    right, right_cache = layers.heads_forward(in_double(rows.astype(dtype)), plain, config, draws[0])
+    (merged, cache), count = launched(layers.heads_forward, rows.astype(dtype), ours, config, draws[1])
+    assert count == 4
+    assert draws[0].integers(2**63) == draws[1].integers(2**63)  # as many numbers as there are lengths
+    (run,) = cache.runs
+    assert run.dropout.scale == right_cache.runs[0].dropout.scale
+    kept = plain.squares([each.dropout.kept for each in right_cache.runs])
+    np.testing.assert_array_equal(ours.squares([run.dropout.kept]).inner, kept)
+    near((merged,), (right,), dtype)
+    dstacked, count = launched(layers.heads_backward, dmerged, cache)
+    assert count == 4
+    near((dstacked,), (layers.heads_backward(in_double(dmerged), right_cache),), dtype)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("wanted", [False, True])
 @pytest.mark.parametrize("real", ["one sequence", "behind", "anywhere"])
 def test_a_layer(real, wanted, dtype):

@@ -44,44 +44,47 @@ class OfLayers(OfOps):
         return dx
 
     def heads_forward(self, stacked: Array, pattern: Pattern, config: Any, rng: Any = None) -> Any:
-        if (rng is not None and _drops_in_runs(pattern, config)) or not _is_served(pattern, stacked):
+        if not _is_served(pattern, stacked):
             return NotImplemented
         return self._heads(stacked, None, pattern, config, rng)
 
     def _heads(self, stacked: Array, bias: Array | None, pattern: Pattern, config: Any, rng: Any) -> tuple[Array, Any]:
         split = self._split(stacked, bias, pattern, 3, config.num_attention_heads)
-        dropout = config.attention_probs_dropout_prob, rng
-        context, cache = self._attended(split[0], split[1], split[2], pattern.mask, pattern.row_of, *dropout)
+        prob = config.attention_probs_dropout_prob
+        context, cache = self._attended(split[0], split[1], split[2], pattern, prob, rng)
         return self._merged(context[None], pattern), (pattern, [cache])
 
     def heads_backward(self, dmerged: Array, cache: Any) -> Any:
         pattern, [run, *_] = cache
-        if (run.dropout.kept is not None and pattern.tokens is not None) or not _is_served(pattern, dmerged):
+        if not _is_served(pattern, dmerged):
             return NotImplemented
         dsplit = self._like(dmerged, 3, *run.query.shape)
         dcontext = self._split(dmerged, None, pattern, 1, run.query.shape[1])[0]
-        self._attended_back(dcontext, run, dsplit[0], dsplit[1], dsplit[2])
+        self._attended_back(dcontext, run, pattern, dsplit[0], dsplit[1], dsplit[2])
         return self._merged(dsplit, pattern)
 
     def _split(self, x: Array, bias: Array | None, pattern: Pattern, parts: int, heads: int) -> Array:
-        """Return the heads (parts, B, N, T, D) of rows (…, parts · N · D), with room for padding that is skipped."""
-        B, T, width = pattern.batch, pattern.positions, x.shape[-1]
+        """Return the heads (parts, B, N, T, D) of rows (…, parts · N · D).
+
+        Where padding is skipped, B are the sequences that have tokens, and T the tokens of the longest.
+        """
+        (B, T), width = pattern.room, x.shape[-1]
         y = self._like(x, parts, B, heads, T, width // (parts * heads))
-        args = (in_order(x), or_none(bias), or_none(pattern.row_of), y, B, np.int32(heads), T)
+        args = (in_order(x), or_none(bias), or_none(pattern.sequences), y, B, np.int32(heads), T)
         self._launch("split_heads", x, B * T, threads_for(width), (*args, np.int32(y.shape[-1]), np.int32(width)))
         return y
 
     def _merged(self, x: Array, pattern: Pattern) -> Array:
         """Mirror of `_split`."""
         parts, B, N, T, D = x.shape
-        places, width = pattern.tokens, parts * N * D
-        y = self._like(x, *((B, T) if places is None else places.shape), width)
-        args = (x, or_none(places), y, B, np.int32(N), T, np.int32(D), np.int32(width))
-        self._launch("merge_heads", x, y.size // width, threads_for(width), args)
+        width = parts * N * D
+        y = self._like(x, *((B, T) if pattern.tokens is None else pattern.tokens.shape), width)
+        args = (x, or_none(pattern.sequences), y, B, np.int32(N), T, np.int32(D), np.int32(width))
+        self._launch("merge_heads", x, B * T, threads_for(width), args)
         return y
 
     def layer_forward(self, x: Array, pattern: Pattern, p: Any, config: Any, rng: Any = None) -> Any:
-        drops = rng is not None and (config.hidden_dropout_prob or _drops_in_runs(pattern, config))
+        drops = rng is not None and config.hidden_dropout_prob > 0
         if drops or not _is_served(pattern, x, p["ffn.weight"]):
             return NotImplemented
         eps = config.layer_norm_eps
@@ -102,9 +105,7 @@ class OfLayers(OfOps):
 
     def layer_backward(self, dy: Array, cache: Any, g: Any) -> Any:
         pattern, attention, attention_norm, feed_forward, full_layer_layer_norm = cache
-        run = attention.heads.runs[0]
-        drops_in_runs = run.dropout.kept is not None and pattern.tokens is not None
-        drops = drops_in_runs or attention.dropout.kept is not None or feed_forward.dropout.kept is not None
+        drops = attention.dropout.kept is not None or feed_forward.dropout.kept is not None
         if drops or not _is_served(pattern, dy, feed_forward.ffn.weight) or not sums_fit(dy, 2):
             return NotImplemented
         dh = self._norm_back(dy, full_layer_layer_norm, g.scope("full_layer_layer_norm."), g["ffn_output.bias"])
@@ -122,11 +123,6 @@ class OfLayers(OfOps):
     def _norm_back(self, dy: Array, cache: Any, g: Any, dbranch_bias: Array) -> Any:
         """Return the gradient of both terms of the sum that LayerNorm is taken of, and add those of the parameters."""
         return self._norm_dx(dy, cache, g["weight"], g["bias"], dbranch_bias, adds=True)
-
-
-def _drops_in_runs(pattern: Pattern, config: Any) -> bool:
-    """Return whether dropout masks are drawn for one run of equally long sequences after the other, as on NumPy."""
-    return bool(config.attention_probs_dropout_prob) and pattern.tokens is not None
 
 
 def _is_served(pattern: Pattern, *arrays: Array) -> bool:
