@@ -4,7 +4,7 @@ from albert_np.execution.device import kernel_for, on_device
 from albert_np.execution.head_blocks import AttentionCall, back_in_head_blocks, in_head_blocks, keeps_probabilities
 from albert_np.execution.kernels import Launchers
 from albert_np.execution.masks import keep_mask
-from albert_np.execution.offload import brought_back, handed_out
+from albert_np.execution.offload import all_arrived, brought_back, handed_out, host_copy, passed_through
 from albert_np.execution.pattern import Pattern, Run, dense_pattern, packed_pattern
 from albert_np.execution.processes import Processes, peak_memory
 from albert_np.execution.products import PRECISIONS, laid_out, precision_of_products, product, rounded
@@ -28,6 +28,7 @@ __all__ = [
     "Replicas",
     "Run",
     "StrictArray",
+    "all_arrived",
     "as_kernel",
     "available_threads",
     "back_in_head_blocks",
@@ -35,6 +36,7 @@ __all__ = [
     "counted",
     "dense_pattern",
     "handed_out",
+    "host_copy",
     "in_head_blocks",
     "in_row_blocks",
     "keep_mask",
@@ -43,6 +45,7 @@ __all__ = [
     "laid_out",
     "on_device",
     "packed_pattern",
+    "passed_through",
     "peak_memory",
     "place_in_job",
     "precision_of_products",

@@ -372,8 +372,8 @@ class Trainer(Generic[M]):
     def _place(self) -> dict[str, object]:
         """Return what must be equal on all ranks at every moment: how far they are, and sums over their numbers."""
         stores = {"weights": self.model.params, "m": self.optimizer.first_moment, "v": self.optimizer.second_moment}
-        to_numpy = self.model.backend.to_numpy
-        sums = {f"the checksum of {name}": zlib.crc32(to_numpy(store.flat).tobytes()) for name, store in stores.items()}
+        arrays = {name: backend_of(store.flat).to_numpy(store.flat) for name, store in stores.items()}
+        sums = {f"the checksum of {name}": zlib.crc32(array.tobytes()) for name, array in arrays.items()}
         counts = {"step": self.state.step, "position": repr(self.state.position), "evaluations": len(self.evaluations)}
         return sums | counts
 
