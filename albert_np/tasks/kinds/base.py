@@ -22,6 +22,7 @@ from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
 
 __all__ = [
+    "CHUNK",
     "Feature",
     "FoundAnswer",
     "Ints",
