@@ -22,7 +22,7 @@ and `optimization.py` for ε = 1e-6 outside the root, for the excluded names, an
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -114,7 +114,7 @@ class AdamW:
         self.bias_correction = bias_correction
         self.steps = 0  # t
         self._moments = [params.zeros_like(), params.zeros_like()]  # m and v
-        self._ratios: list[Any] = []  # φ of the last step, in the order of the arena: lists, or arrays of a device
+        self._ratios: list[list[float] | Array] = []  # φ of the last step, stretch by stretch; arrays on a device
         self._hand_out()
 
     def _hand_out(self) -> None:
@@ -154,11 +154,11 @@ class AdamW:
         """Room for what one block needs besides."""
         return array_module(self._u).empty(min(self._u.size, _block_size(self._u)), self._u.dtype)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         self._arrived()
         return {name: value for name, value in self.__dict__.items() if name not in ("_u", "_scratch")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._hand_out()
 
@@ -256,7 +256,7 @@ class AdamW:
         for name in self.frozen:
             self.grads[name][...] = 0
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the constants that decide the updates, as JSON can hold them."""
         constants = ("beta1", "beta2", "epsilon", "weight_decay", "bias_correction")
         frozen = {"frozen": sorted(self.frozen)} if self.frozen else {}
@@ -319,7 +319,7 @@ def global_norm(store: ParamStore) -> float:
     return math.sqrt(sum_of_squares(store.flat))
 
 
-def clip_by_global_norm(grads: ParamStore, max_norm: float) -> Any:
+def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float | Array:
     """Scale the gradients in place to a global norm of `max_norm` if theirs is larger; return that.
 
     A norm that is not finite is returned with the gradients left as they are, so that the culprit can be
@@ -334,7 +334,7 @@ def clip_by_global_norm(grads: ParamStore, max_norm: float) -> Any:
 
 
 @on_device()
-def shorten(x: Array, max_norm: float) -> Any:
+def shorten(x: Array, max_norm: float) -> float | Array:
     """Scale a 1-D array in place to a norm of `max_norm` if its own is larger, and finite; return that."""
     norm = math.sqrt(sum_of_squares(x))
     if max_norm < norm < math.inf:
