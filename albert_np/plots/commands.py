@@ -72,7 +72,7 @@ def run_curve(ax: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: 
         ax.plot(evaluated, scale * answers, color=COLOURS[colour], lw=2, marker="o", ms=4, label="held-out text")
 
 
-def series(records: Sequence[Mapping[str, Any]], key: str, held_out: bool = False) -> tuple[Any, Any]:
+def series(records: Sequence[Mapping[str, Any]], key: str, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the updates and values of a figure in the records of metrics.jsonl, (n,) each, where it was measured."""
     if held_out:
         records = [{"step": r["step"], **r["evaluation"]} for r in records if r.get("evaluation")]
