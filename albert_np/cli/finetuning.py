@@ -146,9 +146,12 @@ def _metrics(metrics: "Metrics") -> str:
 @click.option("--accumulation", type=COUNT, default=1, show_default=True, help="Batches to an update.")
 @click.option("--max-seq-length", type=click.IntRange(min=4), help="Tokens.")
 @click.option("--warmup-steps", type=click.IntRange(min=0))
-@click.option("--dropout", type=click.FloatRange(0, 1), help="Of hidden states and attention.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of hidden states and attention.")
 @click.option(
-    "--label-smoothing", type=click.FloatRange(0, 1), default=0.0, help="Share of a label that all share out."
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Share of a label that all share out.",
 )
 @click.option("--class-weights", help="balanced, or how much labels count in training, such as spam=3,ham=0.5.")
 @click.option("--positive-label", help="The class whose F1 is reported; by default the task's, or the mean of all.")

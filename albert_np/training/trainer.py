@@ -179,7 +179,7 @@ class Trainer(Generic[M]):
         """Load the run's latest checkpoint and return its step; training then goes on as if never stopped.
 
         Warns of other versions of what computes. Raises FileNotFoundError where there is none, CheckpointError that
-        names file and field where one is damaged, and ValueError that names every setting that differs.
+        names file and field where one is damaged, and ValueError that names settings that differ.
         """
         self.ranks.share(self._resume)
         return self.state.step

@@ -36,7 +36,7 @@ class TextKind(Kind[TextExample]):
     def read(self, path: Path, asked: Asked) -> Iterator[TextExample]:
         return read_texts(path, type(self).read_label, asked)
 
-    def from_json(self, entry: Entry) -> TextExample:
+    def from_json(self, entry: Entry, labelled: bool = True) -> TextExample:
         columns = {role: role for role in self.columns if role in entry.fields or role == "text"}
         return text_example(entry, columns, type(self).read_label)
 
