@@ -127,7 +127,7 @@ class Scope:
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self._store
 
-    def get(self, name: str, default: Any) -> Any:
+    def get(self, name: str, default: Array | float) -> Array:
         """Return the array of that name, or `default` where there is none."""
         return self._store.get(self.prefix + name, default)
 

@@ -50,7 +50,7 @@ def on_device(cache: Any = None) -> Callable[[F], F]:
     return decorate
 
 
-def _first_array(args: tuple[Any, ...]) -> Array:
+def _first_array(args: tuple[object, ...]) -> Array:
     """Return the first array among arguments and what begins a cache: an upstream gradient may be a mere number."""
     for value in args:
         first = value[0] if isinstance(value, tuple) else value
@@ -67,5 +67,5 @@ def _typed(kind: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _kinds(cache: Any) -> tuple[Any, ...]:
+def _kinds(cache: type) -> tuple[object, ...]:
     return tuple(get_type_hints(cache).values())

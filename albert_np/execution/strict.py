@@ -81,7 +81,7 @@ class StrictArray:
         return operands[0] if in_place else cls.wrapped(result)
 
     @classmethod
-    def unwrapped(cls, value: Any) -> Any:
+    def unwrapped(cls, value: object) -> Any:
         """Return what NumPy is to be given in place of `value`."""
         if isinstance(value, StrictArray):
             return value.inner
@@ -90,7 +90,7 @@ class StrictArray:
         return type(value)(map(cls.unwrapped, value)) if isinstance(value, tuple | list) else value
 
     @classmethod
-    def wrapped(cls, value: Any) -> Any:
+    def wrapped(cls, value: object) -> Any:
         """Return what NumPy gave, its arrays and scalars as arrays of this class."""
         if isinstance(value, np.ndarray | np.generic):
             return cls(np.asarray(value))

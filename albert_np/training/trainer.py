@@ -46,10 +46,7 @@ from albert_np.training.state import (
 __all__ = ["Data", "Trainer"]
 
 M = TypeVar("M", bound=Model)
-_SILENT: dict[str, Any] = {
-    "over": "ignore",
-    "invalid": "ignore",
-}  # the trainer looks for what NumPy would warn of
+_SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
 
 class Data(Protocol):
@@ -139,7 +136,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
-        self._batches: Batches | None = None  # the data, asked ahead of time while training goes on
+        self._batches: Batches[Batch, Any] | None = None  # the data, asked ahead of time while training goes on
         self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def _require_own_optimizer(self) -> None:

@@ -118,6 +118,7 @@ class Prediction(NamedTuple):
 
 
 E = TypeVar("E", bound=Example)
+S = TypeVar("S", bound=np.generic)
 
 
 class Kind(ABC, Generic[E]):
@@ -364,7 +365,7 @@ def stacked_inputs(features: Sequence[Feature], pad_id: int) -> Unlabelled:
     )
 
 
-def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
+def stack(arrays: Sequence[npt.NDArray[S]], fill: int) -> npt.NDArray[S]:
     """Return arrays as rows of one, filled up to the longest along the last axis."""
     longest = max(array.shape[-1] for array in arrays)
     stacked = np.full((len(arrays), *arrays[0].shape[:-1], longest), fill, arrays[0].dtype)
