@@ -62,10 +62,8 @@ class ParamStore(Mapping[str, Array]):
         self.layout = layout
         self.abandoned = False  # by its model, which was moved or resized since
         self._flat = flat
-        self._views = {
-            name: flat[offset : offset + math.prod(shape)].reshape(shape)
-            for name, (offset, shape) in layout.slots.items()
-        }
+        views = {slot: flat[slot[0] : slot[0] + math.prod(slot[1])].reshape(slot[1]) for slot in layout.slots.values()}
+        self._views = {name: views[slot] for name, slot in layout.slots.items()}  # one of a tied weight, too
 
     @property
     def flat(self) -> Array:

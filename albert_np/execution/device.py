@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 import numpy as np
 
 from albert_np.backend import Array, backend_of
-from albert_np.execution.kernels import cupy_kernels
 
 __all__ = ["kernel_for", "on_device"]
 
@@ -22,6 +21,8 @@ def kernel_for(x: Array, name: str) -> Callable[..., Any] | None:
     """Return what computes the formula of that name on the device where `x` lies; None where nothing but it does."""
     if isinstance(x, np.ndarray):
         return None
+    from albert_np.execution.kernels import cupy_kernels  # which multiply, and what is multiplied asks for kernels
+
     backend = backend_of(x)
     return backend.kernels.get(name) or (cupy_kernels().get(name) if backend.name == "cupy" else None)
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from albert_np import layers, ops
 from albert_np.execution import as_kernel, strict_backend
+from albert_np.execution.precision import narrowed
 from albert_np.training.optimizers import LAMB, shorten, sum_of_squares
 
-# A product is a launch too.
+# A product is a launch too; what is rounded for products within a formula, `as_kernel` counts beside it.
 FORMULAS: list[tuple[Callable[..., Any], int]] = [
     (ops.activation_forward, 1),
     (ops.activation_backward, 1),
@@ -37,6 +38,10 @@ def _dropped(cache: Any) -> bool:
 def counted_kernels() -> dict[str, Callable[..., Any]]:
     """Return kernels for `strict_backend` that compute by the formulas and count as these launches."""
     kernels = {formula.__name__: as_kernel(formula, launches) for formula, launches in FORMULAS}
+
+    def rounded_to_16_bits(x, kind):
+        copied = kind == "bfloat16" and not x.flags.c_contiguous
+        return as_kernel(narrowed, 1 + copied)(x, kind)
 
     def dropout_forward(x, prob, rng):
         return NotImplemented if rng is None or prob == 0 else kernels["dropout_forward"](x, prob, rng)
@@ -84,5 +89,6 @@ def counted_kernels() -> dict[str, Callable[..., Any]]:
     dropout, attention = (dropout_forward, dropout_backward), (attention_forward, attention_backward)
     served = (*dropout, *attention, heads_forward, heads_backward, layer_forward, layer_backward)
     numbers = {name: on_device(name) for name in ("sum_of_squares", "shorten")}
+    numbers["narrowed"] = rounded_to_16_bits
     numbers["scatter_add"] = strict_backend().kernels["scatter_add"]
     return kernels | {formula.__name__: formula for formula in served} | numbers

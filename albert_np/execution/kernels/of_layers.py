@@ -14,6 +14,7 @@ from albert_np.changes import change_in_force
 from albert_np.execution.kernels.launching import in_order, or_none, serves, threads_for
 from albert_np.execution.kernels.of_ops import NO_DROPOUT, OfOps, sums_fit
 from albert_np.execution.pattern import Pattern
+from albert_np.execution.precision import for_products, weight_for_products
 from albert_np.execution.products import product, product_into
 
 __all__ = ["OfLayers"]
@@ -28,7 +29,7 @@ class OfLayers(OfOps):
 
     def dense_backward(self, dy: Array, cache: Any, g: Any) -> Any:
         targets = [g[name] for name in ("weight", "bias") if name in g]
-        if not serves(dy, *cache, *targets):
+        if not serves(dy, *targets) or not all(x.size for x in cache):
             return NotImplemented
         for target in targets[1:]:
             self._sum_rows(_rows(dy), target, adds=True)
@@ -37,10 +38,11 @@ class OfLayers(OfOps):
     def _dense_dx(self, dy: Array, cache: Any, dweight: Array, dx: Array | None = None) -> Array:
         """Add the gradient of the weight and return that of the input, added to `dx` if it is given."""
         x, weight = cache
-        product_into(dweight, _rows(dy).T, _rows(x), adds=True)
+        rows = for_products(_rows(dy))
+        product_into(dweight, rows.T, _rows(x), adds=True)
         if dx is None:
-            return product(_rows(dy), weight).reshape(x.shape)
-        product_into(_rows(dx), _rows(dy), weight, adds=True)
+            return product(rows, weight).reshape(x.shape)
+        product_into(_rows(dx), rows, weight, adds=True)
         return dx
 
     def heads_forward(self, stacked: Array, pattern: Pattern, config: Any, rng: Any = None) -> Any:
@@ -105,7 +107,7 @@ class OfLayers(OfOps):
         run = attention.heads.runs[0]
         drops_in_runs = run.dropout.kept is not None and pattern.tokens is not None
         drops = drops_in_runs or attention.dropout.kept is not None or feed_forward.dropout.kept is not None
-        if drops or not _is_served(pattern, dy, feed_forward.ffn.weight) or not sums_fit(dy, 2):
+        if drops or not _is_served(pattern, dy, g["ffn.weight"]) or not sums_fit(dy, 2):
             return NotImplemented
         dh = self._norm_back(dy, full_layer_layer_norm, g.scope("full_layer_layer_norm."), g["ffn_output.bias"])
         dactivated = self._dense_dx(dh, feed_forward.ffn_output, g["ffn_output.weight"])
@@ -142,5 +144,5 @@ def _rows(x: Array) -> Array:
 
 def _times(x: Array, p: Any) -> tuple[Array, tuple[Array, Array]]:
     """Return a dense block's product, its bias still to be added, and its cache."""
-    weight = p["weight"]
+    x, weight = for_products(x), weight_for_products(p["weight"])
     return product(_rows(x), weight.T).reshape(*x.shape[:-1], len(weight)), (x, weight)

@@ -158,6 +158,13 @@ class OfOps(Launching):
         product_into(dquery, dscores, key, adds=False)
         product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
 
+    def narrowed(self, x: Array, precision: str) -> Any:
+        if precision != "bfloat16" or x.dtype != np.float32 or not serves(x):
+            return NotImplemented  # float16 is the device's own
+        y = self.xp.empty(x.shape, dtype=np.uint16)
+        self._launch("narrow", x, blocks_for(x.size), 256, (in_order(x), y, x.size))
+        return y
+
     def dropout_forward(self, x: Array, prob: float, rng: Any) -> Any:
         if rng is None or not 0 < prob <= 1 or not serves(x):
             return NotImplemented
