@@ -27,7 +27,7 @@ from albert_np.files import read_text
 
 if TYPE_CHECKING:
     from albert_np.tasks import Example, FineTuningRun, Prediction, Predictor
-    from albert_np.training import Metrics
+    from albert_np.training import Metrics, Record
 
 COUNT = click.IntRange(1, 10**9)
 LISTED = 10  # rows that were skipped, by name
@@ -259,7 +259,7 @@ def _held_out(examples: "Sequence[Example]", share: float, seed: int) -> "tuple[
 def _train(run: "FineTuningRun", title: str) -> object:
     console.print(f"{title}: {len(run.train_examples):,} examples, {len(run.eval_examples):,} to evaluate on")
 
-    def figures(record: dict[str, Any]) -> str:
+    def figures(record: "Record") -> str:
         return f"loss {record['loss']:.3f}"
 
     with says_how_to_resume("finetune", run.output), training_bar(run.steps, figures, _metrics) as show:

@@ -219,6 +219,10 @@ def _print_info(what: str, config: "AlbertConfig", figures: dict[str, Any]) -> N
     offloaded = figures["offloaded_bytes_float32"]
     say(f"  {'of these to the host: moments, MB':<34}{offloaded['moments'] / 1e6:>12,.1f}")
     say(f"  {'and the inputs of a sequence, MB':<34}{offloaded['inputs'] / 1e6:>12,.1f}")
+    on_gpu = figures["gpu_activation_bytes_per_sequence"]
+    say(f"  {'activations on a GPU, MB':<34}{on_gpu['float32'] / 1e6:>12,.1f}")
+    say(f"  {'in bfloat16 or float16, MB':<34}{on_gpu['bfloat16'] / 1e6:>12,.1f}")
+    say(f"  {'and rounded weights beside, MB':<34}{figures['rounded_weight_bytes'] / 1e6:>12,.1f}")
     say("\nSharing saves weights. It saves no computation and no activation memory: every step is still computed.")
 
 

@@ -23,7 +23,7 @@ from albert_np.backend import Array, ArrayLike, Backend, backend_of, get_backend
 from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
-from albert_np.execution import PRECISIONS, precision_of_products
+from albert_np.execution import PRECISIONS, precision_of_products, weights_rounded_once
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
 from albert_np.model.elsewhere import CALLED_ELSEWHERE, LOADED_ELSEWHERE, hint, refuse_foreign
 from albert_np.model.inputs import as_array, check_inputs
@@ -81,7 +81,7 @@ def in_own_precision(run: Callable[Concatenate["AlbertBase", P], T]) -> Callable
 
     @functools.wraps(run)
     def precise(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with precision_of_products(self.precision):
+        with precision_of_products(self.precision), weights_rounded_once():
             return run(self, *args, **kwargs)
 
     return precise
@@ -347,6 +347,12 @@ class AlbertBase:
 
         Weights, sums and all else stay in float32. On a GPU the others are faster; on NumPy they are played, which
         takes longer: see `execution.rounded`. Training in float16 needs its loss scaled, see `training.LossScale`.
+
+        In bfloat16 and float16 a pass rounds each weight once, and what it keeps for products with weights lies in 16
+        bits: their inputs, in half the memory, and the weights, once more. In float32 stays what anything else reads:
+        the weights themselves, the activation's input, query, key, value and probabilities of attention, normalised
+        values, residuals (and so the inputs that `recompute` keeps), gradients. Such arrays in `cache` hold bfloat16
+        as bits in uint16; `execution.widened` gives the numbers.
         """
         return self._precision
 
@@ -400,7 +406,7 @@ class AlbertBase:
         self.cache = None  # frees the last pass's memory before this one needs it
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
-            keep = "caches"
+            keep = "caches and inputs" if hidden_states else "caches"
         elif grad and self.offload == "inputs" and not hidden_states:
             keep = "inputs on host"
         y, pooled, cache = albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)

@@ -50,10 +50,10 @@ class Option(Generic[Setting]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, owner: Any, kind: type | None = None) -> Setting:
+    def __get__(self, owner: object, kind: type | None = None) -> Setting:
         return cast(Setting, self if owner is None else vars(owner)[self._name])
 
-    def __set__(self, owner: Any, value: Setting) -> None:
+    def __set__(self, owner: object, value: Setting) -> None:
         vars(owner)[self._name] = self._check(self._name, value)
 
 

@@ -1,7 +1,6 @@
 """What Hugging Face's tokenizers have, and this one has under another name or not at all: what errors say of it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 ATTRIBUTES = {
     "added_tokens_encoder": "use get_added_vocab()",
@@ -34,7 +33,7 @@ class NoSuchOption(TypeError, AttributeError):
     """A tokenizer is made with an option that it has not; Hugging Face raises AttributeError for names of methods."""
 
 
-def refuse_options(kind: type, given: Mapping[str, Any], of_calls: Iterable[str]) -> None:
+def refuse_options(kind: type, given: Mapping[str, object], of_calls: Iterable[str]) -> None:
     """Raise `NoSuchOption` for the first option of those given, none of which a tokenizer is made with.
 
     of_calls: the options that belong to a call.

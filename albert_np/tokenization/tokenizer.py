@@ -1,6 +1,7 @@
 """The tokenizer of ALBERT, called as Hugging Face's tokenizers are."""
 
 import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Never, Unpack, overload
@@ -217,6 +218,12 @@ class AlbertTokenizer(MakesRows):
             f"AlbertTokenizer(vocab_size={self.vocab_size}, do_lower_case={self.do_lower_case}, "
             f"keep_accents={self.keep_accents}, model_max_length={self.model_max_length})"
         )
+
+    def checksum(self) -> int:
+        """Return the CRC-32 of all that decides which ids a text becomes."""
+        options = [getattr(self, name) for name in OPTIONS]
+        told = repr((options, self.added.by_id, self.added.roles, self.added.additional))
+        return zlib.crc32(told.encode("utf-8", "backslashreplace"), zlib.crc32(self.model.serialized))
 
     @property
     def model(self) -> SentencePieceModel:

@@ -22,6 +22,7 @@ from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
 
 __all__ = [
+    "CHUNK",
     "Feature",
     "FoundAnswer",
     "Ints",
@@ -118,6 +119,7 @@ class Prediction(NamedTuple):
 
 
 E = TypeVar("E", bound=Example)
+S = TypeVar("S", bound=np.generic)
 
 
 class Kind(ABC, Generic[E]):
@@ -364,7 +366,7 @@ def stacked_inputs(features: Sequence[Feature], pad_id: int) -> Unlabelled:
     )
 
 
-def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
+def stack(arrays: Sequence[npt.NDArray[S]], fill: int) -> npt.NDArray[S]:
     """Return arrays as rows of one, filled up to the longest along the last axis."""
     longest = max(array.shape[-1] for array in arrays)
     stacked = np.full((len(arrays), *arrays[0].shape[:-1], longest), fill, arrays[0].dtype)
