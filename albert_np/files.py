@@ -181,7 +181,7 @@ def write_text(path: Name, text: str) -> None:
         hidden.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: Name, content: Any, *, indent: int | None = 2, ensure_ascii: bool = True) -> None:
+def write_json(path: Name, content: object, *, indent: int | None = 2, ensure_ascii: bool = True) -> None:
     """Write what JSON can hold as `whole_file`; indent and ensure_ascii are those of `json.dumps`."""
     write_text(path, json.dumps(content, indent=indent, ensure_ascii=ensure_ascii) + "\n")
 
@@ -322,7 +322,7 @@ def _finish_all(folder: Path) -> None:
 def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
     """Let an error name `path` where it names `hidden`, or nothing although there is no room on the disk."""
 
-    def final(value: Any) -> Any:
+    def final(value: object) -> object:
         text = os.fspath(value) if isinstance(value, os.PathLike) else value
         return text.replace(str(hidden), str(path)) if isinstance(text, str) else value
 

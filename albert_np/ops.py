@@ -15,13 +15,13 @@ from numpy.random import Generator
 
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.execution import (
-    back_in_head_blocks,
-    in_head_blocks,
-    in_row_blocks,
-    keep_mask,
-    on_device,
-    product,
-    scatter_add,
+    back_in_head_blocks,  # the same formula, some heads at a time where all probabilities would be too many
+    in_head_blocks,  # its forward
+    in_row_blocks,  # the same formula, some rows at a time
+    keep_mask,  # random booleans, False with the probability that is given
+    on_device,  # the same formula as one kernel, where a GPU has it
+    product,  # a @ b, its operands rounded where the model's precision says so
+    scatter_add,  # target[ids] += rows, where the rows of a repeated id all count
 )
 
 __all__ = [

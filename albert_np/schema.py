@@ -40,7 +40,7 @@ def number(least: float = -math.inf, most: float = math.inf) -> Kind:
     """A finite number, whole or not, from `least` to `most`."""
     bounds = [f"at {word} {bound:g}" for word, bound in (("least", least), ("most", most)) if math.isfinite(bound)]
 
-    def admits(value: Any) -> bool:
+    def admits(value: object) -> bool:
         if type(value) is int:
             return least <= value <= most and abs(value) < 1e300
         return type(value) is float and math.isfinite(value) and least <= value <= most
@@ -70,7 +70,7 @@ def flag() -> Kind:
     return Kind("true or false", lambda value: isinstance(value, bool))
 
 
-def one_of(*values: Any) -> Kind:
+def one_of(*values: object) -> Kind:
     """One of a few values; True is not 1."""
     return Kind(
         "one of " + ", ".join(map(repr, values)),
@@ -88,13 +88,13 @@ def optional(schema: Schema) -> Kind:
     return Kind("null", lambda value: value is None, schema)
 
 
-def check(value: Any, schema: Schema, source: object) -> None:
+def check(value: object, schema: Schema, source: object) -> None:
     """Raise ValueError that names `source`, such as a file, and the field, if a value does not fit a schema."""
     if misfit := _misfit(value, schema, ""):
         raise ValueError(f"{source}: {misfit}")
 
 
-def _misfit(value: Any, schema: Schema, where: str) -> str | None:
+def _misfit(value: object, schema: Schema, where: str) -> str | None:
     """Return what is wrong with the first value that does not fit, None if all do."""
     if isinstance(schema, Kind):
         if schema.admits(value):
@@ -121,7 +121,7 @@ def _misfit(value: Any, schema: Schema, where: str) -> str | None:
     return next(filter(None, (_misfit(value[n], others, f"{where}[{_short(n)}]") for n in names)), None)
 
 
-def _wrong(where: str, value: Any, allowed: str) -> str:
+def _wrong(where: str, value: object, allowed: str) -> str:
     return f"{where or 'its content'} is {_short(value)}; allowed is {allowed}"
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -13,6 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from albert_np.backend import get_backend
 from albert_np.cli.main import console
 from albert_np.execution import this_job, threads_in_all
+
+if TYPE_CHECKING:
+    from albert_np.pretraining import Recipe
+    from albert_np.tasks import FineTuningRecipe
 
 __all__ = [
     "BAR",
@@ -107,7 +111,7 @@ def prepared_by_first(
     return job.together(lambda: open_run(options["output"]) if run is None else run)
 
 
-def introduce_ranks(recipe: Any) -> None:
+def introduce_ranks(recipe: "Recipe | FineTuningRecipe") -> None:
     """Say which process each rank is, if there are several, and of a device's gradients how they travel.
 
     Where a rank dies, a launcher may name the process alone.

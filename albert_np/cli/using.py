@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import track
@@ -11,6 +11,9 @@ from rich.progress import track
 from albert_np.cli.main import console, figure_option, file_option, input_lines, print_json, reports_errors, say
 from albert_np.cli.progress import backend_option
 from albert_np.cli.ranks import written_by_first
+
+if TYPE_CHECKING:
+    from albert_np.config import AlbertConfig
 
 
 @click.command("fill-mask")
@@ -159,7 +162,7 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool, f
     from albert_np.model import class_of
     from albert_np.study import describe
 
-    stored: dict[str, Any] = {}
+    stored: dict[str, object] = {}
     if what in PRESETS:
         config = AlbertConfig.preset(what)
     elif not Path(what).exists() and "/" not in what:
@@ -186,7 +189,7 @@ def info(what: str, positions: int | None, sharing: str | None, as_json: bool, f
         _print_info(what, config, figures)
 
 
-def _print_info(what: str, config: Any, figures: dict[str, Any]) -> None:
+def _print_info(what: str, config: "AlbertConfig", figures: dict[str, Any]) -> None:
     alone, stored = figures["without_sharing"], figures["stored"]
     say(
         f"{what}: {config.num_hidden_layers} layers in {config.num_hidden_groups} group(s), "

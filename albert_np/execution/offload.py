@@ -5,6 +5,7 @@ their own, and events say what must be done before what.
 """
 
 from collections.abc import Iterator, Sequence
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,7 +63,7 @@ class StreamedCopies:
     xp: the module `cupy`.
     """
 
-    def __init__(self, xp: Any):
+    def __init__(self, xp: ModuleType):
         self._xp = xp
         self._stream = xp.cuda.Stream(non_blocking=True)
         self._last: tuple[Array, Any] | None = None  # what is copied at the moment, and the event of its arrival

@@ -6,6 +6,7 @@ A route carries numbers and adds none. Who adds what to what, and in which order
 import platform
 import warnings
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
@@ -72,7 +73,7 @@ class ThroughNccl:
 
     name = "NCCL"
 
-    def __init__(self, cuda: Any, nccl: Any, communicator: Any):
+    def __init__(self, cuda: ModuleType, nccl: ModuleType, communicator: Any):
         self._cuda = cuda
         self._types = {"float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64}
         self._communicator = communicator
@@ -110,7 +111,7 @@ def route_of(ranks: Any, comm: Any, backend: Backend) -> Route:
         return ThroughHost(comm, backend, f"ranks share the GPU {shared[1]} on {shared[0]}")
     communicators = []
 
-    def join(job: Any) -> str | None:
+    def join(job: object) -> str | None:
         try:
             communicators.append(nccl.NcclCommunicator(ranks.size, job, ranks.rank))
         except RuntimeError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
     checkpoint = open_checkpoint(find_model(source))
     _, transformers = torch_and_transformers()
     refuse_changed(checkpoint.config.extra, "Hugging Face's PyTorch")
-    cls: Any = class_of(checkpoint)
+    cls: type[AlbertBase] = class_of(checkpoint)
     remarks = []
     if not hasattr(transformers, cls.__name__):
         remarks.append(f"Hugging Face has no {cls.__name__}: what is below its head is compared, as AlbertModel")
@@ -130,7 +131,7 @@ def _of_choices(config: AlbertConfig, rng: np.random.Generator, ids: Ints, real:
     return {"labels": rng.integers(0, ids.shape[1], len(ids))}
 
 
-_LABELS: dict[Any, Callable[[AlbertConfig, np.random.Generator, Ints, Ints], dict[str, np.ndarray]]] = {
+_LABELS: dict[type[AlbertBase], Callable[[AlbertConfig, np.random.Generator, Ints, Ints], dict[str, np.ndarray]]] = {
     AlbertForPreTraining: _of_pretraining,
     AlbertForMaskedLM: _of_tokens,
     AlbertForSequenceClassification: _of_sequences,
@@ -163,7 +164,7 @@ def _own_reading(model: AlbertBase, checkpoint: Checkpoint, remarks: list[str]) 
 
 
 @contextmanager
-def _quiet(transformers: Any) -> Iterator[None]:
+def _quiet(transformers: ModuleType) -> Iterator[None]:
     """Keep transformers' reports of loading to ourselves: remarks say what matters."""
     log = transformers.utils.logging
     level, bars = log.get_verbosity(), log.is_progress_bar_enabled()

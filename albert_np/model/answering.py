@@ -99,7 +99,9 @@ class AlbertForQuestionAnswering(AlbertBase):
         if labelled:
             starts = self._clipped_positions("start_positions", start_positions, inputs.pattern)
             ends = self._clipped_positions("end_positions", end_positions, inputs.pattern)
-        y, _, looked, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._albert_forward(
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        )
         start_logits, end_logits, head = span_forward(y, inputs.pattern, self.params.scope(""))
         loss, loss_cache = None, None
         if labelled:
@@ -133,13 +135,13 @@ class AlbertForQuestionAnswering(AlbertBase):
         if loss is None and start_logits is None and end_logits is None:
             loss = 1.0
         shape = cache.albert.sequence_output.shape[:2]
-        dstart = self._upstream("start_logits", start_logits, shape)
-        dend = self._upstream("end_logits", end_logits, shape)
+        dstart = self._upstream_or_zeros("start_logits", start_logits, shape)
+        dend = self._upstream_or_zeros("end_logits", end_logits, shape)
         if loss is not None:
             of_loss = span_loss_backward(loss, require(cache.loss, "loss"))
             dstart, dend = dstart + of_loss[0], dend + of_loss[1]
         dy = span_backward(dstart, dend, cache.head, self.grads.scope(""))
-        return self._trunk_backward(dy, None, cache.albert)
+        return self._albert_backward(dy, None, cache.albert)
 
 
 class QuestionAnsweringV2Cache(NamedTuple):
@@ -200,7 +202,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         ends_given = self._allowed_positions("end_positions", end_positions, allowed)
         labels = (starts, ends_given, self._impossible(is_impossible, B))
         rng, p = self._dropout_rng(), self.params
-        y, _, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         start_logits, start_cache = start_logits_forward(y, allowed, p.scope("start_logits."))
         cls_logits, class_cache = answer_class_forward(y, start_logits, p.scope("answer_class."), self.config, rng)
         ends, end_cache = self._ends(y, start_logits, starts, allowed)
@@ -236,9 +238,9 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         if loss is None and start_logits is None and end_logits is None and cls_logits is None:
             loss = 1.0
         g, (B, T, _) = self.grads, cache.albert.sequence_output.shape
-        dstart = self._upstream("start_logits", start_logits, (B, T))
-        dend = self._upstream("end_logits", end_logits, (B, T))
-        dcls = self._upstream("cls_logits", cls_logits, (B,))
+        dstart = self._upstream_or_zeros("start_logits", start_logits, (B, T))
+        dend = self._upstream_or_zeros("end_logits", end_logits, (B, T))
+        dcls = self._upstream_or_zeros("cls_logits", cls_logits, (B,))
         if loss is not None:
             of_loss = answer_loss_backward(loss, require(cache.loss, "loss"))
             dstart, dend, dcls = dstart + of_loss[0], dend + of_loss[1], dcls + of_loss[2]
@@ -249,7 +251,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
             dy = end_logits_backward(dend[:, None], cache.end, g.scope("end_logits."))
         dy_class, dstart_class = answer_class_backward(dcls, cache.answer_class, g.scope("answer_class."))
         dy = dy + dy_class + start_logits_backward(dstart + dstart_class, cache.start, g.scope("start_logits."))
-        return self._trunk_backward(dy, None, cache.albert)
+        return self._albert_backward(dy, None, cache.albert)
 
     def _ends(
         self, y: Array, start_logits: Array, starts: Array | None, allowed: Array

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -45,6 +45,7 @@ from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_s
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -57,11 +58,13 @@ class Embeddings(NamedTuple):
         return self.weight[input_ids]
 
 
-def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
+def _by_one_thread(
+    backward: Callable[Concatenate["AlbertBase", P], Array],
+) -> Callable[Concatenate["AlbertBase", P], Array]:
     """Return a backward pass that refuses to run beside another one of the same model: they would lose gradients."""
 
     @functools.wraps(backward)
-    def guarded(self: "AlbertBase", *args: Any, **kwargs: Any) -> Array:
+    def guarded(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self.__dict__.setdefault("_going_back", get_ident()) != get_ident():
             raise RuntimeError(f"another thread is in a backward pass of this model: {_REPLICAS}")
         try:
@@ -72,11 +75,11 @@ def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
     return guarded
 
 
-def in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
+def in_own_precision(run: Callable[Concatenate["AlbertBase", P], T]) -> Callable[Concatenate["AlbertBase", P], T]:
     """Return what a model computes, the first argument, with its products in the model's `precision`."""
 
     @functools.wraps(run)
-    def precise(self: "AlbertBase", *args: Any, **kwargs: Any) -> Any:
+    def precise(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> T:
         with precision_of_products(self.precision):
             return run(self, *args, **kwargs)
 
@@ -154,14 +157,10 @@ class AlbertBase:
     @classmethod
     def make_layout(cls, config: AlbertConfig) -> Layout:
         """Return where each parameter lies in the arena: the trunk's, then the heads'."""
-
-        def prefixed(names: Mapping[str, Any]) -> dict[str, Any]:
-            return {cls.prefix + name: value for name, value in names.items()}
-
+        shapes = {cls.prefix + name: shape for name, shape in albert_shapes(config, cls.has_pooler).items()}
         ties = {cls.prefix + alias: cls.prefix + name for alias, name in albert_ties(config).items()}
         spans = {cls.prefix + span: [cls.prefix + n for n in names] for span, names in albert_spans(config).items()}
-        shapes = prefixed(albert_shapes(config, cls.has_pooler)) | cls.head_shapes(config)
-        return Layout(shapes, {**ties, **cls.head_ties(config)}, spans)
+        return Layout({**shapes, **cls.head_shapes(config)}, {**ties, **cls.head_ties(config)}, spans)
 
     @classmethod
     def parameter_shapes(cls, config: AlbertConfig) -> Shapes:
@@ -248,7 +247,7 @@ class AlbertBase:
         other.rng = copy.deepcopy(self.rng)
         return other
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = {**self.__dict__, "_cache": None}  # a copy, or what is pickled, starts without a forward pass
         state.pop("_going_back", None)
         return state
@@ -377,7 +376,7 @@ class AlbertBase:
         """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
         return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
-    def _trunk(
+    def _albert_forward(
         self,
         inputs: AlbertInputs,
         rng: Generator | None,
@@ -385,7 +384,10 @@ class AlbertBase:
         hidden_states: bool | None,
         attentions: bool | None,
     ) -> tuple[Array, Array | None, Looked, AlbertCache]:
-        """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
+        """Run `layers.albert_forward` with the model's weights; returns what it does, and what is shown of its cache.
+
+        hidden_states, attentions: whether to show them; None stands for what the config says.
+        """
         hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
         attentions = self.config.output_attentions if attentions is None else bool(attentions)
         self._require_change()
@@ -416,7 +418,7 @@ class AlbertBase:
             raise ValueError(f"the gradient of loss must be a number without axes, got shape {tuple(array.shape)}")
         return float(array)
 
-    def _upstream(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+    def _upstream_or_zeros(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
         """Return an upstream gradient as an array of the model's backend and dtype; zeros where none is given."""
         if value is None:
             return self.backend.xp.zeros(shape, dtype=self.dtype)
@@ -431,7 +433,8 @@ class AlbertBase:
         """Raise ValueError where other parts are in force than those that the model was made with."""
         require_change(self.config.extra, f"this {type(self).__name__}")
 
-    def _trunk_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+    def _albert_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+        """Run `layers.albert_backward`, which adds into the model's gradients."""
         self._require_change()
         return albert_backward(dsequence, dpooled, cache, self.grads.scope(self.prefix))
 
@@ -524,12 +527,12 @@ def _bytes(size: int | str) -> int:
     return int(match[1]) * _UNITS[(match[2] or "").upper()]
 
 
-def _own_config(config: Any) -> AlbertConfig:
-    kind = type(config)
-    if not issubclass(kind, AlbertConfig):
+def _own_config(config: object) -> AlbertConfig:
+    if not isinstance(config, AlbertConfig):
+        kind = type(config)
         given = f"{kind.__module__}.{kind.__qualname__}"
         raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
-    return config  # type: ignore[no-any-return]
+    return config
 
 
 def _is_allowed(dtype: DTypeLike) -> bool:

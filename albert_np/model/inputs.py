@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -124,7 +123,7 @@ def _known_backend(value: ArrayLike) -> str | None:
         return None
 
 
-def _unevenness(rows: Any) -> str:
+def _unevenness(rows: ArrayLike) -> str:
     try:
         lengths = {len(row) for row in rows}
     except TypeError:
@@ -137,7 +136,7 @@ def _unevenness(rows: Any) -> str:
     )
 
 
-def check_denominator(name: str, value: Any) -> float | None:
+def check_denominator(name: str, value: object) -> float | None:
     """Return what a summed loss is divided by, or None; ValueError unless it is a finite number above 0."""
     if value is None:
         return None

@@ -48,7 +48,7 @@ class TokenizedCorpus:
     sentence_starts: Ints
     document_starts: Ints
     vocabulary: str
-    source: Any
+    source: object
     fingerprint: str
 
     @classmethod
@@ -69,7 +69,7 @@ class TokenizedCorpus:
         folder: str | os.PathLike[str],
         documents: Iterable[Sequence[str]],
         tokenizer: Tokenizer,
-        source: Any = None,
+        source: object = None,
         progress: Counted | None = None,
         processes: Processes | None = None,
     ) -> "TokenizedCorpus":
@@ -114,7 +114,7 @@ class TokenizedCorpus:
         folder: str | os.PathLike[str],
         documents: Iterable[Sequence[str]],
         tokenizer: Tokenizer,
-        source: Any,
+        source: object,
         progress: Counted | None = None,
         processes: Processes | None = None,
     ) -> "TokenizedCorpus":
@@ -129,7 +129,7 @@ class TokenizedCorpus:
                 pass  # stale or damaged: made anew
         return cls.build(folder, documents, tokenizer, source, progress, processes)
 
-    def check(self, tokenizer: Tokenizer, source: Any = None) -> "TokenizedCorpus":
+    def check(self, tokenizer: Tokenizer, source: object = None) -> "TokenizedCorpus":
         """Return the corpus if the tokenizer, and the source where one is given, are those it was made with.
 
         Raises ValueError that says which is not.
@@ -206,7 +206,7 @@ def build_parts(
     folders: Sequence[str | os.PathLike[str]],
     documents: Iterable[tuple[int, Sequence[str]]],
     tokenizer: Tokenizer,
-    source: Any = None,
+    source: object = None,
     progress: Counted | None = None,
     processes: Processes | None = None,
 ) -> None:
@@ -381,7 +381,7 @@ def _open_array(path: Path, dtypes: Sequence[str]) -> Ints:
 
 def _mapping(array: Ints) -> mmap.mmap | None:
     """Return the map of a file that an array shows, if any."""
-    base: Any = array
+    base: object = array
     while isinstance(base, np.ndarray):
         base = base.base
     return base if isinstance(base, mmap.mmap) else None

@@ -63,7 +63,7 @@ def read_documents(
     return _documents(_existing_files(paths), layout, processes or Processes(1))
 
 
-def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, Any]:
+def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, object]:
     """What tells the texts of `read_documents` from others: layout, and each file's name, size and time of change."""
     stats = [(path.name, path.stat()) for path in _existing_files(paths)]
     return {"layout": layout, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}

@@ -380,7 +380,7 @@ def _name(job: Job, change: Change | None) -> str:
     return job.variant.name if change is None else f"{job.variant.name}, {WAYS[job.change is not None]}"
 
 
-def _with(variant: Variant, config: Mapping[str, Any]) -> Variant:
+def _with(variant: Variant, config: Mapping[str, object]) -> Variant:
     return replace(variant, config={**variant.config, **config})
 
 

@@ -127,7 +127,7 @@ class FineTuningData:
     def batches_per_epoch(self) -> int:
         return -(-len(self.features) // self.batch_size)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """All that the stream is a function of, as JSON can hold it; a resumed run must have the same."""
         digest = hashlib.sha256()
         for feature in self.features:

@@ -58,7 +58,7 @@ class Predictor:
         threads = threads_for(model.backend.name, threads)
         self._replicas = Replicas(model.replica().eval(), threads, ranks)  # shares the weights and nothing else
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"progress": None}
 
     @property
@@ -226,13 +226,13 @@ class Predictor:
         return [found[i] for i in range(len(features))], loss / max(1, weights)
 
 
-def check_list(name: str, examples: Any, kind: Kind[Any]) -> None:
+def check_list(name: str, examples: object, kind: Kind[Any]) -> None:
     """Raise TypeError unless examples are in a list."""
     if isinstance(examples, str | bytes | kind.example) or not isinstance(examples, Sequence):
         raise TypeError(f"{name} must be a list of {kind.example.__name__}, got a {type(examples).__name__}")
 
 
-def listed_texts(name: str, texts: Any) -> list[str]:
+def listed_texts(name: str, texts: object) -> list[str]:
     """Return texts of any iterable in a list; TypeError for one string, which would be a list of its letters."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of texts, got {texts!r:.40}; of one text, a list of one")
@@ -272,7 +272,10 @@ def _task_of(checkpoint: Checkpoint, name: str | None) -> NamedTask:
         task = own if name is None else replace(task, no_answer_above=own.no_answer_above)
     if task.kind != kind.name:
         raise ValueError(f"{checkpoint.source} is a model for {kind.name}, and {task.name} is {task.kind}")
-    return kind.fitted(task, checkpoint.config.max_position_embeddings)
+    try:
+        return kind.fitted(task, checkpoint.config.max_position_embeddings)
+    except ValueError as error:
+        raise ValueError(f"{checkpoint.source}: {error}") from error
 
 
 def _kind_of(checkpoint: Checkpoint) -> Kind[Any]:

@@ -13,7 +13,7 @@ __all__ = ["NamedTask", "check_settings", "own_settings", "settings_from"]
 S = TypeVar("S")
 
 
-def check_settings(settings: Any, schema: Mapping[str, Schema], source: str) -> None:
+def check_settings(settings: object, schema: Mapping[str, Schema], source: str) -> None:
     """Raise ValueError that names the first field of a frozen dataclass which does not fit.
 
     NumPy's numbers become Python's, which JSON can hold.

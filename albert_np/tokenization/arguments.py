@@ -64,10 +64,10 @@ INPUT_NAMES = ("input_ids", "token_type_ids", "attention_mask")
 
 def read_options(options: CallOptions) -> CallOptions:
     """Fill in the defaults. Raises TypeError for an option that there is not, and for a flag that is no bool."""
-    given: Mapping[str, Any] = options
+    given: Mapping[str, object] = options
     if unknown := [name for name in given if name not in DEFAULTS]:
         raise TypeError(f"{unknown[0]!r} is no option of a tokenizer's call; these are: {', '.join(DEFAULTS)}")
-    filled: dict[str, Any] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
+    filled: dict[str, object] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
     for name, value in filled.items():
         if value is not None and name not in NO_FLAGS:
             filled[name] = check_flag(name, value)
@@ -105,7 +105,7 @@ def read_inputs(text: Text | Sequence[Text | Pair], text_pair: Text | Sequence[T
     return Inputs(firsts, seconds, batched)
 
 
-def _texts(name: str, given: Any, as_words: bool) -> tuple[list[Any], bool]:
+def _texts(name: str, given: object, as_words: bool) -> tuple[list[Any], bool]:
     """Return what was given as a list, and whether it was a batch."""
     if isinstance(given, str) and not as_words:
         return [given], False
@@ -116,7 +116,7 @@ def _texts(name: str, given: Any, as_words: bool) -> tuple[list[Any], bool]:
     return list(given) if batched else [given], batched
 
 
-def _is_pair(entry: Any, as_words: bool) -> bool:
+def _is_pair(entry: object, as_words: bool) -> bool:
     """Whether an entry of a batch is a pair of texts, not one text."""
     single = (str,) if not as_words else (list, tuple)
     return isinstance(entry, (list, tuple)) and len(entry) == 2 and all(isinstance(text, single) for text in entry)
@@ -130,7 +130,7 @@ def check_texts(name: str, texts: Sequence[str]) -> None:
         check_text(f"{name}[{i}]", text)
 
 
-def check_text(place: str, text: Any, as_words: bool = False) -> None:
+def check_text(place: str, text: object, as_words: bool = False) -> None:
     """Raise TypeError unless this is a string or, with `as_words`, a list of strings; ValueError if no Unicode."""
     if as_words:
         if not isinstance(text, (list, tuple)) or not all(isinstance(word, str) for word in text):
@@ -289,7 +289,7 @@ def check_length(name: str, value: int) -> int:
     return index(value)
 
 
-def check_sampling(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
+def check_sampling(name: str, value: object) -> dict[str, object]:
     """Return the arguments of SentencePiece's sampling, none if it is off. Raises TypeError or ValueError otherwise."""
     given = {} if value is None else value
     if not isinstance(given, Mapping):
@@ -304,7 +304,7 @@ def check_sampling(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]
     return dict(given)
 
 
-def check_input_names(name: str, value: Sequence[str]) -> list[str]:
+def check_input_names(name: str, value: object) -> list[str]:
     """Return names of columns, "input_ids" first. Raises ValueError for anything else."""
     names = list(value) if isinstance(value, (list, tuple)) else []
     if not names or names[0] != "input_ids" or len({*names}) < len(names) or not {*names} <= {*INPUT_NAMES}:

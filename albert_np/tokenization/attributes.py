@@ -36,14 +36,14 @@ class Role(Generic[Value]):
 
     def __set__(self, owner: "HasSpecialTokens", value: Value) -> None:
         is_token = value is None or self._role == self._name
-        token: Any = value if is_token else owner.convert_ids_to_tokens(value)
+        token: str | int | None = value if is_token else owner.convert_ids_to_tokens(value)
         owner.add_special_tokens({self._role: token})
 
 
 class Option(Generic[Setting]):
     """An option of a tokenizer; `check(name, value)` returns the value, or raises TypeError or ValueError."""
 
-    def __init__(self, check: Callable[[str, Any], Setting]):
+    def __init__(self, check: Callable[[str, Setting], Setting]):
         self._check = check
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -111,7 +111,7 @@ class HasSpecialTokens:
         hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else ""
         raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         known = getattr(type(self), name, None)
         if name.startswith("_") or name == "added" or (known is not None and getattr(known, "fset", 0) is not None):
             super().__setattr__(name, value)
@@ -138,7 +138,7 @@ class HasSpecialTokens:
         return len(self.added) - before
 
     def add_special_tokens(
-        self, special_tokens_dict: Mapping[str, Any], replace_additional_special_tokens: bool = True
+        self, special_tokens_dict: Mapping[str, object], replace_additional_special_tokens: bool = True
     ) -> int:
         """Give roles to tokens, or list further special tokens; return how many ids are new.
 
@@ -218,14 +218,14 @@ class HasSpecialTokens:
         return {**self.added.ids}
 
 
-def _tokens(name: str, given: Any) -> list[Token]:
+def _tokens(name: str, given: object) -> list[Token]:
     """A list of tokens. Raises TypeError for one string, and for what is no token."""
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
         raise TypeError(f"{name} must be a list of strings or AddedTokens, got {given!r}")
     return [_token(f"{name}[{i}]", token) for i, token in enumerate(given)]
 
 
-def _token(name: str, given: Any) -> Token:
+def _token(name: str, given: object) -> Token:
     """A token. Raises TypeError for anything else."""
     if not isinstance(given, (str, AddedToken)):
         raise TypeError(f"{name} must be a string or an AddedToken, got {given!r}")

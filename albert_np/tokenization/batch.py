@@ -196,7 +196,12 @@ def make_rows(
                 break
 
 
-FILLS = {"token_type_ids": 0, "attention_mask": 0, "special_tokens_mask": 1, "offset_mapping": (0, 0)}
+FILLS: dict[str, int | tuple[int, int]] = {
+    "token_type_ids": 0,
+    "attention_mask": 0,
+    "special_tokens_mask": 1,
+    "offset_mapping": (0, 0),
+}
 
 
 class Padding(NamedTuple):
@@ -243,7 +248,9 @@ def fill_up(row: list[Value], width: int, fill: Value, side: str) -> list[Value]
     return row + filling if side == "right" else filling + row
 
 
-def stack(name: str, rows: Sequence[Sequence[Any]], width: int, fill: Any, side: str) -> npt.NDArray[np.int64]:
+def stack(
+    name: str, rows: Sequence[Sequence[object]], width: int, fill: int | tuple[int, int], side: str
+) -> npt.NDArray[np.int64]:
     """Return one column as an int64 array (rows, tokens), or (rows, tokens, 2) for pairs.
 
     All tokens are written in one stream to the places that are no filling. Raises ValueError if rows differ in
@@ -265,7 +272,7 @@ def stack(name: str, rows: Sequence[Sequence[Any]], width: int, fill: Any, side:
     return array
 
 
-def _as_array(name: str, rows: Sequence[Any]) -> npt.NDArray[Any]:
+def _as_array(name: str, rows: Sequence[object]) -> npt.NDArray[np.generic]:
     """A column that is not filled up, as an array. Raises ValueError if rows differ in length."""
     lengths = {len(row) if isinstance(row, list) else None for row in rows}
     if len(lengths) > 1:
@@ -276,7 +283,7 @@ def _as_array(name: str, rows: Sequence[Any]) -> npt.NDArray[Any]:
     return np.array(rows)
 
 
-def collect_columns(encodings: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> tuple[Columns, bool]:
+def collect_columns(encodings: Mapping[str, object] | Sequence[Mapping[str, object]]) -> tuple[Columns, bool]:
     """Return one encoding, a batch or a list of encodings as columns of lists, and whether it was a batch.
 
     Raises TypeError for anything else, ValueError if there are no `input_ids`, if columns differ in their number of
@@ -302,7 +309,7 @@ def collect_columns(encodings: Mapping[str, Any] | Sequence[Mapping[str, Any]]) 
     return columns, batched
 
 
-def _joined(encodings: Sequence[Mapping[str, Any]]) -> Columns:
+def _joined(encodings: Sequence[Mapping[str, object]]) -> Columns:
     """A list of single encodings as one batch. Raises TypeError or ValueError if it cannot be."""
     for i, encoding in enumerate(encodings):
         if not isinstance(encoding, Mapping):
@@ -314,7 +321,7 @@ def _joined(encodings: Sequence[Mapping[str, Any]]) -> Columns:
     return {name: [encoding[name] for encoding in encodings] for name in (encodings[0] if encodings else ())}
 
 
-def _as_list(values: Any) -> Any:
+def _as_list(values: object) -> Any:
     """Arrays to lists, within a list too."""
     if isinstance(values, list) and values and not isinstance(values[0], int):
         return [_as_list(value) for value in values]

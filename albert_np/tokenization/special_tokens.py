@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from albert_np.tokenization.normalization import Spans, lower_each
 from albert_np.tokenization.sentencepiece_model import SentencePieceModel
@@ -45,7 +45,7 @@ class AddedToken:
                 raise TypeError(f"added token {self.content!r}: {name} must be true or false, got {value!r}")
 
     @classmethod
-    def from_json(cls, token: "str | Mapping[str, Any] | AddedToken", special: bool = True) -> "AddedToken":
+    def from_json(cls, token: object, special: bool = True) -> "AddedToken":
         """Read a token as Hugging Face's JSON files spell it: a string, or an object with `content`."""
         if isinstance(token, AddedToken):
             return token
@@ -65,7 +65,7 @@ class AddedToken:
     def __str__(self) -> str:
         return self.content
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The token as Hugging Face's JSON files spell it."""
         return {
             "content": self.content,

@@ -106,7 +106,7 @@ class AlbertTokenizer(MakesRows):
         extra_special_tokens: Sequence[Token] | Mapping[str, Token] = (),
         split_special_tokens: bool = False,
         model_input_names: Sequence[str] = INPUT_NAMES,
-        sp_model_kwargs: Mapping[str, Any] | None = None,
+        sp_model_kwargs: Mapping[str, object] | None = None,
     ):
         self.model_max_length = model_max_length
         self.padding_side = padding_side
@@ -196,7 +196,7 @@ class AlbertTokenizer(MakesRows):
             self._encoder = TextEncoder(*made_of)
         return self._encoder
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_encoder": None}
 
     @property

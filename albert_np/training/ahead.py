@@ -35,7 +35,7 @@ class _Ahead:
         self._data = data
         self._count = count
         self._thread = thread
-        self._expected: Any = None  # the position of the first of those that wait
+        self._expected: object = None  # the position of the first of those that wait
         self._waiting: deque[Future[tuple[Any, Any]]] = deque()
 
     def batch_at(self, position: Any) -> tuple[Any, Any]:

@@ -21,7 +21,6 @@ and `optimization.py` for ε = 1e-6 outside the root, for the excluded names, an
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -109,10 +108,10 @@ class AdamW:
         self._u = xp.empty(largest, flat.dtype)
         self._scratch = xp.empty(min(largest, _block_size(flat)), flat.dtype)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_u", "_scratch")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._make_room()
 
@@ -212,7 +211,7 @@ class AdamW:
         for name in self.frozen:
             self.grads[name][...] = 0
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """Return the constants that decide the updates, as JSON can hold them."""
         constants = ("beta1", "beta2", "epsilon", "weight_decay", "bias_correction")
         frozen = {"frozen": sorted(self.frozen)} if self.frozen else {}
@@ -279,7 +278,7 @@ def global_norm(store: ParamStore) -> float:
     return math.sqrt(sum_of_squares(store.flat))
 
 
-def clip_by_global_norm(grads: ParamStore, max_norm: float) -> Any:
+def clip_by_global_norm(grads: ParamStore, max_norm: float) -> float | Array:
     """Scale the gradients in place to a global norm of `max_norm` if theirs is larger; return that.
 
     A norm that is not finite is returned with the gradients left as they are, so that the culprit can be
@@ -294,7 +293,7 @@ def clip_by_global_norm(grads: ParamStore, max_norm: float) -> Any:
 
 
 @on_device()
-def shorten(x: Array, max_norm: float) -> Any:
+def shorten(x: Array, max_norm: float) -> float | Array:
     """Scale a 1-D array in place to a norm of `max_norm` if its own is larger, and finite; return that."""
     norm = math.sqrt(sum_of_squares(x))
     if max_norm < norm < math.inf:

@@ -25,6 +25,7 @@ __all__ = [
 
 Settings = dict[str, Any]  # a JSON object
 STATE_FILE = "trainer.json"
+_SHOWN = 10  # of the settings that differ
 
 _SAVED: dict[str, Any] = {
     "state": [anything()],
@@ -45,7 +46,7 @@ class TrainerState(NamedTuple):
 
 
 def check_settings(saved: Settings, current: Settings, path: Path) -> None:
-    """Raise ValueError that names every setting in which a run and what it is resumed with differ."""
+    """Raise ValueError that names the settings in which a run and what it is resumed with differ, ten at most."""
     old, new = flat_settings(saved), flat_settings(current)
     changed = [
         f"{listed([name])} was {old.get(name, 'absent')!r:.200}, is {new.get(name, 'absent')!r:.200}"
@@ -53,7 +54,8 @@ def check_settings(saved: Settings, current: Settings, path: Path) -> None:
         if old.get(name, "absent") != new.get(name, "absent")
     ]
     if changed:
-        raise ValueError(f"{path}: cannot resume with other settings: {'; '.join(changed)}")
+        more = f"; and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        raise ValueError(f"{path}: cannot resume with other settings: {'; '.join(changed[:_SHOWN])}{more}")
 
 
 def flat_settings(settings: Settings, prefix: str = "") -> Settings:

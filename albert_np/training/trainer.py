@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from albert_np.backend import backend_of
+from albert_np.backend import Array, backend_of
 from albert_np.checkpoints import (
     CheckpointError,
     latest_checkpoint,
@@ -46,7 +46,10 @@ from albert_np.training.state import (
 __all__ = ["Data", "Trainer"]
 
 M = TypeVar("M", bound=Model)
-_SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
+_SILENT: dict[str, Any] = {
+    "over": "ignore",
+    "invalid": "ignore",
+}  # the trainer looks for what NumPy would warn of
 
 
 class Data(Protocol):
@@ -288,7 +291,7 @@ class Trainer(Generic[M]):
         denominators = self.objective.denominators(batches)
         scaled = {} if self.loss_scale is None else {"loss": self.loss_scale.value}
 
-        def pass_through(model: M, part: dict[str, Any]) -> Tallies:
+        def pass_through(model: M, part: dict[str, Array]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
                 output = model(**part, **denominators, skip_padding=True)
                 model.backward(**scaled)

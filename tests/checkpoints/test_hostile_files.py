@@ -202,6 +202,7 @@ PICKLES = {
     "numpy's pickles": (call("numpy.core.multiarray._reconstruct"), "refuses numpy.core"),
     "a whole model": (name("transformers.models.albert.AlbertModel") + b")\x81", "refuses transformers.*state_dict"),
     "a very long name": (name("a." + "b" * 10**5), "refuses a.bbbb"),
+    "a name that a terminal obeys": (name("a.\x1b[31m"), r"refuses a\.\\x1b\[31m"),
     "a name from the stack": (text("os") + text("system") + b"\x93", "refuses the pickle instruction STACK_GLOBAL"),
     "an old object": (b"(" + text("x") + b"ios\nsystem\n", "refuses the pickle instruction INST"),
     "a new object": (name("collections.OrderedDict") + b")\x81", "refuses the pickle instruction NEWOBJ"),

@@ -85,17 +85,17 @@ def test_loss_needs_both_labels_as_in_hugging_face():
 
 
 def test_the_mlm_head_computes_logits_only_where_they_are_asked_for(monkeypatch):
-    from albert_np import heads
+    from albert_np import layers
     from albert_np.model import pretraining as module
 
     rows = []
-    real = heads.mlm_forward
+    real = layers.mlm_forward
 
     def counting(x, p, config):
         rows.append(len(x))
         return real(x, p, config)
 
-    monkeypatch.setattr(heads, "mlm_forward", counting)
+    monkeypatch.setattr(layers, "mlm_forward", counting)
     monkeypatch.setattr(module, "mlm_forward", counting)
     batch = small_batch(small_config())
     out = small_model(AlbertForPreTraining)(**batch)

@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -383,6 +384,15 @@ def test_a_damaged_task_names_file_and_field(start, tmp_path):
         (folder / "task.json").write_text(json.dumps(content))
         with pytest.raises(ValueError, match=message):
             Predictor.load(folder)
+
+
+@pytest.mark.parametrize("cls, least", [(AlbertForTokenClassification, 3), (AlbertForQuestionAnswering, 5)])
+def test_a_model_of_too_few_positions_is_named(cls, least, start, tmp_path):
+    path = saved(cls, start, tmp_path) / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"max_position_embeddings": 2}))
+    message = f"max_seq_length=2, of a model of 2 positions, must be at least {least}"
+    with pytest.raises(ValueError, match=f"{re.escape(str(tmp_path))}: {message}"):
+        Predictor.load(tmp_path)
 
 
 def modules():

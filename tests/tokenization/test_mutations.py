@@ -64,5 +64,5 @@ def test_damage_to_a_tokenizer_is_read_or_named(whole, name, tmp_path):
     assert len(errors) > MUTATIONS / 4
     for message in map(str, errors):
         assert name in message
-        assert "\n" not in message
+        assert message.isprintable()
         assert len(message) < 1000

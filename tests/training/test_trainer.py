@@ -303,6 +303,14 @@ def test_changed_settings_are_refused_by_name(tmp_path, changes, named):
     assert trainer.state.step == 0
 
 
+def test_of_many_settings_that_differ_ten_are_shown(tmp_path):
+    make_trainer(tmp_path).train(1)
+    rewrite_state(latest_checkpoint(tmp_path), lambda content: content.update(settings={}))
+    with pytest.raises(ValueError, match=r"accumulation was 'absent', is 2; .*; and \d+ more$") as refused:
+        make_trainer(tmp_path).resume()
+    assert str(refused.value).count(" was ") == 10
+
+
 def test_what_decides_no_number_may_change(tmp_path):
     make_trainer(tmp_path).train(1)
     trainer = make_trainer(tmp_path, log_every=3, checkpoint_every=9, keep=1, evaluate=None)

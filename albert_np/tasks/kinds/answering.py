@@ -76,7 +76,7 @@ class QuestionKind(Kind[QuestionExample]):
                 own_id(example.id, f"example {number}", seen)
         return found
 
-    def to_json(self, example: QuestionExample) -> dict[str, Any]:
+    def to_json(self, example: QuestionExample) -> dict[str, object]:
         record = super().to_json(example)
         if example.answers is not None:
             record["answers"] = [{"text": answer.text, "answer_start": answer.start} for answer in example.answers]

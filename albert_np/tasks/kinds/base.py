@@ -81,7 +81,7 @@ class Labelled(NamedTuple):
     input_ids: Ints
     token_type_ids: Ints
     attention_mask: Ints
-    labels: npt.NDArray[Any]
+    labels: npt.NDArray[np.int64 | np.float32]
 
 
 class FoundAnswer(NamedTuple):
@@ -148,7 +148,7 @@ class Kind(ABC, Generic[E]):
     def read(self, path: Path, asked: Asked) -> Iterator[E]:
         """Yield the examples of a file; see `read_examples`."""
 
-    def to_json(self, example: E) -> dict[str, Any]:
+    def to_json(self, example: E) -> dict[str, object]:
         """Return an example as the JSON object that `read` reads as the same example."""
         return {name: value for name, value in example._asdict().items() if value is not None}
 
@@ -199,8 +199,11 @@ class Kind(ABC, Generic[E]):
         return cls is self.model
 
     def fitted(self, task: NamedTask, positions: int) -> NamedTask:
-        """Return a task with its lengths cut to what a model of so many positions can read."""
-        return replace(task, max_seq_length=min(task.max_seq_length, positions))
+        """Return a task with its lengths cut to what a model of so many positions can read; ValueError if none."""
+        length = min(task.max_seq_length, positions)
+        if length < 3:  # [CLS], a token, [SEP]
+            raise ValueError(f"max_seq_length={length}, of a model of {positions} positions, must be at least 3")
+        return replace(task, max_seq_length=length)
 
     def suited(self, task: NamedTask, examples: Sequence[E]) -> NamedTask:
         """Return a task with what the training examples decide of its settings; none where they are not known."""
@@ -368,7 +371,7 @@ def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
     return stacked
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return what JSON would make of a value: lists of tuples and arrays, Python's numbers of NumPy's."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
