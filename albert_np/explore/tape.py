@@ -7,12 +7,12 @@ are followed by the interpreter's profiling hook, which is given back as it was 
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -33,7 +33,12 @@ class TapeArray(StrictArray):
 
     @classmethod
     def compute(
-        cls, name: str, function: Callable[..., Any], operands: Any, options: Any = None, in_place: bool = False
+        cls,
+        name: str,
+        function: Callable[..., Any],
+        operands: Sequence[Any],
+        options: Mapping[str, object] | None = None,
+        in_place: bool = False,
     ) -> Any:
         tape = cls.tape
         if tape is None or tape.inside_pair:
@@ -51,7 +56,7 @@ class TapeArray(StrictArray):
             return value
         return super().unwrapped(value)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
             "a recorded array met one of NumPy's that cannot take it, such as np.zeros or np.array makes: begin with "
             "np.zeros_like of a recorded one"
@@ -142,7 +147,7 @@ class Done(NamedTuple):
     name: str
     function: Callable[..., Any]
     operands: Sequence[Any]
-    options: dict[str, Any]
+    options: Mapping[str, object]
     results: list[TapeArray]
     changed: bool  # the first operand, which is the result then
 
