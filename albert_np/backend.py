@@ -9,6 +9,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -40,7 +41,7 @@ class Backend:
     """
 
     name: str
-    xp: Any
+    xp: ModuleType
     array_type: type
     from_numpy: Callable[[np.ndarray], Array]
     to_numpy: Callable[[Array], np.ndarray]
@@ -53,7 +54,7 @@ class Backend:
         return x if isinstance(x, self.array_type) else self.from_numpy(x)
 
 
-def array_module(x: Array) -> Any:
+def array_module(x: Array) -> ModuleType:
     """Return the module (`numpy`, `cupy`, …) whose functions work on `x`."""
     return backend_of(x).xp
 
@@ -126,7 +127,7 @@ class _Erf:
             self._coefficients[itemsize] = chebyshev.cheb2poly(interpolated).tolist()
         return self._coefficients[itemsize]
 
-    def _erfcx(self, u: Any) -> Any:
+    def _erfcx(self, u: np.ndarray) -> np.ndarray:
         x = self.CENTER * (1 + u) / (self.SLOPE - (1 + u))
         return np.array([math.exp(v * v) * math.erfc(v) for v in x])
 

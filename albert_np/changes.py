@@ -62,7 +62,7 @@ class Change:
     that padding can be skipped only at the end of a sequence.
     """
 
-    described: Mapping[str, Any]
+    described: Mapping[str, object]
     own: Mapping[str, Parameter] = field(default_factory=dict)
     gone: frozenset[str] = frozenset()
     schedule: tuple[int, ...] | None = None
@@ -113,7 +113,7 @@ def own_parameter(name: str) -> Parameter | None:
     return max(((len(end), p) for end, p in own.items() if f".{name}".endswith(f".{end}")), default=(0, None))[1]
 
 
-def schedule_of(extra: Mapping[str, Any]) -> tuple[int, ...] | None:
+def schedule_of(extra: Mapping[str, object]) -> tuple[int, ...] | None:
     """Return the group of each layer step where a change says it: the one on record, or else the one in force.
 
     ValueError for a record that is none.
@@ -128,14 +128,14 @@ def schedule_of(extra: Mapping[str, Any]) -> tuple[int, ...] | None:
     return tuple(schedule) or None
 
 
-def recorded(extra: Mapping[str, Any]) -> dict[str, Any]:
+def recorded(extra: Mapping[str, object]) -> dict[str, object]:
     """Return a configuration's `extra` with the change in force on record; ValueError if another one is."""
     if KEY in extra:
         require_change(extra, "the configuration")
     return dict(extra) if _in_force is None else {**extra, KEY: _in_force.described}
 
 
-def require_change(extra: Mapping[str, Any], what: str) -> None:
+def require_change(extra: Mapping[str, object], what: str) -> None:
     """Raise ValueError unless what is on record in a configuration's `extra` is what is in force.
 
     what: whose configuration it is.
@@ -151,7 +151,7 @@ def require_change(extra: Mapping[str, Any], what: str) -> None:
     raise ValueError(f"{what} needs {_words(wanted)}, and {now}: see albert_np.labs.swap")
 
 
-def refuse_changed(extra: Mapping[str, Any], what: str) -> None:
+def refuse_changed(extra: Mapping[str, object], what: str) -> None:
     """Raise ValueError if a model is changed, or would be if it were made now.
 
     what: what knows ALBERT as it is alone.
@@ -161,7 +161,7 @@ def refuse_changed(extra: Mapping[str, Any], what: str) -> None:
         raise ValueError(f"{what} knows ALBERT as it is alone, not {_words(found)}")
 
 
-def _words(described: Any) -> str:
+def _words(described: object) -> str:
     """Return a change as the call that makes it: swap(norm=rms_norm_forward)."""
     if not isinstance(described, Mapping):
         return f"the change {described!r}"

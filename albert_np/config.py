@@ -5,6 +5,7 @@ import functools
 import json
 import math
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -85,7 +86,7 @@ def _refuse_mistyped(name: str) -> None:
         raise TypeError(f"AlbertConfig has no field {name}; is {meant[0]} meant? Other names are kept in extra")
 
 
-def _refuse_unknown(changes: dict[str, Any]) -> None:
+def _refuse_unknown(changes: Mapping[str, object]) -> None:
     for name in changes.keys() - {each.name for each in fields(AlbertConfig)} - {"label2id"}:
         raise TypeError(f"{name}={changes[name]!r}: neither an argument nor a field of AlbertConfig has this name")
 
@@ -174,11 +175,11 @@ class AlbertConfig:
             raise ValueError(f"id2label={names!r} must name the labels 0 to {number - 1} (num_labels)")
         self.__dict__.update(num_labels=number, id2label=names)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         made = "extra" in self.__dict__  # the last field
         if made and name in ("num_labels", "id2label"):
             before = dict(self.__dict__)
-            other: dict[str, Any] = {"id2label": None} if name == "num_labels" else {"num_labels": 0}
+            other: dict[str, object] = {"id2label": None} if name == "num_labels" else {"num_labels": 0}
             if value is not None and value != before[name]:
                 self.__dict__.update({**other, name: value})
             try:
@@ -268,8 +269,8 @@ class AlbertConfig:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
             if name == "classifier_dropout_prob" and self.classifier_dropout_prob is None:
                 continue
-            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number from 0 to 1")
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number from 0 to below 1")
         for name in ("initializer_range", "layer_norm_eps"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= sys.float_info.max:
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a finite number of at least 0")
@@ -418,7 +419,7 @@ _LARGEST = {
 }
 
 
-def _check_size(name: str, value: Any) -> None:
+def _check_size(name: str, value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}={value!r}: must be a whole number of at least 1")
     if value > _LARGEST[name]:
@@ -441,7 +442,7 @@ def _label_names(field_name: str, given: Any) -> dict[int, str]:
     return names
 
 
-def _with_numbers(names: dict[int, str] | None, label2id: Any) -> dict[int, str]:
+def _with_numbers(names: dict[int, str] | None, label2id: object) -> dict[int, str]:
     """Return number → name as label2id has it, where there are no `names` yet.
 
     ValueError if both name the same labels in another order: then nobody knows which is meant. Of other labels,
@@ -455,7 +456,7 @@ def _with_numbers(names: dict[int, str] | None, label2id: Any) -> dict[int, str]
     return numbered if names is None else names
 
 
-def _is_zero(value: Any) -> bool:
+def _is_zero(value: object) -> bool:
     return type(value) is int and value == 0
 
 
@@ -463,5 +464,5 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_token_id(value: Any, limit: float) -> bool:
+def _is_token_id(value: object, limit: float) -> bool:
     return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < limit)

@@ -181,7 +181,7 @@ def write_text(path: Name, text: str) -> None:
         hidden.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: Name, content: Any, *, indent: int | None = 2, ensure_ascii: bool = True) -> None:
+def write_json(path: Name, content: object, *, indent: int | None = 2, ensure_ascii: bool = True) -> None:
     """Write what JSON can hold as `whole_file`; indent and ensure_ascii are those of `json.dumps`."""
     write_text(path, json.dumps(content, indent=indent, ensure_ascii=ensure_ascii) + "\n")
 
@@ -233,7 +233,7 @@ def _made(folder: Path) -> Iterator[None]:
     """Make a folder and its parents; those that were missing go again if the block fails and leaves them empty."""
     missing = list(takewhile(lambda path: not os.path.lexists(path), (folder, *folder.parents)))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         yield
     except BaseException:
         for path in missing:
@@ -241,6 +241,13 @@ def _made(folder: Path) -> Iterator[None]:
                 with suppress(OSError):
                     path.rmdir()
         raise
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise FileExistsError(errno.EEXIST, "this is a file, and no folder", str(folder)) from error
 
 
 def _open_locked(path: Path) -> int:
@@ -322,7 +329,7 @@ def _finish_all(folder: Path) -> None:
 def _name_finally(error: BaseException, hidden: Path, path: Path) -> None:
     """Let an error name `path` where it names `hidden`, or nothing although there is no room on the disk."""
 
-    def final(value: Any) -> Any:
+    def final(value: object) -> object:
         text = os.fspath(value) if isinstance(value, os.PathLike) else value
         return text.replace(str(hidden), str(path)) if isinstance(text, str) else value
 

@@ -1,8 +1,9 @@
-"""The heads on top of ALBERT's trunk, each as a pair: MLM, classifier (SOP and tasks), span, and SQuAD 2's answers.
+"""The heads that fine-tuning puts on ALBERT's trunk, each as a pair: a classifier's targets, span, SQuAD 2's answers.
 
-Same convention as `layers`. Names and ties are Hugging Face's; the SQuAD 2 head is Google's (`create_v2_model` and
-`v2_model_fn_builder` in squad_utils.py of google-research/albert). Shapes beside those of `layers`: R rows, any set of
-positions, flattened; K starts, J ends for each start.
+The heads of pretraining stand in `layers`, the classifier that fine-tuning uses too among them; they have their names
+here as well. Same convention as `layers`. Names are Hugging Face's; the SQuAD 2 head is Google's (`create_v2_model` and
+`v2_model_fn_builder` in squad_utils.py of google-research/albert). Shapes beside those of `layers`: K starts, J ends
+for each start.
 """
 
 from typing import NamedTuple
@@ -11,10 +12,25 @@ import numpy as np
 from numpy.random import Generator
 
 from albert_np import ops
-from albert_np.backend import Array, array_module, backend_of
+from albert_np.backend import Array, array_module
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, product
-from albert_np.layers import dense_backward, dense_forward, norm_backward, norm_forward
+from albert_np.layers import (
+    classifier_backward,
+    classifier_forward,
+    classifier_shapes,
+    dense_backward,
+    dense_forward,
+    mlm_backward,
+    mlm_forward,
+    mlm_loss_backward,
+    mlm_loss_forward,
+    mlm_shapes,
+    mlm_ties,
+    norm_backward,
+    norm_forward,
+    sop_shapes,
+)
 from albert_np.params import Scope, Shapes
 
 __all__ = [
@@ -46,131 +62,6 @@ __all__ = [
     "start_logits_forward",
     "top_answers",
 ]
-
-
-def mlm_ties(config: AlbertConfig) -> dict[str, str]:
-    """Return alias → the stored name that it shares its numbers with: the decoder is the word embeddings.
-
-    With `tie_word_embeddings=False` the decoder has a weight of its own, and the two names of its bias are left.
-    """
-    ties = {"predictions.decoder.bias": "predictions.bias"}
-    if config.tie_word_embeddings:
-        ties["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
-    return ties
-
-
-def mlm_shapes(config: AlbertConfig) -> Shapes:
-    """Return name → shape of what the MLM head stores, and `mlm_ties` does not."""
-    V, E, H = config.vocab_size, config.embedding_size, config.hidden_size
-    shapes: Shapes = {
-        "predictions.dense.weight": (E, H),
-        "predictions.dense.bias": (E,),
-        "predictions.LayerNorm.weight": (E,),
-        "predictions.LayerNorm.bias": (E,),
-        "predictions.bias": (V,),
-    }
-    return shapes if config.tie_word_embeddings else {**shapes, "predictions.decoder.weight": (V, E)}
-
-
-class MLMCache(NamedTuple):
-    dense: ops.LinearCache
-    activation: ops.ActivationCache
-    layer_norm: ops.LayerNormCache
-    decoder: ops.LinearCache
-
-
-def mlm_forward(x: Array, p: Scope, config: AlbertConfig) -> tuple[Array, MLMCache]:
-    """logits = decoder(LayerNorm(act(dense(x)))): H → E → V. x (R, H); returns (R, V).
-
-    Derivation: notebook 12, eq. 12.1 and 12.2.
-    """
-    inner, dense = dense_forward(x, p.scope("dense."))  # (R, E)
-    activated, activation = ops.activation_forward(inner, config.hidden_act)
-    normed, layer_norm = norm_forward(activated, p.scope("LayerNorm."), config)
-    logits, decoder = dense_forward(normed, p.scope("decoder."))  # (R, V)
-    return logits, MLMCache(dense, activation, layer_norm, decoder)
-
-
-def mlm_backward(dlogits: Array, cache: MLMCache, g: Scope) -> Array:
-    """Mirror of `mlm_forward`; the decoder adds to the word embeddings' gradient. dlogits (R, V); returns dx (R, H).
-
-    Derivation: notebook 12, eq. 12.7 and 12.9.
-    """
-    dnormed = dense_backward(dlogits, cache.decoder, g.scope("decoder."))
-    dactivated = norm_backward(dnormed, cache.layer_norm, g.scope("LayerNorm."))
-    dinner = ops.activation_backward(dactivated, cache.activation)
-    return dense_backward(dinner, cache.dense, g.scope("dense."))
-
-
-class MLMLossCache(NamedTuple):
-    rows: Array  # (R,) where the flattened labels ask for something
-    shape: tuple[int, int, int]  # B, T, H
-    head: MLMCache
-    cross_entropy: ops.CrossEntropyCache
-
-
-def mlm_loss_forward(
-    x: Array, labels: Array, p: Scope, config: AlbertConfig, denominator: float | None = None
-) -> tuple[Array, MLMLossCache]:
-    """Mean cross-entropy over the labelled positions; logits are computed at those R positions only, not at B · T.
-
-    x (B, T, H), labels (B, T) with -100 where nothing is asked, x's device's or NumPy's; returns a loss without axes.
-
-    Derivation: notebook 12, eq. 12.4.
-    """
-    rows = array_module(labels).flatnonzero(labels != ops.IGNORE_INDEX)
-    rows, asked = (backend_of(x).own(each) for each in (rows, labels.ravel()[rows]))
-    logits, head = mlm_forward(x.reshape(-1, x.shape[-1])[rows], p, config)
-    loss, cross_entropy = ops.cross_entropy_forward(logits, asked, ops.IGNORE_INDEX, denominator)
-    return loss, MLMLossCache(rows, x.shape, head, cross_entropy)
-
-
-def mlm_loss_backward(dloss: Array | float, cache: MLMLossCache, g: Scope) -> Array:
-    """Mirror of `mlm_loss_forward`; returns dx (B, T, H), zero where there is no label.
-
-    Derivation: notebook 12, eq. 12.6.
-    """
-    dlogits = ops.cross_entropy_backward(dloss, cache.cross_entropy)
-    drows = mlm_backward(dlogits, cache.head, g)
-    B, T, H = cache.shape
-    dx = array_module(drows).zeros((B * T, H), dtype=drows.dtype)
-    dx[cache.rows] = drows  # each position occurs once: nothing to add up
-    return dx.reshape(B, T, H)
-
-
-def classifier_shapes(config: AlbertConfig, classes: int) -> Shapes:
-    """Return name → shape of a linear classifier over H."""
-    return {"classifier.weight": (classes, config.hidden_size), "classifier.bias": (classes,)}
-
-
-def sop_shapes(config: AlbertConfig) -> Shapes:
-    """Return name → shape of the SOP head, two classes: 0 in order, 1 swapped."""
-    return {"sop_classifier." + name: shape for name, shape in classifier_shapes(config, config.num_labels).items()}
-
-
-class ClassifierCache(NamedTuple):
-    dropout: ops.DropoutCache
-    classifier: ops.LinearCache
-
-
-def classifier_forward(
-    x: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
-) -> tuple[Array, ClassifierCache]:
-    """logits = classifier(dropout(x)): the SOP head on the pooled [CLS], and the heads of fine-tuning.
-
-    x (…, H); returns (…, classes).
-
-    Derivation: notebook 12, eq. 12.3.
-    """
-    dropped, dropout = ops.dropout_forward(x, config.head_dropout_prob, rng)
-    logits, classifier = dense_forward(dropped, p.scope("classifier."))
-    return logits, ClassifierCache(dropout, classifier)
-
-
-def classifier_backward(dlogits: Array, cache: ClassifierCache, g: Scope) -> Array:
-    """Mirror of `classifier_forward`. dlogits (…, classes); returns dx (…, H)."""
-    ddropped = dense_backward(dlogits, cache.classifier, g.scope("classifier."))
-    return ops.dropout_backward(ddropped, cache.dropout)
 
 
 def class_targets(

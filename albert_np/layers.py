@@ -1,33 +1,53 @@
-"""ALBERT's trunk in the order of the data's way: embeddings → mapping → layer steps → pooler, each as a pair.
+"""ALBERT as it is pretrained: the trunk as one pair, the smallest blocks, all others in the order of the data's way.
 
-`y, cache = block_forward(x, …, p, config, rng)` reads its weights from the scope `p`, and
-`dx = block_backward(dy, cache, g)` adds their gradients into the scope `g`. Only the smallest blocks, `dense`, `norm`
-and `lookup`, add with `+=`; every larger block is the mirror of its forward, line by line. The steps of a shared layer
-get the same `p` and `g` and different caches: that is all there is to sharing. `rng=None` means no dropout.
+That is embeddings → mapping → layer steps → pooler, and on them the two heads of pretraining: MLM with its loss, and
+the classifier over the pooled [CLS] that SOP uses. `y, cache = block_forward(x, …, p, config, rng)` reads its weights
+from the scope `p`, and `dx = block_backward(dy, cache, g)` adds their gradients into the scope `g`. Only the smallest
+blocks, `dense`, `norm` and `lookup`, add with `+=`; every larger block is the mirror of its forward, line by line. The
+steps of a shared layer get the same `p` and `g` and different caches: that is all there is to sharing. `rng=None` means
+no dropout.
 
 Hidden states are (B, T, …), or (R, …) where a `Pattern` leaves padding out; below, `…` stands for either. Shapes:
-B batch, T positions, E embedding, H hidden, I intermediate, N heads, D head size, L layers, G groups.
+B batch, T positions, R rows, V vocabulary, E embedding, H hidden, I intermediate, N heads, D head size, L layers,
+G groups.
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from numpy.random import Generator, default_rng
 
 from albert_np import ops
-from albert_np.backend import Array, array_module, backend_of
+from albert_np.backend import Array, Backend, array_module, backend_of
 from albert_np.config import AlbertConfig
-from albert_np.execution import Pattern, brought_back, handed_out, laid_out, on_device
-from albert_np.params import Scope, layer_prefix
+from albert_np.execution import (
+    Pattern,  # pack, unpack: (B, T, …) ↔ real tokens; gather, spread: all rows ↔ wanted ones; split, join: rows ↔ runs
+    brought_back,  # the arrays that were handed out, on the device again, the last first
+    handed_out,  # a copy in the host's memory
+    is_narrowed,  # whether products keep a rounded copy of an array, in 16 bits
+    laid_out,  # the same numbers, in the order in which a device's products read them
+    on_device,  # the same formula as one kernel, where a GPU has it
+)
+from albert_np.params import (
+    Scope,  # p["weight"] is the array whose name is the scope's prefix and "weight"
+    Shapes,
+    layer_prefix,  # of the names of one layer of a group
+)
 
 __all__ = [
     "AlbertCache",
     "AlbertInputs",
+    "ClassifierCache",
     "Keep",
     "LayerCache",
+    "MLMLossCache",
     "albert_backward",
     "albert_forward",
     "attention_branch_backward",
     "attention_branch_forward",
+    "classifier_backward",
+    "classifier_forward",
+    "classifier_shapes",
     "dense_backward",
     "dense_forward",
     "embeddings_backward",
@@ -42,14 +62,21 @@ __all__ = [
     "layer_forward",
     "lookup_backward",
     "lookup_forward",
+    "mlm_backward",
+    "mlm_forward",
+    "mlm_loss_backward",
+    "mlm_loss_forward",
+    "mlm_shapes",
+    "mlm_ties",
     "norm_backward",
     "norm_forward",
     "pooler_backward",
     "pooler_forward",
+    "sop_shapes",
 ]
 
-# Of each layer step: all that backward needs, its input, its input in the host's memory, nothing.
-Keep = Literal["caches", "inputs", "inputs on host", "nothing"]
+# Of each layer step: all that backward needs, its input besides, its input, that in the host's memory, nothing.
+Keep = Literal["caches", "caches and inputs", "inputs", "inputs on host", "nothing"]
 
 
 class AlbertInputs(NamedTuple):
@@ -182,7 +209,7 @@ def embeddings_backward(dy: Array, cache: EmbeddingsCache, g: Scope) -> Array:
 class LayerCall(NamedTuple):
     """What a layer step was called with: enough to run it again."""
 
-    x: Array  # (…, H)
+    x: Array | None  # (…, H); None where it was not kept
     pattern: Pattern
     prefix: str  # of the names of its parameters: the same in the steps of a shared layer
     seed: int | None  # of its dropout masks; None without dropout
@@ -204,7 +231,8 @@ def encoder_forward(
     x (…, E); returns (…, H), or, of the last step, the wanted rows alone. Layer step i uses group i · G // L, so with
     G = 1 every step has the same weights. keep: "inputs" keeps each step's input alone, from which the backward pass
     runs the step again (gradient checkpointing), "inputs on host" keeps it in the memory of the host; with "nothing"
-    there is no backward pass, and the memory is that of one layer.
+    there is no backward pass, and the memory is that of one layer. An input that is kept stays in float32, for the way
+    around the step's branches reads it, too.
 
     Derivation: notebook 11, eq. 11.5.
     """
@@ -215,9 +243,9 @@ def encoder_forward(
         seed = None if rng is None else int(rng.integers(2**31))
         call = LayerCall(y, step_pattern, layer_prefix(group, inner), seed)
         if keep != "nothing":
-            cache.calls.append(call._replace(x=handed_out(y)) if keep == "inputs on host" else call)
+            cache.calls.append(call._replace(x=_kept(y, keep)))
         y, step = _run(call, p, config)
-        if keep == "caches":
+        if keep in ("caches", "caches and inputs"):
             cache.steps.append(step)
     return y, cache
 
@@ -227,12 +255,24 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
 
     Derivation: notebook 11, eq. 11.2 and 11.3.
     """
-    inputs = brought_back([call.x for call in cache.calls], backend_of(dy))
-    for i, x in zip(reversed(range(len(cache.calls))), inputs, strict=True):
-        call = cache.calls[i]._replace(x=x)
-        step = cache.steps[i] if cache.steps else _run(call, cache.p, cache.config)[1]
+    steps = reversed(cache.steps) if cache.steps else _run_again(cache, backend_of(dy))
+    for call, step in zip(reversed(cache.calls), steps, strict=True):
         dy = layer_backward(dy, step, g.scope(call.prefix))
     return dense_backward(dy, cache.mapping, g.scope("encoder.embedding_hidden_mapping_in."))
+
+
+def _kept(x: Array, keep: Keep) -> Array | None:
+    """Return what is kept of a step's input; None where its cache is kept and holds another array of it."""
+    if keep == "inputs on host":
+        return handed_out(x)
+    return None if keep == "caches" and is_narrowed(x) else x
+
+
+def _run_again(cache: EncoderCache, device: Backend) -> Iterator["LayerCache"]:
+    """Yield the caches of the steps, the last first, from their inputs."""
+    inputs = brought_back([call.x for call in cache.calls], device)
+    for call, x in zip(reversed(cache.calls), inputs, strict=True):
+        yield _run(call._replace(x=x), cache.p, cache.config)[1]
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:
@@ -288,6 +328,8 @@ def attention_branch_forward(
     x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, AttentionBranchCache]:
     """A(x) = dropout(dense(attention over N heads)). x (…, H); returns (…, H), or the wanted rows of it.
+
+    The weights of query, key and value lie side by side, so that one product serves all three.
 
     Derivation: notebook 09, eq. 9.7 and 9.9.
     """
@@ -403,3 +445,128 @@ def pooler_backward(dy: Array, cache: PoolerCache, g: Scope) -> Array:
     dx = array_module(dy).zeros((B, cache.positions, H), dtype=dy.dtype)
     dx[:, 0] = dfirst
     return dx
+
+
+def mlm_ties(config: AlbertConfig) -> dict[str, str]:
+    """Return alias → the stored name that it shares its numbers with: the decoder is the word embeddings.
+
+    With `tie_word_embeddings=False` the decoder has a weight of its own, and the two names of its bias are left.
+    """
+    ties = {"predictions.decoder.bias": "predictions.bias"}
+    if config.tie_word_embeddings:
+        ties["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
+    return ties
+
+
+def mlm_shapes(config: AlbertConfig) -> Shapes:
+    """Return name → shape of what the MLM head stores, and `mlm_ties` does not."""
+    V, E, H = config.vocab_size, config.embedding_size, config.hidden_size
+    shapes: Shapes = {
+        "predictions.dense.weight": (E, H),
+        "predictions.dense.bias": (E,),
+        "predictions.LayerNorm.weight": (E,),
+        "predictions.LayerNorm.bias": (E,),
+        "predictions.bias": (V,),
+    }
+    return shapes if config.tie_word_embeddings else {**shapes, "predictions.decoder.weight": (V, E)}
+
+
+class MLMCache(NamedTuple):
+    dense: ops.LinearCache
+    activation: ops.ActivationCache
+    layer_norm: ops.LayerNormCache
+    decoder: ops.LinearCache
+
+
+def mlm_forward(x: Array, p: Scope, config: AlbertConfig) -> tuple[Array, MLMCache]:
+    """logits = decoder(LayerNorm(act(dense(x)))): H → E → V. x (R, H); returns (R, V).
+
+    Derivation: notebook 12, eq. 12.1 and 12.2.
+    """
+    inner, dense = dense_forward(x, p.scope("dense."))  # (R, E)
+    activated, activation = ops.activation_forward(inner, config.hidden_act)
+    normed, layer_norm = norm_forward(activated, p.scope("LayerNorm."), config)
+    logits, decoder = dense_forward(normed, p.scope("decoder."))  # (R, V)
+    return logits, MLMCache(dense, activation, layer_norm, decoder)
+
+
+def mlm_backward(dlogits: Array, cache: MLMCache, g: Scope) -> Array:
+    """Mirror of `mlm_forward`; the decoder adds to the word embeddings' gradient. dlogits (R, V); returns dx (R, H).
+
+    Derivation: notebook 12, eq. 12.7 and 12.9.
+    """
+    dnormed = dense_backward(dlogits, cache.decoder, g.scope("decoder."))
+    dactivated = norm_backward(dnormed, cache.layer_norm, g.scope("LayerNorm."))
+    dinner = ops.activation_backward(dactivated, cache.activation)
+    return dense_backward(dinner, cache.dense, g.scope("dense."))
+
+
+class MLMLossCache(NamedTuple):
+    rows: Array  # (R,) where the flattened labels ask for something
+    shape: tuple[int, int, int]  # B, T, H
+    head: MLMCache
+    cross_entropy: ops.CrossEntropyCache
+
+
+def mlm_loss_forward(
+    x: Array, labels: Array, p: Scope, config: AlbertConfig, denominator: float | None = None
+) -> tuple[Array, MLMLossCache]:
+    """Mean cross-entropy over the labelled positions; logits are computed at those R positions only, not at B · T.
+
+    x (B, T, H), labels (B, T) with -100 where nothing is asked, x's device's or NumPy's; returns a loss without axes.
+
+    Derivation: notebook 12, eq. 12.4.
+    """
+    rows = array_module(labels).flatnonzero(labels != ops.IGNORE_INDEX)
+    rows, asked = (backend_of(x).own(each) for each in (rows, labels.ravel()[rows]))
+    logits, head = mlm_forward(x.reshape(-1, x.shape[-1])[rows], p, config)
+    loss, cross_entropy = ops.cross_entropy_forward(logits, asked, ops.IGNORE_INDEX, denominator)
+    return loss, MLMLossCache(rows, x.shape, head, cross_entropy)
+
+
+def mlm_loss_backward(dloss: Array | float, cache: MLMLossCache, g: Scope) -> Array:
+    """Mirror of `mlm_loss_forward`; returns dx (B, T, H), zero where there is no label.
+
+    Derivation: notebook 12, eq. 12.6.
+    """
+    dlogits = ops.cross_entropy_backward(dloss, cache.cross_entropy)
+    drows = mlm_backward(dlogits, cache.head, g)
+    B, T, H = cache.shape
+    dx = array_module(drows).zeros((B * T, H), dtype=drows.dtype)
+    dx[cache.rows] = drows  # each position occurs once: nothing to add up
+    return dx.reshape(B, T, H)
+
+
+def classifier_shapes(config: AlbertConfig, classes: int) -> Shapes:
+    """Return name → shape of a linear classifier over H."""
+    return {"classifier.weight": (classes, config.hidden_size), "classifier.bias": (classes,)}
+
+
+def sop_shapes(config: AlbertConfig) -> Shapes:
+    """Return name → shape of the SOP head, two classes: 0 in order, 1 swapped."""
+    return {"sop_classifier." + name: shape for name, shape in classifier_shapes(config, config.num_labels).items()}
+
+
+class ClassifierCache(NamedTuple):
+    dropout: ops.DropoutCache
+    classifier: ops.LinearCache
+
+
+def classifier_forward(
+    x: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
+) -> tuple[Array, ClassifierCache]:
+    """logits = classifier(dropout(x)): the SOP head on the pooled [CLS], and the heads of fine-tuning.
+
+    x (…, H); returns (…, classes).
+
+    Derivation: notebook 12, eq. 12.3.
+    """
+    dropped, dropout = ops.dropout_forward(x, config.head_dropout_prob, rng)
+    logits, classifier = dense_forward(dropped, p.scope("classifier."))
+    return logits, ClassifierCache(dropout, classifier)
+
+
+def classifier_backward(dlogits: Array, cache: ClassifierCache, g: Scope) -> Array:
+    """Mirror of `classifier_forward`. dlogits (…, classes); returns dx (…, H)."""
+    ddropped = dense_backward(dlogits, cache.classifier, g.scope("classifier."))
+    return ops.dropout_backward(ddropped, cache.dropout)

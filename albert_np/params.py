@@ -62,10 +62,8 @@ class ParamStore(Mapping[str, Array]):
         self.layout = layout
         self.abandoned = False  # by its model, which was moved or resized since
         self._flat = flat
-        self._views = {
-            name: flat[offset : offset + math.prod(shape)].reshape(shape)
-            for name, (offset, shape) in layout.slots.items()
-        }
+        views = {slot: flat[slot[0] : slot[0] + math.prod(slot[1])].reshape(slot[1]) for slot in layout.slots.values()}
+        self._views = {name: views[slot] for name, slot in layout.slots.items()}  # one of a tied weight, too
 
     @property
     def flat(self) -> Array:
@@ -77,7 +75,7 @@ class ParamStore(Mapping[str, Array]):
         if value is not self._flat:  # it is what `store.flat += …` ends with
             raise AttributeError("the arena cannot be replaced, or names and numbers would part: use flat[...] = …")
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type["ParamStore"], tuple[Layout, Array]]:
         return ParamStore, (self.layout, self._flat)  # a copy, or what is unpickled, makes its own views anew
 
     def __getitem__(self, name: str) -> Array:
@@ -114,31 +112,31 @@ class ParamStore(Mapping[str, Array]):
 
 
 class Scope:
-    """A part of a store, seen through a prefix: `p["weight"]` is `store[prefix + "weight"]`."""
+    """A part of a store, seen through a `prefix`: `p["weight"]` is `store[prefix + "weight"]`."""
 
     def __init__(self, store: Any, prefix: str):
         self._store = store
-        self._prefix = prefix
+        self.prefix = prefix
 
     def __getitem__(self, name: str) -> Array:
-        return self._store[self._prefix + name]
+        return self._store[self.prefix + name]
 
     def __setitem__(self, name: str, value: Array) -> None:
-        self._store[self._prefix + name] = value
+        self._store[self.prefix + name] = value
 
     def __contains__(self, name: str) -> bool:
-        return self._prefix + name in self._store
+        return self.prefix + name in self._store
 
-    def get(self, name: str, default: Any) -> Any:
+    def get(self, name: str, default: Array | float) -> Array:
         """Return the array of that name, or `default` where there is none."""
-        return self._store.get(self._prefix + name, default)
+        return self._store.get(self.prefix + name, default)
 
     def __repr__(self) -> str:
-        return f"Scope({self._prefix!r})"
+        return f"Scope({self.prefix!r})"
 
     def scope(self, prefix: str) -> "Scope":
         """Return the part of this part whose names start with `prefix`."""
-        return Scope(self._store, self._prefix + prefix)
+        return Scope(self._store, self.prefix + prefix)
 
 
 def albert_shapes(config: AlbertConfig, pooler: bool = True) -> Shapes:

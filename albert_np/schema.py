@@ -15,10 +15,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 __all__ = [
     "Kind",
     "anything",
     "check",
+    "check_flag",
     "flag",
     "is_unicode",
     "listed",
@@ -49,14 +52,15 @@ def whole(least: int = 0, most: int = 2**53) -> Kind:
     return Kind(f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most)
 
 
-def number(least: float = -math.inf, most: float = math.inf) -> Kind:
-    """A finite number, whole or not, from `least` to `most`."""
-    bounds = [f"at {word} {bound:g}" for word, bound in (("least", least), ("most", most)) if math.isfinite(bound)]
+def number(least: float = -math.inf, most: float = math.inf, below: float = math.inf) -> Kind:
+    """A finite number, whole or not, from `least` to `most`, and below `below`."""
+    given = (("at least", least), ("at most", most), ("below", below))
+    bounds = [f"{word} {bound:g}" for word, bound in given if math.isfinite(bound)]
 
-    def admits(value: Any) -> bool:
+    def admits(value: object) -> bool:
         if type(value) is int:
-            return least <= value <= most and abs(value) < 1e300
-        return type(value) is float and math.isfinite(value) and least <= value <= most
+            return least <= value <= most and value < below and abs(value) < 1e300
+        return type(value) is float and math.isfinite(value) and least <= value <= most and value < below
 
     return Kind(" ".join(["a finite number", " and ".join(bounds)]).strip(), admits)
 
@@ -83,7 +87,7 @@ def flag() -> Kind:
     return Kind("true or false", lambda value: isinstance(value, bool))
 
 
-def one_of(*values: Any) -> Kind:
+def one_of(*values: object) -> Kind:
     """One of a few values; True is not 1."""
     return Kind(
         "one of " + ", ".join(map(repr, values)),
@@ -101,13 +105,20 @@ def optional(schema: Schema) -> Kind:
     return Kind("null", lambda value: value is None, schema)
 
 
-def check(value: Any, schema: Schema, source: object) -> None:
+def check_flag(name: str, value: object) -> bool:
+    """Return a bool, Python's of NumPy's. Raises TypeError for anything else: "false" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+    return bool(value)
+
+
+def check(value: object, schema: Schema, source: object) -> None:
     """Raise ValueError that names `source`, such as a file, and the field, if a value does not fit a schema."""
     if misfit := _misfit(value, schema, ""):
         raise ValueError(f"{source}: {misfit}")
 
 
-def _misfit(value: Any, schema: Schema, where: str) -> str | None:
+def _misfit(value: object, schema: Schema, where: str) -> str | None:
     """Return what is wrong with the first value that does not fit, None if all do."""
     if isinstance(schema, Kind):
         if schema.admits(value):
@@ -134,7 +145,7 @@ def _misfit(value: Any, schema: Schema, where: str) -> str | None:
     return next(filter(None, (_misfit(value[n], others, f"{where}[{_short(n)}]") for n in names)), None)
 
 
-def _wrong(where: str, value: Any, allowed: str) -> str:
+def _wrong(where: str, value: object, allowed: str) -> str:
     return f"{where or 'its content'} is {_short(value)}; allowed is {allowed}"
 
 

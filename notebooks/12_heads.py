@@ -352,8 +352,7 @@ for step in range(121):
 
 # %%
 from albert_np.course.figures import arriving_figure
-from albert_np.heads import classifier_backward, mlm_loss_backward
-from albert_np.layers import pooler_backward
+from albert_np.layers import classifier_backward, mlm_loss_backward, pooler_backward
 
 model(**batch)
 nowhere = model.params.zeros_like()  # the weights' gradients are not wanted here

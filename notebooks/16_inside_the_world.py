@@ -236,7 +236,7 @@ report = lesson16.check_patched(patched)
 # **Predict**: in which places does it turn the verb round? There are 22.
 
 # %%
-from albert_np.heads import mlm_forward
+from albert_np.layers import mlm_forward
 
 patched = report.yours(inside.patched)
 other_number = {world.id_of[a]: world.id_of[b] for pair in NOUNS.items() for a, b in (pair, pair[::-1])}

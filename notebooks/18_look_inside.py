@@ -291,7 +291,7 @@ for name, states in deep.items():
 
 # %%
 from albert_np.course.figures import steps_figure
-from albert_np.heads import mlm_loss_forward
+from albert_np.layers import mlm_loss_forward
 
 
 def read_each_step(model, batches):
@@ -373,7 +373,7 @@ for word in ("string", "true", "returns", "two", "is", "file"):
 
 # %%
 from albert_np.course.figures import answers_figure
-from albert_np.heads import mlm_forward
+from albert_np.layers import mlm_forward
 from albert_np.ops import softmax_forward
 
 HIDDEN = {

@@ -23,7 +23,7 @@ class Contender(NamedTuple):
     """
 
     name: str
-    run: Callable[[], Any]
+    run: Callable[[], object]
     results: Callable[[], dict[str, np.ndarray]] | None = None
 
 

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array
 from albert_np.bench.comparison import Contender
 from albert_np.bench.workloads import Workload
 from albert_np.config import AlbertConfig
@@ -46,7 +47,7 @@ def ours(model: AlbertBase, workload: Workload, threads: int) -> Contender:
     replicas = Replicas(model, threads)
     one_pass = pass_of(workload)
 
-    def run(training: bool = workload.work == "step") -> list[Any]:
+    def run(training: bool = workload.work == "step") -> list[Array]:
         if training:
             model.train()
         else:
@@ -68,17 +69,17 @@ def ours(model: AlbertBase, workload: Workload, threads: int) -> Contender:
     return Contender("albert_np", run, results)
 
 
-def pass_of(workload: Workload) -> Callable[[Any, Any], Any]:
+def pass_of(workload: Workload) -> Callable[[AlbertBase, Mapping[str, Array]], Array]:
     """Return the function of a model and a part of the batch that does the work on that part.
 
     The parts' losses and gradients add up to those of the batch, as in the trainer.
     """
     counts = {"mlm_denominator": workload.labelled, "sop_denominator": workload.shape[0]}
 
-    def forward(model: AlbertBase, part: Any) -> Any:
+    def forward(model: AlbertBase, part: Mapping[str, Array]) -> Array:
         return model(**part, skip_padding=workload.practical, grad=False).last_hidden_state
 
-    def step(model: AlbertBase, part: Any) -> float:
+    def step(model: AlbertBase, part: Mapping[str, Array]) -> float:
         output = model(**part, skip_padding=workload.practical, **counts)
         model.backward()
         return float(output.loss)
@@ -90,7 +91,7 @@ class UnavailableError(Exception):
     """A rival cannot take part; the message says why, and what to install."""
 
 
-def needs(install: str, *names: str) -> list[Any]:
+def needs(install: str, *names: str) -> list[ModuleType]:
     """Import modules by name; UnavailableError says how to install them."""
     try:
         return [importlib.import_module(name) for name in names]
@@ -104,7 +105,9 @@ def _twin(model: AlbertBase, attention: str) -> Any:
     return twin.to("cuda") if model.backend.name == "cupy" else twin
 
 
-def torch_contender(name: str, twin: Any, workload: Workload, threads: int, call: Any = None) -> Contender:
+def torch_contender(
+    name: str, twin: Any, workload: Workload, threads: int, call: Callable[..., Any] | None = None
+) -> Contender:
     """Return Hugging Face's model `twin` as a contender; call: what runs it, if it is not the model itself."""
     (torch,) = needs(INSTALL_TORCH, "torch")
     torch.set_num_threads(threads)
@@ -203,7 +206,7 @@ def _export(twin: Any, batch: Mapping[str, np.ndarray], config: AlbertConfig, fo
     return fused
 
 
-RIVALS: dict[str, Callable[[Any, Workload, int], Contender]] = {
+RIVALS: dict[str, Callable[[AlbertBase, Workload, int], Contender]] = {
     "torch": partial(_torch, attention="sdpa"),
     "torch-eager": partial(_torch, attention="eager"),
     "torch-compile": _torch_compiled,

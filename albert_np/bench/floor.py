@@ -4,11 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from albert_np.backend import Backend
+from albert_np.backend import Array, Backend
 from albert_np.bench.comparison import Contender
 from albert_np.bench.workloads import Workload
 from albert_np.execution import product, split
@@ -46,7 +46,7 @@ def _multiplier(parts: Sequence[Product], backend: Backend) -> Callable[[], None
     """Return what computes the products: on NumPy into arrays that exist, elsewhere as the model computes them."""
     xp, rng = backend.xp, np.random.default_rng(0)
 
-    def matrices(batch: int, rows: int, columns: int, transposed: bool) -> Any:
+    def matrices(batch: int, rows: int, columns: int, transposed: bool) -> Array:
         shape = (batch, columns, rows) if transposed else (batch, rows, columns)
         array = backend.from_numpy(rng.standard_normal(shape, dtype=np.float32))
         return array.swapaxes(1, 2) if transposed else array
@@ -91,7 +91,7 @@ def measure_rates(width: int, rows: int, backend: Backend, repeats: int = 5) -> 
     return Rates(square.flops / multiply, 2 * source.nbytes / copy)
 
 
-def _fastest(run: Callable[[], Any], backend: Backend, repeats: int) -> float:
+def _fastest(run: Callable[[], object], backend: Backend, repeats: int) -> float:
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ from albert_np.bench.floor import floor
 from albert_np.bench.workloads import Workload, forward_workload
 from albert_np.execution import available_threads
 from albert_np.model import AlbertBase
+from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["machine", "measure_growth", "measure_tokenizers", "measure_workload"]
 
@@ -66,7 +67,7 @@ def measure_growth(
     return rows
 
 
-def measure_tokenizers(tokenizer: Any, lines: Sequence[str], repeats: int = 5) -> Result:
+def measure_tokenizers(tokenizer: AlbertTokenizer, lines: Sequence[str], repeats: int = 5) -> Result:
     """Compare an `AlbertTokenizer` with transformers' fast tokenizer of the same vocabulary and settings.
 
     Each gets all lines in one call and returns lists. Raises DisagreementError if any id differs.
@@ -95,7 +96,7 @@ def _tokenizer(name: str, tokenizer: Any, lines: Sequence[str]) -> Contender:
     return Contender(name, run, results)
 
 
-def _their_tokenizer(tokenizer: Any, lines: Sequence[str]) -> Contender:
+def _their_tokenizer(tokenizer: AlbertTokenizer, lines: Sequence[str]) -> Contender:
     (transformers,) = needs(INSTALL_TORCH, "transformers")
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.save_pretrained(folder)
@@ -107,7 +108,7 @@ def machine(backend: str = "numpy") -> dict[str, Any]:
     """Return the processor, those that this process may use, CuPy's GPU, and the versions of what may compute."""
     from threadpoolctl import threadpool_info
 
-    blas: dict[str, Any] = next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), {})
+    blas: Mapping[str, object] = next((pool for pool in threadpool_info() if pool["user_api"] == "blas"), {})
     versions = {}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from albert_np import ops
-from albert_np.backend import Backend
+from albert_np.backend import Array, Backend
 from albert_np.bench.contenders import pass_of
 from albert_np.bench.floor import Rates, measure_rates
 from albert_np.bench.workloads import Workload
@@ -22,6 +22,8 @@ from albert_np.model import AlbertBase
 
 __all__ = ["BETWEEN", "OpTime", "Profile", "profile_workload", "timed_ops"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
 BETWEEN = "between the ops"  # residual sums, copies, sums of gradients
 
 
@@ -89,7 +91,7 @@ def profile_workload(model: AlbertBase, workload: Workload, threads: int = 1, re
     return Profile(description, sorted(times, key=lambda op: -op.seconds), rates)
 
 
-def _profiled(run: Callable[[], Any], backend: Backend) -> dict[str, OpTime]:
+def _profiled(run: Callable[[], object], backend: Backend) -> dict[str, OpTime]:
     with timed_ops(backend) as times:
         run()
     return times
@@ -124,11 +126,11 @@ class _Stopwatch:
         self._backend.synchronize()
         return time.perf_counter()
 
-    def around(self, op: Callable[..., Any]) -> Callable[..., Any]:
+    def around(self, op: Callable[P, T]) -> Callable[P, T]:
         """Return `op`, timed."""
 
         @functools.wraps(op)
-        def timed(*args: Any, **kwargs: Any) -> Any:
+        def timed(*args: P.args, **kwargs: P.kwargs) -> T:
             started = self._now()
             self._inner.append(0.0)
             result = op(*args, **kwargs)
@@ -139,7 +141,7 @@ class _Stopwatch:
 
         return timed
 
-    def _note(self, name: str, seconds: float, args: tuple[Any, ...], result: Any) -> None:
+    def _note(self, name: str, seconds: float, args: tuple[object, ...], result: object) -> None:
         label, flops = _flops(name, args, result)
         size = _bytes(name, args, result, self._backend.array_type)
         self.times[label] = self.times.get(label, OpTime(label)).plus(seconds, flops, size)
@@ -172,7 +174,7 @@ def _bytes(name: str, args: tuple[Any, ...], result: Any, array_type: type) -> i
     return sum(int(array.nbytes) for array in {**given, **returned}.values())
 
 
-def _arrays(value: Any, array_type: type) -> Iterator[tuple[int, Any]]:
+def _arrays(value: object, array_type: type) -> Iterator[tuple[int, Array]]:
     if isinstance(value, array_type):
         yield id(value), value
     elif isinstance(value, tuple | list):

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from albert_np.config import AlbertConfig
-from albert_np.model import AlbertForPreTraining, AlbertModel
+from albert_np.model import AlbertBase, AlbertForPreTraining, AlbertModel
 from albert_np.ops import IGNORE_INDEX
 
 __all__ = ["SENTENCE_LENGTHS", "Workload", "forward_workload", "model_class", "step_workload"]
@@ -95,7 +94,7 @@ class Workload:
         return f"{work}: {batch}. All compute {computed}."
 
 
-def model_class(work: str) -> Any:
+def model_class(work: str) -> type[AlbertBase]:
     """Return the class of the models that do this work."""
     return {"forward": AlbertModel, "step": AlbertForPreTraining}[work]
 

@@ -56,7 +56,7 @@ class _Name(str):
     __slots__ = ()
 
 
-def read_pickle(file: BinaryIO) -> Any:
+def read_pickle(file: BinaryIO) -> object:
     """Return what the next pickle in `file` holds: dicts with text for keys, lists, tuples, text, numbers, `Tensor`s.
 
     Raises ValueError for a damaged pickle, and for an instruction or a name that tensors do not need.
@@ -67,10 +67,10 @@ def read_pickle(file: BinaryIO) -> Any:
         raise ValueError(f"its pickle is damaged: {error!r}") from error
 
 
-def _run(instructions: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]]) -> Any:
+def _run(instructions: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]]) -> object:
     stack: list[Any] = []
     marks: list[int] = []  # lengths of the stack
-    memo: dict[int, Any] = {}
+    memo: dict[int, object] = {}
 
     def since_mark() -> list[Any]:
         mark = marks.pop()
@@ -123,7 +123,7 @@ def _run(instructions: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]])
     raise ValueError("its pickle has no end")
 
 
-def _set_items(target: dict[str, Any], items: list[Any]) -> None:
+def _set_items(target: dict[str, object], items: list[object]) -> None:
     for key, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, str):  # hashing a deeply nested tuple would exhaust the C stack
             raise ValueError(f"a key must be text, got a {type(key).__name__}")
@@ -139,14 +139,14 @@ def _name(argument: str) -> _Name:
     return _Name(name)
 
 
-def _storage(identity: Any) -> Storage:
+def _storage(identity: object) -> Storage:
     match identity:
         case ("storage", _Name() as kind, str() as key, str(), int() as size, *views) if views in ([], [None]):
             return Storage(_STORAGES[kind], key, size)
     raise ValueError("refuses a reference to something that is not a storage")
 
 
-def _result(function: Any, arguments: Any) -> Any:
+def _result(function: object, arguments: Any) -> object:
     """Return what the function would: an empty dict, or a description of a tensor."""
     match function, arguments:
         case "collections.OrderedDict", ():

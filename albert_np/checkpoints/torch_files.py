@@ -10,7 +10,6 @@ import struct
 import zipfile
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -51,7 +50,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
         raise ValueError(f"{path} cannot be read as a PyTorch file: {one_line(error)}") from error
 
 
-def _open_zip(path: str | Path, data: np.ndarray) -> tuple[Any, Blocks]:
+def _open_zip(path: str | Path, data: np.ndarray) -> tuple[object, Blocks]:
     entries = _zip_entries(path, data)
     if "constants.pkl" in entries:
         raise ValueError("it is a TorchScript program; save its weights with torch.save(model.state_dict(), path)")
@@ -84,7 +83,7 @@ def _zip_entries(path: str | Path, data: np.ndarray) -> Blocks:
     return entries
 
 
-def _open_before_1_6(data: np.ndarray) -> tuple[Any, Blocks]:
+def _open_before_1_6(data: np.ndarray) -> tuple[object, Blocks]:
     file = BytesIO(data[:_MAX_PICKLE].tobytes())
     _magic, _version, machine, root, keys = (read_pickle(file) for _ in range(5))
     if not isinstance(machine, dict) or machine.get("little_endian") is not True:
@@ -108,13 +107,13 @@ def _cut(data: np.ndarray, begin: int, end: int) -> np.ndarray:
     return data[begin:end]
 
 
-def _arrays(root: Any, blocks: Blocks) -> dict[str, np.ndarray]:
+def _arrays(root: object, blocks: Blocks) -> dict[str, np.ndarray]:
     tensors = _tensors(root)
     numbers = {storage: _numbers(storage, blocks) for storage in {tensor.storage for tensor in tensors.values()}}
     return {name: _view(name, tensor, numbers[tensor.storage]) for name, tensor in tensors.items()}
 
 
-def _tensors(root: Any) -> dict[str, Tensor]:
+def _tensors(root: object) -> dict[str, Tensor]:
     if not isinstance(root, dict):
         raise ValueError(f"it holds a {type(root).__name__}, not named tensors")
     for name, value in root.items():
@@ -123,7 +122,7 @@ def _tensors(root: Any) -> dict[str, Tensor]:
     return root
 
 
-def _dtype(storage: Storage) -> np.dtype[Any]:
+def _dtype(storage: Storage) -> np.dtype[np.generic]:
     return np.dtype("uint16" if storage.dtype == "bfloat16" else storage.dtype).newbyteorder("<")
 
 

@@ -4,18 +4,23 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from albert_np.cli.main import console, figure_option, figures_table, print_json, reports_errors, results
+from albert_np.cli.main import Command, console, figure_option, figures_table, print_json, reports_errors, results
 from albert_np.cli.progress import backend_option
 from albert_np.cli.ranks import refuse_ranks
+
+if TYPE_CHECKING:
+    from albert_np.bench import Workload
+    from albert_np.config import AlbertConfig
+    from albert_np.model import AlbertBase
 
 WORK = ("forward", "step", "tokenize", "memory", "growth", "ranks")
 AGAINST = ("torch", "torch-eager", "torch-compile", "onnx")
@@ -45,14 +50,14 @@ def _names(allowed: Sequence[str]) -> Callable[[click.Context, click.Parameter, 
     return split
 
 
-def _list_option(name: str, default: str, allowed: Sequence[str]) -> Callable[..., Any]:
+def _list_option(name: str, default: str, allowed: Sequence[str]) -> Callable[[Command], Command]:
     text = f"Any of {', '.join(allowed)}."
     return click.option(name, default=default, show_default=True, callback=_names(allowed), help=text)
 
 
-def _common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _common_options(command: Command) -> Command:
     for option in (
-        figure_option("Draw the times into this PNG file."),
+        figure_option("Draw the times into this PNG or SVG file."),
         click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON."),
         backend_option,
         click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds measured."),
@@ -172,7 +177,7 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "threads": threads_for(options["backend"], options["threads"])}
 
 
-def _load(cls: Any, options: Mapping[str, Any]) -> Any:
+def _load(cls: "type[AlbertBase]", options: Mapping[str, Any]) -> "AlbertBase":
     from albert_np.checkpoints import find_model
     from albert_np.config import AlbertConfig
 
@@ -207,7 +212,7 @@ def _measure(options: dict[str, Any]) -> dict[str, Any]:
     return {"settings": _settings(options), "machine": machine(options["backend"]), **found}
 
 
-def _settings(options: Mapping[str, Any]) -> dict[str, Any]:
+def _settings(options: Mapping[str, object]) -> dict[str, object]:
     return {
         "model": options["model"] or options["preset"],
         **{n: options[n] for n in ("backend", "threads", "repeats")},
@@ -228,13 +233,13 @@ def _comparisons(options: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield result.to_dict()
 
 
-def _tf32(model: Any, allowed: bool | None) -> Any:
+def _tf32(model: "AlbertBase", allowed: bool | None) -> AbstractContextManager[None]:
     from albert_np.bench import tf32
 
     return nullcontext() if allowed is None else tf32(model, allowed)
 
 
-def _workloads(work: str, config: Any, options: dict[str, Any]) -> list[Any]:
+def _workloads(work: str, config: "AlbertConfig", options: dict[str, Any]) -> "list[Workload]":
     """Every shape like for like, and practical where there is something to leave out."""
     from albert_np.bench import SENTENCE_LENGTHS, forward_workload, step_workload
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import track
@@ -24,6 +24,10 @@ from albert_np.cli.progress import (
 )
 from albert_np.cli.ranks import refuse_ranks, written_by_first
 from albert_np.files import read_text
+
+if TYPE_CHECKING:
+    from albert_np.tasks import Example, FineTuningRun, Prediction, Predictor
+    from albert_np.training import Metrics, Record
 
 COUNT = click.IntRange(1, 10**9)
 LISTED = 10  # rows that were skipped, by name
@@ -54,7 +58,7 @@ def _columns(value: str | None) -> dict[str, str]:
 
 def _read(
     path: Path, kind: str, columns: str | None, skip: bool, labelled: bool = True, label_names: str | None = None
-) -> tuple[list[Any], int]:
+) -> "tuple[list[Example], int]":
     """Return the examples of a file, and how many rows were skipped; each of these is named, up to a few."""
     from albert_np.tasks import read_examples
 
@@ -77,7 +81,7 @@ def _refuse(options: Iterable[str], why: str) -> None:
         raise click.UsageError(f"{', '.join(given)}: {why}")
 
 
-def _predictor(model: str, task: str | None = None, backend: str = "numpy", **thresholds: Any) -> Any:
+def _predictor(model: str, task: str | None = None, backend: str = "numpy", **thresholds: Any) -> "Predictor":
     """Load a model with the thresholds that were given, which must be of its kind of task."""
     from dataclasses import replace
 
@@ -103,7 +107,7 @@ def _predictor(model: str, task: str | None = None, backend: str = "numpy", **th
     return predictor
 
 
-def _metrics(metrics: dict[str, Any]) -> str:
+def _metrics(metrics: "Metrics") -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in metrics.items() if value is not None)
 
 
@@ -142,9 +146,12 @@ def _metrics(metrics: dict[str, Any]) -> str:
 @click.option("--accumulation", type=COUNT, default=1, show_default=True, help="Batches to an update.")
 @click.option("--max-seq-length", type=click.IntRange(min=4), help="Tokens.")
 @click.option("--warmup-steps", type=click.IntRange(min=0))
-@click.option("--dropout", type=click.FloatRange(0, 1), help="Of hidden states and attention.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of hidden states and attention.")
 @click.option(
-    "--label-smoothing", type=click.FloatRange(0, 1), default=0.0, help="Share of a label that all share out."
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Share of a label that all share out.",
 )
 @click.option("--class-weights", help="balanced, or how much labels count in training, such as spam=3,ham=0.5.")
 @click.option("--positive-label", help="The class whose F1 is reported; by default the task's, or the mean of all.")
@@ -193,7 +200,7 @@ def finetune(resume: Path | None, demo: bool, as_json: bool, **options: Any) -> 
         say(f"best after update {best['step']}: {_metrics(run.evaluation.metrics)}\nmodel: {run.output}")
 
 
-def _prepare(options: dict[str, Any]) -> Any:
+def _prepare(options: dict[str, Any]) -> "FineTuningRun":
     from albert_np.tasks import FineTuningRecipe, prepare_finetuning, task_files, task_settings
 
     needed = {"--task": "task", "--train": "train_file", "--model": "model", "--output": "output"}
@@ -238,7 +245,7 @@ def _class_weights(value: str | None) -> str | dict[str, float] | None:
         raise click.BadParameter(f"{value!r}: write {allowed}", param_hint="--class-weights") from error
 
 
-def _held_out(examples: list[Any], share: float, seed: int) -> tuple[list[Any], list[Any]]:
+def _held_out(examples: "Sequence[Example]", share: float, seed: int) -> "tuple[list[Example], list[Example]]":
     from albert_np.tasks import hold_out
 
     train, evaluation, absent = hold_out(examples, share, seed)
@@ -249,10 +256,10 @@ def _held_out(examples: list[Any], share: float, seed: int) -> tuple[list[Any], 
     return train, evaluation
 
 
-def _train(run: Any, title: str) -> Any:
+def _train(run: "FineTuningRun", title: str) -> object:
     console.print(f"{title}: {len(run.train_examples):,} examples, {len(run.eval_examples):,} to evaluate on")
 
-    def figures(record: dict[str, Any]) -> str:
+    def figures(record: "Record") -> str:
         return f"loss {record['loss']:.3f}"
 
     with says_how_to_resume("finetune", run.output), training_bar(run.steps, figures, _metrics) as show:
@@ -331,7 +338,7 @@ def evaluate(
         remark(f"warning: {warning}")
 
 
-def _with_ids(examples: Sequence[Any], predictions: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def _with_ids(examples: "Sequence[Example]", predictions: "Iterable[Prediction]") -> Iterator[dict[str, object]]:
     """Yield each prediction with the id of its example: its own, or its place from 0."""
     for place, (example, prediction) in enumerate(zip(examples, predictions, strict=True)):
         yield {"id": getattr(example, "id", place), **prediction.to_dict()}
@@ -384,7 +391,7 @@ def classify(texts: Sequence[str], model: str, **options: Any) -> None:
         _classify_file(predictor, options)
 
 
-def _classify_file(predictor: Any, options: dict[str, Any]) -> None:
+def _classify_file(predictor: "Predictor", options: dict[str, Any]) -> None:
     submission, kind = options["submission"], predictor.kind
     if submission is not None:
         kind.submission([], [])  # raises if there is no such form
@@ -402,7 +409,12 @@ def _classify_file(predictor: Any, options: dict[str, Any]) -> None:
 
 
 def _classify_texts(
-    predictor: Any, texts: Sequence[str], pair: str | None, choices: Sequence[str], question: str | None, as_json: bool
+    predictor: "Predictor",
+    texts: Sequence[str],
+    pair: str | None,
+    choices: Sequence[str],
+    question: str | None,
+    as_json: bool,
 ) -> None:
     from albert_np.tasks import ChoiceExample
 
@@ -424,7 +436,7 @@ def _classify_texts(
         say(kind.shown(example, prediction))
 
 
-def _show_entities(predictor: Any, texts: Sequence[str], as_json: bool) -> None:
+def _show_entities(predictor: "Predictor", texts: Sequence[str], as_json: bool) -> None:
     from albert_np.tasks.kinds import entities
 
     if predictor.kind.name != "tagging":

@@ -5,12 +5,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from albert_np.cli.main import console, figures_table, file_option, print_json, remark, reports_errors, results, say
+
+if TYPE_CHECKING:
+    from albert_np.labs import Lab
+    from albert_np.labs.submissions import Found
 
 ROSTER = click.option(
     "--roster", type=click.Path(path_type=Path), help="A CSV with the columns id, name, email: who is in the course."
@@ -92,7 +96,7 @@ def _new(folder: Path) -> None:
         raise FileExistsError(f"{folder} exists and is left as it is: choose another")
 
 
-def _found(path: Path, number: str, pattern: str | None, roster: Path | None) -> Any:
+def _found(path: Path, number: str, pattern: str | None, roster: Path | None) -> "Found":
     """Find submissions and say what was left aside."""
     from albert_np.labs.release import release_path
     from albert_np.labs.roster import read_roster
@@ -145,6 +149,8 @@ def check(number: str, file: Path, as_json: bool) -> None:
     if file.suffix.lower() not in (".ipynb", ".py"):
         raise click.BadParameter(f"{file} is neither an .ipynb nor a .py", param_hint="FILE")
     (submission,) = _found(file, lab.number, None, None).submissions
+    if submission.problem:
+        raise ValueError(submission.problem)
     numbers = personal_of(submission.cells, set(personal_numbers(lab, None, "")))
     result = grade(submission, Grading(lab.number, secrets.randbits(32), isolation="none", numbers=numbers))
     if as_json:
@@ -218,7 +224,7 @@ def grade(
     sys.exit(1 if failures else 0)
 
 
-def _warn_of_numbers(lab: Any, secret: bytes | None) -> None:
+def _warn_of_numbers(lab: "Lab", secret: bytes | None) -> None:
     from albert_np.labs.roster import personal_numbers
 
     if secret is None and personal_numbers(lab, None, ""):

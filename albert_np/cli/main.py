@@ -15,7 +15,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -40,6 +40,9 @@ __all__ = [
     "say",
 ]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., object] | click.Command)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tabs and ends of lines
 _WRONG_CALL = (ValueError, TypeError, ImportError, OverflowError)
 _WRONG_PATH = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -69,7 +72,7 @@ def say(text: str) -> None:
     click.echo(printable(text), file=sys.stdout)  # without `file`, click takes UTF-8 for ASCII
 
 
-def print_json(value: Any, indent: int | None = 2) -> None:
+def print_json(value: object, indent: int | None = 2) -> None:
     """Print one JSON document on standard output, in ASCII unless the stream is UTF-8; indent=None: on one line."""
     is_utf8 = (getattr(sys.stdout, "encoding", None) or "").lower().replace("-", "") == "utf8"
     text = json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
@@ -89,15 +92,18 @@ def results(width: int = 120) -> Console:
 def input_lines() -> Iterator[str]:
     """Yield the lines of standard input; ValueError names the first one that is not in the encoding it should have.
 
-    UsageError where there are several ranks: Open MPI 5 hands rank 0 lines twice, and never the end of them.
+    ValueError too if there is none. UsageError where there are several ranks: Open MPI 5 hands rank 0 lines twice, and
+    never the end of them.
     """
     refuse_ranks("reading standard input (give a file)")
-    encoding = sys.stdin.encoding or "utf-8"
+    encoding, number = sys.stdin.encoding or "utf-8", 0
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
             yield line.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise ValueError(f"standard input, line {number}: byte {error.start + 1} is not {encoding}") from error
+    if number == 0:
+        raise ValueError("standard input holds no text, and none is given")
 
 
 def figures_table(*headers: str) -> Table:
@@ -108,29 +114,34 @@ def figures_table(*headers: str) -> Table:
     return table
 
 
-def file_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return an option for a file to write, which must not be a folder but lie in one; text: its help."""
+def file_option(name: str, text: str, *endings: str) -> Callable[[Command], Command]:
+    """Return an option for a file to write, which must not be a folder but lie in one.
+
+    text: its help. endings: what its name may end in, if that says how it is written.
+    """
 
     def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
         if path is not None and path.is_dir():
             raise click.BadParameter(printable(f"{path} is a folder"))
         if path is not None and not path.parent.is_dir():
             raise click.BadParameter(printable(f"there is no folder {path.parent}"))
+        if path is not None and endings and path.suffix.lower() not in endings:
+            raise click.BadParameter(printable(f"{path} does not end in {' or '.join(endings)}"))
         return path
 
     return click.option(name, type=click.Path(path_type=Path), callback=in_a_folder, help=text)
 
 
-def figure_option(text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def figure_option(text: str) -> Callable[[Command], Command]:
     """Return the option --figure FILE; text: its help."""
-    return file_option("--figure", text)
+    return file_option("--figure", text, ".png", ".svg")
 
 
-def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
     """Turn an expected exception into one line and an exit status, and warnings into lines."""
 
     @functools.wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         from albert_np.execution import RankError
         from albert_np.training import CheckpointError, NonFiniteError, TrainingInterrupted
 
@@ -170,7 +181,7 @@ def _of_system(error: OSError) -> str:
     return f"{error.filename}: {error.strerror}" if error.filename is not None and error.strerror else str(error)
 
 
-def _fail(message: str, status: int) -> None:
+def _fail(message: str, status: int) -> NoReturn:
     """Print one line and end."""
     click.echo(printable(f"albert-np: {' '.join(_as_typed(message).splitlines())}"), file=sys.stderr)
     sys.exit(status)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -13,6 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from albert_np.backend import get_backend
 from albert_np.cli.main import console
 from albert_np.execution import this_job, threads_in_all
+
+if TYPE_CHECKING:
+    from albert_np.pretraining import Recipe
+    from albert_np.tasks import FineTuningRecipe
+    from albert_np.training import Metrics, Record
 
 __all__ = [
     "BAR",
@@ -28,7 +33,6 @@ __all__ = [
 ]
 
 Run = TypeVar("Run")
-Describe = Callable[[dict[str, Any]], str]
 BAR = (
     BarColumn(bar_width=24),
     MofNCompleteColumn(),
@@ -54,7 +58,9 @@ precision_option = click.option(
 
 
 @contextmanager
-def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[Callable[[dict[str, Any]], None]]:
+def training_bar(
+    steps: int, figures: "Callable[[Record], str]", held_out: "Callable[[Metrics], str]"
+) -> "Iterator[Callable[[Record], None]]":
     """A progress bar, and the function that moves it with each record of the trainer.
 
     figures: a record → what stands beside the bar; held_out: an evaluation → a line of its own.
@@ -62,7 +68,7 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
     with Progress(*BAR, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task("training", total=steps, figures="")
 
-        def show(record: dict[str, Any]) -> None:
+        def show(record: "Record") -> None:
             speed = f"{record['tokens_per_second'] or 0:,.0f} tokens/s"
             progress.update(task, completed=record["step"], figures=f"{figures(record)}  {speed}")
             if not math.isfinite(record["grad_norm"]):
@@ -107,7 +113,7 @@ def prepared_by_first(
     return job.together(lambda: open_run(options["output"]) if run is None else run)
 
 
-def introduce_ranks(recipe: Any) -> None:
+def introduce_ranks(recipe: "Recipe | FineTuningRecipe") -> None:
     """Say which process each rank is, if there are several, and of a device's gradients how they travel.
 
     Where a rank dies, a launcher may name the process alone.

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 
@@ -18,11 +18,12 @@ from albert_np.files import whole_file
 
 __all__ = ["as_one_program", "refuse_ranks", "written_by_first"]
 
+T = TypeVar("T")
 PATIENCE = 2.0  # seconds that a failing rank gives the others to fail as well, as with a wrong option all do
 STAGGER = 0.1  # seconds more for each rank: of some that fail, the first ends the job and is the only one to speak
 
 
-def as_one_program(command: Callable[[], Any]) -> Any:
+def as_one_program(command: Callable[[], T]) -> T:
     """Run a command, on each rank if there are several, so that what it says is said once."""
     rank, size = place_in_job()
     if size == 1:
@@ -49,7 +50,7 @@ def written_by_first(ranks: Ranks, path: Path | None) -> AbstractContextManager[
     return whole_file(path) if path is not None and ranks.is_first else nullcontext()
 
 
-def _run(command: Callable[[], Any]) -> tuple[Ranks | None, int]:
+def _run(command: Callable[[], object]) -> tuple[Ranks | None, int]:
     """Return the job, None if its ranks cannot reach each other, and the exit status of the command."""
     try:
         job = this_job()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.progress import Progress
@@ -23,16 +23,23 @@ from albert_np.cli.progress import (
     training_bar,
 )
 
+if TYPE_CHECKING:
+    from albert_np.config import AlbertConfig
+    from albert_np.pretraining import PretrainingRun
+    from albert_np.study.quickstart import Learned, Summary
+    from albert_np.study.world import Exam, Moment
+    from albert_np.training import Metrics, Record
+
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
 
 
-def _figures(record: dict[str, Any]) -> str:
+def _figures(record: "Record") -> str:
     mlm, sop = percent(record["mlm_accuracy"]), percent(record["sop_accuracy"])
     return f"loss {record['loss']:.3f}  MLM {mlm}  SOP {sop}"
 
 
-def _held_out(metrics: dict[str, Any]) -> str:
+def _held_out(metrics: "Metrics") -> str:
     loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
     sop = f"SOP {percent(metrics['sop_accuracy'])}"
     if metrics.get("sop_accuracy_two") is not None and metrics.get("sop_accuracy_more") is not None:
@@ -102,7 +109,7 @@ def quickstart(output: Path, steps: int | None, seed: int, as_json: bool) -> Non
         _print_summary(summary, output)
 
 
-def _learn_world(seed: int) -> Any:
+def _learn_world(seed: int) -> "Learned":
     """Train on the toy world; show the loss beside the best there is, and say when something has been learned."""
     from albert_np.study import quickstart as job
 
@@ -113,7 +120,7 @@ def _learn_world(seed: int) -> Any:
     with Progress(*BAR, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task("", total=job.WORLD_STEPS, figures="")
 
-        def show(moment: Any, exam: Any) -> None:
+        def show(moment: "Moment", exam: "Exam") -> None:
             loss = f"loss {moment.loss:.2f} (the best there is: {exam.loss:.2f})"
             figures = f"{loss}  right {percent(moment.accuracy)}"
             progress.update(task, completed=moment.step, figures=figures)
@@ -127,7 +134,7 @@ def _learn_world(seed: int) -> Any:
         return job.learn_world(seed, show)
 
 
-def _print_world(learned: Any) -> None:
+def _print_world(learned: "Learned") -> None:
     last, exam = learned.moments[-1], learned.exam
     out = results(100)
     out.print(
@@ -145,13 +152,13 @@ def _print_world(learned: Any) -> None:
     out.print("then English:")
 
 
-def _draw_world(learned: Any, output: Path) -> None:
+def _draw_world(learned: "Learned", output: Path) -> None:
     from albert_np.plots import learning_figure, save
 
     save(learning_figure(learned.moments, learned.exam.loss), output / "world.png")
 
 
-def _as_json(summary: Any, learned: Any) -> dict[str, Any]:
+def _as_json(summary: "Summary", learned: "Learned") -> dict[str, object]:
     blanks = [
         {"text": text, "before": [c._asdict() for c in before], "after": [c._asdict() for c in after]}
         for text, before, after in summary.blanks
@@ -164,7 +171,7 @@ def _as_json(summary: Any, learned: Any) -> dict[str, Any]:
     return {"world": world, **summary._asdict(), "baselines": summary.baselines._asdict(), "blanks": blanks}
 
 
-def _print_summary(summary: Any, output: Path) -> None:
+def _print_summary(summary: "Summary", output: Path) -> None:
     base, before, after = summary.baselines, summary.untrained, summary.trained
     table = figures_table("on held-out documents", "MLM accuracy", "MLM loss", "SOP accuracy")
     majority = percent(base.majority_order)
@@ -312,7 +319,7 @@ def pretrain(resume: Path | None, as_json: bool, **options: Any) -> None:
             say(f"held-out: {_held_out(record['evaluation'])}")
 
 
-def _prepare(options: dict[str, Any]) -> Any:
+def _prepare(options: dict[str, Any]) -> "PretrainingRun":
     from albert_np.execution import Processes, available_threads
     from albert_np.pretraining import (
         Recipe,
@@ -362,7 +369,7 @@ def _prepare(options: dict[str, Any]) -> Any:
         )
 
 
-def _config(name: str) -> Any:
+def _config(name: str) -> "AlbertConfig":
     from albert_np.config import PRESETS, AlbertConfig
     from albert_np.study.quickstart import CONFIG
 

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TypeVar
 
 import click
+import numpy as np
 from rich.progress import track
 from rich.table import Column, Table
 from rich.text import Text
@@ -13,8 +14,10 @@ from rich.text import Text
 from albert_np.cli.main import console, print_json, printable, remark, reports_errors, results, say
 from albert_np.cli.progress import typed_options
 from albert_np.gradcheck import PRECISION_TOLERANCES, TORCH_TOLERANCES, Comparison
+from albert_np.model import AlbertBase
 
 Section = tuple[str, list[Comparison]]
+T = TypeVar("T")
 FIGURES = "max abs", "max rel", "worst at", "got", "expected"
 NARROW = 140  # columns; with fewer, names stand above their figures
 
@@ -113,9 +116,9 @@ def verify(
 
 
 def _difference_sections(seed: int) -> Iterator[Section]:
-    from albert_np.gradcheck import block_cases, check_case, model_cases, op_cases
+    from albert_np.gradcheck import Case, ModelCase, block_cases, check_case, model_cases, op_cases
 
-    cases: list[Any] = [*op_cases(seed), *block_cases(seed), *model_cases(seed)]
+    cases: list[Case | ModelCase] = [*op_cases(seed), *block_cases(seed), *model_cases(seed)]
     for case in _tracked(cases, "finite differences"):
         yield case.name, check_case(case, seed)
 
@@ -171,7 +174,7 @@ def _rounded_sections(precision: str, preset: str | None, backend: str, seed: in
         yield _precision_section(cases)
 
 
-def _tracked(cases: list[Any], what: str) -> Iterable[Any]:
+def _tracked(cases: list[T], what: str) -> Iterable[T]:
     """Show a bar on a terminal; elsewhere nothing, not even its empty line."""
     return track(cases, what, console=console, transient=True, disable=not console.is_terminal)
 
@@ -180,7 +183,7 @@ def _precisions(dtype: str) -> list[str]:
     return list(TORCH_TOLERANCES) if dtype == "both" else [dtype]
 
 
-def _precision_section(cases: list[Any]) -> Section:
+def _precision_section(cases: list[tuple[str, AlbertBase, dict[str, np.ndarray]]]) -> Section:
     """Our error as a share of PyTorch's in the precision that the models have, both against the float64 truth."""
     from albert_np.gradcheck import compare_precision
 
@@ -198,7 +201,7 @@ def _worst(rows: list[Comparison]) -> Comparison:
     return max(rows, key=lambda row: (not row.zero, row.max_rel / row.tolerance))
 
 
-def _as_json(name: str, rows: list[Comparison]) -> dict[str, Any]:
+def _as_json(name: str, rows: list[Comparison]) -> dict[str, object]:
     return {
         "case": name,
         "comparisons": [row.to_dict() for row in rows],

@@ -86,12 +86,12 @@ class _Names(Scope):
     def __getitem__(self, name: str) -> Any:
         if name not in self:
             known = [full.removeprefix(LAYER) for full in self._store if full.startswith(LAYER)]
-            asked = (self._prefix + name).removeprefix(LAYER)
+            asked = (self.prefix + name).removeprefix(LAYER)
             raise Wrong(f"g has no {asked!r}: is a g.scope(…) missing, or its last dot? There are {', '.join(known)}")
         return super().__getitem__(name)
 
     def scope(self, prefix: str) -> Scope:
-        return _Names(self._store, self._prefix + prefix)
+        return _Names(self._store, self.prefix + prefix)
 
 
 def _run(
@@ -167,7 +167,7 @@ class _Overwriting(Scope):
         return 0 * super().__getitem__(name)
 
     def scope(self, prefix: str) -> Scope:
-        return _Overwriting(self._store.scope(self._prefix + prefix))
+        return _Overwriting(self._store.scope(self.prefix + prefix))
 
 
 def _symptoms(backward: Callable[..., Any]) -> Symptoms:

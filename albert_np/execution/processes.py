@@ -115,7 +115,7 @@ class Processes:
         peaks = [peak_memory(), *(process.peak for process in self._started)]
         return None if None in peaks else sum(peak for peak in peaks if peak is not None)
 
-    def _answer(self, number: int, function: bytes, item: Any) -> Any:
+    def _answer(self, number: int, function: bytes, item: object) -> Any:
         process = getattr(self._own, "process", None)
         if process is None:
             process = self._own.process = _Process()
@@ -138,7 +138,7 @@ class _Process:
         self._has_path = False
         self.peak: int | None = 0
 
-    def answer(self, number: int, function: bytes, item: Any) -> Any:
+    def answer(self, number: int, function: bytes, item: object) -> Any:
         """Return what the pickled function, known by its number, gives for an item, or raise what it raises."""
         sink, source = cast(IO[bytes], self._program.stdin), cast(IO[bytes], self._program.stdout)
         try:
@@ -170,7 +170,7 @@ def serve() -> None:
     use_one_thread()
     source, sink = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever prints does not spoil an answer
-    functions: dict[int, Callable[[Any], Any]] = {}
+    functions: dict[int, Callable[[object], object]] = {}
     try:
         while True:
             number, pickled, item = pickle.load(source)
@@ -180,7 +180,9 @@ def serve() -> None:
         os._exit(0)  # the parent is gone; so is what is left to write
 
 
-def _answered(functions: dict[int, Callable[[Any], Any]], number: int, pickled: bytes | None, item: Any) -> bytes:
+def _answered(
+    functions: dict[int, Callable[[object], object]], number: int, pickled: bytes | None, item: object
+) -> bytes:
     try:
         if pickled is not None:
             functions[number] = pickle.loads(pickled)

@@ -68,7 +68,7 @@ class Ranks:
         """Whether this is rank 0, which alone writes and speaks."""
         return self.rank == 0
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Callable[[], "Ranks"], tuple[()]]:
         return (this_job if self.size > 1 else Ranks), ()
 
     def share(self, work: Callable[[], T]) -> list[T]:

@@ -197,10 +197,10 @@ class Replicas(Generic[M]):
         self._pool = ThreadPoolExecutor(self.threads)
         _blas.find_libraries()
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_process", "_pool")}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         self._start_threads()
 

@@ -6,11 +6,15 @@ A route carries numbers and adds none. Who adds what to what, and in which order
 import platform
 import warnings
 from collections.abc import Callable
-from typing import Any, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from albert_np.backend import Array, Backend
+
+if TYPE_CHECKING:
+    from albert_np.execution.ranks import Ranks
 
 __all__ = ["Route", "ThroughHost", "ThroughNccl", "route_of"]
 
@@ -72,7 +76,7 @@ class ThroughNccl:
 
     name = "NCCL"
 
-    def __init__(self, cuda: Any, nccl: Any, communicator: Any):
+    def __init__(self, cuda: ModuleType, nccl: ModuleType, communicator: Any):
         self._cuda = cuda
         self._types = {"float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64}
         self._communicator = communicator
@@ -94,7 +98,7 @@ class ThroughNccl:
         return stream
 
 
-def route_of(ranks: Any, comm: Any, backend: Backend) -> Route:
+def route_of(ranks: "Ranks", comm: Any, backend: Backend) -> Route:
     """Return how the arrays of a backend travel: by NCCL where each rank has a GPU of its own and all can use it.
 
     ranks: the `Ranks` of `comm`, all of which must make this call, each with its GPU as the current one.
@@ -110,7 +114,7 @@ def route_of(ranks: Any, comm: Any, backend: Backend) -> Route:
         return ThroughHost(comm, backend, f"ranks share the GPU {shared[1]} on {shared[0]}")
     communicators = []
 
-    def join(job: Any) -> str | None:
+    def join(job: object) -> str | None:
         try:
             communicators.append(nccl.NcclCommunicator(ranks.size, job, ranks.rank))
         except RuntimeError as error:

@@ -8,17 +8,21 @@ import inspect
 import operator as operators
 import types
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn, ParamSpec, TypeVar
 
 import numpy as np
 
 from albert_np.backend import Backend, get_backend
+from albert_np.execution.precision import narrowed
 from albert_np.execution.products import played_product, played_product_into
 from albert_np.execution.scatter import scatter_add
 
 __all__ = ["Counts", "Operation", "StrictArray", "as_kernel", "boxed_backend", "counted", "recorded", "strict_backend"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Operation(NamedTuple):
@@ -52,12 +56,17 @@ class StrictArray:
     log: ClassVar[list[Operation] | None] = None
     counts: ClassVar[Counts | None] = None
 
-    def __init__(self, inner: Any):
+    def __init__(self, inner: np.ndarray):
         self.inner = inner
 
     @classmethod
     def compute(
-        cls, name: str, function: Callable[..., Any], operands: Any, options: Any = None, in_place: bool = False
+        cls,
+        name: str,
+        function: Callable[..., Any],
+        operands: Sequence[Any],
+        options: Mapping[str, object] | None = None,
+        in_place: bool = False,
     ) -> Any:
         """Apply a function of NumPy's: whatever is done to these arrays passes through here.
 
@@ -72,7 +81,7 @@ class StrictArray:
         return operands[0] if in_place else cls.wrapped(result)
 
     @classmethod
-    def unwrapped(cls, value: Any) -> Any:
+    def unwrapped(cls, value: object) -> Any:
         """Return what NumPy is to be given in place of `value`."""
         if isinstance(value, StrictArray):
             return value.inner
@@ -81,7 +90,7 @@ class StrictArray:
         return type(value)(map(cls.unwrapped, value)) if isinstance(value, tuple | list) else value
 
     @classmethod
-    def wrapped(cls, value: Any) -> Any:
+    def wrapped(cls, value: object) -> Any:
         """Return what NumPy gave, its arrays and scalars as arrays of this class."""
         if isinstance(value, np.ndarray | np.generic):
             return cls(np.asarray(value))
@@ -92,7 +101,7 @@ class StrictArray:
         """Return a function of NumPy's as one of these arrays."""
         return lambda *args, **kwargs: cls.compute(name, function, args, kwargs)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError("a strict array does not turn into a NumPy array by itself")
 
     def __getattr__(self, name: str) -> Any:
@@ -105,10 +114,10 @@ class StrictArray:
             self.compute(name, lambda x: getattr(x, name), (self,)) if isinstance(attribute, np.ndarray) else attribute
         )
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: object) -> Any:
         return self.compute("getitem", lambda x, index: x[index], (self, index))
 
-    def __setitem__(self, index: Any, value: Any) -> None:
+    def __setitem__(self, index: object, value: object) -> None:
         self.compute("setitem", np.ndarray.__setitem__, (self, index, value))
 
     def __len__(self) -> int:
@@ -133,7 +142,7 @@ class StrictArray:
 SHORT_POWERS = {2: "square", 0.5: "sqrt", -1: "reciprocal", 1: "positive"}  # what `x**2` is computed as, and so on
 
 
-def _note(name: str, operands: list[Any], result: Any) -> None:
+def _note(name: str, operands: list[Any], result: object) -> None:
     """Write an operation down; a view of an operand moves and computes nothing, and rows picked are not counted."""
     if StrictArray.log is None or not isinstance(result, np.ndarray | np.generic) or name == "getitem":
         return
@@ -153,7 +162,7 @@ _SEVERAL = {"flatnonzero": 4, "nonzero": 4, "argsort": 2, "take_along_axis": 3, 
 _WAITING = {"flatnonzero", "nonzero", "item", "tolist"}
 
 
-def _count(counts: Counts, name: str, operands: list[Any], result: Any, changes: bool) -> None:
+def _count(counts: Counts, name: str, operands: list[Any], result: object, changes: bool) -> None:
     """Count what an operation would launch, and whether the host must wait for it."""
     picks = _parts(operands[1]) if name == "getitem" else []
     by_mask = any(part.dtype == bool for part in picks)  # how many there are decides the shape
@@ -168,14 +177,14 @@ def _count(counts: Counts, name: str, operands: list[Any], result: Any, changes:
         counts.launches[name] += _SEVERAL.get(name, 1) + copies
 
 
-def _parts(index: Any) -> list[np.ndarray]:
+def _parts(index: object) -> list[np.ndarray]:
     """Return the arrays in an index; one without any gives a view."""
     return [
         np.asarray(x) for x in (index if isinstance(index, tuple) else (index,)) if isinstance(x, np.ndarray | list)
     ]
 
 
-def _is_view(result: Any, operands: list[Any]) -> bool:
+def _is_view(result: object, operands: Sequence[object]) -> bool:
     return isinstance(result, np.ndarray) and any(
         np.may_share_memory(result, x) for x in operands if isinstance(x, np.ndarray)
     )
@@ -196,29 +205,32 @@ def _launch(name: str, launches: int = 1) -> None:
         StrictArray.counts.launches[name] += launches
 
 
-def as_kernel(formula: Callable[..., Any], launches: int = 1, name: str = "") -> Callable[..., Any]:
+def as_kernel(formula: Callable[P, T], launches: int = 1, name: str = "") -> Callable[P, T]:
     """Return a formula that strict arrays compute as it stands and count as so many launches of one kernel.
 
-    It stands for a kernel in `strict_backend(kernels)`. What wraps the formula is left out.
+    It stands for a kernel in `strict_backend(kernels)`. What wraps the formula is left out. Operands that the formula
+    has rounded for products are launches of their own.
     """
-    plain = inspect.unwrap(formula)
+    plain: Callable[P, T] = inspect.unwrap(formula)
     name = name or formula.__name__
 
     @functools.wraps(plain)
-    def kernel(*args: Any, **kwargs: Any) -> Any:
+    def kernel(*args: P.args, **kwargs: P.kwargs) -> T:
         _launch(name, launches)
-        outside, StrictArray.counts = StrictArray.counts, None
-        try:
-            return plain(*args, **kwargs)
-        finally:
-            StrictArray.counts = outside
+        with counted() as inside:
+            result = plain(*args, **kwargs)
+        if inside.launches["narrowed"]:
+            _launch("narrowed", inside.launches["narrowed"])
+        return result
 
     return kernel
 
 
 def _add_operators() -> None:
-    def add(method: str, name: str, function: Any, reverse: bool = False, in_place: bool = False) -> None:
-        def operator(self: StrictArray, *others: Any) -> Any:
+    def add(
+        method: str, name: str, function: Callable[..., Any], reverse: bool = False, in_place: bool = False
+    ) -> None:
+        def operator(self: StrictArray, *others: object) -> Any:
             operands = (*others, self) if reverse else (self, *others)
             return self.compute(name, function, operands, in_place=in_place)
 
@@ -292,9 +304,9 @@ def strict_backend(kernels: Mapping[str, Callable[..., Any]] | None = None) -> B
 
 
 def played_products() -> dict[str, Callable[..., Any]]:
-    """Return products as kernels of strict arrays."""
+    """Return products, and the rounding of what they read, as kernels of strict arrays."""
     played: dict[str, Callable[..., Any]] = {"product": played_product, "product_into": played_product_into}
-    return {name: as_kernel(formula, name=name) for name, formula in played.items()}
+    return {name: as_kernel(formula, name=name) for name, formula in (played | {"narrowed": narrowed}).items()}
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class Call:
     def prefix(self) -> str:
         """The prefix of the parameters, or of their gradients, that it was given."""
         scopes = [value for value in self.arguments.values() if isinstance(value, Scope)]
-        return scopes[0]._prefix if scopes else ""
+        return scopes[0].prefix if scopes else ""
 
     def within(self, function: str) -> "Call | None":
         """Return the innermost call of that name that it is, or lies, in."""

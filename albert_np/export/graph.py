@@ -55,13 +55,13 @@ class Graph:
         """Return the name of a list of integers."""
         return self._constant(np.array(values, np.int64))
 
-    def _constant(self, array: Any) -> str:
+    def _constant(self, array: np.ndarray | np.generic) -> str:
         name = f"constant {array.tolist()}"
         if name not in self.initializers:
             self._store(name, array)
         return name
 
-    def _store(self, name: str, array: Any) -> None:
+    def _store(self, name: str, array: np.ndarray | np.generic) -> None:
         self.initializers[name] = self.onnx.numpy_helper.from_array(
             np.ascontiguousarray(array).reshape(array.shape), name
         )

@@ -1,7 +1,6 @@
 """Proofs of an array library: every op and every class on it, against NumPy in float64."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
@@ -30,7 +29,7 @@ def compare_with_numpy(backend: str, dtype: str = "float32", seed: int = 0) -> I
 def _compare_op(case: Case, backend: str, dtype: str) -> list[Comparison]:
     device = get_backend(backend)
 
-    def moved(value: Any) -> Any:
+    def moved(value: object) -> object:
         if not isinstance(value, np.ndarray):
             return value
         return device.from_numpy(value.astype(dtype) if value.dtype.kind == "f" else value)

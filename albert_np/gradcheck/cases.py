@@ -12,21 +12,15 @@ import numpy as np
 from albert_np import ops
 from albert_np.backend import get_backend
 from albert_np.config import SHARING, AlbertConfig
-from albert_np.execution import dense_pattern, packed_pattern
-from albert_np.gradcheck.checks import Comparison, check_gradients, check_model, scattered
+from albert_np.execution import Pattern, dense_pattern, packed_pattern
+from albert_np.gradcheck.checks import Backward, Comparison, Forward, check_gradients, check_model, scattered
 from albert_np.heads import (
     answer_class_backward,
     answer_class_forward,
     answer_loss_backward,
     answer_loss_forward,
-    classifier_backward,
-    classifier_forward,
     end_logits_backward,
     end_logits_forward,
-    mlm_backward,
-    mlm_forward,
-    mlm_loss_backward,
-    mlm_loss_forward,
     span_backward,
     span_forward,
     span_loss_backward,
@@ -38,6 +32,8 @@ from albert_np.layers import (
     AlbertInputs,
     attention_branch_backward,
     attention_branch_forward,
+    classifier_backward,
+    classifier_forward,
     embeddings_backward,
     embeddings_forward,
     encoder_backward,
@@ -46,6 +42,10 @@ from albert_np.layers import (
     feed_forward_branch_forward,
     layer_backward,
     layer_forward,
+    mlm_backward,
+    mlm_forward,
+    mlm_loss_backward,
+    mlm_loss_forward,
     pooler_backward,
     pooler_forward,
 )
@@ -82,16 +82,17 @@ __all__ = [
 Array = np.ndarray
 B, T, H = 2, 5, 12  # of the cases
 M = TypeVar("M", bound=AlbertBase)
+BlockBackward = Callable[[Any, Any, Scope], Any]  # dy, cache, g → the gradients of the inputs
 
 
 class Case(NamedTuple):
     """A forward and backward pair with arguments to check it at; see `gradcheck.check_gradients`."""
 
     name: str
-    forward: Callable[..., tuple[Array, Any]]
-    backward: Callable[[Array, Any], Any]
+    forward: Forward
+    backward: Backward
     inputs: Mapping[str, Array]
-    fixed: Mapping[str, Any]
+    fixed: Mapping[str, object]
 
 
 class ModelCase(NamedTuple):
@@ -99,7 +100,7 @@ class ModelCase(NamedTuple):
 
     name: str
     model: AlbertBase
-    inputs: Mapping[str, Any]
+    inputs: Mapping[str, Array]
     outputs: tuple[str, ...]
 
 
@@ -187,7 +188,7 @@ def _masked(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return masked & ~masked.all(axis=-1, keepdims=True)
 
 
-def _with_fixed_masks(forward: Callable[..., Any]) -> Callable[..., Any]:
+def _with_fixed_masks(forward: Forward) -> Forward:
     return lambda **kwargs: forward(**kwargs, rng=np.random.default_rng(5))
 
 
@@ -223,7 +224,7 @@ def block_cases(seed: int = 0) -> Iterator[Case]:
             yield _pure(name + label, forward, backward, weights, inputs)
 
 
-def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], Array]]:
+def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Forward, BlockBackward, dict[str, Array], Array]]:
     """Return (name, forward of x, p and rng, backward, weights, x) of each block."""
     model = randomize(AlbertForPreTraining(config, dtype="float64"), seed)
     rng = np.random.default_rng(seed)
@@ -236,10 +237,10 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
         names = [name.removeprefix(prefix) for name in model.layout.slots if name.startswith(prefix)]
         return {name: model.params[prefix + name].copy() for name in names if not name.startswith(without)}
 
-    def embeddings(x: Array, p: Scope, rng: Any) -> Any:
+    def embeddings(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         return embeddings_forward(AlbertInputs(None, types, positions, x, dense), p, config, rng)
 
-    def attending(forward: Any, pattern: Any = dense, **options: Any) -> Any:
+    def attending(forward: Forward, pattern: Pattern = dense, **options: str) -> Forward:
         return lambda x, p, rng: forward(x, pattern, p, config, rng, **options)
 
     real = np.arange(T) < np.array([[T], [T - 2]])
@@ -247,7 +248,7 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     packed = packed_pattern(real, numpy)
     wanted = np.arange(T) % 2 == np.array([[0], [1]])
 
-    def plain(forward: Any) -> Any:
+    def plain(forward: Forward) -> Forward:
         return lambda x, p, rng: forward(x, p, config, rng)
 
     layer = "albert.encoder.albert_layer_groups.0.albert_layers.0."
@@ -274,7 +275,9 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[s
     ]
 
 
-def _answer_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any, dict[str, Array], dict[str, Array]]]:
+def _answer_blocks(
+    config: AlbertConfig, seed: int
+) -> list[tuple[str, Forward, BlockBackward, dict[str, Array], dict[str, Array]]]:
     """Return (name, forward of the inputs, p and rng, backward, weights, inputs) of the parts of answering heads."""
     model = randomize(AlbertForQuestionAnsweringV2(config, dtype="float64"), seed)
     rng = np.random.default_rng(seed)
@@ -286,21 +289,21 @@ def _answer_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any,
     def weights(prefix: str) -> dict[str, Array]:
         return {name.removeprefix(prefix): w.copy() for name, w in model.params.items() if name.startswith(prefix)}
 
-    def start_logits(x: Array, p: Scope, rng: Any) -> Any:
+    def start_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         y, cache = start_logits_forward(x, allowed, p)
         return y * allowed, cache  # beside -1e30 no difference would show
 
-    def end_logits(x: Array, p: Scope, rng: Any) -> Any:
+    def end_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         y, cache = end_logits_forward(x, starts, allowed, p, config)
         return y * allowed[:, None], cache
 
-    def answer_class(x: Array, logits: Array, p: Scope, rng: Any) -> Any:
+    def answer_class(x: Array, logits: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         return answer_class_forward(x, logits, p, config, rng)
 
-    def span_loss(start: Array, end: Array, p: Scope, rng: Any) -> Any:
+    def span_loss(start: Array, end: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         return span_loss_forward(start, end, np.array([2, T]), np.array([4, 0]), 3.0)
 
-    def span(x: Array, p: Scope, rng: Any) -> Any:
+    def span(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         start, end, cache = span_forward(x, dense_pattern(B, T), p)
         return np.stack([start, end]), cache  # (2, B, T)
 
@@ -321,14 +324,16 @@ def _answer_blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Any, Any,
     ]
 
 
-def _pure(name: str, forward: Any, backward: Any, weights: dict[str, Array], inputs: dict[str, Array]) -> Case:
+def _pure(
+    name: str, forward: Forward, backward: BlockBackward, weights: dict[str, Array], inputs: dict[str, Array]
+) -> Case:
     """Turn a block, which reads one scope and adds into another, into a function of its inputs and weights."""
 
-    def pure_forward(**arrays: Array) -> tuple[Array, Any]:
+    def pure_forward(**arrays: Array) -> tuple[Array, object]:
         p = Scope({n: arrays[n] for n in weights}, "")
-        return forward(*(arrays[n] for n in inputs), p, np.random.default_rng(5))  # type: ignore[no-any-return]
+        return forward(*(arrays[n] for n in inputs), p, np.random.default_rng(5))
 
-    def pure_backward(dy: Array, cache: Any) -> tuple[Array, ...]:
+    def pure_backward(dy: Array, cache: object) -> tuple[Array, ...]:
         g = {n: np.zeros_like(weight) for n, weight in weights.items()}
         dinputs = backward(dy, cache, Scope(g, ""))
         return *(dinputs if isinstance(dinputs, tuple) else (dinputs,)), *g.values()
@@ -384,7 +389,7 @@ def model_cases(seed: int = 0) -> Iterator[ModelCase]:
         embeds = np.random.default_rng(seed).standard_normal((*trunk["input_ids"].shape, config.embedding_size))
         masked = {**trunk, "labels": batch["labels"]}
 
-        def model(cls: Any, config: AlbertConfig = config) -> Any:
+        def model(cls: type[M], config: AlbertConfig = config) -> M:
             return randomize(cls(config, dtype="float64", seed=seed), seed)
 
         yield ModelCase(f"AlbertModel, {label}", model(AlbertModel), trunk, ("last_hidden_state", "pooler_output"))
@@ -404,7 +409,7 @@ def model_cases(seed: int = 0) -> Iterator[ModelCase]:
 
 
 Labels = Callable[[np.random.Generator, int, int], dict[str, Array]]  # of (rng, B, T)
-TASKS: dict[str, tuple[Any, dict[str, Any], Labels]] = {
+TASKS: dict[str, tuple[type[AlbertBase], dict[str, Any], Labels]] = {
     "regression": (
         AlbertForSequenceClassification,
         {"num_labels": 1},
@@ -439,7 +444,9 @@ TASKS: dict[str, tuple[Any, dict[str, Any], Labels]] = {
 }
 
 
-def task_cases(dtype: str = "float64", seed: int = 0, **changes: Any) -> Iterator[tuple[str, Any, dict[str, Array]]]:
+def task_cases(
+    dtype: str = "float64", seed: int = 0, **changes: Any
+) -> Iterator[tuple[str, AlbertBase, dict[str, Array]]]:
     """Return (name, model, inputs) of every class of fine-tuning and every kind of problem."""
     rng = np.random.default_rng(seed)
     for task, (cls, settings, labels) in TASKS.items():
@@ -453,7 +460,7 @@ def task_cases(dtype: str = "float64", seed: int = 0, **changes: Any) -> Iterato
         yield f"{cls.__name__}, {task}", model, inputs | labels(rng, 3, batch["input_ids"].shape[1])
 
 
-def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[str, Any, dict[str, Array]]:
+def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[str, AlbertBase, dict[str, Array]]:
     """Return (name, model, inputs) of the class for SQuAD 2: one answer after a question, no answer, another one."""
     config = small_config(**changes)
     model = randomize(AlbertForQuestionAnsweringV2(config, dtype=dtype, seed=seed), seed, 0.3)
@@ -477,11 +484,13 @@ def inputs_of(model: AlbertBase, batch: Mapping[str, Array]) -> dict[str, Array]
     return {name: value for name, value in batch.items() if name in taken}
 
 
-def torch_cases(dtype: str, preset: str | None = None, seed: int = 0) -> Iterator[tuple[str, Any, dict[str, Array]]]:
+def torch_cases(
+    dtype: str, preset: str | None = None, seed: int = 0
+) -> Iterator[tuple[str, AlbertBase, dict[str, Array]]]:
     """Return (name, model, inputs) to compare with PyTorch: small ones of every kind, or one of a released size."""
     if preset is not None:
         config = AlbertConfig.preset(preset)
-        model = AlbertForPreTraining(config, dtype=dtype, seed=seed)
+        model: AlbertBase = AlbertForPreTraining(config, dtype=dtype, seed=seed)
         yield f"{preset}, {dtype}", model, small_batch(config, seed, batch=2, positions=32)
         return
     shapes = {**MODEL_SHAPES, "relu": {"hidden_act": "relu"}, "2 inner": {"inner_group_num": 2}}

@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 
-from albert_np.backend import Array, backend_of
+from albert_np.backend import Array, ArrayLike, backend_of
 from albert_np.model import AlbertBase
 
 __all__ = [
@@ -32,7 +33,10 @@ __all__ = [
 
 STEP = 1e-5  # truncation and rounding errors of a central difference in float64 are then both near 1e-10
 TOLERANCE = 1e-6
-Line = list[tuple[Array, Any, Any]]  # values that move at once: an array, an index, and by how much for a step of 1
+Forward = Callable[..., tuple[Any, Any]]  # of a pair: its arguments → y, cache
+Backward = Callable[[Any, Any], Any]  # of a pair: dy, cache → the gradients
+# Values that move at once: an array, an index, and by how much for a step of 1.
+Line = Sequence[tuple[Array, tuple[int, ...] | EllipsisType, float | Array]]
 
 
 class GradientError(AssertionError):
@@ -101,11 +105,11 @@ def compare(name: str, got: Array, expected: Array, tolerance: float, floor: flo
 
 
 def check_gradients(
-    forward: Callable[..., tuple[Any, Any]],
-    backward: Callable[[Any, Any], Any],
+    forward: Forward,
+    backward: Backward,
     inputs: Mapping[str, Array],
     *,
-    fixed: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, object] | None = None,
     samples: int = 30,
     seed: int = 0,
     tolerance: float = TOLERANCE,
@@ -137,10 +141,10 @@ def check_gradients(
 
 
 def run_pair(
-    forward: Callable[..., tuple[Any, Any]],
-    backward: Callable[[Any, Any], Any],
+    forward: Forward,
+    backward: Backward,
     inputs: Mapping[str, Array],
-    fixed: Mapping[str, Any],
+    fixed: Mapping[str, object],
     seed: int,
 ) -> tuple[list[Array], list[Array], dict[str, Array]]:
     """Return the outputs of a pair, random upstream gradients of them, and the gradients of the inputs by name."""
@@ -152,14 +156,14 @@ def run_pair(
     return outputs, upstreams, named_gradients(gradients, tuple(inputs))
 
 
-def y_and_cache(result: Any) -> tuple[Any, Any]:
+def y_and_cache(result: object) -> tuple[Any, Any]:
     """Return what a forward function returned; ValueError if that is not y and a cache."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise ValueError(f"forward must return y and cache, not {_described(result)}")
     return result
 
 
-def listed(y: Any) -> list[Array]:
+def listed(y: object) -> list[Array]:
     """Return the outputs of a pair as arrays or NumPy's numbers; ValueError for what is neither."""
     outputs = [np.float64(each) if type(each) is float else each for each in (y if isinstance(y, tuple) else (y,))]
     for each in outputs:
@@ -168,7 +172,7 @@ def listed(y: Any) -> list[Array]:
     return outputs
 
 
-def named_gradients(result: Any, names: Sequence[str], optional: bool = False) -> dict[str, Array]:
+def named_gradients(result: object, names: Sequence[str], optional: bool = False) -> dict[str, Array]:
     """Return what a backward function returned by the names of the inputs; ValueError for another number of them.
 
     optional: of several, some may be None.
@@ -184,8 +188,8 @@ def named_gradients(result: Any, names: Sequence[str], optional: bool = False) -
 
 
 def assert_gradients(
-    forward: Callable[..., tuple[Any, Any]],
-    backward: Callable[[Any, Any], Any],
+    forward: Forward,
+    backward: Backward,
     inputs: Mapping[str, Array],
     **options: Any,
 ) -> None:
@@ -202,7 +206,7 @@ def require_ok(comparisons: Iterable[Comparison]) -> None:
 
 def check_model(
     model: AlbertBase,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, ArrayLike],
     outputs: Sequence[str] = ("loss",),
     *,
     samples: int = 6,
@@ -223,7 +227,7 @@ def check_model(
         values["inputs_embeds"] = inputs["inputs_embeds"] = model.backend.own(inputs["inputs_embeds"].copy())
     random_state = model.rng.bit_generator.state
 
-    def run(**options: Any) -> list[Array]:
+    def run(**options: bool) -> list[Array]:
         model.rng.bit_generator.state = random_state
         out = model(**inputs, **options)
         return [getattr(out, name) for name in outputs]
@@ -240,7 +244,7 @@ FLOOR = 1e-2  # of the largest gradient: the key's bias, for one, has a gradient
 LOSS_SCALE = 2.0**10  # of gradients that pass through float16, see `training.LossScale`
 
 
-def model_results(model: AlbertBase, inputs: Mapping[str, Any], scale: float = 1.0) -> dict[str, np.ndarray]:
+def model_results(model: AlbertBase, inputs: Mapping[str, ArrayLike], scale: float = 1.0) -> dict[str, np.ndarray]:
     """Return every output, hidden state and attention by name, and every gradient under "d name".
 
     The model is put into eval mode. The gradients are those of the loss, or, where the class has none, of
@@ -269,7 +273,7 @@ def compare_results(got: Mapping[str, Array], expected: Mapping[str, Array], tol
     ]
 
 
-def named_outputs(out: Any) -> dict[str, Any]:
+def named_outputs(out: object) -> dict[str, Array]:
     """Return the tensors of a model's output, ours or Hugging Face's, by name."""
     names = (
         "loss",
@@ -287,7 +291,7 @@ def named_outputs(out: Any) -> dict[str, Any]:
     return named
 
 
-def upstream_like(x: Any) -> np.ndarray:
+def upstream_like(x: Array) -> np.ndarray:
     """Return numbers without a pattern in the shape of x, the same on every machine."""
     return scattered(tuple(x.shape))
 
@@ -326,7 +330,7 @@ def _check(
         pairs = zip(upstreams, *ends, strict=True)
         return sum(float((dy * (a - b)).sum()) for dy, a, b in pairs) / (high - low)
 
-    def compared(name: str, lines: list[Line], got: Any, floor: float) -> Comparison:
+    def compared(name: str, lines: list[Line], got: Sequence[float], floor: float) -> Comparison:
         def at(step: float) -> Comparison:
             expected = np.array([slope(line, step, -step) for line in lines])
             return compare(name, np.array(got, float), expected, tolerance, floor)
@@ -385,7 +389,7 @@ def _kink(slope: Callable[[float, float], float], row: Comparison, floor: float)
     )
 
 
-def _described(result: Any) -> str:
+def _described(result: object) -> str:
     if result is None:
         return "None: is a `return` missing?"
     return f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
@@ -406,7 +410,7 @@ def _random_like(x: Array, rng: np.random.Generator) -> Array:
     return backend_of(x).from_numpy(noise) if x.shape else float(noise)
 
 
-def _to_numpy(x: Any) -> np.ndarray:
+def _to_numpy(x: Array) -> np.ndarray:
     if hasattr(x, "detach"):  # a PyTorch tensor
         x = x.detach().cpu().numpy()
     return np.asarray(x) if isinstance(x, np.ndarray | np.generic | float) else backend_of(x).to_numpy(x)

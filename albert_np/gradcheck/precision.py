@@ -1,10 +1,10 @@
 """What a precision of products costs: gradients against those that the same weights give in float64."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from albert_np.backend import ArrayLike
 from albert_np.gradcheck.checks import LOSS_SCALE, Comparison, model_results
 from albert_np.model import AlbertBase
 
@@ -14,7 +14,7 @@ __all__ = ["PRECISION_TOLERANCES", "compare_with_float64"]
 PRECISION_TOLERANCES = {"float32": 1e-5, "tf32": 1e-2, "bfloat16": 1e-1, "float16": 1e-2}
 
 
-def compare_with_float64(model: AlbertBase, inputs: Mapping[str, Any]) -> Comparison:
+def compare_with_float64(model: AlbertBase, inputs: Mapping[str, ArrayLike]) -> Comparison:
     """Compare all gradients of a float32 model, in its own `precision`, with the truth, as one array.
 
     The relative error is ‖error‖ / ‖truth‖. In float16 gradients are scaled by `LOSS_SCALE` on their way. index, got
@@ -41,5 +41,5 @@ def compare_with_float64(model: AlbertBase, inputs: Mapping[str, Any]) -> Compar
     )
 
 
-def _norm(arrays: Any) -> float:
+def _norm(arrays: Iterable[np.ndarray]) -> float:
     return float(np.sqrt(sum(np.square(x, dtype=np.float64).sum() for x in arrays)))

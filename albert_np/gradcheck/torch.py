@@ -5,10 +5,13 @@ The functions need the extra `torch` and raise ImportError without it; it is imp
 
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from albert_np.backend import ArrayLike
 from albert_np.changes import refuse_changed
 from albert_np.config import AlbertConfig
 from albert_np.gradcheck.checks import (
@@ -32,7 +35,7 @@ __all__ = [
 ]
 
 
-def torch_and_transformers() -> tuple[Any, Any]:
+def torch_and_transformers() -> tuple[ModuleType, ModuleType]:
     """Return the two modules; ImportError says how to install them."""
     try:
         import torch
@@ -55,7 +58,7 @@ def hugging_face_model(name: str, config: AlbertConfig, attention: str = "eager"
     return getattr(transformers, name)(transformers.AlbertConfig(**values))
 
 
-def torch_twin(model: AlbertBase, dtype: Any = None, attention: str = "eager") -> Any:
+def torch_twin(model: AlbertBase, dtype: DTypeLike | None = None, attention: str = "eager") -> Any:
     """Return Hugging Face's model of the same class, configuration and weights, in eval mode."""
     torch, _ = torch_and_transformers()
     twin = hugging_face_model(type(model).__name__, model.config, attention)
@@ -66,7 +69,7 @@ def torch_twin(model: AlbertBase, dtype: Any = None, attention: str = "eager") -
 
 
 def compare_with_torch(
-    model: AlbertBase, inputs: Mapping[str, Any], tolerance: float = 1e-10, twin: Any = None
+    model: AlbertBase, inputs: Mapping[str, ArrayLike], tolerance: float = 1e-10, twin: Any = None
 ) -> list[Comparison]:
     """Compare outputs, hidden states, attentions and gradients of a model in eval mode with those of its twin.
 
@@ -79,7 +82,7 @@ def compare_with_torch(
 
 def torch_results(
     model: AlbertBase,
-    inputs: Mapping[str, Any],
+    inputs: Mapping[str, ArrayLike],
     dtype: Any = None,
     twin: Any = None,
     precision: str = "float32",
@@ -132,7 +135,7 @@ class Precision:
         return float(np.linalg.norm(self.ours) / np.linalg.norm(self.torch))
 
 
-def compare_precision(runs: Iterable[tuple[Any, Mapping[str, Any]]]) -> Precision:
+def compare_precision(runs: Iterable[tuple[AlbertBase, Mapping[str, ArrayLike]]]) -> Precision:
     """Measure the errors of float32 models and of their PyTorch twins against the twins in float64.
 
     runs: pairs of model and inputs. One run alone says little: a handful of roundings near the loss dominates it.

@@ -8,9 +8,13 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.backend import Array
 from albert_np.gradcheck.checks import (
+    Backward,
     Comparison,
+    Forward,
     compare_results,
     listed,
     named_gradients,
@@ -22,6 +26,8 @@ from albert_np.gradcheck.checks import (
 __all__ = ["TORCH_TOLERANCES", "assert_against_torch", "torch_function"]
 
 TORCH_TOLERANCES = {"float64": 1e-10, "float32": 2e-4}  # of two right implementations in one dtype
+Tensor = Any  # of PyTorch
+Tensors = tuple[Tensor, ...]
 
 
 def _torch() -> Any:
@@ -32,7 +38,7 @@ def _torch() -> Any:
     return torch
 
 
-def torch_function(forward: Callable[..., tuple[Any, Any]], backward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def torch_function(forward: Forward, backward: Backward) -> Callable[..., Any]:
     """Return a function of PyTorch tensors whose values and gradients are computed by a pair of NumPy functions.
 
     forward: `y, cache = forward(*inputs, **fixed)`; backward: `gradients = backward(dy, cache)`, as everywhere in this
@@ -57,7 +63,7 @@ def torch_function(forward: Callable[..., tuple[Any, Any]], backward: Callable[[
     return partial(_apply, forward, backward)
 
 
-def _apply(forward: Any, backward: Any, /, *inputs: Any, **fixed: Any) -> Any:
+def _apply(forward: Forward, backward: Backward, /, *inputs: object, **fixed: object) -> Any:
     torch = _torch()
     places = [i for i, x in enumerate(inputs) if isinstance(x, torch.Tensor) and x.is_floating_point()]
     names = [f"argument {i + 1}" for i in range(len(inputs))]
@@ -72,7 +78,7 @@ def _apply(forward: Any, backward: Any, /, *inputs: Any, **fixed: Any) -> Any:
     return _node().apply(run, backward, [names[i] for i in places], *[inputs[i] for i in places])
 
 
-def _requires_grad(x: Any) -> bool:
+def _requires_grad(x: object) -> bool:
     """Say whether a tensor, or one at any depth of a list, tuple or dict, requires a gradient."""
     if isinstance(x, list | tuple | dict):
         return any(map(_requires_grad, x.values() if isinstance(x, dict) else x))
@@ -88,16 +94,18 @@ def _node() -> Any:
         """A pair's backward pass, which depends on the inputs: PyTorch would take its result for a constant."""
 
         @staticmethod
-        def forward(ctx: Any, run: Callable[[], Any], *tensors: Any) -> Any:
+        def forward(ctx: Any, run: Callable[[], Tensors], *tensors: Tensor) -> Tensors:
             return run()
 
         @staticmethod
-        def backward(ctx: Any, *upstreams: Any) -> Any:
+        def backward(ctx: Any, *upstreams: Tensor) -> Tensors:
             raise RuntimeError("the backward pass of this function is NumPy's: it cannot be differentiated again")
 
     class Pair(Function):  # type: ignore[misc]
         @staticmethod
-        def forward(ctx: Any, run: Callable[[], Any], backward: Any, names: list[str], *tensors: Any) -> Any:
+        def forward(
+            ctx: Any, run: Callable[[], object], backward: Backward, names: list[str], *tensors: Tensor
+        ) -> Tensor | Tensors:
             y, ctx.cache = y_and_cache(run())
             ctx.save_for_backward(*tensors)  # then PyTorch refuses to go back after an edit in place, or twice
             ctx.several, ctx.pair_backward, ctx.names = isinstance(y, tuple), backward, names
@@ -105,7 +113,7 @@ def _node() -> Any:
             return outputs if ctx.several else outputs[0]
 
         @staticmethod
-        def backward(ctx: Any, *upstreams: Any) -> Any:
+        def backward(ctx: Any, *upstreams: Tensor) -> Tensors:
             tensors = ctx.saved_tensors
             run = partial(_gradients, ctx, upstreams, tensors)
             return None, None, None, *Gradients.apply(run, *upstreams, *tensors)
@@ -113,7 +121,7 @@ def _node() -> Any:
     return Pair
 
 
-def _gradients(ctx: Any, upstreams: Sequence[Any], tensors: Sequence[Any]) -> tuple[Any, ...]:
+def _gradients(ctx: Any, upstreams: Tensors, tensors: Tensors) -> Tensors:
     """Go back through a pair; ctx: what `_node` left there."""
     dys = tuple(_array(dy.contiguous(), "dy") for dy in upstreams)
     named = named_gradients(ctx.pair_backward(dys if ctx.several else dys[0], ctx.cache), ctx.names, optional=True)
@@ -139,18 +147,18 @@ def _array(x: Any, name: str) -> Any:
     return array
 
 
-def _tensor(x: Any) -> Any:
+def _tensor(x: npt.ArrayLike) -> Tensor:
     """Return a copy as a tensor: PyTorch may edit it in place, and it may be an input, or twice the same array."""
     return _torch().from_numpy(np.array(x))
 
 
 def assert_against_torch(
-    forward: Callable[..., tuple[Any, Any]],
-    backward: Callable[[Any, Any], Any],
-    torch_function: Any,
+    forward: Forward,
+    backward: Backward,
+    torch_function: Callable[..., Any],
     inputs: Mapping[str, np.ndarray],
     *,
-    fixed: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, object] | None = None,
     tolerance: float | None = None,
     seed: int = 0,
 ) -> list[Comparison]:
@@ -183,7 +191,10 @@ def assert_against_torch(
 
 
 def _oracle_results(
-    function: Any, inputs: Mapping[str, Any], fixed: Mapping[str, Any], upstreams: Mapping[str, Any]
+    function: Callable[..., Any],
+    inputs: Mapping[str, np.ndarray],
+    fixed: Mapping[str, object],
+    upstreams: Mapping[str, Array],
 ) -> dict[str, np.ndarray]:
     """Return the outputs of a PyTorch function under the names of `upstreams`, and the gradient of each input."""
     torch = _torch()
@@ -200,7 +211,7 @@ def _oracle_results(
         if np.shape(dy) != tuple(y.shape):
             raise ValueError(f"{name} of forward has shape {np.shape(dy)}, of torch_function {tuple(y.shape)}")
     used = [(y, dy) for y, dy in zip(outputs, upstreams.values(), strict=True) if y.requires_grad]
-    gradients: Any = [None] * len(tensors)
+    gradients: Sequence[Tensor] = [None] * len(tensors)
     if used:
         ys, dys = zip(*((y, torch.as_tensor(np.array(dy), dtype=y.dtype)) for y, dy in used), strict=True)
         gradients = torch.autograd.grad(ys, tuple(tensors.values()), dys, allow_unused=True)
@@ -211,7 +222,7 @@ def _oracle_results(
     return {name: tensor.numpy(force=True) for name, tensor in results.items()}
 
 
-def _called(function: Any, tensors: Mapping[str, Any], fixed: Mapping[str, Any]) -> Any:
+def _called(function: Callable[..., Any], tensors: Mapping[str, Tensor], fixed: Mapping[str, object]) -> Any:
     """Call a function, or a module with those tensors as its parameters that have their names."""
     torch = _torch()
     if not isinstance(function, torch.nn.Module):

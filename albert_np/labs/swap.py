@@ -459,10 +459,16 @@ def _functions(parts: Mapping[str, Part]) -> dict[str, Any]:
 
 
 def _norm(part: Part) -> dict[str, Function]:
-    def norm_forward(x: Array, p: Scope, config: AlbertConfig) -> tuple[Array, Kept]:
+    """Return the trunk's pair; the MLM head, in `layers` too, has the LayerNorm that it always had."""
+
+    def norm_forward(x: Array, p: Scope, config: AlbertConfig) -> Any:
+        if p.prefix.endswith("predictions.LayerNorm."):
+            return _ORIGINALS["norm_forward"](x, p, config)
         return part.run([x], p, config.layer_norm_eps)
 
-    def norm_backward(dy: Array, cache: Kept, g: Scope) -> Array:
+    def norm_backward(dy: Array, cache: Any, g: Scope) -> Array:
+        if not isinstance(cache, Kept):
+            return _ORIGINALS["norm_backward"](dy, cache, g)
         return cache.part.run_back(dy, cache, g)[0]
 
     return {"norm_forward": norm_forward, "norm_backward": norm_backward}
@@ -619,10 +625,17 @@ def _lending(block: str, functions: Mapping[str, Function]) -> dict[str, Functio
 
 
 def _activation(part: Part) -> dict[str, Function]:
-    def activation_forward(x: Array, name: str) -> tuple[Array, Kept]:
-        return part.run([x], _lent.scope.scope("ffn.activation."))
+    """Return the trunk's pair; outside its branches, in the MLM head, an activation is what it always was."""
 
-    def activation_backward(dy: Array, cache: Kept) -> Array:
+    def activation_forward(x: Array, name: str) -> tuple[Array, Any]:
+        scope = getattr(_lent, "scope", None)
+        if scope is None:
+            return ops.activation_forward(x, name)
+        return part.run([x], scope.scope("ffn.activation."))
+
+    def activation_backward(dy: Array, cache: Any) -> Array:
+        if not isinstance(cache, Kept):
+            return ops.activation_backward(dy, cache)
         return cache.part.run_back(dy, cache, _lent.scope.scope("ffn.activation."))[0]
 
     return {"activation_forward": activation_forward, "activation_backward": activation_backward}

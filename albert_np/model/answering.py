@@ -42,6 +42,7 @@ from albert_np.model.inputs import (
     check_targets,
     refuse,
     refuse_skipped,
+    require_together,
 )
 from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output
 from albert_np.params import Shapes
@@ -88,18 +89,20 @@ class AlbertForQuestionAnswering(AlbertBase):
 
         start_positions and end_positions (B,): the answer's first and last token. One at T or beyond is not in the
         window and is ignored, a negative one counts as 0, both as in Hugging Face. loss: the mean of the two
-        cross-entropies, there if both are given; 0 where nothing is left of one (NaN in Hugging Face). Padding counts
-        among the places that an answer could have, as in Hugging Face, unless it is skipped. `denominator` divides both
-        summed cross-entropies instead of the numbers of starts and of ends that count: with that of a whole batch, the
-        losses and gradients of its parts add up.
+        cross-entropies, there if both are given (ValueError for one of them alone); 0 where nothing is left of one (NaN
+        in Hugging Face). Padding counts among the places that an answer could have, as in Hugging Face, unless it is
+        skipped. `denominator` divides both summed cross-entropies instead of the numbers of starts and of ends that
+        count: with that of a whole batch, the losses and gradients of its parts add up.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         denominator = check_denominator("denominator", denominator)
-        labelled = start_positions is not None and end_positions is not None
+        labelled = require_together({"start_positions": start_positions, "end_positions": end_positions})
         if labelled:
             starts = self._clipped_positions("start_positions", start_positions, inputs.pattern)
             ends = self._clipped_positions("end_positions", end_positions, inputs.pattern)
-        y, _, looked, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._albert_forward(
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        )
         start_logits, end_logits, head = span_forward(y, inputs.pattern, self.params.scope(""))
         loss, loss_cache = None, None
         if labelled:
@@ -133,13 +136,13 @@ class AlbertForQuestionAnswering(AlbertBase):
         if loss is None and start_logits is None and end_logits is None:
             loss = 1.0
         shape = cache.albert.sequence_output.shape[:2]
-        dstart = self._upstream("start_logits", start_logits, shape)
-        dend = self._upstream("end_logits", end_logits, shape)
+        dstart = self._upstream_or_zeros("start_logits", start_logits, shape)
+        dend = self._upstream_or_zeros("end_logits", end_logits, shape)
         if loss is not None:
             of_loss = span_loss_backward(loss, require(cache.loss, "loss"))
             dstart, dend = dstart + of_loss[0], dend + of_loss[1]
         dy = span_backward(dstart, dend, cache.head, self.grads.scope(""))
-        return self._trunk_backward(dy, None, cache.albert)
+        return self._albert_backward(dy, None, cache.albert)
 
 
 class QuestionAnsweringV2Cache(NamedTuple):
@@ -188,19 +191,21 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         padding, and 0 at [CLS] and the text. None forbids the padding that a 2-D attention_mask shows. start_positions
         and end_positions (B,): the answer's first and last token, 0 and 0 (that is [CLS]) where there is none;
         is_impossible (B,): 1 where there is none, else 0. Ends are scored given start_positions, or, without them,
-        given each of the likeliest starts. The loss is there if all three are given. `denominator` divides the summed
-        losses instead of the number of examples: with that of a whole batch, the losses and gradients of its parts
-        add up to the whole's.
+        given each of the likeliest starts; ValueError for end_positions alone. The loss is there if all three are
+        given. `denominator` divides the summed losses instead of the number of examples: with that of a whole batch,
+        the losses and gradients of its parts add up to the whole's.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         denominator = check_denominator("denominator", denominator)
         B, T = inputs.pattern.batch, inputs.pattern.positions
+        if start_positions is None:
+            require_together({"start_positions": start_positions, "end_positions": end_positions})
         allowed = self._allowed(p_mask, attention_mask, (B, T))
         starts = self._allowed_positions("start_positions", start_positions, allowed)
         ends_given = self._allowed_positions("end_positions", end_positions, allowed)
         labels = (starts, ends_given, self._impossible(is_impossible, B))
         rng, p = self._dropout_rng(), self.params
-        y, _, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         start_logits, start_cache = start_logits_forward(y, allowed, p.scope("start_logits."))
         cls_logits, class_cache = answer_class_forward(y, start_logits, p.scope("answer_class."), self.config, rng)
         ends, end_cache = self._ends(y, start_logits, starts, allowed)
@@ -236,9 +241,9 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         if loss is None and start_logits is None and end_logits is None and cls_logits is None:
             loss = 1.0
         g, (B, T, _) = self.grads, cache.albert.sequence_output.shape
-        dstart = self._upstream("start_logits", start_logits, (B, T))
-        dend = self._upstream("end_logits", end_logits, (B, T))
-        dcls = self._upstream("cls_logits", cls_logits, (B,))
+        dstart = self._upstream_or_zeros("start_logits", start_logits, (B, T))
+        dend = self._upstream_or_zeros("end_logits", end_logits, (B, T))
+        dcls = self._upstream_or_zeros("cls_logits", cls_logits, (B,))
         if loss is not None:
             of_loss = answer_loss_backward(loss, require(cache.loss, "loss"))
             dstart, dend, dcls = dstart + of_loss[0], dend + of_loss[1], dcls + of_loss[2]
@@ -249,7 +254,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
             dy = end_logits_backward(dend[:, None], cache.end, g.scope("end_logits."))
         dy_class, dstart_class = answer_class_backward(dcls, cache.answer_class, g.scope("answer_class."))
         dy = dy + dy_class + start_logits_backward(dstart + dstart_class, cache.start, g.scope("start_logits."))
-        return self._trunk_backward(dy, None, cache.albert)
+        return self._albert_backward(dy, None, cache.albert)
 
     def _ends(
         self, y: Array, start_logits: Array, starts: Array | None, allowed: Array

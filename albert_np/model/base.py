@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, NamedTuple, ParamSpec, Self, TypeVar
 
 import numpy as np
 from numpy.random import Generator
@@ -23,7 +23,7 @@ from albert_np.backend import Array, ArrayLike, Backend, backend_of, get_backend
 from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
-from albert_np.execution import PRECISIONS, precision_of_products
+from albert_np.execution import PRECISIONS, precision_of_products, weights_rounded_once
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
 from albert_np.model.elsewhere import CALLED_ELSEWHERE, LOADED_ELSEWHERE, hint, refuse_foreign
 from albert_np.model.inputs import as_array, check_inputs
@@ -41,10 +41,12 @@ from albert_np.model.loading import (
 )
 from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
+from albert_np.schema import check_flag
 
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
 RECOMPUTE = ("none", "layer")
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -57,11 +59,13 @@ class Embeddings(NamedTuple):
         return self.weight[input_ids]
 
 
-def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
+def _by_one_thread(
+    backward: Callable[Concatenate["AlbertBase", P], Array],
+) -> Callable[Concatenate["AlbertBase", P], Array]:
     """Return a backward pass that refuses to run beside another one of the same model: they would lose gradients."""
 
     @functools.wraps(backward)
-    def guarded(self: "AlbertBase", *args: Any, **kwargs: Any) -> Array:
+    def guarded(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> Array:
         if self.__dict__.setdefault("_going_back", get_ident()) != get_ident():
             raise RuntimeError(f"another thread is in a backward pass of this model: {_REPLICAS}")
         try:
@@ -72,12 +76,12 @@ def _by_one_thread(backward: Callable[..., Array]) -> Callable[..., Array]:
     return guarded
 
 
-def in_own_precision(run: Callable[..., Any]) -> Callable[..., Any]:
+def in_own_precision(run: Callable[Concatenate["AlbertBase", P], T]) -> Callable[Concatenate["AlbertBase", P], T]:
     """Return what a model computes, the first argument, with its products in the model's `precision`."""
 
     @functools.wraps(run)
-    def precise(self: "AlbertBase", *args: Any, **kwargs: Any) -> Any:
-        with precision_of_products(self.precision):
+    def precise(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with precision_of_products(self.precision), weights_rounded_once():
             return run(self, *args, **kwargs)
 
     return precise
@@ -154,14 +158,10 @@ class AlbertBase:
     @classmethod
     def make_layout(cls, config: AlbertConfig) -> Layout:
         """Return where each parameter lies in the arena: the trunk's, then the heads'."""
-
-        def prefixed(names: Mapping[str, Any]) -> dict[str, Any]:
-            return {cls.prefix + name: value for name, value in names.items()}
-
+        shapes = {cls.prefix + name: shape for name, shape in albert_shapes(config, cls.has_pooler).items()}
         ties = {cls.prefix + alias: cls.prefix + name for alias, name in albert_ties(config).items()}
         spans = {cls.prefix + span: [cls.prefix + n for n in names] for span, names in albert_spans(config).items()}
-        shapes = prefixed(albert_shapes(config, cls.has_pooler)) | cls.head_shapes(config)
-        return Layout(shapes, {**ties, **cls.head_ties(config)}, spans)
+        return Layout({**shapes, **cls.head_shapes(config)}, {**ties, **cls.head_ties(config)}, spans)
 
     @classmethod
     def parameter_shapes(cls, config: AlbertConfig) -> Shapes:
@@ -217,6 +217,7 @@ class AlbertBase:
         `get_input_embeddings` does; ValueError where a special token that the configuration names would be cut off.
         """
         check_config(self)
+        check_flag("mean_resizing", mean_resizing)
         size = self.config.vocab_size if vocab_size is None else vocab_size
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"vocab_size={size!r} must be a whole number of at least 1")
@@ -248,7 +249,7 @@ class AlbertBase:
         other.rng = copy.deepcopy(self.rng)
         return other
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         state = {**self.__dict__, "_cache": None}  # a copy, or what is pickled, starts without a forward pass
         state.pop("_going_back", None)
         return state
@@ -270,6 +271,7 @@ class AlbertBase:
         anything is written, lists what has another shape, differs from what it is tied to, and, if `strict`, is missing
         or unexpected.
         """
+        check_flag("strict", strict)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict name → array, got a {type(state).__name__}")
         arrays = {name: as_array(name, value, self.backend) for name, value in state.items()}
@@ -295,8 +297,8 @@ class AlbertBase:
         return Embeddings(self.params[f"{self.prefix}embeddings.word_embeddings.weight"])
 
     def train(self, mode: bool = True) -> Self:
-        """Switch dropout on, or with False off. Returns the model."""
-        self.training = bool(mode)
+        """Switch dropout on, or with False off. Returns the model; TypeError for a mode that is no bool."""
+        self.training = check_flag("mode", mode)
         return self
 
     def eval(self) -> Self:
@@ -345,6 +347,12 @@ class AlbertBase:
 
         Weights, sums and all else stay in float32. On a GPU the others are faster; on NumPy they are played, which
         takes longer: see `execution.rounded`. Training in float16 needs its loss scaled, see `training.LossScale`.
+
+        In bfloat16 and float16 a pass rounds each weight once, and what it keeps for products with weights lies in 16
+        bits: their inputs, in half the memory, and the weights, once more. In float32 stays what anything else reads:
+        the weights themselves, the activation's input, query, key, value and probabilities of attention, normalised
+        values, residuals (and so the inputs that `recompute` keeps), gradients. Such arrays in `cache` hold bfloat16
+        as bits in uint16; `execution.widened` gives the numbers.
         """
         return self._precision
 
@@ -377,7 +385,7 @@ class AlbertBase:
         """Return a generator for one pass's dropout masks, seeded from `self.rng`; None in eval mode."""
         return np.random.default_rng(int(self.rng.integers(2**63))) if self.training else None
 
-    def _trunk(
+    def _albert_forward(
         self,
         inputs: AlbertInputs,
         rng: Generator | None,
@@ -385,14 +393,20 @@ class AlbertBase:
         hidden_states: bool | None,
         attentions: bool | None,
     ) -> tuple[Array, Array | None, Looked, AlbertCache]:
-        """Run the trunk. hidden_states, attentions: whether to show them; None stands for what the config says."""
-        hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
-        attentions = self.config.output_attentions if attentions is None else bool(attentions)
+        """Run `layers.albert_forward` with the model's weights; returns what it does, and what is shown of its cache.
+
+        hidden_states, attentions: whether to show them; None stands for what the config says.
+        """
+        grad = check_flag("grad", grad)
+        asked = self.config.output_hidden_states if hidden_states is None else hidden_states
+        hidden_states = check_flag("output_hidden_states", asked)
+        asked = self.config.output_attentions if attentions is None else attentions
+        attentions = check_flag("output_attentions", asked)
         self._require_change()
         self.cache = None  # frees the last pass's memory before this one needs it
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
-            keep = "caches"
+            keep = "caches and inputs" if hidden_states else "caches"
         elif grad and self.offload == "inputs" and not hidden_states:
             keep = "inputs on host"
         y, pooled, cache = albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)
@@ -416,7 +430,7 @@ class AlbertBase:
             raise ValueError(f"the gradient of loss must be a number without axes, got shape {tuple(array.shape)}")
         return float(array)
 
-    def _upstream(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
+    def _upstream_or_zeros(self, name: str, value: ArrayLike | None, shape: tuple[int, ...]) -> Array:
         """Return an upstream gradient as an array of the model's backend and dtype; zeros where none is given."""
         if value is None:
             return self.backend.xp.zeros(shape, dtype=self.dtype)
@@ -431,7 +445,8 @@ class AlbertBase:
         """Raise ValueError where other parts are in force than those that the model was made with."""
         require_change(self.config.extra, f"this {type(self).__name__}")
 
-    def _trunk_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+    def _albert_backward(self, dsequence: Array, dpooled: Array | None, cache: AlbertCache) -> Array:
+        """Run `layers.albert_backward`, which adds into the model's gradients."""
         self._require_change()
         return albert_backward(dsequence, dpooled, cache, self.grads.scope(self.prefix))
 
@@ -481,6 +496,7 @@ class AlbertBase:
     ) -> Self:
         """Load an opened checkpoint; everything else as in `from_pretrained`."""
         get_backend(backend)  # before the weights are read
+        check_flag("ignore_mismatched_sizes", ignore_mismatched_sizes)
         config = checkpoint.config.changed(**changes)
         remarks = check_weights(
             cls, config, checkpoint, ignore_mismatched_sizes
@@ -524,15 +540,17 @@ def _bytes(size: int | str) -> int:
     return int(match[1]) * _UNITS[(match[2] or "").upper()]
 
 
-def _own_config(config: Any) -> AlbertConfig:
-    kind = type(config)
-    if not issubclass(kind, AlbertConfig):
+def _own_config(config: object) -> AlbertConfig:
+    if not isinstance(config, AlbertConfig):
+        kind = type(config)
         given = f"{kind.__module__}.{kind.__qualname__}"
         raise TypeError(f"config must be an albert_np.AlbertConfig, got one of {given}")
-    return config  # type: ignore[no-any-return]
+    return config
 
 
 def _is_allowed(dtype: DTypeLike) -> bool:
+    if isinstance(dtype, str):  # "float" is float64 to NumPy and float32 to PyTorch
+        return dtype in ("float32", "float64")
     try:
         return np.dtype(dtype).name in ("float32", "float64")
     except TypeError:

@@ -1,7 +1,6 @@
 """What Hugging Face's models have, and these have under another name: what errors say of it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 __all__ = ["CALLED_ELSEWHERE", "LOADED_ELSEWHERE", "hint", "refuse_foreign"]
 
@@ -57,7 +56,7 @@ def hint(attribute: str, parameters: Iterable[str]) -> str:
     return f"; here that is {_ATTRIBUTES[attribute]}" if attribute in _ATTRIBUTES else ""
 
 
-def refuse_foreign(what: str, given: Mapping[str, Any], elsewhere: Mapping[str, str]) -> None:
+def refuse_foreign(what: str, given: Mapping[str, object], elsewhere: Mapping[str, str]) -> None:
     """Raise TypeError for the first argument that is Hugging Face's, and is not taken here."""
     for name in given:
         if name in elsewhere:

@@ -10,8 +10,8 @@ from albert_np import ops
 from albert_np.backend import Array, ArrayLike
 from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern
-from albert_np.heads import ClassifierCache, class_targets, classifier_backward, classifier_forward, classifier_shapes
-from albert_np.layers import AlbertCache
+from albert_np.heads import class_targets
+from albert_np.layers import AlbertCache, ClassifierCache, classifier_backward, classifier_forward, classifier_shapes
 from albert_np.model.base import AlbertBase, require
 from albert_np.model.inputs import (
     as_array,
@@ -83,7 +83,7 @@ class _Classifier(AlbertBase):
         weighing = self._weighing(denominator, class_weights, label_smoothing)
         arrays, shape = self._arrange(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds)
         inputs, rng = self._inputs(*arrays, skip_padding), self._dropout_rng()
-        y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, pooled, looked, albert = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         logits, head = classifier_forward(y if pooled is None else pooled, self.params.scope(""), self.config, rng)
         logits = logits.reshape(shape or logits.shape)
         loss, loss_cache = (None, None) if labels is None else self._loss(logits, labels, weighing, inputs.pattern)
@@ -106,21 +106,21 @@ class _Classifier(AlbertBase):
         loss = self._upstream_of_loss(loss)
         if loss is None and logits is None:
             loss = 1.0
-        dlogits = self._upstream("logits", logits, cache.shape)
+        dlogits = self._upstream_or_zeros("logits", logits, cache.shape)
         if loss is not None:
             kept = require(cache.loss, "loss")
             dlogits = dlogits + kept.backward(loss, kept.cache).reshape(cache.shape)
         x, weight = cache.head.classifier
         dx = classifier_backward(dlogits.reshape(*x.shape[:-1], len(weight)), cache.head, self.grads.scope(""))
         if self.has_pooler:
-            return self._trunk_backward(self.backend.xp.zeros_like(cache.albert.sequence_output), dx, cache.albert)
-        return self._trunk_backward(dx, None, cache.albert)
+            return self._albert_backward(self.backend.xp.zeros_like(cache.albert.sequence_output), dx, cache.albert)
+        return self._albert_backward(dx, None, cache.albert)
 
     def _arrange(self, *arrays: ArrayLike | None) -> tuple[tuple[ArrayLike | None, ...], tuple[int, ...] | None]:
         """Return the inputs as the trunk takes them, and the shape of the logits if it is not the classifier's."""
         return arrays, None
 
-    def _weighing(self, denominator: Any, class_weights: ArrayLike | None, label_smoothing: Any) -> Weighing:
+    def _weighing(self, denominator: float | None, class_weights: ArrayLike | None, label_smoothing: float) -> Weighing:
         """Return what a loss is weighed by, checked."""
         if isinstance(label_smoothing, bool) or not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing!r}: must be a number from 0 to 1")

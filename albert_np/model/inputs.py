@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,6 +11,7 @@ from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
 from albert_np.ops import IGNORE_INDEX
+from albert_np.schema import check_flag
 
 __all__ = [
     "as_array",
@@ -22,6 +22,7 @@ __all__ = [
     "check_targets",
     "refuse",
     "refuse_skipped",
+    "require_together",
 ]
 
 
@@ -37,6 +38,7 @@ def check_inputs(
     skip_padding: bool = False,
 ) -> AlbertInputs:
     """Return what the trunk reads, on the model's device; ValueError or TypeError names the argument that is wrong."""
+    check_flag("skip_padding", skip_padding)
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("give exactly one of input_ids and inputs_embeds")
     if input_ids is not None:
@@ -124,7 +126,7 @@ def _known_backend(value: ArrayLike) -> str | None:
         return None
 
 
-def _unevenness(rows: Any) -> str:
+def _unevenness(rows: ArrayLike) -> str:
     try:
         lengths = {len(row) for row in rows}
     except TypeError:
@@ -137,7 +139,16 @@ def _unevenness(rows: Any) -> str:
     )
 
 
-def check_denominator(name: str, value: Any) -> float | None:
+def require_together(given: Mapping[str, object]) -> bool:
+    """Return whether these arguments are given; ValueError where some are, and others are None."""
+    absent = [name for name, value in given.items() if value is None]
+    if absent and len(absent) < len(given):
+        present = next(name for name in given if name not in absent)
+        raise ValueError(f"{present} is given, and {absent[0]} is not: a loss needs {' and '.join(given)}")
+    return not absent
+
+
+def check_denominator(name: str, value: object) -> float | None:
     """Return what a summed loss is divided by, or None; ValueError unless it is a finite number above 0."""
     if value is None:
         return None

@@ -1,10 +1,11 @@
 """From a checkpoint to a model: which class, whether config and weights fit, and every weight in its place."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from albert_np.backend import Array
 from albert_np.changes import KEY, change_in_force, own_parameter, require_change, unchanged
 from albert_np.checkpoints import Checkpoint
 from albert_np.config import AlbertConfig
@@ -134,13 +135,13 @@ class OtherNames(NamedTuple):
     unexpected_keys: list[str]
 
 
-def other_names(layout: Layout, arrays: Mapping[str, Any]) -> OtherNames:
+def other_names(layout: Layout, arrays: Mapping[str, Array]) -> OtherNames:
     """Return the stored names that have no array under any of their names, and the names that are not the model's."""
     known, found = set(layout.names), {layout.ties.get(name, name) for name in arrays}
     return OtherNames([name for name in layout.shapes if name not in found], [n for n in arrays if n not in known])
 
 
-def check_state(layout: Layout, arrays: Mapping[str, Any], strict: bool) -> dict[str, Any]:
+def check_state(layout: Layout, arrays: Mapping[str, Array], strict: bool) -> dict[str, Array]:
     """Return stored name → array; ValueError where shapes differ, or arrays that are tied, or, if `strict`, the names.
 
     Other names than the layout's are left out unless `strict`.
@@ -254,5 +255,5 @@ def _is_of_trunk(name: str) -> bool:
 
 def _other_heads(config: AlbertConfig) -> tuple[str, ...]:
     """Return what the names of tensors begin with that belong to a head of any class, or to a pooler."""
-    names: set[Any] = {name.partition(".")[0] for cls in _classes.values() for name in cls.head_shapes(config)}
+    names: set[str] = {name.partition(".")[0] for cls in _classes.values() for name in cls.head_shapes(config)}
     return tuple(f"{name}." for name in sorted({*names, "pooler"}))

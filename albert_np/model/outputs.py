@@ -98,7 +98,7 @@ class AlbertForPreTrainingOutput(AlbertModelOutput):
     def prediction_logits(self) -> Array:
         return _read(self._read_logits)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "prediction_logits": self.prediction_logits, "_read_logits": None}
 
     def tallies(self) -> dict[str, float]:
@@ -151,7 +151,7 @@ class MaskedLMOutput(AlbertModelOutput):
     def logits(self) -> Array:
         return _read(self._read_logits)
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "logits": self.logits, "_read_logits": None}
 
 

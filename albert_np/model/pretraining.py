@@ -1,4 +1,10 @@
-"""The bare ALBERT, and its pretraining: the trunk of `layers`, two of the `heads`, and their losses."""
+"""The bare ALBERT, and its pretraining: the trunk of `layers`, its two heads, and their losses.
+
+What is computed stands here, in `layers` and in `ops`. The base class adds a model's state: `_inputs` checks what is
+given and makes of the mask a pattern of who attends to whom, `_albert_forward` and `_albert_backward` call the pair of
+`layers` with the model's weights and gradients, `_upstream_or_zeros` checks a gradient that is given, and `require`
+returns a cache, or raises ValueError where the forward pass left none.
+"""
 
 from functools import partial
 from typing import NamedTuple
@@ -8,7 +14,9 @@ from numpy.typing import DTypeLike
 from albert_np import ops
 from albert_np.backend import Array, ArrayLike
 from albert_np.config import AlbertConfig
-from albert_np.heads import (
+from albert_np.layers import (
+    AlbertCache,
+    AlbertInputs,
     ClassifierCache,
     MLMLossCache,
     classifier_backward,
@@ -21,7 +29,6 @@ from albert_np.heads import (
     mlm_ties,
     sop_shapes,
 )
-from albert_np.layers import AlbertCache, AlbertInputs
 from albert_np.model.base import AlbertBase, in_own_precision, require
 from albert_np.model.inputs import check_denominator, check_labels, refuse_skipped
 from albert_np.model.outputs import (
@@ -61,7 +68,7 @@ class AlbertModel(AlbertBase):
         fit.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        y, pooled, looked, cache = self._trunk(
+        y, pooled, looked, cache = self._albert_forward(
             inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
         )
         self.cache = cache if grad else None
@@ -76,9 +83,9 @@ class AlbertModel(AlbertBase):
         if last_hidden_state is None and pooler_output is None:
             raise ValueError("backward needs an upstream gradient: last_hidden_state=, pooler_output=, or both")
         B, T, H = cache.sequence_output.shape
-        dy = self._upstream("last_hidden_state", last_hidden_state, (B, T, H))
-        dpooled = self._upstream("pooler_output", pooler_output, (B, H))
-        return self._trunk_backward(dy, dpooled, cache)
+        dy = self._upstream_or_zeros("last_hidden_state", last_hidden_state, (B, T, H))
+        dpooled = self._upstream_or_zeros("pooler_output", pooler_output, (B, H))
+        return self._albert_backward(dy, dpooled, cache)
 
 
 class PreTrainingCache(NamedTuple):
@@ -141,7 +148,7 @@ class AlbertForPreTraining(AlbertBase):
         if order is not None:
             order = self.backend.own(check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels"))
         rng, p = self._dropout_rng(), self.params
-        y, pooled, looked, albert = self._trunk(inputs, rng, grad, output_hidden_states, output_attentions)
+        y, pooled, looked, albert = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
         if labels is not None:
             mlm_loss, mlm = mlm_loss_forward(y, labels, p.scope("predictions."), self.config, mlm_denominator)
@@ -181,18 +188,18 @@ class AlbertForPreTraining(AlbertBase):
         if all(d is None for d in (loss, prediction_logits, sop_logits, last_hidden_state, pooler_output)):
             loss = 1.0
         B, T, H = cache.albert.sequence_output.shape
-        dsop = self._upstream("sop_logits", sop_logits, (B, 2))
-        dpooled = self._upstream("pooler_output", pooler_output, (B, H))
-        dy = self._upstream("last_hidden_state", last_hidden_state, (B, T, H))
+        dsop = self._upstream_or_zeros("sop_logits", sop_logits, (B, 2))
+        dpooled = self._upstream_or_zeros("pooler_output", pooler_output, (B, H))
+        dy = self._upstream_or_zeros("last_hidden_state", last_hidden_state, (B, T, H))
         if prediction_logits is not None:
             shape = (B, T, self.config.vocab_size)
-            prediction_logits = self._upstream("prediction_logits", prediction_logits, shape)
+            prediction_logits = self._upstream_or_zeros("prediction_logits", prediction_logits, shape)
         if loss is not None:
             require(cache.mlm, "loss")
             dsop = dsop + ops.cross_entropy_backward(loss, require(cache.sop_loss, "loss"))
         dpooled = dpooled + classifier_backward(dsop, cache.sop, self.grads.scope("sop_classifier."))
         dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, prediction_logits)
-        return self._trunk_backward(dy, dpooled, cache.albert)
+        return self._albert_backward(dy, dpooled, cache.albert)
 
 
 class MaskedLMCache(NamedTuple):
@@ -234,7 +241,9 @@ class AlbertForMaskedLM(AlbertBase):
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
-        y, _, looked, albert = self._trunk(inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions)
+        y, _, looked, albert = self._albert_forward(
+            inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
+        )
         loss, mlm = None, None
         if labels is not None:
             loss, mlm = mlm_loss_forward(y, labels, self.params.scope("predictions."), self.config)
@@ -257,9 +266,9 @@ class AlbertForMaskedLM(AlbertBase):
             loss = 1.0
         if loss is not None:
             require(cache.mlm, "loss")
-        dy = self._upstream("last_hidden_state", last_hidden_state, cache.albert.sequence_output.shape)
+        dy = self._upstream_or_zeros("last_hidden_state", last_hidden_state, cache.albert.sequence_output.shape)
         dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, logits)
-        return self._trunk_backward(dy, None, cache.albert)
+        return self._albert_backward(dy, None, cache.albert)
 
 
 def _check_mlm_labels(
@@ -290,7 +299,7 @@ def _mlm_backward(
     """Return the gradient (B, T, H) that reaches the trunk from the loss, from logits that somebody used, or both."""
     g, y, dy = model.grads.scope("predictions."), albert.sequence_output, 0.0
     if dlogits is not None:  # they were computed when they were read, after the loss
-        dlogits = model._upstream("logits", dlogits, (*y.shape[:2], model.config.vocab_size))
+        dlogits = model._upstream_or_zeros("logits", dlogits, (*y.shape[:2], model.config.vocab_size))
         _, head = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
         dy = mlm_backward(dlogits.reshape(-1, model.config.vocab_size), head, g).reshape(y.shape)
     if dloss is not None:

@@ -1,13 +1,16 @@
 """The figures that commands draw: a pretraining run, benchmarks, a profile."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.plots.style import COLOURS, IN_TURN, baseline, legend, new_figure, pale, plain, titled
+
+if TYPE_CHECKING:
+    from albert_np.study.world import Moment
 
 __all__ = ["benchmark_figure", "learning_figure", "loss_figure", "profile_figure", "run_curve", "series"]
 
@@ -41,7 +44,7 @@ def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure
     return figure
 
 
-def learning_figure(moments: Sequence[Any], best_loss: float) -> Figure:
+def learning_figure(moments: "Sequence[Moment]", best_loss: float) -> Figure:
     """Draw how a model learns the toy world: its loss beside the best that there is (nats), and its skills, by updates.
 
     moments: with the fields of `study.world.Moment`.
@@ -72,7 +75,7 @@ def run_curve(ax: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: 
         ax.plot(evaluated, scale * answers, color=COLOURS[colour], lw=2, marker="o", ms=4, label="held-out text")
 
 
-def series(records: Sequence[Mapping[str, Any]], key: str, held_out: bool = False) -> tuple[Any, Any]:
+def series(records: Sequence[Mapping[str, Any]], key: str, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the updates and values of a figure in the records of metrics.jsonl, (n,) each, where it was measured."""
     if held_out:
         records = [{"step": r["step"], **r["evaluation"]} for r in records if r.get("evaluation")]

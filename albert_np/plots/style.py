@@ -6,7 +6,7 @@ two of three colours. Letters are written in `INK`, blue, green or vermillion, w
 black: more is not possible for one colour. What stands in a box or a cell has its own ground, and is written in `ink`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -97,7 +97,7 @@ def baseline(ax: Axes, value: float, label: str, below: bool = False, left: bool
 
 
 def matrix(
-    ax: Axes, values: Any, title: str = "", signed: bool = False, digits: int = 2, limit: float | None = None
+    ax: Axes, values: np.ndarray, title: str = "", signed: bool = False, digits: int = 2, limit: float | None = None
 ) -> None:
     """Draw a matrix: cividis for magnitudes, a map centred at zero for signed values; up to 8×8 the numbers too.
 
@@ -123,7 +123,7 @@ def write_cells(ax: Axes, image: AxesImage, text: Callable[[float], str], size: 
         ax.text(column, row, text(value), ha="center", va="center", fontsize=size, color=colour)
 
 
-def ink(colour: Any) -> str:
+def ink(colour: Sequence[float] | np.ndarray) -> str:
     """Return white or `DARK`, whichever can be read on a colour (red, green, blue, …), each between 0 and 1."""
     parts = np.asarray(colour[:3], dtype=np.float64)
     linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)

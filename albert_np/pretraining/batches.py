@@ -1,10 +1,11 @@
 """Pairs and masks to batches, each a pure function of its position: a resumed run continues to the bit."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.corpus import TokenizedCorpus
@@ -96,7 +97,7 @@ class PretrainingData:
         pairs: str = "order",
         seed: int = 0,
     ):
-        settings = {
+        settings: dict[str, object] = {
             "batch_size": batch_size,
             "max_seq_length": max_seq_length,
             "masked_lm_prob": masked_lm_prob,
@@ -131,7 +132,7 @@ class PretrainingData:
         """The position to start training from."""
         return Position(0, 0)
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, object]:
         """All that the stream is a function of, as JSON can hold it; a resumed run must have the same."""
         fingerprints = {"corpus": self.corpus.fingerprint, "vocabulary": self.vocabulary.fingerprint}
         return fingerprints | self._settings | {"examples": _EXAMPLES}
@@ -186,7 +187,7 @@ class PretrainingData:
         vocabulary = self.vocabulary
         chunk = self._plan(epoch)[index]
         pair = make_pair(self.corpus, chunk, self.max_seq_length - 3, vocabulary, rng, self.pairs)
-        parts: list[Any] = [[vocabulary.cls_id], pair.first, [vocabulary.sep_id]]
+        parts: list[npt.ArrayLike] = [[vocabulary.cls_id], pair.first, [vocabulary.sep_id]]
         if len(pair.second):
             parts += [pair.second, [vocabulary.sep_id]]
         ids = np.concatenate(parts, dtype=np.int64)
@@ -278,7 +279,7 @@ def _batched(data: PretrainingData, indices: Sequence[int], batch_size: int) -> 
     return [data.collate(examples[start : start + batch_size]) for start in range(0, len(examples), batch_size)]
 
 
-def plain_numbers(settings: dict[str, Any]) -> dict[str, Any]:
+def plain_numbers(settings: Mapping[str, object]) -> dict[str, object]:
     """Return settings with Python's numbers in the place of NumPy's, as JSON can hold them."""
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
 

@@ -48,7 +48,7 @@ class TokenizedCorpus:
     sentence_starts: Ints
     document_starts: Ints
     vocabulary: str
-    source: Any
+    source: object
     fingerprint: str
 
     @classmethod
@@ -69,7 +69,7 @@ class TokenizedCorpus:
         folder: str | os.PathLike[str],
         documents: Iterable[Sequence[str]],
         tokenizer: Tokenizer,
-        source: Any = None,
+        source: object = None,
         progress: Counted | None = None,
         processes: Processes | None = None,
     ) -> "TokenizedCorpus":
@@ -114,7 +114,7 @@ class TokenizedCorpus:
         folder: str | os.PathLike[str],
         documents: Iterable[Sequence[str]],
         tokenizer: Tokenizer,
-        source: Any,
+        source: object,
         progress: Counted | None = None,
         processes: Processes | None = None,
     ) -> "TokenizedCorpus":
@@ -129,7 +129,7 @@ class TokenizedCorpus:
                 pass  # stale or damaged: made anew
         return cls.build(folder, documents, tokenizer, source, progress, processes)
 
-    def check(self, tokenizer: Tokenizer, source: Any = None) -> "TokenizedCorpus":
+    def check(self, tokenizer: Tokenizer, source: object = None) -> "TokenizedCorpus":
         """Return the corpus if the tokenizer, and the source where one is given, are those it was made with.
 
         Raises ValueError that says which is not.
@@ -206,7 +206,7 @@ def build_parts(
     folders: Sequence[str | os.PathLike[str]],
     documents: Iterable[tuple[int, Sequence[str]]],
     tokenizer: Tokenizer,
-    source: Any = None,
+    source: object = None,
     progress: Counted | None = None,
     processes: Processes | None = None,
 ) -> None:
@@ -311,7 +311,7 @@ def _batches(documents: Iterable[tuple[int, Sequence[str]]]) -> Iterator[list[tu
 class _Part:
     """The arrays of one corpus, which grow with each batch of documents."""
 
-    def __init__(self, folder: Path, id_dtype: np.dtype[Any]):
+    def __init__(self, folder: Path, id_dtype: np.dtype[np.generic]):
         with ExitStack() as files:
             self.ids = files.enter_context(_GrowingArray(folder / "ids.npy", id_dtype))
             self.sentence_starts = files.enter_context(_GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")))
@@ -337,7 +337,7 @@ class _Part:
 class _GrowingArray:
     """A one-dimensional .npy file that is appended to; leaving the `with` block writes the final length."""
 
-    def __init__(self, path: Path, dtype: np.dtype[Any]):
+    def __init__(self, path: Path, dtype: np.dtype[np.generic]):
         self.dtype = dtype
         self.length = 0
         self._file = path.open("wb")
@@ -381,13 +381,13 @@ def _open_array(path: Path, dtypes: Sequence[str]) -> Ints:
 
 def _mapping(array: Ints) -> mmap.mmap | None:
     """Return the map of a file that an array shows, if any."""
-    base: Any = array
+    base: object = array
     while isinstance(base, np.ndarray):
         base = base.base
     return base if isinstance(base, mmap.mmap) else None
 
 
-def _header(dtype: np.dtype[Any], length: int) -> bytes:
+def _header(dtype: np.dtype[np.generic], length: int) -> bytes:
     """Return the start of an .npy file of one axis, in format 1.0."""
     description = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({length},), }}"
     return (
@@ -395,7 +395,7 @@ def _header(dtype: np.dtype[Any], length: int) -> bytes:
     )
 
 
-def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
+def _id_dtype(tokenizer: Tokenizer) -> np.dtype[np.generic]:
     return np.dtype("<u2" if len(tokenizer) <= 2**16 else "<i4")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from albert_np.execution import Processes
 from albert_np.files import given, read_lines
@@ -63,7 +63,7 @@ def read_documents(
     return _documents(_existing_files(paths), layout, processes or Processes(1))
 
 
-def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, Any]:
+def text_source(paths: Paths, layout: TextLayout = "lines") -> dict[str, object]:
     """What tells the texts of `read_documents` from others: layout, and each file's name, size and time of change."""
     stats = [(path.name, path.stat()) for path in _existing_files(paths)]
     return {"layout": layout, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]}
@@ -84,7 +84,9 @@ def is_held_out(document: Sequence[str], fraction: float = 0.05) -> bool:
 
 
 def _existing_files(paths: Paths) -> list[Path]:
-    several: Any = paths if isinstance(paths, Iterable) and not isinstance(paths, str | os.PathLike) else [paths]
+    several: Iterable[str | os.PathLike[str]] = (
+        paths if isinstance(paths, Iterable) and not isinstance(paths, str | os.PathLike) else [paths]
+    )
     files = [given(path) for path in several]
     if not files:
         raise ValueError("paths names no file")

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from albert_np.backend import get_backend
 from albert_np.checkpoints import CONFIG_FILE
@@ -58,7 +58,7 @@ class Division(NamedTuple):
 def prepare_run(
     output: Path,
     documents: Documents,
-    source: Any,
+    source: object,
     config: AlbertConfig,
     recipe: Recipe,
     *,

@@ -157,7 +157,7 @@ def _compiled_docstrings() -> Iterator[list[str]]:
         yield [docstring for docstring in docstrings if isinstance(docstring, str)]
 
 
-def _members(owner: Any) -> list[Any]:
+def _members(owner: object) -> list[Any]:
     """What an object holds, by name: the order in which it was filled depends on what was imported before."""
     return [value for _, value in sorted(vars(owner).items())]
 

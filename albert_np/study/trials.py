@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from albert_np.backend import Array
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertBase, AlbertForMaskedLM
 from albert_np.pretraining import (
@@ -182,7 +183,7 @@ class Toy(NamedTuple):
         return [*self._measure(model, "gap"), *skills]
 
 
-def _distances(model: AlbertBase, batch: Mapping[str, Any]) -> Json:
+def _distances(model: AlbertBase, batch: Mapping[str, Array]) -> Json:
     out = model.eval()(**batch, output_hidden_states=True, grad=False)
     model.train()
     distances = layer_distances(out.hidden_states, batch["attention_mask"])

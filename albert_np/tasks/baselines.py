@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from albert_np.tasks.examples import Example, TextExample
 from albert_np.tasks.kinds import KINDS
@@ -53,6 +52,6 @@ def _texts(examples: Iterable[TextExample]) -> list[str]:
     return [" ".join(filter(None, (example.text, example.text_pair))) for example in examples]
 
 
-def _settings(kind: str, positive_label: str | None, answers: Sequence[Any]) -> NamedTask:
+def _settings(kind: str, positive_label: str | None, answers: Sequence[str]) -> NamedTask:
     settings = replace(KINDS[kind].defaults, positive_label=positive_label)
     return settings if positive_label is None else KINDS[kind].reporting(settings, sorted(set(answers)))

@@ -27,7 +27,7 @@ __all__ = [
 Values = Sequence[Any] | np.ndarray  # one an example
 
 
-def classification_metrics(predictions: Values, references: Values, positive_label: Any = None) -> dict[str, float]:
+def classification_metrics(predictions: Values, references: Values, positive_label: object = None) -> dict[str, float]:
     """Return accuracy, f1 and matthews of one class per example, as names or numbers.
 
     f1 is that of `positive_label` if one is given, as MRPC and QQP report it, else the mean of all classes' (macro).
@@ -239,7 +239,7 @@ def _pairs(predictions: Values, references: Values) -> list[tuple[Any, Any]]:
     return list(zip(predictions, references, strict=True))
 
 
-def _share(hits: Iterable[Any]) -> float:
+def _share(hits: Iterable[object]) -> float:
     return float(np.mean([bool(hit) for hit in hits]))
 
 

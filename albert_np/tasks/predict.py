@@ -13,7 +13,7 @@ from albert_np.execution import ALONE, Ranks, Replicas, threads_for
 from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
 from albert_np.schema import check, flag, optional
-from albert_np.tasks.batches import WINDOW, Progress, found_in_batches
+from albert_np.tasks.batches import WINDOW, Progress, found_in_batches, shared_out
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
 from albert_np.tasks.kinds.base import Output, cut_tokens
@@ -58,7 +58,7 @@ class Predictor:
         threads = threads_for(model.backend.name, threads)
         self._replicas = Replicas(model.replica().eval(), threads, ranks)  # shares the weights and nothing else
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return self.__dict__ | {"progress": None}
 
     @property
@@ -146,8 +146,16 @@ class Predictor:
         return self.predict([ChoiceExample(context, question, tuple(choices))])[0]
 
     def features(self, examples: Sequence[Example], first: int = 0) -> list[Feature]:
-        """Return what the model reads of the examples; first: the number of the first one."""
-        return self.kind.features(self.task, self.labels, self.tokenizer, examples, first)
+        """Return what the model reads of the examples, of which each rank tokenizes a share.
+
+        first: the number of the first one.
+        """
+
+        def of_share(own: Sequence[Example], first: int) -> list[Feature]:
+            return self.kind.features(self.task, self.labels, self.tokenizer, own, first)
+
+        facts = {"the checksum of the tokenizer": self.tokenizer.checksum(), "the task": f"{self.task}, {self.labels}"}
+        return shared_out(self.ranks, examples, of_share, first, facts)
 
     def _tell_of_cut(self, cut: Mapping[int, int], count: int) -> None:
         positions = self._replicas.model.config.max_position_embeddings
@@ -226,13 +234,13 @@ class Predictor:
         return [found[i] for i in range(len(features))], loss / max(1, weights)
 
 
-def check_list(name: str, examples: Any, kind: Kind[Any]) -> None:
+def check_list(name: str, examples: object, kind: Kind[Any]) -> None:
     """Raise TypeError unless examples are in a list."""
     if isinstance(examples, str | bytes | kind.example) or not isinstance(examples, Sequence):
         raise TypeError(f"{name} must be a list of {kind.example.__name__}, got a {type(examples).__name__}")
 
 
-def listed_texts(name: str, texts: Any) -> list[str]:
+def listed_texts(name: str, texts: object) -> list[str]:
     """Return texts of any iterable in a list; TypeError for one string, which would be a list of its letters."""
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"{name} must be a list of texts, got {texts!r:.40}; of one text, a list of one")

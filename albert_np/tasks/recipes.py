@@ -70,7 +70,7 @@ def check_task(task: NamedTask) -> None:
         )
 
 
-def task_from(values: Any, source: object) -> NamedTask:
+def task_from(values: object, source: object) -> NamedTask:
     """Return the task that a JSON object holds; ValueError names `source` and what is wrong."""
     task = settings_from(NamedTask, values, source)
     try:

@@ -13,7 +13,7 @@ __all__ = ["NamedTask", "check_settings", "own_settings", "settings_from"]
 S = TypeVar("S")
 
 
-def check_settings(settings: Any, schema: Mapping[str, Schema], source: str) -> None:
+def check_settings(settings: object, schema: Mapping[str, Schema], source: str) -> None:
     """Raise ValueError that names the first field of a frozen dataclass which does not fit.
 
     NumPy's numbers become Python's, which JSON can hold.
@@ -46,8 +46,8 @@ SETTINGS: dict[str, Schema] = {
     "metric": text(1000),
     "learning_rate": optional(number(0)),
     "batch_size": COUNT,
-    "dropout": optional(number(0, 1)),
-    "classifier_dropout": number(0, 1),
+    "dropout": optional(number(0, below=1)),
+    "classifier_dropout": number(0, below=1),
     "steps": optional(COUNT),
     "warmup_steps": optional(whole(0, 10**9)),
     "max_seq_length": whole(3, 10**9),

@@ -1,11 +1,10 @@
 """What a tokenizer is given, checked before any work starts: texts, options, truncation, padding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, NamedTuple, SupportsIndex, TypedDict, cast
 
-import numpy as np
-
+from albert_np.schema import check_flag, listed
 from albert_np.tokenization.batch import Limits, Padding
 from albert_np.tokenization.encoder import Text
 from albert_np.tokenization.special_tokens import is_unicode
@@ -64,10 +63,10 @@ INPUT_NAMES = ("input_ids", "token_type_ids", "attention_mask")
 
 def read_options(options: CallOptions) -> CallOptions:
     """Fill in the defaults. Raises TypeError for an option that there is not, and for a flag that is no bool."""
-    given: Mapping[str, Any] = options
+    given: Mapping[str, object] = options
     if unknown := [name for name in given if name not in DEFAULTS]:
         raise TypeError(f"{unknown[0]!r} is no option of a tokenizer's call; these are: {', '.join(DEFAULTS)}")
-    filled: dict[str, Any] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
+    filled: dict[str, object] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
     for name, value in filled.items():
         if value is not None and name not in NO_FLAGS:
             filled[name] = check_flag(name, value)
@@ -105,7 +104,7 @@ def read_inputs(text: Text | Sequence[Text | Pair], text_pair: Text | Sequence[T
     return Inputs(firsts, seconds, batched)
 
 
-def _texts(name: str, given: Any, as_words: bool) -> tuple[list[Any], bool]:
+def _texts(name: str, given: object, as_words: bool) -> tuple[list[Any], bool]:
     """Return what was given as a list, and whether it was a batch."""
     if isinstance(given, str) and not as_words:
         return [given], False
@@ -116,7 +115,7 @@ def _texts(name: str, given: Any, as_words: bool) -> tuple[list[Any], bool]:
     return list(given) if batched else [given], batched
 
 
-def _is_pair(entry: Any, as_words: bool) -> bool:
+def _is_pair(entry: object, as_words: bool) -> bool:
     """Whether an entry of a batch is a pair of texts, not one text."""
     single = (str,) if not as_words else (list, tuple)
     return isinstance(entry, (list, tuple)) and len(entry) == 2 and all(isinstance(text, single) for text in entry)
@@ -130,7 +129,7 @@ def check_texts(name: str, texts: Sequence[str]) -> None:
         check_text(f"{name}[{i}]", text)
 
 
-def check_text(place: str, text: Any, as_words: bool = False) -> None:
+def check_text(place: str, text: object, as_words: bool = False) -> None:
     """Raise TypeError unless this is a string or, with `as_words`, a list of strings; ValueError if no Unicode."""
     if as_words:
         if not isinstance(text, (list, tuple)) or not all(isinstance(word, str) for word in text):
@@ -219,8 +218,6 @@ def read_limits(
         return None
     if strategy == "only_second" and not paired:
         raise ValueError("truncation='only_second' needs a second text to cut: give text_pair")
-    if overflowing and paired and strategy.startswith("longest_first"):
-        raise ValueError("overflowing tokens of pairs need truncation='only_first' or 'only_second'")
     return Limits(strategy, max_length, side, stride if overflowing else 0)
 
 
@@ -264,13 +261,6 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def check_flag(name: str, value: object) -> bool:
-    """Return a bool. Raises TypeError for anything else: "false" would count as true."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
 def check_int(name: str, value: object, least: int) -> None:
     """Raise TypeError or ValueError unless `value` is None or an integer of at least `least`."""
     if value is None:
@@ -281,6 +271,20 @@ def check_int(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be at least {least}, got {value}")
 
 
+def check_id(value: SupportsIndex) -> int:
+    """Return a token id as Python's integer. Raises TypeError for anything else, 1.5 among it."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"a token id is an integer, got {value!r:.80}") from None
+
+
+def check_ids(value: Any) -> None:
+    """Raise TypeError for ids that are no list of them, such as one string of digits."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"ids must be an integer or a list of integers, got {value!r:.80}")
+
+
 def check_length(name: str, value: int) -> int:
     """Return a number of tokens, at least 1. Raises TypeError or ValueError for anything else."""
     check_int(name, value, least=1)
@@ -289,7 +293,7 @@ def check_length(name: str, value: int) -> int:
     return index(value)
 
 
-def check_sampling(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
+def check_sampling(name: str, value: object) -> dict[str, object]:
     """Return the arguments of SentencePiece's sampling, none if it is off. Raises TypeError or ValueError otherwise."""
     given = {} if value is None else value
     if not isinstance(given, Mapping):
@@ -304,7 +308,16 @@ def check_sampling(name: str, value: Mapping[str, Any] | None) -> dict[str, Any]
     return dict(given)
 
 
-def check_input_names(name: str, value: Sequence[str]) -> list[str]:
+def check_names(name: str, value: object, known: Iterable[str]) -> dict[str, str]:
+    """Return a mapping of `known` names to new ones. Raises TypeError or ValueError for anything else."""
+    if not isinstance(value, Mapping) or not all(isinstance(each, str) for pair in value.items() for each in pair):
+        raise TypeError(f"{name} must be a dict old name → new name, got {value!r:.80}")
+    if stray := [old for old in value if old not in known]:
+        raise ValueError(f"{name}: there is no token {stray[0]!r:.80}; these are {listed(list(known))}")
+    return dict(value)
+
+
+def check_input_names(name: str, value: object) -> list[str]:
     """Return names of columns, "input_ids" first. Raises ValueError for anything else."""
     names = list(value) if isinstance(value, (list, tuple)) else []
     if not names or names[0] != "input_ids" or len({*names}) < len(names) or not {*names} <= {*INPUT_NAMES}:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from albert_np.tokenization.normalization import Normalizer, Spans
 from albert_np.tokenization.special_tokens import AddedVocabulary, Part
@@ -11,6 +11,7 @@ from albert_np.tokenization.special_tokens import AddedVocabulary, Part
 Text = str | Sequence[str]  # a text, or one that is already cut into words
 Offsets = list[tuple[int, int]]  # start and end of each token: characters of the text it came from
 Item = TypeVar("Item")
+Piece = TypeVar("Piece", bound=str | int)  # or its id
 
 CHUNK = 8192  # texts cut at a time: bounds the memory that a long corpus needs
 
@@ -66,7 +67,7 @@ class TextEncoder:
         normalizer: Normalizer,
         added: AddedVocabulary,
         split_special_tokens: bool = False,
-        sampling: Mapping[str, Any] | None = None,
+        sampling: Mapping[str, object] | None = None,
     ):
         self.made_of = normalizer, added, split_special_tokens, sampling
         self.sampling = sampling
@@ -233,10 +234,10 @@ class TextEncoder:
         """Join tokens to text, unknown ones as they are spelled; all added ones that are not special as pieces are."""
         return self._join(tokens, set(self.added.all_special), str)
 
-    def _join(self, items: Iterable[Item], specials: set[Item], spell: Callable[[Item], str]) -> str:
+    def _join(self, items: Iterable[Piece], specials: set[Piece], spell: Callable[[Piece], str]) -> str:
         """Join pieces and special tokens, as ids or strings, with the spaces of `decode`."""
         text, after_special = "", False
-        pieces: list[Item] = []
+        pieces: list[Piece] = []
         for item in items:
             if item not in specials:
                 pieces.append(item)

@@ -49,7 +49,7 @@ class BatchEncoding(dict[str, Any]):
 
     def __init__(
         self,
-        columns: Mapping[str, Any],
+        columns: Mapping[str, object],
         rows: Sequence[Row] = (),
         width: int = 0,
         side: str = "right",
@@ -62,7 +62,7 @@ class BatchEncoding(dict[str, Any]):
         self._source = source
         self._located: dict[tuple[int, int], LocatedText] = {}
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_source": None, "_located": {}}
 
     def __getattr__(self, name: str) -> Any:
@@ -205,7 +205,7 @@ class BatchEncoding(dict[str, Any]):
             raise ValueError(f"row={row}: the tokenizer call behind this encoding made {len(self._rows)} rows")
         return self._rows[row]
 
-    def _filled(self, values: list[Any], fill: Any) -> list[Any]:
+    def _filled(self, values: list[Value], fill: Value) -> list[Value]:
         return fill_up(values, self._width, fill, self._side)
 
     def __repr__(self) -> str:

@@ -20,7 +20,7 @@ LARGEST_SCORE = 1e30
 LARGEST_LENGTH = 10**31  # Hugging Face writes a little more than 10**30 where there is no limit
 
 
-def read_flag(value: Any) -> bool:
+def read_flag(value: object) -> bool:
     """true or false."""
     if not isinstance(value, bool):
         raise TypeError(f"must be true or false, got {value!r}")
@@ -35,42 +35,42 @@ def read_length(value: Any) -> int:
     return int(value)
 
 
-def read_side(value: Any) -> str:
+def read_side(value: object) -> str:
     """ "right" or "left"."""
     if value not in SIDES:
         raise ValueError(f"must be {' or '.join(map(repr, SIDES))}, got {value!r}")
     return str(value)
 
 
-def read_input_names(value: Any) -> list[str]:
+def read_input_names(value: object) -> list[str]:
     """A list of the names of columns."""
     return check_input_names("this", value)
 
 
-def read_sampling(value: Any) -> dict[str, Any]:
+def read_sampling(value: object) -> dict[str, object]:
     """An object with the arguments of SentencePiece's sampling."""
     return check_sampling("this", value)
 
 
-def read_token(value: Any) -> str | AddedToken:
+def read_token(value: object) -> str | AddedToken:
     """A string, or an object with `content`; a string stays one, as its role says which flags it has."""
     token = AddedToken.from_json(value)
     return value if isinstance(value, str) else token
 
 
-def read_tokens(value: Any) -> list[str | AddedToken]:
+def read_tokens(value: object) -> list[str | AddedToken]:
     """A list of tokens."""
     if not isinstance(value, list):
         raise TypeError(f"must be a list of tokens, got {value!r}")
     return [read_token(token) for token in value]
 
 
-def read_tokens_or_names(value: Any) -> list[str | AddedToken] | dict[str, str | AddedToken]:
+def read_tokens_or_names(value: object) -> list[str | AddedToken] | dict[str, str | AddedToken]:
     """A list of tokens, or an object name → token."""
     return {name: read_token(token) for name, token in value.items()} if isinstance(value, dict) else read_tokens(value)
 
 
-def read_tokens_by_id(value: Any) -> dict[int, AddedToken]:
+def read_tokens_by_id(value: object) -> dict[int, AddedToken]:
     """An object id → token."""
     if not isinstance(value, dict):
         raise TypeError(f"must be an object of ids and tokens, got {value!r}")
@@ -78,14 +78,14 @@ def read_tokens_by_id(value: Any) -> dict[int, AddedToken]:
     return {read_id(ids[i]): AddedToken.from_json(token) for i, token in value.items()}
 
 
-def read_listed_tokens(value: Any) -> dict[int, AddedToken]:
+def read_listed_tokens(value: object) -> dict[int, AddedToken]:
     """A list of tokens that are objects with an id, as in tokenizer.json."""
     if not isinstance(value, list) or not all(isinstance(token, dict) for token in value):
         raise TypeError("must be a list of objects")
     return {read_id(token.get("id")): AddedToken.from_json(token, special=False) for token in value}
 
 
-def read_unigram(value: Any) -> tuple[list[tuple[str, float]], int, bool]:
+def read_unigram(value: object) -> tuple[list[tuple[str, float]], int, bool]:
     """The model of a tokenizer.json: pieces with scores, the id of the unknown one, and whether it cuts bytes."""
     if not isinstance(value, dict) or not isinstance(value.get("vocab"), list) or value.get("unk_id") is None:
         raise ValueError("it is no Unigram model, which ALBERT's tokenizer is")
@@ -95,7 +95,7 @@ def read_unigram(value: Any) -> tuple[list[tuple[str, float]], int, bool]:
     return entries, value["unk_id"], read_flag(value.get("byte_fallback", False))
 
 
-def _read_piece(i: int, entry: Any) -> tuple[str, float]:
+def _read_piece(i: int, entry: object) -> tuple[str, float]:
     if isinstance(entry, list) and len(entry) == 2:
         text, score = entry
         is_number = isinstance(score, (int, float)) and not isinstance(score, bool) and abs(score) < LARGEST_SCORE
@@ -104,7 +104,7 @@ def _read_piece(i: int, entry: Any) -> tuple[str, float]:
     raise ValueError(f"vocab[{i}] must be a list of a string and a finite number, got {entry!r}")
 
 
-def read_normalizer(value: Any) -> tuple[set[str], bytes]:
+def read_normalizer(value: object) -> tuple[set[str], bytes]:
     """The normalizer of a tokenizer.json: the types of its steps, and SentencePiece's table of characters, if any."""
     steps = value.get("normalizers") if isinstance(value, dict) and value.get("type") == "Sequence" else [value]
     if not isinstance(steps, list) or not all(isinstance(s, dict) and isinstance(s.get("type"), str) for s in steps):
@@ -113,19 +113,19 @@ def read_normalizer(value: Any) -> tuple[set[str], bytes]:
     return {step["type"] for step in steps}, base64.b64decode(tables[0] if tables else "", validate=True)
 
 
-def read_words(value: Any) -> bool:
+def read_words(value: object) -> bool:
     """The pre-tokenizer of a tokenizer.json: whether the "▁" of a word stays behind it."""
     return isinstance(value, dict) and value.get("type") == "Split" and value.get("behavior") == "MergedWithPrevious"
 
 
-def read_id(value: Any) -> int:
+def read_id(value: object) -> int:
     """A token id."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**31:
         raise ValueError(f"a token id must be a whole number from 0 to {2**31 - 1}, got {value!r}")
     return value
 
 
-OPTIONS: dict[str, Callable[[Any], Any]] = {
+OPTIONS: dict[str, Callable[[object], Any]] = {
     "do_lower_case": read_flag,
     "remove_space": read_flag,
     "keep_accents": read_flag,
@@ -137,14 +137,16 @@ OPTIONS: dict[str, Callable[[Any], Any]] = {
     "model_input_names": read_input_names,
     "sp_model_kwargs": read_sampling,
 }
-TOKENS: dict[str, Callable[[Any], Any]] = {
+TOKENS: dict[str, Callable[[object], Any]] = {
     **dict.fromkeys(ROLES, read_token),
     "additional_special_tokens": read_tokens,
     "extra_special_tokens": read_tokens_or_names,
 }
 
 
-def read_fields(file: Path, content: Mapping[str, Any], readers: Mapping[str, Callable[[Any], Any]]) -> dict[str, Any]:
+def read_fields(
+    file: Path, content: Mapping[str, object], readers: Mapping[str, Callable[[object], Any]]
+) -> dict[str, Any]:
     """Return those fields of a file's content that it has, and that are not null.
 
     Raises ValueError, which names file and field, if one does not hold what it may.

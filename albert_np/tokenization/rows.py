@@ -2,13 +2,13 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
+from albert_np.schema import check_flag
 from albert_np.tokenization.arguments import (
     UNBOUNDED,
     Asked,
     CallOptions,
-    check_flag,
     check_input_names,
     check_int,
     check_length,
@@ -18,7 +18,7 @@ from albert_np.tokenization.arguments import (
     read_padding,
 )
 from albert_np.tokenization.attributes import HasSpecialTokens, Option
-from albert_np.tokenization.batch import COLUMNS, Row, collect_columns, make_rows, special_count
+from albert_np.tokenization.batch import COLUMNS, Columns, Row, collect_columns, make_rows, special_count
 from albert_np.tokenization.encoder import TokenizedText
 from albert_np.tokenization.encoding import BatchEncoding, Source
 
@@ -92,7 +92,7 @@ class MakesRows(HasSpecialTokens):
 
     def pad(
         self,
-        encoded_inputs: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        encoded_inputs: Mapping[str, object] | Sequence[Mapping[str, object]],
         padding: bool | str | None = True,
         max_length: int | None = None,
         pad_to_multiple_of: int | None = None,
@@ -150,7 +150,7 @@ class MakesRows(HasSpecialTokens):
         rows = list(make_rows(firsts, seconds, special, asked.limits, asked.overflowing))
         if asked.limits is None and special and self.model_max_length <= UNBOUNDED:
             self._warn_of_length(max((row.length() for row in rows), default=0))
-        columns: dict[str, Any] = {name: [COLUMNS[name](row) for row in rows] for name in asked.columns}
+        columns: Columns = {name: [COLUMNS[name](row) for row in rows] for name in asked.columns}
         columns, width = asked.padding.apply(columns)
         if not batched and not asked.overflowing and not asked.padding.as_arrays:
             columns = {name: values[0] for name, values in columns.items()}
@@ -160,7 +160,7 @@ class MakesRows(HasSpecialTokens):
         if length > self.model_max_length and not self._warned:
             self._warned = True
             warnings.warn(
-                f"a row of {length} tokens is longer than model_max_length={self.model_max_length}, and a model may "
-                "not take it: ask for truncation=True (this is said once)",
+                "Token indices sequence length is longer than the specified maximum sequence length for this model "
+                f"({length} > model_max_length={self.model_max_length}): ask for truncation=True (this is said once)",
                 stacklevel=4,
             )

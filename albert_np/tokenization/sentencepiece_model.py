@@ -171,7 +171,7 @@ class SentencePieceModel:
         """The id of a piece; of a string that is no piece, the id of the unknown piece."""
         return self.piece_ids.get(piece, self.unk_id)
 
-    def decode(self, pieces: Sequence[Any]) -> str:
+    def decode(self, pieces: Sequence[str | int]) -> str:
         """Join pieces, or their ids, to text: ▁ becomes a space, the first one disappears."""
         text: str = self._processor.decode(list(pieces)) if pieces else ""
         return text
@@ -225,7 +225,7 @@ class SentencePieceModel:
             self._is_blank[character] = self.normalize(character) == ""
         return {character for character in characters if self._is_blank[character]}
 
-    def encode_pieces(self, texts: list[str], sampling: Mapping[str, Any] | None = None) -> list[list[str]]:
+    def encode_pieces(self, texts: list[str], sampling: Mapping[str, object] | None = None) -> list[list[str]]:
         """Cut normalised texts into pieces; a run of unknown characters is one piece.
 
         With `sampling` (`AlbertTokenizer.sp_model_kwargs`) the cut is drawn, by the library's generator.
@@ -250,7 +250,7 @@ class SentencePieceModel:
             parts = [*([parts[0][1:]] if len(parts[0]) > 1 else []), *parts[1:]]
         return [*parts, ","]
 
-    def encode_ids(self, texts: list[str], sampling: Mapping[str, Any] | None = None) -> list[list[int]]:
+    def encode_ids(self, texts: list[str], sampling: Mapping[str, object] | None = None) -> list[list[int]]:
         """Cut normalised texts into piece ids, on all cores, with the digit-comma rule."""
         # A run of unknown characters can end in a comma, and ids do not show it.
         if "," not in self.piece_ids or sampling:

@@ -29,6 +29,8 @@ from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 
 DIGIT_COMMA_PENALTY = 100.0
 
+Json = dict[str, object]
+
 
 def read_tokenizer_json(file: Path) -> tuple[ModelProto, dict[str, Any]]:
     """Return the Unigram model and the tokenizer options (`do_lower_case`, `keep_accents`, `added_tokens`).
@@ -71,9 +73,9 @@ def read_added_tokens(file: Path, pieces: int) -> dict[int, AddedToken]:
 
 
 # The steps of a pipeline for vocabularies with the "▁" of a word in front of it, and for those with it behind.
-METASPACE: dict[str, Any] = {"type": "Metaspace", "replacement": WORD_START, "prepend_scheme": "always", "split": True}
+METASPACE: Json = {"type": "Metaspace", "replacement": WORD_START, "prepend_scheme": "always", "split": True}
 WORDS = {"type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, METASPACE]}
-SPACE_BEHIND_STEPS: list[dict[str, Any]] = [
+SPACE_BEHIND_STEPS: list[Json] = [
     {"type": "Strip", "strip_left": True, "strip_right": True},
     {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": WORD_START},
     {"type": "Replace", "pattern": {"Regex": "(?<=.)$"}, "content": WORD_START},
@@ -84,20 +86,16 @@ SPACE_BEHIND_WORDS = {
     "behavior": "MergedWithPrevious",
     "invert": False,
 }
-SPACE_BEHIND_JOINED: list[dict[str, Any]] = [
+SPACE_BEHIND_JOINED: list[Json] = [
     {"type": "Replace", "pattern": {"String": WORD_START}, "content": " "},
     {"type": "Fuse"},
     {"type": "Replace", "pattern": {"Regex": " $"}, "content": ""},
 ]
 
 
-def write_tokenizer_json(
-    model: ModelProto, added: AddedVocabulary, do_lower_case: bool, keep_accents: bool
-) -> dict[str, Any]:
+def write_tokenizer_json(model: ModelProto, added: AddedVocabulary, do_lower_case: bool, keep_accents: bool) -> Json:
     """Return the content of a `tokenizer.json` with the pipeline of the released ALBERT models."""
-    steps: list[dict[str, Any]] = [
-        {"type": "Replace", "pattern": {"String": quotes}, "content": '"'} for quotes in ("``", "''")
-    ]
+    steps: list[Json] = [{"type": "Replace", "pattern": {"String": quotes}, "content": '"'} for quotes in ("``", "''")]
     steps += [] if keep_accents else [{"type": "NFKD"}, {"type": "StripAccents"}]
     steps += [{"type": "Lowercase"}] if do_lower_case else []
     if model.charsmap:
@@ -105,7 +103,7 @@ def write_tokenizer_json(
         steps.append({"type": "Precompiled", "precompiled_charsmap": charsmap})
     steps += SPACE_BEHIND_STEPS if model.space_behind else []
     words = SPACE_BEHIND_WORDS if model.space_behind else WORDS
-    joined: list[dict[str, Any]] = [{"type": "ByteFallback"}] if model.byte_fallback else []
+    joined: list[Json] = [{"type": "ByteFallback"}] if model.byte_fallback else []
     joined += SPACE_BEHIND_JOINED if model.space_behind else [METASPACE]
     return {
         "version": "1.0",
@@ -125,11 +123,11 @@ def write_tokenizer_json(
     }
 
 
-def _template(added: AddedVocabulary) -> dict[str, Any]:
+def _template(added: AddedVocabulary) -> Json:
     """`[CLS] A [SEP]` and `[CLS] A [SEP] B [SEP]` with their token types; without tokens of these roles, the texts."""
     tokens = [added.roles[role] for role in ("cls_token", "sep_token") if role in added.roles]
 
-    def special(role: str, token_type: int) -> list[dict[str, Any]]:
+    def special(role: str, token_type: int) -> list[Json]:
         return [{"SpecialToken": {"id": added.roles[role], "type_id": token_type}}] if role in added.roles else []
 
     first = [*special("cls_token", 0), {"Sequence": {"id": "A", "type_id": 0}}, *special("sep_token", 0)]

@@ -44,7 +44,7 @@ class LossScale:
         """Return what the record of an update says of it."""
         return {"loss_scale": self.value, "skipped_updates": self.skipped}
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, object]:
         """Return what a checkpoint must hold, as JSON can hold it."""
         return asdict(self)
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
-from albert_np.backend import backend_of
+from albert_np.backend import Array, backend_of
 from albert_np.checkpoints import (
     CheckpointError,
     latest_checkpoint,
@@ -136,7 +136,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
-        self._batches: Batches | None = None  # the data, asked ahead of time while training goes on
+        self._batches: Batches[Batch, Any] | None = None  # the data, asked ahead of time while training goes on
         self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def _require_own_optimizer(self) -> None:
@@ -176,7 +176,7 @@ class Trainer(Generic[M]):
         """Load the run's latest checkpoint and return its step; training then goes on as if never stopped.
 
         Warns of other versions of what computes. Raises FileNotFoundError where there is none, CheckpointError that
-        names file and field where one is damaged, and ValueError that names every setting that differs.
+        names file and field where one is damaged, and ValueError that names settings that differ.
         """
         self.ranks.share(self._resume)
         return self.state.step
@@ -288,7 +288,7 @@ class Trainer(Generic[M]):
         denominators = self.objective.denominators(batches)
         scaled = {} if self.loss_scale is None else {"loss": self.loss_scale.value}
 
-        def pass_through(model: M, part: dict[str, Any]) -> Tallies:
+        def pass_through(model: M, part: dict[str, Array]) -> Tallies:
             with np.errstate(**_SILENT):  # a thread starts with NumPy's defaults
                 output = model(**part, **denominators, skip_padding=True)
                 model.backward(**scaled)
@@ -372,8 +372,8 @@ class Trainer(Generic[M]):
     def _place(self) -> dict[str, object]:
         """Return what must be equal on all ranks at every moment: how far they are, and sums over their numbers."""
         stores = {"weights": self.model.params, "m": self.optimizer.first_moment, "v": self.optimizer.second_moment}
-        to_numpy = self.model.backend.to_numpy
-        sums = {f"the checksum of {name}": zlib.crc32(to_numpy(store.flat).tobytes()) for name, store in stores.items()}
+        arrays = {name: backend_of(store.flat).to_numpy(store.flat) for name, store in stores.items()}
+        sums = {f"the checksum of {name}": zlib.crc32(array.tobytes()) for name, array in arrays.items()}
         counts = {"step": self.state.step, "position": repr(self.state.position), "evaluations": len(self.evaluations)}
         return sums | counts
 

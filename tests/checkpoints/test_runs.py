@@ -109,6 +109,21 @@ def test_a_failing_writer_leaves_nothing_and_its_error_comes_through(tmp_path, e
         save(tmp_path, 2, fail)
     assert names(tmp_path) == ["step-00000001"]
     verify_checkpoint(tmp_path / "checkpoints" / "step-00000001")
+    with pytest.raises(type(error)):
+        save(tmp_path / "new" / "run", 1, fail)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_no_writer_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(TypeError, match="write must be a function of a folder, got 'writer'"):
+        save_checkpoint(tmp_path / "run", 1, "writer", 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_first_checkpoint_that_finds_no_room_leaves_no_folder(tmp_path):
+    with pytest.raises(OSError, match="no room for a checkpoint"):
+        save_checkpoint(tmp_path / "run", 1, write_files, 2**62)
+    assert not list(tmp_path.iterdir())
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path):

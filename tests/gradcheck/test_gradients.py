@@ -196,7 +196,7 @@ class _Overwriting(Scope):
 
     def __getitem__(self, name):
         array = super().__getitem__(name)
-        return _Forgetful(array) if "ffn" in self._prefix else array
+        return _Forgetful(array) if "ffn" in self.prefix else array
 
 
 class _Forgetful:
@@ -210,9 +210,9 @@ class _Forgetful:
 
 def test_overwriting_a_shared_gradient_is_caught(monkeypatch):
     def overwriting(dy, cache, g):
-        return encoder_backward(dy, cache, _Overwriting(g._store, g._prefix))
+        return encoder_backward(dy, cache, _Overwriting(g._store, g.prefix))
 
-    monkeypatch.setattr(_Overwriting, "scope", lambda self, p: _Overwriting(self._store, self._prefix + p))
+    monkeypatch.setattr(_Overwriting, "scope", lambda self, p: _Overwriting(self._store, self.prefix + p))
     monkeypatch.setattr("albert_np.layers.encoder_backward", overwriting)
     assert _caught("AlbertModel, one group")
 

@@ -82,6 +82,23 @@ def test_a_change_changes_the_loss_and_is_undone_to_the_bit(name):
 
 
 @pytest.mark.parametrize("name", CHANGES)
+def test_the_mlm_head_is_what_it_always_was(name):
+    model, _ = made({}, hidden_act="relu")
+    x = np.random.default_rng(0).standard_normal((5, model.config.hidden_size))
+
+    def head_pass():
+        logits, cache = layers.mlm_forward(x, model.params.scope("predictions."), model.config)
+        model.zero_grad()
+        dx = layers.mlm_backward(np.cos(logits), cache, model.grads.scope("predictions."))
+        return logits, dx, model.grads.flat.copy()
+
+    before = head_pass()
+    with swap(**CHANGES[name]):
+        for array, wanted in zip(head_pass(), before, strict=True):
+            np.testing.assert_array_equal(array, wanted)
+
+
+@pytest.mark.parametrize("name", CHANGES)
 def test_recomputation_gives_the_same_bits(name):
     with swap(**CHANGES[name]):
         model, batch = made(CHANGES[name], hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)

@@ -64,8 +64,8 @@ class QuestionKind(Kind[QuestionExample]):
     def read(self, path: Path, asked: Asked) -> Iterator[QuestionExample]:
         return read_questions(path, asked)
 
-    def from_json(self, entry: Entry) -> QuestionExample:
-        return question_example(entry)
+    def from_json(self, entry: Entry, labelled: bool = True) -> QuestionExample:
+        return question_example(entry, labelled)
 
     def checked(self, examples: Sequence[QuestionExample]) -> list[QuestionExample]:
         """As of every kind; those with answers must also have an id each, as in a file."""
@@ -76,7 +76,7 @@ class QuestionKind(Kind[QuestionExample]):
                 own_id(example.id, f"example {number}", seen)
         return found
 
-    def to_json(self, example: QuestionExample) -> dict[str, Any]:
+    def to_json(self, example: QuestionExample) -> dict[str, object]:
         record = super().to_json(example)
         if example.answers is not None:
             record["answers"] = [{"text": answer.text, "answer_start": answer.start} for answer in example.answers]

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from albert_np.tasks.examples import ChoiceExample
 from albert_np.tasks.readers.files import Asked, Entry, OnBad, brief, converted, json_entries, suffix, unicode
@@ -89,7 +88,7 @@ def _name(entry: Entry, role: str, columns: Mapping[str, str]) -> str:
 
 def _choices(entry: Entry, name: str) -> tuple[str, ...]:
     """Return the strings of the list under the name, or of the columns that are called so and numbered."""
-    choices: Any = entry.fields.get(name)
+    choices: object = entry.fields.get(name)
     if choices is None:
         pattern = re.compile(re.escape(name.removesuffix("s")) + r"_?(\d+)")
         places = {int(match[1]): match[0] for match in map(pattern.fullmatch, entry.fields) if match}

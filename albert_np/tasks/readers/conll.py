@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from albert_np.tasks.examples import TaggedExample
 from albert_np.tasks.readers.files import Asked, Entry, brief, converted, json_entries, read_lines, suffix, unicode
@@ -92,7 +91,7 @@ def _strings(entry: Entry, given: str | None, known: tuple[str, ...], numbered: 
     names = [given] if given else [name for name in known if name in entry.fields]
     if len(names) != 1:
         raise ValueError(f"{entry.where}: exactly one of {', '.join(known)} must be there, or be named in columns")
-    values: Any = entry.fields.get(names[0])
+    values: object = entry.fields.get(names[0])
     if numbered and isinstance(values, list):
         values = [str(value) if type(value) is int else value for value in values]
     if not isinstance(values, list) or not values or not all(isinstance(v, str) and v.strip() for v in values):

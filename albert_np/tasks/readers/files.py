@@ -94,7 +94,7 @@ def json_entries(path: Path, on_bad: OnBad) -> Iterator[Entry]:
     yield from converted(entries, lambda item: _object(f"{path}, entry {item[0]}", item[1]), on_bad)
 
 
-def _parse(where: str, line: str) -> Any:
+def _parse(where: str, line: str) -> object:
     try:
         return json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -108,7 +108,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _object(where: str, value: Any) -> Entry:
+def _object(where: str, value: object) -> Entry:
     if not isinstance(value, dict):
         raise ValueError(f"{where}: must be a JSON object, got {str(value)[:40]!r}")
     return Entry(where, value)
@@ -129,7 +129,7 @@ def unicode(text: str, where: str) -> str:
     return text
 
 
-def brief(value: Any) -> str:
+def brief(value: object) -> str:
     """Return how a value is written in Python, the beginning of it if that is long."""
     written = repr(value[:80] if isinstance(value, str | list) else value)
     return written if len(written) <= 80 else f"{written[:77]}…"

@@ -1,6 +1,6 @@
 """Questions about a context: SQuAD 1.1 and 2.0, nested as released or one object a question → `QuestionExample`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ def _objects(parent: dict[str, Any], name: str, where: str, on_bad: OnBad) -> li
     return [child for child in children if isinstance(child, dict)] if isinstance(children, list) else []
 
 
-def own_id(given: Any, where: str, seen: set[str]) -> None:
+def own_id(given: object, where: str, seen: set[str]) -> None:
     """Note a question's id among those seen; ValueError if it is missing or another question has it."""
     if given in (None, "") or str(given) in seen:
         raise ValueError(f"{where}: each question needs an id of its own, got {brief(given)}")
@@ -61,7 +61,7 @@ def question_example(entry: Entry, labelled: bool = True) -> QuestionExample:
     return QuestionExample(str(entry.fields.get("id")), question, context, answers)
 
 
-def _answers(fields: dict[str, Any], context: str, where: str) -> tuple[Answer, ...]:
+def _answers(fields: Mapping[str, Any], context: str, where: str) -> tuple[Answer, ...]:
     given = fields.get("answers")
     if isinstance(given, dict):
         texts, starts = given.get("text"), given.get("answer_start")
@@ -76,7 +76,7 @@ def _answers(fields: dict[str, Any], context: str, where: str) -> tuple[Answer, 
     return tuple(_answer(text, start, context, where) for text, start in zip(texts, starts, strict=True))
 
 
-def _answer(text: Any, start: Any, context: str, where: str) -> Answer:
+def _answer(text: object, start: object, context: str, where: str) -> Answer:
     if not isinstance(text, str) or not text.strip() or not isinstance(start, int) or start < 0:
         raise ValueError(
             f"{where}: an answer must have a text and an answer_start from 0, got {brief(text)} at {brief(start)}"

@@ -26,7 +26,7 @@ from albert_np.tasks.readers.tables import Row, named_rows, read_table
 __all__ = ["class_name", "label_list", "label_name", "number", "read_texts", "required_text", "text_example"]
 
 Label = str | tuple[str, ...] | float
-ReadLabel = Callable[[Any, str, Sequence[str] | None], Label]
+ReadLabel = Callable[[object, str, Sequence[str] | None], Label]
 
 # Names under which columns are found without being told, in any case: the plain ones and those of GLUE and SNLI.
 TEXTS = (
@@ -187,7 +187,7 @@ def _label(entry: Entry, name: str, read_label: ReadLabel, names: Sequence[str] 
     return read_label(value, where, names)
 
 
-def class_name(value: Any, where: str, names: Sequence[str] | None = None) -> str:
+def class_name(value: object, where: str, names: Sequence[str] | None = None) -> str:
     """Return a label as the name of a class, which numbers are too; NaN, as number or written out, is none."""
     value = _present(value, where)
     if isinstance(value, dict | list) or str(value) in ("nan", "NaN"):
@@ -216,7 +216,7 @@ def label_name(label: str, where: str, names: Sequence[str] | None) -> str:
     return names[int(label)]
 
 
-def label_list(value: Any, where: str, names: Sequence[str] | None = None) -> tuple[str, ...]:
+def label_list(value: object, where: str, names: Sequence[str] | None = None) -> tuple[str, ...]:
     """Return names of labels in a list, in JSON's notation of one, or in one string with | between; none if empty."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
@@ -230,7 +230,7 @@ def label_list(value: Any, where: str, names: Sequence[str] | None = None) -> tu
     return tuple(dict.fromkeys(label_name(name, where, names) for name in stripped if name))
 
 
-def _present(value: Any, where: str) -> Any:
+def _present(value: object, where: str) -> Any:
     value = value.strip() if isinstance(value, str) else value
     if value is None or value == "":
         raise ValueError(f"{where} is missing")
