@@ -269,8 +269,8 @@ class AlbertConfig:
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"):
             if name == "classifier_dropout_prob" and self.classifier_dropout_prob is None:
                 continue
-            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number from 0 to 1")
+            if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)!r}: must be a number from 0 to below 1")
         for name in ("initializer_range", "layer_norm_eps"):
             if not _is_number(getattr(self, name)) or not 0 <= getattr(self, name) <= sys.float_info.max:
                 raise ValueError(f"{name}={getattr(self, name)!r}: must be a finite number of at least 0")

@@ -233,7 +233,7 @@ def _made(folder: Path) -> Iterator[None]:
     """Make a folder and its parents; those that were missing go again if the block fails and leaves them empty."""
     missing = list(takewhile(lambda path: not os.path.lexists(path), (folder, *folder.parents)))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make(folder)
         yield
     except BaseException:
         for path in missing:
@@ -241,6 +241,13 @@ def _made(folder: Path) -> Iterator[None]:
                 with suppress(OSError):
                     path.rmdir()
         raise
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise FileExistsError(errno.EEXIST, "this is a file, and no folder", str(folder)) from error
 
 
 def _open_locked(path: Path) -> int:

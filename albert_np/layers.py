@@ -12,17 +12,19 @@ B batch, T positions, R rows, V vocabulary, E embedding, H hidden, I intermediat
 G groups.
 """
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from numpy.random import Generator, default_rng
 
 from albert_np import ops
-from albert_np.backend import Array, array_module, backend_of
+from albert_np.backend import Array, Backend, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.execution import (
     Pattern,  # pack, unpack: (B, T, …) ↔ real tokens; gather, spread: all rows ↔ wanted ones; split, join: rows ↔ runs
     brought_back,  # the arrays that were handed out, on the device again, the last first
     handed_out,  # a copy in the host's memory
+    is_narrowed,  # whether products keep a rounded copy of an array, in 16 bits
     laid_out,  # the same numbers, in the order in which a device's products read them
     on_device,  # the same formula as one kernel, where a GPU has it
 )
@@ -73,8 +75,8 @@ __all__ = [
     "sop_shapes",
 ]
 
-# Of each layer step: all that backward needs, its input, its input in the host's memory, nothing.
-Keep = Literal["caches", "inputs", "inputs on host", "nothing"]
+# Of each layer step: all that backward needs, its input besides, its input, that in the host's memory, nothing.
+Keep = Literal["caches", "caches and inputs", "inputs", "inputs on host", "nothing"]
 
 
 class AlbertInputs(NamedTuple):
@@ -207,7 +209,7 @@ def embeddings_backward(dy: Array, cache: EmbeddingsCache, g: Scope) -> Array:
 class LayerCall(NamedTuple):
     """What a layer step was called with: enough to run it again."""
 
-    x: Array  # (…, H)
+    x: Array | None  # (…, H); None where it was not kept
     pattern: Pattern
     prefix: str  # of the names of its parameters: the same in the steps of a shared layer
     seed: int | None  # of its dropout masks; None without dropout
@@ -229,7 +231,8 @@ def encoder_forward(
     x (…, E); returns (…, H), or, of the last step, the wanted rows alone. Layer step i uses group i · G // L, so with
     G = 1 every step has the same weights. keep: "inputs" keeps each step's input alone, from which the backward pass
     runs the step again (gradient checkpointing), "inputs on host" keeps it in the memory of the host; with "nothing"
-    there is no backward pass, and the memory is that of one layer.
+    there is no backward pass, and the memory is that of one layer. An input that is kept stays in float32, for the way
+    around the step's branches reads it, too.
 
     Derivation: notebook 11, eq. 11.5.
     """
@@ -240,9 +243,9 @@ def encoder_forward(
         seed = None if rng is None else int(rng.integers(2**31))
         call = LayerCall(y, step_pattern, layer_prefix(group, inner), seed)
         if keep != "nothing":
-            cache.calls.append(call._replace(x=handed_out(y)) if keep == "inputs on host" else call)
+            cache.calls.append(call._replace(x=_kept(y, keep)))
         y, step = _run(call, p, config)
-        if keep == "caches":
+        if keep in ("caches", "caches and inputs"):
             cache.steps.append(step)
     return y, cache
 
@@ -252,12 +255,24 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
 
     Derivation: notebook 11, eq. 11.2 and 11.3.
     """
-    inputs = brought_back([call.x for call in cache.calls], backend_of(dy))
-    for i, x in zip(reversed(range(len(cache.calls))), inputs, strict=True):
-        call = cache.calls[i]._replace(x=x)
-        step = cache.steps[i] if cache.steps else _run(call, cache.p, cache.config)[1]
+    steps = reversed(cache.steps) if cache.steps else _run_again(cache, backend_of(dy))
+    for call, step in zip(reversed(cache.calls), steps, strict=True):
         dy = layer_backward(dy, step, g.scope(call.prefix))
     return dense_backward(dy, cache.mapping, g.scope("encoder.embedding_hidden_mapping_in."))
+
+
+def _kept(x: Array, keep: Keep) -> Array | None:
+    """Return what is kept of a step's input; None where its cache is kept and holds another array of it."""
+    if keep == "inputs on host":
+        return handed_out(x)
+    return None if keep == "caches" and is_narrowed(x) else x
+
+
+def _run_again(cache: EncoderCache, device: Backend) -> Iterator["LayerCache"]:
+    """Yield the caches of the steps, the last first, from their inputs."""
+    inputs = brought_back([call.x for call in cache.calls], device)
+    for call, x in zip(reversed(cache.calls), inputs, strict=True):
+        yield _run(call._replace(x=x), cache.p, cache.config)[1]
 
 
 def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:

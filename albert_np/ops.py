@@ -16,12 +16,14 @@ from numpy.random import Generator
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.execution import (
     back_in_head_blocks,  # the same formula, some heads at a time where all probabilities would be too many
+    for_products,  # the same numbers, rounded and in 16 bits where the model's precision says so, for products alone
     in_head_blocks,  # its forward
     in_row_blocks,  # the same formula, some rows at a time
     keep_mask,  # random booleans, False with the probability that is given
     on_device,  # the same formula as one kernel, where a GPU has it
     product,  # a @ b, its operands rounded where the model's precision says so
     scatter_add,  # target[ids] += rows, where the rows of a repeated id all count
+    weight_for_products,  # what for_products gives of a weight, made once a pass for all steps that share it
 )
 
 __all__ = [
@@ -98,8 +100,8 @@ def embedding_backward(dy: Array, cache: EmbeddingCache) -> Array:
 
 
 class LinearCache(NamedTuple):
-    x: Array  # (…, in)
-    weight: Array  # (out, in)
+    x: Array  # (…, in), as products read it: see `for_products`
+    weight: Array  # (out, in), likewise
 
 
 def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearCache]:
@@ -107,6 +109,7 @@ def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearC
 
     Derivation: notebook 03, eq. 3.1.
     """
+    x, weight = for_products(x), weight_for_products(weight)
     y = product(_rows(x), weight.T)
     y += bias
     return y.reshape(*x.shape[:-1], len(weight)), LinearCache(x, weight)
@@ -120,8 +123,9 @@ def linear_backward(dy: Array, cache: LinearCache) -> tuple[Array, Array, Array]
     Derivation: notebook 03, eq. 3.2 to 3.4 (dbias also notebook 01, eq. 1.4).
     """
     x, weight = cache
-    dx = product(_rows(dy), weight).reshape(x.shape)
-    dweight = product(_rows(dy).T, _rows(x))
+    rows = for_products(_rows(dy))
+    dx = product(rows, weight).reshape(x.shape)
+    dweight = product(rows.T, _rows(x))
     return dx, dweight, sum_rows(_rows(dy))
 
 

@@ -62,10 +62,8 @@ class ParamStore(Mapping[str, Array]):
         self.layout = layout
         self.abandoned = False  # by its model, which was moved or resized since
         self._flat = flat
-        self._views = {
-            name: flat[offset : offset + math.prod(shape)].reshape(shape)
-            for name, (offset, shape) in layout.slots.items()
-        }
+        views = {slot: flat[slot[0] : slot[0] + math.prod(slot[1])].reshape(slot[1]) for slot in layout.slots.values()}
+        self._views = {name: views[slot] for name, slot in layout.slots.items()}  # one of a tied weight, too
 
     @property
     def flat(self) -> Array:
@@ -129,7 +127,7 @@ class Scope:
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self._store
 
-    def get(self, name: str, default: Any) -> Any:
+    def get(self, name: str, default: Array | float) -> Array:
         """Return the array of that name, or `default` where there is none."""
         return self._store.get(self.prefix + name, default)
 

@@ -15,7 +15,23 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ["Kind", "anything", "check", "flag", "is_unicode", "listed", "number", "one_of", "optional", "text", "whole"]
+import numpy as np
+
+__all__ = [
+    "Kind",
+    "anything",
+    "check",
+    "check_flag",
+    "flag",
+    "is_unicode",
+    "listed",
+    "number",
+    "one_line",
+    "one_of",
+    "optional",
+    "text",
+    "whole",
+]
 
 
 class Kind(NamedTuple):
@@ -36,14 +52,15 @@ def whole(least: int = 0, most: int = 2**53) -> Kind:
     return Kind(f"a whole number from {least} to {most}", lambda value: type(value) is int and least <= value <= most)
 
 
-def number(least: float = -math.inf, most: float = math.inf) -> Kind:
-    """A finite number, whole or not, from `least` to `most`."""
-    bounds = [f"at {word} {bound:g}" for word, bound in (("least", least), ("most", most)) if math.isfinite(bound)]
+def number(least: float = -math.inf, most: float = math.inf, below: float = math.inf) -> Kind:
+    """A finite number, whole or not, from `least` to `most`, and below `below`."""
+    given = (("at least", least), ("at most", most), ("below", below))
+    bounds = [f"{word} {bound:g}" for word, bound in given if math.isfinite(bound)]
 
     def admits(value: object) -> bool:
         if type(value) is int:
-            return least <= value <= most and abs(value) < 1e300
-        return type(value) is float and math.isfinite(value) and least <= value <= most
+            return least <= value <= most and value < below and abs(value) < 1e300
+        return type(value) is float and math.isfinite(value) and least <= value <= most and value < below
 
     return Kind(" ".join(["a finite number", " and ".join(bounds)]).strip(), admits)
 
@@ -86,6 +103,13 @@ def anything() -> Kind:
 def optional(schema: Schema) -> Kind:
     """What `schema` describes, null, or nothing at all."""
     return Kind("null", lambda value: value is None, schema)
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Return a bool, Python's of NumPy's. Raises TypeError for anything else: "false" would count as true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r:.80}")
+    return bool(value)
 
 
 def check(value: object, schema: Schema, source: object) -> None:
@@ -135,6 +159,11 @@ def _short(value: Any) -> str:
         return "a number of more than 40 digits"
     shown = repr(value[:80] if isinstance(value, str) else value)
     return ascii(value[:80]) if not shown.isprintable() else shown
+
+
+def one_line(message: object, most: int = 300) -> str:
+    """Return what an error passes on of another, which may quote a file: cut, what cannot be printed written out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(message)[:most])
 
 
 def listed(names: Sequence[str], most: int = 20, longest: int = 80) -> str:

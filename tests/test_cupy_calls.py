@@ -44,6 +44,9 @@ def everything(folder):
     model = AlbertForPreTraining(small_config(), backend="strict")
     out = model(**small_batch(model.config), skip_padding=True, output_attentions=True, output_hidden_states=True)
     assert out.prediction_logits.shape == (3, 7, 23)
+    for model.precision in ("bfloat16", "float16"):
+        model(**small_batch(model.config))
+        model.backward()
     for name, source, inputs in [*task_cases(), squad2_case()]:
         twin = type(source)(source.config, backend="strict").eval()
         twin(**{name: x for name, x in inputs.items() if "position" not in name and name != "is_impossible"})

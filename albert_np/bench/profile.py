@@ -141,7 +141,7 @@ class _Stopwatch:
 
         return timed
 
-    def _note(self, name: str, seconds: float, args: tuple[Any, ...], result: Any) -> None:
+    def _note(self, name: str, seconds: float, args: tuple[object, ...], result: object) -> None:
         label, flops = _flops(name, args, result)
         size = _bytes(name, args, result, self._backend.array_type)
         self.times[label] = self.times.get(label, OpTime(label)).plus(seconds, flops, size)

@@ -2,16 +2,15 @@
 
 import numpy as np
 
-from albert_np.execution.products import rounded
+from albert_np.execution.precision import narrowed, widened
 
 __all__ = ["narrow", "widen"]
 
 
 def widen(bits: np.ndarray) -> np.ndarray:
     """Return the float32 array whose upper halves are `bits` (uint16); exact."""
-    wide = bits.astype(np.uint32)
-    wide <<= 16  # in place: a model's weights are large
-    return wide.view(np.float32)
+    wide: np.ndarray = widened(bits)
+    return wide
 
 
 def narrow(array: np.ndarray) -> np.ndarray:
@@ -20,6 +19,5 @@ def narrow(array: np.ndarray) -> np.ndarray:
     Numbers beyond the largest bfloat16, 3.39e38, become infinite. float64 is rounded to float32 first, as PyTorch does.
     """
     with np.errstate(over="ignore"):
-        single = array.astype(np.float32)
-    upper: np.ndarray = rounded(single, "bfloat16").view(np.uint32) >> 16
-    return np.where(np.isnan(single), upper | 0x40, upper).astype(np.uint16)  # else a NaN might become an infinity
+        bits: np.ndarray = narrowed(array.astype(np.float32), "bfloat16")
+    return bits

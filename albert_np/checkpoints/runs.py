@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+_LONGEST_NAME = 200  # characters
 _MANIFEST = {"files": {...: {"bytes": whole(), "sha256": text(64)}}}
 
 
@@ -44,16 +45,17 @@ def save_checkpoint(
     """Let `write(folder)` fill a new checkpoint of the run and return its folder, durable on disk.
 
     Afterwards the last `keep` checkpoints up to `step` are left. Whatever stops the writing, what was written
-    is removed and the older checkpoints stay whole.
+    is removed, folders that were made for it too, and the older checkpoints stay whole.
 
-    Raises OSError (ENOSPC) that names the folder and the space needed if the disk holds less than
-    `expected_bytes` or turns out to be full, and whatever `write` raises.
+    Raises TypeError or ValueError for an argument that is not allowed, OSError (ENOSPC) that names the folder and the
+    space needed if the disk holds less than `expected_bytes` or turns out to be full, and whatever `write` raises.
     """
     for name, value, least in (("step", step, 0), ("keep", keep, 1)):
         if not isinstance(value, int) or value < least:
             raise ValueError(f"{name}={value!r}: must be a whole number of at least {least}")
+    if not callable(write):
+        raise TypeError(f"write must be a function of a folder, got {write!r:.80}")
     folder = Path(run) / "checkpoints" / f"step-{step:08d}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with files.whole_folder(folder, replace=True) as hidden:  # replaces a damaged checkpoint of the same step
             if shutil.disk_usage(hidden).free < expected_bytes:
@@ -142,6 +144,9 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
         entries: dict[str, dict[str, object]] = files.read_json(path, _MANIFEST)["files"]
     except ValueError as error:
         raise CheckpointError(str(error)) from error
+    for name in entries:
+        if len(name) > _LONGEST_NAME or not name.isprintable() or {"", ".."} & {*name.split("/")}:
+            raise CheckpointError(f"{path}: files names {name[:80]!r}, which is no file of a checkpoint")
     return entries
 
 
@@ -159,7 +164,8 @@ def _errno(error: BaseException) -> int | None:
 
 
 def _disk_full(folder: Path, expected_bytes: int) -> OSError:
-    free = shutil.disk_usage(folder.parent).free
+    there = next(parent for parent in folder.absolute().parents if parent.exists())
+    free = shutil.disk_usage(there).free
     return OSError(
         errno.ENOSPC,
         f"no room for a checkpoint: it needs about {expected_bytes / 1e6:,.1f} MB, {free / 1e6:,.1f} MB are "

@@ -57,7 +57,7 @@ def _list_option(name: str, default: str, allowed: Sequence[str]) -> Callable[[C
 
 def _common_options(command: Command) -> Command:
     for option in (
-        figure_option("Draw the times into this PNG file."),
+        figure_option("Draw the times into this PNG or SVG file."),
         click.option("--json", "as_json", is_flag=True, help="Print all figures as JSON."),
         backend_option,
         click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Rounds measured."),

@@ -27,7 +27,7 @@ from albert_np.files import read_text
 
 if TYPE_CHECKING:
     from albert_np.tasks import Example, FineTuningRun, Prediction, Predictor
-    from albert_np.training import Metrics
+    from albert_np.training import Metrics, Record
 
 COUNT = click.IntRange(1, 10**9)
 LISTED = 10  # rows that were skipped, by name
@@ -146,9 +146,12 @@ def _metrics(metrics: "Metrics") -> str:
 @click.option("--accumulation", type=COUNT, default=1, show_default=True, help="Batches to an update.")
 @click.option("--max-seq-length", type=click.IntRange(min=4), help="Tokens.")
 @click.option("--warmup-steps", type=click.IntRange(min=0))
-@click.option("--dropout", type=click.FloatRange(0, 1), help="Of hidden states and attention.")
+@click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Of hidden states and attention.")
 @click.option(
-    "--label-smoothing", type=click.FloatRange(0, 1), default=0.0, help="Share of a label that all share out."
+    "--label-smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.0,
+    help="Share of a label that all share out.",
 )
 @click.option("--class-weights", help="balanced, or how much labels count in training, such as spam=3,ham=0.5.")
 @click.option("--positive-label", help="The class whose F1 is reported; by default the task's, or the mean of all.")
@@ -256,7 +259,7 @@ def _held_out(examples: "Sequence[Example]", share: float, seed: int) -> "tuple[
 def _train(run: "FineTuningRun", title: str) -> object:
     console.print(f"{title}: {len(run.train_examples):,} examples, {len(run.eval_examples):,} to evaluate on")
 
-    def figures(record: dict[str, Any]) -> str:
+    def figures(record: "Record") -> str:
         return f"loss {record['loss']:.3f}"
 
     with says_how_to_resume("finetune", run.output), training_bar(run.steps, figures, _metrics) as show:

@@ -149,6 +149,8 @@ def check(number: str, file: Path, as_json: bool) -> None:
     if file.suffix.lower() not in (".ipynb", ".py"):
         raise click.BadParameter(f"{file} is neither an .ipynb nor a .py", param_hint="FILE")
     (submission,) = _found(file, lab.number, None, None).submissions
+    if submission.problem:
+        raise ValueError(submission.problem)
     numbers = personal_of(submission.cells, set(personal_numbers(lab, None, "")))
     result = grade(submission, Grading(lab.number, secrets.randbits(32), isolation="none", numbers=numbers))
     if as_json:

@@ -92,15 +92,18 @@ def results(width: int = 120) -> Console:
 def input_lines() -> Iterator[str]:
     """Yield the lines of standard input; ValueError names the first one that is not in the encoding it should have.
 
-    UsageError where there are several ranks: Open MPI 5 hands rank 0 lines twice, and never the end of them.
+    ValueError too if there is none. UsageError where there are several ranks: Open MPI 5 hands rank 0 lines twice, and
+    never the end of them.
     """
     refuse_ranks("reading standard input (give a file)")
-    encoding = sys.stdin.encoding or "utf-8"
+    encoding, number = sys.stdin.encoding or "utf-8", 0
     for number, line in enumerate(sys.stdin.buffer, 1):
         try:
             yield line.decode(encoding).rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise ValueError(f"standard input, line {number}: byte {error.start + 1} is not {encoding}") from error
+    if number == 0:
+        raise ValueError("standard input holds no text, and none is given")
 
 
 def figures_table(*headers: str) -> Table:
@@ -111,14 +114,19 @@ def figures_table(*headers: str) -> Table:
     return table
 
 
-def file_option(name: str, text: str) -> Callable[[Command], Command]:
-    """Return an option for a file to write, which must not be a folder but lie in one; text: its help."""
+def file_option(name: str, text: str, *endings: str) -> Callable[[Command], Command]:
+    """Return an option for a file to write, which must not be a folder but lie in one.
+
+    text: its help. endings: what its name may end in, if that says how it is written.
+    """
 
     def in_a_folder(ctx: click.Context, param: click.Parameter, path: Path | None) -> Path | None:
         if path is not None and path.is_dir():
             raise click.BadParameter(printable(f"{path} is a folder"))
         if path is not None and not path.parent.is_dir():
             raise click.BadParameter(printable(f"there is no folder {path.parent}"))
+        if path is not None and endings and path.suffix.lower() not in endings:
+            raise click.BadParameter(printable(f"{path} does not end in {' or '.join(endings)}"))
         return path
 
     return click.option(name, type=click.Path(path_type=Path), callback=in_a_folder, help=text)
@@ -126,7 +134,7 @@ def file_option(name: str, text: str) -> Callable[[Command], Command]:
 
 def figure_option(text: str) -> Callable[[Command], Command]:
     """Return the option --figure FILE; text: its help."""
-    return file_option("--figure", text)
+    return file_option("--figure", text, ".png", ".svg")
 
 
 def reports_errors(command: Callable[P, T]) -> Callable[P, T]:

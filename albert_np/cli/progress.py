@@ -17,6 +17,7 @@ from albert_np.execution import this_job, threads_in_all
 if TYPE_CHECKING:
     from albert_np.pretraining import Recipe
     from albert_np.tasks import FineTuningRecipe
+    from albert_np.training import Metrics, Record
 
 __all__ = [
     "BAR",
@@ -32,7 +33,6 @@ __all__ = [
 ]
 
 Run = TypeVar("Run")
-Describe = Callable[[dict[str, Any]], str]
 BAR = (
     BarColumn(bar_width=24),
     MofNCompleteColumn(),
@@ -58,7 +58,9 @@ precision_option = click.option(
 
 
 @contextmanager
-def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[Callable[[dict[str, Any]], None]]:
+def training_bar(
+    steps: int, figures: "Callable[[Record], str]", held_out: "Callable[[Metrics], str]"
+) -> "Iterator[Callable[[Record], None]]":
     """A progress bar, and the function that moves it with each record of the trainer.
 
     figures: a record → what stands beside the bar; held_out: an evaluation → a line of its own.
@@ -66,7 +68,7 @@ def training_bar(steps: int, figures: Describe, held_out: Describe) -> Iterator[
     with Progress(*BAR, console=console, transient=not console.is_terminal) as progress:
         task = progress.add_task("training", total=steps, figures="")
 
-        def show(record: dict[str, Any]) -> None:
+        def show(record: "Record") -> None:
             speed = f"{record['tokens_per_second'] or 0:,.0f} tokens/s"
             progress.update(task, completed=record["step"], figures=f"{figures(record)}  {speed}")
             if not math.isfinite(record["grad_norm"]):

@@ -8,13 +8,17 @@ import sys
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from albert_np.cli.main import console, figures_table, print_json, reports_errors, results, say
 from albert_np.files import whole_file
+
+if TYPE_CHECKING:
+    from albert_np.study.experiments import Change
+    from albert_np.study.trials import Json
 
 
 @click.command()
@@ -96,7 +100,7 @@ def experiment(
         _print(result)
 
 
-def _run(name: str, steps: int | None, seeds: int | None, change: Any) -> dict[str, Any]:
+def _run(name: str, steps: int | None, seeds: int | None, change: "Change | None") -> "Json":
     from albert_np.study.experiments import run_experiment
 
     columns = (
@@ -114,7 +118,7 @@ def _run(name: str, steps: int | None, seeds: int | None, change: Any) -> dict[s
         return run_experiment(name, steps, seeds or 1, show, change)
 
 
-def _print(result: dict[str, Any]) -> None:
+def _print(result: "Json") -> None:
     from albert_np.study.experiments import MEASURES, differences, mean_text
 
     variants = result["variants"]
@@ -142,7 +146,7 @@ def _print(result: dict[str, Any]) -> None:
         _print_differences(f"less {variants[0]['name']}", differences(result))
 
 
-def _print_differences(title: str, rows: list[dict[str, Any]]) -> None:
+def _print_differences(title: str, rows: "list[Json]") -> None:
     from albert_np.study.experiments import MEASURES, difference_text
 
     columns = {

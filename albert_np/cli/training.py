@@ -28,17 +28,18 @@ if TYPE_CHECKING:
     from albert_np.pretraining import PretrainingRun
     from albert_np.study.quickstart import Learned, Summary
     from albert_np.study.world import Exam, Moment
+    from albert_np.training import Metrics, Record
 
 COUNT = click.IntRange(min=1)
 MASTERED = 0.98  # the share of right answers from which on a skill is said to be learned
 
 
-def _figures(record: dict[str, Any]) -> str:
+def _figures(record: "Record") -> str:
     mlm, sop = percent(record["mlm_accuracy"]), percent(record["sop_accuracy"])
     return f"loss {record['loss']:.3f}  MLM {mlm}  SOP {sop}"
 
 
-def _held_out(metrics: dict[str, Any]) -> str:
+def _held_out(metrics: "Metrics") -> str:
     loss = "–" if metrics["mlm_loss"] is None else f"{metrics['mlm_loss']:.3f}"
     sop = f"SOP {percent(metrics['sop_accuracy'])}"
     if metrics.get("sop_accuracy_two") is not None and metrics.get("sop_accuracy_more") is not None:

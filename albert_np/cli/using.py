@@ -60,7 +60,7 @@ def fill_mask(text: str, model: Path, top_k: int, backend: str, as_json: bool) -
     show_default=True,
     help="The mean of the last hidden states of all tokens, or that of [CLS].",
 )
-@file_option("--output", "Write them there, as one array of NumPy's (.npy), a row a text.")
+@file_option("--output", "Write them there, as one array of NumPy's (.npy), a row a text.", ".npy")
 @click.option("--threads", type=click.IntRange(min=1), help="Of each rank; all processors by default.")
 @backend_option
 @reports_errors
@@ -91,13 +91,11 @@ def embed(
 
     if file is not None and texts:
         raise click.UsageError("--file stands in place of TEXT")
-    if output is not None and output.suffix != ".npy":
-        raise click.BadParameter(f"{output} does not end in .npy", param_hint="--output")
     if file is not None:
         texts = [line.rstrip("\r\n") for line in read_lines(file)]
     texts = list(texts or (input_lines() if file is None else ()))
     if not texts:
-        raise ValueError(f"{file or 'standard input'} holds no text")
+        raise ValueError(f"{file} holds no text")
     job = this_job()
     if threads is None and backend == "numpy":
         threads = threads_in_all(job) // job.size
@@ -147,7 +145,7 @@ def tokenize(text: str | None, pair: str | None, model: Path, as_json: bool) -> 
     "--sharing", type=click.Choice(["all", "attention", "ffn", "none"]), help="What if the layers shared this?"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
-@figure_option("Draw the way of the data, with these sizes, into this PNG file.")
+@figure_option("Draw the way of the data, with these sizes, into this PNG or SVG file.")
 @reports_errors
 def info(what: str, positions: int | None, sharing: str | None, as_json: bool, figure: Path | None) -> None:
     """Show what WHAT is and costs: a released size (base-v2, xxlarge-v1, …) or a model of any kind.
@@ -221,6 +219,10 @@ def _print_info(what: str, config: "AlbertConfig", figures: dict[str, Any]) -> N
     offloaded = figures["offloaded_bytes_float32"]
     say(f"  {'of these to the host: moments, MB':<34}{offloaded['moments'] / 1e6:>12,.1f}")
     say(f"  {'and the inputs of a sequence, MB':<34}{offloaded['inputs'] / 1e6:>12,.1f}")
+    on_gpu = figures["gpu_activation_bytes_per_sequence"]
+    say(f"  {'activations on a GPU, MB':<34}{on_gpu['float32'] / 1e6:>12,.1f}")
+    say(f"  {'in bfloat16 or float16, MB':<34}{on_gpu['bfloat16'] / 1e6:>12,.1f}")
+    say(f"  {'and rounded weights beside, MB':<34}{figures['rounded_weight_bytes'] / 1e6:>12,.1f}")
     say("\nSharing saves weights. It saves no computation and no activation memory: every step is still computed.")
 
 

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 import numpy as np
 
 from albert_np.backend import Array, backend_of
-from albert_np.execution.kernels import cupy_kernels
 
 __all__ = ["kernel_for", "on_device"]
 
@@ -22,6 +21,8 @@ def kernel_for(x: Array, name: str) -> Callable[..., Any] | None:
     """Return what computes the formula of that name on the device where `x` lies; None where nothing but it does."""
     if isinstance(x, np.ndarray):
         return None
+    from albert_np.execution.kernels import cupy_kernels  # which multiply, and what is multiplied asks for kernels
+
     backend = backend_of(x)
     return backend.kernels.get(name) or (cupy_kernels().get(name) if backend.name == "cupy" else None)
 
@@ -49,7 +50,7 @@ def on_device(cache: Any = None) -> Callable[[F], F]:
     return decorate
 
 
-def _first_array(args: tuple[Any, ...]) -> Array:
+def _first_array(args: tuple[object, ...]) -> Array:
     """Return the first array among arguments and what begins a cache: an upstream gradient may be a mere number."""
     for value in args:
         first = value[0] if isinstance(value, tuple) else value
@@ -66,5 +67,5 @@ def _typed(kind: Any, value: Any) -> Any:
 
 
 @functools.cache
-def _kinds(cache: Any) -> tuple[Any, ...]:
+def _kinds(cache: type) -> tuple[object, ...]:
     return tuple(get_type_hints(cache).values())

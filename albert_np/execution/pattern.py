@@ -37,8 +37,9 @@ class Pattern:
     runs: sequences that lie side by side; the tokens of one attend to each other. mask: added to the scores of
     attention, broadcastable to (B, N, T, T), or None; only where there is one run. tokens: places (R,) of the real
     tokens in the flattened batch, or None where all B · T positions are computed; host_tokens: the same in the host's
-    memory, for arrays that are there. row_of: numbers (B · T,) of the rows of all places, -1 in padding, or None like
-    tokens. wanted: numbers (W,) of the rows whose results are read at the end, or None for all of them.
+    memory, for arrays that are there. sequences: of each that has a token, in the order of the rows, (S, 3): its first
+    row, its length, and which it is of its run, from 0; or None like tokens. wanted: numbers (W,) of the rows whose
+    results are read at the end, or None for all of them.
     """
 
     batch: int  # B
@@ -47,7 +48,7 @@ class Pattern:
     mask: Array | None = None
     tokens: Array | None = None
     host_tokens: np.ndarray | None = None
-    row_of: Array | None = None
+    sequences: Array | None = None
     wanted: Array | None = None
 
     def pack(self, x: Array) -> Array:
@@ -74,13 +75,22 @@ class Pattern:
             parts = [array_module(parts[0]).concatenate([part.reshape(-1, part.shape[-1]) for part in parts])]
         return parts[0].reshape(*self._rows_shape, -1)
 
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many sequences there are, and how long the longest is; of a dense batch B and T."""
+        return sum(run.sequences for run in self.runs), self.runs[-1].length
+
     def squares(self, parts: list[Array]) -> Array:
         """Return what the tokens of each run have to do with each other, (sequences, N, t, t), as (B, N, T, T).
 
-        Zero in padding that is not computed. A device may have computed it so already.
+        Zero in padding that is not computed. A device may have computed all runs in one, in the `room` of the longest.
         """
-        if self.tokens is None or parts[0].shape[::2] == (self.batch, self.positions):
+        if self.tokens is None:
             return parts[0]
+        if len(parts) < len(self.runs):
+            ends = np.cumsum([run.sequences for run in self.runs]).tolist()
+            bounds = zip(self.runs, [0, *ends], ends, strict=False)
+            parts = [parts[0][start:end, :, : run.length, : run.length] for run, start, end in bounds]
         B, T, N = self.batch, self.positions, parts[0].shape[1]
         whole = array_module(parts[0]).zeros((B * T, T, N), dtype=parts[0].dtype)  # of each token to each place
         for run, part in zip(self.runs, parts, strict=True):
@@ -154,7 +164,6 @@ def packed_pattern(attention_mask: np.ndarray, backend: Backend) -> Pattern:
     for length, group in groupby(int(lengths[b]) for b in order if lengths[b]):
         start = runs[-1].rows.stop if runs else 0
         runs.append(Run(start, len(list(group)), length))
-    row_of = np.full(B * T, -1)
-    row_of[tokens] = np.arange(len(tokens))
+    sequences = np.array([(run.start + i * run.length, run.length, i) for run in runs for i in range(run.sequences)])
     own = backend.from_numpy
-    return Pattern(B, T, tuple(runs), tokens=own(tokens), host_tokens=tokens, row_of=own(row_of))
+    return Pattern(B, T, tuple(runs), tokens=own(tokens), host_tokens=tokens, sequences=own(sequences))

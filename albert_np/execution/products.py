@@ -3,57 +3,41 @@
 `product(a, b)` is `a @ b`. On NumPy it is exactly that. On a GPU, where CuPy would copy every stack of matrices that is
 not contiguous, cuBLAS gets the matrices where they are: it reads rows or columns, with any distance between them.
 
-The precision says what the operands are rounded to before they are multiplied; weights, sums and all else stay in
-float32. It is in force inside `with precision_of_products(…)`, in the thread that enters it.
+What operands are rounded to, and which of them lie in 16 bits: see precision.py. What a product gives is in float32,
+or in float64 where its operands are.
 """
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from albert_np.backend import Array, array_module, backend_of
+from albert_np.execution.precision import SIXTEEN_BITS, precision_in_force, rounded, widened
 
 __all__ = [
-    "PRECISIONS",
     "Cublas",
     "Operand",
     "laid_out",
     "operand",
     "played_product",
     "played_product_into",
-    "precision_of_products",
     "product",
     "product_into",
-    "rounded",
 ]
-
-PRECISIONS = ("float32", "tf32", "bfloat16", "float16")
-
-_precision: ContextVar[str] = ContextVar("precision of products", default="float32")
-
-
-@contextmanager
-def precision_of_products(precision: str) -> Iterator[None]:
-    """Multiply float32 operands in this precision within the block; float64 operands stay what they are."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision={precision!r}: allowed are {', '.join(PRECISIONS)}")
-    token = _precision.set(precision)
-    try:
-        yield
-    finally:
-        _precision.reset(token)
 
 
 def product(a: Array, b: Array) -> Array:
-    """Return a @ b. a (…, m, k), b (…, k, n), leading axes broadcast; returns (…, m, n)."""
-    precision = _precision.get()
+    """Return a @ b. a (…, m, k), b (…, k, n), leading axes broadcast; returns (…, m, n).
+
+    Operands may be what `for_products` returned: 16 bits count for the numbers that they hold, in any precision.
+    """
+    precision = precision_in_force()
     if isinstance(a, np.ndarray):
-        return a @ b if precision == "float32" else played_product(a, b, precision)
+        is_plain = precision == "float32" and min(a.itemsize, b.itemsize) > 2
+        return a @ b if is_plain else played_product(a, b, precision)
     kernel = _kernel(a)
     if kernel is None:
         return played_product(a, b, precision)
@@ -68,9 +52,9 @@ def product_into(target: Array, a: Array, b: Array, *, adds: bool) -> None:
     """
     kernel = None if isinstance(a, np.ndarray) else _kernel(a, "product_into")
     if kernel is None:
-        played_product_into(target, a, b, _precision.get(), adds)
+        played_product_into(target, a, b, precision_in_force(), adds)
     else:
-        kernel(target, laid_out(a), laid_out(b), _precision.get(), adds)
+        kernel(target, laid_out(a), laid_out(b), precision_in_force(), adds)
 
 
 def laid_out(x: Array) -> Array:
@@ -99,36 +83,15 @@ def played_product(a: Array, b: Array, precision: str) -> Array:
     The products of rounded numbers are exact in float32, so that nothing but the order of the sums can differ. It takes
     longer than float32 itself: it is there to see what a precision does.
     """
-    return rounded(a, precision) @ rounded(b, precision) if a.dtype == b.dtype else a @ b
+    left, right = widened(a), widened(b)
+    if left.dtype != right.dtype:
+        return left @ right
+    return (rounded(a, precision) if left is a else left) @ (rounded(b, precision) if right is b else right)
 
 
 def played_product_into(target: Array, a: Array, b: Array, precision: str, adds: bool) -> None:
     """Write what `played_product` returns into the target, or add it there."""
     target[...] = target + played_product(a, b, precision) if adds else played_product(a, b, precision)
-
-
-# Rounding: a float32 has 23 bits behind the point; those that a precision lacks are rounded away.
-
-_DROPPED_BITS = {"tf32": 13, "bfloat16": 16}
-
-
-def rounded(x: Array, precision: str) -> Array:
-    """Return float32 numbers rounded to the nearest of a precision, ties to the even one, still as float32.
-
-    tf32 keeps 10 bits behind the point and bfloat16 7, both with float32's exponents. float16 keeps 10, and has
-    5 bits of exponent: beyond 65,504 it is infinite, below 6.1e-5 it has fewer digits and below 3e-8 it is 0. Arrays of
-    another dtype come back as they are.
-    """
-    if precision == "float32" or x.dtype != np.float32:
-        return x
-    if precision == "float16":
-        with np.errstate(all="ignore"):
-            return x.astype(np.float16).astype(np.float32)
-    xp, dropped = array_module(x), _DROPPED_BITS[precision]
-    bits = x.view(np.uint32)
-    last = (bits >> dropped) & 1  # of the bits that stay
-    nearest = (bits + (last + ((1 << dropped - 1) - 1))) & (0xFFFFFFFF << dropped & 0xFFFFFFFF)
-    return xp.where(xp.isnan(x), x, nearest.view(np.float32))  # adding could carry a NaN over into a number
 
 
 # How cuBLAS reads.
@@ -193,6 +156,7 @@ class Cublas:
 
     def product(self, a: Array, b: Array, precision: str) -> Array:
         """Return a @ b of operands that `laid_out` returned, under the same leading axes."""
+        a, b = _of_one_dtype(a, b)
         (*stack, m, k), n = a.shape, b.shape[-1]
         if a.dtype != b.dtype or a.dtype not in _CUDA_TYPES:
             return a @ b
@@ -200,21 +164,23 @@ class Cublas:
             raise ValueError(f"a @ b of shapes {tuple(a.shape)} and {tuple(b.shape)}: {k} columns, {b.shape[-2]} rows")
         xp, count = array_module(a), math.prod(stack)
         if not (count and m and k and n):
-            return xp.zeros((*stack, m, n), dtype=a.dtype)
-        c = xp.empty((*stack, m, n), dtype=a.dtype)
-        self._multiply(a, b, c, _ZERO[a.dtype], precision)
+            return xp.zeros((*stack, m, n), dtype=_given(a.dtype))
+        c = xp.empty((*stack, m, n), dtype=_given(a.dtype))
+        self._multiply(a, b, c, _ZERO[c.dtype], precision)
         return c
 
     def product_into(self, target: Array, a: Array, b: Array, precision: str, adds: bool) -> None:
         """Write a @ b into the target, or add it there, in the same launch; all of them under the same leading axes."""
-        if not (a.dtype == b.dtype == target.dtype and a.dtype in _CUDA_TYPES and a.size and b.size):
+        a, b = _of_one_dtype(a, b)
+        is_ours = a.dtype == b.dtype and a.dtype in _CUDA_TYPES and _given(a.dtype) == target.dtype
+        if not (is_ours and a.size and b.size):
             target[...] = target + self.product(a, b, precision) if adds else self.product(a, b, precision)
             return
         (*stack, m, k), n = a.shape, b.shape[-1]
         fits = target.shape == (*stack, m, n) and b.shape == (*stack, k, n)
         if not (fits and target.flags.c_contiguous):
             raise ValueError(f"a @ b of shapes {a.shape} and {b.shape} cannot go into one of {target.shape}")
-        self._multiply(a, b, target, (_ONE if adds else _ZERO)[a.dtype], precision)
+        self._multiply(a, b, target, (_ONE if adds else _ZERO)[target.dtype], precision)
 
     def _multiply(self, a: Array, b: Array, c: Array, keep: np.ndarray, precision: str) -> None:
         """c = a @ b + keep c, keep 0 or 1.
@@ -227,22 +193,42 @@ class Cublas:
         left, right = operand(b), operand(a)
         if left is None or right is None:
             raise ValueError("operands must have come from laid_out")
-        kind = _CUDA_TYPES[a.dtype]
-        compute = self._compute_types[precision] if a.dtype == np.float32 else self.library.CUBLAS_COMPUTE_64F
+        kind, kind_given = _CUDA_TYPES[a.dtype], _CUDA_TYPES[c.dtype]
+        compute = self._compute_type(a.dtype, precision)
         sizes = (int(left.transposed), int(right.transposed), n, m, k)
         first, second = (b.data.ptr, kind, left.leading), (a.data.ptr, kind, right.leading)
-        third, how = (c.data.ptr, kind, n), (compute, self.library.CUBLAS_GEMM_DEFAULT)
-        one, beta = _ONE[a.dtype].ctypes.data, keep.ctypes.data
+        third, how = (c.data.ptr, kind_given, n), (compute, self.library.CUBLAS_GEMM_DEFAULT)
+        one, beta = _ONE[c.dtype].ctypes.data, keep.ctypes.data
         if count == 1:
             self.library.gemmEx(self.handle(), *sizes, one, *first, *second, beta, *third, *how)
         else:
             operands = (*first, left.stride, *second, right.stride, beta, *third, m * n, count)
             self.library.gemmStridedBatchedEx(self.handle(), *sizes, one, *operands, *how)
 
+    def _compute_type(self, dtype: np.dtype[Any], precision: str) -> Any:
+        if dtype == np.float64:
+            return self.library.CUBLAS_COMPUTE_64F
+        return self._compute_types[precision if dtype == np.float32 else "float32"]  # 16 bits are rounded already
 
-_CUDA_TYPES = {np.dtype(np.float32): 0, np.dtype(np.float64): 1}  # CUDA_R_32F and CUDA_R_64F of library_types.h
-_ONE = {dtype: np.ones(1, dtype) for dtype in _CUDA_TYPES}  # cuBLAS reads both factors where they are
-_ZERO = {dtype: np.zeros(1, dtype) for dtype in _CUDA_TYPES}
+
+def _of_one_dtype(a: Array, b: Array) -> tuple[Array, Array]:
+    """Return both operands of a product, those of 16 bits as float32 where the other is not the same."""
+    return (a, b) if a.dtype == b.dtype else (widened(a), widened(b))
+
+
+def _given(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return what a product of operands of a dtype is in."""
+    return np.dtype(np.float32) if dtype.itemsize == 2 else dtype
+
+
+_CUDA_TYPES = {  # CUDA_R_32F, CUDA_R_64F, CUDA_R_16F and CUDA_R_16BF of library_types.h
+    np.dtype(np.float32): 0,
+    np.dtype(np.float64): 1,
+    SIXTEEN_BITS["float16"]: 2,
+    SIXTEEN_BITS["bfloat16"]: 14,
+}
+_ONE = {dtype: np.ones(1, dtype) for dtype in (np.dtype(np.float32), np.dtype(np.float64))}  # cuBLAS reads them there
+_ZERO = {dtype: np.zeros_like(one) for dtype, one in _ONE.items()}
 
 
 @functools.cache

@@ -7,11 +7,14 @@ import platform
 import warnings
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from albert_np.backend import Array, Backend
+
+if TYPE_CHECKING:
+    from albert_np.execution.ranks import Ranks
 
 __all__ = ["Route", "ThroughHost", "ThroughNccl", "route_of"]
 
@@ -95,7 +98,7 @@ class ThroughNccl:
         return stream
 
 
-def route_of(ranks: Any, comm: Any, backend: Backend) -> Route:
+def route_of(ranks: "Ranks", comm: Any, backend: Backend) -> Route:
     """Return how the arrays of a backend travel: by NCCL where each rank has a GPU of its own and all can use it.
 
     ranks: the `Ranks` of `comm`, all of which must make this call, each with its GPU as the current one.

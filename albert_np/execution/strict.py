@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn, ParamSpec, TypeVar
 import numpy as np
 
 from albert_np.backend import Backend, get_backend
+from albert_np.execution.precision import narrowed
 from albert_np.execution.products import played_product, played_product_into
 from albert_np.execution.scatter import scatter_add
 
@@ -80,7 +81,7 @@ class StrictArray:
         return operands[0] if in_place else cls.wrapped(result)
 
     @classmethod
-    def unwrapped(cls, value: Any) -> Any:
+    def unwrapped(cls, value: object) -> Any:
         """Return what NumPy is to be given in place of `value`."""
         if isinstance(value, StrictArray):
             return value.inner
@@ -89,7 +90,7 @@ class StrictArray:
         return type(value)(map(cls.unwrapped, value)) if isinstance(value, tuple | list) else value
 
     @classmethod
-    def wrapped(cls, value: Any) -> Any:
+    def wrapped(cls, value: object) -> Any:
         """Return what NumPy gave, its arrays and scalars as arrays of this class."""
         if isinstance(value, np.ndarray | np.generic):
             return cls(np.asarray(value))
@@ -207,7 +208,8 @@ def _launch(name: str, launches: int = 1) -> None:
 def as_kernel(formula: Callable[P, T], launches: int = 1, name: str = "") -> Callable[P, T]:
     """Return a formula that strict arrays compute as it stands and count as so many launches of one kernel.
 
-    It stands for a kernel in `strict_backend(kernels)`. What wraps the formula is left out.
+    It stands for a kernel in `strict_backend(kernels)`. What wraps the formula is left out. Operands that the formula
+    has rounded for products are launches of their own.
     """
     plain: Callable[P, T] = inspect.unwrap(formula)
     name = name or formula.__name__
@@ -215,11 +217,11 @@ def as_kernel(formula: Callable[P, T], launches: int = 1, name: str = "") -> Cal
     @functools.wraps(plain)
     def kernel(*args: P.args, **kwargs: P.kwargs) -> T:
         _launch(name, launches)
-        outside, StrictArray.counts = StrictArray.counts, None
-        try:
-            return plain(*args, **kwargs)
-        finally:
-            StrictArray.counts = outside
+        with counted() as inside:
+            result = plain(*args, **kwargs)
+        if inside.launches["narrowed"]:
+            _launch("narrowed", inside.launches["narrowed"])
+        return result
 
     return kernel
 
@@ -302,9 +304,9 @@ def strict_backend(kernels: Mapping[str, Callable[..., Any]] | None = None) -> B
 
 
 def played_products() -> dict[str, Callable[..., Any]]:
-    """Return products as kernels of strict arrays."""
+    """Return products, and the rounding of what they read, as kernels of strict arrays."""
     played: dict[str, Callable[..., Any]] = {"product": played_product, "product_into": played_product_into}
-    return {name: as_kernel(formula, name=name) for name, formula in played.items()}
+    return {name: as_kernel(formula, name=name) for name, formula in (played | {"narrowed": narrowed}).items()}
 
 
 @contextmanager

@@ -5,7 +5,7 @@ large as its model.safetensors. Exporters that trace a model write out each laye
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ OPSET, IR_VERSION = 17, 8  # the first with LayerNormalization, so that older ru
 MAX_BYTES = 2**31 - 2**20  # of one message, a limit of protobuf's
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
-Outputs = dict[str, tuple[str, list[Any]]]  # name → value, shape
+Outputs = dict[str, tuple[str, Sequence[object]]]  # name → value, shape
 
 
 def export_onnx(model: AlbertBase, path: str | Path) -> int:

@@ -237,7 +237,7 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Forward, BlockBa
         names = [name.removeprefix(prefix) for name in model.layout.slots if name.startswith(prefix)]
         return {name: model.params[prefix + name].copy() for name in names if not name.startswith(without)}
 
-    def embeddings(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, Any]:
+    def embeddings(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         return embeddings_forward(AlbertInputs(None, types, positions, x, dense), p, config, rng)
 
     def attending(forward: Forward, pattern: Pattern = dense, **options: str) -> Forward:
@@ -289,21 +289,21 @@ def _answer_blocks(
     def weights(prefix: str) -> dict[str, Array]:
         return {name.removeprefix(prefix): w.copy() for name, w in model.params.items() if name.startswith(prefix)}
 
-    def start_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, Any]:
+    def start_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         y, cache = start_logits_forward(x, allowed, p)
         return y * allowed, cache  # beside -1e30 no difference would show
 
-    def end_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, Any]:
+    def end_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         y, cache = end_logits_forward(x, starts, allowed, p, config)
         return y * allowed[:, None], cache
 
-    def answer_class(x: Array, logits: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, Any]:
+    def answer_class(x: Array, logits: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         return answer_class_forward(x, logits, p, config, rng)
 
-    def span_loss(start: Array, end: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, Any]:
+    def span_loss(start: Array, end: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         return span_loss_forward(start, end, np.array([2, T]), np.array([4, 0]), 3.0)
 
-    def span(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, Any]:
+    def span(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
         start, end, cache = span_forward(x, dense_pattern(B, T), p)
         return np.stack([start, end]), cache  # (2, B, T)
 
@@ -329,11 +329,11 @@ def _pure(
 ) -> Case:
     """Turn a block, which reads one scope and adds into another, into a function of its inputs and weights."""
 
-    def pure_forward(**arrays: Array) -> tuple[Array, Any]:
+    def pure_forward(**arrays: Array) -> tuple[Array, object]:
         p = Scope({n: arrays[n] for n in weights}, "")
         return forward(*(arrays[n] for n in inputs), p, np.random.default_rng(5))
 
-    def pure_backward(dy: Array, cache: Any) -> tuple[Array, ...]:
+    def pure_backward(dy: Array, cache: object) -> tuple[Array, ...]:
         g = {n: np.zeros_like(weight) for n, weight in weights.items()}
         dinputs = backward(dy, cache, Scope(g, ""))
         return *(dinputs if isinstance(dinputs, tuple) else (dinputs,)), *g.values()

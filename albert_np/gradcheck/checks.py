@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,8 @@ STEP = 1e-5  # truncation and rounding errors of a central difference in float64
 TOLERANCE = 1e-6
 Forward = Callable[..., tuple[Any, Any]]  # of a pair: its arguments → y, cache
 Backward = Callable[[Any, Any], Any]  # of a pair: dy, cache → the gradients
-Line = list[tuple[Array, Any, Any]]  # values that move at once: an array, an index, and by how much for a step of 1
+# Values that move at once: an array, an index, and by how much for a step of 1.
+Line = Sequence[tuple[Array, tuple[int, ...] | EllipsisType, float | Array]]
 
 
 class GradientError(AssertionError):

@@ -51,19 +51,19 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
 
     Remarks say where the two are not what the folder says: a class that Hugging Face does not have is compared without
     its head, and what transformers cannot read it gets from this package. Raises what `open_checkpoint` and
-    `AlbertTokenizer.from_pretrained` raise; ValueError for a text longer than the model reads, for a choice of
-    one, and for an ALBERT that is changed; ImportError without torch and transformers.
+    `AlbertTokenizer.from_pretrained` raise; ValueError for a text that is empty or longer than the model reads, for a
+    choice of one, and for an ALBERT that is changed; ImportError without torch and transformers.
     """
     checkpoint = open_checkpoint(find_model(source))
-    _, transformers = torch_and_transformers()
     refuse_changed(checkpoint.config.extra, "Hugging Face's PyTorch")
     cls: type[AlbertBase] = class_of(checkpoint)
-    remarks = []
+    remarks: list[str] = []
+    inputs = _token_inputs(cls, checkpoint, texts, seed, remarks)
+    _, transformers = torch_and_transformers()  # which takes seconds: all that can be wrong with the texts comes before
     if not hasattr(transformers, cls.__name__):
-        remarks.append(f"Hugging Face has no {cls.__name__}: what is below its head is compared, as AlbertModel")
+        remarks.insert(0, f"Hugging Face has no {cls.__name__}: what is below its head is compared, as AlbertModel")
         cls = AlbertModel
     model = cls.from_checkpoint(checkpoint, dtype)
-    inputs = _token_inputs(model, checkpoint.source, texts, seed, remarks)
     rng = np.random.default_rng(seed)
     if cls is AlbertForMultipleChoice and dtype == "float32":
         remarks.append("float32: the gradients of two choices nearly cancel before training; float64 decides there")
@@ -73,10 +73,16 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
 
 
 def _token_inputs(
-    model: AlbertBase, folder: Path, texts: Sequence[str], seed: int, remarks: list[str]
+    cls: Any, checkpoint: Checkpoint, texts: Sequence[str], seed: int, remarks: list[str]
 ) -> dict[str, np.ndarray]:
     """Return ids, types and mask, (B, T), or (1, B, T) of a choice."""
-    choice, longest = isinstance(model, AlbertForMultipleChoice), model.config.max_position_embeddings
+    choice, longest = issubclass(cls, AlbertForMultipleChoice), checkpoint.config.max_position_embeddings
+    folder = checkpoint.source
+    if isinstance(texts, str):
+        raise TypeError(f"texts must be a list of texts, got {texts!r:.40}; of one text, a list of one")
+    for i, text in enumerate(texts):
+        if not isinstance(text, str) or not text.strip():
+            raise ValueError(f"texts[{i}] must be a text that is not empty, got {text!r:.40}")
     if choice and len(texts) == 1:
         raise ValueError("texts: a choice is between two or more, and one was given")
     try:
@@ -85,7 +91,7 @@ def _token_inputs(
         if texts:
             raise
         remarks.append(f"{folder} has no tokenizer: the token ids are random")
-        batch = small_batch(model.config, seed, 2, min(16, longest))
+        batch = small_batch(checkpoint.config, seed, 2, min(16, longest))
     else:
         fitting: dict[str, Any] = (
             {} if texts else {"truncation": True, "max_length": longest}

@@ -42,6 +42,7 @@ from albert_np.model.inputs import (
     check_targets,
     refuse,
     refuse_skipped,
+    require_together,
 )
 from albert_np.model.outputs import QuestionAnsweringOutput, QuestionAnsweringV2Output
 from albert_np.params import Shapes
@@ -88,14 +89,14 @@ class AlbertForQuestionAnswering(AlbertBase):
 
         start_positions and end_positions (B,): the answer's first and last token. One at T or beyond is not in the
         window and is ignored, a negative one counts as 0, both as in Hugging Face. loss: the mean of the two
-        cross-entropies, there if both are given; 0 where nothing is left of one (NaN in Hugging Face). Padding counts
-        among the places that an answer could have, as in Hugging Face, unless it is skipped. `denominator` divides both
-        summed cross-entropies instead of the numbers of starts and of ends that count: with that of a whole batch, the
-        losses and gradients of its parts add up.
+        cross-entropies, there if both are given (ValueError for one of them alone); 0 where nothing is left of one (NaN
+        in Hugging Face). Padding counts among the places that an answer could have, as in Hugging Face, unless it is
+        skipped. `denominator` divides both summed cross-entropies instead of the numbers of starts and of ends that
+        count: with that of a whole batch, the losses and gradients of its parts add up.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         denominator = check_denominator("denominator", denominator)
-        labelled = start_positions is not None and end_positions is not None
+        labelled = require_together({"start_positions": start_positions, "end_positions": end_positions})
         if labelled:
             starts = self._clipped_positions("start_positions", start_positions, inputs.pattern)
             ends = self._clipped_positions("end_positions", end_positions, inputs.pattern)
@@ -190,13 +191,15 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         padding, and 0 at [CLS] and the text. None forbids the padding that a 2-D attention_mask shows. start_positions
         and end_positions (B,): the answer's first and last token, 0 and 0 (that is [CLS]) where there is none;
         is_impossible (B,): 1 where there is none, else 0. Ends are scored given start_positions, or, without them,
-        given each of the likeliest starts. The loss is there if all three are given. `denominator` divides the summed
-        losses instead of the number of examples: with that of a whole batch, the losses and gradients of its parts
-        add up to the whole's.
+        given each of the likeliest starts; ValueError for end_positions alone. The loss is there if all three are
+        given. `denominator` divides the summed losses instead of the number of examples: with that of a whole batch,
+        the losses and gradients of its parts add up to the whole's.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         denominator = check_denominator("denominator", denominator)
         B, T = inputs.pattern.batch, inputs.pattern.positions
+        if start_positions is None:
+            require_together({"start_positions": start_positions, "end_positions": end_positions})
         allowed = self._allowed(p_mask, attention_mask, (B, T))
         starts = self._allowed_positions("start_positions", start_positions, allowed)
         ends_given = self._allowed_positions("end_positions", end_positions, allowed)

@@ -23,7 +23,7 @@ from albert_np.backend import Array, ArrayLike, Backend, backend_of, get_backend
 from albert_np.changes import change_in_force, recorded, require_change, unchanged
 from albert_np.checkpoints import Checkpoint, open_checkpoint, write_folder
 from albert_np.config import AlbertConfig
-from albert_np.execution import PRECISIONS, precision_of_products
+from albert_np.execution import PRECISIONS, precision_of_products, weights_rounded_once
 from albert_np.layers import AlbertCache, AlbertInputs, Keep, albert_backward, albert_forward
 from albert_np.model.elsewhere import CALLED_ELSEWHERE, LOADED_ELSEWHERE, hint, refuse_foreign
 from albert_np.model.inputs import as_array, check_inputs
@@ -41,6 +41,7 @@ from albert_np.model.loading import (
 )
 from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
+from albert_np.schema import check_flag
 
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
@@ -80,7 +81,7 @@ def in_own_precision(run: Callable[Concatenate["AlbertBase", P], T]) -> Callable
 
     @functools.wraps(run)
     def precise(self: "AlbertBase", /, *args: P.args, **kwargs: P.kwargs) -> T:
-        with precision_of_products(self.precision):
+        with precision_of_products(self.precision), weights_rounded_once():
             return run(self, *args, **kwargs)
 
     return precise
@@ -216,6 +217,7 @@ class AlbertBase:
         `get_input_embeddings` does; ValueError where a special token that the configuration names would be cut off.
         """
         check_config(self)
+        check_flag("mean_resizing", mean_resizing)
         size = self.config.vocab_size if vocab_size is None else vocab_size
         if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
             raise ValueError(f"vocab_size={size!r} must be a whole number of at least 1")
@@ -269,6 +271,7 @@ class AlbertBase:
         anything is written, lists what has another shape, differs from what it is tied to, and, if `strict`, is missing
         or unexpected.
         """
+        check_flag("strict", strict)
         if not isinstance(state, Mapping):
             raise TypeError(f"state must be a dict name → array, got a {type(state).__name__}")
         arrays = {name: as_array(name, value, self.backend) for name, value in state.items()}
@@ -294,8 +297,8 @@ class AlbertBase:
         return Embeddings(self.params[f"{self.prefix}embeddings.word_embeddings.weight"])
 
     def train(self, mode: bool = True) -> Self:
-        """Switch dropout on, or with False off. Returns the model."""
-        self.training = bool(mode)
+        """Switch dropout on, or with False off. Returns the model; TypeError for a mode that is no bool."""
+        self.training = check_flag("mode", mode)
         return self
 
     def eval(self) -> Self:
@@ -344,6 +347,12 @@ class AlbertBase:
 
         Weights, sums and all else stay in float32. On a GPU the others are faster; on NumPy they are played, which
         takes longer: see `execution.rounded`. Training in float16 needs its loss scaled, see `training.LossScale`.
+
+        In bfloat16 and float16 a pass rounds each weight once, and what it keeps for products with weights lies in 16
+        bits: their inputs, in half the memory, and the weights, once more. In float32 stays what anything else reads:
+        the weights themselves, the activation's input, query, key, value and probabilities of attention, normalised
+        values, residuals (and so the inputs that `recompute` keeps), gradients. Such arrays in `cache` hold bfloat16
+        as bits in uint16; `execution.widened` gives the numbers.
         """
         return self._precision
 
@@ -388,13 +397,16 @@ class AlbertBase:
 
         hidden_states, attentions: whether to show them; None stands for what the config says.
         """
-        hidden_states = self.config.output_hidden_states if hidden_states is None else bool(hidden_states)
-        attentions = self.config.output_attentions if attentions is None else bool(attentions)
+        grad = check_flag("grad", grad)
+        asked = self.config.output_hidden_states if hidden_states is None else hidden_states
+        hidden_states = check_flag("output_hidden_states", asked)
+        asked = self.config.output_attentions if attentions is None else attentions
+        attentions = check_flag("output_attentions", asked)
         self._require_change()
         self.cache = None  # frees the last pass's memory before this one needs it
         keep: Keep = "inputs" if grad or hidden_states else "nothing"
         if attentions or (grad and self.recompute == "none"):
-            keep = "caches"
+            keep = "caches and inputs" if hidden_states else "caches"
         elif grad and self.offload == "inputs" and not hidden_states:
             keep = "inputs on host"
         y, pooled, cache = albert_forward(inputs, self.params.scope(self.prefix), self.config, rng, keep)
@@ -484,6 +496,7 @@ class AlbertBase:
     ) -> Self:
         """Load an opened checkpoint; everything else as in `from_pretrained`."""
         get_backend(backend)  # before the weights are read
+        check_flag("ignore_mismatched_sizes", ignore_mismatched_sizes)
         config = checkpoint.config.changed(**changes)
         remarks = check_weights(
             cls, config, checkpoint, ignore_mismatched_sizes
@@ -536,6 +549,8 @@ def _own_config(config: object) -> AlbertConfig:
 
 
 def _is_allowed(dtype: DTypeLike) -> bool:
+    if isinstance(dtype, str):  # "float" is float64 to NumPy and float32 to PyTorch
+        return dtype in ("float32", "float64")
     try:
         return np.dtype(dtype).name in ("float32", "float64")
     except TypeError:

@@ -11,6 +11,7 @@ from albert_np.config import AlbertConfig
 from albert_np.execution import Pattern, dense_pattern, packed_pattern
 from albert_np.layers import AlbertInputs
 from albert_np.ops import IGNORE_INDEX
+from albert_np.schema import check_flag
 
 __all__ = [
     "as_array",
@@ -21,6 +22,7 @@ __all__ = [
     "check_targets",
     "refuse",
     "refuse_skipped",
+    "require_together",
 ]
 
 
@@ -36,6 +38,7 @@ def check_inputs(
     skip_padding: bool = False,
 ) -> AlbertInputs:
     """Return what the trunk reads, on the model's device; ValueError or TypeError names the argument that is wrong."""
+    check_flag("skip_padding", skip_padding)
     if (input_ids is None) == (inputs_embeds is None):
         raise ValueError("give exactly one of input_ids and inputs_embeds")
     if input_ids is not None:
@@ -134,6 +137,15 @@ def _unevenness(rows: ArrayLike) -> str:
         f"its rows have {min(lengths)} to {max(lengths)} numbers: a batch is padded to one length, as by "
         "tokenizer(texts, padding=True)"
     )
+
+
+def require_together(given: Mapping[str, object]) -> bool:
+    """Return whether these arguments are given; ValueError where some are, and others are None."""
+    absent = [name for name, value in given.items() if value is None]
+    if absent and len(absent) < len(given):
+        present = next(name for name in given if name not in absent)
+        raise ValueError(f"{present} is given, and {absent[0]} is not: a loss needs {' and '.join(given)}")
+    return not absent
 
 
 def check_denominator(name: str, value: object) -> float | None:

@@ -40,9 +40,15 @@ DENSE = 500  # marks of one kind, from which they are drawn as pixels
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure, whole or not at all, and return its path: as SVG where the name ends so, else as PNG on white."""
+    """Write a figure, whole or not at all, and return its path, which ends in .svg, or in .png for PNG on white.
+
+    ValueError if it ends otherwise.
+    """
+    ending = Path(path).suffix.lower()
+    if ending not in (".png", ".svg"):
+        raise ValueError(f"path={str(path)!r} must end in .png or .svg")
     with whole_file(path) as hidden:
-        if Path(path).suffix == ".svg":
+        if ending == ".svg":
             Path(hidden).write_text(_svg(figure), encoding="utf-8")
         else:
             figure.savefig(hidden, format="png", dpi=160)

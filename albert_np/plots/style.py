@@ -16,8 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from albert_np.backend import Floats
-
 __all__ = [
     "COLOURS",
     "DARK",
@@ -99,7 +97,7 @@ def baseline(ax: Axes, value: float, label: str, below: bool = False, left: bool
 
 
 def matrix(
-    ax: Axes, values: Floats, title: str = "", signed: bool = False, digits: int = 2, limit: float | None = None
+    ax: Axes, values: np.ndarray, title: str = "", signed: bool = False, digits: int = 2, limit: float | None = None
 ) -> None:
     """Draw a matrix: cividis for magnitudes, a map centred at zero for signed values; up to 8×8 the numbers too.
 

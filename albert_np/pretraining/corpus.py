@@ -311,7 +311,7 @@ def _batches(documents: Iterable[tuple[int, Sequence[str]]]) -> Iterator[list[tu
 class _Part:
     """The arrays of one corpus, which grow with each batch of documents."""
 
-    def __init__(self, folder: Path, id_dtype: np.dtype[Any]):
+    def __init__(self, folder: Path, id_dtype: np.dtype[np.generic]):
         with ExitStack() as files:
             self.ids = files.enter_context(_GrowingArray(folder / "ids.npy", id_dtype))
             self.sentence_starts = files.enter_context(_GrowingArray(folder / "sentence_starts.npy", np.dtype("<i8")))
@@ -337,7 +337,7 @@ class _Part:
 class _GrowingArray:
     """A one-dimensional .npy file that is appended to; leaving the `with` block writes the final length."""
 
-    def __init__(self, path: Path, dtype: np.dtype[Any]):
+    def __init__(self, path: Path, dtype: np.dtype[np.generic]):
         self.dtype = dtype
         self.length = 0
         self._file = path.open("wb")
@@ -387,7 +387,7 @@ def _mapping(array: Ints) -> mmap.mmap | None:
     return base if isinstance(base, mmap.mmap) else None
 
 
-def _header(dtype: np.dtype[Any], length: int) -> bytes:
+def _header(dtype: np.dtype[np.generic], length: int) -> bytes:
     """Return the start of an .npy file of one axis, in format 1.0."""
     description = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({length},), }}"
     return (
@@ -395,7 +395,7 @@ def _header(dtype: np.dtype[Any], length: int) -> bytes:
     )
 
 
-def _id_dtype(tokenizer: Tokenizer) -> np.dtype[Any]:
+def _id_dtype(tokenizer: Tokenizer) -> np.dtype[np.generic]:
     return np.dtype("<u2" if len(tokenizer) <= 2**16 else "<i4")
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 from albert_np.execution import Processes
 from albert_np.files import given, read_lines
@@ -84,7 +84,9 @@ def is_held_out(document: Sequence[str], fraction: float = 0.05) -> bool:
 
 
 def _existing_files(paths: Paths) -> list[Path]:
-    several: Any = paths if isinstance(paths, Iterable) and not isinstance(paths, str | os.PathLike) else [paths]
+    several: Iterable[str | os.PathLike[str]] = (
+        paths if isinstance(paths, Iterable) and not isinstance(paths, str | os.PathLike) else [paths]
+    )
     files = [given(path) for path in several]
     if not files:
         raise ValueError("paths names no file")

@@ -2,6 +2,7 @@
 
 from albert_np.study.costs import (
     Product,
+    activation_bytes_per_token,
     activations_per_token,
     count_parameters,
     describe,
@@ -31,6 +32,7 @@ __all__ = [
     "Experiment",
     "Product",
     "Variant",
+    "activation_bytes_per_token",
     "activations_per_token",
     "count_parameters",
     "data_folder",

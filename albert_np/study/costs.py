@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from albert_np.config import AlbertConfig
-from albert_np.execution import keeps_probabilities
+from albert_np.execution import PRECISIONS, keeps_probabilities
 from albert_np.model import AlbertBase, AlbertForPreTraining, AlbertModel
 
 __all__ = [
     "Product",
+    "activation_bytes_per_token",
     "activations_per_token",
     "count_parameters",
     "describe",
@@ -22,6 +23,7 @@ __all__ = [
 ]
 
 FLOAT32 = 4  # bytes
+ROUNDED = 2  # of a number that products alone read, where they are in bfloat16 or float16
 _PARTS = {  # a parameter belongs to the first part whose text its name contains
     "embeddings": "albert.embeddings.",
     "projection E→H": "albert.encoder.embedding_hidden_mapping_in.",
@@ -126,18 +128,54 @@ def flops_per_token(config: AlbertConfig, positions: int) -> int:
     return sum(product.flops for product in _encoder_products(config, [positions], positions, False)) // positions
 
 
-def activations_per_token(config: AlbertConfig, positions: int) -> int:
+def activations_per_token(config: AlbertConfig, positions: int, on_gpu: bool = False) -> int:
     """Return how many numbers one token leaves in the caches of the L · inner steps.
 
     Each step keeps its input (H), query, key and value (3H), the merged heads (H), the normalised values of two
     LayerNorms (2H), the attention's output (H), and the feed-forward's inner values before and after the activation
-    (2I). Of N rows of attention probabilities it keeps all T numbers where sequences are short or some are dropped;
-    otherwise two of each row, from which they are computed again.
+    (2I). Of N rows of attention probabilities it keeps all T numbers where sequences are short or some are dropped, and
+    on a GPU; otherwise two of each row, from which they are computed again.
     """
-    heads = config.num_attention_heads
-    kept = config.attention_probs_dropout_prob > 0 or keeps_probabilities(heads, positions, positions)
-    step = 8 * config.hidden_size + 2 * config.intermediate_size + heads * (positions if kept else 2)
-    return config.num_hidden_layers * config.inner_group_num * step
+    of_row = positions if _keeps_probabilities(config, positions, on_gpu) else 2
+    step = 8 * config.hidden_size + 2 * config.intermediate_size + config.num_attention_heads * of_row
+    return _steps(config) * step
+
+
+def activation_bytes_per_token(
+    config: AlbertConfig, positions: int, precision: str = "float32", on_gpu: bool = False
+) -> int:
+    """Return the bytes of what `activations_per_token` counts, where products are computed in a precision.
+
+    In bfloat16 and float16 what nothing but products with weights reads lies in 16 bits: of each step its input, the
+    merged heads and the attention's output (3H), and the inner values after the activation (I). Where probabilities are
+    computed again, that needs the merged heads in float32 besides.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision!r}: allowed are {', '.join(PRECISIONS)}")
+    wide, narrow = activations_per_token(config, positions, on_gpu), 0
+    if precision in ("bfloat16", "float16"):
+        narrow = _steps(config) * (3 * config.hidden_size + config.intermediate_size)
+        wide -= narrow
+        if not _keeps_probabilities(config, positions, on_gpu):
+            wide += _steps(config) * config.hidden_size
+    return FLOAT32 * wide + ROUNDED * narrow
+
+
+def _steps(config: AlbertConfig) -> int:
+    return config.num_hidden_layers * config.inner_group_num
+
+
+def _keeps_probabilities(config: AlbertConfig, positions: int, on_gpu: bool) -> bool:
+    kept = keeps_probabilities(config.num_attention_heads, positions, positions)
+    return on_gpu or kept or config.attention_probs_dropout_prob > 0
+
+
+def _rounded_weights(config: AlbertConfig) -> int:
+    """Return the numbers of the matrices of `AlbertForPreTraining` that products read."""
+    shapes = AlbertForPreTraining.parameter_shapes(config)
+    looked_up = ".position_embeddings.", ".token_type_embeddings."  # word embeddings are the MLM head's, too
+    read = [shape for name, shape in shapes.items() if not any(part in name for part in looked_up)]
+    return sum(math.prod(shape) for shape in read if len(shape) == 2)
 
 
 def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, Any]:
@@ -147,7 +185,9 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
     Activations are the float32 numbers that a forward pass keeps for the backward pass of one sequence: for each step
     the inputs of its matrix products, the attention probabilities and the normalised values. Training holds four
     numbers for each parameter: weight, gradient and the optimizer's two moments. `offload` can
-    hand the moments to the host, and the inputs of one sequence that `recompute` keeps.
+    hand the moments to the host, and the inputs of one sequence that `recompute` keeps. A GPU keeps all probabilities;
+    there, activations are counted for each precision of products, and what the weights take once more where they are
+    rounded for bfloat16 or float16. All of this is counted, not measured.
     """
     if not isinstance(config, AlbertConfig):
         raise TypeError(f"config must be an AlbertConfig, such as AlbertConfig.preset('base-v2'), got {config!r:.80}")
@@ -164,8 +204,12 @@ def describe(config: AlbertConfig, positions: int | None = None) -> dict[str, An
         "training_bytes_float32": 4 * FLOAT32 * pretraining,
         "offloaded_bytes_float32": {
             "moments": 2 * FLOAT32 * pretraining,
-            "inputs": FLOAT32 * positions * config.num_hidden_layers * config.inner_group_num * config.hidden_size,
+            "inputs": FLOAT32 * positions * _steps(config) * config.hidden_size,
         },
+        "gpu_activation_bytes_per_sequence": {
+            each: positions * activation_bytes_per_token(config, positions, each, on_gpu=True) for each in PRECISIONS
+        },
+        "rounded_weight_bytes": ROUNDED * _rounded_weights(config),
         "positions": positions,
         **figures,
         "word_embedding_parameters": word_embedding_parameters(config),
@@ -177,5 +221,5 @@ def _of_backbone(config: AlbertConfig, positions: int) -> dict[str, int]:
     return {
         "backbone_parameters": count_parameters(config),
         "flops_per_token": flops_per_token(config, positions),
-        "activation_bytes_per_sequence": FLOAT32 * positions * activations_per_token(config, positions),
+        "activation_bytes_per_sequence": positions * activation_bytes_per_token(config, positions),
     }

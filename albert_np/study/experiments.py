@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -98,7 +98,7 @@ class Change(Protocol):
         """
 
 
-def _sharing(name: str, average: float, **config: Any) -> Variant:
+def _sharing(name: str, average: float, **config: object) -> Variant:
     return Variant(name, {"num_hidden_layers": 2, **config}, {}, {"average": average})
 
 

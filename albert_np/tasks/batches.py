@@ -4,14 +4,15 @@ import hashlib
 import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.execution import Model, Replicas
+from albert_np.execution import Model, Ranks, Replicas
 from albert_np.ops import IGNORE_INDEX
-from albert_np.tasks.kinds.base import Feature, Ints, Kind
+from albert_np.tasks.kinds.base import CHUNK, Feature, Ints, Kind
 from albert_np.tasks.readers.files import listed
 from albert_np.training import Batch, Objective
 
@@ -24,10 +25,12 @@ __all__ = [
     "class_weights_for",
     "found_in_batches",
     "objective",
+    "shared_out",
 ]
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
+Item = TypeVar("Item")
 Progress = Callable[[list[list[list[int]]]], Iterable[list[list[int]]]]  # wraps the rounds of batches of prediction
 
 POOL = 50  # batches of a shuffled epoch whose examples are sorted by length
@@ -77,6 +80,46 @@ def found_in_batches(
     for own in rounds if progress is None else progress(rounds):
         parts = [[features[i] for i in numbers] for numbers in own]
         yield from zip(own, replicas.map(work, parts, gradients=False, lend=len(rounds) == 1), strict=True)
+
+
+def shared_out(
+    ranks: Ranks,
+    items: Sequence[Item],
+    work: Callable[[Sequence[Item], int], Sequence[T]],
+    first: int,
+    facts: Mapping[str, object],
+) -> list[T]:
+    """Return work(items, first), which must not depend on where it is cut: each rank does a share, all get the whole.
+
+    first: the number of the first item; a share gets that of its own first. A ValueError is that of the first bad item
+    on all ranks, as of one process. RankError where one has other items or facts.
+    """
+    if ranks.size == 1:
+        return [*work(items, first)]
+
+    def own(at: int, stop: int) -> Sequence[T] | ValueError:
+        try:
+            return work(items[at:stop], first + at) if at < stop else []
+        except ValueError as error:
+            return error
+
+    ranks.require_alike(lambda: {**facts, "the checksum of the examples": _checksum(items)})
+    found: list[T] = []
+    for start in range(0, len(items), CHUNK):  # what all have sent and nobody has unpacked is held twice
+        count = min(CHUNK, len(items) - start)
+        bounds = [start + count * rank // ranks.size for rank in (ranks.rank, ranks.rank + 1)]
+        for share in ranks.share(partial(own, *bounds)):
+            if isinstance(share, ValueError):
+                raise share
+            found += share
+    return found
+
+
+def _checksum(items: Iterable[object]) -> int:
+    total = 0
+    for item in items:
+        total = zlib.crc32(repr(item).encode("utf-8", "backslashreplace"), total)
+    return total
 
 
 def _tokens_at_once(features: Sequence[Feature]) -> int:

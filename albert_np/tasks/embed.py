@@ -11,7 +11,7 @@ from albert_np.backend import Array
 from albert_np.checkpoints import find_model, open_checkpoint
 from albert_np.execution import ALONE, Ranks, Replicas, threads_for
 from albert_np.model import AlbertModel
-from albert_np.tasks.batches import WINDOW, Progress, found_in_batches
+from albert_np.tasks.batches import WINDOW, Progress, found_in_batches, shared_out
 from albert_np.tasks.kinds.base import Feature, cut_rows, cut_tokens, row, stacked_inputs
 from albert_np.tasks.predict import listed_texts
 from albert_np.tokenization import AlbertTokenizer
@@ -72,11 +72,15 @@ def embed(
             return states[:, 0]
         return states.sum(axis=1) / batch.attention_mask.sum(axis=1)[:, None]  # hidden states of the padding are 0
 
+    def rows_of(own: Sequence[str], first: int) -> list[Feature]:
+        rows = cut_rows(tokenizer, own, None, longest)
+        return [row(i, each.ids, each.types, None, cut=each.cut) for i, each in enumerate(rows, start=first)]
+
+    facts = {"the checksum of the tokenizer": tokenizer.checksum(), "pooling": pooling}
     ranks.require_alike(lambda: {"the number of texts": len(texts)})
     cut = 0
     for first in range(0, len(texts), WINDOW):
-        rows = cut_rows(tokenizer, texts[first : first + WINDOW], None, longest)
-        features = [row(i, each.ids, each.types, None, cut=each.cut) for i, each in enumerate(rows)]
+        features = shared_out(ranks, texts[first : first + WINDOW], rows_of, 0, facts)
         cut += len(cut_tokens(features))
         for numbers, found in found_in_batches(replicas, features, pass_through, progress):
             vectors[first : first + WINDOW][numbers] = found

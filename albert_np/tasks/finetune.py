@@ -73,7 +73,7 @@ RECIPE: dict[str, Schema] = {
     "backend": one_of("numpy", "cupy"),
     "threads": optional(whole(1, 10**6)),
     "freeze_trunk": flag(),
-    "label_smoothing": number(0, 1),
+    "label_smoothing": number(0, below=1),
     "class_weights": anything(),
     "precision": one_of(*PRECISIONS),
 }

@@ -13,7 +13,7 @@ from albert_np.execution import ALONE, Ranks, Replicas, threads_for
 from albert_np.files import read_json, write_json
 from albert_np.model import AlbertBase, class_of
 from albert_np.schema import check, flag, optional
-from albert_np.tasks.batches import WINDOW, Progress, found_in_batches
+from albert_np.tasks.batches import WINDOW, Progress, found_in_batches, shared_out
 from albert_np.tasks.examples import ChoiceExample, Example, QuestionExample, TaggedExample, TextExample
 from albert_np.tasks.kinds import KINDS, Entity, Feature, Kind, Prediction, entities, split_words
 from albert_np.tasks.kinds.base import Output, cut_tokens
@@ -146,8 +146,16 @@ class Predictor:
         return self.predict([ChoiceExample(context, question, tuple(choices))])[0]
 
     def features(self, examples: Sequence[Example], first: int = 0) -> list[Feature]:
-        """Return what the model reads of the examples; first: the number of the first one."""
-        return self.kind.features(self.task, self.labels, self.tokenizer, examples, first)
+        """Return what the model reads of the examples, of which each rank tokenizes a share.
+
+        first: the number of the first one.
+        """
+
+        def of_share(own: Sequence[Example], first: int) -> list[Feature]:
+            return self.kind.features(self.task, self.labels, self.tokenizer, own, first)
+
+        facts = {"the checksum of the tokenizer": self.tokenizer.checksum(), "the task": f"{self.task}, {self.labels}"}
+        return shared_out(self.ranks, examples, of_share, first, facts)
 
     def _tell_of_cut(self, cut: Mapping[int, int], count: int) -> None:
         positions = self._replicas.model.config.max_position_embeddings

@@ -3,8 +3,8 @@
 In the order of a call: `tokenizer` (the class, with its options and special tokens as `attributes`), `arguments`
 (what it is given), `encoder` (text → ids) with `special_tokens`, `normalization` and `sentencepiece_model`, `rows`
 (special tokens around) with `batch` (cut and filled up), `encoding` (what is handed over). Beside the way: `folder`
-(saving and loading) with `tokenizer_json` and `fields` (what may stand in the files), `vocabulary` (learning one),
-`unigram` (the model in plain Python).
+(saving and loading) with `tokenizer_json` and `fields` (what may stand in the files), `vocabulary` and `learning`
+(a vocabulary of one's own), `unigram` (the model in plain Python).
 """
 
 from albert_np.tokenization.batch import Row

@@ -1,11 +1,10 @@
 """What a tokenizer is given, checked before any work starts: texts, options, truncation, padding."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import index
 from typing import Any, NamedTuple, SupportsIndex, TypedDict, cast
 
-import numpy as np
-
+from albert_np.schema import check_flag, listed
 from albert_np.tokenization.batch import Limits, Padding
 from albert_np.tokenization.encoder import Text
 from albert_np.tokenization.special_tokens import is_unicode
@@ -219,8 +218,6 @@ def read_limits(
         return None
     if strategy == "only_second" and not paired:
         raise ValueError("truncation='only_second' needs a second text to cut: give text_pair")
-    if overflowing and paired and strategy.startswith("longest_first"):
-        raise ValueError("overflowing tokens of pairs need truncation='only_first' or 'only_second'")
     return Limits(strategy, max_length, side, stride if overflowing else 0)
 
 
@@ -264,13 +261,6 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def check_flag(name: str, value: object) -> bool:
-    """Return a bool. Raises TypeError for anything else: "false" would count as true."""
-    if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
 def check_int(name: str, value: object, least: int) -> None:
     """Raise TypeError or ValueError unless `value` is None or an integer of at least `least`."""
     if value is None:
@@ -279,6 +269,20 @@ def check_int(name: str, value: object, least: int) -> None:
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if index(value) < least:
         raise ValueError(f"{name} must be at least {least}, got {value}")
+
+
+def check_id(value: SupportsIndex) -> int:
+    """Return a token id as Python's integer. Raises TypeError for anything else, 1.5 among it."""
+    try:
+        return index(value)
+    except TypeError:
+        raise TypeError(f"a token id is an integer, got {value!r:.80}") from None
+
+
+def check_ids(value: Any) -> None:
+    """Raise TypeError for ids that are no list of them, such as one string of digits."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"ids must be an integer or a list of integers, got {value!r:.80}")
 
 
 def check_length(name: str, value: int) -> int:
@@ -302,6 +306,15 @@ def check_sampling(name: str, value: object) -> dict[str, object]:
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 <= alpha < float("inf"):
         raise ValueError(f"{name}['alpha'] must be a number from 0 up, got {alpha!r}")
     return dict(given)
+
+
+def check_names(name: str, value: object, known: Iterable[str]) -> dict[str, str]:
+    """Return a mapping of `known` names to new ones. Raises TypeError or ValueError for anything else."""
+    if not isinstance(value, Mapping) or not all(isinstance(each, str) for pair in value.items() for each in pair):
+        raise TypeError(f"{name} must be a dict old name → new name, got {value!r:.80}")
+    if stray := [old for old in value if old not in known]:
+        raise ValueError(f"{name}: there is no token {stray[0]!r:.80}; these are {listed(list(known))}")
+    return dict(value)
 
 
 def check_input_names(name: str, value: object) -> list[str]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Generic, TypeVar, cast
 
+from albert_np.tokenization.elsewhere import ATTRIBUTES
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 
 ROLES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -49,27 +50,11 @@ class Option(Generic[Setting]):
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, owner: Any, kind: type | None = None) -> Setting:
+    def __get__(self, owner: object, kind: type | None = None) -> Setting:
         return cast(Setting, self if owner is None else vars(owner)[self._name])
 
-    def __set__(self, owner: Any, value: Setting) -> None:
+    def __set__(self, owner: object, value: Setting) -> None:
         vars(owner)[self._name] = self._check(self._name, value)
-
-
-ELSEWHERE = {
-    "added_tokens_encoder": "use get_added_vocab()",
-    "apply_chat_template": "ALBERT holds no conversations",
-    "backend_tokenizer": "the vocabulary is `model`, a SentencePieceModel",
-    "chat_template": "ALBERT holds no conversations",
-    "prepare_seq2seq_batch": "ALBERT writes no texts",
-    "push_to_hub": "use save_pretrained, and huggingface_hub for the folder",
-    "sp_model": "the vocabulary is `model`, a SentencePieceModel",
-    "special_tokens_map_extended": "use added_tokens_decoder",
-    "all_special_tokens_extended": "use added_tokens_decoder",
-    "train_new_from_iterator": "use albert_np.tokenization.train_vocabulary",
-    "vocab": "use get_vocab()",
-    "vocab_file": "use save_vocabulary(folder)",
-}
 
 
 class HasSpecialTokens:
@@ -108,7 +93,7 @@ class HasSpecialTokens:
             return roles[name]
         if name.removesuffix("_id") in roles:
             return self.added.ids[roles[name.removesuffix("_id")]]
-        hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+        hint = f": {ATTRIBUTES[name]}" if name in ATTRIBUTES else ""
         raise AttributeError(f"{type(self).__name__} has no {name!r}{hint}")
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -118,7 +103,7 @@ class HasSpecialTokens:
         elif name in self.added.roles:
             self.add_special_tokens({name: value})
         else:
-            hint = f": {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            hint = f": {ATTRIBUTES[name]}" if name in ATTRIBUTES else ""
             raise AttributeError(f"{type(self).__name__} has no {name!r} that could be set{hint}")
 
     def add_tokens(self, new_tokens: Token | Sequence[Token], special_tokens: bool = False) -> int:
@@ -131,10 +116,11 @@ class HasSpecialTokens:
         TypeError for what is no token.
         """
         given = [new_tokens] if isinstance(new_tokens, (str, AddedToken)) else new_tokens
-        tokens = [token for token in _tokens("new_tokens", given) if token != ""]
+        tokens = [token for token in check_tokens("new_tokens", given) if token != ""]
         before, known = len(self.added), {*self.added.all_special}
         added = self.added.with_tokens(tokens, special_tokens, self.do_lower_case)
-        self.added = replace(added, additional=(*added.additional, *(t for t in added.all_special if t not in known)))
+        new = tuple(token for token in added.all_special if token not in known)
+        self.added = replace(added, additional=(*added.listed, *new)) if new else added
         return len(self.added) - before
 
     def add_special_tokens(
@@ -156,10 +142,8 @@ class HasSpecialTokens:
             if name == "extra_special_tokens" and isinstance(value, Mapping):
                 roles |= {self._own_role(role): _token(role, token) for role, token in value.items()}
             elif name in LISTS:
-                listed = _tokens(name, value)
-                added = added.with_additional(
-                    listed if replace_additional_special_tokens else [*added.additional, *listed]
-                )
+                listed = check_tokens(name, value)
+                added = added.with_additional(listed if replace_additional_special_tokens else [*added.listed, *listed])
             elif name in added.roles or name in ROLES:
                 roles[name] = None if value is None else _token(name, value)
             else:
@@ -170,23 +154,26 @@ class HasSpecialTokens:
 
     def _own_role(self, name: str) -> str:
         """The name of a role that ALBERT does not have. Raises ValueError if it is no name, or stands for another."""
-        if not (isinstance(name, str) and name.isidentifier()) or hasattr(type(self), name) or name in ELSEWHERE:
+        if not (isinstance(name, str) and name.isidentifier()) or hasattr(type(self), name) or name in ATTRIBUTES:
             raise ValueError(f"extra_special_tokens: {name!r} cannot be the name of a token")
         return name
 
     @property
     def additional_special_tokens(self) -> list[str]:
-        """Special tokens that have no role, as listed; to change them, set the attribute to another list."""
-        return [*self.added.additional]
+        """Special tokens that have no role, as listed; to change them, set the attribute to another list, or to None.
+
+        After that it is None, and none is listed. (The types leave it out.)
+        """
+        return cast(list[str], None if self.added.additional is None else [*self.added.additional])
 
     @additional_special_tokens.setter
     def additional_special_tokens(self, tokens: Sequence[Token] | None) -> None:
-        self.add_special_tokens({"additional_special_tokens": tokens or []})
+        self.added = self.added.with_additional(None if tokens is None else check_tokens(LISTS[0], tokens))
 
     @property
     def additional_special_tokens_ids(self) -> list[int]:
         """The ids of `additional_special_tokens`."""
-        return [self.added.ids[token] for token in self.added.additional]
+        return [self.added.ids[token] for token in self.added.listed]
 
     @additional_special_tokens_ids.setter
     def additional_special_tokens_ids(self, ids: Sequence[int]) -> None:
@@ -195,7 +182,7 @@ class HasSpecialTokens:
     @property
     def special_tokens_map(self) -> dict[str, str | list[str]]:
         """Role → token, and the list of `additional_special_tokens` if there are any."""
-        listed = {LISTS[0]: self.additional_special_tokens} if self.added.additional else {}
+        listed = {LISTS[0]: [*self.added.listed]} if self.added.listed else {}
         return {**self.added.roles, **listed}
 
     @property
@@ -218,15 +205,19 @@ class HasSpecialTokens:
         return {**self.added.ids}
 
 
-def _tokens(name: str, given: object) -> list[Token]:
+class NoTokens(TypeError, AssertionError):
+    """What should be tokens is something else, which Hugging Face asserts."""
+
+
+def check_tokens(name: str, given: object) -> list[Token]:
     """A list of tokens. Raises TypeError for one string, and for what is no token."""
     if isinstance(given, (str, Mapping)) or not isinstance(given, Sequence):
-        raise TypeError(f"{name} must be a list of strings or AddedTokens, got {given!r}")
+        raise NoTokens(f"{name} must be a list of strings or AddedTokens, got {given!r}")
     return [_token(f"{name}[{i}]", token) for i, token in enumerate(given)]
 
 
 def _token(name: str, given: object) -> Token:
     """A token. Raises TypeError for anything else."""
     if not isinstance(given, (str, AddedToken)):
-        raise TypeError(f"{name} must be a string or an AddedToken, got {given!r}")
+        raise NoTokens(f"{name} must be a string or an AddedToken, got {given!r}")
     return given

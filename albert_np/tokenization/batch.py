@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -34,8 +35,9 @@ def windows(n_first: int, n_second: int | None, specials: int, limits: Limits) -
 
     The room is what `specials` special tokens leave. The first window is what truncation keeps; the following ones
     hold the rest, each as wide and sharing `stride` tokens with the one before (Rust tokenizers,
-    `Encoding::truncate`). Raises ValueError if nothing of the text would be left, or nothing beside the stride, or
-    if the text that should be cut is not there.
+    `Encoding::truncate`). Where both texts are cut, each further window of the first stands beside all of the second,
+    then the first beside the further ones of the second (`Encoding::merge_with`). Raises ValueError if nothing of the
+    text would be left, or nothing beside the stride, or if the text that should be cut is not there.
     """
     everything, room = slice(None), limits.max_length - specials
     if room <= 0:
@@ -52,11 +54,21 @@ def windows(n_first: int, n_second: int | None, specials: int, limits: Limits) -
         share = fast_shares if limits.strategy == "longest_first_fast" else slow_shares
         keep_first, keep_second = share(n_first, n_second, room)
         yield _kept(n_first, keep_first, limits.side), _kept(n_second, keep_second, limits.side)
+        firsts, seconds = _all_of(n_first, keep_first, limits), _all_of(n_second, keep_second, limits)
+        yield from product(firsts[1:], seconds)
+        yield from product(firsts[:1], seconds[1:])
 
 
 def _kept(length: int, keep: int, side: str) -> slice:
     """The part of a text that stays when it is cut on `side`."""
     return slice(0, keep) if side == "right" else slice(length - keep, length)
+
+
+def _all_of(length: int, keep: int, limits: Limits) -> list[slice]:
+    """All windows of one text of a pair, of which truncation keeps `keep` tokens."""
+    if keep == 0 < length:
+        raise ValueError(f"max_length={limits.max_length} leaves one text of a pair no room for its windows: raise it")
+    return [slice(None)] if keep == length else [*_sliding(length, keep, limits)]
 
 
 def _sliding(length: int, keep: int, limits: Limits) -> Iterator[slice]:
@@ -286,19 +298,23 @@ def _as_array(name: str, rows: Sequence[object]) -> npt.NDArray[np.generic]:
 def collect_columns(encodings: Mapping[str, object] | Sequence[Mapping[str, object]]) -> tuple[Columns, bool]:
     """Return one encoding, a batch or a list of encodings as columns of lists, and whether it was a batch.
 
-    Raises TypeError for anything else, ValueError if there are no `input_ids`, if columns differ in their number of
-    rows, or rows in their columns.
+    Raises TypeError for anything else and for ids that are no integers, ValueError if there are no `input_ids`, if
+    columns differ in their number of rows, or rows in their columns.
     """
+    is_list = not isinstance(encodings, Mapping)
     if not isinstance(encodings, Mapping):
         encodings = _joined(encodings)
     if "input_ids" not in encodings:
         raise ValueError(f"encoded_inputs must hold 'input_ids', got {list(encodings)}")
     given = {name: _as_list(rows) for name, rows in encodings.items()}
-    batched = not given["input_ids"] or isinstance(given["input_ids"][0], list)
+    batched = is_list or not given["input_ids"] or isinstance(given["input_ids"][0], list)
     columns = given if batched else {name: [row] for name, row in given.items()}
     counts = {name: len(rows) if isinstance(rows, Sequence) else 1 for name, rows in columns.items()}
     if len(set(counts.values())) > 1:
         raise ValueError(f"encoded_inputs: the columns differ in their number of rows: {counts}")
+    for i, row in enumerate(columns["input_ids"]):
+        if not isinstance(row, list) or not all(isinstance(each, int) for each in row):
+            raise TypeError(f"encoded_inputs: row {i} of 'input_ids' must be a list of integers, got {row!r:.80}")
     for name in [name for name in columns if name in FILLS]:
         for i, (row, ids) in enumerate(zip(columns[name], columns["input_ids"], strict=True)):
             if not isinstance(row, list) or len(row) != len(ids):

@@ -37,14 +37,14 @@ SPECIAL_TOKENS = "special_tokens_map.json"
 ADDED_TOKENS = "added_tokens.json"
 
 
-def read_folder(folder: str | Path) -> tuple[SentencePieceModel, dict[str, Any]]:
+def read_folder(folder: str | Path, revision: str | None = None) -> tuple[SentencePieceModel, dict[str, Any]]:
     """Return the vocabulary of a folder, and the tokenizer options that its files give.
 
-    folder: a path, or a name on the model hub (`checkpoints.resolve`). Raises OSError if there is no such folder or
-    no vocabulary in it, ValueError, which names file and field, if a file is damaged or the vocabulary is of another
-    kind.
+    folder, revision: a path, or a name on the model hub and what to take of it (`checkpoints.resolve`). Raises OSError
+    if there is no such folder or no vocabulary in it, ValueError, which names file and field, if a file is damaged or
+    the vocabulary is of another kind.
     """
-    path = resolve(folder)
+    path = resolve(folder, revision)
     if not path.is_dir():
         raise NotADirectoryError(f"folder={str(path)!r} is no folder")
     model, options = _read_vocabulary(path)
@@ -132,7 +132,7 @@ def write_folder(folder: str | os.PathLike[str], added: AddedVocabulary, options
 
 def _describe(added: AddedVocabulary, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON files (name → content) that hold a tokenizer's special tokens and options."""
-    additional: dict[str, Any] = {"additional_special_tokens": [*added.additional]} if added.additional else {}
+    additional: dict[str, Any] = {"additional_special_tokens": [*added.listed]} if added.listed else {}
     if named := {role: token for role, token in added.roles.items() if role not in ROLES}:
         additional["extra_special_tokens"] = named
     flagged = {t.content: t.to_json() for t in added.by_id.values() if t.lstrip or t.rstrip or t.single_word}

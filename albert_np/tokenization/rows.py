@@ -4,11 +4,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
+from albert_np.schema import check_flag
 from albert_np.tokenization.arguments import (
     UNBOUNDED,
     Asked,
     CallOptions,
-    check_flag,
     check_input_names,
     check_int,
     check_length,
@@ -160,7 +160,7 @@ class MakesRows(HasSpecialTokens):
         if length > self.model_max_length and not self._warned:
             self._warned = True
             warnings.warn(
-                f"a row of {length} tokens is longer than model_max_length={self.model_max_length}, and a model may "
-                "not take it: ask for truncation=True (this is said once)",
+                "Token indices sequence length is longer than the specified maximum sequence length for this model "
+                f"({length} > model_max_length={self.model_max_length}): ask for truncation=True (this is said once)",
                 stacklevel=4,
             )

@@ -94,15 +94,15 @@ class AddedVocabulary:
 
     by_id: id → token. A token that is a piece of `model` has the piece's id; any other gets the next free id behind
     the pieces. roles: role ("cls_token" …) → token, the special tokens by what they are for; a role that no token has
-    is not there. additional: further special tokens that are listed by name. Semantics: Hugging Face transformers 4.57,
-    `PreTrainedTokenizer._add_tokens` and `_decode`; but every token that says it is special is treated as one, as in
-    the fast tokenizer.
+    is not there. additional: further special tokens that are listed by name; None: there is no such list. Semantics:
+    Hugging Face transformers 4.57, `PreTrainedTokenizer._add_tokens` and `_decode`; but every token that says it is
+    special is treated as one, as in the fast tokenizer.
     """
 
     model: SentencePieceModel
     by_id: Mapping[int, AddedToken]
     roles: Mapping[str, str]
-    additional: tuple[str, ...]
+    additional: tuple[str, ...] | None
 
     @classmethod
     def with_ids(cls, model: SentencePieceModel, added: Mapping[int, AddedToken]) -> "AddedVocabulary":
@@ -155,10 +155,29 @@ class AddedVocabulary:
         given = {**self.roles, **roles}
         return replace(added, roles={role: str(token) for role, token in given.items() if token is not None})
 
-    def with_additional(self, tokens: Sequence[str | AddedToken]) -> "AddedVocabulary":
-        """These further special tokens instead of those listed so far, which stay in the vocabulary."""
-        listed = tuple(dict.fromkeys(map(str, tokens)))
-        return replace(self.with_tokens(tokens, special=True), additional=listed)
+    def with_additional(self, tokens: Sequence[str | AddedToken] | None) -> "AddedVocabulary":
+        """These further special tokens instead of those listed so far, which stay in the vocabulary; None: no list."""
+        listed = None if tokens is None else tuple(dict.fromkeys(map(str, tokens)))
+        return replace(self.with_tokens(tokens or (), special=True), additional=listed)
+
+    def renamed(self, names: Mapping[str, str]) -> "AddedVocabulary":
+        """The same tokens, with the same flags, under other names. Raises ValueError if two of them get one name."""
+
+        def new(content: str) -> str:
+            return names.get(content, content)
+
+        by_id = {i: replace(token, content=new(token.content)) for i, token in self.by_id.items()}
+        contents = [token.content for token in by_id.values()]
+        if twice := [content for content in contents if contents.count(content) > 1]:
+            raise ValueError(f"two tokens would have the name {twice[0]!r}")
+        additional = None if self.additional is None else tuple(map(new, self.additional))
+        roles = {role: new(content) for role, content in self.roles.items()}
+        return replace(self, by_id=by_id, roles=roles, additional=additional)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The further special tokens, none where there is no list of them."""
+        return self.additional or ()
 
     def __len__(self) -> int:
         """How many ids there are, those of pieces included."""
@@ -173,7 +192,7 @@ class AddedVocabulary:
     def all_special(self) -> list[str]:
         """The tokens that have a role, then those that are listed, then all others that are special."""
         others = [token.content for token in self.by_id.values() if token.special]
-        return list(dict.fromkeys([*self.roles.values(), *self.additional, *others]))
+        return list(dict.fromkeys([*self.roles.values(), *self.listed, *others]))
 
     @cached_property
     def special_ids(self) -> list[int]:
@@ -183,7 +202,7 @@ class AddedVocabulary:
     @cached_property
     def plain_ids(self) -> set[int]:
         """The ids that decoding sets apart with spaces: of tokens without a role, and of listed ones behind pieces."""
-        pieces, listed, with_role = len(self.model), {*self.additional}, {*self.roles.values()}
+        pieces, listed, with_role = len(self.model), {*self.listed}, {*self.roles.values()}
         return {
             i for content, i in self.ids.items() if (i >= pieces if content in listed else content not in with_role)
         }

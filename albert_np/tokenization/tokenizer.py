@@ -1,34 +1,41 @@
 """The tokenizer of ALBERT, called as Hugging Face's tokenizers are."""
 
 import os
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack, overload
+from typing import Any, Never, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from albert_np.files import whole_files
+from albert_np.schema import check_flag
 from albert_np.tokenization.arguments import (
+    DEFAULTS,
     INPUT_NAMES,
     CallOptions,
     Pair,
-    check_flag,
+    check_id,
+    check_ids,
     check_input_names,
+    check_names,
     check_sampling,
     check_text,
     check_texts,
     read_inputs,
     read_options,
 )
-from albert_np.tokenization.attributes import Option, Token
+from albert_np.tokenization.attributes import ROLES, Option, Token, check_tokens
+from albert_np.tokenization.elsewhere import refuse_options
 from albert_np.tokenization.encoder import Text, TextEncoder, TokenizedText, clean_up
 from albert_np.tokenization.encoding import BatchEncoding, Source
 from albert_np.tokenization.fields import OPTIONS
 from albert_np.tokenization.folder import VOCABULARY, read_folder, write_folder
+from albert_np.tokenization.learning import Given, flattened, learn
 from albert_np.tokenization.normalization import Normalizer
 from albert_np.tokenization.rows import MakesRows
-from albert_np.tokenization.sentencepiece_model import SentencePieceModel
+from albert_np.tokenization.sentencepiece_model import Kind, ModelProto, SentencePieceModel, read_model, unknown_id
 from albert_np.tokenization.special_tokens import AddedToken, AddedVocabulary
 
 Ids = Sequence[int] | npt.NDArray[np.integer[Any]]
@@ -61,10 +68,9 @@ class AlbertTokenizer(MakesRows):
 
     - accents: only characters of a combining class are dropped, so Thai and Indic vowel signs stay;
     - special tokens in the text are cut out first, and the text between them is tokenized by itself;
-    - `truncation="longest_first"` rounds as the slow one does, `"longest_first_fast"` as the fast one does;
-    - windows over pairs of texts need `only_first` or `only_second`.
+    - `truncation="longest_first"` rounds as the slow one does, `"longest_first_fast"` as the fast one does.
 
-    Offsets, words, overflowing windows as rows, that every token which says it is special is one, that
+    Offsets, words, overflowing windows as rows, of pairs too, that every token which says it is special is one, that
     `split_special_tokens` splits these alone, and what a single word is, are known from the fast one (which gives even
     split ones their ids where they are pieces). An added token that is neither special nor normalized is found as it
     is written; the slow one finds it only without capitals.
@@ -107,7 +113,9 @@ class AlbertTokenizer(MakesRows):
         split_special_tokens: bool = False,
         model_input_names: Sequence[str] = INPUT_NAMES,
         sp_model_kwargs: Mapping[str, object] | None = None,
+        **unknown: Never,
     ):
+        refuse_options(type(self), unknown, DEFAULTS)
         self.model_max_length = model_max_length
         self.padding_side = padding_side
         self.truncation_side = truncation_side
@@ -137,15 +145,15 @@ class AlbertTokenizer(MakesRows):
             self.add_special_tokens({"extra_special_tokens": extra_special_tokens}, False)
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, **options: Any) -> "AlbertTokenizer":
+    def from_pretrained(cls, folder: str | Path, *, revision: str | None = None, **options: Any) -> "AlbertTokenizer":
         """Load a tokenizer from a folder in Hugging Face's layout, or from a name on the model hub.
 
         Reads `spiece.model` (or, where there is none, `tokenizer.json`), `tokenizer_config.json`,
         `special_tokens_map.json` and `added_tokens.json`; `options`, those of the constructor, override what they
-        say. Raises OSError if there is no such folder or no vocabulary in it, ValueError if a file is damaged or the
-        vocabulary is BertTokenizer's.
+        say. `revision` picks a branch, tag or commit of the hub. Raises OSError if there is no such folder or no
+        vocabulary in it, ValueError if a file is damaged or the vocabulary is BertTokenizer's.
         """
-        model, saved = read_folder(folder)
+        model, saved = read_folder(folder, revision)
         return cls(model, **{**saved, **options})
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
@@ -166,11 +174,56 @@ class AlbertTokenizer(MakesRows):
             (hidden / name).write_bytes(self.model.serialized)
         return (str(Path(save_directory) / name),)
 
+    def train_new_from_iterator(
+        self,
+        text_iterator: Iterable[str | Sequence[str]],
+        vocab_size: int,
+        length: int | None = None,
+        new_special_tokens: Sequence[Token] | None = None,
+        special_tokens_map: Mapping[str, str] | None = None,
+    ) -> "AlbertTokenizer":
+        """Learn a vocabulary from texts; return a tokenizer that has it, and is like this one in all else.
+
+        text_iterator: texts, or lists of them, read once. vocab_size: of all pieces, those of special tokens and of the
+            characters among them; fewer, with a warning, where the texts do not support so many. length: of the
+            iterator, which is not asked for here.
+        new_special_tokens: further special tokens, listed as `additional_special_tokens`. special_tokens_map: old name
+            → new name of tokens that are to be called otherwise.
+
+        Added tokens, with their flags and roles, get ids at the beginning: padding 0, the unknown one 1, then the
+        others. The trainer is SentencePiece's, see `train_vocabulary`; the pieces of Hugging Face's own trainer differ.
+        Raises TypeError or ValueError, naming the argument, for what is not allowed.
+        """
+        old = read_model(self.model.serialized)
+        known = dict.fromkeys([*self.added.ids, old.pieces[unknown_id(old.pieces)].text])
+        names = {} if special_tokens_map is None else check_names("special_tokens_map", special_tokens_map, known)
+        added = self.added.renamed(names)
+        if new_special_tokens is not None:
+            added = added.with_additional([*added.listed, *check_tokens("new_special_tokens", new_special_tokens)])
+        given = _given_to_new(added, old, names)
+        texts = flattened("text_iterator", text_iterator)
+        model = SentencePieceModel(learn(texts, vocab_size, self.normalizer, given, at_most=True))
+        options: dict[str, Any] = {name: getattr(self, name) for name in OPTIONS}
+        options |= {role: added.roles.get(role) for role in ROLES}
+        return type(self)(
+            model,
+            additional_special_tokens=added.listed,
+            extra_special_tokens={role: token for role, token in added.roles.items() if role not in ROLES},
+            added_tokens={model.piece_ids[token.content]: token for token in added.by_id.values()},
+            **options,
+        )
+
     def __repr__(self) -> str:
         return (
             f"AlbertTokenizer(vocab_size={self.vocab_size}, do_lower_case={self.do_lower_case}, "
             f"keep_accents={self.keep_accents}, model_max_length={self.model_max_length})"
         )
+
+    def checksum(self) -> int:
+        """Return the CRC-32 of all that decides which ids a text becomes."""
+        options = [getattr(self, name) for name in OPTIONS]
+        told = repr((options, self.added.by_id, self.added.roles, self.added.additional))
+        return zlib.crc32(told.encode("utf-8", "backslashreplace"), zlib.crc32(self.model.serialized))
 
     @property
     def model(self) -> SentencePieceModel:
@@ -246,13 +299,14 @@ class AlbertTokenizer(MakesRows):
     def convert_ids_to_tokens(self, ids: int | Ids, skip_special_tokens: bool = False) -> str | list[str]:
         """Return the token of an id, or the tokens of several, those of special ones left out if asked.
 
-        Raises ValueError for an id that does not exist.
+        Raises TypeError for what is no integer, ValueError for an id that does not exist.
         """
         to_token = self.encoder.id_to_token
         if isinstance(ids, (int, np.integer)):
             return to_token(int(ids))
+        check_ids(ids)
         skipped = {*self.added.special_ids} if skip_special_tokens else ()
-        return [to_token(int(i)) for i in ids if i not in skipped]
+        return [to_token(check_id(i)) for i in ids if i not in skipped]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
         """Join tokens to text; unknown ones as they are spelled."""
@@ -373,3 +427,16 @@ class AlbertTokenizer(MakesRows):
         """Turn every row of ids back into text; the options are those of `decode`."""
         options = skip_special_tokens, clean_up_tokenization_spaces, spaces_between_special_tokens
         return [self.decode(row, *options) for row in sequences]
+
+
+def _given_to_new(added: AddedVocabulary, old: ModelProto, names: Mapping[str, str]) -> Given:
+    """What a vocabulary with these added tokens begins with, in place of one whose tokens had other names."""
+    unknown = old.pieces[unknown_id(old.pieces)].text
+    unknown = names.get(unknown, unknown)
+    pad = added.roles.get("pad_token")
+    pad = None if pad == unknown else pad
+    others = [token for token in added.by_id.values() if token.content not in (pad, unknown)]
+    alone = [token.content for token in others if not token.special]
+    alone += [piece.text for piece in old.pieces if piece.kind == Kind.USER_DEFINED and piece.text not in added.ids]
+    controls = tuple(token.content for token in others if token.special)
+    return Given(pad, unknown, controls, tuple(alone), old.byte_fallback, old.space_behind)

@@ -4,19 +4,22 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 
 __all__ = ["Batches", "ahead_of"]
 
+B = TypeVar("B", covariant=True)  # a batch
+P = TypeVar("P")  # a position
 
-class Batches(Protocol):
+
+class Batches(Protocol[B, P]):
     """What makes the batch at a position, and gives the position after it; both follow from the position alone."""
 
-    def batch_at(self, position: Any) -> tuple[Any, Any]: ...
+    def batch_at(self, position: P) -> tuple[B, P]: ...
 
 
 @contextmanager
-def ahead_of(data: Batches, count: int) -> Iterator[Batches]:
+def ahead_of(data: Batches[B, P], count: int) -> Iterator[Batches[B, P]]:
     """Yield the same batches; while they are asked for in their order, a thread makes the next `count` meanwhile.
 
     An error is raised when its batch is asked for. A batch that nobody expected is made when it is asked for, and
@@ -30,15 +33,15 @@ def ahead_of(data: Batches, count: int) -> Iterator[Batches]:
         thread.shutdown(cancel_futures=True)
 
 
-class _Ahead:
-    def __init__(self, data: Batches, count: int, thread: ThreadPoolExecutor):
+class _Ahead(Generic[B, P]):
+    def __init__(self, data: Batches[B, P], count: int, thread: ThreadPoolExecutor):
         self._data = data
         self._count = count
         self._thread = thread
-        self._expected: object = None  # the position of the first of those that wait
-        self._waiting: deque[Future[tuple[Any, Any]]] = deque()
+        self._expected: P | None = None  # the position of the first of those that wait
+        self._waiting: deque[Future[tuple[B, P]]] = deque()
 
-    def batch_at(self, position: Any) -> tuple[Any, Any]:
+    def batch_at(self, position: P) -> tuple[B, P]:
         if not self._waiting or self._expected != position:
             for future in self._waiting:
                 future.cancel()
@@ -49,5 +52,5 @@ class _Ahead:
         batch, self._expected = self._waiting.popleft().result()
         return batch, self._expected
 
-    def _after(self, earlier: Future[tuple[Any, Any]]) -> tuple[Any, Any]:
+    def _after(self, earlier: Future[tuple[B, P]]) -> tuple[B, P]:
         return self._data.batch_at(earlier.result()[1])

@@ -1,7 +1,7 @@
 """NaN and infinity in training: the error that stops it, and the search for the array that went bad first."""
 
 from albert_np.backend import Array, array_module, backend_of
-from albert_np.execution import Model
+from albert_np.execution import Model, widened
 
 __all__ = ["NonFiniteError", "first_nonfinite"]
 
@@ -63,4 +63,5 @@ def _search(value: object, path: str, array_type: type) -> str | None:
 
 
 def _is_finite(x: Array) -> bool:
+    x = widened(x)  # what products alone read may lie in 16 bits
     return x.dtype.kind != "f" or bool(array_module(x).isfinite(x).all())

@@ -20,22 +20,43 @@ and `optimization.py` for ε = 1e-6 outside the root, for the excluded names, an
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from albert_np.backend import Array, Backend, array_module, backend_of, get_backend
-from albert_np.execution import kernel_for, on_device
+from albert_np.backend import Array, array_module, backend_of
+from albert_np.execution import all_arrived, host_copy, kernel_for, on_device, passed_through
 from albert_np.params import ParamStore
 
 __all__ = ["LAMB", "AdamW", "clip_by_global_norm", "global_norm", "is_excluded"]
 
 EXCLUDED = ("LayerNorm", "layer_norm", "bias")
+MOST_FETCHED = 1 << 22  # numbers of each moment that are fetched at a time, unless a single tensor has more
 
 
 def is_excluded(name: str) -> bool:
     """Tell whether the parameter of that name is spared weight decay and LAMB's adaptation."""
     return any(part in name for part in EXCLUDED)
+
+
+class Span(NamedTuple):
+    """Where a tensor starts and ends in an arena, and whether it is adapted: decayed, and given a trust ratio."""
+
+    start: int
+    end: int
+    adapted: bool
+
+
+class Stretch(NamedTuple):
+    """A stretch of the arena, arrays (n,), and the tensors in it that are to be updated."""
+
+    spans: tuple[Span, ...]  # of the tensors, within the arrays
+    w: Array
+    g: Array
+    m: Array
+    v: Array
 
 
 class AdamW:
@@ -47,7 +68,8 @@ class AdamW:
     `AdamWeightDecayOptimizer`, and torch has no counterpart.
 
     frozen: names of parameters that stay as they are, weight decay included. offload: keep the moments in the memory of
-    the host between steps, for two copies of each a step; the numbers are the same. On NumPy nothing changes.
+    the host, from which a step has them copied to the device and back, some tensors at a time, the next ones while it
+    updates the present ones; the numbers are the same. On NumPy nothing changes.
 
     A deep copy has params, grads and moments of its own, and belongs to no model; copied together,
     `copy.deepcopy((model, optimizer))`, the two belong together as before. Pickling is alike.
@@ -91,29 +113,54 @@ class AdamW:
         self.weight_decay = weight_decay
         self.bias_correction = bias_correction
         self.steps = 0  # t
-        self.first_moment = params.zeros_like()  # m
-        self.second_moment = params.zeros_like()  # v
-        self._ratios: (
-            list[float] | Array
-        ) = []  # φ of the last step, in the order of the arena: a list, or an array of a device
-        self._make_room()
-        if offload:
-            self._hold_moments(get_backend("numpy"))
+        self._moments = [params.zeros_like(), params.zeros_like()]  # m and v
+        self._ratios: list[list[float] | Array] = []  # φ of the last step, stretch by stretch; arrays on a device
+        self._hand_out()
 
-    def _make_room(self) -> None:
-        """Allocate u, of the largest tensor's size, and what one block needs besides."""
+    def _hand_out(self) -> None:
+        """Move the moments to where they are kept between steps."""
+        if self._are_apart:
+            device = backend_of(self.params.flat)
+            self._moments = [ParamStore(each.layout, host_copy(each.flat, device)) for each in self._moments]
+
+    @property
+    def _are_apart(self) -> bool:
+        """Whether the moments are in another memory than the weights."""
+        return self.offload and not isinstance(self.params.flat, np.ndarray)
+
+    @property
+    def first_moment(self) -> ParamStore:
+        """m, as it is after the last step: where the moments are offloaded, all copies have arrived."""
+        return self._arrived()[0]
+
+    @property
+    def second_moment(self) -> ParamStore:
+        """v, likewise."""
+        return self._arrived()[1]
+
+    def _arrived(self) -> list[ParamStore]:
+        if self._are_apart:
+            all_arrived(backend_of(self.params.flat))
+        return self._moments
+
+    @cached_property
+    def _u(self) -> Array:
+        """Room for u of the largest tensor."""
         flat = self.params.flat
-        xp = array_module(flat)
-        largest = max(weight.size for weight in self.params.values())
-        self._u = xp.empty(largest, flat.dtype)
-        self._scratch = xp.empty(min(largest, _block_size(flat)), flat.dtype)
+        return array_module(flat).empty(max(weight.size for weight in self.params.values()), flat.dtype)
+
+    @cached_property
+    def _scratch(self) -> Array:
+        """Room for what one block needs besides."""
+        return array_module(self._u).empty(min(self._u.size, _block_size(self._u)), self._u.dtype)
 
     def __getstate__(self) -> dict[str, object]:
+        self._arrived()
         return {name: value for name, value in self.__dict__.items() if name not in ("_u", "_scratch")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
-        self._make_room()
+        self._hand_out()
 
     def step(self, learning_rate: float) -> None:
         """Update the weights and the moments in place; the gradients stay as they are.
@@ -133,28 +180,30 @@ class AdamW:
         if not fits:
             raise ValueError(f"learning_rate={learning_rate} must be finite and not negative")
         self.steps += 1
-        self._hold_moments(backend_of(self.params.flat))
         update = kernel_for(self.params.flat, "update") or type(self).update
-        self._ratios = update(self, learning_rate)
-        if self.offload:
-            self._hold_moments(get_backend("numpy"))
+        self._ratios = [update(self, stretch, learning_rate) for stretch in self._stretches()]
 
-    def _hold_moments(self, backend: Backend) -> None:
-        """Move the moments to where the arrays of `backend` are, unless they are there."""
-        for name in ("first_moment", "second_moment"):
-            moment: ParamStore = getattr(self, name)
-            holder = backend_of(moment.flat)
-            if holder is not backend:
-                setattr(self, name, ParamStore(moment.layout, backend.from_numpy(holder.to_numpy(moment.flat))))
+    def _stretches(self) -> Iterator["Stretch"]:
+        """Yield the arena whole or, where the moments must be fetched, what is to be updated of it in several parts."""
+        w, g, spans = self.params.flat, self.grads.flat, self._spans()
+        if not self._are_apart:
+            yield Stretch(spans, w, g, *(moment.flat for moment in self._moments))
+            return
+        parts = _neighbours(spans)
+        places = [slice(part[0].start, part[-1].end) for part in parts]
+        passing = passed_through([moment.flat for moment in self._moments], places, backend_of(w))
+        for (m, v), part, place in zip(passing, parts, places, strict=True):
+            moved = (Span(start - place.start, end - place.start, adapted) for start, end, adapted in part)
+            yield Stretch(tuple(moved), w[place], g[place], m, v)
 
-    def update(self, learning_rate: float) -> list[float] | Array:
+    def update(self, stretch: "Stretch", learning_rate: float) -> list[float] | Array:
         """Make the step, tensor by tensor, and return their φ; a device may have a kernel for all of them at once."""
         ratios = []
-        for name in self._moving():
-            w = self.params[name].reshape(-1)
+        for start, end, adapted in stretch.spans:
+            w, g, m, v = (each[start:end] for each in stretch[1:])
             u = self._u[: w.size]
-            self._direction(name, u)
-            ratios.append(self._trust_ratio(name, w, u))
+            self._direction(w, g, m, v, decay=self.weight_decay if adapted else 0.0, u=u)
+            ratios.append(self._trust_ratio(w, u) if adapted else 1.0)
             u *= learning_rate * ratios[-1]  # (7)
             w -= u
         return ratios
@@ -162,11 +211,10 @@ class AdamW:
     def _moving(self) -> list[str]:
         return [name for name in self.params if name not in self.frozen]
 
-    def spans(self) -> tuple[tuple[int, int, bool], ...]:
-        """Return where in the arena each tensor that is not frozen starts and ends, and whether it is adapted."""
-        slots = self.params.layout.slots
-        names = self._moving()
-        return tuple((slots[n][0], slots[n][0] + self.params[n].size, not is_excluded(n)) for n in names)
+    def _spans(self) -> tuple["Span", ...]:
+        """Return where in the arena each tensor lies that is not frozen."""
+        slots, names = self.params.layout.slots, self._moving()
+        return tuple(Span(slots[n][0], slots[n][0] + self.params[n].size, not is_excluded(n)) for n in names)
 
     def corrections(self) -> tuple[float, float]:
         """Return what equation 3 divides both moments by."""
@@ -174,12 +222,9 @@ class AdamW:
             return 1.0, 1.0
         return 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
 
-    def _direction(self, name: str, u: Array) -> None:
-        """Equations 1 to 5 for one tensor: update its moments and write u (size of the tensor)."""
+    def _direction(self, *tensors: Array, decay: float, u: Array) -> None:
+        """Equations 1 to 5 for the w, g, m, v of one tensor: update the moments and write u, all of one size."""
         xp = array_module(u)
-        stores = (self.params, self.grads, self.first_moment, self.second_moment)
-        tensors = [store[name].reshape(-1) for store in stores]
-        decay = 0.0 if is_excluded(name) else self.weight_decay
         correction1, correction2 = self.corrections()
         for block in _blocks(u):  # all that one block touches stays in the processor's cache
             w, g, m, v = (tensor[block] for tensor in tensors)
@@ -203,7 +248,7 @@ class AdamW:
             if decay:  # (5)
                 r += xp.multiply(w, decay, out=scratch)
 
-    def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
+    def _trust_ratio(self, w: Array, u: Array) -> float:
         return 1.0  # has_trust_ratios says so to a kernel
 
     def forget_frozen(self) -> None:
@@ -220,7 +265,7 @@ class AdamW:
     def state_dict(self) -> dict[str, np.ndarray]:
         """Return `steps` () int64 and `first_moment`, `second_moment` (P,) as NumPy arrays.
 
-        On NumPy the moments are the optimizer's own arenas: copy them if they are to outlive the next step.
+        Moments in the host's memory are the optimizer's own arenas: copy them if they are to outlive the next step.
         """
         to_numpy = backend_of(self.first_moment.flat).to_numpy
         return {
@@ -260,17 +305,13 @@ class LAMB(AdamW):
     @property
     def trust_ratios(self) -> dict[str, float]:
         """φ of the last step by parameter name; none before it. On a device, reading them waits for the step."""
-        ratios = self._ratios
-        if not isinstance(ratios, list):
-            ratios = backend_of(ratios).to_numpy(ratios).tolist()
+        parts = (part if isinstance(part, list) else backend_of(part).to_numpy(part).tolist() for part in self._ratios)
+        ratios = [ratio for part in parts for ratio in part]
         return dict(zip(self._moving(), ratios, strict=True)) if ratios else {}
 
-    def _trust_ratio(self, name: str, w: Array, u: Array) -> float:
-        ratio = 1.0
-        if not is_excluded(name):
-            w_norm, u_norm = math.sqrt(sum_of_squares(w)), math.sqrt(sum_of_squares(u))
-            ratio = w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0  # (6)
-        return ratio
+    def _trust_ratio(self, w: Array, u: Array) -> float:
+        w_norm, u_norm = math.sqrt(sum_of_squares(w)), math.sqrt(sum_of_squares(u))
+        return w_norm / u_norm if w_norm > 0 and u_norm > 0 else 1.0  # (6)
 
 
 def global_norm(store: ParamStore) -> float:
@@ -310,6 +351,17 @@ def sum_of_squares(x: Array) -> float | Array:
         squares *= squares
         total += float(squares.sum())  # pairwise, hence the same whatever the number of threads
     return total
+
+
+def _neighbours(spans: Sequence[Span]) -> list[list[Span]]:
+    """Return the tensors cut into runs of neighbours that have at most `MOST_FETCHED` numbers together, or are one."""
+    runs: list[list[Span]] = []
+    for span in spans:
+        if runs and runs[-1][-1].end == span.start and span.end - runs[-1][0].start <= MOST_FETCHED:
+            runs[-1].append(span)
+        else:
+            runs.append([span])
+    return runs
 
 
 def _blocks(x: Array) -> Iterator[slice]:

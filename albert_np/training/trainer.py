@@ -46,10 +46,7 @@ from albert_np.training.state import (
 __all__ = ["Data", "Trainer"]
 
 M = TypeVar("M", bound=Model)
-_SILENT: dict[str, Any] = {
-    "over": "ignore",
-    "invalid": "ignore",
-}  # the trainer looks for what NumPy would warn of
+_SILENT: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}  # the trainer looks for what NumPy would warn of
 
 
 class Data(Protocol):
@@ -139,7 +136,7 @@ class Trainer(Generic[M]):
         self._log = MetricsLog(self.output / "metrics.jsonl")
         self._logged = self.state
         self._saved_at = 0.0
-        self._batches: Batches | None = None  # the data, asked ahead of time while training goes on
+        self._batches: Batches[Batch, Any] | None = None  # the data, asked ahead of time while training goes on
         self._folder: int | None = None  # the run folder, held open while training writes into it
 
     def _require_own_optimizer(self) -> None:
@@ -179,7 +176,7 @@ class Trainer(Generic[M]):
         """Load the run's latest checkpoint and return its step; training then goes on as if never stopped.
 
         Warns of other versions of what computes. Raises FileNotFoundError where there is none, CheckpointError that
-        names file and field where one is damaged, and ValueError that names every setting that differs.
+        names file and field where one is damaged, and ValueError that names settings that differ.
         """
         self.ranks.share(self._resume)
         return self.state.step
@@ -375,8 +372,8 @@ class Trainer(Generic[M]):
     def _place(self) -> dict[str, object]:
         """Return what must be equal on all ranks at every moment: how far they are, and sums over their numbers."""
         stores = {"weights": self.model.params, "m": self.optimizer.first_moment, "v": self.optimizer.second_moment}
-        to_numpy = self.model.backend.to_numpy
-        sums = {f"the checksum of {name}": zlib.crc32(to_numpy(store.flat).tobytes()) for name, store in stores.items()}
+        arrays = {name: backend_of(store.flat).to_numpy(store.flat) for name, store in stores.items()}
+        sums = {f"the checksum of {name}": zlib.crc32(array.tobytes()) for name, array in arrays.items()}
         counts = {"step": self.state.step, "position": repr(self.state.position), "evaluations": len(self.evaluations)}
         return sums | counts
 

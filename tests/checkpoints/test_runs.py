@@ -109,6 +109,21 @@ def test_a_failing_writer_leaves_nothing_and_its_error_comes_through(tmp_path, e
         save(tmp_path, 2, fail)
     assert names(tmp_path) == ["step-00000001"]
     verify_checkpoint(tmp_path / "checkpoints" / "step-00000001")
+    with pytest.raises(type(error)):
+        save(tmp_path / "new" / "run", 1, fail)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_no_writer_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(TypeError, match="write must be a function of a folder, got 'writer'"):
+        save_checkpoint(tmp_path / "run", 1, "writer", 0)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_first_checkpoint_that_finds_no_room_leaves_no_folder(tmp_path):
+    with pytest.raises(OSError, match="no room for a checkpoint"):
+        save_checkpoint(tmp_path / "run", 1, write_files, 2**62)
+    assert not list(tmp_path.iterdir())
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path):
@@ -157,6 +172,15 @@ def damage_manifest_strange(folder):
     (folder / "manifest.json").write_text('{"files": ["a.txt"]}')
 
 
+def damage_manifest_name(name):
+    def damage(folder):
+        content = json.loads((folder / "manifest.json").read_text())
+        content["files"][name] = {"bytes": 1, "sha256": ""}
+        (folder / "manifest.json").write_text(json.dumps(content))
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
@@ -166,6 +190,10 @@ def damage_manifest_strange(folder):
         (damage_manifest_missing, r"manifest\.json is missing.*no optimizer state"),
         (damage_manifest_cut, r"manifest\.json is not valid JSON"),
         (damage_manifest_strange, r"manifest\.json: files is a list; allowed is an object"),
+        (damage_manifest_name("a" * 70_000), r"manifest\.json: files names 'a{80}', which is no file"),
+        (damage_manifest_name("../a.txt"), r"manifest\.json: files names '\.\./a\.txt', which is no file"),
+        (damage_manifest_name("/etc/passwd"), r"manifest\.json: files names '/etc/passwd', which is no file"),
+        (damage_manifest_name(""), r"manifest\.json: files names '', which is no file"),
     ],
 )
 def test_damage_is_named_and_the_one_before_is_chosen(tmp_path, damage, named):

@@ -177,7 +177,7 @@ def test_a_number_that_is_none_is_refused_by_the_name_of_its_option(command, opt
 
 
 PATHS = {
-    "below a file": (["convert", "words", "data.tsv/x"], "data.tsv: File exists"),
+    "below a file": (["convert", "words", "data.tsv/x"], "data.tsv: this is a file, and no folder"),
     "a file": (["convert", "words", "data.tsv"], "data.tsv"),
     "a name too long": (["convert", "words", "x" * 300], "File name too long"),
     "no folder for a figure": (["info", "base-v2", "--figure", "gone\x1b/x.png"], r"there is no folder gone\x1b"),

@@ -25,6 +25,7 @@ WRONG = {
     "info base-v2 --sharing most": "'most' is not one of",
     "info base-v2 --figure gone/x.png": "there is no folder gone",
     "info base-v2 --figure m": "m is a folder",
+    "info base-v2 --figure x.pdf": "x.pdf does not end in .png or .svg",
     "info base-v2 --figure ''": "the path is empty",
     "convert m": "Missing argument 'TO'",
     "convert nothing out": "nothing is not a folder, and no name on the model hub",
@@ -44,6 +45,8 @@ WRONG = {
     "verify --preset base-v2 --against differences": "--model and --preset are compared with torch, not with diff",
     "verify --model m --against differences": "--model and --preset are compared with torch, not with differences",
     "verify --model m --preset base-v2": "--model has a size of its own: give no --preset with it",
+    "verify --model m --text ''": "must be a text that is not empty, got ''",
+    "verify --model m --text a --text ' '": "must be a text that is not empty, got ' '",
     "verify --text x": "--text is what --model reads: give both",
     "verify --model ''": "the path is empty",
     "verify --model nothing": "nothing is not a folder, and no name on the model hub",
@@ -60,7 +63,7 @@ WRONG = {
     "profile --model m --shape 1x99": "allowed are 1 to 32, the model's positions",
     "profile --model fifo": "fifo is not a folder",
     "notebooks m --no-open": "m exists and is left as it is",
-    "notebooks file/x --no-open": "file: File exists",
+    "notebooks file/x --no-open": "file: this is a file, and no folder",
     "notebooks '' --no-open": "the path is empty",
     "tokenize x": "Missing option '--model'",
     "tokenize x --model nothing": "nothing is not a folder",
@@ -68,11 +71,14 @@ WRONG = {
     "tokenize x --model fifo": "'fifo' is no folder",
     "tokenize x --model pointer/model.safetensors": "a pointer of Git's large-file storage",
     "finetune --demo --model pointer": "a pointer of Git's large-file storage",
-    "pretrain --output file --corpus file": "file: File exists",
+    "pretrain --output file --corpus file": "file: this is a file, and no folder",
     "pretrain --output r --corpus fifo": "fifo is a pipe or a device",
     "evaluate --model m --data fifo": "no head for a task",
     "answer q --model m --context-file fifo": "fifo is a pipe or a device, not a file",
     "fill-mask '[MASK]' --model ''": "the path is empty",
+    "tokenize --model m": "standard input holds no text",
+    "labs check 02 page.ipynb": "page.ipynb is not a notebook: it has no list of cells",
+    "labs check 02 none.ipynb": "none.ipynb: there is no code in it",
     "tokenize x y --model m": "unexpected extra argument",
     "experiment nothing": "there is no experiment 'nothing'",
     "experiment sharing --steps 0": "0 is not in the range",
@@ -95,6 +101,8 @@ def place(tmp_path_factory):
         (folder / name / "config.json").write_bytes(settings)
         (folder / name / "model.safetensors").write_bytes(pointer)
     (folder / "file").write_text("x")
+    (folder / "page.ipynb").write_text("{}")
+    (folder / "none.ipynb").write_text('{"cells": [], "nbformat": 4}')
     os.mkfifo(folder / "fifo")
     return folder
 

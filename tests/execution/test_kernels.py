@@ -13,9 +13,18 @@ from toys.kernel_launches import counted_kernels
 from albert_np import layers, ops
 from albert_np.backend import get_backend, register
 from albert_np.changes import Change, put_in_force
-from albert_np.execution import Launchers, counted, dense_pattern, packed_pattern, scatter_add, strict_backend
+from albert_np.execution import (
+    Launchers,
+    counted,
+    dense_pattern,
+    packed_pattern,
+    precision_of_products,
+    scatter_add,
+    strict_backend,
+)
 from albert_np.execution.kernels import source
 from albert_np.execution.kernels.of_ops import sums_fit
+from albert_np.execution.precision import SIXTEEN_BITS, narrowed
 from albert_np.execution.strict import boxed_backend
 from albert_np.gradcheck import compare_with_numpy, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
@@ -215,6 +224,31 @@ def test_heads_of_sequences_of_any_lengths_attend_in_one_go(real, heads, size, s
         dstacked, count = launched(layers.heads_backward, dmerged, cache)
         assert count == 3
         near((dstacked,), (layers.heads_backward(in_double(dmerged), right_cache),), dtype)
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("prob", [1e-9, 0.5, 1.0])
+@pytest.mark.parametrize("heads", [1, 3])
+@pytest.mark.parametrize("real", REAL)
+def test_dropout_among_sequences_of_any_lengths_draws_the_masks_of_numpy(real, heads, prob, dtype):
+    plain, ours = (dataclasses.replace(each, mask=None) for each in patterns(REAL[real]))
+    rng = np.random.default_rng(18)
+    rows = plain.pack(rng.standard_normal((*np.shape(REAL[real]), 3 * heads * 2)))
+    dmerged = rng.standard_normal((*rows.shape[:-1], heads * 2)).astype(dtype)
+    config = SimpleNamespace(num_attention_heads=heads, attention_probs_dropout_prob=prob)
+    draws = [np.random.default_rng(5) for _ in range(2)]
+    right, right_cache = layers.heads_forward(in_double(rows.astype(dtype)), plain, config, draws[0])
+    (merged, cache), count = launched(layers.heads_forward, rows.astype(dtype), ours, config, draws[1])
+    assert count == 4
+    assert draws[0].integers(2**63) == draws[1].integers(2**63)  # as many numbers as there are lengths
+    (run,) = cache.runs
+    assert run.dropout.scale == right_cache.runs[0].dropout.scale
+    kept = plain.squares([each.dropout.kept for each in right_cache.runs])
+    np.testing.assert_array_equal(ours.squares([run.dropout.kept]).inner, kept)
+    near((merged,), (right,), dtype)
+    dstacked, count = launched(layers.heads_backward, dmerged, cache)
+    assert count == 4
+    near((dstacked,), (layers.heads_backward(in_double(dmerged), right_cache),), dtype)
 
 
 @pytest.mark.parametrize("dtype", ALLOWED)
@@ -577,12 +611,55 @@ def test_a_bias_of_another_dtype_loses_no_gradient():
         np.testing.assert_allclose(ours, plain, rtol=1e-6)
 
 
+BITS = np.random.default_rng(18).integers(0, 2**32, 3000, dtype=np.uint32)
+BITS = np.concatenate([BITS, BITS >> 16 << 16 | 0x8000, BITS | 0x7F800000])  # halfway between two; NaN and infinities
+
+
+@pytest.mark.parametrize("arranged", [lambda x: x, lambda x: x[::2], lambda x: x.reshape(90, 100).T, lambda x: x[:1]])
+def test_numbers_are_rounded_to_the_bits_of_bfloat16(arranged):
+    x = arranged(BITS.view(np.float32))
+    ours, count = launched(narrowed, x, "bfloat16")
+    assert (count, ours.dtype) == (1, np.uint16)
+    np.testing.assert_array_equal(ours.inner, narrowed(x, "bfloat16"))
+    half, count = launched(narrowed, x, "float16")
+    assert count == 0
+    np.testing.assert_array_equal(half.inner, narrowed(x, "float16"))
+
+
+@pytest.mark.parametrize("precision", SIXTEEN_BITS)
+@pytest.mark.parametrize("real", ["one sequence", "anywhere"])
+def test_a_layer_keeps_16_bits_and_gives_the_formulas_numbers(real, precision):
+    """Where the last digits of float32 differ, a number may be rounded to the next one: 2⁻⁸ of it in bfloat16."""
+    config = small_config(hidden_act="gelu_new")
+    model = AlbertForPreTraining(config, seed=3)
+    rng = np.random.default_rng(19)
+    plain, ours = (packed_pattern(np.array(REAL[real]), get_backend(name)) for name in ("numpy", "cuda-on-cpu"))
+    x, dy = (plain.pack(rng.standard_normal((*np.shape(REAL[real]), config.hidden_size))) for _ in range(2))
+    results, prefix = [], "albert.encoder.albert_layer_groups.0.albert_layers.0."
+    for name, pattern in (("numpy", plain), ("cuda-on-cpu", ours)):
+        move = get_backend(name).from_numpy
+        stores = [ParamStore(model.layout, move(each.copy())) for each in (model.params.flat, model.grads.flat)]
+        params, grads = (store.scope(prefix) for store in stores)
+        CpuModule.launches = 0
+        with precision_of_products(precision):
+            y, cache = layers.layer_forward(move(x.astype(np.float32)), pattern, params, config)
+            dx = layers.layer_backward(move(dy.astype(np.float32)), cache, grads)
+        dense = (*cache.attention[:3:2], *cache.feed_forward[:3:2])
+        assert {each.dtype for linear in dense for each in linear} == {SIXTEEN_BITS[precision]}
+        results.append(flat((y, dx, stores[1].flat)))
+    rounded_by_kernels = 3 * 4 if precision == "bfloat16" else 0  # inputs, weights, upstream gradients
+    assert CpuModule.launches == 6 + 8 + rounded_by_kernels
+    for got, want in zip(*results, strict=True):
+        assert np.abs(got - want).max() <= 2.0 ** -(8 if precision == "bfloat16" else 11) * np.abs(want).max()
+
+
 # A whole step
 
 
-def step_on(backend, config, batch):
+def step_on(backend, config, batch, precision="float32"):
     """Loss and weights of two updates, and what the second launched."""
     model = AlbertForPreTraining(config, dtype="float32", backend=backend, seed=1).train()
+    model.precision = precision
     optimizer = LAMB(model.params, model.grads)
     for _ in range(2):  # the first brings the optimizer's tables to the device
         with counted() as counts:
@@ -610,3 +687,21 @@ def test_a_step_of_pretraining_gives_the_numbers_of_numpy_with_the_launches_that
     assert played.total() == launches.total(), (played, launches)
     assert abs(played_loss - loss) <= 1e-6 * loss
     assert np.abs(played_weights - weights).max() <= 3e-6 * np.abs(weights).max()
+
+
+@pytest.mark.parametrize("precision", SIXTEEN_BITS)
+@pytest.mark.parametrize("ragged, dropout", [(False, 0.0), (True, 0.1)])
+def test_a_step_in_16_bits_launches_what_is_counted(precision, ragged, dropout):
+    config = small_config(num_hidden_layers=2, num_hidden_groups=1, inner_group_num=1)
+    config = dataclasses.replace(config, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout)
+    batch = small_batch(config)
+    if not ragged:
+        batch["attention_mask"][...] = 1
+    register(strict_backend(counted_kernels()))
+    losses, launches = [], []
+    for backend in ("numpy", "strict", "cuda-on-cpu"):
+        loss, _, counts = step_on(backend, config, batch, precision)
+        losses.append(loss)
+        launches.append(counts.total())
+    assert launches[1] == launches[2]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-3)

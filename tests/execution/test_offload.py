@@ -5,7 +5,7 @@ import pytest
 from toys.streams import played_backend
 
 from albert_np import backend as backends
-from albert_np.execution import brought_back, handed_out
+from albert_np.execution import all_arrived, brought_back, handed_out, passed_through
 from albert_np.gradcheck import DROPOUT, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 
@@ -52,6 +52,25 @@ def test_the_next_array_is_on_its_way_while_one_is_in_use(played):
     copies = [each for each in log if each != "wait"]
     assert copies == ["copy in", "copy in", "use 2", "copy in", "use 1", "use 0"]
     assert "wait" in log[: log.index("use 2")]
+
+
+def test_what_passes_through_is_written_back_while_the_next_is_on_its_way(played):
+    hosts = [np.arange(9.0), np.arange(9.0) + 100]
+    places = [slice(0, 4), slice(4, 6), slice(7, 9)]  # what lies between them stays
+    log = played.xp.cuda.log
+    for number, (x, y) in enumerate(passed_through(hosts, places, played)):
+        log.append(f"use {number}")
+        x += 1000 * (number + 1)
+        y *= 0
+    first, second, third = "copy in copy in", "copy in copy in", "copy in copy in"
+    back = "copy out copy out"
+    order = f"{first} {second} use 0 {back} {third} use 1 {back} use 2 {back}"
+    assert " ".join(each for each in log if each != "wait") == order
+    all_arrived(played)
+    added = np.array([1000, 1000, 1000, 1000, 2000, 2000, 0, 3000, 3000])
+    np.testing.assert_array_equal(hosts[0], np.arange(9.0) + added)
+    np.testing.assert_array_equal(hosts[1], [0, 0, 0, 0, 0, 0, 106, 0, 0])
+    assert [*passed_through(hosts, [], played)] == []
 
 
 def test_what_is_left_unread_keeps_its_memory_until_it_has_arrived(played):

@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from toys import strict  # noqa: F401
 
+from albert_np import ops
 from albert_np.backend import register
 from albert_np.execution import counted, product
-from albert_np.execution.products import Cublas, precision_of_products, product_into, rounded
+from albert_np.execution.precision import SIXTEEN_BITS, narrowed, precision_of_products, rounded, widened
+from albert_np.execution.products import Cublas, product_into
 from albert_np.execution.strict import StrictArray, boxed_backend
 from albert_np.gradcheck import small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 
 HANDLE = 4711
-TYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float64)}
+TYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float64), 2: np.dtype(np.float16), 14: np.dtype(np.uint16)}
 
 
 class PlayedCublas:
@@ -81,7 +83,9 @@ class PlayedCublas:
         assert min(sizes) > 0
         kind = TYPES[c[1]]
         assert (compute == self.CUBLAS_COMPUTE_64F) == (kind == np.float64)
-        assert a[1] == b[1] == c[1]
+        assert a[1] == b[1]
+        assert c[1] == (0 if TYPES[a[1]].itemsize == 2 else a[1])
+        assert TYPES[a[1]] == kind or compute == self.CUBLAS_COMPUTE_32F
         kept = _matrix(beta, kind, 1, 1, 1)[0, 0]
         assert _matrix(alpha, kind, 1, 1, 1) == 1
         assert kept in (0, 1)
@@ -91,7 +95,7 @@ class PlayedCublas:
         )
         left, right = left.T if trans[0] else left, right.T if trans[1] else right
         names = {68: "float32", 70: "float32", 77: "tf32", 75: "bfloat16", 74: "float16"}
-        left, right = rounded(left.copy(), names[compute]), rounded(right.copy(), names[compute])
+        left, right = (rounded(widened(x.copy()), names[compute]) for x in (left, right))
         result = _matrix(c[0], kind, c[2], m, n)
         result[...] = left @ right + (result if kept else 0)  # what c held counts for nothing where it is not kept
 
@@ -205,6 +209,49 @@ def test_the_precision_decides_how_cublas_computes(precision, compute):
     np.testing.assert_array_equal(doubles, a.astype(np.float64) @ b)
 
 
+@pytest.mark.parametrize("kind", SIXTEEN_BITS)
+@pytest.mark.parametrize("m, k, n", [(1, 1, 1), (2, 3, 4), (1, 3, 2), (3, 1, 2), (2, 3, 1)])
+def test_cublas_reads_16_bits_where_they_lie_and_gives_float32(m, k, n, kind):
+    left, right = (narrowed(numbers(*shape, dtype=np.float32), kind) for shape in ((m, k), (k, n)))
+    for precision in ("float32", kind):
+        for (a, _), (b, _) in itertools.product(arrangements(left), arrangements(right)):
+            BLAS.calls.clear()
+            with precision_of_products(precision):
+                c = product(HostArray(a), HostArray(b))
+                np.testing.assert_array_equal(c.inner, product(a, b))
+            np.testing.assert_array_equal(c.inner, widened(a) @ widened(b))
+            assert (c.dtype, BLAS.calls) == (np.float32, [("gemmEx", BLAS.CUBLAS_COMPUTE_32F)])
+
+
+@pytest.mark.parametrize("adds", [False, True])
+@pytest.mark.parametrize("kind", SIXTEEN_BITS)
+@pytest.mark.parametrize("stack", [(), (2,)])
+def test_a_product_of_16_bits_goes_into_float32(stack, kind, adds):
+    a, b, target = (numbers(*stack, *shape, dtype=np.float32) / 3 for shape in ((3, 5), (5, 4), (3, 4)))
+    a, b = narrowed(a, kind), narrowed(b, kind)
+    right = target * adds + widened(a) @ widened(b)
+    for move in (DEVICE.from_numpy, np.copy):
+        ours = move(target)
+        product_into(ours, move(a), move(b), adds=adds)
+        np.testing.assert_allclose(getattr(ours, "inner", ours), right, rtol=1e-6)
+        assert ours.dtype == np.float32
+
+
+@pytest.mark.parametrize("kinds", [("bfloat16", "float32"), ("float32", "float16"), ("bfloat16", "float16")])
+def test_operands_that_lie_differently_count_for_the_numbers_that_they_hold(kinds):
+    """As where the precision was changed between the two passes."""
+    floats = numbers(2, 3, dtype=np.float32) / 3, numbers(3, 4, dtype=np.float32) / 3
+    a, b = (x if kind == "float32" else narrowed(x, kind) for x, kind in zip(floats, kinds, strict=True))
+    right = widened(a) @ widened(b)
+    for move in (DEVICE.from_numpy, np.copy):
+        c, ours = product(move(a), move(b)), move(np.ones((2, 4), np.float32))
+        product_into(ours, move(a), move(b), adds=True)
+        np.testing.assert_allclose(getattr(c, "inner", c), right, rtol=1e-6)
+        np.testing.assert_allclose(getattr(ours, "inner", ours), 1 + right, rtol=1e-6)
+    doubles = product(a.astype(np.float64), b) if kinds[0] == "float32" else product(a, b.astype(np.float64))
+    assert doubles.dtype == np.float64
+
+
 @pytest.mark.parametrize("sharing", ["all", "none"])
 @pytest.mark.parametrize("skip_padding", [False, True])
 def test_a_model_on_cublas_gives_what_it_gives_on_numpy(sharing, skip_padding):
@@ -216,6 +263,22 @@ def test_a_model_on_cublas_gives_what_it_gives_on_numpy(sharing, skip_padding):
     assert not BLAS.calls
     np.testing.assert_allclose(_gradients(model.to("played"), batch), expected, rtol=1e-12, atol=1e-14)
     assert {name for name, _ in BLAS.calls} == {"gemmEx", "gemmStridedBatchedEx"}
+
+
+@pytest.mark.parametrize("precision", SIXTEEN_BITS)
+def test_a_dense_layer_asks_cublas_for_products_of_16_bits(precision):
+    x, weight, dy = (numbers(*shape, dtype=np.float32) / 3 for shape in ((2, 5, 4), (3, 4), (2, 5, 3)))
+    bias, found = numbers(3, dtype=np.float32), []
+    for move in (DEVICE.from_numpy, np.copy):
+        BLAS.calls.clear()
+        with precision_of_products(precision):
+            y, cache = ops.linear_forward(move(x), move(weight), move(bias))
+            found.append([getattr(each, "inner", each) for each in (y, *ops.linear_backward(move(dy), cache))])
+        assert {cache.x.dtype, cache.weight.dtype} == {SIXTEEN_BITS[precision]}
+        assert BLAS.calls == [("gemmEx", BLAS.CUBLAS_COMPUTE_32F)] * (3 if move is not np.copy else 0)
+    for ours, plain in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, plain, rtol=1e-6, atol=1e-6)
+        assert ours.dtype == np.float32
 
 
 def _gradients(model, batch):
@@ -243,7 +306,7 @@ def test_the_played_functions_take_what_cupys_take():
     for name in vars(PlayedCublas):
         if name.startswith("CUBLAS"):
             assert getattr(cublas, name) == getattr(PlayedCublas, name)
-    assert tuple(TYPES) == (runtime.CUDA_R_32F, runtime.CUDA_R_64F)
+    assert tuple(TYPES) == (runtime.CUDA_R_32F, runtime.CUDA_R_64F, runtime.CUDA_R_16F, runtime.CUDA_R_16BF)
     assert (cublas.CUBLAS_OP_N, cublas.CUBLAS_OP_T) == (0, 1)
 
 

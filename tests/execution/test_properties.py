@@ -91,9 +91,11 @@ def test_the_runs_of_a_pattern_hold_every_real_token_once_the_shortest_sequences
     assert [run.start for run in pattern.runs] == [0, *np.cumsum([r.sequences * r.length for r in pattern.runs])[:-1]]
     places = np.arange(mask.size) if pattern.tokens is None else pattern.tokens
     assert sorted(places) == np.flatnonzero(mask).tolist()
-    if pattern.row_of is not None:
-        np.testing.assert_array_equal(pattern.row_of[places], np.arange(len(places)))
-        np.testing.assert_array_equal(pattern.row_of == -1, mask.ravel() == 0)
+    if pattern.sequences is not None:
+        rows = [range(first, first + length) for first, length, _ in pattern.sequences.tolist()]
+        assert [row for each in rows for row in each] == list(range(len(places)))
+        assert [number for *_, number in pattern.sequences.tolist()] == [i for r in pattern.runs for i in range(r[1])]
+        assert pattern.room == (len(pattern.sequences), max(map(len, rows)))
     for run in pattern.runs:
         sequences = places[run.rows].reshape(run.sequences, run.length)
         assert (np.diff(sequences) > 0).all()  # tokens in their order
@@ -145,6 +147,12 @@ def test_the_squares_of_runs_are_at_the_places_of_their_tokens(mask):
     real = 1.0 + np.arange(mask.size).reshape(mask.shape)
     real[mask == 0] = 0
     np.testing.assert_array_equal(pattern.squares(parts)[:, 0], real[:, :, None] * real[:, None, :])
+    sequences, longest = pattern.room
+    room, start = np.zeros((sequences, 1, longest, longest)), 0
+    for part in parts:  # as a device has them
+        room[start : start + len(part), :, : part.shape[-1], : part.shape[-1]] = part
+        start += len(part)
+    np.testing.assert_array_equal(pattern.squares([room]), pattern.squares(parts))
 
 
 @given(masks())

@@ -42,6 +42,22 @@ def assert_right(case, dtype="float64"):
     assert isinstance(case.model, AlbertModel) or "loss" in names
 
 
+@pytest.mark.parametrize(
+    "texts, error, message",
+    [
+        ([""], ValueError, r"texts\[0\] must be a text that is not empty, got ''"),
+        (["a", " \n"], ValueError, r"texts\[1\] must be a text that is not empty"),
+        (["a", 5], ValueError, r"texts\[1\] must be a text that is not empty, got 5"),
+        ("a cat", TypeError, "texts must be a list of texts, got 'a cat'"),
+        (["cat " * 40], ValueError, "has .* tokens, and the model 32 positions"),
+    ],
+)
+def test_what_is_wrong_with_the_texts_is_said_before_pytorch_is_imported(start, texts, error, message, monkeypatch):
+    monkeypatch.setattr("albert_np.gradcheck.trained.torch_and_transformers", lambda: pytest.fail("imported"))
+    with pytest.raises(error, match=message):
+        trained_case(start, "float64", texts)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_class_agrees_with_hugging_faces_reading_of_its_folder(kind, start, tmp_path):
     cls, config = KINDS[kind]

@@ -8,6 +8,7 @@ from albert_np.model import (
     AlbertForMultipleChoice,
     AlbertForPreTraining,
     AlbertForQuestionAnswering,
+    AlbertForQuestionAnsweringV2,
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
 )
@@ -206,6 +207,16 @@ def test_bad_inputs_of_the_other_classes_get_one_clear_error():
         AlbertForQuestionAnswering(small_config(num_labels=3))
     with pytest.raises(TypeError, match="start_positions must hold integers"):
         small_model(AlbertForQuestionAnswering)(IDS, start_positions=[0.5, 1], end_positions=[1, 1])
+
+
+@pytest.mark.parametrize("cls", [AlbertForQuestionAnswering, AlbertForQuestionAnsweringV2])
+def test_an_end_without_a_start_is_refused(cls):
+    model = small_model(cls)
+    with pytest.raises(ValueError, match="end_positions is given, and start_positions is not"):
+        model(IDS, end_positions=[1, 1])
+    if cls is AlbertForQuestionAnswering:
+        with pytest.raises(ValueError, match="start_positions is given, and end_positions is not: a loss needs"):
+            model(IDS, start_positions=[1, 1])
     with pytest.raises(ValueError, match="problem_type='rank': allowed are None, regression"):
         small_config(problem_type="rank")
 

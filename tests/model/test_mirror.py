@@ -96,6 +96,28 @@ def test_the_tape_sees_a_call_out_of_order(monkeypatch):
     assert ended != begun[::-1]
 
 
+def test_three_files_say_what_pretraining_computes():
+    """Every forward and backward function of a pass stands there; the base class hands over to `layers` alone."""
+    package = Path(albert_np.__file__).parent
+    _, model, inputs = CASES[1]
+    called = {}
+
+    def note(frame, event, _):
+        path, name = Path(frame.f_code.co_filename), frame.f_code.co_name
+        if event == "call" and path.is_relative_to(package) and re.search("(forward|backward)$", name):
+            called.setdefault(path.relative_to(package).as_posix(), set()).add(name)
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        model(**inputs)
+        model.backward()
+    finally:
+        sys.setprofile(before)
+    assert called.pop("model/base.py") == {"_albert_forward", "_albert_backward"}
+    assert called.keys() == {"model/pretraining.py", "layers.py", "ops.py"}
+
+
 SMALLEST = {"dense_backward", "norm_backward", "lookup_backward"}
 
 

@@ -238,6 +238,14 @@ def test_initial_weights_follow_hugging_faces_rules():
             ValueError,
             r"position_ids must have shape \(2, 4\), or broadcast",
         ),
+        (
+            {"input_ids": IDS, "output_attentions": "yes"},
+            TypeError,
+            "output_attentions must be True or False, got 'yes'",
+        ),
+        ({"input_ids": IDS, "output_hidden_states": 1}, TypeError, "output_hidden_states must be True or False, got 1"),
+        ({"input_ids": IDS, "skip_padding": "no"}, TypeError, "skip_padding must be True or False, got 'no'"),
+        ({"input_ids": IDS, "grad": None}, TypeError, "grad must be True or False, got None"),
         ({"inputs_embeds": np.zeros((2, 4, 12))}, ValueError, r"embedding_size=6\), got \(2, 4, 12\)"),
         ({"inputs_embeds": np.zeros((2, 4, 6), int)}, TypeError, "floating-point"),
     ],
@@ -312,6 +320,20 @@ def test_what_hugging_face_broadcasts_is_broadcast():
     np.testing.assert_array_equal(one.last_hidden_state, other.last_hidden_state)
     packed = model(IDS, mask[None], types, skip_padding=True, grad=False)
     np.testing.assert_allclose(packed.sop_logits, whole.sop_logits, rtol=1e-12)
+
+
+def test_what_is_no_bool_switches_nothing():
+    model = AlbertModel(small_config())
+    for call, name in (
+        (lambda: model.train("yes"), "mode"),
+        (lambda: model.train(None), "mode"),
+        (lambda: model.load_state_dict({}, strict="no"), "strict"),
+        (lambda: model.resize_token_embeddings(9, mean_resizing="no"), "mean_resizing"),
+    ):
+        with pytest.raises(TypeError, match=f"{name} must be True or False"):
+            call()
+    assert model.training
+    assert not model.train(np.bool_(False)).training
 
 
 def test_bad_constructor_arguments_get_one_clear_error():
@@ -444,7 +466,7 @@ def test_no_special_token_is_cut_off():
 
 
 def test_a_dtype_that_is_none_is_refused_like_one_that_is_not_allowed():
-    for dtype in ("float16", "foo"):
+    for dtype in ("float16", "foo", "float", "double", "auto"):
         with pytest.raises(ValueError, match=f"dtype='{dtype}': allowed are float32 and float64"):
             AlbertModel(small_config(), dtype=dtype)
 

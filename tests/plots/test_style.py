@@ -220,6 +220,14 @@ def test_a_figure_without_number_caption_or_alt_is_not_shown(arguments, said):
         show(Figure(), *arguments)
 
 
+def test_a_figure_is_written_as_its_name_says_or_not_at_all(tmp_path):
+    for name, start in (("a.svg", b"<"), ("b.PNG", b"\x89PNG")):
+        assert save(Figure(), tmp_path / name).read_bytes().startswith(start)
+    with pytest.raises(ValueError, match=r"c\.pdf' must end in \.png or \.svg"):
+        save(Figure(), tmp_path / "c.pdf")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.PNG"]
+
+
 def test_what_is_drawn_on_a_bar_can_be_seen():
     for name in COLOURS:
         assert contrast(INK, pale(name)) > 3

@@ -3,11 +3,19 @@ import math
 import numpy as np
 import pytest
 
+from albert_np import ops
 from albert_np.config import PRESETS, AlbertConfig
 from albert_np.execution import head_blocks
 from albert_np.gradcheck import small_config
 from albert_np.model import AlbertForPreTraining, AlbertModel
-from albert_np.study import activations_per_token, count_parameters, describe, flops_per_token, parameters_by_part
+from albert_np.study import (
+    activation_bytes_per_token,
+    activations_per_token,
+    count_parameters,
+    describe,
+    flops_per_token,
+    parameters_by_part,
+)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -45,11 +53,13 @@ def test_flops_per_token_do_not_know_of_sharing(preset, millions):
     assert flops_per_token(AlbertConfig.preset(preset, sharing="none"), 512) == flops
 
 
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16", "float16"])
 @pytest.mark.parametrize("block_bytes", [head_blocks.BLOCK_BYTES, 0])
-def test_activations_are_what_the_caches_hold(block_bytes, monkeypatch):
+def test_activations_are_what_the_caches_hold(block_bytes, precision, monkeypatch):
     monkeypatch.setattr(head_blocks, "BLOCK_BYTES", block_bytes)  # up to where probabilities are kept
     config = small_config(num_hidden_layers=3, inner_group_num=2)
     model = AlbertModel(config).eval()
+    model.precision = precision
     model(np.ones((2, 9), int))
     buffers = {}
 
@@ -59,15 +69,33 @@ def test_activations_are_what_the_caches_hold(block_bytes, monkeypatch):
             while base.base is not None:
                 base = base.base
             if base is not model.params.flat:
-                buffers[id(base)] = base.size
+                buffers[id(base)] = base.nbytes
+        elif isinstance(value, ops.LinearCache):
+            walk(value.x)  # weights are the model's, or rounded once for all steps
         elif isinstance(value, tuple | list):
             for child in value:
                 walk(child)
 
     walk(model.cache.encoder.steps)
-    per_token = sum(buffers.values()) / (2 * 9)
-    small = 2 * 6  # 1/σ of the two LayerNorms in each of 6 steps
-    assert activations_per_token(config, 9) <= per_token <= activations_per_token(config, 9) + small
+    walk(model.cache.encoder.calls)
+    per_token, told = sum(buffers.values()) / (2 * 9), activation_bytes_per_token(config, 9, precision)
+    small = 4 * 2 * 6  # 1/σ of the two LayerNorms in each of 6 steps
+    assert told <= per_token <= told + small
+    assert precision != "float32" or told == 4 * activations_per_token(config, 9)
+
+
+def test_activations_of_base_in_each_precision():
+    figures = describe(AlbertConfig.preset("base-v2"), 128)
+    on_gpu = figures["gpu_activation_bytes_per_sequence"]
+    assert on_gpu["float32"] == on_gpu["tf32"] == figures["activation_bytes_per_sequence"] == 84_934_656
+    assert on_gpu["bfloat16"] == on_gpu["float16"] == 84_934_656 - 12 * 128 * 2 * (3 * 768 + 3072)
+    config, matrices = AlbertConfig.preset("base-v2"), 0
+    for name, shape in AlbertForPreTraining.parameter_shapes(config).items():
+        if name.endswith("weight") and len(shape) == 2 and "position_" not in name and "token_type_" not in name:
+            matrices += math.prod(shape)
+    assert figures["rounded_weight_bytes"] == 2 * matrices == 23_411_712
+    with pytest.raises(ValueError, match="precision='half': allowed are"):
+        activation_bytes_per_token(config, 128, "half")
 
 
 def test_positions_out_of_range_are_refused():

@@ -316,6 +316,19 @@ def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
         classifier.evaluate([])
     with pytest.raises(ValueError, match="choices is empty"):
         chooser.choose([], "the dog")
+    for call, message in (
+        (lambda: classifier.classify(["a", ""]), "example 2: 'text' must be a text that is not empty, got ''"),
+        (lambda: classifier.classify(["a"], ["\n"]), "example 1: 'text_pair' must be a text that is not empty"),
+        (lambda: classifier.predict([TextExample(" ")]), "example 1: 'text' must be a text"),
+        (lambda: chooser.choose(["cat", "dog"], ""), "example 1: 'context' must be a text"),
+        (lambda: chooser.choose(["cat"], "the dog"), "'choices' must be a list of two or more"),
+        (lambda: answerer.predict([QuestionExample("1", "", "the dog")]), "example 1: 'question' must be a text"),
+        (lambda: tagger.tag([["the", ""]]), "example 1: 'words' must be a list of strings, none empty"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+    assert [found.answer for found in tagger.tag(["", "cat", []])] == [[], tagger.tag(["cat"])[0].answer, []]
+    assert tagger.entities(" ") == []
     assert classifier.classify([]) == []
     expected = classifier.classify(["a cat", "a dog"])
     assert classifier.classify(np.array(["a cat", "a dog"])) == expected

@@ -1,6 +1,7 @@
 """Fine-tuning, evaluation and prediction by several ranks: the model, the metrics and the words of one process."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -84,6 +85,61 @@ def test_ranks_embed_as_one_process_does(start, monkeypatch):
         np.testing.assert_array_equal(vectors, expected)
 
 
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_each_rank_does_a_share_and_all_have_the_whole(size, monkeypatch):
+    monkeypatch.setattr(batches, "CHUNK", 16)
+    items = [f"text {i}" for i in range(36)]  # two chunks and a last one that is too small for seven ranks
+
+    def work(job):
+        done = []
+
+        def lengths(own, first):
+            done.extend(range(first, first + len(own)))
+            return [each for i, item in enumerate(own, start=first) for each in (i, item)]  # any number for each item
+
+        return batches.shared_out(job, items, lengths, 100, {}), done
+
+    found = run_ranks(size, work)
+    assert [whole for whole, _ in found] == [work(ALONE)[0]] * size
+    shares = [done for _, done in found]
+    assert sorted(number for done in shares for number in done) == list(range(100, 136))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 3  # one a chunk
+    assert run_ranks(size, lambda job: batches.shared_out(job, [], None, 0, {})) == [[]] * size
+
+
+@pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+@pytest.mark.parametrize("kind", KINDS_ASKED)
+def test_features_of_shares_are_those_of_one_process(kind, start):
+    made = examples(kind, 11)
+
+    def work(job):
+        return [
+            [value.tolist() if isinstance(value, np.ndarray) else value for value in feature]
+            for feature in predictor_of(kind, start, made, job=job).features(made, 5)
+        ]
+
+    assert run_ranks(3, work) == [work(ALONE)] * 3
+
+
+@pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+@pytest.mark.parametrize("place", [0, 7, 19])
+def test_a_bad_example_is_told_by_all_as_one_process_tells_it(place, start):
+    made = examples("classification", 20)
+    pairs = [example._replace(text_pair=None if i == place else "the dog") for i, example in enumerate(made)]
+    other = [example._replace(label="neither") if i >= place else example for i, example in enumerate(made)]
+
+    def told(job, asked):
+        try:
+            return predictor_of("classification", start, made, job=job).evaluate(asked)
+        except ValueError as error:
+            return str(error)
+
+    for asked, words in ((pairs, "has no text_pair, and others have one"), (other, "has the label 'neither'; the")):
+        expected = told(ALONE, asked)
+        assert expected.startswith(f"example {place + 1} {words}")
+        assert run_ranks(3, lambda job, asked=asked: told(job, asked)) == [expected] * 3
+
+
 @pytest.mark.filterwarnings("ignore:not in .* newly initialised")
 def test_ranks_that_would_predict_other_things_are_told_so(start):
     made = examples("classification", 6)
@@ -100,9 +156,17 @@ def test_ranks_that_would_predict_other_things_are_told_so(start):
     def other_weights(predictor, rank):
         predictor._replicas.model.params.flat[...] += rank == 2
 
+    def other_case(predictor, rank):
+        predictor.tokenizer.do_lower_case = rank != 1
+
+    def other_length(predictor, rank):
+        predictor.task = replace(predictor.task, max_seq_length=16 - rank)
+
     assert "rank 1 on" in given(lambda _, rank: made[rank:])
     assert "the number of examples is 5, not 6" in given(lambda _, rank: made[rank:])
     assert "the checksum of the examples is" in given(lambda _, rank: made[::-1] if rank == 2 else made)
+    assert "the checksum of the tokenizer is" in given(other_case)
+    assert "the task is" in given(other_length)
     assert "rank 2 on" in (words := given(other_weights))
     assert "the checksum of the weights is" in words
 

@@ -1,5 +1,6 @@
 """Special and added tokens of a tokenizer that is already made: added, set, saved, and read from others' files."""
 
+import copy
 import json
 import random
 
@@ -218,6 +219,42 @@ def test_what_are_no_special_tokens_is_refused(own, given, error):
 def test_what_are_no_tokens_is_refused(own, bad):
     with pytest.raises(TypeError, match="new_tokens"):
         own.add_tokens(bad)
+
+
+def test_a_list_of_further_special_tokens_that_is_taken_away_is_none(own, tmp_path):
+    own.additional_special_tokens = ["[A]"]
+    own.additional_special_tokens = None
+    assert own.additional_special_tokens is None
+    assert own.additional_special_tokens_ids == []
+    assert "additional_special_tokens" not in own.special_tokens_map
+    assert own.all_special_tokens[-1] == "[A]"
+    assert copy.deepcopy(own).additional_special_tokens is None
+    assert saved_and_loaded(own, tmp_path).get_vocab() == own.get_vocab()
+    own.add_tokens(["the"])
+    assert own.additional_special_tokens is None
+    own.add_tokens(["[B]"], special_tokens=True)
+    assert own.additional_special_tokens == ["[B]"]
+
+
+@pytest.mark.parametrize("error", [TypeError, AssertionError])
+def test_what_is_no_list_of_tokens_is_caught_as_in_hugging_face_too(own, error):
+    with pytest.raises(error, match="must be a list"):
+        own.add_special_tokens({"additional_special_tokens": "[X]"})
+
+
+@pytest.mark.parametrize("error", [TypeError, AttributeError])
+@pytest.mark.parametrize(
+    "name, why",
+    [
+        ("add_special_tokens", r"an option of a call, tokenizer\(text, add_special_tokens=True\)"),
+        ("get_vocab", "that is tokenizer.get_vocab"),
+        ("use_fast", "leave it out: there is one tokenizer"),
+        ("do_lower", "there is no such option"),
+    ],
+)
+def test_an_option_that_a_tokenizer_has_not_is_refused(tokenizer, name, why, error):
+    with pytest.raises(error, match=f"AlbertTokenizer takes no {name}=True: .*{why}"):
+        AlbertTokenizer(tokenizer.model, **{name: True})
 
 
 def test_an_unknown_attribute_says_what_there_is_instead(own):

@@ -65,6 +65,38 @@ def test_a_list_of_pairs_is_a_batch_of_pairs(tokenizer):
     assert tokenizer(pairs) == tokenizer(["A cat", "one"], ["the lamp", "two"])
 
 
+def test_windows_over_pairs_are_those_of_hugging_faces_fast_tokenizer():
+    """Texts of 5 and 4 tokens, 3 and 3 of them in a window (tokenizers 0.22, strategy longest_first, stride 1)."""
+    own = windows(5, 4, 3, Limits("longest_first_fast", 9, "right", 1))
+    first, second = [0, 1, 2, 3, 4], [0, 1, 2, 3]
+    assert [(first[a], second[b]) for a, b in own] == [
+        ([0, 1, 2], [0, 1, 2]),
+        ([2, 3, 4], [0, 1, 2]),
+        ([2, 3, 4], [2, 3]),
+        ([0, 1, 2], [2, 3]),
+    ]
+    left = windows(5, 1, 0, Limits("longest_first", 4, "left", 0))
+    assert [(first[a], second[:1][b]) for a, b in left] == [([2, 3, 4], [0]), ([0, 1], [0])]
+
+
+def test_windows_over_a_pair_show_every_token_beside_its_text(tokenizer):
+    options = {"truncation": True, "max_length": 9, "return_overflowing_tokens": True}
+    encoding = tokenizer(["a", "the lamp went out in the harbour"], ["b", "one two three four five"], **options)
+    assert encoding.input_ids[0] == tokenizer.encode("a", "b")
+    assert encoding.input_ids[1] == tokenizer.encode(
+        "the lamp went out in the harbour", "one two three four five", truncation=True, max_length=9
+    )
+    assert {*encoding.overflow_to_sample_mapping[1:]} == {1}
+    for which, text in ((0, "the lamp went out in the harbour"), (1, "one two three four five")):
+        shown = {
+            token
+            for row, ids in enumerate(encoding.input_ids)
+            for token, part in zip(ids, encoding.sequence_ids(row), strict=True)
+            if part == which
+        }
+        assert shown >= {*tokenizer.encode(text, add_special_tokens=False)}
+
+
 def test_a_batch_may_mix_texts_and_pairs(tokenizer):
     batch = ["A cat", ("the lamp", "went out in the harbour"), "one", ("", "two")]
     for options in ({}, {"truncation": True, "max_length": 8}, {"truncation": "only_first", "max_length": 40}):
@@ -344,9 +376,9 @@ BAD_CALLS = [
     ),
     (
         ValueError,
-        "overflowing tokens of pairs need truncation='only_first' or 'only_second'",
-        "a",
-        {"text_pair": "b", "truncation": True, "return_overflowing_tokens": True},
+        "max_length=4 leaves one text of a pair no room for its windows",
+        LONG,
+        {"text_pair": LONG, "truncation": True, "max_length": 4, "return_overflowing_tokens": True},
     ),
     (TypeError, r"text\[1\] must be a string, got NoneType", ["a", None], {}),
     (TypeError, r"text\[0\] must be a string, got float", [float("nan"), "a"], {}),
@@ -363,6 +395,16 @@ def test_bad_call_is_refused(tokenizer, error, message, text, options):
 def test_what_is_no_token_is_refused(tokenizer):
     with pytest.raises(TypeError, match="tokens must be a string or a list of strings, got 5"):
         tokenizer.convert_tokens_to_ids(5)
+    for ids in ("1", 1.0, None):
+        with pytest.raises(TypeError, match="ids must be an integer or a list of integers"):
+            tokenizer.convert_ids_to_tokens(ids)
+    for ids in (["1"], [1.5], [None]):
+        with pytest.raises(TypeError, match="a token id is an integer, got"):
+            tokenizer.convert_ids_to_tokens(ids)
+    for ids in ("x", ["x"], [1.0], 5):
+        with pytest.raises(TypeError, match="row 0 of 'input_ids' must be a list of integers"):
+            tokenizer.pad([{"input_ids": ids}])
+    assert tokenizer.convert_ids_to_tokens(np.array([0, 1])) == ["<pad>", "<unk>"]
     with pytest.raises(TypeError, match="special_tokens_dict must be a dict role → token, got 'x'"):
         tokenizer.add_special_tokens("x")
 

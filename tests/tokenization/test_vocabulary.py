@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from toys.texts import PROSE
 
-from albert_np.tokenization import AlbertTokenizer, Kind, read_model, train_vocabulary
-from albert_np.tokenization.vocabulary import _cut, _sample
+from albert_np.tokenization import AddedToken, AlbertTokenizer, Kind, read_model, train_vocabulary
+from albert_np.tokenization.learning import _cut, _sample
 
 TEXT = [line for line in PROSE[:20] for _ in range(10)]
 FIXED = ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]", "(", ")", '"', "-", ".", "–", "£", "€"]
@@ -193,3 +193,64 @@ def test_training_that_fails_leaves_the_vocabulary_that_was_there(tmp_path):
     with pytest.raises(OSError, match="the disk is gone"):
         train_vocabulary(failing(), tmp_path / "spiece.model", vocab_size=50)
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"spiece.model": b"before"}
+
+
+def test_a_tokenizer_trained_anew_is_like_the_old_one_in_all_but_its_pieces(trained, tmp_path):
+    old = AlbertTokenizer(trained.model, do_lower_case=False, model_max_length=77, padding_side="left")
+    old.add_tokens(["Foo"])
+    old.add_special_tokens({"additional_special_tokens": [AddedToken("[E]", rstrip=True, special=True)]})
+    new = old.train_new_from_iterator([TEXT[:100], *TEXT[100:]], 150)
+    assert len(new) == new.vocab_size == 150
+    assert new.model.pieces[:5] == ["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]
+    assert new.special_tokens_map == old.special_tokens_map
+    assert {*new.added_tokens_decoder.values()} == {*old.added_tokens_decoder.values()}
+    assert (new.do_lower_case, new.model_max_length, new.padding_side) == (False, 77, "left")
+    assert any(piece[-1].isupper() for piece in new.model.pieces[20:])
+    assert new.tokenize("Foo [E]  .") == ["Foo", "[E]", "▁", "."]
+    assert new.decode(new.encode(TEXT[0]), skip_special_tokens=True) == TEXT[0]
+    new.save_pretrained(tmp_path)
+    again = AlbertTokenizer.from_pretrained(tmp_path)
+    assert again.get_vocab() == new.get_vocab()
+    assert again.special_tokens_map == new.special_tokens_map
+    assert "[E]" in old.get_vocab()
+    assert len(old) == 202
+
+
+def test_a_tokenizer_trained_anew_may_have_other_special_tokens(trained):
+    names = {"[CLS]": "<s>", "<unk>": "[UNK]", "[MASK]": "<mask>"}
+    new = trained.train_new_from_iterator([TEXT], 120, new_special_tokens=["<E>"], special_tokens_map=names)
+    assert new.model.pieces[:6] == ["<pad>", "[UNK]", "<s>", "[SEP]", "<mask>", "<E>"]
+    assert (new.cls_token, new.bos_token, new.unk_token_id, new.mask_token_id) == ("<s>", "<s>", 1, 4)
+    assert new.added_tokens_decoder[4].lstrip
+    assert new.additional_special_tokens == ["<E>"]
+    assert new.encode("<E>☃") == [2, 5, new.convert_tokens_to_ids("▁"), 1, 3]
+
+
+def test_a_tokenizer_trained_anew_has_as_many_pieces_as_the_texts_support(trained):
+    with pytest.warns(UserWarning, match=r"vocab_size=900 is more than the text supports: \d\d pieces"):
+        new = trained.train_new_from_iterator([["the lamp went out"] * 3, "one two three"], 900)
+    assert len(new) < 100
+    trained.pad_token = None
+    try:
+        assert trained.train_new_from_iterator(iter(TEXT), 120).model.pieces[0] == "<unk>"
+    finally:
+        trained.pad_token = "<pad>"
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        (("the lamp", 50), TypeError, "text_iterator must be an iterable of texts"),
+        ((5, 50), TypeError, "text_iterator must be an iterable of texts"),
+        (([["the lamp", 5]], 50), TypeError, r"text_iterator\[0\] must be a text or a list of texts, got 5"),
+        ((TEXT, 0), ValueError, "vocab_size must be at least 1"),
+        ((TEXT, 15), ValueError, r"vocab_size=15 is too small .* smallest possible is \d+"),
+        ((TEXT, 100, None, "[E]"), TypeError, "new_special_tokens must be a list"),
+        ((TEXT, 100, None, None, ["[CLS]"]), TypeError, "special_tokens_map must be a dict"),
+        ((TEXT, 100, None, None, {"[CLs]": "x"}), ValueError, r"special_tokens_map: there is no token '\[CLs\]'"),
+        ((TEXT, 100, None, None, {"[CLS]": "[SEP]"}), ValueError, "two tokens would have the name"),
+    ],
+)
+def test_what_no_vocabulary_can_be_learned_from_is_refused(trained, arguments, error, message):
+    with pytest.raises(error, match=message):
+        trained.train_new_from_iterator(*arguments)

@@ -246,6 +246,12 @@ const int* sizes(void (*)(A...)) {
 #define __threadfence()
 #define __ldcg(pointer) (*(pointer))
 
+static unsigned __float_as_uint(float x) {
+    unsigned bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
 static unsigned atomicInc(unsigned* counter, unsigned last) {
     unsigned before = *counter;
     *counter = before >= last ? 0 : before + 1;

@@ -39,7 +39,6 @@ class PlayedStream:
 
     def queue(self, copy, name):
         assert self.follows, "a copy that waits for nothing"
-        self.follows = False
         self.cuda.log.append(f"copy {name}")
         self.work.append(copy)
         if self.cuda.early:
@@ -50,7 +49,12 @@ class PlayedStream:
         self.follows = True
 
     def record(self):
+        self.follows = False
         return self, len(self.work)
+
+    def synchronize(self):
+        self.cuda.log.append("wait of the host")
+        self.run(len(self.work))
 
     def run(self, until):
         for copy in self.work[self.done : until]:

@@ -1,14 +1,19 @@
 """What a device hands to the host between uses comes back to the bit."""
 
+import copy
+from functools import partial
+
 import numpy as np
 import pytest
 from toys import strict
+from toys.streams import played_backend
 
+from albert_np import backend as backends
 from albert_np.execution import counted
 from albert_np.gradcheck import DROPOUT, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 from albert_np.pretraining import Recipe
-from albert_np.training import LAMB, AdamW
+from albert_np.training import LAMB, AdamW, optimizers
 
 NAMES = {"steps", "first_moment", "second_moment"}
 
@@ -39,6 +44,41 @@ def test_offloading_changes_no_bit(backend, optimizer):
     assert states[0].keys() == states[1].keys() == NAMES
     for name in NAMES:
         np.testing.assert_array_equal(states[0][name], states[1][name])
+
+
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize("optimizer", [LAMB, AdamW])
+@pytest.mark.parametrize("frozen", [(), ("albert.encoder.embedding_hidden_mapping_in.weight",)])
+def test_moments_are_fetched_part_by_part_to_the_same_bits(optimizer, early, frozen, monkeypatch):
+    monkeypatch.setattr(optimizers, "MOST_FETCHED", 200)
+    played = played_backend(early)
+    monkeypatch.setitem(backends._backends, "moved", played)
+    expected = trained("numpy", partial(optimizer, frozen=frozen))
+    model, moved = trained("moved", partial(optimizer, frozen=frozen), moments=True)
+    parts = optimizers._neighbours(moved._spans())
+    assert len(parts) > 5
+    assert max(part[-1].end - part[0].start for part in parts if len(part) > 1) <= 200
+    log = played.xp.cuda.log
+    assert log.count("copy in") == log.count("copy out") == 3 * 2 * len(parts)
+    assert "wait of the host" not in log
+    np.testing.assert_array_equal(numbers(model), numbers(expected[0]))
+    assert getattr(moved, "trust_ratios", None) == getattr(expected[1], "trust_ratios", None)
+    states = moved.state_dict(), expected[1].state_dict()
+    assert "wait of the host" in log
+    for name in NAMES:
+        np.testing.assert_array_equal(states[0][name], states[1][name])
+
+
+def test_a_copy_hands_out_moments_of_its_own(monkeypatch):
+    monkeypatch.setitem(backends._backends, "moved", played_backend(early=False))
+    _, optimizer = trained("moved", moments=True, steps=1)
+    twin = copy.deepcopy(optimizer)
+    optimizer.step(0.01)
+    assert type(twin.first_moment.flat) is np.ndarray
+    assert not np.shares_memory(twin.first_moment.flat, optimizer.first_moment.flat)
+    twin.step(0.01)
+    for name in NAMES:
+        np.testing.assert_array_equal(twin.state_dict()[name], optimizer.state_dict()[name])
 
 
 def test_moments_are_the_hosts_between_steps():

@@ -7,6 +7,11 @@
 
 typedef long long Index;
 
+// Of a sequence of real tokens, where padding is skipped: its first row, its length, and which it is of its run.
+struct Sequence {
+    Index first, length, number;
+};
+
 #define WARP 32
 #define ALL_LANES 0xffffffffu
 

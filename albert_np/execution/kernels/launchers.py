@@ -9,7 +9,7 @@ from albert_np.execution.kernels.of_layers import OfLayers
 __all__ = ["Launchers"]
 
 PAIRS = ("activation", "dropout", "layer_norm", "softmax", "attention", "cross_entropy", "heads", "layer")
-OTHERS = ("norm_backward", "dense_backward", "sum_rows", "scatter_add", "sum_of_squares", "shorten", "update")
+OTHERS = "norm_backward dense_backward narrowed sum_rows scatter_add sum_of_squares shorten update".split()
 
 
 class Launchers(OfLayers, OfArena):

@@ -64,11 +64,10 @@ class OfArena(Launching):
         self._launch("shorten", x, blocks_for(x.size), 256, args)
         return norm[0]
 
-    def update(self, optimizer: Any, learning_rate: float) -> Any:
-        """Make the step of an `AdamW` or `LAMB`, whose moments and weights change in place."""
-        stores = (optimizer.params, optimizer.grads, optimizer.first_moment, optimizer.second_moment)
-        w, g, m, v = (store.flat for store in stores)
-        tables = self._tables(optimizer.spans())
+    def update(self, optimizer: Any, stretch: Any, learning_rate: float) -> Any:
+        """Make the step of an `AdamW` or `LAMB` for a stretch, whose moments and weights change in place."""
+        spans, w, g, m, v = stretch
+        tables = self._tables(spans)
         c1, c2 = optimizer.corrections()
         betas = (float(optimizer.beta1), float(optimizer.beta2))
         constants = (float(c1), float(c2), float(optimizer.epsilon), float(optimizer.weight_decay))

@@ -14,6 +14,7 @@ from albert_np.changes import change_in_force
 from albert_np.execution.kernels.launching import in_order, or_none, serves, threads_for
 from albert_np.execution.kernels.of_ops import NO_DROPOUT, OfOps, sums_fit
 from albert_np.execution.pattern import Pattern
+from albert_np.execution.precision import for_products, weight_for_products
 from albert_np.execution.products import product, product_into
 
 __all__ = ["OfLayers"]
@@ -28,7 +29,7 @@ class OfLayers(OfOps):
 
     def dense_backward(self, dy: Array, cache: Any, g: Any) -> Any:
         targets = [g[name] for name in ("weight", "bias") if name in g]
-        if not serves(dy, *cache, *targets):
+        if not serves(dy, *targets) or not all(x.size for x in cache):
             return NotImplemented
         for target in targets[1:]:
             self._sum_rows(_rows(dy), target, adds=True)
@@ -37,51 +38,55 @@ class OfLayers(OfOps):
     def _dense_dx(self, dy: Array, cache: Any, dweight: Array, dx: Array | None = None) -> Array:
         """Add the gradient of the weight and return that of the input, added to `dx` if it is given."""
         x, weight = cache
-        product_into(dweight, _rows(dy).T, _rows(x), adds=True)
+        rows = for_products(_rows(dy))
+        product_into(dweight, rows.T, _rows(x), adds=True)
         if dx is None:
-            return product(_rows(dy), weight).reshape(x.shape)
-        product_into(_rows(dx), _rows(dy), weight, adds=True)
+            return product(rows, weight).reshape(x.shape)
+        product_into(_rows(dx), rows, weight, adds=True)
         return dx
 
     def heads_forward(self, stacked: Array, pattern: Pattern, config: Any, rng: Any = None) -> Any:
-        if (rng is not None and _drops_in_runs(pattern, config)) or not _is_served(pattern, stacked):
+        if not _is_served(pattern, stacked):
             return NotImplemented
         return self._heads(stacked, None, pattern, config, rng)
 
     def _heads(self, stacked: Array, bias: Array | None, pattern: Pattern, config: Any, rng: Any) -> tuple[Array, Any]:
         split = self._split(stacked, bias, pattern, 3, config.num_attention_heads)
-        dropout = config.attention_probs_dropout_prob, rng
-        context, cache = self._attended(split[0], split[1], split[2], pattern.mask, pattern.row_of, *dropout)
+        prob = config.attention_probs_dropout_prob
+        context, cache = self._attended(split[0], split[1], split[2], pattern, prob, rng)
         return self._merged(context[None], pattern), (pattern, [cache])
 
     def heads_backward(self, dmerged: Array, cache: Any) -> Any:
         pattern, [run, *_] = cache
-        if (run.dropout.kept is not None and pattern.tokens is not None) or not _is_served(pattern, dmerged):
+        if not _is_served(pattern, dmerged):
             return NotImplemented
         dsplit = self._like(dmerged, 3, *run.query.shape)
         dcontext = self._split(dmerged, None, pattern, 1, run.query.shape[1])[0]
-        self._attended_back(dcontext, run, dsplit[0], dsplit[1], dsplit[2])
+        self._attended_back(dcontext, run, pattern, dsplit[0], dsplit[1], dsplit[2])
         return self._merged(dsplit, pattern)
 
     def _split(self, x: Array, bias: Array | None, pattern: Pattern, parts: int, heads: int) -> Array:
-        """Return the heads (parts, B, N, T, D) of rows (…, parts · N · D), with room for padding that is skipped."""
-        B, T, width = pattern.batch, pattern.positions, x.shape[-1]
+        """Return the heads (parts, B, N, T, D) of rows (…, parts · N · D).
+
+        Where padding is skipped, B are the sequences that have tokens, and T the tokens of the longest.
+        """
+        (B, T), width = pattern.room, x.shape[-1]
         y = self._like(x, parts, B, heads, T, width // (parts * heads))
-        args = (in_order(x), or_none(bias), or_none(pattern.row_of), y, B, np.int32(heads), T)
+        args = (in_order(x), or_none(bias), or_none(pattern.sequences), y, B, np.int32(heads), T)
         self._launch("split_heads", x, B * T, threads_for(width), (*args, np.int32(y.shape[-1]), np.int32(width)))
         return y
 
     def _merged(self, x: Array, pattern: Pattern) -> Array:
         """Mirror of `_split`."""
         parts, B, N, T, D = x.shape
-        places, width = pattern.tokens, parts * N * D
-        y = self._like(x, *((B, T) if places is None else places.shape), width)
-        args = (x, or_none(places), y, B, np.int32(N), T, np.int32(D), np.int32(width))
-        self._launch("merge_heads", x, y.size // width, threads_for(width), args)
+        width = parts * N * D
+        y = self._like(x, *((B, T) if pattern.tokens is None else pattern.tokens.shape), width)
+        args = (x, or_none(pattern.sequences), y, B, np.int32(N), T, np.int32(D), np.int32(width))
+        self._launch("merge_heads", x, B * T, threads_for(width), args)
         return y
 
     def layer_forward(self, x: Array, pattern: Pattern, p: Any, config: Any, rng: Any = None) -> Any:
-        drops = rng is not None and (config.hidden_dropout_prob or _drops_in_runs(pattern, config))
+        drops = rng is not None and config.hidden_dropout_prob > 0
         if drops or not _is_served(pattern, x, p["ffn.weight"]):
             return NotImplemented
         eps = config.layer_norm_eps
@@ -102,10 +107,8 @@ class OfLayers(OfOps):
 
     def layer_backward(self, dy: Array, cache: Any, g: Any) -> Any:
         pattern, attention, attention_norm, feed_forward, full_layer_layer_norm = cache
-        run = attention.heads.runs[0]
-        drops_in_runs = run.dropout.kept is not None and pattern.tokens is not None
-        drops = drops_in_runs or attention.dropout.kept is not None or feed_forward.dropout.kept is not None
-        if drops or not _is_served(pattern, dy, feed_forward.ffn.weight) or not sums_fit(dy, 2):
+        drops = attention.dropout.kept is not None or feed_forward.dropout.kept is not None
+        if drops or not _is_served(pattern, dy, g["ffn.weight"]) or not sums_fit(dy, 2):
             return NotImplemented
         dh = self._norm_back(dy, full_layer_layer_norm, g.scope("full_layer_layer_norm."), g["ffn_output.bias"])
         dactivated = self._dense_dx(dh, feed_forward.ffn_output, g["ffn_output.weight"])
@@ -124,11 +127,6 @@ class OfLayers(OfOps):
         return self._norm_dx(dy, cache, g["weight"], g["bias"], dbranch_bias, adds=True)
 
 
-def _drops_in_runs(pattern: Pattern, config: Any) -> bool:
-    """Return whether dropout masks are drawn for one run of equally long sequences after the other, as on NumPy."""
-    return bool(config.attention_probs_dropout_prob) and pattern.tokens is not None
-
-
 def _is_served(pattern: Pattern, *arrays: Array) -> bool:
     """Return whether kernels take these, some rows are wanted, and nothing of ALBERT is replaced."""
     is_wanted = pattern.wanted is None or len(pattern.wanted) > 0
@@ -142,5 +140,5 @@ def _rows(x: Array) -> Array:
 
 def _times(x: Array, p: Any) -> tuple[Array, tuple[Array, Array]]:
     """Return a dense block's product, its bias still to be added, and its cache."""
-    weight = p["weight"]
+    x, weight = for_products(x), weight_for_products(p["weight"])
     return product(_rows(x), weight.T).reshape(*x.shape[:-1], len(weight)), (x, weight)

@@ -20,6 +20,7 @@ from albert_np.execution.kernels.launching import (
     threads_for,
 )
 from albert_np.execution.masks import drop_limit
+from albert_np.execution.pattern import Pattern, dense_pattern
 from albert_np.execution.products import product, product_into
 
 __all__ = ["ACTIVATIONS", "NO_DROPOUT", "OfOps", "sums_fit"]
@@ -30,6 +31,7 @@ FAN = 16  # of layer_norm.cu
 NORM_BLOCKS = FAN * FAN
 SLICES, TILES = 16, 1024  # of sum_rows.cu
 NO_DROPOUT = (None, 1.0)
+DENSE = dense_pattern(1, 1)  # no padding is skipped
 
 
 class OfOps(Launching):
@@ -99,7 +101,7 @@ class OfOps(Launching):
         if not serves(x):
             return NotImplemented
         x, probs = in_order(x), self._like(x)
-        self._softmax(x, 1.0, None, None, probs)
+        self._softmax(x, 1.0, DENSE, probs)
         return probs, (probs,)
 
     def softmax_backward(self, dprobs: Array, cache: Any) -> Any:
@@ -107,21 +109,21 @@ class OfOps(Launching):
         if not serves(dprobs, probs):
             return NotImplemented
         dx = self._like(dprobs)
-        self._softmax_dx(in_order(dprobs), in_order(probs), 1.0, dx)
+        self._softmax_dx(in_order(dprobs), in_order(probs), 1.0, DENSE, dx)
         return dx
 
-    def _softmax(self, x: Array, scale: float, mask: Array | None, row_of: Array | None, probs: Array) -> None:
+    def _softmax(self, x: Array, scale: float, pattern: Pattern, probs: Array) -> None:
         width = x.shape[-1]
         rows = x.size // width
-        _, N, T, _ = x.shape if x.ndim == 4 else (1, 1, 1, 1)
+        mask = None if pattern.mask is None else in_order(pattern.mask)
         steps = [0] * 4 if mask is None else _steps(self.xp.broadcast_to(mask, x.shape))
-        args = (x, scale, or_none(mask), or_none(row_of), N, T, *steps, probs, rows, width)
+        args = (x, scale, or_none(mask), or_none(pattern.sequences), *_heads_and_queries(x), *steps, probs, rows, width)
         self._launch("softmax_forward", x, -(-rows // WARPS), WARPS * WARP, args)
 
-    def _softmax_dx(self, dprobs: Array, probs: Array, scale: float, dx: Array) -> None:
+    def _softmax_dx(self, dprobs: Array, probs: Array, scale: float, pattern: Pattern, dx: Array) -> None:
         width = probs.shape[-1]
         rows = probs.size // width
-        args = (dprobs, probs, scale, dx, rows, width)
+        args = (dprobs, probs, scale, or_none(pattern.sequences), *_heads_and_queries(probs), dx, rows, width)
         self._launch("softmax_backward", probs, -(-rows // WARPS), WARPS * WARP, args)
 
     def attention_forward(
@@ -130,15 +132,16 @@ class OfOps(Launching):
         arrays = (query, key, value) if mask is None else (query, key, value, mask)
         if query.ndim != 4 or not 0 <= dropout_prob <= 1 or not serves(*arrays):
             return NotImplemented
-        return self._attended(query, key, value, mask, None, dropout_prob, rng)
+        B, _, T, _ = query.shape
+        return self._attended(query, key, value, dense_pattern(B, T, mask), dropout_prob, rng)
 
     def _attended(
-        self, query: Array, key: Array, value: Array, mask: Array | None, row_of: Array | None, prob: float, rng: Any
+        self, query: Array, key: Array, value: Array, pattern: Pattern, prob: float, rng: Any
     ) -> tuple[Array, Any]:
-        """Return the context and the cache; row_of: see `Pattern`, where there is padding that nobody attends to."""
+        """Return the context and the cache; the pattern may say that there is padding, which nobody attends to."""
         probs = product(query, key.swapaxes(-1, -2))  # what they are made of takes their place
-        self._softmax(probs, query.shape[-1] ** -0.5, None if mask is None else in_order(mask), row_of, probs)
-        dropped, dropout = (probs, NO_DROPOUT) if rng is None or prob == 0 else self.dropout_forward(probs, prob, rng)
+        self._softmax(probs, query.shape[-1] ** -0.5, pattern, probs)
+        dropped, dropout = (probs, NO_DROPOUT) if rng is None or prob == 0 else self._drop(probs, pattern, prob, rng)
         return product(dropped, value), (query, key, value, (probs,), dropout, dropped)
 
     def attention_backward(self, dcontext: Array, cache: Any) -> Any:
@@ -146,25 +149,47 @@ class OfOps(Launching):
         if query.ndim != 4 or not serves(dcontext, dropped):
             return NotImplemented
         gradients = self._like(query), self._like(key), self._like(value)
-        self._attended_back(dcontext, cache, *gradients)
+        self._attended_back(dcontext, cache, DENSE, *gradients)
         return gradients
 
-    def _attended_back(self, dcontext: Array, cache: Any, dquery: Array, dkey: Array, dvalue: Array) -> None:
+    def _attended_back(
+        self, dcontext: Array, cache: Any, pattern: Pattern, dquery: Array, dkey: Array, dvalue: Array
+    ) -> None:
         query, key, value, (probs,), dropout, dropped = cache
         ddropped = product(dcontext, value.swapaxes(-1, -2))
         product_into(dvalue, dropped.swapaxes(-1, -2), dcontext, adds=False)
         dscores = ddropped if dropout[0] is None else self.dropout_backward(ddropped, dropout)
-        self._softmax_dx(dscores, probs, query.shape[-1] ** -0.5, dscores)
+        self._softmax_dx(dscores, probs, query.shape[-1] ** -0.5, pattern, dscores)
         product_into(dquery, dscores, key, adds=False)
         product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
+
+    def narrowed(self, x: Array, precision: str) -> Any:
+        if precision != "bfloat16" or x.dtype != np.float32 or not serves(x):
+            return NotImplemented  # float16 is the device's own
+        y = self.xp.empty(x.shape, dtype=np.uint16)
+        self._launch("narrow", x, blocks_for(x.size), 256, (in_order(x), y, x.size))
+        return y
 
     def dropout_forward(self, x: Array, prob: float, rng: Any) -> Any:
         if rng is None or not 0 < prob <= 1 or not serves(x):
             return NotImplemented
         x, y, kept = in_order(x), self._like(x), self.xp.empty(x.shape, dtype=bool)
-        seed, scale = int(rng.integers(2**63)), 1 / (1 - prob) if prob < 1 else 0.0
+        seed, scale = int(rng.integers(2**63)), _scale(prob)
         args = (x, seed, drop_limit(prob), scale, kept, y, x.size)
         self._launch("dropout_forward", x, blocks_for(x.size), 256, args)
+        return y, (kept, scale)
+
+    def _drop(self, probs: Array, pattern: Pattern, prob: float, rng: Any) -> Any:
+        """Drop probabilities (B, N, T, S); where padding is skipped run by run, as the formula does."""
+        if pattern.sequences is None:
+            return self.dropout_forward(probs, prob, rng)
+        y, kept, scale = self._like(probs), self.xp.empty(probs.shape, dtype=bool), _scale(prob)
+        seeds = np.repeat([rng.integers(2**63) for _ in pattern.runs], [run.sequences for run in pattern.runs])
+        N, T = _heads_and_queries(probs)
+        rows = probs.size // T
+        own = (probs, pattern.sequences, self.backend.from_numpy(seeds))
+        args = (*own, drop_limit(prob), scale, kept, y, N, T, rows)
+        self._launch("dropout_in_runs", probs, -(-rows // WARPS), WARPS * WARP, args)
         return y, (kept, scale)
 
     def dropout_backward(self, dy: Array, cache: Any) -> Any:
@@ -247,9 +272,18 @@ ACTIVATIONS = {
 }
 
 
+def _scale(prob: float) -> float:
+    return 1 / (1 - prob) if prob < 1 else 0.0
+
+
 def sums_fit(x: Array, count: int) -> bool:
     """Return whether a block has room for so many sums over rows as wide as those of x."""
     return bool(count * x.shape[-1] * x.itemsize <= SHARED_BYTES)
+
+
+def _heads_and_queries(scores: Array) -> tuple[int, int]:
+    """Return N and T of scores (B, N, T, S); 1 and 1 of others."""
+    return scores.shape[1:3] if scores.ndim == 4 else (1, 1)
 
 
 def _steps(x: Array) -> list[int]:

@@ -64,8 +64,8 @@ class QuestionKind(Kind[QuestionExample]):
     def read(self, path: Path, asked: Asked) -> Iterator[QuestionExample]:
         return read_questions(path, asked)
 
-    def from_json(self, entry: Entry) -> QuestionExample:
-        return question_example(entry)
+    def from_json(self, entry: Entry, labelled: bool = True) -> QuestionExample:
+        return question_example(entry, labelled)
 
     def checked(self, examples: Sequence[QuestionExample]) -> list[QuestionExample]:
         """As of every kind; those with answers must also have an id each, as in a file."""

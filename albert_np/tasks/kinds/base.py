@@ -22,6 +22,7 @@ from albert_np.tokenization import AlbertTokenizer
 from albert_np.training import Batch, Metrics
 
 __all__ = [
+    "CHUNK",
     "Feature",
     "FoundAnswer",
     "Ints",
@@ -118,6 +119,7 @@ class Prediction(NamedTuple):
 
 
 E = TypeVar("E", bound=Example)
+S = TypeVar("S", bound=np.generic)
 
 
 class Kind(ABC, Generic[E]):
@@ -153,14 +155,17 @@ class Kind(ABC, Generic[E]):
         return {name: value for name, value in example._asdict().items() if value is not None}
 
     @abstractmethod
-    def from_json(self, entry: Entry) -> E:
-        """Return the example that a JSON object of `to_json` holds; ValueError says where it is bad."""
+    def from_json(self, entry: Entry, labelled: bool = True) -> E:
+        """Return the example that a JSON object of `to_json` holds; ValueError says where it is bad.
+
+        labelled: with its answer, which must be there.
+        """
 
     def checked(self, examples: Sequence[E]) -> list[E]:
         """Return examples made by hand as `read` would give them: labels of classes are strings, NumPy's are Python's.
 
-        Raises ValueError, with the example's place from 1, for one of another kind, and for one with an answer that no
-        file may hold either, such as a label NaN or an empty text.
+        Raises ValueError, with the example's place from 1, for one of another kind, and for one that no file may hold
+        either, such as one with a label NaN or an empty text.
         """
         return [self._checked(f"example {number}", example) for number, example in enumerate(examples, start=1)]
 
@@ -168,9 +173,8 @@ class Kind(ABC, Generic[E]):
         if not isinstance(example, self.example):
             given = type(example).__name__
             raise ValueError(f"{where} is a {given}; the kind of task is {self.name}, of {self.example.__name__}")
-        if getattr(example, self.answer_field) is None:
-            return example
-        return self.from_json(Entry(where, _plain(self.to_json(example))))
+        labelled = getattr(example, self.answer_field) is not None
+        return self.from_json(Entry(where, _plain(self.to_json(example))), labelled)
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[E]:
         """Return examples without answers of bare texts, or of one text and its pair; ValueError if they need more."""
@@ -362,7 +366,7 @@ def stacked_inputs(features: Sequence[Feature], pad_id: int) -> Unlabelled:
     )
 
 
-def stack(arrays: Sequence[npt.NDArray[Any]], fill: int) -> npt.NDArray[Any]:
+def stack(arrays: Sequence[npt.NDArray[S]], fill: int) -> npt.NDArray[S]:
     """Return arrays as rows of one, filled up to the longest along the last axis."""
     longest = max(array.shape[-1] for array in arrays)
     stacked = np.full((len(arrays), *arrays[0].shape[:-1], longest), fill, arrays[0].dtype)

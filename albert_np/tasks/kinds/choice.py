@@ -33,8 +33,8 @@ class Choice(Kind[ChoiceExample]):
     def read(self, path: Path, asked: Asked) -> Iterator[ChoiceExample]:
         return read_choices(path, asked)
 
-    def from_json(self, entry: Entry) -> ChoiceExample:
-        return choice_example(entry, {})
+    def from_json(self, entry: Entry, labelled: bool = True) -> ChoiceExample:
+        return choice_example(entry, {}, labelled)
 
     def rows(
         self,

@@ -49,8 +49,10 @@ class Tagging(Kind[TaggedExample]):
     def read(self, path: Path, asked: Asked) -> Iterator[TaggedExample]:
         return read_tagged(path, asked)
 
-    def from_json(self, entry: Entry) -> TaggedExample:
-        return tagged_example(entry, {role: role for role in self.columns})
+    def from_json(self, entry: Entry, labelled: bool = True) -> TaggedExample:
+        if not labelled and entry.fields["words"] == []:
+            return TaggedExample(())  # such as an empty line of a text: it has no words, and so no tags
+        return tagged_example(entry, {role: role for role in self.columns}, labelled)
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TaggedExample]:
         if pair is not None:

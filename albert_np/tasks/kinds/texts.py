@@ -36,9 +36,17 @@ class TextKind(Kind[TextExample]):
     def read(self, path: Path, asked: Asked) -> Iterator[TextExample]:
         return read_texts(path, type(self).read_label, asked)
 
-    def from_json(self, entry: Entry) -> TextExample:
+    def from_json(self, entry: Entry, labelled: bool = True) -> TextExample:
         columns = {role: role for role in self.columns if role in entry.fields or role == "text"}
         return text_example(entry, columns, type(self).read_label)
+
+    def checked(self, examples: Sequence[TextExample]) -> list[TextExample]:
+        """As of every kind; and either all have a second text, or none has."""
+        found = super().checked(examples)
+        seconds = [example.text_pair for example in found]
+        if None in seconds and any(text is not None for text in seconds):
+            raise ValueError(f"example {seconds.index(None) + 1} has no text_pair, and others have one")
+        return found
 
     def from_texts(self, texts: Sequence[str], pair: str | None = None) -> list[TextExample]:
         return [TextExample(text, pair) for text in texts]
@@ -56,12 +64,9 @@ class TextKind(Kind[TextExample]):
         first: int,
     ) -> Iterator[Feature]:
         """A row a text or pair, cut to `task.max_seq_length`, the longer of a pair first."""
-        seconds = [example.text_pair for example in examples]
-        if None in seconds and any(seconds):
-            raise ValueError(f"example {first + seconds.index(None) + 1} has no text_pair, and others have one")
         texts = [example.text for example in examples]
-        pairs = [text for text in seconds if text is not None] if any(seconds) else None
-        rows = cut_rows(tokenizer, texts, pairs, task.max_seq_length)
+        pairs = [example.text_pair for example in examples if example.text_pair is not None]
+        rows = cut_rows(tokenizer, texts, pairs or None, task.max_seq_length)
         for at, (example, (ids, types, cut)) in enumerate(zip(examples, rows, strict=True), start=first):
             target = None if example.label is None else self.target(example.label, numbers, at)
             yield row(at, ids, types, target, cut=cut)
