@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+_LONGEST_NAME = 200  # characters
 _MANIFEST = {"files": {...: {"bytes": whole(), "sha256": text(64)}}}
 
 
@@ -143,6 +144,9 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
         entries: dict[str, dict[str, object]] = files.read_json(path, _MANIFEST)["files"]
     except ValueError as error:
         raise CheckpointError(str(error)) from error
+    for name in entries:
+        if len(name) > _LONGEST_NAME or not name.isprintable() or {"", ".."} & {*name.split("/")}:
+            raise CheckpointError(f"{path}: files names {name[:80]!r}, which is no file of a checkpoint")
     return entries
 
 

@@ -1,10 +1,10 @@
 """A sentence with words in braces, which are masked and asked for, as a batch."""
 
 import re
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Ints
 from albert_np.tokenization import AlbertTokenizer
 
 __all__ = ["sentence_batch"]
@@ -12,7 +12,7 @@ __all__ = ["sentence_batch"]
 
 def sentence_batch(
     tokenizer: AlbertTokenizer, text: str, second: str | None = None, longest: int | None = None
-) -> tuple[dict[str, Any], list[list[str]]]:
+) -> tuple[dict[str, Ints], list[list[str]]]:
     """Return the arguments of a model's call and the text at each position.
 
     text: one sentence, such as "return the number of {items}."; every piece of a word in braces is masked and is the
@@ -45,7 +45,7 @@ def sentence_batch(
     if (labels == tokenizer.model.unk_id).any():
         raise ValueError(f"the braces of {text!r} hold a word that the vocabulary has no pieces for")
     ids[labels != -100] = tokenizer.role_id("mask_token")
-    batch: dict[str, Any] = {"input_ids": ids[None], "token_type_ids": types[None], "labels": labels[None]}
+    batch: dict[str, Ints] = {"input_ids": ids[None], "token_type_ids": types[None], "labels": labels[None]}
     if second is not None:
         batch["sentence_order_label"] = np.array([0])
     return batch, [tokenizer.convert_ids_to_tokens(ids.tolist())]
