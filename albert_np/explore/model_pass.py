@@ -87,6 +87,8 @@ def _check_texts(
     shape = [len(row) for row in tokens] if tokens is not None else []
     if tokens is not None and shape != [np.shape(ids)[1]] * len(ids):
         raise ValueError(f"tokens must be {len(ids)} lists of {np.shape(ids)[1]} texts, got lists of {shape}")
+    if vocabulary is not None and not isinstance(vocabulary, Sequence):
+        raise TypeError(f"vocabulary must be a list of texts, one for each id, got {vocabulary!r:.80}")
     if vocabulary is not None and len(vocabulary) <= np.max(ids):
         raise ValueError(f"vocabulary has {len(vocabulary)} texts, and the batch the id {np.max(ids)}")
 

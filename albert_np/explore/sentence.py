@@ -17,12 +17,14 @@ def sentence_batch(
 
     text: one sentence, such as "return the number of {items}."; every piece of a word in braces is masked and is the
     label there. second: a sentence that follows it; the batch then has a sentence_order_label, 0. ValueError for a text
-    without braces or with one brace alone, and for more than `longest` positions.
+    without braces or with one brace alone, for a second one that is empty, and for more than `longest` positions.
     """
     pieces = re.split(r"\{([^{}]*)\}", text)
     plain = "".join(pieces)
     if second is not None and ("{" in second or "}" in second):
         raise ValueError(f"mark words in the first sentence: braces in the second are not read, got {second!r}")
+    if second is not None and not second.strip():
+        raise ValueError(f"the second sentence holds no text: {second!r}; leave it out, or give one")
     if len(pieces) == 1 or "{" in plain or "}" in plain or not all(piece.strip() for piece in pieces[1::2]):
         raise ValueError(f"mark the words to ask for with braces, as in 'the {{number}} of items'; got {text!r}")
     spans, end = [], 0
