@@ -13,15 +13,20 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 from numpy.polynomial import chebyshev
 
 Array = Any  # an array of any registered backend
 ArrayLike = Any  # one of those, or whatever NumPy makes an array of
+Floats = npt.NDArray[np.floating]  # an array of NumPy's, in any precision
+Ints = npt.NDArray[np.integer]  # the same of whole numbers, such as ids and labels
 
 __all__ = [
     "Array",
     "ArrayLike",
     "Backend",
+    "Floats",
+    "Ints",
     "array_module",
     "backend_of",
     "get_backend",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import numpy as np
 
 from albert_np.changes import schedule_of, unchanged
-from albert_np.files import read_json, whole_files, write_json
+from albert_np.files import given, read_json, whole_files, write_json
 
 __all__ = ["HIDDEN_ACTS", "PRESETS", "PROBLEM_TYPES", "SHARING", "AlbertConfig"]
 
@@ -320,7 +320,7 @@ class AlbertConfig:
         """
         if "subfolder" in changes:
             raise TypeError(f"subfolder={changes['subfolder']!r}: give it as a part of the path")
-        path = Path(source) / "config.json" if Path(source).is_dir() else Path(source)
+        path = given(source) / "config.json" if given(source).is_dir() else given(source)
         if not path.is_file():
             raise FileNotFoundError(
                 f"{path} does not exist; of a model on the hub, AlbertModel.from_pretrained({str(source)!r}).config"

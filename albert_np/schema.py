@@ -26,6 +26,7 @@ __all__ = [
     "is_unicode",
     "listed",
     "number",
+    "one_line",
     "one_of",
     "optional",
     "text",
@@ -158,6 +159,11 @@ def _short(value: Any) -> str:
         return "a number of more than 40 digits"
     shown = repr(value[:80] if isinstance(value, str) else value)
     return ascii(value[:80]) if not shown.isprintable() else shown
+
+
+def one_line(message: object, most: int = 300) -> str:
+    """Return what an error passes on of another, which may quote a file: cut, what cannot be printed written out."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(message)[:most])
 
 
 def listed(names: Sequence[str], most: int = 20, longest: int = 80) -> str:

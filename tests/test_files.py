@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from albert_np import files
+from albert_np import AlbertConfig, AlbertModel, AlbertTokenizer, files
+from albert_np.checkpoints import latest_checkpoint, verify_checkpoint
 from albert_np.files import (
     is_vacant,
     locked,
@@ -32,6 +33,8 @@ from albert_np.files import (
     write_json,
     write_text,
 )
+from albert_np.pretraining import PretrainingRun
+from albert_np.tasks import FineTuningRun
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and devices of POSIX")
 
@@ -583,3 +586,26 @@ def test_damaged_text_is_named_with_the_line(tmp_path):
             read_text(packed)
     with pytest.raises(FileNotFoundError):
         list(read_lines(tmp_path / "missing"))
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        AlbertConfig.from_pretrained,
+        AlbertTokenizer.from_pretrained,
+        AlbertModel.from_pretrained,
+        PretrainingRun,
+        FineTuningRun,
+        latest_checkpoint,
+        verify_checkpoint,
+    ],
+)
+def test_what_is_no_path_is_refused_wherever_one_is_opened(opened, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("config.json", "run.json", "finetuning.json", "manifest.json"):
+        (tmp_path / name).write_text("{}")
+    for path in (5, None, ["a"]):
+        with pytest.raises(TypeError, match="a path must be text or a Path, got"):
+            opened(path)
+    with pytest.raises(ValueError, match="the path is empty"):
+        opened("")

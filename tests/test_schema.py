@@ -5,7 +5,7 @@ import re
 import pytest
 
 from albert_np.files import read_json
-from albert_np.schema import anything, check, flag, number, one_of, optional, text, whole
+from albert_np.schema import anything, check, flag, number, one_line, one_of, optional, text, whole
 
 SCHEMA = {
     "step": whole(1, 100),
@@ -69,6 +69,11 @@ def test_what_does_not_fit_is_named_with_its_place(case):
     change, message = BAD[case]
     with pytest.raises(ValueError, match="^run.json: " + re.escape(message)):
         check(GOOD | change, SCHEMA, "run.json")
+
+
+def test_what_is_passed_on_is_one_line_that_a_terminal_shows():
+    assert one_line(ValueError("a\n“é” \x1b[31m\ud800\t")) == r"a\n“é” \x1b[31m\ud800\t"
+    assert one_line("x" * 500) == "x" * 300
 
 
 def test_a_missing_field_is_named():

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from albert_np.files import given
+
 __all__ = ["resolve"]
 
 _TOKENIZER = ["spiece.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"]
@@ -22,7 +24,7 @@ def resolve(source: str | Path, revision: str | None = None) -> Path:
     PermissionError if the model asks for a login; OSError if the hub does not answer; ImportError without
     huggingface_hub.
     """
-    if Path(source).exists():
+    if given(source).exists():
         return Path(source)
     name = str(source)
     if not _NAME.fullmatch(name):

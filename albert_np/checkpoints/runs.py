@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 MANIFEST = "manifest.json"
+_LONGEST_NAME = 200  # characters
 _MANIFEST = {"files": {...: {"bytes": whole(), "sha256": text(64)}}}
 
 
@@ -54,7 +55,7 @@ def save_checkpoint(
             raise ValueError(f"{name}={value!r}: must be a whole number of at least {least}")
     if not callable(write):
         raise TypeError(f"write must be a function of a folder, got {write!r:.80}")
-    folder = Path(run) / "checkpoints" / f"step-{step:08d}"
+    folder = files.given(run) / "checkpoints" / f"step-{step:08d}"
     try:
         with files.whole_folder(folder, replace=True) as hidden:  # replaces a damaged checkpoint of the same step
             if shutil.disk_usage(hidden).free < expected_bytes:
@@ -89,7 +90,7 @@ def latest_checkpoint(run: str | Path) -> Path | None:
 
 def verify_checkpoint(folder: str | Path) -> None:
     """Compare every file with the manifest; CheckpointError names the first that is missing or changed."""
-    folder = Path(folder)
+    folder = files.given(folder)
     for name, expected in _read_manifest(folder).items():
         path = folder / name
         if not path.is_file():
@@ -115,7 +116,7 @@ def find_model(source: str | Path) -> str | Path:
 
 def _checkpoints(run: str | Path) -> list[Path]:
     """Checkpoint folders of a run, newest first."""
-    folders = (Path(run) / "checkpoints").glob("step-*")
+    folders = (files.given(run) / "checkpoints").glob("step-*")
     return sorted((path for path in folders if re.fullmatch(r"step-\d{8,}", path.name)), key=_step, reverse=True)
 
 
@@ -143,6 +144,9 @@ def _read_manifest(folder: Path) -> dict[str, dict[str, object]]:
         entries: dict[str, dict[str, object]] = files.read_json(path, _MANIFEST)["files"]
     except ValueError as error:
         raise CheckpointError(str(error)) from error
+    for name in entries:
+        if len(name) > _LONGEST_NAME or not name.isprintable() or {"", ".."} & {*name.split("/")}:
+            raise CheckpointError(f"{path}: files names {name[:80]!r}, which is no file of a checkpoint")
     return entries
 
 

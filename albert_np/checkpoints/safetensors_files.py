@@ -10,6 +10,7 @@ import numpy as np
 
 from albert_np.checkpoints.bfloat16 import narrow, widen
 from albert_np.files import telltale
+from albert_np.schema import one_line
 
 __all__ = ["itemsize", "read_safetensors", "write_safetensors"]
 
@@ -57,7 +58,7 @@ def read_safetensors(path: str | Path) -> dict[str, np.ndarray]:
             )
         return {name: _array(data[start:], name, entry) for name, entry in header.items()}
     except (SafetensorError, ValueError, TypeError) as error:  # TypeError: the library allows lists for objects
-        problem = str(error).partition("\n")[0][:300]  # the library quotes whatever it finds
+        problem = one_line(str(error).partition("\n")[0])
         raise ValueError(f"{path} cannot be read as safetensors: {problem}{telltale(begin)}") from error
 
 

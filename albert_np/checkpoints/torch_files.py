@@ -16,6 +16,7 @@ import numpy as np
 from albert_np.checkpoints.bfloat16 import widen
 from albert_np.checkpoints.pickles import Storage, Tensor, read_pickle
 from albert_np.files import telltale
+from albert_np.schema import one_line
 
 __all__ = ["read_torch_file"]
 
@@ -46,9 +47,7 @@ def read_torch_file(path: str | Path) -> dict[str, np.ndarray]:
             raise ValueError(f"torch.save did not write it{telltale(start)}")
         return _arrays(root, blocks)
     except (ValueError, zipfile.BadZipFile, NotImplementedError, OverflowError, struct.error) as error:
-        # It names whatever the file holds, such as ends of lines or what a terminal would obey.
-        problem = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(error))
-        raise ValueError(f"{path} cannot be read as a PyTorch file: {problem}") from error
+        raise ValueError(f"{path} cannot be read as a PyTorch file: {one_line(error)}") from error
 
 
 def _open_zip(path: str | Path, data: np.ndarray) -> tuple[object, Blocks]:

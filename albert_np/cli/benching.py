@@ -27,6 +27,7 @@ AGAINST = ("torch", "torch-eager", "torch-compile", "onnx")
 LENGTHS, BATCHES = (64, 128, 256, 512), (1, 2, 4, 8, 16, 32)  # of --work growth
 VOCAB_SIZE = 4000  # of the vocabulary that is learned where no model brings one
 SMALL_STEPS = 200  # in which memory must not grow
+MOST_TOKENS = 2**24  # of a shape
 SMALLEST_SHARE = 0.001  # of the time of a profile that is listed by itself
 
 Shape = tuple[int, int]
@@ -36,7 +37,11 @@ def _shapes(ctx: click.Context, param: click.Parameter, text: str) -> list[Shape
     found = [re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", part) for part in text.split(",")]
     if not all(found):
         raise click.BadParameter(f"{text!r}: write sequences x tokens, such as 8x128, separated by commas")
-    return [(int(match[1]), int(match[2])) for match in found if match]
+    shapes = [(int(match[1]), int(match[2])) for match in found if match]
+    for B, T in shapes:
+        if B * T > MOST_TOKENS:
+            raise click.BadParameter(f"{B}x{T}: at most {MOST_TOKENS:,} tokens at a time")
+    return shapes
 
 
 def _names(allowed: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 __all__ = [
     "AnswerFailed",
+    "Function",
     "Wrong",
     "called_as",
     "described",
@@ -22,6 +24,8 @@ __all__ = [
     "own_words",
     "report_lines",
 ]
+
+Function = Callable[..., Any]  # a reader's, or a wrong one like it: what it gives is to be looked at
 
 SHOWN = 8  # numbers of an array that are worth reading
 
@@ -41,12 +45,12 @@ class AnswerFailed(Exception):
         self.kind = kind
 
 
-def called_as(name: str, arguments: Sequence[Any]) -> str:
+def called_as(name: str, arguments: Sequence[object]) -> str:
     """Return a call as one would write it down: small arguments whole, large arrays by dtype and shape."""
     return f"{name}({', '.join(map(described, arguments))})"
 
 
-def described(value: Any) -> str:
+def described(value: object) -> str:
     """Return one argument of a call in few words."""
     if isinstance(value, np.ndarray):
         if value.size > SHOWN or value.dtype.kind not in "biuf":
@@ -61,7 +65,7 @@ def described(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}…"
 
 
-def own_words(error: BaseException, function: Callable[..., Any]) -> str:
+def own_words(error: BaseException, function: Function) -> str:
     """Return an error with the last line of its author's own in which it came up.
 
     Own are the lines that share the function's globals: its cell, its file, and the cells and helpers beside it.
@@ -85,7 +89,7 @@ def not_none(name: str, result: Any) -> Any:
     return result
 
 
-def expect(condition: Any, message: str) -> None:
+def expect(condition: object, message: str) -> None:
     """Raise `Wrong` with the message unless the condition holds."""
     if not condition:
         raise Wrong(message)
@@ -101,7 +105,7 @@ def expect_values(got: Any, names: Sequence[str]) -> tuple[Any, ...]:
     return values
 
 
-def expect_array(name: str, got: Any, shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
+def expect_array(name: str, got: object, shape: tuple[int, ...], dtype: npt.DTypeLike = np.float64) -> np.ndarray:
     """Return `got` if it is an array (or a NumPy number, for shape ()) of that shape and dtype."""
     expect(got is not None, f"{name} is None")
     expect(

@@ -6,7 +6,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.course.answers import Function
 from albert_np.course.report import Finding
 
 __all__ = ["Hunt", "Symptoms", "by_signs", "factor", "named_bugs"]
@@ -23,10 +25,10 @@ class Hunt:
     symptoms stand in the table's first row.
     """
 
-    bugs: Mapping[str, Callable[..., Any]]
-    symptoms: Callable[[Callable[..., Any]], Symptoms]
+    bugs: Mapping[str, Function]
+    symptoms: Callable[[Function], Symptoms]
     numbers: tuple[int, ...]
-    right: Callable[..., Any]
+    right: Function
 
     @property
     def letters(self) -> str:
@@ -52,7 +54,7 @@ class Hunt:
             lines.append(f"{letter:<6}" + "".join(f"  {row[n]:>{w}}" for n, w in zip(columns, widths, strict=True)))
         return "\n".join([*lines, "", *(f"{number}  {cause}" for number, cause in self.causes.items())])
 
-    def findings(self, given: Any) -> Iterator[Finding]:
+    def findings(self, given: object) -> Iterator[Finding]:
         """Yield one finding a letter: whether the cause is named, or which experiment speaks against the one given."""
         cast = dict(zip(self.letters, self.numbers, strict=True))
         return named_bugs(given, cast, self.causes, self._against)
@@ -66,7 +68,7 @@ class Hunt:
 
 
 def named_bugs(
-    given: Any, cast: Mapping[str, int], numbers: Collection[int], against: Callable[[str, int], str]
+    given: object, cast: Mapping[str, int], numbers: Collection[int], against: Callable[[str, int], str]
 ) -> Iterator[Finding]:
     """Yield whether a reader's answer, suspect → number of its bug, is right for each suspect.
 
@@ -94,7 +96,7 @@ def by_signs(signs: Mapping[int, str]) -> Callable[[str, int], str]:
     return lambda suspect, bug: f"not bug {bug}: {signs[bug]}. Is it so in {suspect}?"
 
 
-def factor(got: Any, expected: Any) -> str:
+def factor(got: npt.ArrayLike, expected: npt.ArrayLike) -> str:
     """Return the factor between two arrays, such as "× 2"; "no factor" if there is not one, "–" if sizes differ."""
     got, expected = np.asarray(got, dtype=np.float64), np.asarray(expected, dtype=np.float64)
     if got.size != expected.size:

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from albert_np.backend import Array, Floats
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import Finding, differences, equal, holds, self_check
 
@@ -14,7 +16,7 @@ __all__ = ["check_centre_backward", "check_shape_predictions", "check_unbroadcas
 
 class Question(NamedTuple):
     text: str
-    compute: Callable[..., Any]
+    compute: Function
     shapes: tuple[tuple[int, ...], ...]
     advice: str
 
@@ -46,7 +48,7 @@ QUESTIONS = {
 
 
 @self_check("ten shapes")
-def check_shape_predictions(predictions: Callable[[], Any]) -> Iterator[Any]:
+def check_shape_predictions(predictions: Callable[[], object]) -> Iterator[Finding]:
     """Check `predictions()`: a dictionary from "a" to "j" to a shape, or None where NumPy raises an error."""
     given = predictions()
     if not isinstance(given, dict):
@@ -90,7 +92,7 @@ ADVICE = "Sum over the axes that were put in front, and over those of size 1 in 
 
 
 @self_check("unbroadcast", returns=("dx",))
-def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
+def check_unbroadcast(unbroadcast: Function) -> Iterator[Finding]:
     """Check `dx = unbroadcast(dy, shape)`: dy summed over every axis along which x of that shape was copied."""
     rng = np.random.default_rng(1)
     for name, (shape, large) in SHAPES.items():
@@ -109,23 +111,23 @@ def check_unbroadcast(unbroadcast: Callable[..., Any]) -> Iterator[Any]:
 
     x, weight = rng.standard_normal((2, 3, 4)), rng.standard_normal((3, 1))
 
-    def backward(dy: Any, _: Any) -> Any:
+    def backward(dy: Floats, _: None) -> tuple[Floats, Floats]:
         return dy * weight, unbroadcast(dy * x, (3, 1))
 
-    def forward(x: Any, weight: Any) -> Any:
+    def forward(x: Floats, weight: Floats) -> tuple[Floats, None]:
         return x * weight, None
 
     yield from differences(forward, backward, {"x": x, "weight": weight})
 
 
-def unbroadcast_place_by_place(dy: Any, shape: tuple[int, ...]) -> Any:
+def unbroadcast_place_by_place(dy: Floats, shape: tuple[int, ...]) -> np.ndarray:
     """Sum with the slowest code that cannot be wrong: every number of dy goes home to the place it was copied from."""
     home = np.broadcast_to(np.arange(np.prod(shape, dtype=int)).reshape(shape), dy.shape)
     return np.bincount(home.ravel(), weights=dy.ravel()).reshape(shape)
 
 
 @self_check("backward of y = x − mean(x)", returns=("dx",))
-def check_centre_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_centre_backward(backward: Function) -> Iterator[Finding]:
     """Check `dx = backward(dy)` of y = x − mean of each row; dy and dx (…, H)."""
     dy = np.array([3.0, 0.0, 0.0])
     known = {
@@ -155,12 +157,12 @@ def check_centre_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield from differences(centre_forward, lambda dy, _: backward(dy), {"x": rng.standard_normal((2, 3, 4))})
 
 
-def centre_forward(x: Any) -> tuple[Any, None]:
+def centre_forward(x: Floats) -> tuple[Floats, None]:
     """y = x − mean of each row, x and y (…, H); backward needs nothing of it."""
     return x - x.mean(axis=-1, keepdims=True), None
 
 
-def centre_backward(dy: Any) -> Any:
+def centre_backward(dy: Floats) -> Floats:
     """The answer to the third exercise, for those who go on without it."""
     return centre_forward(dy)[0]
 
@@ -168,11 +170,11 @@ def centre_backward(dy: Any) -> Any:
 HUNT_X, HUNT_DY = np.random.default_rng(8).standard_normal((2, 2, 4, 4))  # (B, T, H) each, with T = H
 
 
-def _dweight(dy: Any, x: Any) -> Any:
+def _dweight(dy: Floats, x: Floats) -> Array:
     return (dy * x).sum(axis=(0, 1))
 
 
-def _symptoms(dweight: Callable[..., Any]) -> Symptoms:
+def _symptoms(dweight: Function) -> Symptoms:
     """What can be seen from outside of a function that should return the gradient of weight (H,) in y = x · weight."""
     got, right = dweight(HUNT_DY, HUNT_X), _dweight(HUNT_DY, HUNT_X)
     twice = dweight(np.concatenate([HUNT_DY, HUNT_DY]), np.concatenate([HUNT_X, HUNT_X]))
@@ -201,6 +203,6 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())

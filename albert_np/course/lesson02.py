@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np import ops
-from albert_np.course.answers import AnswerFailed, Wrong
+from albert_np.backend import Floats
+from albert_np.course.answers import AnswerFailed, Function, Wrong
 from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.gradcheck import small_batch, small_config
 from albert_np.model import AlbertForPreTraining
 from albert_np.ops import (
+    ActivationCache,
+    LayerNormCache,
+    TanhCache,
     gelu_backward,
     gelu_forward,
     layer_norm_backward,
@@ -27,12 +31,15 @@ from albert_np.training import AdamW
 __all__ = ["check_direction_error", "check_fourth_order_slope", "check_gradient_error", "check_which_check"]
 
 
+Term = Callable[[Floats], Floats]  # added to a right gradient; a dy with some pattern cannot see it
+
+
 class OpPair(NamedTuple):
     """`y, cache = forward(x)` and `dx = backward(dy, cache)`, and an x to try them at."""
 
-    forward: Callable[[Any], tuple[Any, Any]]
-    backward: Callable[[Any, Any], Any]
-    x: Any
+    forward: Callable[[Floats], tuple[Floats, Any]]
+    backward: Callable[[Floats, Any], Floats]
+    x: Floats
 
 
 RNG = np.random.default_rng(2)
@@ -40,50 +47,50 @@ X = RNG.standard_normal((3, 4))
 SQUARE, NARROW = RNG.standard_normal((4, 4)), RNG.standard_normal((2, 4))
 
 
-def product_forward(x: Any, weight: Any = SQUARE) -> tuple[Any, Any]:
+def product_forward(x: Floats, weight: Floats = SQUARE) -> tuple[Floats, Floats]:
     """y = x weightᵀ. x (…, 4), weight (4, 4); the weight is the cache."""
     return x @ weight.T, weight
 
 
-def product_backward(dy: Any, weight: Any) -> Any:
+def product_backward(dy: Floats, weight: Floats) -> Floats:
     return dy @ weight
 
 
-def square_forward(x: Any) -> tuple[Any, Any]:
+def square_forward(x: Floats) -> tuple[Floats, Floats]:
     """y = x²."""
     return x * x, x
 
 
-def square_backward(dy: Any, x: Any) -> Any:
+def square_backward(dy: Floats, x: Floats) -> Floats:
     return 2 * x * dy
 
 
-def residual_forward(x: Any) -> tuple[Any, Any]:
+def residual_forward(x: Floats) -> tuple[Floats, ActivationCache]:
     """y = x + gelu(x): x is used twice."""
     y, cache = gelu_forward(x)
     return x + y, cache
 
 
-def residual_backward(dy: Any, cache: Any) -> Any:
+def residual_backward(dy: Floats, cache: ActivationCache) -> Floats:
     dx = np.zeros_like(dy)
     dx += dy
     dx += gelu_backward(dy, cache)
     return dx
 
 
-def zero_backward(dy: Any, cache: Any) -> Any:
+def zero_backward(dy: Floats, cache: object) -> Floats:
     return np.zeros_like(dy)
 
 
-def square_without_the_2(dy: Any, x: Any) -> Any:
+def square_without_the_2(dy: Floats, x: Floats) -> Floats:
     return x * dy
 
 
-def product_transposed(dy: Any, weight: Any) -> Any:
+def product_transposed(dy: Floats, weight: Floats) -> Floats:
     return dy @ weight.T
 
 
-def residual_overwritten(dy: Any, cache: Any) -> Any:
+def residual_overwritten(dy: Floats, cache: ActivationCache) -> Floats:
     dx = np.zeros_like(dy)
     dx[...] = dy
     dx[...] = gelu_backward(dy, cache)
@@ -104,22 +111,20 @@ BUGS = {  # the same forwards, with a backward that is wrong
 }
 
 
-def second_difference(dy: Any) -> Any:
+def second_difference(dy: Floats) -> Floats:
     """What is 0 for constants and for ramps such as np.arange."""
     padded = np.pad(dy.ravel(), 1)
     return (padded[2:] - 2 * padded[1:-1] + padded[:-2]).reshape(dy.shape) * _inside(dy)
 
 
-def _inside(dy: Any) -> Any:
+def _inside(dy: Floats) -> Floats:
     """1, and 0 at both ends, where there is no second difference."""
     inside = np.ones(dy.size)
     inside[[0, -1]] = 0
     return inside.reshape(dy.shape)
 
 
-HIDDEN: dict[
-    str, Callable[[Any], Any]
-] = {  # what a backward may add to the right gradient, unseen by an upstream gradient with a pattern
+HIDDEN: dict[str, Term] = {
     "a term that a ramp cannot see": second_difference,
     "a term that equal rows cannot see": lambda dy: dy - dy.mean(axis=0),
     "a term that equal columns cannot see": lambda dy: dy - dy.mean(axis=-1, keepdims=True),
@@ -136,7 +141,7 @@ ROUGH = "the difference is too rough: two sides, over 2h, h near 1e-5, in float6
 
 
 @self_check("a gradient check")
-def check_gradient_error(gradient_error: Callable[..., Any]) -> Iterator[Any]:
+def check_gradient_error(gradient_error: Function) -> Iterator[Finding]:
     """Check `error = gradient_error(forward, backward, x)`: below 1e-6 for right pairs, above 1e-3 for wrong ones."""
     for name, pair in PAIRS.items():
         yield _accepts(gradient_error, name, pair, APART)
@@ -146,7 +151,7 @@ def check_gradient_error(gradient_error: Callable[..., Any]) -> Iterator[Any]:
     narrow = OpPair(lambda x: product_forward(x, NARROW), product_backward, X)
     shapes: set[tuple[int, ...]] = set()
 
-    def spy(dy: Any, _: Any) -> Any:
+    def spy(dy: Floats, _: object) -> Floats:
         shapes.add(np.shape(dy))
         return np.zeros_like(X)
 
@@ -170,57 +175,53 @@ def check_gradient_error(gradient_error: Callable[..., Any]) -> Iterator[Any]:
         yield _rejects(gradient_error, name, hiding, PATTERN)
 
 
-def _square_with(term: Callable[[Any], Any], dy: Any, x: Any) -> Any:
+def _square_with(term: Term, dy: Floats, x: Floats) -> Floats:
     return square_backward(dy, x) + term(dy)
 
 
-def slopes(forward: Callable[[Any], Any], x: Any, dy: Any, h: float = 1e-5) -> Any:
-    """Return the slope of Σ dy·forward(x)[0] along each coordinate of x (C,), by central differences."""
-    steps = h * np.eye(len(x))
-    return np.array([(dy * (forward(x + step)[0] - forward(x - step)[0])).sum() / (2 * h) for step in steps])
-
-
-def _last_entry_wrong(dy: Any, x: Any) -> Any:
-    dx = square_backward(dy, x)
-    dx[-1, -1] += 1
-    return dx
-
-
-def _tiny_tanh(x: Any) -> tuple[Any, Any]:
-    y, cache = tanh_forward(x)
-    return 1e-8 * y, cache
-
-
-def _error(gradient_error: Callable[..., Any], pair: OpPair) -> float:
-    error = np.asarray(gradient_error(pair.forward, pair.backward, pair.x.copy()))
-    if error.shape != () or error.dtype.kind not in "fiu":
-        raise Wrong(f"returned {error.dtype} of shape {error.shape}, expected one number (2.10)")
-    return float(error)
-
-
-def _accepts(gradient_error: Callable[..., Any], name: str, pair: OpPair, advice: str) -> Finding:
-    error = _error(gradient_error, pair)
-    line, right = f"right: {name}: error {error:.1e}", error <= ACCEPTED
-    advice = ROUGH if error < 0.01 else HALVED if abs(error - 0.5) < 1e-3 else advice
-    return holds(f"{line}, accepted" if right else line, right, f"not accepted; {advice}")
-
-
-def _rejects(gradient_error: Callable[..., Any], name: str, pair: OpPair, advice: str) -> Finding:
-    error = _error(gradient_error, pair)
-    line = f"wrong: {name}: error {error:.1e}"
-    advice = "NaN is larger than nothing: was something divided by 0?" if np.isnan(error) else advice
-    return holds(f"{line}, rejected" if error > REJECTED else line, error > REJECTED, f"not rejected; {advice}")
-
-
-def _differences(forward: Callable[..., Any], x: Any, dy: Any, h: float = 1e-5, one_sided: bool = False) -> Any:
-    """Return the slope of Σ dy·forward(x)[0] along each coordinate of x, of any shape."""
+def slopes(
+    forward: Callable[[Floats], tuple[Floats, object]], x: Floats, dy: Floats, h: float = 1e-5, one_sided: bool = False
+) -> Floats:
+    """Return the slope of Σ dy·forward(x)[0] along each coordinate of x, by central or one-sided differences."""
     steps = h * np.eye(x.size).reshape(-1, *x.shape)
     below = [forward(x)[0]] * x.size if one_sided else [forward(x - step)[0] for step in steps]
     moved = [(dy * (forward(x + step)[0] - low)).sum() for step, low in zip(steps, below, strict=True)]
     return np.array(moved).reshape(x.shape) / (h if one_sided else 2 * h)
 
 
-def _claimed(pair: OpPair, ones: bool = False) -> tuple[Any, Any]:
+def _last_entry_wrong(dy: Floats, x: Floats) -> Floats:
+    dx = square_backward(dy, x)
+    dx[-1, -1] += 1
+    return dx
+
+
+def _tiny_tanh(x: Floats) -> tuple[Floats, TanhCache]:
+    y, cache = tanh_forward(x)
+    return 1e-8 * y, cache
+
+
+def _error(gradient_error: Function, pair: OpPair) -> float:
+    error = np.asarray(gradient_error(pair.forward, pair.backward, pair.x.copy()))
+    if error.shape != () or error.dtype.kind not in "fiu":
+        raise Wrong(f"returned {error.dtype} of shape {error.shape}, expected one number (2.10)")
+    return float(error)
+
+
+def _accepts(gradient_error: Function, name: str, pair: OpPair, advice: str) -> Finding:
+    error = _error(gradient_error, pair)
+    line, right = f"right: {name}: error {error:.1e}", error <= ACCEPTED
+    advice = ROUGH if error < 0.01 else HALVED if abs(error - 0.5) < 1e-3 else advice
+    return holds(f"{line}, accepted" if right else line, right, f"not accepted; {advice}")
+
+
+def _rejects(gradient_error: Function, name: str, pair: OpPair, advice: str) -> Finding:
+    error = _error(gradient_error, pair)
+    line = f"wrong: {name}: error {error:.1e}"
+    advice = "NaN is larger than nothing: was something divided by 0?" if np.isnan(error) else advice
+    return holds(f"{line}, rejected" if error > REJECTED else line, error > REJECTED, f"not rejected; {advice}")
+
+
+def _claimed(pair: OpPair, ones: bool = False) -> tuple[Floats, Floats]:
     """Return an upstream gradient and what the pair's backward makes of it."""
     y, cache = pair.forward(pair.x)
     dy = np.ones_like(y) if ones else np.random.default_rng(0).standard_normal(y.shape)
@@ -230,31 +231,31 @@ def _claimed(pair: OpPair, ones: bool = False) -> tuple[Any, Any]:
 def _checked(pair: OpPair, ones: bool = False, **how: Any) -> float:
     """The error (2.10), with what the hunted checks do otherwise."""
     dy, dx = _claimed(pair, ones)
-    d = _differences(pair.forward, pair.x, dy, **how)
+    d = slopes(pair.forward, pair.x, dy, **how)
     floor = 1e-3 * abs(pair.forward(pair.x)[0]).max()  # for ones: a gradient of rounding alone counts as zero
     return float(abs(dx - d).max() / max(floor if ones else 0.0, abs(d).max()))
 
 
 def _without_dividing(pair: OpPair) -> float:
     dy, dx = _claimed(pair)
-    return float(abs(dx - _differences(pair.forward, pair.x, dy)).max())
+    return float(abs(dx - slopes(pair.forward, pair.x, dy)).max())
 
 
 def _entry_by_entry(pair: OpPair) -> float:
     dy, dx = _claimed(pair)
-    d = _differences(pair.forward, pair.x, dy)
+    d = slopes(pair.forward, pair.x, dy)
     return float((abs(dx - d) / np.maximum(abs(dx), 1e-30)).max())
 
 
 def _one_entry(pair: OpPair) -> float:
     dy, dx = _claimed(pair)
-    d = _differences(pair.forward, pair.x, dy)
+    d = slopes(pair.forward, pair.x, dy)
     return float(abs(dx.flat[0] / d.flat[0] - 1))
 
 
 def _dy_left_out(pair: OpPair) -> float:
     _, dx = _claimed(pair)
-    d = _differences(pair.forward, pair.x, np.ones_like(pair.forward(pair.x)[0]))
+    d = slopes(pair.forward, pair.x, np.ones_like(pair.forward(pair.x)[0]))
     return float(abs(dx - d).max() / abs(d).max())
 
 
@@ -294,7 +295,7 @@ HUNT = Hunt(
 
 
 @self_check("which check is this?")
-def check_which_check(which_check: Callable[[], Any]) -> Iterator[Any]:
+def check_which_check(which_check: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_check()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_check())
 
@@ -303,11 +304,11 @@ RUNS = 6  # of forward, at most: one for the cache, two for the difference, and 
 
 
 @self_check("one direction for all entries")
-def check_direction_error(direction_error: Callable[..., Any]) -> Iterator[Any]:
+def check_direction_error(direction_error: Function) -> Iterator[Finding]:
     """Check `error = direction_error(forward, backward, x)`: few runs, below 1e-6 if right, above 1e-3 if wrong."""
     runs = 0
 
-    def counted(x: Any) -> tuple[Any, Any]:
+    def counted(x: Floats) -> tuple[Floats, Floats]:
         nonlocal runs
         runs += 1
         return square_forward(x)
@@ -337,7 +338,7 @@ NOISE = (
 ALONG_DY = "is v = dy? Then ⟨dy W, dy⟩ = ⟨dy Wᵀ, dy⟩, and a transposed weight is not seen: draw v by itself"
 
 
-def direction_error(forward: Callable[..., Any], backward: Callable[..., Any], x: Any) -> float:
+def direction_error(forward: Function, backward: Function, x: Floats) -> float:
     """The answer to the second exercise, for those who go on without it."""
     rng = np.random.default_rng(0)
     y, cache = forward(x)
@@ -348,7 +349,7 @@ def direction_error(forward: Callable[..., Any], backward: Callable[..., Any], x
 
 
 @self_check("a slope of the fourth order")
-def check_fourth_order_slope(slope: Callable[..., Any]) -> Iterator[Any]:
+def check_fourth_order_slope(slope: Function) -> Iterator[Finding]:
     """Check `slope(f, x, h)`: the slope of f at x from four values, with an error of h⁴ f⁽⁵⁾ / 30 (2.14)."""
 
     def central(f: Callable[[float], float], x: float, h: float) -> float:
@@ -392,7 +393,7 @@ def fourth_order_slope(f: Callable[[float], float], x: float, h: float) -> float
     return (8 * near - far) / (12 * h)
 
 
-def _norm_backward_with_a_bug(dy: Any, cache: Any) -> Any:
+def _norm_backward_with_a_bug(dy: Floats, cache: LayerNormCache) -> tuple[Floats, Floats, Floats]:
     """LayerNorm's backward, with the mean of dx̂ not taken off: (1.9) forgotten."""
     dx_hat = dy * cache.weight
     along = (dx_hat * cache.x_hat).mean(axis=-1, keepdims=True)

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.course.answers import Wrong
-from albert_np.course.report import differences, equal, float32_stays, holds, self_check
+from albert_np.backend import Array, Floats
+from albert_np.course.answers import Function, Wrong
+from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.gradcheck import Comparison, check_gradients
 from albert_np.ops import (
+    LinearCache,
     gelu_backward,
     gelu_forward,
     gelu_new_backward,
@@ -34,7 +36,7 @@ HAND = {  # the case that notebook 03 works out: x, weight, dy
 
 
 @self_check("backward of the linear map", returns=NAMES)
-def check_linear_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_linear_backward(backward: Function) -> Iterator[Finding]:
     """Check `dx, dweight, dbias = backward(dy, x, weight)`; dy (…, out), x (…, in), weight (out, in)."""
     dy, x, weight = (np.array(HAND[name]) for name in ("dy", "x", "weight"))
     known = {
@@ -75,25 +77,25 @@ def check_linear_backward(backward: Callable[..., Any]) -> Iterator[Any]:
             "it does not: it is a sum over rows, neither a mean nor one row's share",
         )
 
-    def forward(x: Any, weight: Any, bias: Any) -> Any:
+    def forward(x: Floats, weight: Floats, bias: Floats) -> tuple[Floats, LinearCache]:
         return linear_forward(x, weight, bias)
 
     inputs = {"x": x, "weight": weight, "bias": rng.standard_normal(3)}
     yield from differences(forward, lambda dy, cache: tuple(backward(dy, *cache)), inputs)
 
 
-def package_linear_backward(dy: Any, x: Any, weight: Any) -> Any:
+def package_linear_backward(dy: Floats, x: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
     """The package's backward, called as the exercise is."""
     _, cache = linear_forward(x, weight, np.zeros(weight.shape[0]))
     return linear_backward(dy, cache)
 
 
-def _table(shapes: Any) -> str:
+def _table(shapes: Sequence[tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {shape}" for name, shape in zip(NAMES, shapes, strict=False))
 
 
 @self_check("backward of gelu_new", returns=("dx",))
-def check_gelu_new_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_gelu_new_backward(backward: Function) -> Iterator[Finding]:
     """Check `dx = backward(dy, x)` of the tanh form of GELU; dy and x of one shape, dx too."""
     rng = np.random.default_rng(4)
     x, dy = 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal((2, 3, 7))
@@ -113,7 +115,7 @@ def check_gelu_new_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield from differences(gelu_new_forward, lambda dy, cache: backward(dy, cache.x), {"x": x})
 
 
-def _gelu_mistakes(dy: Any, x: Any) -> dict[str, Any]:
+def _gelu_mistakes(dy: Floats, x: Floats) -> dict[str, Floats]:
     scale, cubic = math.sqrt(2 / math.pi), 0.044715
     t = np.tanh(scale * (x + cubic * x * x * x))
     outer, inner = 0.5 * (1 + t), 0.5 * x * (1 - t * t)
@@ -131,7 +133,7 @@ def _gelu_mistakes(dy: Any, x: Any) -> dict[str, Any]:
     }
 
 
-def package_gelu_new_backward(dy: Any, x: Any) -> Any:
+def package_gelu_new_backward(dy: Floats, x: Floats) -> Array:
     """The package's backward, called as the exercise is."""
     return gelu_new_backward(dy, gelu_new_forward(x)[1])
 
@@ -155,7 +157,9 @@ def listing(lines: Sequence[str] = BROKEN) -> str:
     return "\n".join(f"{number}  {line}" for number, line in enumerate(lines, 1))
 
 
-def feed_forward(x: Any, weight1: Any, bias1: Any, weight2: Any, bias2: Any) -> tuple[Any, dict[str, Any]]:
+def feed_forward(
+    x: Floats, weight1: Floats, bias1: Floats, weight2: Floats, bias2: Floats
+) -> tuple[Floats, dict[str, Floats]]:
     """y = x + gelu_new(h) weight2ᵀ + bias2 with h = x weight1ᵀ + bias1; the cache holds what backward reads by name."""
     h = x @ weight1.T + bias1
     a, _ = gelu_new_forward(h)
@@ -163,13 +167,13 @@ def feed_forward(x: Any, weight1: Any, bias1: Any, weight2: Any, bias2: Any) -> 
     return x + a @ weight2.T + bias2, cache
 
 
-def run_lines(lines: Sequence[str], dy: Any, cache: Mapping[str, Any]) -> tuple[Any, ...]:
+def run_lines(lines: Sequence[str], dy: Floats, cache: Mapping[str, Floats]) -> tuple[Any, ...]:
     """Run the lines of a backward, and return dx, dweight1, dbias1, dweight2, dbias2."""
 
-    def gelu_new_slope(x: Any) -> Any:
+    def gelu_new_slope(x: Floats) -> Array:
         return gelu_new_backward(np.ones_like(x), gelu_new_forward(x)[1])
 
-    names: dict[str, Any] = {**cache, "dy": dy, "np": np, "gelu_new_slope": gelu_new_slope}
+    names: dict[str, object] = {**cache, "dy": dy, "np": np, "gelu_new_slope": gelu_new_slope}
     for number, line in enumerate(lines, 1):
         try:
             exec(line, names)
@@ -178,7 +182,7 @@ def run_lines(lines: Sequence[str], dy: Any, cache: Mapping[str, Any]) -> tuple[
     return tuple(names.get(name) for name in GRADIENTS)
 
 
-def with_lines(changed: Any) -> list[str]:
+def with_lines(changed: object) -> list[str]:
     """Return the broken lines with those exchanged that `changed` names: number → line."""
     if not isinstance(changed, dict):
         raise Wrong(f'got a {type(changed).__name__}, expected a dictionary such as {{1: "rows = …"}}')
@@ -208,7 +212,7 @@ BACK = {  # in the order of the way back: the gradient, and where to look if it 
 
 
 @self_check("the mended backward")
-def check_mended(mended: Callable[[], Any]) -> Iterator[Any]:
+def check_mended(mended: Callable[[], object]) -> Iterator[Finding]:
     """Check `mended()`: number of a line of `BROKEN` → the line that should stand there."""
     lines = with_lines(mended())
     found = {row.name: row for row in reports_of(lines)}
@@ -225,7 +229,7 @@ MENDED = {4: "da = dy @ weight2", 5: "dh = gelu_new_slope(h) * da", 9: "dx = dy 
 
 
 @self_check("backward of SwiGLU", returns=("dgate", "dup"))
-def check_swiglu_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_swiglu_backward(backward: Function) -> Iterator[Finding]:
     """Check `dgate, dup = backward(dy, gate, up)` of y = silu(gate) · up; all of one shape."""
     rng = np.random.default_rng(9)
     gate, up, dy = 2 * rng.standard_normal((3, 2, 3, 5))
@@ -241,22 +245,22 @@ def check_swiglu_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield from differences(swiglu_forward, lambda dy, cache: tuple(backward(dy, *cache)), {"gate": gate, "up": up})
 
 
-def _sigmoid(x: Any) -> Any:
+def _sigmoid(x: Floats) -> Array:
     return 0.5 * (1 + np.tanh(0.5 * x))
 
 
-def swiglu_forward(gate: Any, up: Any) -> tuple[Any, Any]:
+def swiglu_forward(gate: Floats, up: Floats) -> tuple[Floats, tuple[Floats, Floats]]:
     """y = silu(gate) · up, all of one shape; backward needs both."""
     return gate * _sigmoid(gate) * up, (gate, up)
 
 
-def swiglu_backward(dy: Any, gate: Any, up: Any) -> tuple[Any, Any]:
+def swiglu_backward(dy: Floats, gate: Floats, up: Floats) -> tuple[Floats, Floats]:
     """The answer to the fourth exercise, for those who go on without it."""
     s = _sigmoid(gate)
     return dy * up * (s + gate * s * (1 - s)), dy * gate * s
 
 
-def _swiglu_mistakes(dy: Any, gate: Any, up: Any) -> dict[str, dict[str, Any]]:
+def _swiglu_mistakes(dy: Floats, gate: Floats, up: Floats) -> dict[str, dict[str, Floats]]:
     s = _sigmoid(gate)
     slope = s + gate * s * (1 - s)
     return {

@@ -1,14 +1,16 @@
 """Notebook 04: softmax and cross-entropy."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms, factor
-from albert_np.course.report import differences, equal, holds, self_check
+from albert_np.course.report import Finding, differences, equal, holds, self_check
 from albert_np.ops import (
     IGNORE_INDEX,
+    CrossEntropyCache,
     SoftmaxCache,
     cross_entropy_backward,
     cross_entropy_forward,
@@ -27,7 +29,7 @@ HUGE = 1e30
 
 
 @self_check("backward of softmax", returns=("dx",))
-def check_softmax_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_softmax_backward(backward: Function) -> Iterator[Finding]:
     """Check `dx = backward(dy, probs)`; dy and probs (…, C), dx too."""
     quarter, dy = np.array([0.25, 0.75]), np.array([1.0, 0.0])
     known = {
@@ -63,7 +65,7 @@ def check_softmax_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 
 
 @self_check("backward of the mean cross-entropy", returns=("dlogits",))
-def check_cross_entropy_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_cross_entropy_backward(backward: Function) -> Iterator[Finding]:
     """Check `dlogits = backward(dloss, probs, labels)`; probs (R, C), labels (R,) with -100 where ignored."""
     known = {
         "the sign is turned round: p − 1 at the label": np.array([[0.75, -0.75]]),
@@ -112,10 +114,10 @@ def check_cross_entropy_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     advice = "The probability of the label is exactly 0 here: was something divided by it, or its logarithm taken?"
     yield equal("logits of ±1e30, label 1", backward(1.0, hard, np.array([1])), [[1.0, -1.0, 0.0]], advice=advice)
 
-    def forward(logits: Any) -> Any:
+    def forward(logits: Floats) -> tuple[Floats, CrossEntropyCache]:
         return cross_entropy_forward(logits, labels)
 
-    def its_backward(dloss: Any, cache: Any) -> Any:
+    def its_backward(dloss: float, cache: CrossEntropyCache) -> Array:
         return backward(dloss, cache.probs, labels)
 
     yield from differences(forward, its_backward, {"logits": logits})
@@ -124,19 +126,19 @@ def check_cross_entropy_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 NOTHING = "The number of counted rows is 0, and something was divided by it"
 
 
-def package_softmax_backward(dy: Any, probs: Any) -> Any:
+def package_softmax_backward(dy: Floats, probs: Floats) -> Array:
     """The package's backward, called as the exercise is."""
     return softmax_backward(dy, SoftmaxCache(probs))
 
 
-def package_cross_entropy_backward(dloss: Any, probs: Any, labels: Any) -> Any:
+def package_cross_entropy_backward(dloss: float, probs: Floats, labels: Ints) -> Array:
     """The package's backward, called as the exercise is."""
     _, cache = cross_entropy_forward(np.zeros_like(probs), labels)
     return cross_entropy_backward(dloss, cache._replace(probs=probs))
 
 
 @self_check("backward of log-softmax", returns=("dx",))
-def check_log_softmax_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_log_softmax_backward(backward: Function) -> Iterator[Finding]:
     """Check `dx = backward(dy, y)`; y = log softmax(x) (…, C), dy and dx of the same shape."""
     quarter, dy = np.array([0.25, 0.75]), np.array([2.0, 1.0])
     y = np.log(quarter)
@@ -171,57 +173,57 @@ def check_log_softmax_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield from differences(log_softmax_forward, backward, {"x": x})
 
 
-def log_softmax_forward(x: Any) -> tuple[Any, Any]:
+def log_softmax_forward(x: Floats) -> tuple[Floats, Floats]:
     """x (…, C); returns y = x − log Σ e^x and y again, which is all that backward needs."""
     shifted = x - x.max(axis=-1, keepdims=True)
     y = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return y, y
 
 
-def log_softmax_backward(dy: Any, y: Any) -> Any:
+def log_softmax_backward(dy: Floats, y: Floats) -> Array:
     """The answer to the last exercise, for those who go on without it."""
     return dy - np.exp(y) * dy.sum(axis=-1, keepdims=True)
 
 
-def _counted(labels: Any) -> Any:
+def _counted(labels: Ints) -> Array:
     return labels != IGNORE_INDEX
 
 
-def _one_hot(probs: Any, labels: Any) -> Any:
+def _one_hot(probs: Floats, labels: Ints) -> Array:
     """1 at the label of each counted row, 0 elsewhere."""
     return (labels[:, None] == np.arange(probs.shape[1])).astype(float)
 
 
-def _right(dloss: float, probs: Any, labels: Any) -> Any:
+def _right(dloss: float, probs: Floats, labels: Ints) -> Array:
     return package_cross_entropy_backward(dloss, probs, labels)
 
 
-def _of_all_rows(dloss: float, probs: Any, labels: Any) -> Any:
+def _of_all_rows(dloss: float, probs: Floats, labels: Ints) -> Array:
     return _right(dloss, probs, labels) * _counted(labels).sum() / len(labels)
 
 
-def _sum(dloss: float, probs: Any, labels: Any) -> Any:
+def _sum(dloss: float, probs: Floats, labels: Ints) -> Array:
     return _right(dloss, probs, labels) * _counted(labels).sum()
 
 
-def _label_forgotten(dloss: float, probs: Any, labels: Any) -> Any:
+def _label_forgotten(dloss: float, probs: Floats, labels: Ints) -> Array:
     return _right(dloss, probs, labels) + dloss * _one_hot(probs, labels) / max(1, _counted(labels).sum())
 
 
-def _ignored_kept(dloss: float, probs: Any, labels: Any) -> Any:
+def _ignored_kept(dloss: float, probs: Floats, labels: Ints) -> Array:
     return dloss * (probs - _one_hot(probs, labels)) / max(1, _counted(labels).sum())
 
 
-def _nothing_counted(dloss: float, probs: Any, labels: Any) -> Any:
+def _nothing_counted(dloss: float, probs: Floats, labels: Ints) -> Array:
     return _sum(dloss, probs, labels) / np.float64(_counted(labels).sum())
 
 
-def _through_the_logarithm(dloss: float, probs: Any, labels: Any) -> Any:
+def _through_the_logarithm(dloss: float, probs: Floats, labels: Ints) -> Array:
     dprobs = -dloss * _one_hot(probs, labels) / (probs + 1e-12) / max(1, _counted(labels).sum())
     return softmax_backward(dprobs, SoftmaxCache(probs))
 
 
-def _dloss_left_out(dloss: float, probs: Any, labels: Any) -> Any:
+def _dloss_left_out(dloss: float, probs: Floats, labels: Ints) -> Array:
     return _right(1.0, probs, labels)
 
 
@@ -229,7 +231,7 @@ HUNT_LABELS = np.array([2, IGNORE_INDEX, 0, 4, IGNORE_INDEX, 1])
 HUNT_PROBS = softmax_forward(np.random.default_rng(9).standard_normal((6, 5)))[0]
 
 
-def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+def _symptoms(backward: Function) -> Symptoms:
     """What can be seen from outside of a function that should return (4.9)."""
     got = backward(1.0, HUNT_PROBS, HUNT_LABELS)
     twice = backward(1.0, np.tile(HUNT_PROBS, (2, 1)), np.tile(HUNT_LABELS, 2))[:6]
@@ -265,6 +267,6 @@ HUNT = Hunt(
 
 
 @self_check("which loss is this?")
-def check_which_loss(which_loss: Callable[[], Any]) -> Iterator[Any]:
+def check_which_loss(which_loss: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_loss()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_loss())

@@ -1,10 +1,11 @@
 """Notebook 05: LayerNorm."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.ops import LayerNormCache, layer_norm_backward, layer_norm_forward
@@ -12,14 +13,15 @@ from albert_np.ops import LayerNormCache, layer_norm_backward, layer_norm_forwar
 __all__ = ["check_layer_norm_dx", "check_rms_norm_backward", "check_what_is_missing", "check_which_bug"]
 
 EPS = 1e-12
+RmsNormCache = tuple[Floats, Floats, Floats]  # x_hat, r, weight
 
 
-def _mean(x: Any) -> Any:
+def _mean(x: Floats) -> Array:
     return x.mean(axis=-1, keepdims=True)
 
 
 @self_check("dx of LayerNorm", returns=("dx",))
-def check_layer_norm_dx(layer_norm_dx: Callable[..., Any]) -> Iterator[Any]:
+def check_layer_norm_dx(layer_norm_dx: Function) -> Iterator[Finding]:
     """Check `dx = layer_norm_dx(dy, x_hat, rstd, weight)`; dy, x_hat (B, T, H), rstd (B, T, 1), weight (H,)."""
     rng = np.random.default_rng(5)
     x, weight, bias = 3 + 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal(7), rng.standard_normal(7)
@@ -37,17 +39,16 @@ def check_layer_norm_dx(layer_norm_dx: Callable[..., Any]) -> Iterator[Any]:
     yield holds("dx is orthogonal to x̂ (5.7)", along, "Σ dx x̂ is not 0: does x̂ carry its own mean?")
     yield float32_stays(layer_norm_dx, (dy, *cache), "a number or an array that NumPy made is a float64")
 
-    def forward(x: Any) -> Any:
+    def forward(x: Floats) -> tuple[Floats, LayerNormCache]:
         return layer_norm_forward(x, weight, bias, EPS)
 
     yield from differences(forward, lambda dy, cache: layer_norm_dx(dy, *cache), {"x": x})
 
 
-def _mistakes(dy: Any, cache: LayerNormCache) -> dict[str, Any]:
+def _mistakes(dy: Floats, cache: LayerNormCache) -> dict[str, Floats]:
     """Return advice → dx, for what is easily written instead of (5.6)."""
     x_hat, rstd, weight = cache.x_hat, cache.rstd, cache.weight
     dx_hat = dy * weight
-
     right = rstd * (dx_hat - _mean(dx_hat) - x_hat * _mean(dx_hat * x_hat))
     return {
         "Σ dx is not 0: the mean of dx̂ is not taken off": rstd * (dx_hat - x_hat * _mean(dx_hat * x_hat)),
@@ -68,38 +69,38 @@ def _mistakes(dy: Any, cache: LayerNormCache) -> dict[str, Any]:
     }
 
 
-def package_layer_norm_dx(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def package_layer_norm_dx(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     """The package's dx, called as the exercise is."""
     return layer_norm_backward(dy, LayerNormCache(x_hat, rstd, weight))[0]
 
 
-def _mean_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _mean_kept(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     g = dy * weight
     return rstd * (g - x_hat * _mean(g * x_hat))
 
 
-def _projection_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _projection_kept(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     g = dy * weight
     return rstd * (g - _mean(g))
 
 
-def _both_kept(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _both_kept(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     return rstd * dy * weight
 
 
-def _rstd_left_out(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _rstd_left_out(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     return package_layer_norm_dx(dy, x_hat, np.ones_like(rstd), weight)
 
 
-def _weight_left_out(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _weight_left_out(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     return package_layer_norm_dx(dy, x_hat, rstd, np.ones_like(weight))
 
 
-def _weight_afterwards(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _weight_afterwards(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     return weight * package_layer_norm_dx(dy, x_hat, rstd, np.ones_like(weight))
 
 
-def _mean_of_all_rows(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _mean_of_all_rows(dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats) -> Array:
     g = dy * weight
     return rstd * (g - g.mean() - x_hat * _mean(g * x_hat))
 
@@ -107,14 +108,14 @@ def _mean_of_all_rows(dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
 HUNT_X, HUNT_DY, (HUNT_WEIGHT,) = np.split(np.random.default_rng(52).standard_normal((7, 8)), (3, 6))  # (R, H) and (H)
 
 
-def hunted(function: Callable[..., Any], scale: float = 1.0, times: float = 1.0, rows: int = 3) -> tuple[Any, Any]:
+def hunted(function: Function, scale: float = 1.0, times: float = 1.0, rows: int = 3) -> tuple[Floats, Floats]:
     """Return what a dx gives for the first rows of the hunt, and their x_hat; x is scaled, the weight multiplied."""
     weight = times * HUNT_WEIGHT
     _, cache = layer_norm_forward(2 + scale * HUNT_X[:rows], weight, np.zeros_like(weight), EPS)
     return function(HUNT_DY[:rows], *cache), cache.x_hat
 
 
-def _symptoms(function: Callable[..., Any]) -> Symptoms:
+def _symptoms(function: Function) -> Symptoms:
     """What can be seen from outside of a function that should return (5.6)."""
     dx, x_hat = hunted(function)
     ratios = [factor(row, right) for row, right in zip(dx, hunted(package_layer_norm_dx)[0], strict=True)]
@@ -145,7 +146,7 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Finding]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
@@ -154,7 +155,7 @@ VERDICTS = ("nothing", "mean", "projection", "both")
 
 
 @self_check("what is missing", returns=("verdict",))
-def check_what_is_missing(what_is_missing: Callable[..., Any]) -> Iterator[Finding]:
+def check_what_is_missing(what_is_missing: Function) -> Iterator[Finding]:
     """Check `verdict = what_is_missing(dx, x_hat)`, one of "nothing", "mean", "projection" and "both"."""
     rng = np.random.default_rng(50)
     x, weight, bias = 3 + 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal(7), rng.standard_normal(7)
@@ -187,45 +188,42 @@ def check_what_is_missing(what_is_missing: Callable[..., Any]) -> Iterator[Findi
 ONE_ROW = "one row is enough: the largest of the sums counts, not their mean"
 
 
-def _verdict(what: str, what_is_missing: Callable[..., Any], dx: Any, x_hat: Any, right: str, advice: str) -> Finding:
+def _verdict(what: str, what_is_missing: Function, dx: Floats, x_hat: Floats, right: str, advice: str) -> Finding:
     got = what_is_missing(dx, x_hat)
     if not isinstance(got, str) or got not in VERDICTS:
         return Finding(what, False, f"got {got!r:.40}, expected one of {', '.join(VERDICTS)}")
     return holds(what, got == right, f"got {got!r}, expected {right!r}: {advice}")
 
 
-def course_what_is_missing(dx: Any, x_hat: Any) -> str:
+def course_what_is_missing(dx: Floats, x_hat: Floats) -> str:
     """A right verdict, called as the exercise is."""
     found = [abs((dx * along).sum(axis=-1)).max() > 1e-4 * abs(dx).max() for along in (1.0, x_hat)]
     return VERDICTS[found[0] + 2 * found[1]]
 
 
 @self_check("backward of RMSNorm", returns=("dx", "dweight"))
-def check_rms_norm_backward(rms_norm_backward: Callable[..., Any]) -> Iterator[Any]:
+def check_rms_norm_backward(rms_norm_backward: Function) -> Iterator[Finding]:
     """Check `dx, dweight = rms_norm_backward(dy, x_hat, r, weight)`; dy, x_hat (B, T, H), r (B, T, 1), weight (H,)."""
     rng = np.random.default_rng(51)
     x, weight = 1 + 2 * rng.standard_normal((2, 3, 7)), rng.standard_normal(7)
     dy = rng.standard_normal(x.shape)
     _, (x_hat, r, _) = rms_norm_forward(x, weight)
     dx, dweight = rms_norm_backward(dy, x_hat, r, weight)
-    g = dy * weight
-
-    right = r * (g - x_hat * _mean(g * x_hat))
+    right = course_rms_norm_backward(dy, x_hat, r, weight)
     advice = "(5.10): r times what is left of g when its part along x̂ is taken off"
-    yield equal("dx", dx, right, mistakes=_rms_mistakes(dy, x_hat, r, weight), advice=advice)
-    yield equal("dweight", dweight, (dy * x_hat).sum(axis=(0, 1)), mistakes=_weight_mistakes(dy, x_hat, weight))
+    yield equal("dx", dx, right[0], mistakes=_rms_mistakes(dy, x_hat, r, weight), advice=advice)
+    yield equal("dweight", dweight, right[1], mistakes=_weight_mistakes(dy, x_hat, weight))
     yield float32_stays(rms_norm_backward, (dy, x_hat, r, weight), "a number or an array that NumPy made is a float64")
 
-    def backward(dy: Any, cache: Any) -> Any:
+    def backward(dy: Floats, cache: RmsNormCache) -> Array:
         return rms_norm_backward(dy, *cache)
 
     yield from differences(rms_norm_forward, backward, {"x": x, "weight": weight})
 
 
-def _rms_mistakes(dy: Any, x_hat: Any, r: Any, weight: Any) -> dict[str, Any]:
+def _rms_mistakes(dy: Floats, x_hat: Floats, r: Floats, weight: Floats) -> dict[str, Floats]:
     """Return advice → dx, for what is easily written instead of (5.10)."""
     g = dy * weight
-
     along = _mean(g * x_hat)
     return {
         "this is LayerNorm's: no mean is taken off forward, so none is backward": r * (g - _mean(g) - x_hat * along),
@@ -240,7 +238,7 @@ def _rms_mistakes(dy: Any, x_hat: Any, r: Any, weight: Any) -> dict[str, Any]:
     }
 
 
-def _weight_mistakes(dy: Any, x_hat: Any, weight: Any) -> dict[str, Any]:
+def _weight_mistakes(dy: Floats, x_hat: Floats, weight: Floats) -> dict[str, Floats]:
     """Return advice → dweight, for what is easily written instead."""
     return {
         "x̂ is missing: y = weight · x̂": dy.sum(axis=(0, 1)),
@@ -249,15 +247,15 @@ def _weight_mistakes(dy: Any, x_hat: Any, weight: Any) -> dict[str, Any]:
     }
 
 
-def rms_norm_forward(x: Any, weight: Any, eps: float = EPS) -> tuple[Any, tuple[Any, Any, Any]]:
+def rms_norm_forward(x: Floats, weight: Floats, eps: float = EPS) -> tuple[Floats, RmsNormCache]:
     """x (…, H), weight (H,); returns y = weight · x̂ and what backward needs: x̂ (…, H), r (…, 1) and the weight."""
     r = 1 / np.sqrt((x * x).mean(axis=-1, keepdims=True) + eps)
     x_hat = x * r
     return weight * x_hat, (x_hat, r, weight)
 
 
-def course_rms_norm_backward(dy: Any, x_hat: Any, r: Any, weight: Any) -> tuple[Any, Any]:
+def course_rms_norm_backward(dy: Floats, x_hat: Floats, r: Floats, weight: Floats) -> tuple[Floats, Floats]:
     """A right backward, called as the exercise is; the package has no RMSNorm."""
     g = dy * weight
-    dx = r * (g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True))
+    dx = r * (g - x_hat * _mean(g * x_hat))
     return dx, (dy * x_hat).reshape(-1, x_hat.shape[-1]).sum(axis=0)

@@ -5,8 +5,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations, pairwise
-from typing import Any
 
+from albert_np.course.answers import Function
 from albert_np.course.report import Finding, equal, holds, left_out, self_check
 from albert_np.tokenization import UNKNOWN_PENALTY, Kind, Piece, Row, TokenizedText, Unigram
 
@@ -17,7 +17,7 @@ SCORES = {**LAMPSHADE, "ha": -6.0, "de": -6.0, "mps": -7.5}
 
 
 @self_check("the best segmentation")
-def check_viterbi(viterbi: Callable[[str, dict[str, float]], Any]) -> Iterator[Any]:
+def check_viterbi(viterbi: Callable[[str, dict[str, float]], object]) -> Iterator[Finding]:
     """Check `pieces = viterbi(text, scores)`: a list of pieces that spell the text and whose scores sum highest."""
     ways = {
         "the longest piece first is not the best": "lampshade",
@@ -36,7 +36,7 @@ def check_viterbi(viterbi: Callable[[str, dict[str, float]], Any]) -> Iterator[A
     yield from _long_texts(viterbi)
 
 
-def _unknown_score(viterbi: Callable[..., Any]) -> Iterator[Finding]:
+def _unknown_score(viterbi: Function) -> Iterator[Finding]:
     """A character that no piece has costs min − 10 (6.6): texts in which a point more or less would show."""
     letters = {**dict.fromkeys("abc", -9.0), "abc": -0.1}
     yield _best("no unknown piece of several characters", viterbi, "abc?", letters, SEVERAL)
@@ -52,7 +52,7 @@ SEVERAL = "Only a single character that is no piece is an edge; a longer string 
 SECONDS = 0.2  # of processor time for up to 20 characters, where a right answer needs a millisecond
 
 
-def _long_texts(viterbi: Callable[..., Any]) -> Iterator[Finding]:
+def _long_texts(viterbi: Function) -> Iterator[Finding]:
     """Texts that grow: whoever tries every way to cut takes twice as long for one character more."""
     name = "a text of 200 characters"
     for length in (*range(10, 21), 200):
@@ -67,7 +67,7 @@ def _long_texts(viterbi: Callable[..., Any]) -> Iterator[Finding]:
     yield equal(f"{name}: the sum of scores", _score(pieces, SCORES), _score(package_viterbi(text, SCORES), SCORES))
 
 
-def _best(what: str, viterbi: Callable[..., Any], text: str, scores: Mapping[str, float], advice: str = "") -> Finding:
+def _best(what: str, viterbi: Function, text: str, scores: Mapping[str, float], advice: str = "") -> Finding:
     got = viterbi(text, dict(scores))
     if isinstance(got, str) or not isinstance(got, Sequence) or not all(isinstance(piece, str) for piece in got):
         return Finding(what, False, f"got {got!r:.60}, expected a list of pieces")
@@ -122,7 +122,7 @@ SHORTEST = 7  # characters: as many unknown ones, each for −15
 
 
 @self_check("a text that breaks it", returns=("text",))
-def check_counterexample(breaks_it: Callable[[], Any]) -> Iterator[Finding]:
+def check_counterexample(breaks_it: Callable[[], object]) -> Iterator[Finding]:
     """Check `text = breaks_it()`: `almost_viterbi` does not find the best cut of it by the scores of `LAMPSHADE`."""
     text = breaks_it()
     name = "a text that almost_viterbi cuts wrongly"
@@ -144,7 +144,7 @@ LISTS = ("input_ids", "token_type_ids", "special_tokens_mask")
 
 
 @self_check("[CLS] A [SEP] B [SEP]", returns=LISTS)
-def check_build_pair(build_pair: Callable[..., Any]) -> Iterator[Any]:
+def check_build_pair(build_pair: Function) -> Iterator[Finding]:
     """Check `input_ids, token_type_ids, special_tokens_mask = build_pair(a, b, cls, sep)`, lists of integers."""
     pairs = {
         "two texts": ([21, 22, 23], [31, 32]),
@@ -178,7 +178,7 @@ WORDS = {"lamp": 5, "lamps": 2, "shade": 3, "shades": 2, "lampshade": 1}
 
 
 @self_check("BPE: the merges", returns=("merges",))
-def check_bpe_merges(bpe_merges: Callable[..., Any]) -> Iterator[Any]:
+def check_bpe_merges(bpe_merges: Function) -> Iterator[Finding]:
     """Check `merges = bpe_merges(words, count)`: words: text → how often; returns up to `count` pairs of pieces."""
     yield _merges("the words of the lamp, one merge", bpe_merges, WORDS, 1, "the pair that occurs most often")
     advice = "count again after every merge, in the words as they are cut then"
@@ -198,7 +198,7 @@ def check_bpe_merges(bpe_merges: Callable[..., Any]) -> Iterator[Any]:
 RARE = {"ax": 1, "ay": 1, "az": 1, "qr": 5, "axe": 1}
 
 
-def _merges(what: str, bpe_merges: Callable[..., Any], words: Mapping[str, int], count: int, advice: str) -> Finding:
+def _merges(what: str, bpe_merges: Function, words: Mapping[str, int], count: int, advice: str) -> Finding:
     got = bpe_merges(dict(words), count)
     if not isinstance(got, Sequence) or not all(_is_pair(found) for found in got):
         return Finding(what, False, f"got {got!r:.60}, expected a list of pairs of pieces")
@@ -212,7 +212,7 @@ def _merges(what: str, bpe_merges: Callable[..., Any], words: Mapping[str, int],
     return holds(what, merges == right, told)
 
 
-def _is_pair(found: Any) -> bool:
+def _is_pair(found: object) -> bool:
     return isinstance(found, tuple | list) and [type(piece) for piece in found] == [str, str]
 
 
@@ -250,7 +250,7 @@ BEST_ALONE = "this counts the best cut alone; every cut counts, by its probabili
 
 
 @self_check("one step of EM", returns=("scores",))
-def check_em_step(em_step: Callable[..., Any]) -> Iterator[Any]:
+def check_em_step(em_step: Function) -> Iterator[Finding]:
     """Check `new = em_step(words, scores)`: words: text → how often; scores and new: piece → log-probability."""
     known = {
         BEST_ALONE: [0.0, 1.0, 0.0],
@@ -275,7 +275,7 @@ def check_em_step(em_step: Callable[..., Any]) -> Iterator[Any]:
 
 def _new_scores(
     what: str,
-    em_step: Callable[..., Any],
+    em_step: Function,
     words: Mapping[str, int],
     scores: Mapping[str, float],
     known: Mapping[str, Sequence[float]] | None = None,

@@ -1,11 +1,12 @@
 """Notebook 07: factorised embeddings."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 
-from albert_np.course.report import differences, equal, float32_stays, holds, self_check
+from albert_np.backend import Array, Floats, Ints
+from albert_np.course.answers import Function
+from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.ops import EmbeddingCache, embedding_backward, embedding_forward
 
 __all__ = ["check_embedding_backward", "check_low_rank_backward", "check_position_backward", "check_sorted_backward"]
@@ -14,7 +15,7 @@ LOST = "it is not: a place's gradient is lost, or counted more than once; which 
 
 
 @self_check("backward of the lookup", returns=("dweight",))
-def check_embedding_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_embedding_backward(backward: Function) -> Iterator[Finding]:
     """Check `dweight = backward(dy, ids, rows)`; dy (…, E), ids (…) integers, dweight (rows, E)."""
     hand = backward(np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]), np.array([2, 0, 2]), 4)
     right = np.array([[2.0, 2.0], [0.0, 0.0], [4.0, 4.0], [0.0, 0.0]])
@@ -38,7 +39,7 @@ def check_embedding_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield from _any_ids(backward)
 
 
-def _any_ids(backward: Callable[..., Any]) -> Iterator[Any]:
+def _any_ids(backward: Function) -> Iterator[Finding]:
     """Hold a lookup's backward against the package's, with ids in several shapes, against (7.6), and differences."""
     rng = np.random.default_rng(7)
     rows = 9  # the last two are never looked up
@@ -58,14 +59,14 @@ def _any_ids(backward: Callable[..., Any]) -> Iterator[Any]:
     yield holds("rows that were never looked up are exactly 0", unused, "they are not, or are not there")
     yield float32_stays(backward, (dy, ids, rows), "np.zeros needs dtype=dy.dtype")
 
-    def forward(weight: Any) -> Any:
+    def forward(weight: Floats) -> tuple[Floats, EmbeddingCache]:
         return embedding_forward(ids, weight)
 
     table = rng.standard_normal((rows, 5))
     yield from differences(forward, lambda dy, cache: backward(dy, cache.ids, cache.rows), {"weight": table})
 
 
-def almost_sorted(dy: Any, ids: Any, rows: int) -> Any:
+def almost_sorted(dy: Floats, ids: Ints, rows: int) -> Floats:
     ids, dy = ids.ravel(), dy.reshape(ids.size, -1)
     ordered = np.sort(ids)
     begins = np.flatnonzero(np.diff(ordered, prepend=-1))  # where a run of equal ids begins
@@ -75,20 +76,20 @@ def almost_sorted(dy: Any, ids: Any, rows: int) -> Any:
 
 
 @self_check("the sorted backward", returns=("dweight",))
-def check_sorted_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_sorted_backward(backward: Function) -> Iterator[Finding]:
     """Check `dweight = backward(dy, ids, rows)`; dy (…, E), ids (…) integers, dweight (rows, E)."""
     dy = np.array([[1.0], [2.0], [4.0], [8.0]])
     right = np.array([[4.0], [0.0], [11.0]])
     known = {
         "dy is still in the order of the text, and the ids are not: row 0 got dy of the first place": [
             [1.0],
-            [0],
-            [14],
+            [0.0],
+            [14.0],
         ],
-        "dy and ids stand in opposite orders": [[8.0], [0], [7]],
-        "dy[order] takes a row of dy for each place in order; this puts it there": [[2.0], [0], [13]],
-        "only the last of a run of equal ids counts": [[4.0], [0], [8]],
-        "only the first of a run of equal ids counts": [[4.0], [0], [1]],
+        "dy and ids stand in opposite orders": [[8.0], [0.0], [7.0]],
+        "dy[order] takes a row of dy for each place in order; this puts it there": [[2.0], [0.0], [13.0]],
+        "only the last of a run of equal ids counts": [[4.0], [0.0], [8.0]],
+        "only the first of a run of equal ids counts": [[4.0], [0.0], [1.0]],
     }
     yield equal(
         "ids = (2, 2, 0, 2), four different rows of dy", backward(dy, np.array([2, 2, 0, 2]), 3), right, mistakes=known
@@ -97,7 +98,7 @@ def check_sorted_backward(backward: Callable[..., Any]) -> Iterator[Any]:
 
 
 @self_check("backward of shared positions", returns=("dweight",))
-def check_position_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_position_backward(backward: Function) -> Iterator[Finding]:
     """Check `dweight = backward(dx, rows)`; dx (B, T, E), positions 0 … T-1 in each sentence, dweight (rows, E)."""
     hand = backward(np.array([[[1.0], [2.0]], [[10.0], [20.0]]]), 3)
     known = {
@@ -122,13 +123,13 @@ def check_position_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield float32_stays(backward, (dx, rows), "np.zeros needs dtype=dx.dtype")
 
 
-def package_embedding_backward(dy: Any, ids: Any, rows: int) -> Any:
+def package_embedding_backward(dy: Floats, ids: Ints, rows: int) -> Array:
     """The package's backward, called as the exercise is."""
     return embedding_backward(dy, EmbeddingCache(ids, rows, None))
 
 
 @self_check("backward of a low-rank change", returns=("dx", "ddown", "dup"))
-def check_low_rank_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_low_rank_backward(backward: Function) -> Iterator[Finding]:
     """Check `dx, ddown, dup = backward(dy, x, weight, down, up, scale)`; x (R, in), weight (out, in), up (out, r)."""
     rng = np.random.default_rng(72)
     x, weight = rng.standard_normal((6, 5)), rng.standard_normal((4, 5))
@@ -136,7 +137,7 @@ def check_low_rank_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     dy = rng.standard_normal((6, 4))
     dx, ddown, dup = backward(dy, x, weight, down, up, scale)
     right = course_low_rank_backward(dy, x, weight, down, up, scale)
-    known = {
+    known: dict[str, Floats] = {
         "the way through the narrow pair is missing: x goes both ways, and the gradients add up": dy @ weight,
         "the way through the frozen weight is missing: it does not learn, but x's gradient passes it": right[0]
         - dy @ weight,
@@ -161,18 +162,20 @@ def check_low_rank_backward(backward: Callable[..., Any]) -> Iterator[Any]:
     yield equal("dup", dup, right[2], mistakes=known, advice="up reads x downᵀ, not x (7.11)")
     yield float32_stays(backward, (dy, x, weight, down, up, scale), "a number or an array that NumPy made is a float64")
 
-    def forward(x: Any, down: Any, up: Any) -> Any:
+    def forward(x: Floats, down: Floats, up: Floats) -> tuple[Floats, tuple[object, ...]]:
         return low_rank_forward(x, weight, down, up, scale), (x, weight, down, up, scale)
 
     yield from differences(forward, lambda dy, cache: backward(dy, *cache), {"x": x, "down": down, "up": up})
 
 
-def low_rank_forward(x: Any, weight: Any, down: Any, up: Any, scale: float) -> Any:
+def low_rank_forward(x: Floats, weight: Floats, down: Floats, up: Floats, scale: float) -> Floats:
     """y = x weightᵀ + scale · x downᵀ upᵀ (R, out); x (R, in), weight (out, in), down (r, in), up (out, r)."""
     return x @ weight.T + scale * (x @ down.T @ up.T)
 
 
-def course_low_rank_backward(dy: Any, x: Any, weight: Any, down: Any, up: Any, scale: float) -> tuple[Any, Any, Any]:
+def course_low_rank_backward(
+    dy: Floats, x: Floats, weight: Floats, down: Floats, up: Floats, scale: float
+) -> tuple[Floats, Floats, Floats]:
     """A right answer, called as the exercise is; the package has no such layer."""
     narrow = scale * (dy @ up)  # (R, r)
     return dy @ weight + narrow @ down, narrow.T @ x, scale * (dy.T @ (x @ down.T))

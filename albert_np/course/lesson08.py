@@ -1,12 +1,13 @@
 """Notebook 08: one attention head."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms, factor
 from albert_np.course.report import Finding, differences, equal, holds, left_out, self_check
 from albert_np.ops import (
@@ -34,7 +35,7 @@ BY_HAND = {"dquery": [[0.75], [2.0]], "dkey": [[0.75 * LN3], [-0.75 * LN3]], "dv
 
 
 @self_check("one head, forward", returns=("context", "probs"))
-def check_attention_forward(forward: Callable[..., Any]) -> Iterator[Any]:
+def check_attention_forward(forward: Function) -> Iterator[Finding]:
     """Check `context, probs = forward(query, key, value)`; query (T, D), key and value (S, D), probs (T, S)."""
     context, probs = forward(*map(np.array, HAND.values()))
     known = {
@@ -71,7 +72,7 @@ def check_attention_forward(forward: Callable[..., Any]) -> Iterator[Any]:
     yield equal("3 queries, 5 keys", forward(query, key, value)[0], attention_forward(query, key, value, None)[0])
 
 
-def _far_apart(forward: Callable[..., Any]) -> Finding:
+def _far_apart(forward: Function) -> Finding:
     """Rows of scores near 1,000, 0 and -1,000: each has to lose its own largest, not the largest of all."""
     name = "scores in the thousands stay finite"
     query, key = np.array([[1e3], [0.0], [-1e3]]), np.array([[1.0], [1.01]])
@@ -85,7 +86,7 @@ def _far_apart(forward: Callable[..., Any]) -> Finding:
 
 
 @self_check("one head, backward", returns=NAMES)
-def check_attention_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_attention_backward(backward: Function) -> Iterator[Finding]:
     """Check `dquery, dkey, dvalue = backward(dcontext, query, key, value, probs)`; shapes as in the forward."""
     query, key, value = _heads(T=5, S=5, D=9)
     context, cache = attention_forward(query, key, value, None)
@@ -114,10 +115,10 @@ def check_attention_backward(backward: Callable[..., Any]) -> Iterator[Any]:
             "float32 in, float64 out", "right, with twice the bytes: np.sqrt(D) is a float64, math.sqrt(D) not"
         )
 
-    def forward(query: Any, key: Any, value: Any) -> Any:
+    def forward(query: Floats, key: Floats, value: Floats) -> tuple[Floats, AttentionCache]:
         return attention_forward(query, key, value, None)
 
-    def own(dcontext: Any, cache: Any) -> Any:
+    def own(dcontext: Floats, cache: AttentionCache) -> tuple[object, ...]:
         return tuple(backward(dcontext, cache.query, cache.key, cache.value, cache.softmax.probs))
 
     yield from differences(forward, own, {"query": query, "key": key, "value": value})
@@ -130,13 +131,15 @@ ADVICE = {
 }
 
 
-def _backward_mistakes(dcontext: Any, query: Any, key: Any, value: Any, probs: Any) -> dict[str, dict[str, Any]]:
+def _backward_mistakes(
+    dcontext: Floats, query: Floats, key: Floats, value: Floats, probs: Floats
+) -> dict[str, dict[str, Floats]]:
     """Return for each gradient advice → what a mistake makes of it."""
     scale = math.sqrt(query.shape[-1])
     dprobs = dcontext @ value.T
     dscores = probs * (dprobs - (dprobs * probs).sum(axis=-1, keepdims=True)) / scale
 
-    known: dict[str, dict[str, Any]] = {
+    known: dict[str, dict[str, Floats]] = {
         "dquery": {"dscores is transposed in this product": dscores.T @ key, "query for key": dscores @ query},
         "dkey": {"dscores is not transposed in this product": dscores @ query, "key for query": dscores.T @ key},
         "dvalue": {"probs is not transposed in this product": probs @ dcontext, "value for dcontext": probs.T @ value},
@@ -162,7 +165,7 @@ def _backward_mistakes(dcontext: Any, query: Any, key: Any, value: Any, probs: A
     return known
 
 
-def _rows_of_dscores(backward: Callable[..., Any], arguments: Any, gradients: Any) -> Iterator[Any]:
+def _rows_of_dscores(backward: Function, arguments: Sequence[Floats], gradients: Sequence[Floats]) -> Iterator[Finding]:
     """The rows sum to 0 (8.8): seen from outside, for a function does not give its dscores away."""
     dcontext, query, key, value, probs = arguments
     dquery, dkey, _ = gradients
@@ -180,7 +183,7 @@ def _rows_of_dscores(backward: Callable[..., Any], arguments: Any, gradients: An
     )
 
 
-def _masked_key(backward: Callable[..., Any]) -> Iterator[Any]:
+def _masked_key(backward: Function) -> Iterator[Finding]:
     query, key, value = _heads(T=4, S=4, D=4)
     mask = np.array([0.0, 0.0, np.finfo(np.float64).min, 0.0])  # nobody may look at key 2
     context, cache = attention_forward(query, key, value, mask)
@@ -189,33 +192,35 @@ def _masked_key(backward: Callable[..., Any]) -> Iterator[Any]:
         yield holds(f"{name} of a masked key is exactly 0", not gradient[2].any(), f"got {gradient[2]}")
 
 
-def _heads(T: int, S: int, D: int) -> tuple[Any, Any, Any]:
+def _heads(T: int, S: int, D: int) -> tuple[Floats, Floats, Floats]:
     rng = np.random.default_rng(100 * T + 10 * S + D)
     return rng.standard_normal((T, D)), rng.standard_normal((S, D)), rng.standard_normal((S, D))
 
 
-def _upstream(context: Any) -> Any:
+def _upstream(context: Floats) -> Floats:
     return np.random.default_rng(80).standard_normal(context.shape)
 
 
-def _weights(scores: Any) -> Any:
+def _weights(scores: Floats) -> Array:
     exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def package_attention_forward(query: Any, key: Any, value: Any) -> tuple[Any, Any]:
+def package_attention_forward(query: Floats, key: Floats, value: Floats) -> tuple[Floats, Floats]:
     """The package's forward, called as the exercise is."""
     context, cache = attention_forward(query, key, value, None)
     return context, cache.softmax.probs
 
 
-def package_attention_backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any) -> Any:
+def package_attention_backward(
+    dcontext: Floats, query: Floats, key: Floats, value: Floats, probs: Floats
+) -> tuple[Floats, Floats, Floats]:
     """The package's backward, called as the exercise is."""
     cache = AttentionCache(query, key, value, SoftmaxCache(probs), DropoutCache(None, 1.0), probs)
     return attention_backward(dcontext, cache)
 
 
-def package_key_by_key(query: Any, blocks: Iterable[tuple[Any, Any]]) -> tuple[Any, Any]:
+def package_key_by_key(query: Floats, blocks: Iterable[tuple[Floats, Floats]]) -> tuple[Floats, float]:
     """One query's context and log-sum-exp, asked for as in the exercise."""
     context, log = np.zeros(len(query)), -np.inf
     for block in blocks:
@@ -225,10 +230,10 @@ def package_key_by_key(query: Any, blocks: Iterable[tuple[Any, Any]]) -> tuple[A
     return context, log
 
 
-def of_each_head(backward: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+def of_each_head(backward: Function) -> Function:
     """Return a backward of one head as `backward(dcontext, cache)` of all heads of a batch, (B, N, T, D)."""
 
-    def of_all(dcontext: Any, cache: AttentionCache) -> tuple[Any, ...]:
+    def of_all(dcontext: Floats, cache: AttentionCache) -> tuple[Floats, ...]:
         arrays = (dcontext, cache.query, cache.key, cache.value, cache.softmax.probs)
         heads = zip(*(array.reshape(-1, *array.shape[2:]) for array in arrays), strict=True)
         gradients = zip(*(backward(*head) for head in heads), strict=True)
@@ -237,7 +242,9 @@ def of_each_head(backward: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return of_all
 
 
-def _backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any, bug: str = "") -> Any:
+def _backward(
+    dcontext: Floats, query: Floats, key: Floats, value: Floats, probs: Floats, bug: str = ""
+) -> tuple[Floats, Floats, Floats]:
     """Return dquery, dkey and dvalue with one of the bugs of `HUNT`."""
     scale = math.sqrt(query.shape[-1])
     if bug == "mask":
@@ -250,7 +257,7 @@ def _backward(dcontext: Any, query: Any, key: Any, value: Any, probs: Any, bug: 
     return dscores @ key, dkey * scale if bug == "scale of dkey" else dkey, dvalue
 
 
-def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+def _symptoms(backward: Function) -> Symptoms:
     """What can be seen from outside of the backward of one head of five tokens, the last of which is masked."""
     query, key, value = _heads(T=5, S=5, D=4)
     context, cache = attention_forward(query, key, value, np.array([0.0, 0.0, 0.0, 0.0, np.finfo(np.float64).min]))
@@ -287,13 +294,13 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
 
 @self_check("the gradient of a bias for each distance", returns=("dbias",))
-def check_bias_gradient(bias_gradient: Callable[..., Any]) -> Iterator[Any]:
+def check_bias_gradient(bias_gradient: Function) -> Iterator[Finding]:
     """Check `dbias = bias_gradient(dcontext, value, probs)`; dcontext, value (T, D), probs (T, T), dbias (2T - 1)."""
     rng = np.random.default_rng(81)
     query, key, value, dcontext = rng.standard_normal((4, 5, 4))
@@ -305,7 +312,7 @@ def check_bias_gradient(bias_gradient: Callable[..., Any]) -> Iterator[Any]:
         yield equal(name, got, package_bias_gradient(*case), mistakes=_bias_mistakes(*case), advice=SUMMED)
     yield holds("sums to 0, as the rows of dscores do (8.8)", abs(np.sum(got)) < 1e-9, f"it sums to {np.sum(got):.3g}")
 
-    def forward(bias: Any) -> Any:
+    def forward(bias: Floats) -> tuple[Floats, Floats]:
         return biased_attention(query, key, value, bias)
 
     yield from differences(forward, lambda dy, probs: np.asarray(bias_gradient(dy, value, probs)), {"bias": bias})
@@ -314,29 +321,29 @@ def check_bias_gradient(bias_gradient: Callable[..., Any]) -> Iterator[Any]:
 SUMMED = "each number of the bias stands on one diagonal of the scores: add dscores up along it (8.14)"
 
 
-def biased_attention(query: Any, key: Any, value: Any, bias: Any) -> tuple[Any, Any]:
+def biased_attention(query: Floats, key: Floats, value: Floats, bias: Floats) -> tuple[Floats, Floats]:
     """Return context and probs of one head with `bias[j - i + T - 1]` added to score (i, j), (8.13); bias (2T - 1)."""
     T = len(query)
     probs = _weights(query @ key.T / math.sqrt(query.shape[-1]) + bias[distances(T)])
     return probs @ value, probs
 
 
-def distances(T: int) -> Any:
+def distances(T: int) -> Ints:
     """Return the place of each score's bias, j - i + T - 1, (T, T)."""
     return np.arange(T) - np.arange(T)[:, None] + T - 1
 
 
-def package_bias_gradient(dcontext: Any, value: Any, probs: Any) -> Any:
+def package_bias_gradient(dcontext: Floats, value: Floats, probs: Floats) -> Floats:
     """The gradient of the bias, asked for as in the exercise."""
     return _diagonals(softmax_backward(dcontext @ value.T, SoftmaxCache(probs)))
 
 
-def _diagonals(dscores: Any) -> Any:
+def _diagonals(dscores: Floats) -> Floats:
     T = len(dscores)
     return np.array([np.trace(dscores, offset=k) for k in range(1 - T, T)])
 
 
-def _bias_mistakes(dcontext: Any, value: Any, probs: Any) -> dict[str, Any]:
+def _bias_mistakes(dcontext: Floats, value: Floats, probs: Floats) -> dict[str, Floats]:
     T, dprobs = len(probs), dcontext @ value.T
     dscores = softmax_backward(dprobs, SoftmaxCache(probs))
     lost = np.zeros(2 * T - 1)
@@ -354,7 +361,7 @@ def _bias_mistakes(dcontext: Any, value: Any, probs: Any) -> dict[str, Any]:
 
 
 @self_check("one block of keys after the other", returns=("context", "logsumexp"))
-def check_key_by_key(key_by_key: Callable[..., Any]) -> Iterator[Any]:
+def check_key_by_key(key_by_key: Function) -> Iterator[Finding]:
     """Check `context, logsumexp = key_by_key(query, blocks)`; query (D,), blocks yields pairs of key, value (S, D)."""
     rng = np.random.default_rng(82)
     query, (key, value) = rng.standard_normal(9), rng.standard_normal((2, 7, 9))
@@ -366,7 +373,7 @@ def check_key_by_key(key_by_key: Callable[..., Any]) -> Iterator[Any]:
         far = key + 3 * size * query / (query @ query)  # moves every score by `size`
         yield from _streamed(key_by_key, f"scores near {size:,}", query, far, value, 4, FAR)
 
-    def overwritten() -> Iterator[Any]:
+    def overwritten() -> Iterator[tuple[Floats, ...]]:
         block = np.empty((2, 2, 9))
         for start in (0, 2, 4):
             block[:] = key[start : start + 2], value[start : start + 2]
@@ -382,8 +389,8 @@ SHRINK = "both the sum and the weighted values shrink by exp(m - m′) where a b
 
 
 def _streamed(
-    function: Callable[..., Any], name: str, query: Any, key: Any, value: Any, size: int, advice: str = SHRINK
-) -> Iterator[Any]:
+    function: Function, name: str, query: Floats, key: Floats, value: Floats, size: int, advice: str = SHRINK
+) -> Iterator[Finding]:
     """Give a reader's function the keys and values in blocks, and yield what is found."""
     cuts = range(size, len(key), size)
     blocks = list(zip(np.split(key, cuts), np.split(value, cuts), strict=True))
@@ -407,7 +414,7 @@ def _streamed(
     yield equal(f"{name}: log-sum-exp", logsumexp, log, mistakes=known, advice="m + ln l (8.16)")
 
 
-def _at_once(query: Any, key: Any, value: Any) -> tuple[Any, Any]:
+def _at_once(query: Floats, key: Floats, value: Floats) -> tuple[Floats, float]:
     """Return the context (D,) and the log-sum-exp of one query over all keys."""
     scores = key @ query / math.sqrt(len(query))
     exponentials = np.exp(scores - scores.max())

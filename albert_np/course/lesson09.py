@@ -1,13 +1,13 @@
 """Notebook 09: many heads and masks."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
-from albert_np.backend import backend_of
+from albert_np.backend import Array, Floats, backend_of
 from albert_np.config import AlbertConfig
-from albert_np.course.answers import Wrong
+from albert_np.course.answers import Function, Wrong
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.gradcheck import check_gradients
 from albert_np.model import check_inputs
@@ -19,14 +19,14 @@ B, T, N, D = 2, 5, 3, 4
 
 
 @self_check("split and merge heads", returns=("heads",))
-def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]) -> Iterator[Any]:
+def check_heads(split_heads: Function, merge_heads: Function) -> Iterator[Finding]:
     """Check `split_heads(x, heads)`, (B, T, H) → (B, N, T, D), and `merge_heads(context)`, its way back."""
     rng = np.random.default_rng(9)
     x = rng.standard_normal((N * D, T, B)).T  # not contiguous
     heads = split_heads(x, N)
     expected = np.stack([x[:, :, n * D : (n + 1) * D] for n in range(N)], axis=1)  # head n owns D columns side by side
     token, columns = x.reshape(B, N, T, D), x.reshape(B, T, D, N).transpose(0, 3, 1, 2)
-    known: dict[str, Any] = {
+    known: dict[str, Floats] = {
         "a token has to stay at its position: cut the last axis alone, then exchange two axes": token,
         "a head owns D columns side by side, not every third: reshape to (B, T, heads, D)": columns,
     }
@@ -49,10 +49,10 @@ def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]
     yield equal("merge_heads, against the heads side by side", merged, beside, mistakes=known, advice=advice)
     yield equal("merge after split", merge_heads(split_heads(x, N)), x, advice=advice)
 
-    def split(x: Any) -> Any:
+    def split(x: Floats) -> Floats:
         return np.array(split_heads(x, N))  # a copy: a view of x would move with x while differences are taken
 
-    def merge(context: Any) -> Any:
+    def merge(context: Floats) -> Floats:
         return np.array(merge_heads(context))
 
     forth = check_gradients(lambda x: (split(x), None), lambda dy, _: merge(dy), {"x": x})
@@ -61,14 +61,14 @@ def check_heads(split_heads: Callable[..., Any], merge_heads: Callable[..., Any]
     yield holds("split_heads is the backward of merge_heads", back[0].ok, str(back[0]))
 
 
-def _mark(token: int) -> Any:
+def _mark(token: int) -> Floats:
     x = np.zeros((1, T, N * D))
     x[:, token] = 1
     return x
 
 
 @self_check("the additive mask", returns=("mask",))
-def check_additive_mask(additive_mask: Callable[..., Any]) -> Iterator[Any]:
+def check_additive_mask(additive_mask: Function) -> Iterator[Finding]:
     """Check `mask = additive_mask(attention_mask, dtype)`, (B, T) of 1 and 0 → (B, 1, 1, T)."""
     attention_mask = np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [0, 0, 0, 0, 0]])
     for dtype in (np.float64, np.float32):
@@ -86,7 +86,7 @@ def check_additive_mask(additive_mask: Callable[..., Any]) -> Iterator[Any]:
         yield equal(f"{name}: against the package", mask, package_mask(attention_mask, dtype))
 
 
-def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
+def _effects(name: str, mask: Floats, attention_mask: np.ndarray) -> Iterator[Finding]:
     """Look at what a mask does to probabilities and gradients of an attention over three sentences."""
     rng = np.random.default_rng(9)
     query, key, value, dcontext = rng.standard_normal((4, 3, N, 5, D)).astype(mask.dtype)
@@ -105,7 +105,7 @@ def _effects(name: str, mask: Any, attention_mask: Any) -> Iterator[Any]:
     yield holds(f"{name}: a row without any token attends evenly", even, told)
 
 
-def _why(mask: Any, attention_mask: Any) -> str:
+def _why(mask: Floats, attention_mask: np.ndarray) -> str:
     tokens, padding = mask[:, 0, 0][attention_mask == 1], mask[:, 0, 0][attention_mask == 0]
     if (tokens == padding[0]).all():
         return "tokens and padding get the same number"
@@ -116,31 +116,31 @@ def _why(mask: Any, attention_mask: Any) -> str:
     return "the number added to its scores is not low enough"
 
 
-def package_mask(attention_mask: Any, dtype: Any) -> Any:
+def package_mask(attention_mask: np.ndarray, dtype: npt.DTypeLike) -> Array:
     """The package's mask, asked for as in the exercise."""
     config = AlbertConfig(hidden_size=N * D, num_attention_heads=N)
     ids = np.ones_like(attention_mask)
     return check_inputs(config, backend_of(ids), dtype, input_ids=ids, attention_mask=attention_mask).pattern.mask
 
 
-def package_causal_mask(attention_mask: Any, dtype: Any) -> Any:
+def package_causal_mask(attention_mask: np.ndarray, dtype: npt.DTypeLike) -> Floats:
     """A causal mask, asked for as in the exercise."""
     allowed = np.tri(attention_mask.shape[1], dtype=bool) & (attention_mask[:, None, None, :] == 1)
     return np.where(allowed, 0, np.finfo(dtype).min).astype(dtype)
 
 
-def package_split_heads(x: Any, heads: int) -> Any:
+def package_split_heads(x: Floats, heads: int) -> Floats:
     """The heads, asked for as in the exercise."""
     return np.stack(np.split(x, heads, axis=-1), axis=1)
 
 
-def package_merge_heads(context: Any) -> Any:
+def package_merge_heads(context: Floats) -> Floats:
     """The heads side by side, asked for as in the exercise."""
     return np.concatenate(list(context.swapaxes(0, 1)), axis=-1)
 
 
 @self_check("the causal mask", returns=("mask",))
-def check_causal_mask(causal_mask: Callable[..., Any]) -> Iterator[Any]:
+def check_causal_mask(causal_mask: Function) -> Iterator[Finding]:
     """Check `mask = causal_mask(attention_mask, dtype)`, (B, T) of 1 and 0 → (B, 1, T, T): query by key."""
     attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
     for dtype in (np.float64, np.float32):
@@ -171,7 +171,7 @@ def check_causal_mask(causal_mask: Callable[..., Any]) -> Iterator[Any]:
     yield from _no_future(causal_mask(np.ones((1, 5), dtype=int), np.float64))
 
 
-def _no_future(mask: Any) -> Iterator[Any]:
+def _no_future(mask: Floats) -> Iterator[Finding]:
     """Look whether a context changes if what comes after it does."""
     rng = np.random.default_rng(91)
     query, key, value = rng.standard_normal((3, 1, N, 5, D))
@@ -184,13 +184,13 @@ def _no_future(mask: Any) -> Iterator[Any]:
 
 
 @self_check("keys that several heads share", returns=("heads",))
-def check_groups(spread_groups: Callable[..., Any], gather_groups: Callable[..., Any]) -> Iterator[Any]:
+def check_groups(spread_groups: Function, gather_groups: Function) -> Iterator[Finding]:
     """Check `spread_groups(key, heads)`, (B, groups, T, D) → (B, N, T, D), and `gather_groups(dkey, groups)`."""
     rng = np.random.default_rng(92)
     for groups, heads in ((2, 6), (1, 3), (3, 3)):
         share = heads // groups
         key, dkey = rng.standard_normal((B, groups, T, D)), rng.standard_normal((B, heads, T, D))
-        known: dict[str, Any] = {
+        known: dict[str, Floats] = {
             "heads of one group stand side by side, 0 0 0 1 1 1 and not 0 1 0 1 0 1: (9.11)": np.tile(
                 key, (1, share, 1, 1)
             )
@@ -209,7 +209,7 @@ def check_groups(spread_groups: Callable[..., Any], gather_groups: Callable[...,
         told = "the sum over the heads of a group (9.12)"
         yield equal(f"{name}: gather", gather_groups(dkey, groups), parts.sum(axis=2), mistakes=known, advice=told)
 
-    def forward(key: Any) -> Any:
+    def forward(key: Floats) -> tuple[Floats, None]:
         return np.array(spread_groups(key, 6)), None  # a copy: a view would move with key while differences are taken
 
     rows = check_gradients(
@@ -218,34 +218,34 @@ def check_groups(spread_groups: Callable[..., Any], gather_groups: Callable[...,
     yield holds("gather_groups is the backward of spread_groups", rows[0].ok, str(rows[0]))
 
 
-def package_spread_groups(key: Any, heads: int) -> Any:
+def package_spread_groups(key: Floats, heads: int) -> Floats:
     """The keys of each head, asked for as in the exercise."""
     return np.repeat(key, heads // key.shape[1], axis=1)
 
 
-def package_gather_groups(dkey: Any, groups: int) -> Any:
+def package_gather_groups(dkey: Floats, groups: int) -> Floats:
     """The gradients of the groups, asked for as in the exercise."""
     return np.stack([part.sum(axis=1) for part in np.split(dkey, groups, axis=1)], axis=1)
 
 
-def _attention(x: Any, may: Any, weight: float = -np.inf) -> Any:
+def _attention(x: Floats, may: npt.ArrayLike, weight: float = -np.inf) -> Array:
     """Attend with x as query, key and value, one head; may (B, T or 1, T): where a query may look."""
     scores = x @ x.swapaxes(1, 2) / np.sqrt(x.shape[-1]) + np.where(may, 0, weight)
     exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return exponentials / exponentials.sum(axis=-1, keepdims=True) @ x
 
 
-def attends_rightly(x: Any, attention_mask: Any) -> Any:
+def attends_rightly(x: Floats, attention_mask: np.ndarray) -> Array:
     """Attend to tokens alone."""
     return _attention(x, attention_mask[:, None, :] == 1)
 
 
-def _nan_at_padding(x: Any, attention_mask: Any) -> Any:
+def _nan_at_padding(x: Floats, attention_mask: np.ndarray) -> Floats:
     return np.where(attention_mask[:, :, None] == 1, attends_rightly(x, attention_mask), np.nan)
 
 
-def _one_open(place: int) -> Callable[..., Any]:
-    def attend(x: Any, attention_mask: Any) -> Any:
+def _one_open(place: int) -> Function:
+    def attend(x: Floats, attention_mask: np.ndarray) -> Array:
         may = attention_mask == 1
         for row, real in zip(may, attention_mask, strict=True):
             row[np.flatnonzero(real == 0)[place : place + 1 or None]] = True
@@ -254,7 +254,7 @@ def _one_open(place: int) -> Callable[..., Any]:
     return attend
 
 
-def _neighbour(x: Any, attention_mask: Any) -> Any:
+def _neighbour(x: Floats, attention_mask: np.ndarray) -> Array:
     beside = np.roll(x, -1, axis=1)
     beside[:, -1] = 0
     return attends_rightly(x, attention_mask) + 0.1 * beside
@@ -264,7 +264,7 @@ INNOCENT = {
     "a right attention": attends_rightly,
     "a right attention whose answers at padding are NaN": _nan_at_padding,
 }
-LEAKY: dict[str, tuple[Callable[..., Any], str]] = {
+LEAKY: dict[str, tuple[Function, str]] = {
     "the mask is left out": (lambda x, m: _attention(x, np.True_), "put other numbers into the padding of a copy of x"),
     "the mask hides queries in place of keys": (
         lambda x, m: _attention(x, m[:, :, None] == 1),
@@ -285,7 +285,7 @@ LEAKY: dict[str, tuple[Callable[..., Any], str]] = {
 
 
 @self_check("does padding leak?")
-def check_leaks(leaks: Callable[..., Any]) -> Iterator[Any]:
+def check_leaks(leaks: Function) -> Iterator[Finding]:
     """Check `leaks(attend, x, attention_mask)`: whether padding changes what `attend(x, attention_mask)` gives."""
     x = np.random.default_rng(93).standard_normal((3, 5, D))
     attention_mask = np.array([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0], [1, 1, 0, 0, 0]])
@@ -312,14 +312,14 @@ def check_leaks(leaks: Callable[..., Any]) -> Iterator[Any]:
     )
 
 
-def _verdict(leaks: Callable[..., Any], attend: Callable[..., Any], x: Any, attention_mask: Any) -> bool:
+def _verdict(leaks: Function, attend: Function, x: Floats, attention_mask: np.ndarray) -> bool:
     got = np.asarray(leaks(attend, x.copy(), attention_mask.copy()))
     if got.shape != () or got.dtype.kind not in "bi":
         raise Wrong(f"returned {got.dtype} of shape {got.shape}, expected True or False: is there an any() missing?")
     return bool(got)
 
 
-def package_leaks(attend: Callable[..., Any], x: Any, attention_mask: Any) -> bool:
+def package_leaks(attend: Function, x: Floats, attention_mask: np.ndarray) -> bool:
     """Whether padding leaks, asked for as in the exercise."""
     real = attention_mask == 1
     one, two = (attend(given, attention_mask) for given in (x, np.where(real[:, :, None], x, 1 - x)))

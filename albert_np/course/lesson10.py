@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats
 from albert_np.config import AlbertConfig
-from albert_np.course.answers import Wrong
+from albert_np.course.answers import Function, Wrong
 from albert_np.course.hunt import Hunt, Symptoms, factor
-from albert_np.course.report import differences, equal, holds, self_check
-from albert_np.execution import dense_pattern
+from albert_np.course.report import Finding, differences, equal, holds, self_check
+from albert_np.execution import Pattern, dense_pattern
 from albert_np.gradcheck import block_cases, randomize, small_config
 from albert_np.layers import (
     LayerCache,
@@ -33,7 +33,7 @@ LAYER = "encoder.albert_layer_groups.0.albert_layers.0."
 
 
 @self_check("the backward of a layer", returns=("dx",))
-def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
+def check_layer_backward(layer_backward: Function) -> Iterator[Finding]:
     """Check `dx = layer_backward(dy, cache, g)`; dy (B, T, H), cache of `layer_forward`, g a scope to add into."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     rng = np.random.default_rng(10)
@@ -60,7 +60,7 @@ def check_layer_backward(layer_backward: Callable[..., Any]) -> Iterator[Any]:
     yield from _finite_differences(layer_backward)
 
 
-def _way_around(layer_backward: Callable[..., Any], x: Any, dy: Any) -> Iterator[Any]:
+def _way_around(layer_backward: Function, x: Floats, dy: Floats) -> Iterator[Finding]:
     for part, last in (("the feed-forward part", "ffn_output.weight"), ("the attention", "attention.dense.weight")):
         through = _with_dead_branch(layer_backward, last, x, dy)
         yield holds(
@@ -70,7 +70,7 @@ def _way_around(layer_backward: Callable[..., Any], x: Any, dy: Any) -> Iterator
         )
 
 
-def _advice(wrong: list[str], mine: Mapping[str, Any]) -> str:
+def _advice(wrong: list[str], mine: Mapping[str, Floats]) -> str:
     """Return what the names of the weights whose gradients are wrong give away."""
     empty = [name for name in wrong if not np.any(mine[name])]
     if empty:
@@ -83,7 +83,7 @@ def _advice(wrong: list[str], mine: Mapping[str, Any]) -> str:
 class _Names(Scope):
     """A scope that says what is in it where a name is missing."""
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Array:
         if name not in self:
             known = [full.removeprefix(LAYER) for full in self._store if full.startswith(LAYER)]
             asked = (self.prefix + name).removeprefix(LAYER)
@@ -95,8 +95,8 @@ class _Names(Scope):
 
 
 def _run(
-    backward: Callable[..., Any], model: Any, dy: Any, cache: LayerCache, before: Mapping[str, Any] | None = None
-) -> tuple[Any, dict[str, Any]]:
+    backward: Function, model: AlbertModel, dy: Floats, cache: LayerCache, before: Mapping[str, Floats] | None = None
+) -> tuple[Floats, dict[str, Floats]]:
     """Return dx and the gradients of the layer's weights, after adding into `before` (zeros by default)."""
     grads = model.params.zeros_like()
     names = [name for name in grads if name.startswith(LAYER)]
@@ -108,8 +108,8 @@ def _run(
 
 
 def _with_dead_branch(
-    backward: Callable[..., Any], last: str, x: Any, dy: Any, forward: Callable[..., Any] = layer_forward
-) -> Any:
+    backward: Function, last: str, x: Floats, dy: Floats, forward: Function = layer_forward
+) -> Floats:
     """Return dx of a layer in which one branch's last weight is zero: only the skip path is left around it."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     model.params[LAYER + last][...] = 0
@@ -117,11 +117,11 @@ def _with_dead_branch(
     return _run(backward, model, dy, cache)[0]
 
 
-def _finite_differences(backward: Callable[..., Any]) -> Iterator[Any]:
+def _finite_differences(backward: Function) -> Iterator[Finding]:
     case = next(case for case in block_cases() if case.name == "layer, dropout")
     weights = {name: weight for name, weight in case.inputs.items() if name != "x"}
 
-    def pure(dy: Any, cache: LayerCache) -> Any:
+    def pure(dy: Floats, cache: LayerCache) -> tuple[Floats, ...]:
         g = {name: np.zeros_like(weight) for name, weight in weights.items()}
         dx = backward(dy, cache, Scope(g, ""))
         return dx, *g.values()
@@ -131,7 +131,7 @@ def _finite_differences(backward: Callable[..., Any]) -> Iterator[Any]:
             yield replace(found, name=f"{found.name}, with dropout and a mask")
 
 
-def arrow_gradients(dy: Any, cache: LayerCache, g: Scope) -> dict[str, Any]:
+def arrow_gradients(dy: Floats, cache: LayerCache, g: Scope) -> dict[str, Floats]:
     """Return the gradient at each arrow of the figure by its name, (B, T, H) each; those of the weights go into g."""
     ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope("full_layer_layer_norm."))
     branch_f = feed_forward_branch_backward(ds, cache.feed_forward, g)
@@ -144,7 +144,7 @@ def arrow_gradients(dy: Any, cache: LayerCache, g: Scope) -> dict[str, Any]:
 FULL, ATTENTION = "full_layer_layer_norm.", "attention.LayerNorm."
 
 
-def _backward(dy: Any, cache: LayerCache, g: Scope, bug: str = "") -> Any:
+def _backward(dy: Floats, cache: LayerCache, g: Scope, bug: str = "") -> Array:
     """Return dx of a layer with one of the bugs of `HUNT`."""
     g = _Overwriting(g) if bug == "=" else g
     ds = norm_backward(dy, cache.full_layer_layer_norm, g.scope(FULL))
@@ -163,14 +163,14 @@ class _Overwriting(Scope):
     def __init__(self, g: Scope) -> None:
         super().__init__(g, "")
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Array:
         return 0 * super().__getitem__(name)
 
     def scope(self, prefix: str) -> Scope:
         return _Overwriting(self._store.scope(self.prefix + prefix))
 
 
-def _symptoms(backward: Callable[..., Any]) -> Symptoms:
+def _symptoms(backward: Function) -> Symptoms:
     """What can be seen from outside of a layer's backward: gradients, dx past a dead branch, a second call."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     x, dy = np.random.default_rng(10).standard_normal((2, 2, 5, 12))
@@ -203,14 +203,14 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
 
 def pre_ln_forward(
-    x: Any, pattern: Any, p: Scope, config: AlbertConfig, rng: Any | None = None
-) -> tuple[Any, LayerCache]:
+    x: Floats, pattern: Pattern, p: Scope, config: AlbertConfig, rng: np.random.Generator | None = None
+) -> tuple[Floats, LayerCache]:
     """h = x + A(LayerNorm(x)), y = h + F(LayerNorm(h)); called as `layer_forward` is, and with its cache."""
     normed, attention_norm = norm_forward(x, p.scope(ATTENTION), config)
     a, attention = attention_branch_forward(normed, pattern, p.scope("attention."), config, rng)
@@ -220,12 +220,12 @@ def pre_ln_forward(
     return h + f, LayerCache(pattern, attention, attention_norm, feed_forward, full_layer_layer_norm)
 
 
-def package_pre_ln_backward(dy: Any, cache: LayerCache, g: Scope) -> Any:
+def package_pre_ln_backward(dy: Floats, cache: LayerCache, g: Scope) -> Array:
     """Mirror of `pre_ln_forward`, asked for as in the exercise."""
     return _pre_ln_backward(dy, cache, g)
 
 
-def _pre_ln_backward(dy: Any, cache: LayerCache, g: Scope, bug: str = "") -> Any:
+def _pre_ln_backward(dy: Floats, cache: LayerCache, g: Scope, bug: str = "") -> Array:
     if bug == "post":
         return package_layer_backward(dy, cache, g)
     dbranch = feed_forward_branch_backward(dy, cache.feed_forward, g)
@@ -247,12 +247,12 @@ PRE_LN_BUGS = {
 
 
 @self_check("the backward of a pre-LN layer", returns=("dx",))
-def check_pre_ln_backward(pre_ln_backward: Callable[..., Any]) -> Iterator[Any]:
+def check_pre_ln_backward(pre_ln_backward: Function) -> Iterator[Finding]:
     """Check `dx = pre_ln_backward(dy, cache, g)`; dy (B, T, H), cache of `pre_ln_forward`, g a scope to add into."""
     model = randomize(AlbertModel(small_config(), dtype="float64"))
     x, dy = np.random.default_rng(11).standard_normal((2, 2, 5, 12))
 
-    def forward(x: Any) -> tuple[Any, LayerCache]:
+    def forward(x: Floats) -> tuple[Floats, LayerCache]:
         return pre_ln_forward(x, dense_pattern(2, 5), model.params.scope(LAYER), model.config)
 
     _, cache = forward(x)

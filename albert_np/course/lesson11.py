@@ -1,22 +1,24 @@
 """Notebook 11: sharing across layers and groups."""
 
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
+from albert_np.backend import Floats
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, differences, equal, holds, self_check
-from albert_np.layers import layer_backward
+from albert_np.layers import LayerCache, layer_backward
 from albert_np.model import AlbertModel
-from albert_np.ops import linear_backward, linear_forward, tanh_backward, tanh_forward
+from albert_np.ops import LinearCache, TanhCache, linear_backward, linear_forward, tanh_backward, tanh_forward
 
 __all__ = ["check_recomputed_backward", "check_shared_backward", "check_which_bug"]
 
-Gradients = dict[str, Any]
+Gradients = dict[str, Floats]
+Shapes = Mapping[str, tuple[int, ...]]
 SMALL = AlbertConfig(
     vocab_size=20,
     embedding_size=4,
@@ -31,7 +33,7 @@ SMALL = AlbertConfig(
 
 
 @self_check("backward through a shared stack", returns=("dx", "gradients"))
-def check_shared_backward(shared_backward: Callable[..., Any]) -> Iterator[Any]:
+def check_shared_backward(shared_backward: Function) -> Iterator[Finding]:
     """Check `dx, gradients = shared_backward(dy, caches, backward, shapes)`.
 
     `backward(dy, cache)` returns dx and a dictionary of one application's gradients; shapes: name → shape.
@@ -43,10 +45,10 @@ def check_shared_backward(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     yield from _albert(shared_backward)
 
 
-def _by_hand(shared_backward: Callable[..., Any]) -> Iterator[Any]:
+def _by_hand(shared_backward: Function) -> Iterator[Finding]:
     """y = 2x + 1 three times, from x = 3: the inputs are 3, 7, 15, the upstream gradients 4, 2, 1."""
 
-    def backward(dy: Any, x: Any) -> tuple[Any, Gradients]:
+    def backward(dy: Floats, x: Floats) -> tuple[Floats, Gradients]:
         return 2 * dy, {"weight": dy * x, "bias": dy.copy()}
 
     shapes: dict[str, tuple[int, ...]] = {"weight": (1,), "bias": (1,)}
@@ -81,7 +83,7 @@ BY_HAND = {
 }
 
 
-def _addition(shared_backward: Callable[..., Any]) -> Iterator[Any]:
+def _addition(shared_backward: Function) -> Iterator[Finding]:
     """y = x + bias: dx, dbias and dy are one and the same array."""
     rng = np.random.default_rng(110)
     dy = rng.standard_normal(5).astype(np.float32)
@@ -92,7 +94,7 @@ def _addition(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     yield holds("float32 in gives float32 out", dtype == np.float32, f"got {dtype}: np.zeros needs dtype=dy.dtype")
 
 
-def _groups(shared_backward: Callable[..., Any]) -> Iterator[Any]:
+def _groups(shared_backward: Function) -> Iterator[Finding]:
     """Two groups of weights, of which each application uses one, and a third that nobody uses."""
     rng = np.random.default_rng(111)
     weights, groups = {f"{g}.weight": rng.standard_normal((3, 3)) for g in range(2)}, (0, 0, 1, 1, 1)
@@ -103,7 +105,7 @@ def _groups(shared_backward: Callable[..., Any]) -> Iterator[Any]:
         x, linear_cache = linear_forward(x, weights[f"{g}.weight"], np.zeros(3))
         caches.append((g, linear_cache))
 
-    def backward(dy: Any, cache: Any) -> tuple[Any, Gradients]:
+    def backward(dy: Floats, cache: tuple[int, LinearCache]) -> tuple[Floats, Gradients]:
         dx, dweight, _ = linear_backward(dy, cache[1])
         return dx, {f"{cache[0]}.weight": dweight}
 
@@ -123,11 +125,11 @@ def _groups(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     yield equal("groups 0 0 1 1 1: dx", dx, upstream)
 
 
-def _finite_differences(shared_backward: Callable[..., Any]) -> Iterator[Any]:
+def _finite_differences(shared_backward: Function) -> Iterator[Finding]:
     """x → tanh(linear(x)), three times."""
     rng = np.random.default_rng(112)
 
-    def forward(x: Any, weight: Any, bias: Any) -> tuple[Any, Any]:
+    def forward(x: Floats, weight: Floats, bias: Floats) -> tuple[Floats, list[tuple[LinearCache, TanhCache]]]:
         caches = []
         for _ in range(3):
             x, linear_cache = linear_forward(x, weight, bias)
@@ -135,11 +137,11 @@ def _finite_differences(shared_backward: Callable[..., Any]) -> Iterator[Any]:
             caches.append((linear_cache, tanh_cache))
         return x, caches
 
-    def step(dy: Any, cache: Any) -> tuple[Any, Gradients]:
+    def step(dy: Floats, cache: tuple[LinearCache, TanhCache]) -> tuple[Floats, Gradients]:
         dx, dweight, dbias = linear_backward(tanh_backward(dy, cache[1]), cache[0])
         return dx, {"weight": dweight, "bias": dbias}
 
-    def backward(dy: Any, caches: Any) -> Any:
+    def backward(dy: Floats, caches: list[tuple[LinearCache, TanhCache]]) -> tuple[Floats, Floats, Floats]:
         dx, gradients = shared_backward(dy, caches, step, {"weight": (4, 4), "bias": (4,)})
         return dx, gradients["weight"], gradients["bias"]
 
@@ -147,7 +149,7 @@ def _finite_differences(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     yield from differences(forward, backward, inputs)
 
 
-def _albert(shared_backward: Callable[..., Any]) -> Iterator[Any]:
+def _albert(shared_backward: Function) -> Iterator[Finding]:
     """ALBERT's layer, four steps in two groups, against the package's own backward pass."""
     model = AlbertModel(SMALL, dtype="float64", seed=11)
     y = model(np.array([[2, 7, 9, 3], [2, 5, 5, 3]])).last_hidden_state
@@ -155,7 +157,7 @@ def _albert(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     model.backward(last_hidden_state=dy)
     encoder = model.cache.encoder
 
-    def backward(dy: Any, cache: Any) -> tuple[Any, Gradients]:
+    def backward(dy: Floats, cache: tuple[str, LayerCache]) -> tuple[Floats, Gradients]:
         prefix, step = cache
         g = model.params.zeros_like()
         dx = layer_backward(dy, step, g.scope(prefix))
@@ -170,7 +172,9 @@ def _albert(shared_backward: Callable[..., Any]) -> Iterator[Any]:
     yield equal(f"ALBERT's layer, four steps in two groups: all {len(names)} gradients", ours, theirs)
 
 
-def package_shared_backward(dy: Any, caches: Any, backward: Callable[..., Any], shapes: Any) -> tuple[Any, Gradients]:
+def package_shared_backward(
+    dy: Floats, caches: Sequence[object], backward: Function, shapes: Shapes
+) -> tuple[Floats, Gradients]:
     """The answer to the first exercise, for those who go on without it."""
     total = {name: np.zeros(shape, dtype=dy.dtype) for name, shape in shapes.items()}
     for cache in reversed(caches):
@@ -220,7 +224,7 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
@@ -228,7 +232,7 @@ def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
 class _Kept:
     """A cache that can be watched: what it holds, and through `alive` how many there are at a time."""
 
-    def __init__(self, x: Any, alive: Any) -> None:
+    def __init__(self, x: tuple[Floats, Floats], alive: WeakSet["_Kept"]) -> None:
         self.x = x
         alive.add(self)
 
@@ -238,24 +242,24 @@ AT_ONCE = 3  # caches that any walk may hold: the one in use, the new one, and o
 
 
 @self_check("backward with inputs alone", returns=("dx", "gradients"))
-def check_recomputed_backward(recomputed_backward: Callable[..., Any]) -> Iterator[Any]:
+def check_recomputed_backward(recomputed_backward: Function) -> Iterator[Finding]:
     """Check `dx, gradients = recomputed_backward(dy, x, steps, forward, backward, shapes)`.
 
     `forward(x)` returns y and a cache; `backward(dy, cache)` returns dx and one application's gradients.
     """
     rng = np.random.default_rng(114)
     weight, x, dy = rng.standard_normal((4, 4)) / 2, *rng.standard_normal((2, 3, 4))
-    alive: Any = weakref.WeakSet()
+    alive: WeakSet[_Kept] = WeakSet()
     count = {"most": 0, "forward": 0, "backward": 0}
 
-    def forward(x: Any) -> tuple[Any, _Kept]:
+    def forward(x: Floats) -> tuple[Floats, _Kept]:
         y = np.tanh(x @ weight.T)
         cache = _Kept((x, y), alive)
         count["forward"] += 1
         count["most"] = max(count["most"], len(alive))
         return y, cache
 
-    def backward(dy: Any, cache: _Kept) -> tuple[Any, Gradients]:
+    def backward(dy: Floats, cache: _Kept) -> tuple[Floats, Gradients]:
         count["backward"] += 1
         x, y = cache.x
         ds = dy * (1 - y * y)
@@ -280,8 +284,8 @@ def check_recomputed_backward(recomputed_backward: Callable[..., Any]) -> Iterat
 
 
 def _recomputed(
-    dy: Any, x: Any, steps: int, forward: Callable[..., Any], backward: Callable[..., Any], shapes: Any
-) -> tuple[tuple[Any, Gradients], dict[str, tuple[Any, Gradients]]]:
+    dy: Floats, x: Floats, steps: int, forward: Function, backward: Function, shapes: Shapes
+) -> tuple[tuple[Floats, Gradients], dict[str, tuple[Floats, Gradients]]]:
     """Return what is right, and what known mistakes give."""
     caches = []
     for _ in range(steps):
@@ -299,14 +303,10 @@ def _recomputed(
 
 
 def package_recomputed_backward(
-    dy: Any, x: Any, steps: int, forward: Callable[..., Any], backward: Callable[..., Any], shapes: Any
-) -> tuple[Any, Gradients]:
+    dy: Floats, x: Floats, steps: int, forward: Function, backward: Function, shapes: Shapes
+) -> tuple[Floats, Gradients]:
     """The answer to the last exercise, for those who go on without it."""
     inputs = [x]
     for _ in range(steps - 1):
         inputs.append(forward(inputs[-1])[0])
-
-    def again(dy: Any, x: Any) -> tuple[Any, Gradients]:
-        return backward(dy, forward(x)[1])  # type: ignore[no-any-return]
-
-    return package_shared_backward(dy, inputs, again, shapes)
+    return package_shared_backward(dy, inputs, lambda dy, x: backward(dy, forward(x)[1]), shapes)

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, differences, equal, float32_stays, holds, self_check
 from albert_np.model import AlbertForPreTraining
 from albert_np.ops import (
     EmbeddingCache,
+    LinearCache,
+    TanhCache,
     cross_entropy_backward,
     embedding_backward,
     linear_forward,
@@ -38,7 +41,7 @@ SMALL = AlbertConfig(
 
 
 @self_check("gradient of the tied matrix", returns=("dweight",))
-def check_tied_gradient(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
+def check_tied_gradient(tied_gradient: Function) -> Iterator[Finding]:
     """Check `dweight = tied_gradient(ids, dembedded, dlogits, hidden)`, (V, E).
 
     ids (B, T), dembedded (B, T, E), dlogits (R, V), hidden (R, E).
@@ -87,17 +90,17 @@ def check_tied_gradient(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
     yield _pretraining(tied_gradient)
 
 
-def _finite_differences(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
+def _finite_differences(tied_gradient: Function) -> Iterator[Finding]:
     """A bag of words that guesses a word: logits = tanh(Σₜ weight[ids]) weightᵀ."""
     rng = np.random.default_rng(120)
     ids = rng.integers(0, 6, (4, 5))  # rows 6 and 7 are never looked up
 
-    def forward(weight: Any) -> tuple[Any, Any]:
+    def forward(weight: Floats) -> tuple[Floats, tuple[LinearCache, TanhCache]]:
         hidden, tanh_cache = tanh_forward(weight[ids].sum(axis=1))
         logits, linear_cache = linear_forward(hidden, weight, np.zeros(8))
         return logits, (linear_cache, tanh_cache)
 
-    def backward(dlogits: Any, cache: Any) -> Any:
+    def backward(dlogits: Floats, cache: tuple[LinearCache, TanhCache]) -> Array:
         linear_cache, tanh_cache = cache
         dsum = tanh_backward(dlogits @ linear_cache.weight, tanh_cache)
         dembedded = np.repeat(dsum[:, None], ids.shape[1], axis=1)
@@ -107,7 +110,7 @@ def _finite_differences(tied_gradient: Callable[..., Any]) -> Iterator[Any]:
         yield replace(found, name=f"{found.name}, a bag of words with a tied matrix")
 
 
-def _pretraining(tied_gradient: Callable[..., Any]) -> Finding:
+def _pretraining(tied_gradient: Function) -> Finding:
     """The small ALBERT with both heads, against the package's own backward pass."""
     model = AlbertForPreTraining(SMALL, dtype="float64", seed=12).eval()
     ids = np.array([[2, 7, 4, 9, 3], [2, 5, 5, 4, 3]])
@@ -120,7 +123,7 @@ def _pretraining(tied_gradient: Callable[..., Any]) -> Finding:
     return equal("a small AlbertForPreTraining, against the package", got, model.grads[WORD_EMBEDDINGS])
 
 
-def package_tied_gradient(ids: Any, dembedded: Any, dlogits: Any, hidden: Any) -> Any:
+def package_tied_gradient(ids: Ints, dembedded: Floats, dlogits: Floats, hidden: Floats) -> Array:
     """The package's two paths, called as the exercise is."""
     return embedding_backward(dembedded, EmbeddingCache(ids, dlogits.shape[-1], None)) + dlogits.T @ hidden
 
@@ -169,13 +172,13 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
 
 @self_check("backward of the z-loss", returns=("dlogits",))
-def check_z_loss_backward(backward: Callable[..., Any]) -> Iterator[Any]:
+def check_z_loss_backward(backward: Function) -> Iterator[Finding]:
     """Check `dlogits = backward(dloss, logits)` of the mean over rows of (ln Σ exp z)²; both (R, V)."""
     logits = np.log([[1.0, 3.0], [1.0, 3.0]])  # Z = 4 in both rows, probabilities 1/4 and 3/4
     by_hand = np.log(4) * np.array([[0.25, 0.75]] * 2)
@@ -210,13 +213,13 @@ def check_z_loss_backward(backward: Callable[..., Any]) -> Iterator[Any]:
         yield equal("logits of 1,000", shifted, expected, advice="ln Z = m + ln Σ exp(z − m), with m added back")
     yield float32_stays(lambda x: backward(1.0, x), (logits,), "np.float64 numbers or arrays have come in")
 
-    def forward(logits: Any) -> tuple[Any, Any]:
+    def forward(logits: Floats) -> tuple[Floats, Floats]:
         return (np.log(np.exp(logits).sum(axis=1)) ** 2).mean(), logits
 
     yield from differences(forward, backward, {"logits": rng.standard_normal((3, 5))})
 
 
-def package_z_loss_backward(dloss: float, logits: Any) -> Any:
+def package_z_loss_backward(dloss: float, logits: Floats) -> Array:
     """The answer to the last exercise, for those who go on without it."""
     largest = logits.max(axis=1, keepdims=True)
     powers = np.exp(logits - largest)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Ints
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, holds, self_check
 from albert_np.pretraining import ngram_probabilities
@@ -17,7 +19,7 @@ DRAWS = {3: 20_000, 2: 10_000, 5: 20_000, 1: 200}  # longest → how often to dr
 
 
 @self_check("span lengths", returns=("n",))
-def check_span_length(span_length: Callable[..., Any]) -> Iterator[Any]:
+def check_span_length(span_length: Function) -> Iterator[Finding]:
     """Check `n = span_length(rng, longest)`: an integer from 1 to longest, with probability in proportion to 1/n."""
     first = span_length(np.random.default_rng(13), 3)
     told = f"got a {type(first).__name__} {np.shape(first) or ''}".rstrip()
@@ -47,12 +49,12 @@ def check_span_length(span_length: Callable[..., Any]) -> Iterator[Any]:
             return  # what is wrong here is wrong for the other lengths too, and drawing takes time
 
 
-def _lengths(span_length: Callable[..., Any], longest: int, draws: int, seed: int) -> Any:
+def _lengths(span_length: Function, longest: int, draws: int, seed: int) -> Ints:
     rng = np.random.default_rng(seed)
     return np.array([span_length(rng, longest) for _ in range(draws)])
 
 
-def _rule(measured: Callable[[int], Any], longest: int) -> str:
+def _rule(measured: Callable[[int], Ints], longest: int) -> str:
     """Return by which rule lengths look as if they were drawn, if it is a known one."""
     lengths, n = measured(13), np.arange(1, longest + 1)
     rules = {
@@ -71,11 +73,11 @@ def _rule(measured: Callable[[int], Any], longest: int) -> str:
     return "; p(n) is 1/n divided by the sum of all 1/n (13.1)"
 
 
-def _share_of(measured: Callable[[int], Any], value: int, seed: int) -> float:
+def _share_of(measured: Callable[[int], Ints], value: int, seed: int) -> float:
     return float((measured(seed) == value).mean())
 
 
-def _share_all_masked(measured: Callable[[int], Any], seed: int) -> float:
+def _share_all_masked(measured: Callable[[int], Ints], seed: int) -> float:
     return float((measured(seed) == 0).all(axis=1).mean())
 
 
@@ -99,7 +101,7 @@ EXAMPLES, CHOSEN = 2000, 10  # how many examples, and how many tokens are chosen
 
 
 @self_check("80 / 10 / 10", returns=("input_ids",))
-def check_replace_tokens(replace_tokens: Callable[..., Any]) -> Iterator[Any]:
+def check_replace_tokens(replace_tokens: Function) -> Iterator[Finding]:
     """Check `input_ids = replace_tokens(ids, chosen, mask_id, ordinary_ids, rng)`; all (T,), chosen bool."""
     ids, chosen = _example()
     got = np.asarray(replace_tokens(ids, chosen, MASK, ORDINARY, np.random.default_rng(13)))
@@ -132,12 +134,12 @@ def check_replace_tokens(replace_tokens: Callable[..., Any]) -> Iterator[Any]:
     yield from _random_pieces(replace_tokens)
 
 
-def _example() -> tuple[Any, Any]:
+def _example() -> tuple[Ints, np.ndarray]:
     """30 tokens, ten of them chosen; their ids are none of the ordinary ones, so that each outcome can be told."""
     return np.arange(100, 130), np.arange(30) % 3 == 1
 
 
-def _outcomes(replace_tokens: Callable[..., Any], seed: int) -> Any:
+def _outcomes(replace_tokens: Function, seed: int) -> Ints:
     """Return (examples, chosen) int: 0 masked, 1 another token, 2 kept."""
     ids, chosen = _example()
     rng = np.random.default_rng(seed)
@@ -145,7 +147,7 @@ def _outcomes(replace_tokens: Callable[..., Any], seed: int) -> Any:
     return np.where(np.stack(rows) == MASK, 0, np.where(np.stack(rows) == ids[chosen], 2, 1))
 
 
-def _random_pieces(replace_tokens: Callable[..., Any]) -> Iterator[Any]:
+def _random_pieces(replace_tokens: Function) -> Iterator[Finding]:
     """One example with 20,000 chosen tokens: some 2,000 pieces at random, so that no ordinary one can be missing."""
     ids, chosen = np.full(20_000, 100), np.ones(20_000, dtype=bool)
     pieces = np.asarray(replace_tokens(ids, chosen, MASK, ORDINARY, np.random.default_rng(13)))
@@ -166,7 +168,7 @@ PAIRS = 4000  # pairs that are drawn for a share
 
 
 @self_check("pairs in and out of order", returns=("first", "second", "label"))
-def check_order_pair(order_pair: Callable[..., Any]) -> Iterator[Any]:
+def check_order_pair(order_pair: Function) -> Iterator[Finding]:
     """Check `first, second, label = order_pair(sentences, rng)`; sentences: a list of two or more."""
     for count in (6, 3, 2):
         findings = list(_one_text(order_pair, list(range(1, count + 1))))
@@ -192,17 +194,17 @@ UNIFORM = "; the cut is uniform over the five boundaries between six sentences (
 APART = "; the coin must not know where the cut is, or the lengths tell the label"
 
 
-def _cut_after(drawn: Callable[[int], Any], a: int, seed: int) -> float:
+def _cut_after(drawn: Callable[[int], Ints], a: int, seed: int) -> float:
     return float((drawn(seed)[:, 0] == a).mean())
 
 
-def _swapped(drawn: Callable[[int], Any], cuts: Sequence[int], seed: int) -> float:
+def _swapped(drawn: Callable[[int], Ints], cuts: Sequence[int], seed: int) -> float:
     """Return the share that is swapped of the pairs with one of these cuts."""
     pairs = drawn(seed)
     return float(pairs[np.isin(pairs[:, 0], cuts), 1].mean())
 
 
-def _one_text(order_pair: Callable[..., Any], sentences: list[int]) -> Iterator[Finding]:
+def _one_text(order_pair: Function, sentences: list[int]) -> Iterator[Finding]:
     """Look at fifty pairs of one text: nothing lost, nothing empty, nothing turned round, and the label right."""
     name, rng = f"{len(sentences)} sentences", np.random.default_rng(13)
     for _ in range(50):
@@ -237,26 +239,31 @@ def _what_is_wrong(first: list[int], second: list[int], label: int, sentences: l
     return "" if swapped == bool(label) else "1 means swapped: the back of the text comes first"
 
 
-def _drawn_pairs(order_pair: Callable[..., Any], seed: int) -> Any:
+def _drawn_pairs(order_pair: Function, seed: int) -> Ints:
     """Return (PAIRS, 2) int: after how many of six sentences the text was cut, and the label."""
     rng, sentences = np.random.default_rng(seed), [1, 2, 3, 4, 5, 6]
     rows = [order_pair(list(sentences), rng) for _ in range(PAIRS)]
     return np.array([(len(second) if label else len(first), label) for first, second, label in rows])
 
 
-def package_order_pair(sentences: Any, rng: Any) -> tuple[Any, Any, int]:
+Pair = tuple[list[Any], list[Any], int]  # segments A and B, and 1 if they are swapped
+
+
+def package_order_pair(sentences: list[Any], rng: np.random.Generator) -> Pair:
     """The answer to the third exercise, for those who go on without it."""
     cut, label = int(rng.integers(1, len(sentences))), int(rng.integers(2))
     front, back = sentences[:cut], sentences[cut:]
     return (back, front, 1) if label else (front, back, 0)
 
 
-def package_span_length(rng: Any, longest: int) -> int:
+def package_span_length(rng: np.random.Generator, longest: int) -> int:
     """The answer to the first exercise, for those who go on without it."""
     return 1 + int(rng.choice(longest, p=ngram_probabilities(longest)))
 
 
-def package_replace_tokens(ids: Any, chosen: Any, mask_id: int, ordinary_ids: Any, rng: Any) -> Any:
+def package_replace_tokens(
+    ids: Ints, chosen: np.ndarray, mask_id: int, ordinary_ids: Ints, rng: np.random.Generator
+) -> Ints:
     """The answer to the second exercise, for those who go on without it."""
     u, pieces = rng.random(ids.shape), rng.choice(ordinary_ids, ids.shape)
     changed = np.where(u < 0.8, mask_id, np.where(u < 0.9, pieces, ids))
@@ -266,13 +273,13 @@ def package_replace_tokens(ids: Any, chosen: Any, mask_id: int, ordinary_ids: An
 TEXT = [1, 2, 3, 4, 5, 6]
 
 
-def _biased(rng: Any) -> tuple[Any, Any, int]:
+def _biased(rng: np.random.Generator) -> Pair:
     first, second, _ = package_order_pair(TEXT, rng)
     front, back = sorted((first, second))
     return (back, front, 1) if rng.random() < 1 / 3 else (front, back, 0)
 
 
-def _longer_first_if_swapped(rng: Any) -> tuple[Any, Any, int]:
+def _longer_first_if_swapped(rng: np.random.Generator) -> Pair:
     first, second, label = package_order_pair(TEXT, rng)
     if label and len(first) < len(second):
         cut = len(second)
@@ -280,27 +287,27 @@ def _longer_first_if_swapped(rng: Any) -> tuple[Any, Any, int]:
     return first, second, label
 
 
-def _label_turned(rng: Any) -> tuple[Any, Any, int]:
+def _label_turned(rng: np.random.Generator) -> Pair:
     first, second, label = package_order_pair(TEXT, rng)
     return first, second, 1 - label
 
 
-def _turned_inside(rng: Any) -> tuple[Any, Any, int]:
+def _turned_inside(rng: np.random.Generator) -> Pair:
     first, second, label = package_order_pair(TEXT, rng)
     return (first[::-1], second[::-1], 1) if label else (first, second, 0)
 
 
-def _middle(rng: Any) -> tuple[Any, Any, int]:
+def _middle(rng: np.random.Generator) -> Pair:
     return (TEXT[3:], TEXT[:3], 1) if rng.integers(2) else (TEXT[:3], TEXT[3:], 0)
 
 
-def _last_cut_missing(rng: Any) -> tuple[Any, Any, int]:
+def _last_cut_missing(rng: np.random.Generator) -> Pair:
     cut = int(rng.integers(1, len(TEXT) - 1))
     return (TEXT[cut:], TEXT[:cut], 1) if rng.integers(2) else (TEXT[:cut], TEXT[cut:], 0)
 
 
 @functools.cache
-def _pair_symptoms(sampler: Callable[[Any], tuple[Any, Any, int]]) -> Symptoms:
+def _pair_symptoms(sampler: Callable[[np.random.Generator], Pair]) -> Symptoms:
     """What 4,000 pairs of a text of six sentences show."""
     rng = np.random.default_rng(131)
     pairs = [sampler(rng) for _ in range(4000)]
@@ -336,6 +343,6 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())

@@ -1,11 +1,12 @@
 """Notebook 14: a step of LAMB, a bug hunt among optimizers, Adafactor's second moment."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, equal, float32_stays, holds, self_check
 from albert_np.params import Layout, ParamStore
@@ -14,10 +15,11 @@ from albert_np.training import LAMB
 __all__ = ["check_factored_moment", "check_lamb_step", "check_which_bug"]
 
 NAMES = ("w", "m", "v")
+Moments = tuple[Floats, ...]  # w, m and v after a step
 
 
 @self_check("a step of LAMB", returns=NAMES)
-def check_lamb_step(lamb_step: Callable[..., Any]) -> Iterator[Any]:
+def check_lamb_step(lamb_step: Function) -> Iterator[Finding]:
     """Check `w, m, v = lamb_step(w, g, m, v, step, learning_rate, weight_decay, excluded)`; step is 1, 2, …."""
     rng = np.random.default_rng(14)
     w, g = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
@@ -45,11 +47,11 @@ def check_lamb_step(lamb_step: Callable[..., Any]) -> Iterator[Any]:
     yield float32_stays(lamb_step, (w, g, zeros, zeros, 1, 0.1, 0.01, False), advice)
 
 
-def _one_idea_at_a_time(lamb_step: Callable[..., Any], w: Any, g: Any) -> Iterator[Any]:
+def _one_idea_at_a_time(lamb_step: Function, w: Floats, g: Floats) -> Iterator[Finding]:
     """Cases in which all of a step is plain but one equation."""
     zeros, rate = np.zeros_like(w), 0.1
 
-    def moved(*arguments: Any) -> Any:
+    def moved(*arguments: object) -> Floats:
         return np.asarray(lamb_step(*arguments)[0])
 
     direction = g / (abs(g) + 1e-6)
@@ -75,17 +77,17 @@ def _one_idea_at_a_time(lamb_step: Callable[..., Any], w: Any, g: Any) -> Iterat
     yield equal("u = 0: w stays, and is a number (14.7)", stays, w, advice=advice)
 
 
-def _length_of_step(what: str, step: Any, w: Any, rate: float) -> Finding:
+def _length_of_step(what: str, step: Floats, w: Floats, rate: float) -> Finding:
     relative = float(np.linalg.norm(step) / np.linalg.norm(w))
     told = f"it is {relative:.4g}, not {rate:g}: φ is ‖w‖ / ‖u‖, one number for the whole tensor, u with its decay"
     return holds(f"{what}: ‖Δw‖ / ‖w‖ = η (14.8)", abs(relative - rate) < 1e-9, told)
 
 
-def _first_steps(w: Any, g: Any, rate: float) -> dict[str, Any]:
+def _first_steps(w: Floats, g: Floats, rate: float) -> dict[str, Floats]:
     """Return advice → w after a first step without decay of an excluded tensor, for what is easily mistaken."""
     norm = float(np.linalg.norm(w) / np.linalg.norm(g / (abs(g) + 1e-6)))
 
-    def corrected(first: float, second: float) -> Any:
+    def corrected(first: float, second: float) -> Floats:
         return w - rate * (0.1 * g / first) / (np.sqrt(0.001 * g * g / second) + 1e-6)
 
     return {
@@ -100,16 +102,16 @@ def _first_steps(w: Any, g: Any, rate: float) -> dict[str, Any]:
     }
 
 
-def _run(lamb_step: Callable[..., Any], w: Any, gradients: Any, excluded: bool) -> list[Any]:
+def _run(lamb_step: Function, w: Floats, gradients: Sequence[Floats], excluded: bool) -> list[Moments]:
     m = v = np.zeros_like(w)
-    states = []
+    states: list[Moments] = []
     for t, g in enumerate(gradients, start=1):
         w, m, v = lamb_step(w, g, m, v, t, 0.01, 0.1, excluded)
         states.append((w, m, v))
     return states
 
 
-def _package(name: str, w: Any, gradients: Any) -> list[Any]:
+def _package(name: str, w: Floats, gradients: Sequence[Floats]) -> list[Moments]:
     layout = Layout({name: w.shape})
     params = ParamStore(layout, w.reshape(-1).copy())
     grads = params.zeros_like()
@@ -124,8 +126,15 @@ def _package(name: str, w: Any, gradients: Any) -> list[Any]:
 
 
 def package_lamb_step(
-    w: Any, g: Any, m: Any, v: Any, step: int, learning_rate: float, weight_decay: float = 0.01, excluded: bool = False
-) -> tuple[Any, ...]:
+    w: Floats,
+    g: Floats,
+    m: Floats,
+    v: Floats,
+    step: int,
+    learning_rate: float,
+    weight_decay: float = 0.01,
+    excluded: bool = False,
+) -> tuple[Floats, ...]:
     """One step of the package's LAMB, called as the exercise is."""
     params = ParamStore(Layout({"bias" if excluded else "weight": w.shape}), w.reshape(-1).copy())
     grads = params.zeros_like()
@@ -147,8 +156,16 @@ BETAS = "the two betas are exchanged"
 
 
 def _lamb(
-    w: Any, g: Any, m: Any, v: Any, step: int, rate: float, decay: float = 0.0, excluded: bool = False, bug: str = ""
-) -> tuple[Any, Any, Any]:
+    w: Floats,
+    g: Floats,
+    m: Floats,
+    v: Floats,
+    step: int,
+    rate: float,
+    decay: float = 0.0,
+    excluded: bool = False,
+    bug: str = "",
+) -> tuple[Floats, Floats, Floats]:
     """A step of LAMB with one bug."""
     beta1, beta2 = (0.999, 0.9) if bug == BETAS else (0.9, 0.999)
     decay = 0.0 if excluded else decay
@@ -162,11 +179,11 @@ def _lamb(
     return w - rate * (1 / ratio if bug == UPSIDE_DOWN else ratio) * u, m, v
 
 
-def _symptoms(step_of: Callable[..., Any]) -> Symptoms:
+def _symptoms(step_of: Function) -> Symptoms:
     """What a reader sees of w = (0.1, 0.7), a learning rate of 0.1 and a few updates from empty moments."""
     start = np.array([0.1, 0.7])
 
-    def after(gradients: tuple[Any, ...], decay: float = 0.0, excluded: bool = False) -> Any:
+    def after(gradients: Sequence[float], decay: float = 0.0, excluded: bool = False) -> Array:
         """Return the last update's Δw."""
         w, m, v = start, np.zeros(2), np.zeros(2)
         for t, g in enumerate(gradients, start=1):
@@ -198,7 +215,7 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Finding]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
@@ -207,7 +224,7 @@ FACTORED = ("rows", "columns", "v")
 
 
 @self_check("a second moment from its margins", returns=FACTORED)
-def check_factored_moment(factored_moment: Callable[..., Any]) -> Iterator[Any]:
+def check_factored_moment(factored_moment: Function) -> Iterator[Finding]:
     """Check `rows, columns, v = factored_moment(rows, columns, g)`: (n,), (k,), (n, k)."""
     rng = np.random.default_rng(140)
     g = rng.standard_normal((3, 4))
@@ -262,7 +279,7 @@ def check_factored_moment(factored_moment: Callable[..., Any]) -> Iterator[Any]:
     yield float32_stays(factored_moment, (*empty, g), "a float64 number among the factors")
 
 
-def course_factored_moment(rows: Any, columns: Any, g: Any) -> tuple[Any, Any, Any]:
+def course_factored_moment(rows: Floats, columns: Floats, g: Floats) -> tuple[Floats, Floats, Floats]:
     """A right answer, called as the exercise is."""
     rows = 0.999 * rows + 0.001 * (g * g).mean(axis=1)
     columns = 0.999 * columns + 0.001 * (g * g).mean(axis=0)

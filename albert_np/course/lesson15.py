@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.hunt import by_signs, named_bugs
-from albert_np.course.report import equal, holds, self_check
+from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.model import AlbertForMaskedLM
-from albert_np.study.world import GETS, Probe, World, train_step, world_config
+from albert_np.params import ParamStore
+from albert_np.study.world import GETS, Exam, Probe, World, train_step, world_config
 from albert_np.training import AdamW, clip_by_global_norm
 
 __all__ = ["check_posterior", "check_question", "check_train_step", "check_which_bug"]
@@ -33,7 +36,7 @@ SMALL = AlbertConfig(
 
 
 @self_check("what can be known of hidden words")
-def check_posterior(posterior: Callable[..., Any]) -> Iterator[Any]:
+def check_posterior(posterior: Function) -> Iterator[Finding]:
     """Check `p = posterior(stories, probability, seen)`, (V,) for each place where `seen` is -1: (places, V).
 
     stories (N, T) ids below V = stories.max() + 1, probability (N,), seen (T,) with -1 at hidden places.
@@ -78,7 +81,7 @@ def check_posterior(posterior: Callable[..., Any]) -> Iterator[Any]:
         yield equal(f"{len(stories)} stories, places {hidden} hidden", posterior(stories, probability, seen), expected)
 
 
-def _counted(stories: np.ndarray, probability: np.ndarray, seen: np.ndarray) -> np.ndarray:
+def _counted(stories: Ints, probability: Floats, seen: Ints) -> np.ndarray:
     """The same story by story, in plain loops."""
     hidden = [place for place, word in enumerate(seen) if word < 0]
     counts = np.zeros((len(hidden), stories.max() + 1))
@@ -91,7 +94,7 @@ def _counted(stories: np.ndarray, probability: np.ndarray, seen: np.ndarray) -> 
 
 
 @self_check("one update")
-def check_train_step(train: Callable[..., Any]) -> Iterator[Any]:
+def check_train_step(train: Function) -> Iterator[Finding]:
     """Check `loss = train(model, batch, optimizer, learning_rate)`, which makes one update as `train_step` does."""
     rng = np.random.default_rng(3)
     batches = [_batch(rng) for _ in range(3)]
@@ -139,26 +142,26 @@ def _known() -> dict[str, np.ndarray]:
 class _Descent:
     """Takes the gradient off the weights as it is: where they go tells which gradient a step has seen."""
 
-    def __init__(self, params: Any, grads: Any):
+    def __init__(self, params: ParamStore, grads: ParamStore):
         self._params, self._grads = params, grads
 
     def step(self, learning_rate: float) -> None:
         self._params.flat[...] -= learning_rate * self._grads.flat
 
 
-def _seen(train: Callable[..., Any], batch: dict[str, np.ndarray], sure: float = 0.0) -> Any:
+def _seen(train: Function, batch: dict[str, np.ndarray], sure: float = 0.0) -> Array:
     """The gradient that the step of an update sees."""
     start, end = (_trained(train, batches, 0.0, sure, _Descent).weights for batches in ([], [batch]))
     return (start - end) / RATE
 
 
 def _trained(
-    train: Callable[..., Any],
+    train: Function,
     batches: list[dict[str, np.ndarray]],
     before: float = 0.5,
     sure: float = 0.0,
-    optimizer: Any = AdamW,
-) -> Any:
+    optimizer: Callable[[ParamStore, ParamStore], object] = AdamW,
+) -> SimpleNamespace:
     """The weights and losses of a fresh model after an update with each batch.
 
     before: what is in its first gradients. sure: how much it is for word 5 from the start.
@@ -171,7 +174,7 @@ def _trained(
     return SimpleNamespace(model=model, weights=model.params.flat.copy(), losses=losses)
 
 
-def package_posterior(stories: Any, probability: Any, seen: Any) -> Any:
+def package_posterior(stories: Ints, probability: Floats, seen: Ints) -> np.ndarray:
     """Return (15.1) of a small world, called as the exercise is."""
     share = np.where(((stories == seen) | (seen < 0)).all(axis=1), probability, 0)
     share = share / share.sum()
@@ -190,7 +193,7 @@ def package_question() -> Probe:
 
 
 @self_check("a question that gives nothing away")
-def check_question(question: Callable[[], Any]) -> Iterator[Any]:
+def check_question(question: Callable[[], object]) -> Iterator[Finding]:
     """Check `probe = question()`, a `Probe` that asks for the number of the second sentence's verb."""
     probe, right = question(), package_question().classes
     yield holds("a Probe comes back", isinstance(probe, Probe), f"got a {type(probe).__name__}: return Probe(…)")
@@ -271,7 +274,7 @@ def symptoms(world: World) -> Symptoms:
     return found
 
 
-def _with_bug(world: World, exam: Any, bug: int) -> list[tuple[int, float, float, float]]:
+def _with_bug(world: World, exam: Exam, bug: int) -> list[tuple[int, float, float, float]]:
     model = AlbertForMaskedLM(world_config(world, embedding_size=32, hidden_size=32, intermediate_size=128), seed=15)
     optimizer = AdamW(model.params, model.grads)
     places = {"position_ids": 0} if bug == 4 else {}
@@ -302,6 +305,6 @@ def _with_bug(world: World, exam: Any, bug: int) -> list[tuple[int, float, float
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `numbers = which_bug()`: loop → the number of its bug, for the loops of `symptoms()`."""
     yield from named_bugs(which_bug(), _LOOPS, _BUGS, by_signs(_BUGS))

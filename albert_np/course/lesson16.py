@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.hunt import by_signs, named_bugs
-from albert_np.course.report import equal, holds, self_check
+from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.execution import dense_pattern
 from albert_np.layers import layer_forward
 from albert_np.model import AlbertForMaskedLM
@@ -41,12 +42,12 @@ def _model() -> AlbertForMaskedLM:
     return model
 
 
-def _ids(seed: int) -> np.ndarray:
+def _ids(seed: int) -> Ints:
     return np.random.default_rng(seed).integers(1, SMALL.vocab_size, (3, 6))
 
 
 @self_check("without heads")
-def check_without_heads(without_heads: Callable[..., Any]) -> Iterator[Any]:
+def check_without_heads(without_heads: Function) -> Iterator[Finding]:
     """Check `other = without_heads(model, heads)`, a copy of a model in which these heads add nothing."""
     model, ids = _model(), _ids(0)
     whole = model(ids, grad=False).last_hidden_state
@@ -63,7 +64,7 @@ def check_without_heads(without_heads: Callable[..., Any]) -> Iterator[Any]:
     yield equal("no head: the same model", without_heads(model, [])(ids, grad=False).last_hidden_state, whole)
 
 
-def _what_is_zero(model: AlbertForMaskedLM, other: AlbertForMaskedLM) -> Iterator[Any]:
+def _what_is_zero(model: AlbertForMaskedLM, other: AlbertForMaskedLM) -> Iterator[Finding]:
     """Which numbers a wrong answer has set to 0, and whether the others are the model's."""
     others = [name for name in model.params if name not in (DENSE, BIAS) and "attention.value" not in name]
     copied = all((other.params[name] == model.params[name]).all() for name in others)
@@ -80,7 +81,7 @@ def _what_is_zero(model: AlbertForMaskedLM, other: AlbertForMaskedLM) -> Iterato
 
 
 @self_check("a hidden state replaced")
-def check_patched(patched: Callable[..., Any]) -> Iterator[Any]:
+def check_patched(patched: Function) -> Iterator[Finding]:
     """Check `y = patched(model, ids, donors, place)`: the last hidden states, one token's replaced after step 1."""
     model, ids, donors = _model(), _ids(1), _ids(2)
     own, other = (model(x, grad=False).last_hidden_state for x in (ids, donors))
@@ -108,7 +109,7 @@ def check_patched(patched: Callable[..., Any]) -> Iterator[Any]:
     yield holds("the model stays as it is", untouched, "its weights changed")
 
 
-def package_at_their_mean(model: AlbertForMaskedLM, heads: Iterable[int], contexts: Any) -> AlbertForMaskedLM:
+def package_at_their_mean(model: AlbertForMaskedLM, heads: Iterable[int], contexts: Floats) -> AlbertForMaskedLM:
     """Return a copy in which some heads always give the mean of their contexts (…, H), called as the exercise is."""
     heads, mean = list(heads), contexts.reshape(-1, contexts.shape[-1]).mean(axis=0)
     other = inside.without_heads(model, heads)
@@ -118,7 +119,7 @@ def package_at_their_mean(model: AlbertForMaskedLM, heads: Iterable[int], contex
 
 
 @self_check("heads at their mean")
-def check_at_their_mean(at_their_mean: Callable[..., Any]) -> Iterator[Any]:
+def check_at_their_mean(at_their_mean: Function) -> Iterator[Finding]:
     """Check `other = at_their_mean(model, heads, contexts)`, a copy in which these heads always give their mean."""
     model, ids = _model(), _ids(3)
     contexts = np.random.default_rng(16).standard_normal((4, 5, SMALL.hidden_size)) + 1
@@ -135,7 +136,7 @@ def check_at_their_mean(at_their_mean: Callable[..., Any]) -> Iterator[Any]:
         yield equal(name, got, wanted)
 
 
-def _what_is_constant(model: AlbertForMaskedLM, other: AlbertForMaskedLM, contexts: Any) -> Iterator[Any]:
+def _what_is_constant(model: AlbertForMaskedLM, other: AlbertForMaskedLM, contexts: Floats) -> Iterator[Finding]:
     """Which numbers of the dense layer a wrong answer has changed, where head 1 is to be at its mean."""
     gone = np.isin(np.arange(SMALL.hidden_size) // SMALL.head_size, [1])
     zeros = (other.params[DENSE] == 0).all(axis=0)
@@ -156,7 +157,7 @@ def _what_is_constant(model: AlbertForMaskedLM, other: AlbertForMaskedLM, contex
     yield equal("the bias b′ of (16.3)", other.params[BIAS], bias + added, mistakes=known)
 
 
-def _suspect(model: AlbertForMaskedLM, ids: Any, donors: Any, place: int, bug: int) -> Any:
+def _suspect(model: AlbertForMaskedLM, ids: Ints, donors: Ints, place: int, bug: int) -> Array:
     """`patched` for a model of two steps, with one of the bugs of the list in the notebook."""
     own, other = (model(x, output_hidden_states=True, grad=False).hidden_states for x in (ids, donors))
     step = 2 if bug == 1 else 1
@@ -169,7 +170,7 @@ def _suspect(model: AlbertForMaskedLM, ids: Any, donors: Any, place: int, bug: i
 
 
 _CAST = {"A": 2, "B": 4, "C": 1, "D": 3}
-SUSPECTS: dict[str, Callable[..., Any]] = {letter: partial(_suspect, bug=bug) for letter, bug in _CAST.items()}
+SUSPECTS: dict[str, Function] = {letter: partial(_suspect, bug=bug) for letter, bug in _CAST.items()}
 _SIGNS = {
     1: "a state replaced after the last step changes its own place alone: only at the verb does it turn the verb round",
     2: "without step 2 the states are those of step 1, also where the donors are the same",
@@ -180,6 +181,6 @@ _SIGNS = {
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `numbers = which_bug()`: suspect → the number of its bug, for `SUSPECTS`."""
     yield from named_bugs(which_bug(), _CAST, _SIGNS, by_signs(_SIGNS))

@@ -1,11 +1,12 @@
 """Notebook 17: the gradient of a large batch from its parts, and losses beside what they are to be compared with."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.model import AlbertForPreTraining
 from albert_np.study.quickstart import without_context
@@ -17,7 +18,7 @@ __all__ = [
     "check_context_use",
 ]
 
-Part = dict[str, Any]
+Part = dict[str, Ints]  # the model's arguments for a micro-batch
 
 SMALL = AlbertConfig(
     vocab_size=17,
@@ -39,7 +40,7 @@ SHOWN = (  # one parameter that only MLM reaches, one that only SOP reaches, and
 
 
 @self_check("accumulated gradient", returns=("loss",))
-def check_accumulated_gradient(accumulated_gradient: Callable[..., Any]) -> Iterator[Any]:
+def check_accumulated_gradient(accumulated_gradient: Function) -> Iterator[Finding]:
     """Check `loss = accumulated_gradient(model, parts)`, which leaves the gradient of all parts in model.grads.
 
     parts: dictionaries of the model's arguments, each a micro-batch.
@@ -66,7 +67,7 @@ def check_accumulated_gradient(accumulated_gradient: Callable[..., Any]) -> Iter
     yield equal("called twice, the same gradient: it starts at zero each time", model.grads.flat, first)
 
 
-def _one_large_batch(accumulated_gradient: Callable[..., Any], what: str, parts: list[Part]) -> Iterator[Any]:
+def _one_large_batch(accumulated_gradient: Function, what: str, parts: list[Part]) -> Iterator[Finding]:
     """Against the package's gradient of all sequences at once."""
     whole, model = _model(), _model()
     whole.zero_grad()
@@ -112,7 +113,7 @@ def _joined(parts: list[Part]) -> Part:
     """All parts as one batch, padded to the longest."""
     longest = max(part["input_ids"].shape[1] for part in parts)
 
-    def padded(name: str, part: Part) -> Any:
+    def padded(name: str, part: Part) -> Ints:
         if part[name].ndim == 1:
             return part[name]
         filling = -100 if name == "labels" else 0
@@ -122,7 +123,7 @@ def _joined(parts: list[Part]) -> Part:
 
 
 @self_check("without context", returns=("accuracy", "loss"))
-def check_context_free(context_free: Callable[..., Any]) -> Iterator[Any]:
+def check_context_free(context_free: Function) -> Iterator[Finding]:
     """Check `accuracy, loss = context_free(counts, labels)`; counts (V,), labels of any shape with -100 in it."""
     counts, labels = np.array([3, 2, 1, 0]), np.array([[-100, 0, 3], [0, -100, 1]])
     accuracy, loss = context_free(counts, labels)
@@ -141,27 +142,27 @@ def check_context_free(context_free: Callable[..., Any]) -> Iterator[Any]:
     yield from _against_the_package(context_free, "only the asked tokens, one axis", counts, labels[labels >= 0])
 
 
-def _against_the_package(context_free: Callable[..., Any], what: str, counts: Any, labels: Any) -> Iterator[Any]:
+def _against_the_package(context_free: Function, what: str, counts: Ints, labels: Ints) -> Iterator[Finding]:
     accuracy, loss = context_free(counts, labels)
     _, expected_accuracy, expected_loss = without_context((counts + 1) / (counts + 1).sum(), labels)
     yield equal(f"{what}: accuracy", accuracy, expected_accuracy)
     yield equal(f"{what}: loss", loss, expected_loss)
 
 
-def package_context_use(logits: Any) -> float:
+def package_context_use(logits: Floats) -> float:
     """Return J of (17.12) in nats for the answers softmax(logits), logits (R, V), called as the exercise is."""
     log_p = _log_softmax(np.asarray(logits, dtype=np.float64))
     log_mean = np.log(np.maximum(np.exp(log_p).mean(axis=0), np.finfo(np.float64).tiny))
     return float((np.exp(log_p) * (log_p - log_mean)).sum(axis=1).mean())
 
 
-def _log_softmax(z: Any) -> Any:
+def _log_softmax(z: Floats) -> Array:
     z = z - z.max(axis=-1, keepdims=True)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
 
 @self_check("how much the context is used", returns=("J",))
-def check_context_use(context_use: Callable[..., Any]) -> Iterator[Any]:
+def check_context_use(context_use: Function) -> Iterator[Finding]:
     """Check `J = context_use(logits)`, (17.12) of the answers softmax(logits), logits (R, V)."""
     answers = np.log([[0.8, 0.2], [0.4, 0.6]])
     by_hand = 0.8 * np.log(8 / 6) + 0.2 * np.log(2 / 4) + 0.4 * np.log(4 / 6) + 0.6 * np.log(6 / 4)
@@ -178,7 +179,7 @@ def check_context_use(context_use: Callable[..., Any]) -> Iterator[Any]:
     yield _use("answers that hardly differ", context_use, near, package_context_use(near), 1e-6)
 
 
-def _use(what: str, context_use: Callable[..., Any], logits: Any, expected: float, tolerance: float = 1e-9) -> Finding:
+def _use(what: str, context_use: Function, logits: Floats, expected: float, tolerance: float = 1e-9) -> Finding:
     log_p = _log_softmax(logits)
     p, mean = np.exp(log_p), np.exp(log_p).mean(axis=0)
     log_mean, R = np.log(np.maximum(mean, 1e-300)), len(p)
@@ -204,14 +205,14 @@ def _use(what: str, context_use: Callable[..., Any], logits: Any, expected: floa
     return equal(what, context_use(logits), expected, tolerance, known, advice, scale=1e-3 if expected else 1.0)
 
 
-def package_bits_per_byte(nats: Any, pieces: Any) -> float:
+def package_bits_per_byte(nats: Floats, pieces: Sequence[str]) -> float:
     """Return (17.15), called as the exercise is."""
     text = "".join(pieces).replace("▁", " ").removeprefix(" ")
     return float(np.sum(nats) / np.log(2) / len(text.encode()))
 
 
 @self_check("bits per byte", returns=("bits",))
-def check_bits_per_byte(bits_per_byte: Callable[..., Any]) -> Iterator[Any]:
+def check_bits_per_byte(bits_per_byte: Function) -> Iterator[Finding]:
     """Check `bits = bits_per_byte(nats, pieces)`; pieces: R strings, a line of text; nats (R,), the loss of each."""
     ln2 = np.log(2)
     lines = {
@@ -228,7 +229,7 @@ def check_bits_per_byte(bits_per_byte: Callable[..., Any]) -> Iterator[Any]:
     yield _bits("return a copy of the string.", bits_per_byte, rng.random(8) * 5, pieces)
 
 
-def _bits(what: str, bits_per_byte: Callable[..., Any], nats: Any, pieces: list[str]) -> Finding:
+def _bits(what: str, bits_per_byte: Function, nats: Floats, pieces: list[str]) -> Finding:
     joined, bits = "".join(pieces), nats.sum() / np.log(2)
     text = joined.replace("▁", " ").removeprefix(" ")
     size = len(text.encode())

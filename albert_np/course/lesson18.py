@@ -1,13 +1,16 @@
 """Notebook 18: how far a step moves a token, where a head looks, and what a change costs along its way."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.backend import Floats, Ints
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.model import AlbertModel
@@ -29,7 +32,7 @@ LENGTHS = (6, 2, 4)  # unequal: a mean over sequences is not the mean over token
 
 
 @self_check("distances between a step's input and output")
-def check_layer_distances(layer_distances: Callable[..., Any]) -> Iterator[Any]:
+def check_layer_distances(layer_distances: Function) -> Iterator[Finding]:
     """Check `layer_distances(hidden_states, attention_mask)`, a dict of "l2" and "degrees", (L,) each.
 
     hidden_states: L + 1 arrays (B, T, H), attention_mask (B, T).
@@ -37,7 +40,7 @@ def check_layer_distances(layer_distances: Callable[..., Any]) -> Iterator[Any]:
     by_hand = [np.array([[vector]], dtype=float) for vector in ((3, 4), (4, 3), (8, 6))]
     got = layer_distances(by_hand, np.array([[1]]))
     yield _has_keys(got, ("l2", "degrees"))
-    known: dict[str, Any] = {
+    known: dict[str, npt.ArrayLike] = {
         "the square of the length": [2.0, 25.0],
         "from the first state, not the one before": [math.sqrt(2), math.sqrt(29)],
     }
@@ -53,10 +56,10 @@ def check_layer_distances(layer_distances: Callable[..., Any]) -> Iterator[Any]:
     mask = _mask()
     states = [rng.standard_normal((3, 6, 5)) for _ in range(4)]
     expected = experiments.layer_distances(states, mask)
-    got, known = layer_distances(states, mask), _other_means(states, mask)
+    got, others = layer_distances(states, mask), _other_means(states, mask)
     for name in ("l2", "degrees"):
         what = f"{name}, the mean over the real tokens of sequences of 6, 2 and 4"
-        yield equal(what, got[name], expected[name], 1e-6, known[name], TOKENS)
+        yield equal(what, got[name], expected[name], 1e-6, others[name], TOKENS)
     poisoned = [np.where(mask[..., None] == 1, state, 1e3 * rng.standard_normal(state.shape)) for state in states]
     got = layer_distances(poisoned, mask)
     for name in ("l2", "degrees"):
@@ -74,7 +77,7 @@ def check_layer_distances(layer_distances: Callable[..., Any]) -> Iterator[Any]:
 TOKENS = "One length, or one angle, for each real token; then one mean over all of them"
 
 
-def _other_means(states: list[Any], mask: Any) -> dict[str, dict[str, Any]]:
+def _other_means(states: Sequence[Floats], mask: Ints) -> dict[str, dict[str, Floats]]:
     """Return for both measures advice → what another mean comes to."""
     everything = experiments.layer_distances(states, np.ones_like(mask))
     each = [experiments.layer_distances([x[b : b + 1] for x in states], mask[b : b + 1]) for b in range(len(mask))]
@@ -89,7 +92,7 @@ def _other_means(states: list[Any], mask: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def _no_rounding_above_one(layer_distances: Callable[..., Any], rng: np.random.Generator) -> Iterator[Any]:
+def _no_rounding_above_one(layer_distances: Function, rng: np.random.Generator) -> Iterator[Finding]:
     """A cosine of 1 + 2e-16 has no angle; among 500 tokens that stay where they are, many have it."""
     still = rng.standard_normal((1, 500, 7))
     degrees = np.asarray(layer_distances([still, still], np.ones((1, 500)))["degrees"])
@@ -98,7 +101,7 @@ def _no_rounding_above_one(layer_distances: Callable[..., Any], rng: np.random.G
 
 
 @self_check("statistics of attention heads")
-def check_head_statistics(head_statistics: Callable[..., Any]) -> Iterator[Any]:
+def check_head_statistics(head_statistics: Function) -> Iterator[Finding]:
     """Check `head_statistics(probs, attention_mask)`, a dict of six arrays (N,), see `inside.head_statistics`.
 
     probs (B, N, T, T), attention_mask (B, T).
@@ -138,15 +141,15 @@ NAMES = ("entropy", "distance", "self", "previous", "next", "first")
 
 
 def _compared(
-    head_statistics: Callable[..., Any], what: str, probs: Any, mask: Any, same_as: Any | None = None
-) -> Iterator[Any]:
+    head_statistics: Function, what: str, probs: Floats, mask: Ints, same_as: Floats | None = None
+) -> Iterator[Finding]:
     got = head_statistics(probs, mask)
     expected = inside.head_statistics(probs if same_as is None else same_as, mask)
     for name in NAMES:
         yield _statistic(f"{what}: {name}", name, got, expected[name])
 
 
-def _statistic(what: str, name: str, got: Any, expected: Any) -> Finding:
+def _statistic(what: str, name: str, got: Any, expected: npt.ArrayLike) -> Finding:
     """Compare one statistic; an entropy to 1e-6, so that a log(p + 1e-12), which never meets a zero, is right too."""
     tolerance, scale = (1e-6, 1.0) if name == "entropy" else (1e-9, 1e-12)
     known = {"this is in bits: the natural logarithm is asked for": np.asarray(expected) / math.log(2)}
@@ -163,7 +166,7 @@ ADVICE = {
 }
 
 
-def measured(probs: Any, attention_mask: Any, bug: str = "") -> dict[str, float]:
+def measured(probs: Floats, attention_mask: np.ndarray, bug: str = "") -> dict[str, float]:
     """Return (18.7) to (18.9) of one head, probs (B, T, T), with a bug of the hunt if one is named."""
     T = probs.shape[-1]
     offset = np.arange(T) - np.arange(T)[:, None]  # key - query
@@ -184,7 +187,7 @@ def measured(probs: Any, attention_mask: Any, bug: str = "") -> dict[str, float]
     return {name: float((values * real).sum() / real.sum()) for name, values in of_queries.items()}
 
 
-def _symptoms(function: Callable[..., Any]) -> Symptoms:
+def _symptoms(function: Function) -> Symptoms:
     """What a head's statistics say of heads that are known."""
     whole, T = np.ones((1, 4)), 4
     even, before = np.full((1, T, T), 1 / T), np.eye(T)[[3, 0, 1, 2]][None]
@@ -216,26 +219,26 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Finding]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
     yield from HUNT.findings(which_bug())
 
 
-def package_along_the_way(gradient: Callable[[Any], Any], start: Any, end: Any, steps: int = 16) -> Any:
+def package_along_the_way(gradient: Callable[[Floats], Floats], start: Floats, end: Floats, steps: int = 16) -> Floats:
     """Return the attributions of (18.15) by the midpoint rule, called as the exercise is."""
     way = end - start
     return way * sum(gradient(start + (k + 0.5) / steps * way) for k in range(steps)) / steps
 
 
 @self_check("gradients along a way", returns=("attributions",))
-def check_along_the_way(along_the_way: Callable[..., Any]) -> Iterator[Any]:
+def check_along_the_way(along_the_way: Function) -> Iterator[Finding]:
     """Check `a = along_the_way(gradient, start, end, steps)`, (18.15) with that many points.
 
     gradient(e) is the gradient of a loss at e, of e's shape; start and end are arrays of one shape.
     """
     start, end = np.array([1.0, 0.0]), np.array([3.0, -1.0])
 
-    def flat(e: Any) -> Any:
+    def flat(e: Floats) -> Floats:
         return np.array([2.0, 5.0]) + 0 * e
 
     yield equal("a loss with one gradient everywhere: it, times the way", along_the_way(flat, start, end, 1), [4, -5])
@@ -255,15 +258,17 @@ def check_along_the_way(along_the_way: Callable[..., Any]) -> Iterator[Any]:
     yield holds("what does not move gets nothing", not np.delete(got.reshape(6, 4), 5, axis=0).any(), told)
 
 
-def _double(e: Any) -> Any:
+def _double(e: Floats) -> Floats:
     return 2 * e
 
 
-def _bent(weight: Any, e: Any) -> Any:
+def _bent(weight: Floats, e: Floats) -> Floats:
     return np.tanh(e @ weight) @ weight.T  # of Σ ln cosh(e · weight)
 
 
-def _way(what: str, along_the_way: Callable[..., Any], gradient: Callable[[Any], Any], start: Any, end: Any) -> Finding:
+def _way(
+    what: str, along_the_way: Function, gradient: Callable[[Floats], Floats], start: Floats, end: Floats
+) -> Finding:
     way, steps = end - start, 64
     exact = package_along_the_way(gradient, start, end, 2000)
     points = [gradient(start + k / steps * way) for k in range(steps + 1)]
@@ -285,16 +290,16 @@ def _way(what: str, along_the_way: Callable[..., Any], gradient: Callable[[Any],
     return equal(what, along_the_way(gradient, start, end, steps), exact, 2e-3, known)
 
 
-def _has_keys(got: Any, names: tuple[str, ...]) -> Any:
+def _has_keys(got: object, names: tuple[str, ...]) -> Finding:
     lacking = [name for name in names if not isinstance(got, dict) or name not in got]
     return holds(f"a dict with {', '.join(names)}", not lacking, f"got {type(got).__name__} without {lacking}")
 
 
-def _mask() -> Any:
+def _mask() -> Ints:
     return (np.arange(6) < np.array(LENGTHS)[:, None]).astype(np.int64)  # whole numbers, as a tokenizer returns them
 
 
-def _small_model() -> Any:
+def _small_model() -> tuple[Any, Ints]:
     model = AlbertModel(SMALL, dtype="float64", seed=16).eval()
     mask = _mask()
     ids = np.random.default_rng(161).integers(5, 30, mask.shape) * mask

@@ -1,13 +1,13 @@
 """Notebook 19: from NumPy to CuPy, and what is fast."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from albert_np.backend import register
-from albert_np.course.answers import AnswerFailed
+from albert_np.backend import Array, Floats, register
+from albert_np.course.answers import AnswerFailed, Function
 from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.execution import StrictArray, recorded, strict_backend
 from albert_np.ops import gelu_forward, gelu_new_forward
@@ -16,7 +16,7 @@ __all__ = ["check_added_up", "check_gelu_any", "check_next_token"]
 
 
 @self_check("GELU on any array module", returns=("y",))
-def check_gelu_any(gelu_any: Callable[[Any], Any]) -> Iterator[Any]:
+def check_gelu_any(gelu_any: Function) -> Iterator[Finding]:
     """Check `y = gelu_any(x)`: the tanh form of GELU, on NumPy's and on any other arrays, in the dtype of x."""
     x = np.concatenate([np.linspace(-6, 6, 25), [0.0, -300.0, 300.0]]).reshape(4, 7)
     expected = gelu_new_forward(x)[0]
@@ -29,7 +29,7 @@ def check_gelu_any(gelu_any: Callable[[Any], Any]) -> Iterator[Any]:
     yield from _on_strict_arrays(gelu_any, x.astype(np.float32), expected)
 
 
-def _on_strict_arrays(gelu_any: Callable[[Any], Any], x: np.ndarray, expected: np.ndarray) -> Iterator[Any]:
+def _on_strict_arrays(gelu_any: Function, x: Floats, expected: Floats) -> Iterator[Finding]:
     register(strict_backend())
     with recorded() as operations:
         try:
@@ -49,7 +49,7 @@ def _on_strict_arrays(gelu_any: Callable[[Any], Any], x: np.ndarray, expected: n
     yield holds("no general power", not power, "x**3 is far slower than x * x * x on float32")
 
 
-def _mistakes(x: np.ndarray) -> dict[str, Any]:
+def _mistakes(x: Floats) -> dict[str, Floats]:
     scale = math.sqrt(2 / math.pi)
     return {
         "this is the erf form": gelu_forward(x)[0],
@@ -61,7 +61,7 @@ def _mistakes(x: np.ndarray) -> dict[str, Any]:
     }
 
 
-def package_gelu_any(x: Any) -> Any:
+def package_gelu_any(x: Array) -> Array:
     """The package's GELU, called as the exercise is."""
     return gelu_new_forward(x)[0]
 
@@ -76,10 +76,10 @@ def package_next_token(
 
 
 @self_check("the next token", returns=("F", "m"))
-def check_next_token(next_token: Callable[..., Any]) -> Iterator[Any]:
+def check_next_token(next_token: Function) -> Iterator[Finding]:
     """Check `F, m = next_token(batch, length, layers, hidden, inner, head_size, kv_heads, width)`."""
     flops, least = next_token(1, 0, 1, 4, 10, 2, 2, 2)
-    known: dict[str, Any] = {
+    known: dict[str, npt.ArrayLike] = {
         "two FLOP for each weight, a product and a sum": 144,
         "query, key, value and output: four of them": 224,
     }
@@ -115,7 +115,7 @@ def check_next_token(next_token: Callable[..., Any]) -> Iterator[Any]:
     yield equal("four layers, four bytes: m", least, expected[1], mistakes=known)
 
 
-def package_added_up(parts: Any) -> Any:
+def package_added_up(parts: Sequence[tuple[float, Array, int]]) -> tuple[float, Array]:
     """Loss and gradient of a whole batch, called as the exercise is."""
     whole = sum(count for _, _, count in parts)
     loss = sum(count * part_loss for part_loss, _, count in parts) / whole
@@ -123,13 +123,13 @@ def package_added_up(parts: Any) -> Any:
 
 
 @self_check("parts added up", returns=("loss", "gradient"))
-def check_added_up(added_up: Callable[..., Any]) -> Iterator[Any]:
+def check_added_up(added_up: Function) -> Iterator[Finding]:
     """Check `loss, gradient = added_up(parts)`; parts: [(mean loss, its gradient, count of tokens), …]."""
     one, two = np.array([1.0, 0.0]), np.array([0.0, 8.0])
     loss, gradient = added_up([(2.0, one, 5), (4.0, two, 5)])
     by_parts = "divided by the number of parts, not of tokens"
     yield equal("equal counts: the mean of both", loss, 3.0, mistakes={"sums, not divided": 6.0, by_parts: 15.0})
-    known: dict[str, Any] = {"sums, not divided": [1.0, 8.0], by_parts: [2.5, 20.0]}
+    known: dict[str, npt.ArrayLike] = {"sums, not divided": [1.0, 8.0], by_parts: [2.5, 20.0]}
     yield equal("equal counts, the gradient", gradient, [0.5, 4.0], mistakes=known)
     loss, gradient = added_up([(2.0, one, 9), (4.0, two, 1)])
     means = "a mean of means: the one token of the second part counts as much as the nine of the first"

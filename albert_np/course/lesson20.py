@@ -1,20 +1,23 @@
 """Notebook 20: walk a pass."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from albert_np.backend import Floats
+from albert_np.course.answers import Function
 from albert_np.course.hunt import Hunt, Symptoms, factor
-from albert_np.course.report import equal, holds, self_check
+from albert_np.course.report import Finding, equal, holds, self_check
 from albert_np.explore import explore
 
 __all__ = ["check_go_back", "check_unit_rows_backward", "check_which_bug"]
 
 EPS = 1e-9
+Cache = tuple[Floats, Floats, Floats, Floats]  # x, length, r, direction
 
 
-def unit_rows_forward(x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, Any]:
+def unit_rows_forward(x: Floats, length: Floats) -> tuple[Floats, Cache]:
     """Give every row of x (R, C) the Euclidean length that `length` (R,) says; returns y (R, C)."""
     squares = (x * x).sum(axis=-1, keepdims=True)  # (R, 1)
     r = 1 / np.sqrt(squares + EPS)
@@ -23,7 +26,7 @@ def unit_rows_forward(x: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, An
     return y, (x, length, r, direction)
 
 
-def package_unit_rows_backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, np.ndarray]:
+def package_unit_rows_backward(dy: Floats, cache: Cache) -> tuple[Floats, Floats]:
     """Mirror of `unit_rows_forward`, (20.5), called as the exercise is."""
     _, length, r, direction = cache
     ddirection = dy * length[:, None]
@@ -33,7 +36,7 @@ def package_unit_rows_backward(dy: np.ndarray, cache: Any) -> tuple[np.ndarray, 
 
 
 @self_check("rows of a given length")
-def check_unit_rows_backward(backward: Any) -> Iterator[Any]:
+def check_unit_rows_backward(backward: Any) -> Iterator[Finding]:
     """Check `dx, dlength = backward(dy, cache)` for `unit_rows_forward`, line by line as far as lines are named."""
     for rows, columns in ((3, 4), (2, 5), (1, 3)):
         rng = np.random.default_rng(180 + rows)
@@ -51,10 +54,10 @@ class Step(NamedTuple):
 
     inputs: tuple[str, ...]
     output: str
-    back: Callable[[Any], tuple[Any, ...]]
+    back: Callable[[Floats], tuple[Floats, ...]]
 
 
-def package_go_back(steps: Any, output: str, dy: Any) -> dict[str, Any]:
+def package_go_back(steps: Sequence[Step], output: str, dy: Floats) -> dict[str, Floats]:
     """Go back along a tape, called as the exercise is."""
     gradients = {output: dy}
     for step in reversed(steps):
@@ -68,7 +71,7 @@ _X = np.array([2.0, -3.0])
 _DY = np.array([1.0, 10.0])
 
 
-def _times(a: str, b: str, output: str, x: Any, y: Any) -> Step:
+def _times(a: str, b: str, output: str, x: Floats, y: Floats) -> Step:
     return Step((a, b), output, lambda dy: (dy * y, dy * x))
 
 
@@ -80,7 +83,7 @@ def _sum(a: str, b: str, output: str) -> Step:
     return Step((a, b), output, lambda dy: (dy, dy))  # one array for both: whoever adds into it in place changes two
 
 
-_TAPES: dict[str, tuple[list[Step], dict[str, Any]]] = {
+_TAPES: dict[str, tuple[list[Step], dict[str, Floats]]] = {
     "a chain": ([_scaled("x", "a", 2), _scaled("a", "y", 3)], {"x": 6 * _DY, "a": 3 * _DY}),
     "x read twice": ([_scaled("x", "a", 2), _scaled("x", "b", 3), _sum("a", "b", "y")], {"x": 5 * _DY}),
     "x · x": ([_times("x", "x", "y", _X, _X)], {"x": 2 * _X * _DY}),
@@ -101,7 +104,7 @@ _TAPES: dict[str, tuple[list[Step], dict[str, Any]]] = {
 
 
 @self_check("back along a tape")
-def check_go_back(go_back: Callable[..., Any]) -> Iterator[Any]:
+def check_go_back(go_back: Function) -> Iterator[Finding]:
     """Check `gradients = go_back(steps, output, dy)`: value name → gradient, `steps` as they were recorded."""
     advice = {
         "a chain": "begin with {output: dy}, and go through the steps in the reverse order",
@@ -126,9 +129,9 @@ def check_go_back(go_back: Callable[..., Any]) -> Iterator[Any]:
         yield holds(f"{name}: dy as it was", bool((dy == _DY).all()), f"it changed. {in_place}")
 
 
-def _with_bug(bug: str) -> Callable[..., Any]:
-    def go_back(steps: Any, output: str, dy: Any) -> dict[str, Any]:
-        gradients: dict[str, Any] = {output: np.array(dy)}
+def _with_bug(bug: str) -> Function:
+    def go_back(steps: Sequence[Step], output: str, dy: Floats) -> dict[str, Floats]:
+        gradients: dict[str, Floats] = {output: np.array(dy)}
         for step in steps if bug == "order" else reversed(steps):
             if step.output not in gradients:
                 continue
@@ -150,7 +153,7 @@ def _with_bug(bug: str) -> Callable[..., Any]:
     return go_back
 
 
-def _symptoms(go_back: Callable[..., Any]) -> Symptoms:
+def _symptoms(go_back: Function) -> Symptoms:
     """What the experiments say of x's gradient, or of the weight's: a factor to the right one."""
     found = {}
     for name in ("a chain", "x read twice", "x · x", "around, read again", "a weight, 3 steps"):
@@ -177,6 +180,6 @@ HUNT = Hunt(
 
 
 @self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], Any]) -> Iterator[Any]:
+def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
     """Check `numbers = which_bug()`: letter → the number of its cause, for `HUNT`."""
     yield from HUNT.findings(which_bug())

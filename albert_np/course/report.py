@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from albert_np.course.answers import (
     AnswerFailed,
+    Function,
     Wrong,
     called_as,
     expect_values,
@@ -73,7 +75,7 @@ class CheckReport:
     title: str
     findings: tuple[Finding, ...]
     complete: bool = True
-    answers: tuple[Callable[..., Any], ...] = ()
+    answers: tuple[Function, ...] = ()
     _shown_in: int | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -95,7 +97,7 @@ class CheckReport:
         few = [_few([f.name for f in right])] if right else []
         return "\n".join(report_lines(title, first, [f.line for f in unknown], few))
 
-    def yours(self, *instead: Callable[..., Any]) -> Any:
+    def yours(self, *instead: Function) -> Any:
         """Return the reader's functions if they have passed, or else those given; one by itself, not in a tuple."""
         if len(instead) != len(self.answers):
             raise ValueError(f"the check was of {len(self.answers)} functions, got {len(instead)} in their place")
@@ -115,7 +117,7 @@ class CheckReport:
         self.show()
 
 
-def _name_of(answer: Any) -> str:
+def _name_of(answer: object) -> str:
     """Return the name of a reader's function; a partial or another thing that can be called may have none."""
     return getattr(answer, "__name__", "your function")
 
@@ -140,7 +142,7 @@ def _few(names: Sequence[str]) -> str:
 
 def self_check(
     title: str, returns: Sequence[str] = ()
-) -> Callable[[Callable[..., Iterable[Any]]], Callable[..., CheckReport]]:
+) -> Callable[[Callable[..., Iterable[Finding | Comparison]]], Callable[..., CheckReport]]:
     """Turn a generator of findings into a check that always returns a report.
 
     The generator gets the reader's functions, and yields findings or `Comparison`s. Whatever a function does is a
@@ -150,11 +152,11 @@ def self_check(
     the generator takes.
     """
 
-    def decorate(check: Callable[..., Iterable[Any]]) -> Callable[..., CheckReport]:
+    def decorate(check: Callable[..., Iterable[Finding | Comparison]]) -> Callable[..., CheckReport]:
         wanted = list(inspect.signature(check).parameters)
 
         @functools.wraps(check)
-        def run(*answers: Callable[..., Any]) -> CheckReport:
+        def run(*answers: Function) -> CheckReport:
             if len(answers) != len(wanted):
                 raise TypeError(f"{check.__name__} takes {', '.join(wanted)}: got {len(answers)} of {len(wanted)}")
             asked = [_Asked(answer, returns) for answer in answers]
@@ -183,9 +185,9 @@ class _Asked:
     def __init__(self, function: Any, returns: Sequence[str]) -> None:
         self.function, self.returns = function, returns
         self.name = _name_of(function)
-        self._arguments: list[Any] | None = None
+        self._arguments: list[object] | None = None
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: object, **named: object) -> Any:
         if not callable(self.function):
             kind = type(self.function).__name__
             raise Wrong(f"got a {kind}: the check takes your function itself, f, not what it returns, f(…)")
@@ -220,7 +222,7 @@ class _Asked:
             return f"number {place + 1}"
 
 
-def _kept(x: Any) -> Any:
+def _kept(x: object) -> object:
     """Return a copy of the arrays, lists and dictionaries in an argument; other things are themselves."""
     if isinstance(x, np.ndarray):
         return x.copy()
@@ -229,7 +231,7 @@ def _kept(x: Any) -> Any:
     return [_kept(value) for value in x] if isinstance(x, list | tuple) else x
 
 
-def _same(old: Any, new: Any) -> bool:
+def _same(old: object, new: object) -> bool:
     """Whether an argument is what `_kept` made of it before."""
     if isinstance(old, np.ndarray) and isinstance(new, np.ndarray):
         return old.dtype == new.dtype and np.array_equal(old, new, equal_nan=_floats(old))
@@ -269,7 +271,7 @@ def _told(row: Comparison) -> str:
     return f"{place}got {row.got:.6g}, expected {row.expected:.6g} (relative error {row.max_rel:.1e}){remark}"
 
 
-def holds(name: str, condition: Any, otherwise: str) -> Finding:
+def holds(name: str, condition: object, otherwise: str) -> Finding:
     """Return a finding: `name` if the condition holds, and what is wrong if it does not."""
     return Finding(name, True) if condition else Finding(name, False, otherwise)
 
@@ -281,10 +283,10 @@ def left_out(name: str, why: str) -> Finding:
 
 def equal(
     name: str,
-    got: Any,
-    expected: Any,
+    got: object,
+    expected: npt.ArrayLike,
     tolerance: float = 1e-9,
-    mistakes: Mapping[str, Any] | None = None,
+    mistakes: Mapping[str, npt.ArrayLike] | None = None,
     advice: str = "",
     scale: float = 1e-12,
 ) -> Finding:
@@ -317,7 +319,7 @@ def equal(
     return Finding(name, False, f"{told}. {advice}" if advice else told)
 
 
-def _as_numbers(got: Any) -> Any:
+def _as_numbers(got: object) -> np.ndarray | None:
     """Return an array of what may be read as one, or None."""
     if got is None:
         return None
@@ -328,7 +330,7 @@ def _as_numbers(got: Any) -> Any:
     return array if array.dtype.kind in "biuf" else None
 
 
-def _how_it_differs(got: Any, expected: Any) -> str:
+def _how_it_differs(got: np.ndarray, expected: np.ndarray) -> str:
     """Return what is the same all over a wrong array: a factor, a transposition, a part that is right."""
     wrong = ~np.isclose(got, expected, rtol=1e-6, atol=1e-9 * max(1e-12, float(abs(expected).max())))
     size = float((expected * expected).sum())
@@ -343,14 +345,14 @@ def _how_it_differs(got: Any, expected: Any) -> str:
 
 
 def differences(
-    forward: Callable[..., Any], backward: Callable[..., Any], inputs: Mapping[str, Any], **options: Any
+    forward: Function, backward: Function, inputs: Mapping[str, np.ndarray], **options: Any
 ) -> Iterator[Finding]:
     """Yield what finite differences say of the gradient of each input, and along a direction through all.
 
     What `equal` reads as an array, such as a list or a matrix, is one here too.
     """
 
-    def arrays(dy: Any, cache: Any) -> Any:
+    def arrays(dy: np.ndarray, cache: object) -> object:
         gradients = backward(dy, cache)
         several = isinstance(gradients, tuple)
         found = tuple(x if _as_numbers(x) is None else _as_numbers(x) for x in (gradients if several else (gradients,)))
@@ -362,7 +364,7 @@ def differences(
         yield Finding(f"finite differences, {name}", row.ok, "" if row.ok else _told(row))
 
 
-def float32_stays(function: Callable[..., Any], arguments: Sequence[Any], advice: str) -> Finding:
+def float32_stays(function: Function, arguments: Sequence[object], advice: str) -> Finding:
     """Call a function with its floating arrays as float32, and look whether float32 comes back."""
     singles = [x.astype(np.float32) if isinstance(x, np.ndarray) and _floats(x) else x for x in arguments]
     result = function(*singles)

@@ -11,6 +11,7 @@ import numpy as np
 
 from albert_np import ops
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.course.report import CheckReport, Finding, differences, equal, left_out, self_check
 from albert_np.gradcheck import Case, op_cases, randomize
 from albert_np.model import AlbertModel
@@ -49,9 +50,7 @@ def drawn_cases() -> dict[str, Case]:
     return {**chosen, "attention": attention}
 
 
-def verify_op(
-    name: str, backward: Callable[..., Any] | None = None, forward: Callable[..., Any] | None = None
-) -> CheckReport:
+def verify_op(name: str, backward: Function | None = None, forward: Function | None = None) -> CheckReport:
     """Check an op of the package, or your own pair in its place, in three ways; returns a report.
 
     name: one of `cases()`. backward: `gradients = backward(dy, cache)`, with the cache of the forward. Committed values
@@ -64,7 +63,7 @@ def verify_op(
     case = known[name]
 
     @self_check(f"{name}, three ways")
-    def verify(forward: Callable[..., Any], backward: Callable[..., Any]) -> Iterator[Finding]:
+    def verify(forward: Function, backward: Function) -> Iterator[Finding]:
         tried = case._replace(forward=forward, backward=backward)
         yield _one("finite differences", differences(forward, backward, case.inputs, fixed=case.fixed))
         ours = results(tried)

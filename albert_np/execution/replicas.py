@@ -49,12 +49,13 @@ def use_one_thread() -> None:
 def threads_for(backend: str, threads: int | None) -> int:
     """Return how many threads compute on a backend: `threads`, or by default all processors on NumPy and 1 elsewhere.
 
-    ValueError for more than one where a device and its stream belong to the thread that calls.
+    ValueError for more than one where a device and its stream belong to the thread that calls, and for what is no
+    number of threads.
     """
     if threads is None:
         return available_threads() if backend == "numpy" else 1
-    if threads < 1:
-        raise ValueError(f"threads={threads} must be at least 1")
+    if not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads={threads!r} must be a whole number of at least 1")
     if threads > 1 and backend != "numpy":
         raise ValueError(f"threads={threads}: with backend={backend!r}, only threads=1 is possible")
     return threads

@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 from scipy.special import erf
 
-from albert_np.explore.rows import Program, Row, window_places
+from albert_np.backend import Array, Floats, Ints
+from albert_np.explore.rows import Attrs, Program, Row, window_places
 
 __all__ = ["compute", "replay"]
+
+Shapes = list[tuple[int, ...]]  # of what a row makes
 
 
 def replay(program: Program, changes: dict[int, np.ndarray] | None = None) -> list[np.ndarray]:
@@ -28,31 +31,33 @@ def replay(program: Program, changes: dict[int, np.ndarray] | None = None) -> li
     return values
 
 
-def compute(row: Row, inputs: list[Any], shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+def compute(row: Row, inputs: list[np.ndarray | None], shapes: Shapes) -> list[np.ndarray]:
     """Return what a row gives for these inputs; shapes: of its outputs."""
     result = _KINDS[row.kind](row.attrs, shapes, *inputs)
     return list(result) if isinstance(result, tuple | list) else [np.asarray(result)]
 
 
-def _linear_backward(attrs: Any, shapes: Any, dy: Any, x: Any, weight: Any) -> Any:
+def _linear_backward(attrs: Attrs, shapes: Shapes, dy: Floats, x: Floats, weight: Floats) -> tuple[Floats, ...]:
     rows, x_rows = dy.reshape(-1, dy.shape[-1]), x.reshape(-1, x.shape[-1])
     return np.einsum("...o,oi->...i", dy, weight), np.einsum("ro,ri->oi", rows, x_rows), rows.sum(axis=0)
 
 
-def _layer_norm(attrs: Any, shapes: Any, x: Any, weight: Any, bias: Any) -> Any:
+def _layer_norm(attrs: Attrs, shapes: Shapes, x: Floats, weight: Floats, bias: Floats) -> tuple[Floats, ...]:
     rstd = 1 / np.sqrt(x.var(axis=-1, keepdims=True) + attrs["eps"])
     x_hat = (x - x.mean(axis=-1, keepdims=True)) * rstd
     return x_hat * weight + bias, x_hat, rstd
 
 
-def _layer_norm_backward(attrs: Any, shapes: Any, dy: Any, x_hat: Any, rstd: Any, weight: Any) -> Any:
+def _layer_norm_backward(
+    attrs: Attrs, shapes: Shapes, dy: Floats, x_hat: Floats, rstd: Floats, weight: Floats
+) -> tuple[Floats, ...]:
     d, leading = dy * weight, tuple(range(dy.ndim - 1))
     mean = d.mean(axis=-1, keepdims=True)
     along = (d * x_hat).mean(axis=-1, keepdims=True)
     return rstd * (d - mean - x_hat * along), (dy * x_hat).sum(axis=leading), dy.sum(axis=leading)
 
 
-def _embedding_backward(attrs: Any, shapes: Any, dy: Any, ids: Any) -> Any:
+def _embedding_backward(attrs: Attrs, shapes: Shapes, dy: Floats, ids: Ints) -> Floats:
     dweight = np.zeros(shapes[0])
     np.add.at(dweight, ids, dy)
     if attrs["padding_idx"] is not None:
@@ -60,24 +65,24 @@ def _embedding_backward(attrs: Any, shapes: Any, dy: Any, ids: Any) -> Any:
     return dweight
 
 
-def _phi(x: Any) -> Any:
+def _phi(x: Floats) -> Floats:
     return np.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
-def _inner(x: Any) -> Any:
+def _inner(x: Floats) -> Floats:
     return np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))
 
 
-def _sigmoid(x: Any) -> Any:
+def _sigmoid(x: Floats) -> Floats:
     return 1 / (1 + np.exp(-np.clip(x, -700, 700)))
 
 
-def _gelu_new_slope(x: Any) -> Any:
+def _gelu_new_slope(x: Floats) -> Floats:
     t = _inner(x)
     return (1 + t) / 2 + x / 2 * (1 - t * t) * math.sqrt(2 / math.pi) * (1 + 3 * 0.044715 * x * x)
 
 
-_ACTIVATIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+_ACTIVATIONS: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
     "gelu": (lambda x: x * (1 + erf(x / math.sqrt(2))) / 2, lambda x: (1 + erf(x / math.sqrt(2))) / 2 + x * _phi(x)),
     "gelu_new": (lambda x: x / 2 * (1 + _inner(x)), _gelu_new_slope),
     "relu": (lambda x: np.where(x > 0, x, 0.0), lambda x: np.where(x > 0, 1.0, 0.0)),
@@ -96,66 +101,68 @@ _ACTIVATIONS |= {
 }
 
 
-def _softmax(x: Any) -> Any:
+def _softmax(x: Floats) -> Array:
     e = np.exp(x - x.max(axis=-1, keepdims=True))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def _scores(attrs: Any, shapes: Any, query: Any, key: Any, mask: Any) -> Any:
+def _scores(attrs: Attrs, shapes: Shapes, query: Floats, key: Floats, mask: Floats | None) -> Array:
     scores = np.einsum("bntd,bnsd->bnts", query, key) / math.sqrt(query.shape[-1])
     return scores if mask is None else scores + mask
 
 
-def _scores_backward(attrs: Any, shapes: Any, dscores: Any, query: Any, key: Any) -> Any:
+def _scores_backward(attrs: Attrs, shapes: Shapes, dscores: Floats, query: Floats, key: Floats) -> tuple[Floats, ...]:
     d = dscores / math.sqrt(query.shape[-1])
     return np.einsum("bnts,bnsd->bntd", d, key), np.einsum("bnts,bntd->bnsd", d, query)
 
 
-def _context_backward(attrs: Any, shapes: Any, dcontext: Any, dropped: Any, value: Any) -> Any:
+def _context_backward(
+    attrs: Attrs, shapes: Shapes, dcontext: Floats, dropped: Floats, value: Floats
+) -> tuple[Floats, ...]:
     return np.einsum("bntd,bnsd->bnts", dcontext, value), np.einsum("bnts,bntd->bnsd", dropped, dcontext)
 
 
-def _log_softmax(x: Any) -> Any:
+def _log_softmax(x: Floats) -> Array:
     shifted = x - x.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
 
 
-def _cross_entropy(attrs: Any, shapes: Any, logits: Any, labels: Any) -> Any:
+def _cross_entropy(attrs: Attrs, shapes: Shapes, logits: Floats, labels: Ints) -> tuple[Floats, ...]:
     counted = np.flatnonzero(labels != attrs["ignore_index"])
     losses = -_log_softmax(logits)[counted, labels[counted]]
     return np.asarray(losses.sum() / attrs["denominator"]), _softmax(logits)
 
 
-def _cross_entropy_backward(attrs: Any, shapes: Any, probs: Any, labels: Any) -> Any:
+def _cross_entropy_backward(attrs: Attrs, shapes: Shapes, probs: Floats, labels: Ints) -> Array:
     counted = labels != attrs["ignore_index"]
     onehot = np.eye(probs.shape[1])[np.where(counted, labels, 0)]
     return (probs - onehot) * counted[:, None] * attrs["dloss"] / attrs["denominator"]
 
 
-def _soft_cross_entropy(attrs: Any, shapes: Any, logits: Any, targets: Any) -> Any:
+def _soft_cross_entropy(attrs: Attrs, shapes: Shapes, logits: Floats, targets: Floats) -> tuple[Floats, ...]:
     return np.asarray(-(targets * _log_softmax(logits)).sum() / attrs["denominator"]), _softmax(logits)
 
 
-def _soft_cross_entropy_backward(attrs: Any, shapes: Any, probs: Any, targets: Any) -> Any:
+def _soft_cross_entropy_backward(attrs: Attrs, shapes: Shapes, probs: Floats, targets: Floats) -> Array:
     return (probs * targets.sum(axis=-1, keepdims=True) - targets) * attrs["dloss"] / attrs["denominator"]
 
 
-def _binary_cross_entropy(attrs: Any, shapes: Any, x: Any, labels: Any) -> Any:
+def _binary_cross_entropy(attrs: Attrs, shapes: Shapes, x: Floats, labels: Ints) -> Floats:
     losses = labels * np.logaddexp(0, -x) + (1 - labels) * np.logaddexp(0, x)
     return np.asarray(losses.sum() / attrs["denominator"])
 
 
-def _view(attrs: Any, shapes: Any, x: Any) -> Any:
+def _view(attrs: Attrs, shapes: Shapes, x: Floats) -> Array:
     return x.reshape(-1)[window_places(attrs, shapes[0])]
 
 
-def _put(attrs: Any, shapes: Any, base: Any, part: Any) -> Any:
+def _put(attrs: Attrs, shapes: Shapes, base: Floats | None, part: Floats) -> Floats:
     y = _base(base, shapes[0])
     y.reshape(-1)[window_places(attrs, tuple(attrs["shape"]))] = part
     return y
 
 
-def _scatter(attrs: Any, shapes: Any, base: Any, part: Any, add: bool = False) -> Any:
+def _scatter(attrs: Attrs, shapes: Shapes, base: Floats | None, part: Floats, add: bool = False) -> Floats:
     y = _base(base, shapes[0])
     target = y if attrs["rows"] else y.reshape(-1)
     wide = (len(attrs["index"]), *target.shape[1:])
@@ -167,18 +174,18 @@ def _scatter(attrs: Any, shapes: Any, base: Any, part: Any, add: bool = False) -
     return y
 
 
-def _where(attrs: Any, shapes: Any, x: Any, condition: Any, other: Any = None) -> Any:
+def _where(attrs: Attrs, shapes: Shapes, x: Floats, condition: Floats, other: Floats | None = None) -> Floats:
     return np.where(condition, attrs["value"] if x is None else x, attrs["fill"] if other is None else other)
 
 
-def _base(base: Any, shape: tuple[int, ...]) -> Any:
+def _base(base: Floats | None, shape: tuple[int, ...]) -> Floats:
     return np.zeros(shape) if base is None else np.array(base, dtype=np.float64)
 
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {"abs": np.abs, "erf": erf}
 
 
-def _elementwise(attrs: Any, shapes: Any, *operands: Any) -> Any:
+def _elementwise(attrs: Attrs, shapes: Shapes, *operands: Floats) -> Floats:
     function = _FUNCTIONS.get(attrs["f"]) or getattr(np, attrs["f"])
     given = list(operands)
     if "scalar" in attrs:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from albert_np.checkpoints import find_model, open_checkpoint
-from albert_np.explore.export import Arrays
+from albert_np.explore.export import Arrays, Json
 from albert_np.explore.model_pass import model_pass
 from albert_np.explore.page import build_page
 from albert_np.explore.pair_pass import Claim, pair_pass
@@ -26,9 +26,7 @@ __all__ = ["Exploration", "explore", "explore_sentence", "explore_toy"]
 class Exploration:
     """A recorded pass. In a notebook it shows itself; `save` writes the page."""
 
-    def __init__(
-        self, data: dict[str, Any], arrays: Arrays, program: Program, title: str, claims: Sequence[Claim] = ()
-    ):
+    def __init__(self, data: Json, arrays: Arrays, program: Program, title: str, claims: Sequence[Claim] = ()):
         self.data = data
         self.arrays = arrays
         self.program = program
@@ -85,7 +83,7 @@ def _notebooks() -> dict[str, str]:
         return {}
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Json) -> str:
     return str(row["kind"] if row["phase"] == "backward" else f"{row['kind']}_forward")
 
 

@@ -14,8 +14,9 @@ from albert_np import ops
 from albert_np.explore.engine import compute
 from albert_np.explore.rows import Program, Row, window_of
 
-__all__ = ["Arrays", "export_rows", "fingerprint"]
+__all__ = ["Arrays", "Json", "export_rows", "fingerprint"]
 
+Json = dict[str, Any]  # an object of the page's data
 LARGEST = 1e29
 AGREE = 1e-9  # how far an array may be from what it should be, relative to its largest number
 
@@ -24,10 +25,10 @@ class Arrays:
     """The numbers of a page: each array once, in the smallest float that holds it exactly."""
 
     def __init__(self) -> None:
-        self.table: list[dict[str, Any]] = []
+        self.table: list[Json] = []
         self.chunks: list[bytes] = []
         self._length = 0
-        self._known: dict[tuple[str, Any, bytes], int] = {}
+        self._known: dict[tuple[str, tuple[int, ...], bytes], int] = {}
 
     def add(self, x: np.ndarray) -> int:
         """Take in an array; returns its number."""
@@ -94,7 +95,7 @@ class _Values:
     def __init__(
         self, program: Program, arrays: Arrays, name_axes: Callable[[tuple[int, ...], Row | None, int], list[str]]
     ) -> None:
-        self.table: list[dict[str, Any]] = []
+        self.table: list[Json] = []
         self.numbers: dict[int, int] = {}  # value → its place in the table
         self._program, self._arrays, self._name_axes = program, arrays, name_axes
 
@@ -105,7 +106,7 @@ class _Values:
         if value not in self.numbers:
             self.numbers[value] = len(self.table)
             held = self._program.values[value]
-            entry: dict[str, Any] = {"name": held.name or self._seen_as(row, made), "shape": list(held.array.shape)}
+            entry: Json = {"name": held.name or self._seen_as(row, made), "shape": list(held.array.shape)}
             entry["axes"] = self._name_axes(held.array.shape, row, value)
             if made:
                 entry["print"] = fingerprint(held.array)
@@ -129,11 +130,11 @@ class _Values:
 
 def export_rows(
     program: Program, arrays: Arrays, name_axes: Callable[[tuple[int, ...], Row | None, int], list[str]]
-) -> dict[str, Any]:
+) -> Json:
     """Return `values`, `rows`, `sources` and `stops` of a page, and `numbers`: a value's number there."""
     sources, values = _Sources(), _Values(program, arrays, name_axes)
     steps = _steps(program)
-    rows: list[dict[str, Any]] = []
+    rows: list[Json] = []
     for row in program.rows:
         block, label = _block(row, program, steps), _label(row)
         entry = {
@@ -177,9 +178,9 @@ def is_stop(program: Program, row: Row) -> bool:
     return row.kind not in _SILENT
 
 
-def _stops(program: Program, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _stops(program: Program, rows: list[Json]) -> list[Json]:
     walked = [i for i, row in enumerate(program.rows) if is_stop(program, row)]
-    stops: list[dict[str, Any]] = []
+    stops: list[Json] = []
     for i in walked:
         entry = {key: rows[i][key] for key in ("phase", "block", "label")}
         mirror = program.rows[i].mirror
@@ -259,14 +260,14 @@ class _Sources:
     """Functions' sources, each once."""
 
     def __init__(self) -> None:
-        self.table: list[dict[str, Any]] = []
+        self.table: list[Json] = []
         self._known: dict[CodeType, int | None] = {}
 
-    def of(self, row: Row) -> dict[str, Any]:
+    def of(self, row: Row) -> Json:
         """Return `code`, `lines` and `caller` of a row's entry, and `equation` where the docstring names one."""
         function = _function(row)
         call, line = row.call, row.line
-        entry: dict[str, Any] = {}
+        entry: Json = {}
         if function is not None:
             entry["code"] = self._add(inspect.unwrap(function).__code__)
             entry["equation"] = _equation(function)
@@ -294,7 +295,7 @@ class _Sources:
         return self._known[code]
 
 
-def _function(row: Row) -> Any:
+def _function(row: Row) -> Callable[..., Any] | None:
     """Return the function whose formula a row is; None for arithmetic, which lies in its caller."""
     kind = row.kind.removesuffix("_backward")
     if kind == "activation":
@@ -306,7 +307,7 @@ def _function(row: Row) -> Any:
     return function if hasattr(function, "__code__") else None
 
 
-def _equation(function: Any) -> dict[str, str] | None:
+def _equation(function: Callable[..., Any]) -> dict[str, str] | None:
     return _equation_in((function.__doc__ or "").split("\n"))
 
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from albert_np.changes import refuse_changed
 from albert_np.config import AlbertConfig
-from albert_np.explore.export import Arrays, export_rows, fingerprint
+from albert_np.explore.export import Arrays, Json, export_rows, fingerprint
 from albert_np.explore.program import program_of
 from albert_np.explore.rows import Program, Row
 from albert_np.explore.tape import Tape, TapeArray
-from albert_np.model import AlbertModel
+from albert_np.model import AlbertBase, AlbertModel
 
 __all__ = ["LARGEST", "model_pass"]
 
@@ -21,8 +21,11 @@ VOCABULARY = 10_000  # pieces that a page names
 
 
 def model_pass(
-    model: Any, batch: Mapping[str, Any], tokens: Sequence[Sequence[str]] | None, vocabulary: Sequence[str] | None
-) -> tuple[dict[str, Any], Arrays, Program]:
+    model: AlbertBase,
+    batch: Mapping[str, Any],
+    tokens: Sequence[Sequence[str]] | None,
+    vocabulary: Sequence[str] | None,
+) -> tuple[Json, Arrays, Program]:
     """Run `model(**batch)` and its backward pass in float64; return the page's data, its numbers, and the program.
 
     tokens: the text at each position, B lists of T; by default the ids. vocabulary: the text of each id. ValueError for
@@ -74,7 +77,9 @@ def model_pass(
     return data, arrays, program
 
 
-def _check_texts(batch: Mapping[str, Any], tokens: Any, vocabulary: Any) -> None:
+def _check_texts(
+    batch: Mapping[str, Any], tokens: Sequence[Sequence[str]] | None, vocabulary: Sequence[str] | None
+) -> None:
     """Raise ValueError where texts do not go with the ids that they are of."""
     ids = batch.get("input_ids")
     if ids is None or np.ndim(ids) != 2:
@@ -82,11 +87,13 @@ def _check_texts(batch: Mapping[str, Any], tokens: Any, vocabulary: Any) -> None
     shape = [len(row) for row in tokens] if tokens is not None else []
     if tokens is not None and shape != [np.shape(ids)[1]] * len(ids):
         raise ValueError(f"tokens must be {len(ids)} lists of {np.shape(ids)[1]} texts, got lists of {shape}")
+    if vocabulary is not None and not isinstance(vocabulary, Sequence):
+        raise TypeError(f"vocabulary must be a list of texts, one for each id, got {vocabulary!r:.80}")
     if vocabulary is not None and len(vocabulary) <= np.max(ids):
         raise ValueError(f"vocabulary has {len(vocabulary)} texts, and the batch the id {np.max(ids)}")
 
 
-def _on_tape(model: Any) -> Any:
+def _on_tape(model: AlbertBase) -> AlbertBase:
     """Return the same model in float64, on tape arrays."""
     twin = type(model)(model.config, dtype="float64", backend="tape")
     twin.params.flat[...] = np.asarray(model.backend.to_numpy(model.params.flat), dtype=np.float64)
@@ -95,7 +102,7 @@ def _on_tape(model: Any) -> Any:
     return twin
 
 
-def _upstream(twin: Any, out: Any) -> dict[str, TapeArray]:
+def _upstream(twin: AlbertBase, out: Any) -> dict[str, TapeArray]:
     if not isinstance(twin, AlbertModel):
         raise ValueError(f"{type(twin).__name__} computed no loss to go back from: give its labels in the batch")
     rng = np.random.default_rng(0)
@@ -103,7 +110,7 @@ def _upstream(twin: Any, out: Any) -> dict[str, TapeArray]:
     return {name: TapeArray(rng.standard_normal(getattr(out, name).shape)) for name in names}
 
 
-def _about(twin: Any) -> dict[str, Any]:
+def _about(twin: AlbertBase) -> Json:
     config: AlbertConfig = twin.config
     sizes = (
         "vocab_size embedding_size hidden_size intermediate_size num_hidden_layers num_hidden_groups inner_group_num "
@@ -116,7 +123,7 @@ def _about(twin: Any) -> dict[str, Any]:
     }
 
 
-def _asked(batch: Mapping[str, Any], axes: "_Axes", vocabulary: Sequence[str] | None) -> list[dict[str, Any]]:
+def _asked(batch: Mapping[str, Any], axes: "_Axes", vocabulary: Sequence[str] | None) -> list[Json]:
     if "asked" not in axes.places:
         return []
     labels = np.asarray(batch["labels"])
@@ -137,11 +144,11 @@ def _outputs(program: Program, numbers: dict[int, int]) -> dict[str, int]:
 
 
 def _parameters(
-    twin: Any, tape: Tape, program: Program, arrays: Arrays, values: list[dict[str, Any]], numbers: dict[int, int]
-) -> list[dict[str, Any]]:
+    twin: AlbertBase, tape: Tape, program: Program, arrays: Arrays, values: list[Json], numbers: dict[int, int]
+) -> list[Json]:
     """Return the parameters that rows read; a span stands for the adjacent parts that it is read in place of."""
     made = {i: n for n, row in enumerate(program.rows) for i in row.out}
-    params: list[dict[str, Any]] = []
+    params: list[Json] = []
     for value, number in list(numbers.items()):
         name = program.values[value].param
         if name is None:
@@ -165,7 +172,7 @@ def _parameters(
     return params
 
 
-def _parts(twin: Any, name: str) -> list[str] | None:
+def _parts(twin: AlbertBase, name: str) -> list[str] | None:
     offset, shape = twin.layout.slots[name]
     end = offset + int(np.prod(shape))
     inside = [other for other in twin.layout.shapes if offset <= twin.layout.slots[other][0] < end]
@@ -175,7 +182,7 @@ def _parts(twin: Any, name: str) -> list[str] | None:
 class _Axes:
     """Names what the axes of an array stand for."""
 
-    def __init__(self, twin: Any, batch: Mapping[str, Any], program: Program):
+    def __init__(self, twin: AlbertBase, batch: Mapping[str, Any], program: Program):
         config: AlbertConfig = twin.config
         albert = getattr(twin.cache, "albert", twin.cache)
         pattern = albert.pattern

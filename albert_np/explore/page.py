@@ -7,9 +7,8 @@ import json
 import re
 import zlib
 from importlib.resources import files
-from typing import Any
 
-from albert_np.explore.export import Arrays
+from albert_np.explore.export import Arrays, Json
 
 __all__ = ["MODULES", "build_page"]
 
@@ -20,7 +19,7 @@ MODULES = (
 ).split()
 
 
-def build_page(data: dict[str, Any], arrays: Arrays, title: str) -> str:
+def build_page(data: Json, arrays: Arrays, title: str) -> str:
     """Return the HTML of a page.
 
     Code and numbers are packed, which makes the page a third as large; the code is readable in albert_np/explore/page.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np.explore.engine import replay
-from albert_np.explore.export import Arrays, export_rows
+from albert_np.explore.export import Arrays, Json, export_rows
 from albert_np.explore.program import program_of
 from albert_np.explore.rows import Program
 from albert_np.explore.tape import Step, Tape, TapeArray
@@ -34,7 +34,7 @@ class Claim(NamedTuple):
 
 def pair_pass(
     forward: Callable[..., Any], backward: Callable[..., Any], inputs: Sequence[Any] | Mapping[str, Any]
-) -> tuple[dict[str, Any], Arrays, Program, list[Claim]]:
+) -> tuple[Json, Arrays, Program, list[Claim]]:
     """Run `y, cache = forward(*inputs)` and `backward(dy, cache)` with a random dy; return the page's data and numbers,
     the program, and the claims.
 
@@ -118,7 +118,7 @@ def _argument(tape: Tape, name: str, x: Any) -> Any:
     return TapeArray(np.array(x)) if isinstance(x, np.ndarray) else x
 
 
-def _results(result: Any) -> tuple[list[TapeArray], Any]:
+def _results(result: object) -> tuple[list[TapeArray], Any]:
     """Return the arrays and the cache that a forward function returned."""
     if not isinstance(result, tuple) or len(result) < 2:
         found = "None: is a `return` missing?" if result is None else f"one {_kind(result)}"
@@ -133,7 +133,7 @@ def _results(result: Any) -> tuple[list[TapeArray], Any]:
     return outputs, cache
 
 
-def _kind(x: Any) -> str:
+def _kind(x: object) -> str:
     return "array" if isinstance(x, TapeArray) else type(x).__name__
 
 
@@ -144,7 +144,7 @@ def _made(tape: Tape, array: TapeArray, starts: Mapping[str, int]) -> int:
     return array.value
 
 
-def _gradients(tape: Tape, returned: Any, inputs: list[tuple[str, TapeArray]]) -> list[Any]:
+def _gradients(tape: Tape, returned: object, inputs: list[tuple[str, TapeArray]]) -> list[Any]:
     """Return one array for each input; the errors name the input whose gradient is not one."""
     if returned is None:
         raise TypeError("backward returned None: is a `return` missing?")
@@ -205,9 +205,9 @@ def _claims(
 
 def _looped(tape: Tape) -> set[int]:
     """Return the values made at a place of the code that was run several times: a name stands for the last alone."""
-    places: dict[Any, list[Step]] = {}
+    places: dict[tuple[object, ...], list[Step]] = {}
     for step in tape.steps:
-        chain: list[Any] = [step.place]
+        chain: list[object] = [step.place]
         call = step.call
         while call is not None:
             chain.append((call.code, call.place))

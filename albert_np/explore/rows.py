@@ -7,7 +7,9 @@ import numpy as np
 
 from albert_np.explore.tape import Call, Value
 
-__all__ = ["Program", "Row", "window_of", "window_places"]
+__all__ = ["Attrs", "Program", "Row", "window_of", "window_places"]
+
+Attrs = dict[str, Any]  # what a row needs to know beside its inputs, ready for JSON
 
 
 @dataclass
@@ -17,11 +19,11 @@ class Row:
     kind: str
     inputs: list[int | None]
     out: list[int]
-    attrs: dict[str, Any] = field(default_factory=dict)
+    attrs: Attrs = field(default_factory=dict)
     call: Call | None = None  # of the function that asked for it
     line: int = 0  # of that function
     backward: bool = False
-    caches: list[Any] = field(default_factory=list)  # what forward left for backward; pairs a row with its mirror
+    caches: list[object] = field(default_factory=list)  # what forward left for backward; pairs a row with its mirror
     mirror: int | None = None  # the number of the row that goes back through it, or that it goes back through
 
 
@@ -40,7 +42,7 @@ class Program:
         return () if value is None else self.values[value].array.shape
 
 
-def window_of(places: np.ndarray) -> dict[str, Any] | None:
+def window_of(places: np.ndarray) -> Attrs | None:
     """Return where places (…) in a flat array are, as an offset and a stride for each axis; None if they are not."""
     if places.size == 0:
         return None
@@ -53,7 +55,7 @@ def window_of(places: np.ndarray) -> dict[str, Any] | None:
     return {"offset": offset, "strides": strides} if (np.asarray(grid) == places).all() else None
 
 
-def window_places(window: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:
+def window_places(window: Attrs, shape: tuple[int, ...]) -> np.ndarray:
     """Return the places in a flat array that a window of that shape shows, as an array of that shape."""
     places = np.full(shape, window["offset"])
     for axis, (n, stride) in enumerate(zip(shape, window["strides"], strict=True)):

@@ -7,12 +7,12 @@ are followed by the interpreter's profiling hook, which is given back as it was 
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, FrameType
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -29,11 +29,16 @@ class TapeArray(StrictArray):
 
     tape: ClassVar["Tape | None"] = None
     value: int | None = None  # its number on the tape, of what it holds now
-    parent: "tuple[TapeArray, Callable[..., Any]] | None" = None  # what it is a view of, and how it was taken
+    parent: "tuple[TapeArray, Callable[[Any], Any]] | None" = None  # what it is a view of, and how it was taken
 
     @classmethod
     def compute(
-        cls, name: str, function: Callable[..., Any], operands: Any, options: Any = None, in_place: bool = False
+        cls,
+        name: str,
+        function: Callable[..., Any],
+        operands: Sequence[Any],
+        options: Mapping[str, object] | None = None,
+        in_place: bool = False,
     ) -> Any:
         tape = cls.tape
         if tape is None or tape.inside_pair:
@@ -51,7 +56,7 @@ class TapeArray(StrictArray):
             return value
         return super().unwrapped(value)
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, *_: object, **__: object) -> NoReturn:
         raise TypeError(
             "a recorded array met one of NumPy's that cannot take it, such as np.zeros or np.array makes: begin with "
             "np.zeros_like of a recorded one"
@@ -84,7 +89,9 @@ class TapeArray(StrictArray):
         target[...] = result
         return target
 
-    def __array_function__(self, function: Any, _types: Any, operands: Any, options: Any) -> Any:
+    def __array_function__(
+        self, function: Callable[..., Any], _types: object, operands: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
         if function in _CHANGING:
             raise TypeError(
                 f"np.{function.__name__} changes an array in a way that cannot be walked through: write x[…] = …"
@@ -139,8 +146,8 @@ class Done(NamedTuple):
 
     name: str
     function: Callable[..., Any]
-    operands: Any
-    options: dict[str, Any]
+    operands: Sequence[Any]
+    options: Mapping[str, object]
     results: list[TapeArray]
     changed: bool  # the first operand, which is the result then
 
@@ -302,18 +309,25 @@ class Tape:
             self._append("put", numbers, {}, [parent], taken)
             array = parent
 
-    def _append(self, name: str, operands: Any, options: Any, results: list[Any], function: Any, **others: Any) -> None:
+    def _append(
+        self,
+        name: str,
+        operands: tuple[Any, ...],
+        options: dict[str, Any],
+        results: list[Any],
+        function: Callable[..., Any],
+    ) -> None:
         frame, call = self._stack[-1] if self._stack else (None, None)
         line, place = (0, 0) if frame is None else (frame.f_lineno, frame.f_lasti)
         numbers = tuple(array.value for array in results)
-        self.steps.append(Step(name, operands, options, numbers, function, call, line, place, **others))
+        self.steps.append(Step(name, operands, options, numbers, function, call, line, place))
 
-    def _contribute(self, name: str, array: Any) -> None:
+    def _contribute(self, name: str, array: object) -> None:
         frame, call = self._stack[-1] if self._stack else (None, None)
         number = self.number(array)
         self.contributions.append(Contribution(name, number.value, call, 0 if frame is None else frame.f_lineno))
 
-    def is_live(self, x: Any) -> bool:
+    def is_live(self, x: object) -> bool:
         """Whether an array, or one in a list, depends on parameters or upstream gradients."""
         if isinstance(x, np.ndarray):
             x = self.known(x)
@@ -323,7 +337,7 @@ class Tape:
 
     # Following functions.
 
-    def _event(self, frame: FrameType, event: str, result: Any) -> None:
+    def _event(self, frame: FrameType, event: str, result: object) -> None:
         if event == "call" and not self._pair and self._is_followed(frame.f_code):
             self._enter(frame)
         elif event == "return" and self._stack and self._stack[-1][0] is frame:
@@ -382,7 +396,7 @@ class Tape:
         call.returned = result
 
 
-def _arrays(x: Any) -> list[TapeArray]:
+def _arrays(x: object) -> list[TapeArray]:
     if isinstance(x, TapeArray):
         return [x]
     return [array for each in x for array in _arrays(each)] if isinstance(x, tuple | list) else []
@@ -395,7 +409,7 @@ def _taken(done: Done) -> Callable[[Any], Any]:
     return lambda x: done.function(x, *rest, **options)
 
 
-def _is_place(target: Any, operands: Any) -> bool:
+def _is_place(target: TapeArray, operands: Sequence[Any]) -> bool:
     """Whether `target[index] = value` puts a view of the target back where it lies."""
     value = operands[-1]
     if not isinstance(value, TapeArray) or value.parent is None or value.parent[0] is not target:

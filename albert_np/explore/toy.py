@@ -5,10 +5,11 @@ can be guessed from it; the second sentence follows the first, or stands before 
 seven are drawn at random, so that no model can be sure: the gradients of one that is sure are nothing.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from albert_np.backend import Ints
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForPreTraining
 from albert_np.training import AdamW, clip_by_global_norm
@@ -39,7 +40,7 @@ class Toy(NamedTuple):
     """A model, a batch for it, and the text of the batch and of each id."""
 
     model: AlbertForPreTraining
-    batch: dict[str, Any]
+    batch: dict[str, Ints]
     tokens: list[list[str]]
     vocabulary: list[str]
 
@@ -73,7 +74,7 @@ def _pair(rng: np.random.Generator) -> tuple[list[str], int]:
     return ["[CLS]", *first, "[SEP]", *second, "[SEP]"], swapped
 
 
-def _batch(pairs: list[tuple[list[str], int]], rng: np.random.Generator | None) -> dict[str, Any]:
+def _batch(pairs: list[tuple[list[str], int]], rng: np.random.Generator | None) -> dict[str, Ints]:
     """Return a batch with one masked word a pair: the animal in half of them at least, and in all if rng is None."""
     ids = np.array([[WORDS.index(word) for word in words] for words, _ in pairs])
     types = np.array([[words.index("[SEP]") < i for i in range(len(words))] for words, _ in pairs]).astype(np.int64)

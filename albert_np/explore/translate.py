@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.explore.rows import Row, window_of
+from albert_np.explore.rows import Attrs, Row, window_of
 from albert_np.explore.tape import Call, Number, Step, Tape, TapeArray
 
 __all__ = ["rows_of"]
@@ -22,7 +22,7 @@ def rows_of(tape: Tape) -> list[Row]:
 
 # Kinds of pairs: what a row reads and makes, from a call's arguments, what it returned, and its cache.
 
-_FORWARD: dict[str, Callable[..., tuple[list[Any], list[Any], dict[str, Any]]]] = {
+_FORWARD: dict[str, Callable[..., tuple[list[Any], list[Any], Attrs]]] = {
     "embedding": lambda c, ids, weight, padding_idx: ([ids, weight], [], {}),
     "linear": lambda c, x, weight, bias: ([x, weight, bias if isinstance(bias, Number) else None], [], {}),
     "layer_norm": lambda c, x, weight, bias, eps: ([x, weight, bias], [c.x_hat, c.rstd], {"eps": eps}),
@@ -40,7 +40,7 @@ _FORWARD: dict[str, Callable[..., tuple[list[Any], list[Any], dict[str, Any]]]] 
     "mean_squared_error": lambda c, x, labels, denominator: ([x, labels], [], {"denominator": c.denominator}),
 }  # fmt: skip
 
-_BACKWARD: dict[str, Callable[..., tuple[list[Any], dict[str, Any]]]] = {
+_BACKWARD: dict[str, Callable[..., tuple[list[Any], Attrs]]] = {
     "embedding": lambda dy, c, f: ([dy, c.ids], {"padding_idx": c.padding_idx}),
     "linear": lambda dy, c, f: ([dy, c.x, c.weight], {}),
     "layer_norm": lambda dy, c, f: ([dy, c.x_hat, c.rstd, c.weight], {}),
@@ -160,7 +160,7 @@ class _Translation:
         place = f"{step.call.code.co_filename}:{step.line}" if step.call else "the pass"
         return ValueError(f"{place}: {why}")
 
-    def _given(self, x: Any) -> int | None:
+    def _given(self, x: object) -> int | None:
         return x.value if isinstance(x, Number) else None
 
     def _move(self, step: Step) -> Row:
@@ -226,7 +226,7 @@ class _Translation:
     def _elementwise(self, operands: tuple[Any, ...], results: tuple[int, ...], function: str) -> Row:
         scalars = [side for side, x in enumerate(operands) if not isinstance(x, Number)]
         inputs: list[int | None] = [x.value for x in operands if isinstance(x, Number)]
-        attrs: dict[str, Any] = {"f": function}
+        attrs: Attrs = {"f": function}
         if scalars:
             attrs |= {"scalar": float(operands[scalars[0]]), "side": scalars[0]}
         kind = "add" if function == "add" and not scalars else "elementwise"
@@ -250,7 +250,7 @@ class _Translation:
         return type(x)(map(self.plain, x)) if type(x) in (tuple, list) else x
 
 
-def _row_numbers(places: np.ndarray, source: np.ndarray) -> dict[str, Any] | None:
+def _row_numbers(places: np.ndarray, source: np.ndarray) -> Attrs | None:
     """Return places in a flat array as numbers of rows along the source's first axis, where they are whole rows."""
     width = source.size // len(source)
     if source.ndim < 2 or places.size % width:
@@ -260,7 +260,7 @@ def _row_numbers(places: np.ndarray, source: np.ndarray) -> dict[str, Any] | Non
     return {"index": (rows[:, 0] // width).tolist(), "rows": True} if whole else None
 
 
-def _place_numbers(places: np.ndarray) -> dict[str, Any]:
+def _place_numbers(places: np.ndarray) -> Attrs:
     return {"index": places.ravel().tolist(), "rows": False}
 
 

@@ -121,8 +121,10 @@ def check_gradients(
     has no more). y: an array or a number, or a tuple of them, of which dy is then one too. Returns one comparison an
     input, and one along a random direction through all of them at once.
     At a kink, such as relu's at 0, there is no one slope; a comparison that fails there says so. TypeError for inputs
-    that are not float64; ValueError if the number or a shape of the gradients is wrong, or a `return` is missing.
+    that are not float64; ValueError if the number or a shape of the gradients is wrong, or a `return` is missing, and
+    for options that no check can be made with.
     """
+    _check_options(samples, seed, tolerance)
     fixed = fixed or {}
     if not callable(forward) or not callable(backward) or not isinstance(inputs, Mapping):
         raise TypeError("forward and backward must be functions, inputs a dict: arguments by their names")
@@ -217,8 +219,11 @@ def check_model(
 
     outputs: names of the outputs that get a random upstream gradient at once. Dropout masks are held fixed. The
     model's weights are the same afterwards; its gradients are those of this check. Returns one comparison a
-    parameter and one along a random direction through all.
+    parameter and one along a random direction through all. ValueError for an output that the inputs do not give.
     """
+    _check_options(samples, seed, tolerance)
+    if not isinstance(model, AlbertBase):
+        raise TypeError(f"model must be one of albert_np's, got a {type(model).__name__}")
     if model.dtype != np.float64:
         raise TypeError(f"finite differences need a float64 model, this one is {model.dtype}")
     inputs = dict(inputs)
@@ -230,6 +235,8 @@ def check_model(
     def run(**options: bool) -> list[Array]:
         model.rng.bit_generator.state = random_state
         out = model(**inputs, **options)
+        if absent := [name for name in outputs if getattr(out, name, None) is None]:
+            raise ValueError(f"the model gives no {absent[0]} for these inputs; a loss needs its labels")
         return [getattr(out, name) for name in outputs]
 
     rng = np.random.default_rng(seed)
@@ -387,6 +394,15 @@ def _kink(slope: Callable[[float, float], float], row: Comparison, floor: float)
         f"a kink: the slope is {left:.6g} to the left of this place and {right:.6g} to the right{here}: "
         "check at inputs that are not on it"
     )
+
+
+def _check_options(samples: int, seed: int, tolerance: float) -> None:
+    """Raise ValueError, naming the argument, for what no check can be made with."""
+    for name, value, least in (("samples", samples, 1), ("seed", seed, 0)):
+        if not isinstance(value, int | np.integer) or value < least:
+            raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+    if not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
+        raise ValueError(f"tolerance={tolerance!r} must be a finite number of at least 0")
 
 
 def _described(result: object) -> str:

@@ -54,6 +54,8 @@ def trained_case(source: str | Path, dtype: str = "float64", texts: Sequence[str
     `AlbertTokenizer.from_pretrained` raise; ValueError for a text that is empty or longer than the model reads, for a
     choice of one, and for an ALBERT that is changed; ImportError without torch and transformers.
     """
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype={dtype!r}: allowed are float32 and float64")
     checkpoint = open_checkpoint(find_model(source))
     refuse_changed(checkpoint.config.extra, "Hugging Face's PyTorch")
     cls: type[AlbertBase] = class_of(checkpoint)

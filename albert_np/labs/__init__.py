@@ -4,12 +4,11 @@
 >>> check("02", "rms_norm_backward", rms_norm_backward)
 """
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
+from albert_np.course.answers import Function
 from albert_np.labs.change_file import ChangeFile
-from albert_np.labs.points import AnswerFailed, Exercise, Finding, Lab, Report, Verdict, Written, Wrong, judge
+from albert_np.labs.points import AnswerFailed, Exercise, Finding, Lab, Numbers, Report, Verdict, Written, Wrong, judge
 from albert_np.labs.swap import Swap, swap, swap_back
 
 __all__ = [
@@ -43,9 +42,7 @@ def open_lab(number: str) -> Lab:
     return lab
 
 
-def check(
-    number: str, exercise: str, *functions: Callable[..., Any], seed: int = 0, personal: dict[str, Any] | None = None
-) -> Report:
+def check(number: str, exercise: str, *functions: Function, seed: int = 0, personal: Numbers | None = None) -> Report:
     """Look at a student's own functions for one exercise, here and now; in a notebook the report shows itself.
 
     functions: in the order in which the exercise names them. personal: the numbers of the student's release; without

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.files import read_json, write_json
-from albert_np.labs.feedback import feedback_text
+from albert_np.labs.feedback import Result, feedback_text
 from albert_np.labs.grading import Grading, grade
 from albert_np.labs.points import Lab
 from albert_np.labs.release import release_path
@@ -87,7 +87,7 @@ def grade_classroom50(source: Path, checkout: Path) -> None:
     (checkout / "release-body.md").write_text(page, encoding="utf-8", newline="\n")
 
 
-def _graded(source: Path, folder: Path, calls: list[str]) -> tuple[dict[str, Any], Lab, list[str]]:
+def _graded(source: Path, folder: Path, calls: list[str]) -> tuple[Result, Lab, list[str]]:
     """Return the result of the notebook in a folder, the lab, and what is to be said beside them.
 
     calls: what the system calls the student, of which the first that the roster has is taken.

@@ -40,7 +40,7 @@ class ChangeFile:
             raise ValueError(f"{path.name}{f', line {line}' if line else ''}: {what}") from None
         return change
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> dict[str, str]:
         """Return the file's name and the SHA-256 of its text."""
         return {"file": self.path.name, "sha256": hashlib.sha256(self.source).hexdigest()}
 

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.course.answers import expect, expect_array, expect_values
+from albert_np.backend import Floats
+from albert_np.course.answers import Function, expect, expect_array, expect_values
 from albert_np.gradcheck import compare
-from albert_np.labs.points import Answer, Exercise, Lab, Wrong
+from albert_np.labs.points import Answer, Arguments, Exercise, Lab, Wrong
 
 __all__ = [
     "as_if",
@@ -26,11 +28,13 @@ __all__ = [
     "expect_unchanged",
     "expect_values",
     "expect_within",
+    "slope_along",
     "slopes",
 ]
 
-Floats = npt.NDArray[np.floating[Any]]
-Suspect = tuple[str, Callable[[Floats], Floats]]  # a message, and what the expected array becomes by that mistake
+Suspect = tuple[str, Callable[[Floats], npt.ArrayLike]]  # a message, and what that mistake makes of what is expected
+Become = Callable[[Any, Arguments, Floats], npt.ArrayLike]  # (dy, arguments, right gradient) → a mistaken one
+Look = Callable[[Answer, str, Any, Arguments], None]  # `look(answer, name, value, arguments)` raises `Wrong`
 
 STEP = 1e-3  # of a difference of fourth order in float64: truncation and rounding are then both near 1e-12
 STEPS = (STEP, STEP / 4, 1e-6)  # a number at a kink, such as relu's at 0, needs a step that does not reach it
@@ -39,15 +43,15 @@ TOLERANCE = 1e-7
 LARGE_SECONDS = 2.0
 
 
-def expect_one(name: str, got: Any) -> Any:
+def expect_one(name: str, got: object) -> Any:
     """Return the one value that a function gave, be it bare or in a tuple of one."""
     return expect_values(got, [name])[0]
 
 
 def expect_same(
     name: str,
-    got: Any,
-    expected: Any,
+    got: object,
+    expected: npt.ArrayLike,
     tolerance: float = TOLERANCE,
     suspects: Sequence[Suspect] = (),
     scale: float = 1e-12,
@@ -69,27 +73,41 @@ def expect_same(
     raise Wrong(f"{place} is {row.got:.6g}, expected {row.expected:.6g}.")
 
 
-def slopes(f: Callable[[], Any], value: Floats, dy: Any, step: float = STEP) -> Floats:
-    """Return d(Σ dy·f) / d value by central differences of fourth order; `value` is moved in place and put back."""
+def slope_along(
+    f: Callable[[], npt.ArrayLike],
+    value: Floats,
+    dy: Floats | float,
+    direction: Floats | float,
+    step: float,
+    index: tuple[int, ...] | EllipsisType = ...,
+) -> float:
+    """Return the slope of Σ dy·f along a direction of value[index], by central differences of fourth order.
+
+    `value`, an array that f reads, is moved in place and put back.
+    """
+    before, terms = value[index].copy(), []
+    for shift in (1, -1, 2, -2):
+        value[index] = before + shift * step * direction
+        terms.append(np.array(f(), dtype=np.float64))
+    value[index] = before
+    near, far = terms[0] - terms[1], terms[2] - terms[3]
+    return float(np.sum(dy * (8 * near - far)) / (12 * step))
+
+
+def slopes(f: Callable[[], npt.ArrayLike], value: Floats, dy: Floats | float, step: float = STEP) -> Floats:
+    """Return d(Σ dy·f) / d value, of value's shape."""
     gradient = np.zeros_like(value)
     for index in np.ndindex(value.shape):
-        before = value[index]
-        terms = []
-        for shift in (1, -1, 2, -2):
-            value[index] = before + shift * step
-            terms.append(np.array(f(), dtype=np.float64))
-        value[index] = before
-        near, far = terms[0] - terms[1], terms[2] - terms[3]
-        gradient[index] = np.sum(dy * (8 * near - far)) / (12 * step)
+        gradient[index] = slope_along(f, value, dy, 1.0, step, index)
     return gradient
 
 
 def expect_gradient(
     name: str,
-    got: Any,
-    f: Callable[[], Any],
+    got: object,
+    f: Callable[[], npt.ArrayLike],
     value: Floats,
-    dy: Any,
+    dy: Floats | float,
     tolerance: float = TOLERANCE,
     suspects: Sequence[Suspect] = (),
 ) -> None:
@@ -104,44 +122,44 @@ def expect_gradient(
     return expect_same(name, got, slopes(f, value, dy, STEPS[-1]), tolerance, suspects, scale)
 
 
-def _noise(f: Callable[[], Any], dy: Any) -> float:
+def _noise(f: Callable[[], npt.ArrayLike], dy: Floats | float) -> float:
     """Return what rounding may do to a slope of Σ dy·f, which may be 0 in exact arithmetic."""
     return 16 * float(np.finfo(np.float64).eps * np.sum(np.abs(dy * np.asarray(f())))) / STEP + 1e-15
 
 
 def expect_slope(
-    name: str, got: Any, f: Callable[[], Any], value: Floats, dy: Any, rng: np.random.Generator, tolerance: float = 1e-6
+    name: str,
+    got: object,
+    f: Callable[[], npt.ArrayLike],
+    value: Floats,
+    dy: Floats | float,
+    rng: np.random.Generator,
+    tolerance: float = 1e-6,
 ) -> None:
     """Raise `Wrong` unless `got` gives the slope of Σ dy·f along one random direction of `value`: for large arrays.
 
     The error is measured against the length of `got`, or that of the slope, if larger.
     """
     gradient, direction = expect_array(name, got, value.shape), rng.standard_normal(value.shape)
-    claimed, before, noise = float(np.sum(gradient * direction)), value.copy(), _noise(f, dy)
+    claimed, noise = float(np.sum(gradient * direction)), _noise(f, dy)
     for step in LARGE_STEPS:
-        terms = []
-        for shift in (1, -1, 2, -2):
-            value[...] = before + shift * step * direction
-            terms.append(np.array(f(), dtype=np.float64))
-        value[...] = before
-        near, far = terms[0] - terms[1], terms[2] - terms[3]
-        slope = float(np.sum(dy * (8 * near - far)) / (12 * step))
+        slope = slope_along(f, value, dy, direction, step)
         if abs(claimed - slope) <= tolerance * max(float(np.linalg.norm(gradient)), abs(slope)) + noise:
             return
     raise Wrong(f"along a random direction {name} gives the slope {claimed:.6g}, expected {slope:.6g}.")
 
 
-def as_if(forward: Callable[..., Any], argument: str) -> Callable[[Any, Mapping[str, Any], Floats], Floats]:
+def as_if(forward: Function, argument: str) -> Become:
     """Return for `suspects` what a gradient is if another forward was meant: its slopes along that argument."""
 
-    def become(dy: Any, given: Mapping[str, Any], expected: Floats) -> Floats:
+    def become(dy: Floats | float, given: Arguments, expected: Floats) -> Floats:
         inputs = [value for name, value in given.items() if name != "dy"]
         return slopes(lambda: forward(*inputs), given[argument], dy)
 
     return become
 
 
-def expect_unchanged(arguments: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+def expect_unchanged(arguments: Mapping[str, object], before: Mapping[str, Any]) -> None:
     """Raise `Wrong` if an array among the arguments is not what it was."""
     for name, value in arguments.items():
         if isinstance(value, np.ndarray):
@@ -154,7 +172,7 @@ def expect_within(answer: Answer, seconds: float = LARGE_SECONDS) -> None:
     expect(enough, f"took {answer.seconds:.1f} s, expected at most {seconds:g} s: where is a loop over numbers?")
 
 
-def ask(answer: Answer, given: Mapping[str, Any], function: str, names: Sequence[str]) -> dict[str, Any]:
+def ask(answer: Answer, given: Arguments, function: str, names: Sequence[str]) -> dict[str, Any]:
     """Call a function of the answer with copies of the arguments, and return by name what it returns."""
     got = getattr(answer, function)(*map(_copy, given.values()))
     return dict(zip(names, expect_values(got, names), strict=True))
@@ -165,10 +183,10 @@ def common_findings(
     function: str,
     names: Sequence[str],
     *,
-    draw: Callable[[Answer, tuple[int, ...]], dict[str, Any]],
+    draw: Callable[[Answer, tuple[int, ...]], Arguments],
     small: tuple[int, ...],
     large: tuple[int, ...],
-    look: Callable[[Answer, str, Any, dict[str, Any]], None],
+    look: Look,
     points: tuple[float, float, float] = (1, 1, 2),
 ) -> None:
     """Add what every function is looked at for, on the side: its arguments, float32, and a large case in time.
@@ -213,12 +231,12 @@ def backward_exercise(
     function: str,
     title: str,
     *,
-    forward: Callable[..., Any],
-    draw: Callable[..., dict[str, Any]],
+    forward: Function,
+    draw: Callable[..., Arguments],
     gradients: Mapping[str, tuple[str, float, str]],
     shapes: Sequence[tuple[int, ...]],
     large: tuple[int, ...],
-    suspects: Mapping[str, Sequence[tuple[str, Callable[..., Floats]]]] | None = None,
+    suspects: Mapping[str, Sequence[tuple[str, Become]]] | None = None,
     personal: Sequence[str] = (),
     arguments: float = 1,
     float32: float = 1,
@@ -237,10 +255,10 @@ def backward_exercise(
     exercise = lab.exercise(function, title)
     names = list(gradients)
 
-    def own(answer: Answer) -> dict[str, Any]:
+    def own(answer: Answer) -> Arguments:
         return {name: answer.personal[name] for name in personal}
 
-    def drawn(answer: Answer, shape: tuple[int, ...]) -> dict[str, Any]:
+    def drawn(answer: Answer, shape: tuple[int, ...]) -> Arguments:
         given = draw(answer, *shape)
         size = np.shape(forward(*given.values(), **own(answer)))
         return {"dy": answer.rng.standard_normal(size) if size else answer.rng.standard_normal() + 2.0, **given}
@@ -261,7 +279,7 @@ def backward_exercise(
     for name, (argument, points, question) in gradients.items():
         add_gradient(name, argument, points, question)
 
-    def look_large(answer: Answer, name: str, got: Any, given: dict[str, Any]) -> None:
+    def look_large(answer: Answer, name: str, got: object, given: Arguments) -> None:
         dy, *rest = given.values()
         f = partial(forward, *rest, **own(answer))
         expect_slope(name, got, f, given[gradients[name][0]], dy, answer.rng)
@@ -281,10 +299,10 @@ def backward_exercise(
 
 def _expect_in_case(
     name: str,
-    value: Any,
-    f: Callable[[], Any],
+    value: object,
+    f: Callable[[], npt.ArrayLike],
     argument: str,
-    given: Mapping[str, Any],
+    given: Arguments,
     suspects: Sequence[Suspect],
 ) -> None:
     """Do as `expect_gradient`; what is `Wrong` names the shape and the texts of the case."""
@@ -295,15 +313,15 @@ def _expect_in_case(
         raise Wrong(f"with {argument} of shape {given[argument].shape}{texts}: {wrong}") from None
 
 
-def _holds(look: Callable[..., None], *values: Any) -> bool:
+def _holds(look: Look, answer: Answer, name: str, value: object, given: Arguments) -> bool:
     try:
-        look(*values)
+        look(answer, name, value, given)
     except Wrong:
         return False
     return True
 
 
-def _cast(value: Any, dtype: Any) -> Any:
+def _cast(value: Any, dtype: npt.DTypeLike) -> Any:
     floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
     return value.astype(dtype) if floats else value
 

@@ -27,7 +27,7 @@ import numpy as np
 from albert_np.labs import sandbox
 from albert_np.labs.points import AnswerFailed
 from albert_np.labs.process import START_SECONDS, Handle, Lost, Process, RemoteFunction, exactly, shown
-from albert_np.labs.wire import WireError
+from albert_np.labs.wire import Message, WireError
 
 __all__ = [
     "CellReport",
@@ -213,7 +213,7 @@ class Child:
                 )
         return f"there is no function {name}"
 
-    def call(self, name: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, float]:
+    def call(self, name: str, arguments: tuple[object, ...], named: dict[str, object]) -> tuple[Any, float]:
         """Call a function of the submission; return the result, and the seconds of processor time."""
         if self._closed:
             raise RuntimeError(f"{name} was called after its process was closed")
@@ -222,7 +222,7 @@ class Child:
         self._revive()
         passed = [list(arguments), named]
 
-        def read(reply: Mapping[str, Any]) -> tuple[Any, float]:
+        def read(reply: Message) -> tuple[Any, float]:
             if "missing" in reply:
                 raise Missing(self._why_missing(name))
             error = _student_error(reply.get("error"))
@@ -238,7 +238,7 @@ class Child:
         request = {"ask": "call", "function": name, "arguments": passed[0], "named": named}
         return self._ask(request, self.limits.call, read)
 
-    def _ask(self, request: dict[str, Any], seconds: float, read: Callable[[Mapping[str, Any]], Result]) -> Result:
+    def _ask(self, request: Message, seconds: float, read: Callable[[Message], Result]) -> Result:
         """Send a request and read the reply; a process that fails is ended, and the next call starts another."""
         process = self._process
         if self._left <= 0:
@@ -338,12 +338,12 @@ class Child:
             self._names = self._ask({"ask": "names"}, self.limits.cell, _names)
 
 
-def _cell(reply: Mapping[str, Any]) -> tuple[StudentError | None, int, bool]:
+def _cell(reply: Message) -> tuple[StudentError | None, int, bool]:
     magics, whole = exactly(int, reply.get("magics", 0)), exactly(bool, reply.get("whole", False))
     return _student_error(reply.get("error")), magics, whole
 
 
-def _names(reply: Mapping[str, Any]) -> dict[str, str]:
+def _names(reply: Message) -> dict[str, str]:
     names: dict[str, str] = exactly(dict, reply.get("names"))
     return {name: shown(kind) for name, kind in names.items()}
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from albert_np.files import is_vacant, read_json, whole_folder
-from albert_np.labs.points import UNWRITTEN, WAITS, Lab, Written
+from albert_np.labs.points import UNWRITTEN, WAITS, Exercise, Lab, Written
 from albert_np.labs.roster import csv_text, file_name
 from albert_np.schema import anything, number, optional, text
 
 __all__ = ["check_output", "feedback_text", "read_results", "write_results"]
 
-Result = dict[str, Any]
+Result = dict[str, Any]  # what a submission got: `_RESULT` and more, ready for JSON
 WIDTH = 100
 _NUMBER = re.compile(r"[-+]?\d+(\.\d*)?(e[-+]?\d+)?")
 _LARGEST = 2**26  # bytes of a result, which quotes what a student wrote
@@ -170,7 +170,7 @@ def feedback_text(result: Result, lab: Lab) -> str:
     return "\n".join([*lines, "", *_footer(result)]) + "\n"
 
 
-def _exercise_lines(exercise: Any, verdicts: Sequence[dict[str, Any]]) -> Iterable[str]:
+def _exercise_lines(exercise: Exercise, verdicts: Sequence[Result]) -> Iterable[str]:
     got = sum(verdict["points"] for verdict in verdicts)
     yield f"## {exercise.title}: {got:g} of {exercise.points:g}"
     yield ""

@@ -4,7 +4,7 @@ import json
 import multiprocessing
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.labs.child import ALL_OVER, Child, Died, Limits, LostValue, TookTooLong
+from albert_np.course.answers import Function
+from albert_np.labs.child import ALL_OVER, Child, Died, Limits, LostValue, RemoteFunction, TookTooLong
+from albert_np.labs.feedback import Result
 from albert_np.labs.guard import notes_on
-from albert_np.labs.points import AnswerFailed, Exercise, Lab, Written, judge
+from albert_np.labs.points import AnswerFailed, Exercise, Lab, Numbers, Written, judge
 from albert_np.labs.release import YOUR_ANSWER, pattern_of, personal_of, released_cells, set_personal, template_cells
 from albert_np.labs.roster import personal_numbers
 from albert_np.labs.source import Cell
@@ -24,7 +26,6 @@ from albert_np.labs.submissions import Submission
 
 __all__ = ["Grading", "grade", "grade_all", "written_answers"]
 
-Result = dict[str, Any]
 Progress = Callable[[Result, int, int], None]
 LONGEST_ANSWER = 20_000  # characters of a written answer that are kept
 
@@ -42,7 +43,7 @@ class Grading:
     seed: int
     secret: bytes | None = None
     isolation: str = "auto"
-    numbers: dict[str, Any] | None = None
+    numbers: Numbers | None = None
 
 
 def grade(submission: Submission, grading: Grading) -> Result:
@@ -93,7 +94,7 @@ def grade(submission: Submission, grading: Grading) -> Result:
     return result
 
 
-def _judge_all(result: Result, lab: Lab, cells: Sequence[Cell], numbers: Any, grading: Grading) -> None:
+def _judge_all(result: Result, lab: Lab, cells: Sequence[Cell], numbers: Numbers, grading: Grading) -> None:
     limits = Limits(call=lab.call_seconds, total=lab.seconds)
     sources = [cell.source if cell.code else "" for cell in cells]
     with Child(sources, limits, grading.isolation, withheld=lab.withheld) as child:
@@ -123,7 +124,7 @@ class _UntilGivenUp:
     What one function without an end may take of the time that all of a lab share is so limited.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: RemoteFunction) -> None:
         self.function = function
         self.why = ""
 
@@ -131,7 +132,7 @@ class _UntilGivenUp:
     def seconds(self) -> float:
         return float(self.function.seconds)
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: object) -> Any:
         if self.why:
             raise AnswerFailed(f"not looked at again: {self.why}", "Missing")
         try:
@@ -148,7 +149,7 @@ class _UntilGivenUp:
             raise
 
 
-def _function(child: Any, name: str, cells: Sequence[Cell], lab: Lab) -> Callable[..., Any]:
+def _function(child: Child, name: str, cells: Sequence[Cell], lab: Lab) -> Function:
     """Return a function of a submission, or one that says why there is none."""
     try:
         return _UntilGivenUp(child.function(name))
@@ -161,7 +162,7 @@ def _function(child: Any, name: str, cells: Sequence[Cell], lab: Lab) -> Callabl
         if near := get_close_matches(name, sorted(others)):
             why += f"; you have {' and '.join(near)}"
 
-    def missing(*_: Any) -> Any:
+    def missing(*_: object) -> None:
         raise AnswerFailed(why, "Missing")
 
     return missing
@@ -172,7 +173,7 @@ def _defined(cells: Iterable[Cell]) -> set[str]:
     return {name for cell in cells if cell.code for name in re.findall(r"^def[ \t]+(\w+)", cell.source, re.M)}
 
 
-def _runnable(cells: Sequence[Cell], number: str, numbers: Any) -> list[Cell]:
+def _runnable(cells: Sequence[Cell], number: str, numbers: Numbers) -> list[Cell]:
     """Return the cells as they are run: without checks and figures as they were handed out, with the right numbers."""
     handed_out = {_squeezed(c.source) for c in released_cells(number) if c.kind in ("check", "figure")}
     result = []
@@ -216,7 +217,7 @@ def _other_lab(cells: Sequence[Cell], lab: Lab) -> str:
     return best if shares[best] else ""
 
 
-def _common_numbers(cells: Sequence[Cell], lab: Lab, numbers: Mapping[str, Any]) -> str:
+def _common_numbers(cells: Sequence[Cell], lab: Lab, numbers: Numbers) -> str:
     """Return what is to be said where PERSONAL has the numbers of a release without a roster, but others count."""
     common = personal_numbers(lab, None, "")
     said = personal_of(cells, set(numbers))
@@ -226,11 +227,11 @@ def _common_numbers(cells: Sequence[Cell], lab: Lab, numbers: Mapping[str, Any])
     return f"graded with the student's own numbers, {own}; the notebook has those that are the same for everybody"
 
 
-def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _same(one: Numbers, other: Numbers) -> bool:
     return json.dumps(one, sort_keys=True, default=str) == json.dumps(other, sort_keys=True, default=str)
 
 
-def _personal_note(cells: Sequence[Cell], numbers: Mapping[str, Any]) -> list[str]:
+def _personal_note(cells: Sequence[Cell], numbers: Numbers) -> list[str]:
     """Return a note if a notebook sets PERSONAL to other numbers than its student's."""
     said = personal_of(cells, set(numbers))
     if said is None or _same(said, numbers):

@@ -1,12 +1,14 @@
 """Lab 1: slopes. Forward functions and what is looked at; no gradient of what is asked for is written down here."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from albert_np.backend import Array, Floats
+from albert_np.course.answers import Function
 from albert_np.labs.checks import (
+    Become,
     backward_exercise,
     expect,
     expect_array,
@@ -15,12 +17,12 @@ from albert_np.labs.checks import (
     expect_values,
     slopes,
 )
-from albert_np.labs.points import Answer, Exercise, Lab, Wrong
+from albert_np.labs.points import Answer, Arguments, Exercise, Lab, Numbers, Wrong
 
 __all__ = ["LAB"]
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     return {
         "rate": int(rng.integers(2, 10)),
         "place": round(float(rng.uniform(0.5, 2)), 1),
@@ -35,12 +37,12 @@ SPECS = ["ij,jk->ik", "bij,jk->bik", "i,j->ij", "bnij,bnkj->bnik", "ij,ij->", "c
 SUMMED = ["ijk,k->i", "ij,k->i", "ij,jkl->ik", "i,j->"]  # an index that one array has alone, and the result has not
 
 
-def contracted(spec: str, a: Any, b: Any) -> Any:
+def contracted(spec: str, a: Floats, b: Floats) -> Array:
     """Return Σ a · b as NumPy's einsum has it."""
     return np.einsum(spec, a, b)
 
 
-def _contracted_arguments(answer: Answer, number: int, length: int = 0) -> dict[str, Any]:
+def _contracted_arguments(answer: Answer, number: int, length: int = 0) -> Arguments:
     """Draw arrays for a spec by its number; length: of every index, or 0 for lengths that all differ."""
     spec = [*SPECS, *SUMMED][number]
     letters = sorted(set(spec) - set(",->"))
@@ -50,7 +52,7 @@ def _contracted_arguments(answer: Answer, number: int, length: int = 0) -> dict[
     return {"spec": spec, "a": a, "b": b}
 
 
-def _without_dy(argument: str) -> Callable[[Any, Any, Any], Any]:
+def _without_dy(argument: str) -> Become:
     return lambda dy, a, expected: slopes(partial(contracted, a["spec"], a["a"], a["b"]), a[argument], np.ones_like(dy))
 
 
@@ -97,19 +99,21 @@ class Smooth:
         self.a, self.b, self.c, self.d = rng.uniform(0.5, 1.5, (4, size)) * rng.choice([-1, 1], (4, size))
         self.scale = scale
 
-    def __call__(self, x: Any) -> float:
+    def __call__(self, x: npt.ArrayLike) -> float:
         x = np.asarray(x, np.float64).ravel()
         terms = self.c * np.sin(self.a * x) + self.b * x * np.roll(x, -1) + self.d * x**4
         return float(self.scale * terms.sum())
 
-    def gradient(self, x: Any) -> Any:
+    def gradient(self, x: npt.ArrayLike) -> Array:
         flat = np.asarray(x, np.float64).ravel()
         neighbours = self.b * np.roll(flat, -1) + np.roll(self.b * flat, 1)
         slope = self.c * self.a * np.cos(self.a * flat) + neighbours + 4 * self.d * flat**3
         return self.scale * slope.reshape(np.shape(x))
 
 
-Case = tuple[Callable[[Any], float], Any, Any, bool, str]  # f, x, a gradient, whether it is right, and a word about it
+Case = tuple[
+    Smooth | Function, np.ndarray, Floats, bool, str
+]  # f, x, a gradient, whether it is right, and a word about it
 
 
 def _trusts(answer: Answer, *cases: Case) -> None:
@@ -122,7 +126,7 @@ def _trusts(answer: Answer, *cases: Case) -> None:
         expect(bool(got) == right, f"{alarm}: {what}")
 
 
-def _drawn(answer: Answer, shape: tuple[int, ...] = (2, 2), scale: float = 1.0) -> tuple[Smooth, Any, Any]:
+def _drawn(answer: Answer, shape: tuple[int, ...] = (2, 2), scale: float = 1.0) -> tuple[Smooth, Floats, Floats]:
     """Draw a function, x and its gradient, no number of which is near 0 or another: each change of it is one."""
     while True:
         f, x = Smooth(answer.rng, int(np.prod(shape)), scale), answer.rng.normal(0, 0.7, shape)
@@ -178,7 +182,7 @@ def _unusual_numbers(exercise: Exercise) -> None:
         f, x, gradient = _drawn(answer, (3,))
         x, gradient = np.append(x, 0.3), np.append(gradient, 0.0)
 
-        def of_three(x: Any) -> float:
+        def of_three(x: np.ndarray) -> float:
             return f(x[:3])
 
         what = "f does not depend on the last number, whose slope is"
@@ -213,12 +217,12 @@ _differences(TRUST)
 _unusual_numbers(TRUST)
 
 
-def swish(x: Any, beta: Any) -> Any:
+def swish(x: Floats, beta: Floats) -> Array:
     """x (…, H), beta (H,): y = x σ(β x), σ(z) = 1 / (1 + e^(−z))."""
     return x / (1 + np.exp(-beta * x))
 
 
-def gate(u: Any, v: Any) -> Any:
+def gate(u: Floats, v: Floats) -> Array:
     """u and v of one shape: y = u · v σ(v)."""
     return u * v / (1 + np.exp(-v))
 

@@ -1,11 +1,14 @@
 """Lab 2: norms and losses. Forward functions and what is looked at; no gradient is written down here."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
 from albert_np.labs.checks import (
+    Suspect,
     backward_exercise,
     common_findings,
     expect,
@@ -15,7 +18,7 @@ from albert_np.labs.checks import (
     expect_same,
     slopes,
 )
-from albert_np.labs.points import Answer, Exercise, Lab
+from albert_np.labs.points import Answer, Arguments, Exercise, Lab, Numbers
 
 __all__ = ["LAB"]
 
@@ -27,7 +30,7 @@ ONE_ROW = [(1, 5), (1, 2), (1, 7)]  # where the divisor cannot be wrong
 OFF = "Which number, taken off all logits of a row, changes no probability and keeps exp in range?"
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     row = sorted(rng.choice(9, 3, replace=False).tolist())
     return {"alpha": float(rng.choice(ALPHAS)), "p": int(rng.choice(POWERS)), "row": row}
 
@@ -35,18 +38,18 @@ def _personal(rng: np.random.Generator) -> dict[str, Any]:
 LAB = Lab("02", "Norms and losses", hours=4, notebooks=("04", "05"), personal=_personal)
 
 
-def rms_norm(x: Any, weight: Any, eps: float) -> Any:
+def rms_norm(x: Floats, weight: Floats, eps: float) -> Array:
     """x (..., H), weight (H,): y = weight · x / √(mean x² + eps)."""
     return weight * x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps)
 
 
-def capped_softmax(scores: Any, cap: float) -> Any:
+def capped_softmax(scores: Floats, cap: float) -> Array:
     """scores (..., K): softmax of cap · tanh(scores / cap) along the last axis."""
     exponentials = np.exp(cap * np.tanh(scores / cap))
     return exponentials / exponentials.sum(axis=-1, keepdims=True)
 
 
-def loss_as_defined(logits: Any, labels: Any, smoothing: float, z_weight: float) -> Any:
+def loss_as_defined(logits: Floats, labels: Ints, smoothing: float, z_weight: float) -> Any:
     """logits (N, V), labels (N,): the loss as its definition has it, which is neither safe for large logits nor for
     rows none of which has a label."""
     log_z = np.log(np.exp(logits).sum(axis=-1))
@@ -56,13 +59,13 @@ def loss_as_defined(logits: Any, labels: Any, smoothing: float, z_weight: float)
     return rows[asked].sum() / asked.sum()
 
 
-def power_norm(x: Any, weight: Any, eps: float, *, alpha: float, p: float) -> Any:
+def power_norm(x: Floats, weight: Floats, eps: float, *, alpha: float, p: float) -> Array:
     """x (..., H), weight (H,): y = weight · (x − α μ) / (mean |x − α μ|ᵖ + eps)^(1/p), μ the mean of the row."""
     moved = x - alpha * np.mean(x, axis=-1, keepdims=True)
     return weight * moved / (np.mean(np.abs(moved) ** p, axis=-1, keepdims=True) + eps) ** (1 / p)
 
 
-def _norm_arguments(answer: Answer, *shape: int) -> dict[str, Any]:
+def _norm_arguments(answer: Answer, *shape: int) -> Arguments:
     x = answer.rng.normal(0.5, 1, shape)
     alpha = answer.personal.get("alpha", 0.0)
     for _ in range(100):  # |u|ᵖ has a kink in its p-th derivative, which differences would feel
@@ -74,13 +77,13 @@ def _norm_arguments(answer: Answer, *shape: int) -> dict[str, Any]:
     return {"x": x, "weight": answer.rng.normal(1, 0.5, shape[-1]), "eps": 0.1}
 
 
-def _softmax_arguments(answer: Answer, *shape: int) -> dict[str, Any]:
+def _softmax_arguments(answer: Answer, *shape: int) -> Arguments:
     return {"scores": answer.rng.normal(0, 2, shape), "cap": float(answer.rng.uniform(1, 3))}
 
 
 def _loss_arguments(
     answer: Answer, *shape: int, smoothing: float = 0.0, z_weight: float = 0.0, ignored: bool = False
-) -> dict[str, Any]:
+) -> Arguments:
     labels = answer.rng.integers(
         0, shape[-1] - 1, shape[0]
     )  # never the last class, which is what −100 may be taken for
@@ -90,12 +93,12 @@ def _loss_arguments(
     return {"logits": logits, "labels": labels, "smoothing": smoothing, "z_weight": z_weight}
 
 
-def _direct(dy: Any, a: Any) -> Any:
+def _direct(dy: Floats, a: Arguments) -> Array:
     """What would reach x if RMSNorm's divisor were a number and no function of x."""
     return dy * rms_norm(a["x"], a["weight"], a["eps"]) / a["x"]
 
 
-def _for_others(dy: Any, a: Any, dx: Any, **others: Any) -> Any:
+def _for_others(dy: Floats, a: Arguments, dx: Floats, **others: float) -> Floats:
     """What dx would be for other personal numbers."""
     x, numbers = a["x"].copy(), {"alpha": a["alpha"], "p": a["p"], **others}
     return slopes(partial(power_norm, x, a["weight"], a["eps"], **numbers), x, dy)
@@ -152,12 +155,12 @@ backward_exercise(
 )
 
 
-def _look_at_loss(answer: Answer, name: str, got: Any, given: dict[str, Any]) -> None:
+def _look_at_loss(answer: Answer, name: str, got: object, given: Arguments) -> None:
     expect_same(name, got, loss_as_defined(**given))
 
 
 def _loss_forward(exercise: Exercise) -> None:
-    def look(answer: Answer, shapes: Any, **options: Any) -> None:
+    def look(answer: Answer, shapes: Sequence[tuple[int, int]], **options: Any) -> None:
         for shape in shapes:
             given = _loss_arguments(answer, *shape, **options)
             loss = expect_one("loss", answer.smoothed_loss(*given.values()))
@@ -212,7 +215,7 @@ def _loss_forward(exercise: Exercise) -> None:
 
 
 def _loss_backward(exercise: Exercise) -> None:
-    def look(answer: Answer, shape: tuple[int, int], suspects: Any = (), **options: Any) -> None:
+    def look(answer: Answer, shape: tuple[int, int], suspects: Sequence[Suspect] = (), **options: Any) -> None:
         given = _loss_arguments(answer, *shape, **options)
         dlogits = expect_one("dlogits", answer.smoothed_loss_backward(1.0, *given.values()))
         expect_gradient("dlogits", dlogits, partial(loss_as_defined, **given), given["logits"], 1.0, suspects=suspects)

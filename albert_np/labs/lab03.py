@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats, Ints
 from albert_np.labs.checks import (
     expect,
     expect_array,
@@ -18,7 +19,7 @@ from albert_np.labs.checks import (
     expect_unchanged,
     expect_within,
 )
-from albert_np.labs.points import Answer, Exercise, Lab, Wrong
+from albert_np.labs.points import Answer, Arguments, Exercise, Lab, Numbers, Wrong
 
 __all__ = ["LAB"]
 
@@ -28,7 +29,7 @@ SIGMAS = 6.0
 SHRINK = (0.6, 0.75, 0.9)  # so far apart that thousands of masks tell them
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     shares = rng.permutation([3, 4, 5, 8]).tolist()
     return {
         "text": str(rng.choice(["abab", "aabb", "abba", "baab"])),
@@ -49,7 +50,7 @@ def cuts(text: str, pieces: Sequence[str]) -> list[list[str]]:
     return [[piece, *rest] for piece in starts for rest in cuts(text[len(piece) :], pieces)]
 
 
-def uses(text: str, pieces: Sequence[str]) -> Any:
+def uses(text: str, pieces: Sequence[str]) -> Ints:
     """Return how often each cut of a text uses each piece, (cuts, pieces)."""
     found = cuts(text, [piece for piece in pieces if piece in text])
     used, place = np.zeros((len(found), len(pieces)), int), {piece: i for i, piece in enumerate(pieces)}
@@ -59,34 +60,34 @@ def uses(text: str, pieces: Sequence[str]) -> Any:
     return used
 
 
-def log_sum(used: Any, values: Any) -> Any:
+def log_sum(used: Ints, values: Floats) -> float:
     """Return ln Σ over all cuts of Π p(piece), values being ln p of each piece; −inf without a cut."""
     return np.logaddexp.reduce(used @ values) if len(used) else -math.inf
 
 
-def _drawn(answer: Answer, text: str, pieces: Sequence[str]) -> tuple[str, list[str], Any]:
+def _drawn(answer: Answer, text: str, pieces: Sequence[str]) -> tuple[str, list[str], Floats]:
     """Draw ln p for pieces, in an order that says nothing, one that is not in the text among them."""
     order = answer.rng.permutation(sorted({*pieces, "abcabcabcabc"})).tolist()
     return text, order, np.log(answer.rng.dirichlet(np.full(len(order), 2.0)))
 
 
-def _lattice(answer: Answer, length: int) -> tuple[str, list[str], Any]:
+def _lattice(answer: Answer, length: int) -> tuple[str, list[str], Floats]:
     text = "".join(answer.rng.choice(list("abc"), length))
     found = sorted({text[i:j] for i in range(length) for j in range(i + 2, min(i + 4, length + 1))})
     return _drawn(answer, text, [*"abc", *(piece for piece in found if answer.rng.random() < 0.6)])
 
 
-def _with_holes(answer: Answer) -> tuple[str, list[str], Any]:
+def _with_holes(answer: Answer) -> tuple[str, list[str], Floats]:
     """Draw a text with an x that one piece alone covers, and the y behind it: no cut ends between or behind them."""
     text = "".join(answer.rng.choice(list("abc"), 8))
     text = f"{text[:3]}xy{text[5:]}"
     return _drawn(answer, text, [*"abcy", text[:2], text[6:], text[2:6]])
 
 
-Blocks = tuple[list[tuple[Any, int]], int]  # each block's uses with how often it comes, and the place of their border
+Blocks = tuple[list[tuple[Ints, int]], int]  # each block's uses with how often it comes, and the place of their border
 
 
-def _long(answer: Answer) -> tuple[str, list[str], Any, Blocks]:
+def _long(answer: Answer) -> tuple[str, list[str], Floats, Blocks]:
     """Draw a long text of blocks with a piece between them that is in no other, so that few cuts must be enumerated."""
     blocks = ["".join(answer.rng.choice(list("abcdefgh"), 8)) for _ in range(30)]
     found = {block[i:j] for block in blocks for i in range(8) for j in range(i + 1, min(i + 4, 9))}
@@ -101,17 +102,17 @@ def _long(answer: Answer) -> tuple[str, list[str], Any, Blocks]:
     )
 
 
-def _long_log_sum(blocks: Blocks, values: Any) -> Any:
+def _long_log_sum(blocks: Blocks, values: Floats) -> Any:
     borders = sum(times for _, times in blocks[0]) - 1
     return sum(times * log_sum(used, values) for used, times in blocks[0]) + borders * values[blocks[1]]
 
 
-def _named(pieces: Sequence[str], values: Any) -> dict[str, float]:
+def _named(pieces: Sequence[str], values: Floats) -> dict[str, float]:
     return dict(zip(pieces, values.tolist(), strict=True))
 
 
 def _log_partition(exercise: Exercise) -> None:
-    def look(answer: Answer, text: str, pieces: list[str], values: Any) -> None:
+    def look(answer: Answer, text: str, pieces: list[str], values: Floats) -> None:
         used = uses(text, pieces)
         got = expect_one("ln Z", answer.log_partition(text, _named(pieces, values)))
         best = np.array((used @ values).max())
@@ -148,7 +149,7 @@ def _log_partition(exercise: Exercise) -> None:
         expect(list(given.items()) == list(_named(pieces, values).items()), "your function changed log_probs.")
 
 
-def _counts(got: Any, pieces: Sequence[str]) -> Any:
+def _counts(got: Any, pieces: Sequence[str]) -> Floats:
     """Return counts in the order of the pieces; a piece that is not named counts 0."""
     expect(type(got) is dict, f"counts is a {type(got).__name__}, expected a dict: dict(counts).")
     unknown = sorted(map(str, got.keys() - set(pieces)))
@@ -157,7 +158,7 @@ def _counts(got: Any, pieces: Sequence[str]) -> Any:
 
 
 def _expected_counts(exercise: Exercise) -> None:
-    def look(answer: Answer, text: str, pieces: list[str], values: Any) -> None:
+    def look(answer: Answer, text: str, pieces: list[str], values: Floats) -> None:
         used = uses(text, pieces)
         got = _counts(expect_one("counts", answer.expected_counts(text, _named(pieces, values))), pieces)
         best, z = used[np.argmax(used @ values)].astype(float), math.exp(log_sum(used, values))
@@ -204,7 +205,7 @@ def _expected_counts(exercise: Exercise) -> None:
         expect(list(given.items()) == list(_named(pieces, values).items()), "your function changed log_probs.")
 
 
-def _shares(used: Any, values: Any) -> Any:
+def _shares(used: Ints, values: Floats) -> Floats:
     """Return the counts by their definition: of each cut, times its share of Z."""
     return np.exp(used @ values - log_sum(used, values)) @ used
 
@@ -212,18 +213,18 @@ def _shares(used: Any, values: Any) -> Any:
 Chances = Mapping[frozenset[int], float]
 
 
-def length_chances(q: float, longest: int) -> Any:
+def length_chances(q: float, longest: int) -> Array:
     """Return P(ℓ) ∝ q^(ℓ − 1) for ℓ = 1 … longest."""
     chances = q ** np.arange(longest)
     return chances / chances.sum()
 
 
-def _clipped(q: float, longest: int) -> Any:
+def _clipped(q: float, longest: int) -> Floats:
     chances = (1 - q) * q ** np.arange(longest)
     return np.append(chances[:-1], q ** (longest - 1))
 
 
-def mask_chances(sizes: Sequence[int], budget: int, lengths: Any, chosen: frozenset[int] = frozenset()) -> Chances:
+def mask_chances(sizes: Sequence[int], budget: int, lengths: Floats, chosen: frozenset[int] = frozenset()) -> Chances:
     """Return how likely each set of words is to be masked in the end, once some are chosen."""
     found: dict[frozenset[int], float] = {}
 
@@ -258,13 +259,13 @@ def _surprise(seen: Mapping[frozenset[int], int], chances: Chances, draws: int) 
     return float(((chi / k) ** (1 / 3) - (1 - 2 / (9 * k))) / math.sqrt(2 / (9 * k)))
 
 
-def _masks(answer: Answer, sizes: list[int], budget: int, n: int, seed: int | None = None) -> Any:
+def _masks(answer: Answer, sizes: list[int], budget: int, n: int, seed: int | None = None) -> np.ndarray:
     generator = np.random.default_rng(answer.rng.integers(2**32) if seed is None else seed)
     got = expect_one("masks", answer.span_masks(list(sizes), budget, generator, n))
     return expect_array("masks", got, (n, sum(sizes) + 2), bool)
 
 
-def _words(masks: Any, sizes: Sequence[int]) -> Any:
+def _words(masks: np.ndarray, sizes: Sequence[int]) -> np.ndarray:
     """Return which words have their first piece masked, (n, words)."""
     return masks[:, 1 + np.cumsum([0, *sizes[:-1]])]
 
@@ -300,19 +301,19 @@ def _span_masks(exercise: Exercise) -> None:
             what = f"words of {sizes} pieces, budget {budget}: the words {sorted(worst)} are masked"
             raise Wrong(f"{what} in {100 * got:.1f}% of {DRAWS} masks, expected {100 * expected:.1f}%.")
 
-    def add_side(name: str, points: float, question: str, look: Callable[[Any], str]) -> None:
+    def add_side(name: str, points: float, question: str, look: Callable[[np.ndarray], str]) -> None:
         @exercise.finding(name, points, question, side=True)
         def _look(answer: Answer) -> None:
             expect(not (fault := look(_masks(answer, SIZES, 6, 300))), fault)
 
-    def special(masks: Any) -> str:
+    def special(masks: np.ndarray) -> str:
         return "the first or the last place is masked." if masks[:, [0, -1]].any() else ""
 
-    def over(masks: Any) -> str:
+    def over(masks: np.ndarray) -> str:
         most = int(masks.sum(axis=1).max())
         return f"a mask has {most} pieces, and the budget is 6." if most > 6 else ""
 
-    def broken(masks: Any) -> str:
+    def broken(masks: np.ndarray) -> str:
         whole = np.repeat(_words(masks, SIZES), SIZES, axis=1)
         return "" if np.array_equal(whole, masks[:, 1:-1]) else "a word is masked in part."
 
@@ -333,19 +334,19 @@ def _span_masks(exercise: Exercise) -> None:
         expect(sizes == SIZES, "your function changed word_sizes.")
 
 
-def told(len_a: Any, len_b: Any, label: Any) -> float:
+def told(len_a: Ints, len_b: Ints, label: Ints) -> float:
     """Return in bits H(label) + H(which is longer) − H(both)."""
     longer = np.sign(np.asarray(len_a) - len_b).tolist()
     labels = label.tolist()
     return entropy(labels) + entropy(longer) - entropy(list(zip(labels, longer, strict=True)))
 
 
-def entropy(values: Sequence[Any]) -> float:
+def entropy(values: Sequence[object]) -> float:
     """Return −Σ p log₂ p of the frequencies of values."""
     return -sum(count / len(values) * math.log2(count / len(values)) for count in Counter(values).values())
 
 
-def _pairs(answer: Answer, n: int, lean: float) -> dict[str, Any]:
+def _pairs(answer: Answer, n: int, lean: float) -> Arguments:
     """Draw lengths and labels in which each of three relations meets each label; lean: how much they go together."""
     while True:
         label = answer.rng.integers(0, 2, n)
@@ -356,7 +357,7 @@ def _pairs(answer: Answer, n: int, lean: float) -> dict[str, Any]:
 
 
 def _leak(exercise: Exercise) -> None:
-    def look(answer: Answer, given: dict[str, Any]) -> None:
+    def look(answer: Answer, given: Arguments) -> None:
         got = expect_one("bits", answer.leak(*(value.copy() for value in given.values())))
         unequal = given["len_a"] != given["len_b"]
         without = told(*(value[unequal] for value in given.values())) if unequal.any() else 0.0

@@ -1,18 +1,19 @@
 """Lab 4: two thin matrices and a tie. Forward functions and what is looked at; no gradient is written down here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from albert_np.labs.checks import as_if, ask, backward_exercise, expect, expect_array, expect_same, slopes
-from albert_np.labs.points import Answer, Lab
+from albert_np.backend import Array, Floats, Ints
+from albert_np.labs.checks import Become, as_if, ask, backward_exercise, expect, expect_array, expect_same, slopes
+from albert_np.labs.points import Answer, Arguments, Lab, Numbers
 
 __all__ = ["LAB", "adapted", "distillation_loss", "factorised_lookup", "tied"]
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     return {
         "vocab": int(rng.integers(8, 60)) * 1000,
         "hidden": int(rng.choice([256, 384, 512, 768, 1024])),
@@ -28,27 +29,25 @@ def _personal(rng: np.random.Generator) -> dict[str, Any]:
 LAB = Lab("04", "Two thin matrices and a tie", hours=3, notebooks=("07", "12"), personal=_personal)
 
 
-def factorised_lookup(ids: Any, A: Any, B: Any) -> Any:
+def factorised_lookup(ids: Ints, A: Floats, B: Floats) -> Floats:
     """ids (…) from −1 to V − 1, A (V, E), B (E, H): y (…, H) = A[ids] B, and 0 where the id is −1."""
     return np.where((ids >= 0)[..., None], A[ids] @ B, 0)
 
 
-def _ids(rng: np.random.Generator, shape: tuple[int, ...], vocab: int) -> Any:
+def _ids(rng: np.random.Generator, shape: tuple[int, ...], vocab: int) -> Ints:
     ids = rng.integers(0, vocab, shape)
     ids.flat[-1] = ids.flat[0]
     return ids
 
 
-def _lookup_arguments(
-    answer: Answer, batch: int, length: int, vocab: int, embedding: int, hidden: int
-) -> dict[str, Any]:
+def _lookup_arguments(answer: Answer, batch: int, length: int, vocab: int, embedding: int, hidden: int) -> Arguments:
     rng = answer.rng
     ids = _ids(rng, (batch, length), vocab)
     ids.flat[1] = -1
     return {"ids": ids, "A": rng.normal(size=(vocab, embedding)), "B": rng.normal(size=(embedding, hidden))}
 
 
-def _last_use(dy: Any, given: Mapping[str, Any], expected: Any) -> Any:
+def _last_use(dy: Floats, given: Arguments, expected: Floats) -> Floats:
     """Return dA if of several places with one id the last alone counts."""
     ids, A, B = (given[name] for name in ("ids", "A", "B"))
     own = A[ids]
@@ -57,7 +56,7 @@ def _last_use(dy: Any, given: Mapping[str, Any], expected: Any) -> Any:
     return mistaken
 
 
-def _without_holes(ids: Any, A: Any, B: Any) -> Any:
+def _without_holes(ids: Ints, A: Floats, B: Floats) -> Floats:
     return A[ids] @ B
 
 
@@ -86,12 +85,12 @@ backward_exercise(
 )
 
 
-def adapted(x: Any, W: Any, A: Any, B: Any, alpha: float) -> Any:
+def adapted(x: Floats, W: Floats, A: Floats, B: Floats, alpha: float) -> Array:
     """x (…, H), W (H, K), A (H, r), B (r, K): y = x W + (alpha / r) x A B."""
     return x @ W + alpha / A.shape[1] * (x @ A @ B)
 
 
-def _adapter_arguments(answer: Answer, batch: int, length: int, width: int, out: int, rank: int) -> dict[str, Any]:
+def _adapter_arguments(answer: Answer, batch: int, length: int, width: int, out: int, rank: int) -> Arguments:
     rng = answer.rng
     return {
         "x": rng.normal(size=(batch, length, width)),
@@ -102,15 +101,15 @@ def _adapter_arguments(answer: Answer, batch: int, length: int, width: int, out:
     }
 
 
-def _alpha_alone(x: Any, W: Any, A: Any, B: Any, alpha: float) -> Any:
+def _alpha_alone(x: Floats, W: Floats, A: Floats, B: Floats, alpha: float) -> Array:
     return adapted(x, W, A, B, alpha * A.shape[1])
 
 
-def _frozen_alone(x: Any, W: Any, A: Any, B: Any, alpha: float) -> Any:
+def _frozen_alone(x: Floats, W: Floats, A: Floats, B: Floats, alpha: float) -> Array:
     return x @ W
 
 
-def _adapter_alone(x: Any, W: Any, A: Any, B: Any, alpha: float) -> Any:
+def _adapter_alone(x: Floats, W: Floats, A: Floats, B: Floats, alpha: float) -> Array:
     return adapted(x, 0 * W, A, B, alpha)
 
 
@@ -142,12 +141,12 @@ backward_exercise(
 )
 
 
-def _log_softmax(x: Any) -> Any:
+def _log_softmax(x: Floats) -> Array:
     shifted = x - x.max(-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
-def distillation_loss(student: Any, teacher: Any, labels: Any, temperature: float) -> Any:
+def distillation_loss(student: Floats, teacher: Floats, labels: Ints, temperature: float) -> Any:
     """student, teacher (…, V), labels (…): T² · the mean over rows with a label other than −100 of KL(p ‖ q).
 
     p and q are the softmax of the teacher's and of the student's logits over T. Without such a row the loss is 0.
@@ -158,11 +157,11 @@ def distillation_loss(student: Any, teacher: Any, labels: Any, temperature: floa
     return temperature**2 * (divergence * asked).sum() / max(int(asked.sum()), 1)
 
 
-def _reversed(student: Any, teacher: Any, labels: Any, temperature: float) -> Any:
+def _reversed(student: Floats, teacher: Floats, labels: Ints, temperature: float) -> Any:
     return distillation_loss(teacher, student, labels, temperature)
 
 
-def _rows(answer: Answer, batch: int, length: int, vocab: int) -> dict[str, Any]:
+def _rows(answer: Answer, batch: int, length: int, vocab: int) -> Arguments:
     rng = answer.rng
     return {
         "student": rng.normal(0, 2, (batch, length, vocab)),
@@ -172,7 +171,7 @@ def _rows(answer: Answer, batch: int, length: int, vocab: int) -> dict[str, Any]
     }
 
 
-def _times(power: int) -> Callable[..., Any]:
+def _times(power: int) -> Become:
     return lambda dy, given, expected: expected * given["temperature"] ** power
 
 
@@ -200,12 +199,12 @@ distillation = backward_exercise(
 )
 
 
-def _dstudent(answer: Answer, given: Mapping[str, Any]) -> Any:
+def _dstudent(answer: Answer, given: Arguments) -> Floats:
     got = ask(answer, {"dloss": 1.5, **given}, "distillation_backward", ["dstudent"])
     return expect_array("dstudent", got["dstudent"], given["student"].shape)
 
 
-def _some_dstudent(answer: Answer, given: Mapping[str, Any]) -> Any:
+def _some_dstudent(answer: Answer, given: Arguments) -> Floats:
     got = _dstudent(answer, given)
     expect(np.any(got[given["labels"] != -100]), "dstudent is 0 for rows that have a label.")
     sums, sizes = np.abs(got.sum(-1)), np.abs(got).sum(-1)  # a number added to all logits of a row changes no loss
@@ -246,17 +245,17 @@ def _large_logits(answer: Answer) -> None:
     expect(np.all(np.isfinite(_dstudent(answer, apart))), "dstudent is not finite for logits that lie 1e4 apart.")
 
 
-def tied(ids: Any, M: Any, K: Any) -> Any:
+def tied(ids: Ints, M: Floats, K: Floats) -> Array:
     """ids (…), M (V, E), K (E, E): logits (…, V) = tanh(√E M[ids] K) Mᵀ / √E."""
     return _untied(ids, M, M, K)
 
 
-def _untied(ids: Any, M_in: Any, M_out: Any, K: Any) -> Any:
+def _untied(ids: Ints, M_in: Floats, M_out: Floats, K: Floats) -> Array:
     root = np.sqrt(M_in.shape[1])
     return np.tanh(root * M_in[ids] @ K) @ M_out.T / root
 
 
-def _tied_arguments(answer: Answer, batch: int, length: int, vocab: int, embedding: int) -> dict[str, Any]:
+def _tied_arguments(answer: Answer, batch: int, length: int, vocab: int, embedding: int) -> Arguments:
     rng = answer.rng
     return {
         "ids": _ids(rng, (batch, length), vocab),
@@ -265,10 +264,10 @@ def _tied_arguments(answer: Answer, batch: int, length: int, vocab: int, embeddi
     }
 
 
-def _paths(of_lookup: Callable[[float], float], of_logits: Callable[[float], float]) -> Callable[..., Any]:
+def _paths(of_lookup: Callable[[float], float], of_logits: Callable[[float], float]) -> Become:
     """Return for `suspects` dM with its two paths times those functions of √E."""
 
-    def become(dy: Any, given: Mapping[str, Any], expected: Any) -> Any:
+    def become(dy: Floats, given: Arguments, expected: Floats) -> Floats:
         ids, M, K = (given[name] for name in ("ids", "M", "K"))
         copy, root = M.copy(), float(np.sqrt(M.shape[1]))
         lookup = slopes(lambda: _untied(ids, copy, M, K), copy, dy)

@@ -1,10 +1,10 @@
 """Lab 5: attention, other ways. Forward functions and what is looked at; no gradient is written down here."""
 
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Array, Floats
 from albert_np.labs.checks import (
     as_if,
     backward_exercise,
@@ -14,12 +14,12 @@ from albert_np.labs.checks import (
     expect_one,
     expect_same,
 )
-from albert_np.labs.points import Answer, Exercise, Lab
+from albert_np.labs.points import Answer, Arguments, Exercise, Lab, Numbers
 
 __all__ = ["LAB"]
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     near, far = sorted(rng.choice(np.arange(1, 12), 2, replace=False).tolist())
     return {
         "length": int(rng.integers(8, 17)),
@@ -35,7 +35,7 @@ def _personal(rng: np.random.Generator) -> dict[str, Any]:
 LAB = Lab("05", "Attention, other ways", hours=4, notebooks=("08", "09"), personal=_personal)
 
 
-def biased_scores(query: Any, key: Any, table: Any) -> Any:
+def biased_scores(query: Floats, key: Floats, table: Floats) -> Array:
     """query (B, N, T, D), key (B, N, S, D), table (N, 2R + 1): scores (B, N, T, S) with a bias for each distance."""
     reach = table.shape[-1] // 2
     distance = np.arange(key.shape[-2]) - np.arange(query.shape[-2])[:, None]  # (T, S)
@@ -43,11 +43,11 @@ def biased_scores(query: Any, key: Any, table: Any) -> Any:
     return products + table[:, np.clip(distance, -reach, reach) + reach]
 
 
-def _scaled_bias(query: Any, key: Any, table: Any) -> Any:
+def _scaled_bias(query: Floats, key: Floats, table: Floats) -> Array:
     return biased_scores(query, key, table / np.sqrt(query.shape[-1]))
 
 
-def turned(x: Any, positions: Any, base: float) -> Any:
+def turned(x: Floats, positions: np.ndarray, base: float) -> Floats:
     """x (…, T, D), positions (T,): the pair (x₂ᵢ, x₂ᵢ₊₁) as a complex number, turned by position · base^(−2i / D)."""
     size = x.shape[-1]
     angles = positions[:, None] * float(base) ** (-np.arange(0, size, 2) / size)  # (T, D / 2)
@@ -55,26 +55,26 @@ def turned(x: Any, positions: Any, base: float) -> Any:
     return np.stack([pairs.real, pairs.imag], axis=-1).reshape(x.shape)
 
 
-def _turned_halves(x: Any, positions: Any, base: float) -> Any:
+def _turned_halves(x: Floats, positions: np.ndarray, base: float) -> Floats:
     order = np.arange(x.shape[-1]).reshape(2, -1).T.ravel()  # pairs that halves make, one after the other
     return turned(x[..., order], positions, base)[..., np.argsort(order)]
 
 
-def grouped_attention(query: Any, key: Any, value: Any) -> Any:
+def grouped_attention(query: Floats, key: Floats, value: Floats) -> Array:
     """query (B, N, T, D), key and value (B, K, S, D), K a divisor of N: N / K query heads in a row share a key head."""
     return _attention(query, *(np.repeat(a, query.shape[1] // key.shape[1], axis=1) for a in (key, value)))
 
 
-def _tiled_attention(query: Any, key: Any, value: Any) -> Any:
+def _tiled_attention(query: Floats, key: Floats, value: Floats) -> Array:
     return _attention(query, *(np.tile(a, (1, query.shape[1] // key.shape[1], 1, 1)) for a in (key, value)))
 
 
-def _attention(query: Any, key: Any, value: Any) -> Any:
+def _attention(query: Floats, key: Floats, value: Floats) -> Array:
     exponentials = np.exp(query @ np.swapaxes(key, -1, -2) / np.sqrt(query.shape[-1]))
     return exponentials / exponentials.sum(axis=-1, keepdims=True) @ value
 
 
-def softmax_where(scores: Any, mask: Any) -> Any:
+def softmax_where(scores: Floats, mask: np.ndarray) -> Array:
     """scores (…, S), mask the same shape, True where a place may be looked at: softmax over those, 0 elsewhere."""
     exponentials = np.exp(scores) * mask
     total = exponentials.sum(axis=-1, keepdims=True)
@@ -83,7 +83,7 @@ def softmax_where(scores: Any, mask: Any) -> Any:
 
 def _bias_arguments(
     answer: Answer, batch: int, heads: int, length: int, places: int, size: int, reach: int
-) -> dict[str, Any]:
+) -> Arguments:
     return {
         "query": answer.rng.normal(0, 1, (batch, heads, length, size)),
         "key": answer.rng.normal(0, 1, (batch, heads, places, size)),
@@ -91,14 +91,14 @@ def _bias_arguments(
     }
 
 
-def _rotary_arguments(answer: Answer, *shape: int) -> dict[str, Any]:
+def _rotary_arguments(answer: Answer, *shape: int) -> Arguments:
     positions = answer.rng.permutation(3 * shape[-2])[: shape[-2]] + 1  # not 0, 1, 2, …
     return {"x": answer.rng.normal(0, 1, shape), "positions": positions, "base": float(answer.rng.uniform(5, 200))}
 
 
 def _grouped_arguments(
     answer: Answer, batch: int, heads: int, key_heads: int, length: int, places: int, size: int
-) -> dict[str, Any]:
+) -> Arguments:
     return {
         "query": answer.rng.normal(0, 1, (batch, heads, length, size)),
         "key": answer.rng.normal(0, 1, (batch, key_heads, places, size)),
@@ -106,7 +106,7 @@ def _grouped_arguments(
     }
 
 
-def _masked_arguments(answer: Answer, *shape: int, empty: bool = False) -> dict[str, Any]:
+def _masked_arguments(answer: Answer, *shape: int, empty: bool = False) -> Arguments:
     mask = answer.rng.random(shape) < 0.6
     np.put_along_axis(mask, answer.rng.integers(0, shape[-1], (*shape[:-1], 1)), True, axis=-1)  # one place at least
     if empty:
@@ -139,7 +139,7 @@ backward_exercise(
 )
 
 
-def _instead(mistaken: Any, expected: Any) -> Any:
+def _instead(mistaken: Floats, expected: Floats) -> Floats:
     return mistaken
 
 

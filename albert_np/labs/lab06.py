@@ -1,17 +1,19 @@
 """Lab 6: a layer of your own. Forward functions, a machine that counts, and what is looked at; no gradient is here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from albert_np.labs.checks import as_if, backward_exercise, expect, slopes
-from albert_np.labs.points import Answer, AnswerFailed, Lab, Wrong
+from albert_np.backend import Array, Floats
+from albert_np.course.answers import Function
+from albert_np.labs.checks import Become, as_if, backward_exercise, expect, slopes
+from albert_np.labs.points import Answer, AnswerFailed, Arguments, Lab, Numbers, Wrong
 
 __all__ = ["FEWEST", "LAB", "Machine", "pre_ln_layer", "scheduled"]
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     schedule = [0, 1, 2, *rng.integers(0, 3, 5).tolist()]
     return {
         "layers": int(rng.integers(8, 25)),
@@ -27,33 +29,35 @@ def _personal(rng: np.random.Generator) -> dict[str, Any]:
 LAB = Lab("06", "A layer of your own", hours=4, notebooks=("10", "11"), personal=_personal)
 
 
-def _layer_norm(x: Any, weight: Any, bias: Any, eps: float) -> Any:
+def _layer_norm(x: Floats, weight: Floats, bias: Floats, eps: float) -> Array:
     centred = x - x.mean(-1, keepdims=True)
     return weight * centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) + bias
 
 
-def pre_ln_layer(x: Any, weight: Any, bias: Any, up: Any, down: Any, gamma: Any, keep: Any, eps: float) -> Any:
+def pre_ln_layer(
+    x: Floats, weight: Floats, bias: Floats, up: Floats, down: Floats, gamma: Floats, keep: Floats, eps: float
+) -> Array:
     """x (B, T, H), weight, bias, gamma (H,), up (H, I), down (I, H), keep (B,): y = x + keep γ tanh(LN(x) up) down."""
     branch = np.tanh(_layer_norm(x, weight, bias, eps) @ up) @ down
     return x + keep[:, None, None] * gamma * branch
 
 
-def _skip_from_the_norm(x: Any, weight: Any, bias: Any, *others: Any) -> Any:
+def _skip_from_the_norm(x: Floats, weight: Floats, bias: Floats, *others: Any) -> Array:
     return pre_ln_layer(x, weight, bias, *others) - x + _layer_norm(x, weight, bias, others[-1])
 
 
-def _with(**others: float) -> Callable[..., Any]:
+def _with(**others: float) -> Function:
     """Return the layer with ones times a number in place of the arguments that are named."""
     names = ("x", "weight", "bias", "up", "down", "gamma", "keep", "eps")
 
-    def forward(*arguments: Any) -> Any:
+    def forward(*arguments: Any) -> Array:
         given = dict(zip(names, arguments, strict=True))
         return pre_ln_layer(**given | {name: number * np.ones_like(given[name]) for name, number in others.items()})
 
     return forward
 
 
-def _layer_arguments(answer: Answer, batch: int, length: int, hidden: int, inner: int) -> dict[str, Any]:
+def _layer_arguments(answer: Answer, batch: int, length: int, hidden: int, inner: int) -> Arguments:
     rng = answer.rng
     rate = rng.uniform(0.2, 0.6)
     kept = np.arange(batch) % 2 == 0  # one is kept at least, and of two or more one is dropped
@@ -109,7 +113,7 @@ backward_exercise(
 )
 
 
-def scheduled(x: Any, weights: Any, biases: Any, schedule: Any) -> Any:
+def scheduled(x: Floats, weights: Floats, biases: Floats, schedule: Sequence[int]) -> Floats:
     """x (B, T, H), weights (G, H, H), biases (G, H): for each g of the schedule, x becomes x + tanh(x W_g + b_g)."""
     for group in schedule:
         x = x + np.tanh(x @ weights[group] + biases[group])
@@ -119,9 +123,7 @@ def scheduled(x: Any, weights: Any, biases: Any, schedule: Any) -> Any:
 SCHEDULE = (0, 1, 1, 2, 0, 1, 2)
 
 
-def _schedule_arguments(
-    answer: Answer, batch: int, length: int, hidden: int, groups: int, steps: int
-) -> dict[str, Any]:
+def _schedule_arguments(answer: Answer, batch: int, length: int, hidden: int, groups: int, steps: int) -> Arguments:
     rng = answer.rng
     return {
         "x": rng.normal(0, 1, (batch, length, hidden)),
@@ -131,13 +133,13 @@ def _schedule_arguments(
     }
 
 
-def _in_groups(place: Any, gather: Any = np.sum) -> Any:
+def _in_groups(place: Callable[[int, Sequence[int], int], int], gather: Function = np.sum) -> Become:
     """Return what `dweights` is if step i's own gradient goes to `place(i, schedule, groups)`, gathered there.
 
     The steps' own gradients are differences of a stack without sharing.
     """
 
-    def become(dy: Any, given: dict[str, Any], expected: Any) -> Any:
+    def become(dy: Floats, given: Arguments, expected: Floats) -> Floats:
         x, weights, biases, schedule = (given[name] for name in ("x", "weights", "biases", "schedule"))
         own, steps = weights[list(schedule)], range(len(schedule))
         each = slopes(lambda: scheduled(x, own, biases[list(schedule)], steps), own, dy)
@@ -150,7 +152,7 @@ def _in_groups(place: Any, gather: Any = np.sum) -> Any:
     return become
 
 
-def _own(i: int, schedule: Any, groups: int) -> Any:
+def _own(i: int, schedule: Sequence[int], groups: int) -> int:
     return schedule[i]
 
 

@@ -1,19 +1,19 @@
 """Lab 7: optimizers. No update is written down here: answers are held against what is true of every right one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Floats
 from albert_np.labs.checks import ask, common_findings, expect, expect_array, expect_same
-from albert_np.labs.points import Answer, Lab
+from albert_np.labs.points import Answer, Arguments, Lab, Numbers
 
 __all__ = ["LAB"]
 
 EXACT = 1e-6  # relative; leaves room for a small number that is added to a divisor
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     return {
         "beta1": float(rng.choice([0.8, 0.85, 0.9, 0.95])),
         "beta2": float(rng.choice([0.97, 0.98, 0.99, 0.995])),
@@ -27,11 +27,11 @@ def _personal(rng: np.random.Generator) -> dict[str, Any]:
 LAB = Lab("07", "Optimizers", hours=4, notebooks=("14",), personal=_personal)
 
 
-def _rms(x: Any) -> float:
+def _rms(x: Floats) -> float:
     return float(np.sqrt(np.mean(np.square(x))))
 
 
-def _factor(got: Any, of: Any) -> tuple[float, bool]:
+def _factor(got: Floats, of: Floats) -> tuple[float, bool]:
     """Return the number k for which `got` is nearest to k times `of`, and whether it is k times `of` in every place."""
     k = float(np.sum(got * of) / np.sum(of * of))
     return k, bool(np.max(np.abs(got - k * of)) <= EXACT * np.max(np.abs(got)))
@@ -41,14 +41,14 @@ def _near(got: float, expected: float) -> bool:
     return abs(got - expected) <= EXACT * max(abs(expected), 1e-9)
 
 
-def _kept(got: Any, old: Any, new: Any) -> tuple[float, bool]:
+def _kept(got: Floats, old: Floats, new: Floats) -> tuple[float, bool]:
     """Return the share of `old` in `got`, the rest being `new`, and whether it is the same in every place."""
     if np.allclose(got, new, rtol=1e-9, atol=0):
         return 0.0, True
     return _factor(got - new, old - new)
 
 
-def _expect_share(name: str, got: Any, old: Any, new: Any, share: float) -> None:
+def _expect_share(name: str, got: object, old: Floats, new: Floats, share: float) -> None:
     """Raise `Wrong` unless `got` keeps that share of `old`, and has the rest from `new`."""
     kept, everywhere = _kept(expect_array(name, got, np.shape(old)), old, new)
     expect(everywhere, f"{name} is not, with the same share in every place, a mean of what it was and of what came.")
@@ -58,7 +58,7 @@ def _expect_share(name: str, got: Any, old: Any, new: Any, share: float) -> None
 lion = LAB.exercise("lion_step", "Lion: one step")
 
 
-def _lion_arguments(answer: Answer, shape: tuple[int, ...], decay: float = 0.1) -> dict[str, Any]:
+def _lion_arguments(answer: Answer, shape: tuple[int, ...], decay: float = 0.1) -> Arguments:
     rng = answer.rng
     g = rng.normal(size=shape)
     beta1 = float(rng.choice([0.8, 0.9, 0.95]))
@@ -78,7 +78,7 @@ def _lion_arguments(answer: Answer, shape: tuple[int, ...], decay: float = 0.1) 
     }
 
 
-def _look_lion(answer: Answer, name: str, got: Any, given: Mapping[str, Any]) -> None:
+def _look_lion(answer: Answer, name: str, got: object, given: Arguments) -> None:
     w, g, m, lr, beta1, beta2, decay = given.values()
     if name == "m":
         _expect_share("m", got, m, g, beta2)
@@ -104,7 +104,7 @@ def _look_lion(answer: Answer, name: str, got: Any, given: Mapping[str, Any]) ->
     expect(right.all(), f"{int(np.sum(~right))} of {w.size} numbers moved the other way.")
 
 
-def _lion(answer: Answer, given: Mapping[str, Any]) -> dict[str, Any]:
+def _lion(answer: Answer, given: Arguments) -> dict[str, Any]:
     return ask(answer, given, "lion_step", ["w", "m"])
 
 
@@ -157,7 +157,7 @@ adafactor = LAB.exercise("adafactor_step", "Adafactor: one step")
 
 def _adafactor_arguments(
     answer: Answer, shape: tuple[int, ...], history: float = 100.0, rms: float | None = None
-) -> dict[str, Any]:
+) -> Arguments:
     """history: the mean square of earlier gradients; those of this one are near 1. rms: of the weights."""
     rng = answer.rng
     squares = history * rng.uniform(0.2, 1.8, shape)
@@ -172,13 +172,13 @@ def _adafactor_arguments(
     }
 
 
-def _adafactor(answer: Answer, given: Mapping[str, Any]) -> Any:
+def _adafactor(answer: Answer, given: Arguments) -> tuple[Floats, Floats, Floats]:
     w, row, column = ask(answer, given, "adafactor_step", ["w", "row", "column"]).values()
     (n, k) = given["w"].shape
     return expect_array("w", w, (n, k)), expect_array("row", row, (n,)), expect_array("column", column, (k,))
 
 
-def _size_of_step(given: Mapping[str, Any], w: Any, row: Any, column: Any) -> float:
+def _size_of_step(given: Arguments, w: Floats, row: Floats, column: Floats) -> float:
     """Return the k for which w moved by k g / √(row ⊗ column); raise `Wrong` if there is none."""
     moved, averages = given["w"] - w, np.outer(row, column)
     expect(np.all(np.isfinite(moved)), "w is not finite.")
@@ -193,7 +193,7 @@ def _size_of_step(given: Mapping[str, Any], w: Any, row: Any, column: Any) -> fl
     return k
 
 
-def _look_adafactor(answer: Answer, name: str, got: Any, given: Mapping[str, Any]) -> None:
+def _look_adafactor(answer: Answer, name: str, got: object, given: Arguments) -> None:
     """For the large case: each average by itself; the step, by what any two averages make of it."""
     g, step = given["g"], given["step"]
     if name != "w":
@@ -299,17 +299,17 @@ muon = LAB.exercise("muon", "Muon: one step", ["orthogonalise", "muon_step"])
 FIVE_STEPS = {8.0: 0.8710433354944241, 4.0: 1.1339416670025737, 2.0: 0.694280978370343, 1.0: 0.7521852942269027}
 
 
-def _turn(rng: np.random.Generator, size: int) -> Any:
+def _turn(rng: np.random.Generator, size: int) -> Floats:
     return np.linalg.qr(rng.normal(size=(size, size)))[0]
 
 
-def _with_values(rng: np.random.Generator, shape: tuple[int, int], values: Any) -> tuple[Any, Any, Any]:
+def _with_values(rng: np.random.Generator, shape: tuple[int, int], values: Floats) -> tuple[Floats, Floats, Floats]:
     """Return U (n, r) and V (k, r) with orthonormal columns, and U diag(values) Vᵀ."""
     left, right = _turn(rng, shape[0])[:, : len(values)], _turn(rng, shape[1])[:, : len(values)]
     return left, right, left * values @ right.T
 
 
-def _orthogonalised(answer: Answer, g: Any) -> Any:
+def _orthogonalised(answer: Answer, g: Floats) -> Floats:
     got = expect_array("the result", ask(answer, {"g": g}, "orthogonalise", ["the result"])["the result"], g.shape)
     expect(np.all(np.isfinite(got)), f"the result for a matrix {g.shape} is not finite.")
     expect(np.any(got), f"the result for a matrix {g.shape} is 0.")
@@ -354,7 +354,7 @@ def _digits(answer: Answer) -> None:
         )
 
 
-def _muon_arguments(answer: Answer, shape: tuple[int, ...]) -> dict[str, Any]:
+def _muon_arguments(answer: Answer, shape: tuple[int, ...]) -> Arguments:
     rng = answer.rng
     w, g, m = (scale * rng.normal(size=shape) for scale in (1, 1, 2))
     return {
@@ -366,16 +366,16 @@ def _muon_arguments(answer: Answer, shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def _muon(answer: Answer, given: Mapping[str, Any]) -> Any:
+def _muon(answer: Answer, given: Arguments) -> tuple[Floats, Floats]:
     w, m = ask(answer, given, "muon_step", ["w", "m"]).values()
     return expect_array("w", w, given["w"].shape), expect_array("m", m, given["m"].shape)
 
 
-def _direction_of(x: Any) -> Any:
+def _direction_of(x: Floats) -> Floats:
     return x / max(float(np.linalg.norm(x)), 1e-12)
 
 
-def _look_muon(answer: Answer, name: str, got: Any, given: Mapping[str, Any], new_m: Any = None) -> None:
+def _look_muon(answer: Answer, name: str, got: object, given: Arguments, new_m: Floats | None = None) -> None:
     """new_m: the answer's own new momentum, by which its step is judged."""
     w, g, m, _, momentum = given.values()
     if name == "m":
@@ -495,7 +495,7 @@ def _no_stage(answer: Answer) -> None:
 clip = LAB.exercise("clip_rows", "Clip each row to its weights")
 
 
-def _clip_arguments(answer: Answer, shape: tuple[int, ...]) -> dict[str, Any]:
+def _clip_arguments(answer: Answer, shape: tuple[int, ...]) -> Arguments:
     """Rows of a gradient, every second one longer than `most` times the same row of the weights."""
     rng, most = answer.rng, float(answer.rng.uniform(0.01, 0.5))
     w, g = (rng.choice([-1, 1], shape) * rng.uniform(0.2, 2, shape) for _ in range(2))
@@ -504,11 +504,11 @@ def _clip_arguments(answer: Answer, shape: tuple[int, ...]) -> dict[str, Any]:
     return {"g": g * (length * beyond)[:, None], "w": w, "most": most}
 
 
-def _clipped(answer: Answer, given: Mapping[str, Any]) -> Any:
+def _clipped(answer: Answer, given: Arguments) -> Floats:
     return expect_array("g", ask(answer, given, "clip_rows", ["g"])["g"], given["g"].shape)
 
 
-def _look_beyond(got: Any, given: Mapping[str, Any]) -> None:
+def _look_beyond(got: Floats, given: Arguments) -> None:
     g, w, most = given["g"][::2], given["w"][::2], given["most"]
     length, bound = np.linalg.norm(got[::2], axis=1), most * np.linalg.norm(w, axis=1)
     row = int(np.argmax(np.abs(length / bound - 1)))
@@ -518,13 +518,13 @@ def _look_beyond(got: Any, given: Mapping[str, Any]) -> None:
     expect(np.allclose(along, length, rtol=EXACT), "a clipped row does not point where its gradient did.")
 
 
-def _look_within(got: Any, given: Mapping[str, Any]) -> None:
+def _look_within(got: Floats, given: Arguments) -> None:
     empty = ~given["g"].any(axis=1)
     expect(np.array_equal(got[empty], given["g"][empty]), "a row of zeros does not stay so.")
     expect(np.array_equal(got[1::2], given["g"][1::2]), "a row within its bound is changed.")
 
 
-def _look_clip(answer: Answer, name: str, got: Any, given: Mapping[str, Any]) -> None:
+def _look_clip(answer: Answer, name: str, got: Any, given: Arguments) -> None:
     _look_beyond(expect_array(name, got, given["g"].shape), given)
     _look_within(got, given)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Floats
 from albert_np.labs.checks import (
     expect,
     expect_array,
@@ -14,7 +15,7 @@ from albert_np.labs.checks import (
     expect_values,
     expect_within,
 )
-from albert_np.labs.points import Answer, Lab, Wrong
+from albert_np.labs.points import Answer, Lab, Numbers, Wrong
 from albert_np.labs.small_runs import held_out_loss
 
 __all__ = ["LAB"]
@@ -28,7 +29,7 @@ QUESTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (
 )
 
 
-def _personal(rng: np.random.Generator) -> dict[str, Any]:
+def _personal(rng: np.random.Generator) -> Numbers:
     before, after = QUESTIONS[int(rng.integers(len(QUESTIONS)))]
     return {
         "seeds": sorted(rng.choice(np.arange(1000, 10_000), 3, replace=False).tolist()),
@@ -181,7 +182,7 @@ def _hundreds(answer: Answer) -> None:
 noise = LAB.exercise("noise_scale", "The noise of a gradient")
 
 
-def _gradients(answer: Answer, n: int, parameters: int, batch: int, length: float = 1.0) -> Any:
+def _gradients(answer: Answer, n: int, parameters: int, batch: int, length: float = 1.0) -> Floats:
     rng = answer.rng
     signal = rng.normal(0, 1, parameters)
     signal *= length / np.linalg.norm(signal)
@@ -191,7 +192,7 @@ def _gradients(answer: Answer, n: int, parameters: int, batch: int, length: floa
 CASES = ((4, 3, 8), (2, 1, 1), (7, 5, 32), (3, 40, 2))
 
 
-def _estimates(gradients: Any, batch: int) -> tuple[float, float]:
+def _estimates(gradients: Floats, batch: int) -> tuple[float, float]:
     trace = batch * float(gradients.var(axis=0, ddof=1).sum())
     return trace, float((gradients.mean(axis=0) ** 2).sum()) - trace / (batch * len(gradients))
 
@@ -259,7 +260,9 @@ ROUNDS = 19
 SETS = 200  # of random attention: a share of three tenths is then known to 3.2 points
 
 
-def _attention(rng: np.random.Generator, lengths: Sequence[int], positions: int, strength: float = 0.0) -> Any:
+def _attention(
+    rng: np.random.Generator, lengths: Sequence[int], positions: int, strength: float = 0.0
+) -> tuple[Floats, np.ndarray]:
     """Return weights (B, T, T), with a preference for the key before the query, and the mask (B, T)."""
     batch = len(lengths)
     mask = (np.arange(positions) < np.array(lengths)[:, None]).astype(np.int64)
@@ -268,7 +271,7 @@ def _attention(rng: np.random.Generator, lengths: Sequence[int], positions: int,
     return weights / weights.sum(axis=-1, keepdims=True), mask
 
 
-def _statistic(probs: Any, mask: Any, offset: int) -> float:
+def _statistic(probs: Floats, mask: np.ndarray, offset: int) -> float:
     found = []
     for weights, real in zip(probs, mask.astype(bool), strict=True):
         found += [
@@ -277,7 +280,9 @@ def _statistic(probs: Any, mask: Any, offset: int) -> float:
     return float(np.mean(found))
 
 
-def _asked_head(answer: Answer, probs: Any, mask: Any, offset: int, rounds: int = ROUNDS) -> tuple[Any, float]:
+def _asked_head(
+    answer: Answer, probs: Floats, mask: np.ndarray, offset: int, rounds: int = ROUNDS
+) -> tuple[Any, float]:
     got = answer.head_p_value(probs, mask, offset, rounds, answer.rng)
     statistic, p = expect_values(got, ("statistic", "p"))
     return statistic, float(expect_array("p", p, (), np.float64))

@@ -2,7 +2,7 @@
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from albert_np import ops
+from albert_np.backend import Array, Floats
 from albert_np.changes import SIZES, Parameter
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.labs.checks import (
     STEP,
     expect,
@@ -21,6 +23,7 @@ from albert_np.labs.checks import (
     expect_slope,
     expect_unchanged,
     expect_within,
+    slope_along,
 )
 from albert_np.labs.points import Answer, AnswerFailed, Lab, Wrong
 from albert_np.labs.swap import KINDS, Part, swap
@@ -29,6 +32,7 @@ from albert_np.training import AdamW
 
 __all__ = ["LAB", "PARTS"]
 
+Batch = dict[str, np.ndarray]  # arguments of a model, by name
 PARTS = ("norm", "activation", "attention", "feed_forward", "wiring")
 LONGEST, MOST = 12, 10_000  # steps of a schedule; numbers of an array that an answer brings
 FUNCTIONS = ("attention", "feed_forward", "norm_1", "norm_2")  # that a wiring is given
@@ -77,7 +81,7 @@ def _change(answer: Answer) -> Change:
 class Case(NamedTuple):
     """Arguments of a part: `arrays`, by name, have gradients; `given` comes after them, `back` after backward's."""
 
-    arrays: dict[str, Any]
+    arrays: dict[str, Array]
     given: tuple[Any, ...]
     back: Callable[[], tuple[Any, ...]] = tuple
 
@@ -92,7 +96,7 @@ def _case(change: Change, rng: np.random.Generator, sizes: tuple[int, ...]) -> C
     known = dict(zip("VEHINDLGT", (7, 3, hidden, inner, heads, width, 2, 1, positions), strict=True)) | {"W": hidden}
     wide = {"activation": inner}.get(change.part, hidden)
     shape = (batch, heads, positions, width) if change.part == "attention" else (batch, positions, wide)
-    arrays = {name: rng.normal(0.2, 1, shape) for name in KINDS[change.part].arrays}
+    arrays: dict[str, Array] = {name: rng.normal(0.2, 1, shape) for name in KINDS[change.part].arrays}
     if change.own is None:
         arrays |= _defaults(change.part, rng, hidden, inner)
     else:
@@ -108,7 +112,7 @@ def _case(change: Change, rng: np.random.Generator, sizes: tuple[int, ...]) -> C
     return Case(arrays, ())
 
 
-def _defaults(name: str, rng: np.random.Generator, hidden: int, inner: int) -> dict[str, Any]:
+def _defaults(name: str, rng: np.random.Generator, hidden: int, inner: int) -> dict[str, Floats]:
     shapes: dict[str, tuple[int, ...]] = {
         "weight": (hidden,),
         "bias": (hidden,),
@@ -120,7 +124,7 @@ def _defaults(name: str, rng: np.random.Generator, hidden: int, inner: int) -> d
     return {each: rng.normal(1.0 if each == "weight" else 0.0, 0.5, shapes[each]) for each in KINDS[name].default}
 
 
-def _drawn(rng: np.random.Generator, parameter: Parameter, known: Mapping[str, int]) -> Any:
+def _drawn(rng: np.random.Generator, parameter: Parameter, known: Mapping[str, int]) -> Floats:
     """Return values around those that the parameter starts from: an array, of no axes for the shape ()."""
     shape = tuple(size if isinstance(size, int) else known[size] for size in parameter.shape)
     if parameter.start is None:
@@ -132,20 +136,20 @@ def _drawn(rng: np.random.Generator, parameter: Parameter, known: Mapping[str, i
 class _Way:
     """tanh(h M), and the way back through its last call: what a wiring is given in place of ALBERT's four parts."""
 
-    def __init__(self, matrix: Any) -> None:
-        self.matrix, self.outputs = matrix, list[Any]()
+    def __init__(self, matrix: Floats) -> None:
+        self.matrix, self.outputs = matrix, list[Floats]()
 
-    def forward(self, h: Any) -> Any:
+    def forward(self, h: Floats) -> Floats:
         y = np.tanh(h @ self.matrix.astype(h.dtype))
         self.outputs.append(y)
         return y
 
-    def backward(self, dy: Any) -> Any:
+    def backward(self, dy: Floats) -> Floats:
         expect(self.outputs, "a way back was taken more often than the way there")
         return (dy * (1 - self.outputs.pop() ** 2)) @ self.matrix.T.astype(dy.dtype)
 
 
-def _forward(answer: Answer, case: Case) -> Any:
+def _forward(answer: Answer, case: Case) -> Array:
     """Return y; a wiring's functions forget what they were called with."""
     y, _ = _both(answer.part_forward(*(value.copy() for value in case.arrays.values()), *case.given))
     _forget(case)
@@ -164,7 +168,7 @@ def _both(result: Any) -> tuple[Any, Any]:
     return result[0], result[1]
 
 
-def _gradients(answer: Answer, change: Change, case: Case, dy: Any) -> dict[str, Any]:
+def _gradients(answer: Answer, change: Change, case: Case, dy: Floats) -> dict[str, Any]:
     """Return the gradients by the names of the arrays."""
     _forget(case)
     y, cache = _both(answer.part_forward(*(value.copy() for value in case.arrays.values()), *case.given))
@@ -206,7 +210,7 @@ def _else(answer: Answer) -> None:
         expect(not same, "part_forward computes what ALBERT computes: what is changed?")
 
 
-def _of_albert(change: Change, case: Case) -> Iterator[Any]:
+def _of_albert(change: Change, case: Case) -> Iterator[Floats]:
     """Yield what ALBERT's own parts give for these arrays, where they take such arrays."""
     arrays = list(case.arrays.values())
     x = arrays[0]
@@ -225,12 +229,12 @@ def _of_albert(change: Change, case: Case) -> Iterator[Any]:
         yield _post_norm(x, *case.given)
 
 
-def _feed_forward(*given: Any) -> Any:
+def _feed_forward(*given: Any) -> Array:
     x, weight, bias, output_weight, output_bias, name = given
     return ops.activation_forward(x @ weight.T + bias, name)[0] @ output_weight.T + output_bias
 
 
-def _post_norm(x: Any, attention: Any, feed_forward: Any, norm_1: Any, norm_2: Any) -> Any:
+def _post_norm(x: Floats, attention: Function, feed_forward: Function, norm_1: Function, norm_2: Function) -> Array:
     h = norm_1(x + attention(x))
     return norm_2(h + feed_forward(h))
 
@@ -266,10 +270,10 @@ def _swapped(answer: Answer) -> Iterator[Change]:
     """Put the answer's part in force; `Wrong` for what it gives the model that does not fit."""
     change = _change(answer)
 
-    def part_forward(*given: Any) -> Any:
+    def part_forward(*given: Any) -> Array:
         return answer.part_forward(*given)
 
-    def part_backward(*given: Any) -> Any:
+    def part_backward(*given: Any) -> Array:
         return answer.part_backward(*given)
 
     pair = (part_forward, part_backward) if change.own is None else (part_forward, part_backward, change.own)
@@ -311,7 +315,7 @@ def _own(change: Change, name: str) -> Parameter | None:
     return next((parameter for end, parameter in owns.items() if inside and name.endswith(f".{end}")), None)
 
 
-def _batch(rng: np.random.Generator, lengths: tuple[int, ...] = (5, 5)) -> dict[str, Any]:
+def _batch(rng: np.random.Generator, lengths: tuple[int, ...] = (5, 5)) -> Batch:
     mask = (np.arange(5) < np.array(lengths)[:, None]).astype(np.int64)
     asked = (rng.random(mask.shape) < 0.5) & (mask == 1)
     asked[:, 1] = True
@@ -319,7 +323,7 @@ def _batch(rng: np.random.Generator, lengths: tuple[int, ...] = (5, 5)) -> dict[
     return {"input_ids": ids, "attention_mask": mask, "labels": np.where(asked, rng.integers(4, 19, mask.shape), -100)}
 
 
-def _loss_and_gradients(model: AlbertForMaskedLM, batch: Mapping[str, Any], **options: Any) -> tuple[float, Any]:
+def _loss_and_gradients(model: AlbertForMaskedLM, batch: Batch, **options: Any) -> tuple[float, Floats]:
     model.zero_grad()
     loss = float(model(**batch, **options).loss)
     model.backward()
@@ -341,17 +345,13 @@ def _expect_model(answer: Answer, steps: int, lengths: tuple[int, ...] = (5, 5),
                 expect(good, f"{message}, and gradients differ by {far:.1e}; does a row know of others?")
 
 
-def _expect_direction(model: Any, batch: Any, gradients: Any, rng: np.random.Generator, where: str) -> None:
-    flat = model.params.flat
-    direction, before = rng.standard_normal(flat.shape), flat.copy()
+def _expect_direction(
+    model: AlbertForMaskedLM, batch: Batch, gradients: Floats, rng: np.random.Generator, where: str
+) -> None:
+    direction = rng.standard_normal(gradients.shape)
     claimed, slope = float(gradients @ direction), np.nan
     for step in (STEP / 10, STEP / 40, 1e-6, 1e-8):  # the last for what is near a kink
-        terms = []
-        for shift in (1, -1, 2, -2):
-            flat[...] = before + shift * step * direction
-            terms.append(float(model(**batch, grad=False).loss))
-        flat[...] = before
-        slope = (8 * (terms[0] - terms[1]) - (terms[2] - terms[3])) / (12 * step)
+        slope = slope_along(lambda: model(**batch, grad=False).loss, model.params.flat, 1.0, direction, step)
         if abs(claimed - slope) <= 1e-6 * max(float(np.linalg.norm(gradients)), abs(slope)):
             return
     raise Wrong(f"{where}along a random direction of all parameters the loss rises by {slope:.6g}, the gradient says "
@@ -406,7 +406,7 @@ def _resumed(answer: Answer) -> None:
         expect(not still, f"your parameter {', '.join(still)} never learns: its gradient is 0")
 
 
-def _moved(model: AlbertForMaskedLM, end: str, first: Any) -> bool:
+def _moved(model: AlbertForMaskedLM, end: str, first: Floats) -> bool:
     for name, (start, shape) in model.layout.slots.items():
         if name.endswith(f".{end}") and name.startswith("albert.encoder."):
             size = int(np.prod(shape))
@@ -414,7 +414,7 @@ def _moved(model: AlbertForMaskedLM, end: str, first: Any) -> bool:
     return True
 
 
-def _train(model: AlbertForMaskedLM, optimizer: AdamW, batches: list[dict[str, Any]]) -> None:
+def _train(model: AlbertForMaskedLM, optimizer: AdamW, batches: list[Batch]) -> None:
     for batch in batches:
         _loss_and_gradients(model, batch)
         optimizer.step(1e-2)
@@ -441,7 +441,7 @@ def _special(answer: Answer) -> None:
         expect_same("y", y, expected, 1e-6, scale=1e-6)
 
 
-def _with_functions(name: str, given: Any) -> list[Any]:
+def _with_functions(name: str, given: Sequence[object]) -> list[Any]:
     """Return a wiring's arguments with functions in the place of their names."""
     known = {"identity": lambda h: h, "tanh": np.tanh}
     if name != "wiring":
@@ -449,8 +449,8 @@ def _with_functions(name: str, given: Any) -> list[Any]:
     return [known.get(value, value) if isinstance(value, str) else value for value in given]
 
 
-def _albert(name: str, given: list[Any]) -> Any:
-    albert: dict[str, Callable[..., Any]] = {
+def _albert(name: str, given: list[Any]) -> Array:
+    albert: dict[str, Function] = {
         "norm": lambda *given: ops.layer_norm_forward(*given)[0],
         "activation": lambda *given: ops.activation_forward(*given)[0],
         "attention": lambda *given: ops.attention_forward(*given)[0],

@@ -10,10 +10,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from albert_np.files import whole_folder, write_text
-from albert_np.labs.feedback import read_results
+from albert_np.labs.feedback import Result, read_results
 from albert_np.labs.grading import written_answers
 from albert_np.labs.points import Lab, Written
 from albert_np.labs.release import PACKAGE
@@ -130,7 +129,7 @@ class Gradebook:
     """One line for each student. remarks: what is not as a roster would have it, one line each."""
 
     header: list[str]
-    rows: list[list[Any]] = field(default_factory=list)
+    rows: list[list[object]] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
     def write(self, path: str | Path) -> None:
@@ -170,7 +169,7 @@ def gradebook(
     return book
 
 
-def _ungraded(result: Mapping[str, Any]) -> list[str]:
+def _ungraded(result: Result) -> list[str]:
     """Return why nothing was graded by machine, if nothing was."""
     if result.get("failure"):
         return ["not graded"]

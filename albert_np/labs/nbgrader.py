@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from albert_np.labs.feedback import Result
 from albert_np.labs.notebook import notebook_text
 from albert_np.labs.points import Lab
 from albert_np.labs.release import YOUR_ANSWER, personal_cells, release_path, source_path
@@ -61,7 +62,7 @@ def _graded(id: str, points: dict[str, float], written: bool = False) -> dict[st
 
 def bridge(
     database: str | Path,
-    results: Sequence[Mapping[str, Any]],
+    results: Sequence[Result],
     lab: Lab,
     marks: Mapping[str, Mapping[str, float]] | None = None,
     assignment: str | None = None,
@@ -112,7 +113,7 @@ def _course_of(database: str | Path, assignment: str) -> str:
     return str(rows[0][0])
 
 
-def _put_machine(book: Any, result: Mapping[str, Any], lab: Lab, place: tuple[str, str]) -> None:
+def _put_machine(book: Any, result: Result, lab: Lab, place: tuple[str, str]) -> None:
     for exercise in lab.machine:
         verdicts = [verdict for verdict in result["verdicts"] if verdict["exercise"] == exercise.id]
         grade = book.find_grade(exercise.id, *place, result["student"])

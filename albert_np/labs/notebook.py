@@ -45,7 +45,7 @@ def _notebook_cells(text: str, data: bytes, name: str) -> list[Cell]:
     return [_cell(cell, f"{name}, cell {number}") for number, cell in enumerate(content["cells"], 1)]
 
 
-def _cell(cell: Any, where: str) -> Cell:
+def _cell(cell: object, where: str) -> Cell:
     if not isinstance(cell, dict):
         raise ValueError(f"{where} is a {type(cell).__name__}, not an object")
     source = cell.get("source", "")

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from albert_np.course.answers import AnswerFailed, Wrong, called_as, not_none, own_words, report_lines
+from albert_np.course.answers import AnswerFailed, Function, Wrong, called_as, not_none, own_words, report_lines
 
 __all__ = ["Answer", "AnswerFailed", "Exercise", "Finding", "Lab", "Report", "Verdict", "Written", "Wrong", "judge"]
 
-Numbers = Mapping[str, Any]
+Numbers = Mapping[str, Any]  # a student's own, by name; some are lists or texts
+Arguments = dict[str, Any]  # of one call, by name and in order: arrays, numbers, texts
 UNWRITTEN = "not written yet"
 WAITS = "counts once something else of this exercise is right"
 
@@ -140,21 +141,19 @@ class Answer:
     fails.
     """
 
-    def __init__(
-        self, functions: Mapping[str, Callable[..., Any]], rng: np.random.Generator, personal: Numbers
-    ) -> None:
+    def __init__(self, functions: Mapping[str, Function], rng: np.random.Generator, personal: Numbers) -> None:
         self._functions, self.rng, self.personal = functions, rng, _Read(personal)
         self.seconds = 0.0
         self.called = ""
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Function:
         if name.startswith("_"):
             raise AttributeError(name)
         if name not in self._functions:
             raise Wrong(f"there is no function {name}: is its cell still there, and does it run?")
         function = self._functions[name]
 
-        def call(*arguments: Any) -> Any:
+        def call(*arguments: object) -> Any:
             self.called = called_as(name, arguments)
             started = time.process_time()
             try:
@@ -184,9 +183,7 @@ class Verdict:
         return not self.message
 
 
-def judge(
-    exercise: Exercise, functions: Mapping[str, Callable[..., Any]], seed: int, personal: Numbers
-) -> list[Verdict]:
+def judge(exercise: Exercise, functions: Mapping[str, Function], seed: int, personal: Numbers) -> list[Verdict]:
     """Look at every finding of an exercise; one that fails costs no other its points.
 
     Random numbers follow from the seed and the finding's name. Nothing is raised, whatever the functions do.
@@ -205,7 +202,7 @@ def judge(
 
 
 def _message(
-    exercise: Exercise, finding: Finding, functions: Mapping[str, Callable[..., Any]], seed: int, personal: Numbers
+    exercise: Exercise, finding: Finding, functions: Mapping[str, Function], seed: int, personal: Numbers
 ) -> str:
     stream = np.random.default_rng([seed, zlib.crc32(f"{exercise.id}/{finding.name}".encode())])
     answer = Answer(functions, stream, personal)

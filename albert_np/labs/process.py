@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ class RemoteFunction:
         self.seconds = 0.0
         self.owner = owner
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: object, **named: object) -> Any:
         result, self.seconds = self.owner.call(self.__name__, arguments, named)
         return result
 
@@ -143,14 +143,14 @@ class Process:
                 popen.wait()
                 raise
 
-    def encode(self, request: dict[str, Any]) -> Encoded:
+    def encode(self, request: wire.Message) -> Encoded:
         """Return a request as it is sent; TypeError for a value that cannot be, `Lost` for another process's handle."""
         self.sent = []
         self.asked += 1
         released = [self.released.pop() for _ in range(len(self.released))]
         return wire.encode({"id": self.asked, "release": released, **request}, self._refer)
 
-    def ask(self, encoded: Encoded, seconds: float) -> dict[str, Any]:
+    def ask(self, encoded: Encoded, seconds: float) -> wire.Message:
         """Send a request and return the reply; meanwhile functions that the request holds are called here.
 
         TimeoutError, EOFError or another OSError, and WireError.
@@ -170,7 +170,7 @@ class Process:
     def _receive(self, deadline: float) -> Any:
         return wire.decode(*wire.receive(self.connection, self.message, deadline), self._resolve)
 
-    def _called(self, reply: Mapping[str, Any], calls: int) -> Encoded:
+    def _called(self, reply: wire.Message, calls: int) -> Encoded:
         """Call a function that the request holds, and return what is answered."""
         function = self._sent(reply.get("callback"))
         arguments, named = exactly(list, reply.get("arguments")), exactly(dict, reply.get("named"))
@@ -183,14 +183,14 @@ class Process:
         except Exception as error:
             return wire.encode({"error": [type(error).__name__, str(error)[:LONGEST]]})
 
-    def _refer(self, value: Any) -> list[Any]:
+    def _refer(self, value: Any) -> wire.Reference:
         original = value
         if isinstance(value, HeldTuple):
             value = value.handle
         if isinstance(value, Handle):
             if value._process is not self:
                 raise Lost
-            reference: list[Any] = ["handle", value._number]
+            reference: wire.Reference = ["handle", value._number]
         elif isinstance(value, RemoteFunction) and value.owner is self.owner:
             reference = ["function", value.__name__]
         elif callable(value):
@@ -200,12 +200,12 @@ class Process:
         self.sent.append(original)
         return reference
 
-    def _sent(self, place: Any) -> Any:
+    def _sent(self, place: object) -> Any:
         if type(place) is not int or not 0 <= place < len(self.sent):
             raise wire.WireError("a reference to nothing")
         return self.sent[place]
 
-    def _resolve(self, reference: list[Any]) -> Any:
+    def _resolve(self, reference: wire.Reference) -> Any:
         match reference:
             case ["same", place]:
                 return self._sent(place)

@@ -10,11 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from albert_np.files import whole_folder
 from albert_np.labs.notebook import notebook_text, read_cells
-from albert_np.labs.points import Lab, Written
+from albert_np.labs.points import Lab, Numbers, Written
 from albert_np.labs.roster import Student, file_name, personal_numbers
 from albert_np.labs.source import Cell, release_cells
 
@@ -104,7 +103,7 @@ def disagreements(cells: Sequence[Cell], lab: Lab) -> list[str]:
     return problems
 
 
-def personal_cells(cells: Iterable[Cell], numbers: Mapping[str, Any]) -> list[Cell]:
+def personal_cells(cells: Iterable[Cell], numbers: Numbers) -> list[Cell]:
     """Return cells with the numbers in the place of placeholders, and as PERSONAL where that is set."""
     result = []
     for cell in cells:
@@ -113,11 +112,11 @@ def personal_cells(cells: Iterable[Cell], numbers: Mapping[str, Any]) -> list[Ce
     return result
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def set_personal(source: str, numbers: Mapping[str, Any]) -> str:
+def set_personal(source: str, numbers: Numbers) -> str:
     """Return a code cell in which `PERSONAL = …`, if it stands there, sets the numbers."""
     if "PERSONAL" not in source or not numbers:
         return source
@@ -127,7 +126,7 @@ def set_personal(source: str, numbers: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def personal_of(cells: Iterable[Cell], names: set[str]) -> dict[str, Any] | None:
+def personal_of(cells: Iterable[Cell], names: set[str]) -> Numbers | None:
     """Return what `PERSONAL = {…}` of a notebook says of these names; None if it is not set there.
 
     Of one that is not written out, such as a call, nothing is known.
@@ -156,7 +155,7 @@ def _assignments(source: str) -> list[ast.Assign]:
     return found[::-1]
 
 
-def released_cells(number: str, numbers: Mapping[str, Any] | None = None) -> list[Cell]:
+def released_cells(number: str, numbers: Numbers | None = None) -> list[Cell]:
     """Return the cells of a released notebook, with somebody's numbers if they are given."""
     if numbers is not None:
         return personal_cells(template_cells(number), numbers)

@@ -79,7 +79,7 @@ def read_table(path: str | Path, needed: Sequence[str]) -> list[tuple[int, dict[
         raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a CSV in which no text can be a formula: one that could gets an apostrophe in front."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
@@ -88,7 +88,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return out.getvalue()
 
 
-def _guarded(value: Any) -> Any:
+def _guarded(value: object) -> object:
     if isinstance(value, float):
         return f"{value:.10g}"
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

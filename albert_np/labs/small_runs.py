@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from albert_np.backend import Ints
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM
 from albert_np.ops import IGNORE_INDEX
@@ -51,7 +52,7 @@ def _trained(seed: int, changes: tuple[tuple[str, Any], ...]) -> float:
     return float(model.eval()(**_batch(np.random.default_rng(0), 256), grad=False).loss)
 
 
-def _batch(rng: np.random.Generator, size: int) -> dict[str, Any]:
+def _batch(rng: np.random.Generator, size: int) -> dict[str, Ints]:
     words = (3 * rng.integers(0, 2, (size, 1)) + np.arange(POSITIONS)) % WORDS
     noise = rng.random(words.shape) < 0.1
     ids = FIRST + np.where(noise, rng.integers(0, WORDS, words.shape), words)

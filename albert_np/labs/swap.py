@@ -37,21 +37,23 @@ A block that calls others must write `layers.norm_forward`, so that it finds wha
 import inspect
 import threading
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
+
+from numpy.random import Generator
 
 from albert_np import layers, ops
 from albert_np.backend import Array
 from albert_np.changes import SIZES, Change, Parameter, put_in_force
 from albert_np.config import AlbertConfig
+from albert_np.course.answers import Function
 from albert_np.execution import Pattern
 from albert_np.params import Scope
 
 __all__ = ["Swap", "swap", "swap_back"]
 
-Function = Callable[..., Any]
 Pair = tuple[Function, Function] | tuple[Function, Function, Mapping[str, Any]]
 
 
@@ -92,7 +94,7 @@ _SEES_POSITIONS = {"attention", "attention_branch", "layer", "wiring"}
 class Part:
     """A part of a student's: two functions, its parameters, and what is checked when it runs."""
 
-    def __init__(self, name: str, given: Any):
+    def __init__(self, name: str, given: object):
         if not isinstance(given, tuple | list) or len(given) not in (2, 3) or not all(map(callable, given[:2])):
             raise TypeError(f"{name}={given!r}: must be (forward, backward), or (forward, backward, parameters)")
         self.name, self.kind = name, KINDS[name]
@@ -146,7 +148,7 @@ class Part:
             g[name] += gradient
         return gradients[:arrays]
 
-    def pair_of(self, result: Any) -> tuple[Any, Any]:
+    def pair_of(self, result: object) -> tuple[Any, Any]:
         """Return y and cache; ValueError if forward returned anything else."""
         if isinstance(result, tuple | list) and len(result) == 2:
             return result[0], result[1]
@@ -154,7 +156,7 @@ class Part:
         got = "None: is a `return` missing?" if result is None else got
         raise ValueError(f"{self._place(self.forward)} returned {got}, expected y and cache")
 
-    def check(self, function: Function, name: str, value: Any, shape: tuple[int, ...], dtype: Any) -> None:
+    def check(self, function: Function, name: str, value: Any, shape: tuple[int, ...], dtype: object) -> None:
         """Raise TypeError or ValueError unless a function's result has that shape and dtype."""
         where = f"{self._place(function)}: {name}"
         if not hasattr(value, "shape") or not hasattr(value, "dtype"):
@@ -223,7 +225,7 @@ def _field(kept: Kept, name: str, what: str) -> Any:
     return getattr(kept.cache, name)
 
 
-def _parameters(part: str, given: Any) -> dict[str, Parameter]:
+def _parameters(part: str, given: object) -> dict[str, Parameter]:
     if not isinstance(given, Mapping):
         raise TypeError(f"swap({part}=…): parameters are {given!r}, expected name → (shape, start)")
     sizes = (*SIZES, "W")
@@ -246,7 +248,7 @@ def _parameters(part: str, given: Any) -> dict[str, Parameter]:
     return found
 
 
-def _check_signature(place: str, function: Function, takes: Sequence[str], named: Mapping[str, Any]) -> None:
+def _check_signature(place: str, function: Function, takes: Sequence[str], named: Collection[str]) -> None:
     """Raise TypeError unless a function can be called with so many arguments, those of `named` under their names."""
     try:
         signature = inspect.signature(function)
@@ -478,7 +480,7 @@ def _feed_forward(part: Part) -> dict[str, Function]:
     prefix = "" if part.own is None else "ffn."
 
     def feed_forward_branch_forward(
-        x: Array, p: Scope, config: AlbertConfig, rng: Any | None = None
+        x: Array, p: Scope, config: AlbertConfig, rng: Generator | None = None
     ) -> tuple[Array, KeptBranch]:
         outer, kept = part.run([x], p.scope(prefix))
         y, dropout = ops.dropout_forward(outer, config.hidden_dropout_prob if config.ffn_output_dropout else 0.0, rng)
@@ -498,7 +500,7 @@ def _wiring(part: Part) -> dict[str, Function]:
     """Return a layer's pair; it computes all rows and takes the wanted ones at the end."""
 
     def layer_forward(
-        x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Any | None = None
+        x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
     ) -> tuple[Array, KeptWiring]:
         whole = replace(pattern, wanted=None)
         used: dict[str, list[Any]] = {name: [] for name in part.kind.given}
@@ -581,7 +583,7 @@ def _block(part: Part) -> dict[str, Function]:
     return {f"{part.name}_forward": forward, f"{part.name}_backward": backward}
 
 
-def _of_block(name: str, x: Any, given: Sequence[Any]) -> tuple[tuple[int, ...], Any]:
+def _of_block(name: str, x: Any, given: Sequence[Any]) -> tuple[tuple[int, ...], object]:
     """Return the shape and dtype that a block's y must have."""
     if name == "embeddings":
         rows = x.token_type_ids.shape if x.inputs_embeds is None else x.inputs_embeds.shape[:-1]
@@ -643,7 +645,12 @@ def _activation(part: Part) -> dict[str, Function]:
 
 def _attention(part: Part) -> dict[str, Function]:
     def attention_forward(
-        query: Array, key: Array, value: Array, mask: Array | None, dropout_prob: float = 0.0, rng: Any | None = None
+        query: Array,
+        key: Array,
+        value: Array,
+        mask: Array | None,
+        dropout_prob: float = 0.0,
+        rng: Generator | None = None,
     ) -> tuple[Array, KeptAttention]:
         context, kept = part.run([query, key, value], _lent.scope, mask, dropout_prob, rng)
         return context, KeptAttention(kept, query)

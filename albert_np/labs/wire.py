@@ -22,11 +22,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["GREATEST_HEADER", "WireError", "decode", "encode", "holds", "pack", "receive", "send", "size"]
+__all__ = [
+    "GREATEST_HEADER",
+    "Message",
+    "Reference",
+    "WireError",
+    "decode",
+    "encode",
+    "holds",
+    "pack",
+    "receive",
+    "send",
+    "size",
+]
 
-Refer = Callable[[Any], list[Any]]
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-Resolve = Callable[[list[Any]], Any]
+Message = dict[str, Any]  # a request, a reply, or a call of a function that was given
+Reference = list[Any]  # what stands for a value that is not passed itself
+Refer = Callable[[Any], Reference]
+Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
+Resolve = Callable[[Reference], Any]
 
 PREFIX = struct.Struct("!4sIQ")
 MAGIC = b"anp1"
@@ -51,7 +65,7 @@ class WireError(ValueError):
     """A message that is not one, or a value that cannot be one."""
 
 
-def no_reference(value: Any) -> list[Any]:
+def no_reference(value: object) -> Reference:
     """Refuse a value that cannot be passed."""
     raise WireError(f"a {type(value).__name__} cannot be passed")
 
@@ -179,7 +193,7 @@ class _Reader:
                 return self.resolve(_of(list, self.build(body, depth + 1)))
         raise WireError(f"there is no kind {kind[:20]!r}")
 
-    def array(self, dtype: str, shape: list[int], writeable: bool) -> np.ndarray[Any, Any]:
+    def array(self, dtype: str, shape: list[int], writeable: bool) -> np.ndarray:
         exact = DTYPES[_of(str, dtype)]
         if len(_of(list, shape)) > 64 or any(not 0 <= _of(int, length) < 2**62 for length in shape):
             raise WireError("a shape that is none")

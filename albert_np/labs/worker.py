@@ -37,10 +37,10 @@ _clock, _exit, _pid = time.process_time, os._exit, os.getpid
 class Inert:
     """Stands for anything that draws: whatever is asked of it, it gives another of its kind."""
 
-    def __init__(self, *_: Any, **__: Any) -> None:
+    def __init__(self, *_: object, **__: object) -> None:
         pass
 
-    def __call__(self, *_: Any, **__: Any) -> "Inert":
+    def __call__(self, *_: object, **__: object) -> "Inert":
         return self
 
     def __getattr__(self, name: str) -> "Inert":
@@ -56,10 +56,10 @@ class Inert:
         operation, count = frame.f_code.co_code[frame.f_lasti : frame.f_lasti + 2]
         return iter([self] * (count if opcode.opname[operation] == "UNPACK_SEQUENCE" else 0))
 
-    def __getitem__(self, _: Any) -> "Inert":
+    def __getitem__(self, _: object) -> "Inert":
         return self
 
-    def __setitem__(self, *_: Any) -> None:
+    def __setitem__(self, *_: object) -> None:
         pass
 
     def __enter__(self) -> "Inert":
@@ -90,7 +90,7 @@ class Finder:
     def __init__(self, inert: Sequence[str], refused: Sequence[str]) -> None:
         self.inert, self.refused = inert, refused
 
-    def find_spec(self, fullname: str, *_: Any) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, *_: object) -> importlib.machinery.ModuleSpec | None:
         if within(fullname, self.refused):
             raise ImportError(f"{fullname} is not allowed in this lab")
         if within(fullname, self.inert):
@@ -113,7 +113,7 @@ def guard(names: Sequence[str]) -> None:
     """Refuse the import of some modules where the finder that refuses them was taken away; a hook cannot be."""
     refused = tuple(names)
 
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
         if event == "import" and within(str(arguments[0]), refused):
             raise ImportError(f"{arguments[0]} is not allowed in this lab")
 
@@ -144,7 +144,7 @@ class Callback:
         self.__name__ = "given"
         self._worker, self._number, self.ended = worker, number, False
 
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
+    def __call__(self, *arguments: object, **named: object) -> Any:
         if self.ended:
             raise RuntimeError("this function can only be called while the call that was given it goes on")
         return self._worker.call_back(self._number, arguments, named)
@@ -168,7 +168,7 @@ class Worker:
 
     def serve(self) -> None:
         """Answer until the grader closes the connection."""
-        answers: dict[str, Callable[[Any], Any]] = {
+        answers: dict[str, Callable[[wire.Message], wire.Message]] = {
             "setup": self.set_up,
             "cell": self.run_cell,
             "names": self.names,
@@ -188,7 +188,7 @@ class Worker:
                 _exit(0)
             self.reply({"id": request["id"], **reply})
 
-    def reply(self, message: dict[str, Any]) -> None:
+    def reply(self, message: "wire.Message") -> None:
         """Send a message; one that cannot be sent becomes an error of the submission's."""
         handles = self.last_handle
         try:
@@ -204,7 +204,7 @@ class Worker:
             encoded = wire.encode({"id": message.get("id"), "error": {**problem, "cell": 0, "line": 0, "text": ""}})
         wire.send(self.connection, encoded)
 
-    def set_up(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def set_up(self, body: "wire.Message") -> "wire.Message":
         self.greatest, self.most_handles = body["greatest"], body["handles"]
         sys.meta_path.insert(0, Finder(body["inert"], body["refused"]))
         guard(body["refused"])
@@ -212,7 +212,7 @@ class Worker:
         vars(self.module).update(display=Inert(), get_ipython=Inert())
         return {"limits": limit(body["limits"])}
 
-    def run_cell(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def run_cell(self, body: "wire.Message") -> "wire.Message":
         """Run a cell; say how many lines of it were not Python, and what it raised."""
         number, source = body["number"], body["source"].decode(errors="surrogatepass")
         name = f"<cell {number}>"
@@ -234,12 +234,12 @@ class Worker:
             return {"magics": magics, "error": self.described(error)}
         return {"magics": magics, "error": None}
 
-    def names(self, _: Any) -> dict[str, Any]:
+    def names(self, _: object) -> "wire.Message":
         """Return what of the submission can be called, and of what type everything else is."""
         own = {k: v for k, v in vars(self.module).items() if type(k) is str and not k.startswith("_")}
         return {"names": {k: "" if callable(v) else type(v).__name__ for k, v in own.items() if type(v) is not Inert}}
 
-    def call(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def call(self, body: "wire.Message") -> "wire.Message":
         function = vars(self.module).get(body["function"])
         if not callable(function):
             return {"missing": True}
@@ -262,7 +262,7 @@ class Worker:
         changed = before != after or not wire.holds(self.data, pieces)
         return {"result": result, "seconds": seconds, "changed": passed if changed else None}
 
-    def call_back(self, number: int, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    def call_back(self, number: int, arguments: tuple[object, ...], named: dict[str, object]) -> Any:
         """Ask the grader for the result of one of its functions."""
         wire.send(
             self.connection,
@@ -275,7 +275,7 @@ class Worker:
             raise (known if isinstance(known, type) and issubclass(known, Exception) else RuntimeError)(message)
         return reply["result"]
 
-    def resolve(self, reference: list[Any]) -> Any:
+    def resolve(self, reference: "wire.Reference") -> Any:
         """Return what a reference stands for: a value kept here, a function of the submission, one of the grader's."""
         kind, what = reference
         if kind == "handle":
@@ -287,7 +287,7 @@ class Worker:
         self.refs.append(value)
         return value
 
-    def refer(self, value: Any) -> list[Any]:
+    def refer(self, value: Any) -> "wire.Reference":
         """Return what stands for a value in the grader; unless it came from there, it is kept here."""
         same = self.same(value)
         if same[0] == "same":
@@ -299,7 +299,7 @@ class Worker:
         items = [list(value)] if value is self.whole else []
         return ["handle", self.last_handle, same[1], *items]
 
-    def same(self, value: Any) -> list[Any]:
+    def same(self, value: Any) -> "wire.Reference":
         """Refer to a value by its place among the references that came, or by its type."""
         for place, reference in enumerate(self.refs):
             if reference is value:
@@ -307,7 +307,7 @@ class Worker:
         kind = str(type(value).__name__)[:100]
         return ["new", f"{kind} of {value.dtype.name[:40]}" if type(value) is wire.Array else kind]
 
-    def described(self, error: BaseException) -> dict[str, Any]:
+    def described(self, error: BaseException) -> "wire.Message":
         """Return what an exception says, and the last line of the submission's own that it came through."""
         cell, line, text = 0, 0, ""
         trace = error.__traceback__

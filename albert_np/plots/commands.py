@@ -1,16 +1,15 @@
 """The figures that commands draw: a pretraining run, benchmarks, a profile."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.plots.style import COLOURS, IN_TURN, baseline, legend, new_figure, pale, plain, titled
-
-if TYPE_CHECKING:
-    from albert_np.study.world import Moment
+from albert_np.study.world import Moment
+from albert_np.training import Record
 
 __all__ = ["benchmark_figure", "learning_figure", "loss_figure", "profile_figure", "run_curve", "series"]
 
@@ -19,7 +18,7 @@ DASHES: tuple[Any, ...] = ("-", (0, (4, 1)), "-.", ":", (0, (6, 1, 1, 1, 1, 1)),
 CONTENDERS = {"albert_np": "blue", "matrix products alone": "grey"}  # all others are orange
 
 
-def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure:
+def loss_figure(records: Sequence[Record], vocab_size: int) -> Figure:
     """Draw a pretraining run: MLM loss and accuracy above, SOP below, each with its baseline.
 
     records: of metrics.jsonl. Thin: training batches; thick: held-out text. Baselines: guessing evenly has a loss of
@@ -44,11 +43,8 @@ def loss_figure(records: Sequence[Mapping[str, Any]], vocab_size: int) -> Figure
     return figure
 
 
-def learning_figure(moments: "Sequence[Moment]", best_loss: float) -> Figure:
-    """Draw how a model learns the toy world: its loss beside the best that there is (nats), and its skills, by updates.
-
-    moments: with the fields of `study.world.Moment`.
-    """
+def learning_figure(moments: Sequence[Moment], best_loss: float) -> Figure:
+    """Draw how a model learns the toy world: its loss (nats) beside the best there is, and its skills, by updates."""
     figure, (above, below) = new_figure(6, 5.6, 2, 1, sharex=True)
     steps = [moment.step for moment in moments]
     above.plot(steps, [moment.loss for moment in moments], color=COLOURS["blue"], lw=2)
@@ -66,7 +62,7 @@ def learning_figure(moments: "Sequence[Moment]", best_loss: float) -> Figure:
     return figure
 
 
-def run_curve(ax: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: str, scale: float = 1) -> None:
+def run_curve(ax: Axes, records: Sequence[Record], key: str, colour: str, scale: float = 1) -> None:
     """Draw a figure of a run, times `scale`: thin of its training batches, thick of held-out text."""
     (steps, values), (evaluated, answers) = series(records, key), series(records, key, held_out=True)
     if len(steps):
@@ -75,7 +71,7 @@ def run_curve(ax: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: 
         ax.plot(evaluated, scale * answers, color=COLOURS[colour], lw=2, marker="o", ms=4, label="held-out text")
 
 
-def series(records: Sequence[Mapping[str, Any]], key: str, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def series(records: Sequence[Record], key: str, held_out: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return the updates and values of a figure in the records of metrics.jsonl, (n,) each, where it was measured."""
     if held_out:
         records = [{"step": r["step"], **r["evaluation"]} for r in records if r.get("evaluation")]

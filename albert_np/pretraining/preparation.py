@@ -1,5 +1,6 @@
 """Texts to a run folder: what is held out, the vocabulary, the token ids."""
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -121,7 +122,9 @@ def prepare_run(
 
 
 def check_vacant(output: Path) -> None:
-    """Raise FileExistsError if a folder holds anything that a run would write over."""
+    """Raise FileExistsError if a folder holds anything that a run would write over, or is a file."""
+    if output.exists() and not output.is_dir():
+        raise FileExistsError(errno.EEXIST, "this is a file, and no folder", str(output))
     if (output / RUN_FILE).exists():
         raise FileExistsError(f"{output} already holds a run: resume it or choose another folder")
     held = [name for name in _OF_OTHERS if (output / name).exists()]

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from albert_np.checkpoints import latest_checkpoint
 from albert_np.config import AlbertConfig
 from albert_np.execution import this_job
-from albert_np.files import locked, read_json, remove_leftovers
+from albert_np.files import given, locked, read_json, remove_leftovers
 from albert_np.model import AlbertForPreTraining
 from albert_np.pretraining.batches import PretrainingBatch, PretrainingData, held_out_batches, held_out_kinds
 from albert_np.pretraining.corpus import TokenizedCorpus
@@ -70,7 +70,7 @@ class PretrainingRun:
 
     def __init__(self, output: str | Path):
         """Open `output`; FileNotFoundError if it holds no run, ValueError, naming the file, if one of it is damaged."""
-        self.output = Path(output)
+        self.output = given(output)
         path = self.output / RUN_FILE
         if not path.is_file():
             raise FileNotFoundError(f"{self.output} holds no run: it has no {RUN_FILE}")

@@ -203,8 +203,8 @@ def run_experiment(
     experiment = _experiment(name)
     steps = experiment.steps if steps is None else steps
     for argument, value in (("steps", steps), ("seeds", seeds)):
-        if value < 1:
-            raise ValueError(f"{argument}={value} must be at least 1")
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
     ways = (None,) if change is None else (None, change)
     jobs = [Job(variant, seed, way) for variant in experiment.variants for seed in range(seeds) for way in ways]
     names = dict.fromkeys(_name(Job(variant, 0, way), change) for variant in experiment.variants for way in ways)

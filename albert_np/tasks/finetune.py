@@ -212,7 +212,7 @@ class FineTuningRun:
 
     def __init__(self, output: str | Path):
         """Open `output`; FileNotFoundError if it holds no run, ValueError, with file and field, if that is damaged."""
-        self.output = Path(output)
+        self.output = given(output)
         path = self.output / RUN_FILE
         if not path.is_file():
             raise FileNotFoundError(f"{self.output} holds no fine-tuning run: it has no {RUN_FILE}")

@@ -28,6 +28,8 @@ def hold_out(examples: Sequence[Example], share: float, seed: int = 0) -> HeldOu
     """
     if not 0 < share < 1:
         raise ValueError(f"held_out={share!r}: must be a share, between 0 and 1")
+    if not isinstance(examples, Sequence):
+        raise TypeError(f"examples must be a list of them, got a {type(examples).__name__}")
     count = round(share * len(examples))
     order = np.random.default_rng(seed).permutation(len(examples)).tolist()
     ranked = sorted(order, key=lambda i: _rank(examples[i]))

@@ -40,7 +40,7 @@ class Predictor:
     threads: those of this process, all processors by default on NumPy. ranks: processes that make the same calls, have
     as many threads each, and share the work; all get the whole result. progress: wraps the list of rounds that
     prediction goes through, each of a batch a thread, for a progress bar; copies do not take it over. `copy.deepcopy`
-    and `pickle` make a predictor with weights of its own.
+    and `pickle` make a predictor with weights of its own. TypeError for a model that is not of the task's kind.
     """
 
     def __init__(
@@ -51,6 +51,12 @@ class Predictor:
         threads: int | None = None,
         ranks: Ranks = ALONE,
     ):
+        for name, value, wanted in (("tokenizer", tokenizer, AlbertTokenizer), ("task", task, NamedTask)):
+            if not isinstance(value, wanted):
+                raise TypeError(f"{name} must be of class {wanted.__name__}, got {value!r:.80}")
+        if not isinstance(model, KINDS[task.kind].model):
+            kind = KINDS[task.kind].model.__name__
+            raise TypeError(f"model must be an {kind}, as the task is {task.kind}; got a {type(model).__name__}")
         self.tokenizer = tokenizer
         self.task = task
         self.labels = label_list(model.config)
@@ -116,6 +122,8 @@ class Predictor:
         """Return the tags of each sentence: of its words, or, of a string, of what `split_words` makes of it."""
         if isinstance(sentences, str):
             raise TypeError(f"sentences must be a list of sentences, got one: write [{sentences[:20]!r}]")
+        if not isinstance(sentences, Iterable):
+            raise TypeError(f"sentences must be a list of sentences, got {sentences!r:.40}")
         words = [
             split_words(sentence) if isinstance(sentence, str) else listed_texts(f"sentences[{i}]", sentence)
             for i, sentence in enumerate(sentences)
@@ -150,6 +158,7 @@ class Predictor:
 
         first: the number of the first one.
         """
+        check_list("examples", examples, self.kind)
 
         def of_share(own: Sequence[Example], first: int) -> list[Feature]:
             return self.kind.features(self.task, self.labels, self.tokenizer, own, first)
@@ -174,6 +183,9 @@ class Predictor:
         check_list("examples", examples, self.kind)
         self.kind.checked(examples)  # before the first is predicted
         self.ranks.require_alike(lambda: {"the number of examples": len(examples)})
+        return self._stream(examples)
+
+    def _stream(self, examples: Sequence[Example]) -> Iterator[Prediction]:
         cut: dict[int, int] = {}
         for first in range(0, len(examples), WINDOW):
             own = examples[first : first + WINDOW]

@@ -125,6 +125,8 @@ def check_texts(name: str, texts: Sequence[str]) -> None:
     """Raise TypeError unless `texts` are strings, ValueError if one is no Unicode."""
     if isinstance(texts, str):
         raise TypeError(f"{name} must be a sequence of strings, not one string")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"{name} must be a sequence of strings, got {texts!r:.80}")
     for i, text in enumerate(texts):
         check_text(f"{name}[{i}]", text)
 

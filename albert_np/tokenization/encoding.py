@@ -201,6 +201,7 @@ class BatchEncoding(dict[str, Any]):
         return self._source
 
     def _row(self, row: int) -> Row:
+        row = _number("a row", row)
         if not 0 <= row < len(self._rows):
             raise ValueError(f"row={row}: the tokenizer call behind this encoding made {len(self._rows)} rows")
         return self._rows[row]
@@ -213,8 +214,15 @@ class BatchEncoding(dict[str, Any]):
 
 
 def _given(row_or_place: int, place: int | None) -> tuple[int, int]:
-    """Row and place; a place alone is one of the first row."""
-    return (0, row_or_place) if place is None else (row_or_place, place)
+    """Row and place; a place alone is one of the first row. Raises TypeError for what is no integer."""
+    row, place = (0, row_or_place) if place is None else (row_or_place, place)
+    return _number("a row", row), _number("a token, character or word", place)
+
+
+def _number(name: str, value: int) -> int:
+    if not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} is given by its number, an integer, got {value!r:.80}")
+    return int(value)
 
 
 def _at(name: str, values: Sequence[Value | None], place: int) -> Value | None:

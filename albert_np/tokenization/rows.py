@@ -9,6 +9,8 @@ from albert_np.tokenization.arguments import (
     UNBOUNDED,
     Asked,
     CallOptions,
+    check_id,
+    check_ids,
     check_input_names,
     check_int,
     check_length,
@@ -46,7 +48,7 @@ class MakesRows(HasSpecialTokens):
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """Return how many special tokens a row holds: two with one text, three with a pair."""
-        return special_count(pair)
+        return special_count(check_flag("pair", pair))
 
     def build_inputs_with_special_tokens(
         self, token_ids_0: Sequence[int], token_ids_1: Sequence[int] | None = None
@@ -80,15 +82,15 @@ class MakesRows(HasSpecialTokens):
     def _row(self, first: Sequence[int], second: Sequence[int] | None) -> Row:
         """The row of one text or two that are given as ids."""
         special = (self.role_id("cls_token"), self.role_id("sep_token"))
-        return Row(0, TokenizedText([*first]), None if second is None else TokenizedText([*second]), special)
+        return Row(0, _of_ids(first), None if second is None else _of_ids(second), special)
 
     def prepare_for_model(
         self, ids: Sequence[int], pair_ids: Sequence[int] | None = None, **options: Unpack[CallOptions]
     ) -> BatchEncoding:
         """One row of texts that are given as ids, without special tokens; `options` are those of a call."""
         asked = self._asked(read_options({**options, "return_offsets_mapping": False}), pair_ids is not None)
-        second = None if pair_ids is None else TokenizedText([*pair_ids])
-        return self._encoding([TokenizedText([*ids])], [second], asked, batched=False)
+        second = None if pair_ids is None else _of_ids(pair_ids)
+        return self._encoding([_of_ids(ids)], [second], asked, batched=False)
 
     def pad(
         self,
@@ -164,3 +166,9 @@ class MakesRows(HasSpecialTokens):
                 f"({length} > model_max_length={self.model_max_length}): ask for truncation=True (this is said once)",
                 stacklevel=4,
             )
+
+
+def _of_ids(ids: Sequence[int]) -> TokenizedText:
+    """A text that is given as ids. Raises TypeError for what is no list of integers."""
+    check_ids(ids)
+    return TokenizedText([check_id(each) for each in ids])

@@ -309,7 +309,8 @@ class AlbertTokenizer(MakesRows):
         return [to_token(check_id(i)) for i in ids if i not in skipped]
 
     def convert_tokens_to_string(self, tokens: Sequence[str]) -> str:
-        """Join tokens to text; unknown ones as they are spelled."""
+        """Join tokens to text; unknown ones as they are spelled. Raises TypeError for what is no list of strings."""
+        check_texts("tokens", tokens)
         return self.encoder.join_tokens(tokens)
 
     def encode(self, text: Text, text_pair: Text | None = None, **options: Unpack[CallOptions]) -> list[int]:
@@ -324,7 +325,9 @@ class AlbertTokenizer(MakesRows):
     def batch_encode_plus(
         self, batch_text_or_text_pairs: Sequence[Text | Pair], **options: Unpack[CallOptions]
     ) -> BatchEncoding:
-        """A batch of texts, pairs, or both, as in a call."""
+        """A batch of texts, pairs, or both, as in a call. Raises TypeError for one text."""
+        if isinstance(batch_text_or_text_pairs, str):
+            raise TypeError(f"batch_text_or_text_pairs must be a list, got one text, {batch_text_or_text_pairs!r:.40}")
         return self(batch_text_or_text_pairs, **options)
 
     def encode_lines(self, lines: Sequence[str]) -> list[npt.NDArray[np.int32]]:
@@ -425,6 +428,8 @@ class AlbertTokenizer(MakesRows):
         spaces_between_special_tokens: bool = True,
     ) -> list[str]:
         """Turn every row of ids back into text; the options are those of `decode`."""
+        if not isinstance(sequences, Iterable):
+            raise TypeError(f"sequences must be a list of rows of ids, got {sequences!r:.80}")
         options = skip_special_tokens, clean_up_tokenization_spaces, spaces_between_special_tokens
         return [self.decode(row, *options) for row in sequences]
 

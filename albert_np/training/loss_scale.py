@@ -13,19 +13,24 @@ from albert_np.schema import check, number, whole
 
 __all__ = ["LossScale"]
 
+_FIELDS = {"value": number(1), "doubled_after": whole(1), "good": whole(), "skipped": whole()}
+
 
 @dataclass
 class LossScale:
     """A scale that finds its own size: halved where gradients overflow, doubled after so many updates without that.
 
     value: S, at least 1. doubled_after: updates. good: updates since S was last changed. skipped: updates that were not
-    made, in all.
+    made, in all. ValueError names a field that is not so.
     """
 
     value: float = 2.0**16
     doubled_after: int = 2000
     good: int = 0
     skipped: int = 0
+
+    def __post_init__(self) -> None:
+        check(self.state(), _FIELDS, "LossScale")
 
     def accepts(self, grad_norm: float) -> bool:
         """Return whether an update of this gradient norm is to be made, and adapt the scale.
@@ -50,7 +55,6 @@ class LossScale:
 
     def load(self, state: Any, source: object) -> None:
         """Take over what `state` returned; ValueError, naming source and field, for anything else."""
-        fields = {"value": number(1), "doubled_after": whole(1), "good": whole(), "skipped": whole()}
-        check(state, fields, source)
-        for name in fields:
+        check(state, _FIELDS, source)
+        for name in _FIELDS:
             setattr(self, name, state[name])

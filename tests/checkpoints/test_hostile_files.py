@@ -48,6 +48,7 @@ def assert_refused(read, path, message):
     assert peak < MAX_BYTES + path.stat().st_size
     assert seconds < MAX_SECONDS
     assert len(str(caught.value)) < 1000
+    assert str(caught.value).isprintable()
     assert {other.name for other in path.parent.iterdir()} <= {path.name, "part.safetensors"}
 
 
@@ -89,6 +90,7 @@ SAFETENSORS = {
     "a size that overflows": safetensors(header(a=entry(0, 8, (2**33, 2**33)))),
     "more axes than NumPy has": safetensors(header(a=entry(0, 8, (2,) + (1,) * 70))),
     "an unknown type": safetensors(header(a=entry(0, 8, (1,), "F128"))),
+    "a type that a terminal obeys": safetensors(header(a=entry(0, 8, (2,), "\x1b[31m"))),
     "a type that NumPy has not": safetensors(header(a=entry(0, 8, (8,), "F8_E4M3"))),
     "one name twice": safetensors(TWICE),
     "a header beyond all sense": safetensors(LONG),

@@ -172,6 +172,15 @@ def damage_manifest_strange(folder):
     (folder / "manifest.json").write_text('{"files": ["a.txt"]}')
 
 
+def damage_manifest_name(name):
+    def damage(folder):
+        content = json.loads((folder / "manifest.json").read_text())
+        content["files"][name] = {"bytes": 1, "sha256": ""}
+        (folder / "manifest.json").write_text(json.dumps(content))
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "named"),
     [
@@ -181,6 +190,10 @@ def damage_manifest_strange(folder):
         (damage_manifest_missing, r"manifest\.json is missing.*no optimizer state"),
         (damage_manifest_cut, r"manifest\.json is not valid JSON"),
         (damage_manifest_strange, r"manifest\.json: files is a list; allowed is an object"),
+        (damage_manifest_name("a" * 70_000), r"manifest\.json: files names 'a{80}', which is no file"),
+        (damage_manifest_name("../a.txt"), r"manifest\.json: files names '\.\./a\.txt', which is no file"),
+        (damage_manifest_name("/etc/passwd"), r"manifest\.json: files names '/etc/passwd', which is no file"),
+        (damage_manifest_name(""), r"manifest\.json: files names '', which is no file"),
     ],
 )
 def test_damage_is_named_and_the_one_before_is_chosen(tmp_path, damage, named):

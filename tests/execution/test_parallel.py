@@ -211,7 +211,7 @@ def test_an_error_in_a_thread_comes_through():
 def test_bad_thread_counts_are_refused():
     assert available_threads() >= 1
     model = AlbertForPreTraining(small_config())
-    with pytest.raises(ValueError, match="threads=0 must be at least 1"):
+    with pytest.raises(ValueError, match="threads=0 must be a whole number of at least 1"):
         Replicas(model, 0)
     with pytest.raises(ValueError, match="3 parts are too many for 2 threads"):
         Replicas(model, 2).map(lambda copy, part: None, [1, 2, 3])

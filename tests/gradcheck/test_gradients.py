@@ -20,7 +20,7 @@ from albert_np.gradcheck import (
 )
 from albert_np.gradcheck import cases as verify
 from albert_np.layers import encoder_backward, encoder_forward
-from albert_np.model import AlbertForPreTraining, AlbertModel
+from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
 from albert_np.params import Scope
 
 RNG = np.random.default_rng(0)
@@ -169,6 +169,36 @@ def test_the_checker_refuses_float32_and_wrong_counts():
         check_gradients(ops.tanh_forward, ops.tanh_backward, {"x": [1.0]})
     with pytest.raises(TypeError, match="float64 model"):
         check_model(AlbertModel(small_config()), {})
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("samples", 0),
+        ("samples", "many"),
+        ("samples", 1.5),
+        ("seed", -1),
+        ("seed", None),
+        ("tolerance", -1),
+        ("tolerance", float("nan")),
+        ("tolerance", "small"),
+    ],
+)
+def test_options_that_no_check_can_be_made_with_are_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"{name}={value!r} must be a"):
+        check_gradients(ops.tanh_forward, ops.tanh_backward, {"x": np.ones(3)}, **{name: value})
+    with pytest.raises(ValueError, match=f"{name}={value!r} must be a"):
+        check_model(None, {}, **{name: value})
+
+
+def test_a_model_that_gives_no_such_output_is_refused():
+    model = AlbertForMaskedLM(small_config(), dtype="float64")
+    ids = {"input_ids": small_batch(model.config)["input_ids"]}
+    for outputs in (("loss",), ("nothing",)):
+        with pytest.raises(ValueError, match=f"the model gives no {outputs[0]} for these inputs"):
+            check_model(model, ids, outputs)
+    with pytest.raises(TypeError, match="model must be one of albert_np's, got a NoneType"):
+        check_model(None, ids)
 
 
 def test_compare_reports_the_worst_place_and_never_passes_nan():

@@ -253,9 +253,9 @@ def test_calls_that_cannot_be_are_named():
         run_experiment("dropout")
     with pytest.raises(ValueError, match="no experiment 'dropout'"):
         read_result("dropout")
-    with pytest.raises(ValueError, match="steps=0 must be at least 1"):
+    with pytest.raises(ValueError, match="steps=0 must be a whole number of at least 1"):
         run_experiment("pairs", steps=0)
-    with pytest.raises(ValueError, match="seeds=0 must be at least 1"):
+    with pytest.raises(ValueError, match="seeds=0 must be a whole number of at least 1"):
         run_experiment("pairs", seeds=0)
 
 

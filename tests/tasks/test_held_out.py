@@ -57,3 +57,9 @@ def test_what_leaves_nothing_on_one_side_is_refused():
     for share in (0, 1, -1, float("nan"), 2):
         with pytest.raises(ValueError, match=f"held_out={share}: must be a share"):
             hold_out(examples("choice", 9), share)
+
+
+def test_examples_to_hold_out_of_are_in_a_list():
+    for given_ones in (None, 5):
+        with pytest.raises(TypeError, match="examples must be a list"):
+            hold_out(given_ones, 0.1)

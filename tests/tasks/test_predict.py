@@ -307,6 +307,26 @@ def test_one_text_where_a_list_is_meant_is_refused(start, tmp_path):
     ):
         with pytest.raises(TypeError, match=message):
             call()
+    task, tokenizer = classifier.task, classifier.tokenizer
+    model = AlbertForSequenceClassification.from_pretrained(tmp_path / "a")
+    for call, message in (
+        (lambda: classifier.stream("a"), "examples must be a list of TextExample, got a str"),
+        (lambda: classifier.features(None), "examples must be a list of TextExample, got a NoneType"),
+        (lambda: tagger.tag(None), "sentences must be a list of sentences, got None"),
+        (
+            lambda: Predictor(model, tokenizer, "classification"),
+            "task must be of class NamedTask, got 'classification'",
+        ),
+        (lambda: Predictor(model, None, task), "tokenizer must be of class AlbertTokenizer, got None"),
+        (
+            lambda: Predictor(model, tokenizer, tagger.task),
+            "model must be an AlbertForTokenClassification, as the task",
+        ),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+    with pytest.raises(ValueError, match="threads='all' must be a whole number of at least 1"):
+        Predictor(model, tokenizer, task, threads="all")
     for question, context, empty in ((" ", "the dog", "question"), ("who?", "", "context")):
         with pytest.raises(ValueError, match=f"^{empty} holds no text$"):
             answerer.answer(question, context)

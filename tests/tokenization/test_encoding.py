@@ -195,3 +195,19 @@ def test_a_row_that_is_too_long_for_the_model_is_warned_of_once(tokenizer, recwa
     own("the lamp went out")
     AlbertTokenizer(tokenizer.model, model_max_length=10**30)("a " * 600)
     assert not recwarn
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda encoding: encoding.tokens("0"),
+        lambda encoding: encoding.word_ids(1.5),
+        lambda encoding: encoding.sequence_ids(None),
+        lambda encoding: encoding.char_to_token("a"),
+        lambda encoding: encoding.token_to_chars(None),
+        lambda encoding: encoding.word_to_tokens(0, "x"),
+    ],
+)
+def test_a_row_or_place_that_is_no_number_is_refused(tokenizer, call):
+    with pytest.raises(TypeError, match="is given by its number, an integer, got"):
+        call(tokenizer(["a lamp"]))

@@ -405,6 +405,19 @@ def test_what_is_no_token_is_refused(tokenizer):
         with pytest.raises(TypeError, match="row 0 of 'input_ids' must be a list of integers"):
             tokenizer.pad([{"input_ids": ids}])
     assert tokenizer.convert_ids_to_tokens(np.array([0, 1])) == ["<pad>", "<unk>"]
+    for call in (
+        lambda: tokenizer.build_inputs_with_special_tokens("a"),
+        lambda: tokenizer.build_inputs_with_special_tokens([5], ["a"]),
+        lambda: tokenizer.get_special_tokens_mask(5),
+        lambda: tokenizer.prepare_for_model(["a"]),
+        lambda: tokenizer.num_special_tokens_to_add("pair"),
+        lambda: tokenizer.convert_tokens_to_string("a"),
+        lambda: tokenizer.convert_tokens_to_string([5]),
+        lambda: tokenizer.batch_encode_plus("a"),
+        lambda: tokenizer.batch_decode(5),
+    ):
+        with pytest.raises(TypeError, match=r"must be |an integer, got"):
+            call()
     with pytest.raises(TypeError, match="special_tokens_dict must be a dict role → token, got 'x'"):
         tokenizer.add_special_tokens("x")
 

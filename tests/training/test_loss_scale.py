@@ -26,6 +26,15 @@ def test_the_scale_is_halved_by_an_overflow_and_doubled_after_enough_good_update
     ]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"value": 0}, {"value": math.nan}, {"value": "big"}, {"doubled_after": 0}, {"good": -1}, {"skipped": 0.5}],
+)
+def test_a_scale_that_cannot_be_is_refused_by_name(fields):
+    with pytest.raises(ValueError, match=f"LossScale: {next(iter(fields))} is .*; allowed is"):
+        LossScale(**fields)
+
+
 def test_a_scale_of_one_is_not_what_makes_gradients_infinite():
     scale = LossScale(2.0)
     assert not scale.accepts(math.inf)

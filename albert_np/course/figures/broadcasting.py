@@ -1,17 +1,16 @@
 """Figures of notebook 01: a column and a row broadcast to a grid, and the gradient's way back."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.plots import COLOURS, arrow, new_figure, tile
 
 __all__ = ["broadcast_figure", "unbroadcast_figure"]
 
 
-def broadcast_figure(column: Any, row: Any) -> Figure:
+def broadcast_figure(column: Floats, row: Floats) -> Figure:
     """Draw column + row = grid: what is stored in full colour, its copies pale. column (m, 1), row (1, n)."""
     m, n = column.shape[0], row.shape[1]
     figure, panels = new_figure(6.0, 0.45 * m + 0.4, 1, 3)
@@ -25,7 +24,7 @@ def broadcast_figure(column: Any, row: Any) -> Figure:
     return figure
 
 
-def unbroadcast_figure(dy: Any) -> Figure:
+def unbroadcast_figure(dy: Floats) -> Figure:
     """Draw dy (m, n) with its sums along the rows, a column's gradient, and down the columns, a row's gradient."""
     m, n = dy.shape
     figure, ax = new_figure(6.0, 0.45 * m + 1.6)
@@ -45,7 +44,7 @@ def unbroadcast_figure(dy: Any) -> Figure:
     return figure
 
 
-def _cells(ax: Axes, values: Any, colour: str, full: Any, x: float = 0, y: float = 0) -> None:
+def _cells(ax: Axes, values: Floats, colour: str, full: Floats, x: float = 0, y: float = 0) -> None:
     m, n = values.shape
     for (i, j), value in np.ndenumerate(values):
         tile(ax, x + j, y + i, 0.92, 0.92, f"{value:g}", colour, bool(full[i, j]), "none", fontsize=10)

@@ -1,12 +1,12 @@
 """Figures of notebook 07: what the factorised table saves, the lookup's gradient, and what `+=` loses of it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats, Ints
 from albert_np.config import AlbertConfig
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.plots import COLOURS, legend, matrix, new_figure, plain, sign_before, titled
@@ -78,7 +78,7 @@ def embeddings_diagram() -> Figure:
     return diagram.figure
 
 
-def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
+def scatter_figure(ids: Ints, dy: Floats, rows: int) -> Figure:
     """Draw dweight = onehotᵀ dy for ids (T,) and dy (T, E): who sends a row of dy where."""
     one_hot = np.eye(rows)[ids]  # (T, V)
     panels = (one_hot.T, dy, one_hot.T @ dy)
@@ -94,7 +94,7 @@ def scatter_figure(ids: Any, dy: Any, rows: int) -> Figure:
     return figure
 
 
-def lost_rows_figure(counts: Any, full: Any, lost: Any) -> Figure:
+def lost_rows_figure(counts: Ints, full: Floats, lost: Floats) -> Figure:
     """Draw the length of each row's gradient against how often its id occurs, added up and with `dweight[ids] += dy`.
 
     counts (V,), full and lost (V, E); ids that do not occur are left out.

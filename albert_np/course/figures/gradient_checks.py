@@ -1,12 +1,12 @@
 """Figures of notebook 02: two losses, the error of a difference against its step, what an upstream of ones hides."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.ops import softmax_backward, softmax_forward
 from albert_np.plots import COLOURS, legend, new_figure, plain
 
@@ -27,7 +27,7 @@ def two_losses_figure(losses: Mapping[str, Sequence[float]]) -> Figure:
 def step_figure() -> Figure:
     """Draw the relative error of both differences of exp at 1 against the step h, measured (points) and bounded."""
     figure, panels = new_figure(6.0, 6.8, 2, 1, sharey=True)
-    kinds: list[tuple[Any, int]] = [(np.float64, -14), (np.float32, -7)]
+    kinds: list[tuple[type[np.floating], int]] = [(np.float64, -14), (np.float32, -7)]
     for ax, (dtype, smallest) in zip(panels, kinds, strict=True):
         eps = float(np.finfo(dtype).eps)
         h = np.logspace(smallest, 0, 121).astype(dtype)
@@ -47,7 +47,7 @@ def step_figure() -> Figure:
     return figure
 
 
-def _errors(ax: Axes, h: Any, slopes: Any, bound: Any, colour: str, label: str) -> None:
+def _errors(ax: Axes, h: Floats, slopes: Floats, bound: Floats, colour: str, label: str) -> None:
     error = abs(slopes.astype(np.float64) / np.e - 1)
     ax.plot(h, error, ".", ms=4, color=COLOURS[colour], label=f"{label}, measured")
     ax.plot(h, bound, lw=1.2, color=COLOURS[colour], label=f"{label}, bound (2.5)")
@@ -67,7 +67,7 @@ def _floor(ax: Axes, h: float, error: float, name: str, colour: str, align: str)
     )
 
 
-def upstream_figure(x: Any, dy: Any) -> Figure:
+def upstream_figure(x: Floats, dy: Floats) -> Figure:
     """Draw softmax's dx for an upstream gradient of ones and for dy, beside an all-zero backward. x and dy (C,)."""
     _, cache = softmax_forward(x)
     figure, panels = new_figure(6.0, 4.6, 2, 1, sharex=True, sharey=True)

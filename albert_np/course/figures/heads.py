@@ -1,13 +1,13 @@
 """Figures of attention with many heads: how a row is split, what each head looks at, and which keys learn."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.plots import IN_TURN, arrow, new_figure, tile, titled, write_cells
 
@@ -41,7 +41,7 @@ def block_figure() -> Figure:
     return diagram.figure
 
 
-def split_figure(x: Any, heads: int) -> Figure:
+def split_figure(x: Floats, heads: int) -> Figure:
     """Draw x (T, H) with its columns in the colours of their heads, and the same numbers as heads tiles (T, D).
 
     x: whole numbers of at most two digits; heads: at most four.
@@ -66,12 +66,12 @@ def split_figure(x: Any, heads: int) -> Figure:
     return figure
 
 
-def _tiles(ax: Axes, values: Any, left: float, colours: Sequence[str]) -> None:
+def _tiles(ax: Axes, values: Floats, left: float, colours: Sequence[str]) -> None:
     for (t, column), value in np.ndenumerate(values):
         tile(ax, left + column, t, 1, 1, f"{value}", colours[column])
 
 
-def heads_figure(probs: Any, tokens: Sequence[str], titles: Sequence[str], rows: Sequence[str]) -> Figure:
+def heads_figure(probs: Floats, tokens: Sequence[str], titles: Sequence[str], rows: Sequence[str]) -> Figure:
     """Draw attention as small multiples: a column for each head, a row for each variant (with a mask, without, …).
 
     A cell whose probability is exactly zero is left empty. probs (variants, N, T, T); tokens: T labels; titles: of the
@@ -98,7 +98,7 @@ def heads_figure(probs: Any, tokens: Sequence[str], titles: Sequence[str], rows:
     return figure
 
 
-def key_gradients_figure(gradients: Sequence[Any], titles: Sequence[str], tokens: Sequence[str]) -> Figure:
+def key_gradients_figure(gradients: Sequence[Floats], titles: Sequence[str], tokens: Sequence[str]) -> Figure:
     """Draw the length of each key's gradient in each head, a panel for each of `gradients`, (N, T) of at most 8×8."""
     panels = len(gradients)
     figure, axes = new_figure(6.0, panels * (0.36 * len(gradients[0]) + 0.35) + 0.6, panels, 1, sharex=True)

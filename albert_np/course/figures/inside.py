@@ -1,13 +1,13 @@
 """Figures of notebook 18: what a trained model does, always beside the same model with random weights."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from albert_np.backend import Floats
 from albert_np.plots import COLOURS, IN_TURN, baseline, legend, new_figure, plain, titled, write_cells
 
 __all__ = [
@@ -24,7 +24,7 @@ _CONTROL = COLOURS["grey"]  # random weights
 MARKS = "os^Dvx"  # of heads, so that not their colours alone tell them apart
 
 
-def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int | None = None) -> Figure:
+def distances_figure(curves: Mapping[str, Mapping[str, Floats]], trained_steps: int | None = None) -> Figure:
     """Draw how far each step moves a token: L2 distance above, angle below.
 
     curves: label → {"l2", "degrees"}, (L,) each, or (runs, L) for several of one label. A label with "random" in it is
@@ -52,7 +52,7 @@ def distances_figure(curves: Mapping[str, Mapping[str, Any]], trained_steps: int
     return figure
 
 
-def steps_figure(measured: Mapping[str, Mapping[str, Any]], trained_steps: int, uniform: float) -> Figure:
+def steps_figure(measured: Mapping[str, Mapping[str, Floats]], trained_steps: int, uniform: float) -> Figure:
     """Draw loss and accuracy of held-out masked tokens after 0, 1, 2, … steps.
 
     measured: label → {"loss", "accuracy"}, (steps + 1,) each; uniform: the loss of guessing evenly.
@@ -91,7 +91,7 @@ def _whole_steps(ax: Axes) -> None:
     plain(ax)
 
 
-def answers_figure(panels: Mapping[str, tuple[Sequence[str], Any]], sentence: str) -> Figure:
+def answers_figure(panels: Mapping[str, tuple[Sequence[str], Floats]], sentence: str) -> Figure:
     """Draw the probability of some answers after each step, a panel for each model.
 
     panels: title → (words, probabilities (words, L + 1)); the first word of each is the one that was hidden.
@@ -113,7 +113,7 @@ def answers_figure(panels: Mapping[str, tuple[Sequence[str], Any]], sentence: st
     return figure
 
 
-def attention_figure(rows: Mapping[str, Any], tokens: Sequence[str]) -> Figure:
+def attention_figure(rows: Mapping[str, Floats], tokens: Sequence[str]) -> Figure:
     """Draw attention as small multiples: a row for each of `rows`, label → (N, T, T), and a column for each head."""
     heads = len(next(iter(rows.values())))
     side = (6 - 1.2) / heads  # of a panel, in inches
@@ -135,7 +135,7 @@ def attention_figure(rows: Mapping[str, Any], tokens: Sequence[str]) -> Figure:
 
 
 def statistics_figure(
-    trained: Mapping[str, Any], random: Mapping[str, Any], alike: Mapping[str, float], titles: Mapping[str, str]
+    trained: Mapping[str, Floats], random: Mapping[str, Floats], alike: Mapping[str, float], titles: Mapping[str, str]
 ) -> Figure:
     """Draw each statistic of the heads over the steps: a coloured line for each head, grey ones for the random model.
 
@@ -166,7 +166,7 @@ def statistics_figure(
     return figure
 
 
-def knockout_figure(effects: Mapping[str, Any], errors: Mapping[str, Any], by_step: Any) -> Figure:
+def knockout_figure(effects: Mapping[str, Floats], errors: Mapping[str, Floats], by_step: Floats) -> Figure:
     """Draw the loss that a head is worth: in all steps at once for each model, and in single steps for the trained one.
 
     effects, errors: label → (N,), in nats; by_step (L, N).
@@ -193,7 +193,7 @@ def knockout_figure(effects: Mapping[str, Any], errors: Mapping[str, Any], by_st
     return figure
 
 
-def tokens_figure(tokens: Sequence[str], measures: Mapping[str, Mapping[str, Any]], at: int) -> Figure:
+def tokens_figure(tokens: Sequence[str], measures: Mapping[str, Mapping[str, Floats]], at: int) -> Figure:
     """Draw how much each token matters for the answer at position `at`: a column for each model, a row for each number.
 
     measures: model → {name of the number: (T,)}; `at` itself is left out and marked "?".

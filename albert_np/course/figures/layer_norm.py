@@ -1,12 +1,12 @@
 """Figures of notebook 05: rows before and after LayerNorm, its steps, and what it does to rows of three numbers."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Array, Floats
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.plots import COLOURS, IN_TURN, legend, new_figure, plain, titled
 
@@ -39,7 +39,7 @@ def layer_norm_diagram() -> Figure:
     return diagram.figure
 
 
-def normalised_figure(x: Any, x_hat: Any, names: Sequence[str]) -> Figure:
+def normalised_figure(x: Floats, x_hat: Floats, names: Sequence[str]) -> Figure:
     """Draw how the numbers of each row (R, H) are spread, before (above) and after (below)."""
     figure, axes = new_figure(6, 4.4, 2, 1)
     for ax, rows, title, bins in (
@@ -55,7 +55,7 @@ def normalised_figure(x: Any, x_hat: Any, names: Sequence[str]) -> Figure:
     return figure
 
 
-def sphere_figure(x: Any, x_hat: Any, g: Any, dx: Any) -> Figure:
+def sphere_figure(x: Floats, x_hat: Floats, g: Floats, dx: Floats) -> Figure:
     """Draw rows of three numbers in the plane at right angles to (1, 1, 1), where a row without its mean lies.
 
     x, x_hat, g, dx (R, 3): above where each row comes from and lands, below g and dx, drawn at the places of x_hat.
@@ -90,6 +90,6 @@ def _circle(ax: Axes, title: str) -> None:
     plain(ax)
 
 
-def _arrow(ax: Axes, start: Any, end: Any, colour: str) -> None:
+def _arrow(ax: Axes, start: Array, end: Array, colour: str) -> None:
     properties = {"arrowstyle": "-|>", "color": COLOURS[colour], "lw": 1.6, "shrinkA": 3, "shrinkB": 0}
     ax.annotate("", end, start, arrowprops=properties)

@@ -1,11 +1,10 @@
 """Figures of notebook 03: a linear map both ways, a weight's gradient as a sum, the two forms of GELU, a gated one."""
 
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.ops import gelu_backward, gelu_forward, gelu_new_backward, gelu_new_forward
 from albert_np.plots import COLOURS, legend, matrix, new_figure, plain
@@ -48,7 +47,7 @@ def gated_figure() -> Figure:
     return diagram.figure
 
 
-def outer_products_figure(dy: Any, x: Any) -> Figure:
+def outer_products_figure(dy: Floats, x: Floats) -> Figure:
     """Draw dweight = Σ over rows of dyᵀ x: one small matrix a row, and their sum. dy (3, out), x (3, in)."""
     products = [np.outer(dy_row, x_row) + 0.0 for dy_row, x_row in zip(dy, x, strict=True)]  # no "-0.00"
     panels = [*products, sum(products)]
@@ -87,7 +86,7 @@ def gelu_figure(reach: float = 5.0) -> Figure:
     return figure
 
 
-def _both_forms(ax: Axes, x: Any, erf: Any, tanh: Any, title: str) -> None:
+def _both_forms(ax: Axes, x: Floats, erf: Floats, tanh: Floats, title: str) -> None:
     ax.plot(x, erf, color=COLOURS["sky"], lw=4, label="erf form, gelu")
     ax.plot(x, tanh, color=COLOURS["vermillion"], lw=1.2, label="tanh form, gelu_new")
     ax.set_title(title, fontsize=10)

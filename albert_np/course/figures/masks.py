@@ -1,17 +1,17 @@
 """Figures of notebook 13: how long the spans are, what a mask does to a sentence, and pairs in and out of order."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats, Ints
 from albert_np.plots import COLOURS, legend, new_figure, plain, tile, titled
 
 __all__ = ["lengths_figure", "masked_figure", "pairs_figure"]
 
 
-def lengths_figure(probabilities: Any, samples: Sequence[Any], rules: Mapping[str, Any]) -> Figure:
+def lengths_figure(probabilities: Floats, samples: Sequence[Ints], rules: Mapping[str, Floats]) -> Figure:
     """Draw p(n) with measured shares and their 3σ, and how many of the masked words lie in spans of each length.
 
     probabilities: (N,), p(1) … p(N). samples: arrays of drawn lengths, each a dot with its bar. rules: name → (N,)

@@ -1,12 +1,12 @@
 """Figures of notebook 08: who looks at whom, why scores are divided by √D, and the way back through the weights."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Array, Floats
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.ops import softmax_forward
 from albert_np.plots import COLOURS, baseline, legend, matrix, new_figure, plain, titled
@@ -35,7 +35,7 @@ def head_figure() -> Figure:
     return diagram.figure
 
 
-def bias_figure(biases: Any, probs: Any) -> Figure:
+def bias_figure(biases: Floats, probs: Floats) -> Figure:
     """Draw the bias of each distance, (2T - 1), and the weights that it gives where nothing else enters, (T, T)."""
     figure, (bars, weights) = new_figure(6.0, 2.7, 1, 2, width_ratios=(1.25, 1))
     reach = len(biases) // 2
@@ -48,7 +48,7 @@ def bias_figure(biases: Any, probs: Any) -> Figure:
     return figure
 
 
-def weights_figure(tokens: Sequence[str], scores: Any, probs: Any) -> Figure:
+def weights_figure(tokens: Sequence[str], scores: Floats, probs: Floats) -> Figure:
     """Draw one head's scores and weights (T, T): a row is the token that looks, a column the token looked at."""
     figure, (left, right) = new_figure(6.0, 3.5, 1, 2, sharey=True)
     matrix(left, scores, "scores", signed=True, digits=1)
@@ -93,22 +93,22 @@ def scale_figure(widths: Sequence[int] = (16, 64, 256), positions: int = 64, row
     return figure
 
 
-def _products(rng: np.random.Generator, rows: int, positions: int, width: int) -> Any:
+def _products(rng: np.random.Generator, rows: int, positions: int, width: int) -> Array:
     query, key = rng.standard_normal((rows, 1, width)), rng.standard_normal((rows, positions, width))
     return (query * key).sum(axis=-1)  # (rows, positions)
 
 
-def _entropy(scores: Any) -> float:
+def _entropy(scores: Floats) -> float:
     probs = softmax_forward(scores)[0]
     return float(-(probs * np.log(np.maximum(probs, 1e-300))).sum(axis=-1).mean())
 
 
-def _slope(scores: Any) -> float:
+def _slope(scores: Floats) -> float:
     probs = softmax_forward(scores)[0]
     return float((probs * (1 - probs)).sum(axis=-1).mean())
 
 
-def backward_figure(probs: Any, dprobs: Any, dscores: Any) -> Figure:
+def backward_figure(probs: Floats, dprobs: Floats, dscores: Floats) -> Figure:
     """Draw weights, their gradient, the product of the two and the scores' gradient (T, S), with the sums of rows."""
     figure, axes = new_figure(6.0, 5.6, 2, 2, sharex=True, sharey=True)
     for ax, values, title in (
@@ -127,7 +127,7 @@ def backward_figure(probs: Any, dprobs: Any, dscores: Any) -> Figure:
     return figure
 
 
-def _row_sums(ax: Axes, values: Any) -> None:
+def _row_sums(ax: Axes, values: Floats) -> None:
     columns = values.shape[1]
     for i, total in enumerate(values.sum(axis=1)):
         told = f"Σ {total:.2f}".replace("-0.00", "0.00")

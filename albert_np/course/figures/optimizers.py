@@ -1,18 +1,18 @@
 """Figures of notebook 14: moments of one number, what the missing correction does, trust ratios, learning rates."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.plots import COLOURS, legend, new_figure, plain, titled
 from albert_np.training import google_schedule, warmup_linear
 
 __all__ = ["moments_figure", "schedule_figure", "trust_ratio_figure"]
 
 
-def moments_figure(gradients: Any, means: Any, corrected: Any, factors: Any) -> Figure:
+def moments_figure(gradients: Floats, means: Floats, corrected: Floats, factors: Floats) -> Figure:
     """Draw a noisy gradient with its running mean, raw and corrected, and how much too long uncorrected steps are.
 
     gradients, means, corrected: (steps,) of one number. factors: (steps',) (1 - β₁ᵗ) / √(1 - β₂ᵗ) from t = 1 on.

@@ -1,12 +1,13 @@
 """Figures of notebook 17: the loop, errors of finite differences, one batch, the plateau, two runs side by side."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.plots import COLOURS, arrow, baseline, box, legend, new_figure, plain, run_curve, series, titled
+from albert_np.training import Record
 
 __all__ = ["difference_figure", "loop_figure", "one_batch_figure", "plateau_figure", "runs_figure"]
 
@@ -51,7 +52,7 @@ def loop_figure() -> Figure:
     return figure
 
 
-def difference_figure(steps: Any, entry: Any, direction: Any, value: float) -> Figure:
+def difference_figure(steps: Floats, entry: Floats, direction: Floats, value: float) -> Figure:
     """Draw the error of central differences of a real loss against the step, beside rounding's share ε|f|/h.
 
     steps, entry, direction: (n,) steps h, and absolute errors for a single weight and for a direction through all.
@@ -97,7 +98,9 @@ def one_batch_figure(records: Sequence[Mapping[str, float]], even: float, blind:
     return figure
 
 
-def plateau_figure(records: Sequence[Mapping[str, Any]], looks: Sequence[Any], even: float, unigram: float) -> Figure:
+def plateau_figure(
+    records: Sequence[Record], looks: Sequence[tuple[int, float, float]], even: float, unigram: float
+) -> Figure:
     """Draw a run's MLM loss against its two baselines, and below it how much its answers depend on the context.
 
     records: of metrics.jsonl. looks: (update, J, KL) with J as in notebook 17, eq. 17.12, and the distance of the
@@ -120,7 +123,7 @@ def plateau_figure(records: Sequence[Mapping[str, Any]], looks: Sequence[Any], e
     return figure
 
 
-def runs_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], even: float, unigram: float) -> Figure:
+def runs_figure(runs: Mapping[str, Sequence[Record]], even: float, unigram: float) -> Figure:
     """Draw the held-out (thick) and training (thin) losses of several runs over a logarithmic axis of updates.
 
     runs: name → records of metrics.jsonl; training losses are means over windows that grow with the update.
@@ -144,7 +147,7 @@ def runs_figure(runs: Mapping[str, Sequence[Mapping[str, Any]]], even: float, un
     return figure
 
 
-def _smooth(steps: Any, values: Any) -> tuple[Any, Any]:
+def _smooth(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
     """Means over windows of a tenth of a decade, which look equally wide on a logarithmic axis."""
     window = np.floor(10 * np.log10(steps)).astype(int)
     kept = np.unique(window)

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.config import AlbertConfig
 from albert_np.course.figures.diagrams import Diagram, Part
 from albert_np.plots import COLOURS, IN_TURN, ink, legend, matrix, new_figure, plain, tile, titled
@@ -71,7 +72,7 @@ def _steps(ax: Axes, row: int, config: AlbertConfig) -> None:
     ax.text(0.06, row + 0.68, text, va="center", fontsize=9)
 
 
-def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Any) -> Figure:
+def contributions_figure(parts: Mapping[str, Sequence[Any]], cosines: Floats) -> Figure:
     """Draw what each of L steps adds to shared gradients, stacked, and the cosines (L, L) between the contributions.
 
     parts: name → L contributions of one shape. Each is projected onto the sum of all, in per cent of its length, so

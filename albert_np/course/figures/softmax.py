@@ -1,13 +1,13 @@
 """Figures of notebook 04: the scale of logits, a softmax's Jacobian, the loss and its gradient, the simplex."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from albert_np.backend import Floats, Ints
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.ops import cross_entropy_backward, cross_entropy_forward, softmax_backward, softmax_forward
 from albert_np.plots import COLOURS, matrix, new_figure, plain
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-def softmax_scale_figure(logits: Any, scales: Sequence[float] = (0.0, 0.5, 1.0, 3.0)) -> Figure:
+def softmax_scale_figure(logits: Floats, scales: Sequence[float] = (0.0, 0.5, 1.0, 3.0)) -> Figure:
     """Draw softmax(scale · logits) as bars, one panel a scale, of an even number. logits (C,)."""
     logits = np.asarray(logits, dtype=np.float64)
     figure, axes = new_figure(6.0, 2.3 * (len(scales) // 2), len(scales) // 2, 2, sharey=True)
@@ -39,13 +39,13 @@ def softmax_scale_figure(logits: Any, scales: Sequence[float] = (0.0, 0.5, 1.0, 
     return figure
 
 
-def softmax_jacobian(logits: Any) -> Any:
+def softmax_jacobian(logits: Floats) -> Floats:
     """Return J[i, j] = ∂probs[i] / ∂logits[j] of one row, a backward pass for each i. logits (C,)."""
     _, cache = softmax_forward(np.asarray(logits, dtype=np.float64))
     return np.stack([softmax_backward(unit, cache) for unit in np.eye(len(logits))])
 
 
-def softmax_jacobian_figure(logits: Any) -> Figure:
+def softmax_jacobian_figure(logits: Floats) -> Figure:
     """Draw the probabilities of one row and their Jacobian beside them. logits (C,), at most 8."""
     probs, _ = softmax_forward(np.asarray(logits, dtype=np.float64))
     figure, (left, right) = new_figure(6.0, 4.0, 1, 2, width_ratios=(1, len(probs)))
@@ -57,7 +57,7 @@ def softmax_jacobian_figure(logits: Any) -> Figure:
     return figure
 
 
-def loss_gradient_figure(logits: Any, labels: Any) -> Figure:
+def loss_gradient_figure(logits: Floats, labels: Ints) -> Figure:
     """Draw a mean cross-entropy's probabilities and, below them, its gradient. logits (R, C), labels (R,)."""
     loss, cache = cross_entropy_forward(np.asarray(logits, dtype=np.float64), np.asarray(labels))
     figure, (above, below) = new_figure(6.0, 7.4, 2, 1)
@@ -77,7 +77,7 @@ def loss_gradient_figure(logits: Any, labels: Any) -> Figure:
 CORNERS = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 3**0.5 / 2]])  # where the three classes of a simplex stand
 
 
-def simplex_figure(logits: Any, label: int) -> Figure:
+def simplex_figure(logits: Floats, label: int) -> Figure:
     """Draw where softmax takes three logits times a growing factor, and how a step down the loss moves p.
 
     logits (lines, 3). label: the right class. A step changes the logits by −0.4 (p − 1 at the label), by (4.9).

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from albert_np.plots import COLOURS, DARK, IN_TURN, INK, legend, new_figure, plain, tile, titled
+from albert_np.tokenization import Edge
 
 __all__ = ["lattice_figure", "pair_figure", "segmentations_figure", "sizes_figure"]
 
@@ -56,9 +57,9 @@ def _strip(
 
 def lattice_figure(
     text: str,
-    edges: Sequence[Any],
-    best: Sequence[Any],
-    other: Sequence[Any] = (),
+    edges: Sequence[Edge],
+    best: Sequence[Edge],
+    other: Sequence[Edge] = (),
     scores: Sequence[float] = (),
     names: Sequence[str] = ("the best path", "another path"),
 ) -> Figure:
@@ -93,7 +94,7 @@ def lattice_figure(
     return figure
 
 
-def _arc(ax: Axes, edge: Any, height: float, colour: str, width: float) -> None:
+def _arc(ax: Axes, edge: Edge, height: float, colour: str, width: float) -> None:
     angle = np.linspace(0, np.pi, 60)
     middle, radius = (edge.start + edge.end) / 2, (edge.end - edge.start) / 2
     ax.plot(middle - radius * np.cos(angle), height * np.sin(angle), color=COLOURS[colour], lw=width, zorder=1)

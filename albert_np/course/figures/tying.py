@@ -1,11 +1,11 @@
 """Figures of notebook 12: the way through both heads, the tied matrix, and what each head sends back to the encoder."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats, Ints
 from albert_np.course.figures.diagrams import Diagram
 from albert_np.ops import IGNORE_INDEX
 from albert_np.plots import COLOURS, ink, legend, matrix, new_figure, plain, titled
@@ -40,7 +40,7 @@ def tied_figure() -> Figure:
     return diagram.figure
 
 
-def two_paths_figure(lookup: Any, decoder: Any, pieces: Sequence[str]) -> Figure:
+def two_paths_figure(lookup: Floats, decoder: Floats, pieces: Sequence[str]) -> Figure:
     """Draw lookup + decoder = sum, (V, E) each of at most 8×8, with the pieces' names beside the rows."""
     panels = (lookup, decoder, lookup + decoder)
     names = ("through the lookup", "+ through the decoder", "= both")
@@ -52,7 +52,7 @@ def two_paths_figure(lookup: Any, decoder: Any, pieces: Sequence[str]) -> Figure
     return figure
 
 
-def row_lengths_figure(lookup: Any, decoder: Any, ids: Any, labels: Any) -> Figure:
+def row_lengths_figure(lookup: Floats, decoder: Floats, ids: Ints, labels: Ints) -> Figure:
     """Draw the length of each row of the two contributions, (V, E) each; ids looked up and labels asked for."""
     rows = np.arange(len(lookup))
     figure, (above, below) = new_figure(6.0, 4.4, 2, 1, sharex=True, sharey=True)
@@ -74,7 +74,7 @@ def row_lengths_figure(lookup: Any, decoder: Any, ids: Any, labels: Any) -> Figu
     return figure
 
 
-def arriving_figure(from_mlm: Any, from_sop: Any, labels: Any) -> Figure:
+def arriving_figure(from_mlm: Floats, from_sop: Floats, labels: Ints) -> Figure:
     """Draw the length of the gradient that each head sends to each position; (B, T, H) both, labels (B, T)."""
     lengths = [np.linalg.norm(gradient, axis=-1) for gradient in (from_mlm, from_sop)]
     B, T = labels.shape

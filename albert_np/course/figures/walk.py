@@ -1,5 +1,6 @@
 """The figure of notebook 20: how large the numbers are along a pass, there and back."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ __all__ = ["walk_figure"]
 _OF_KIND = {"linear": "blue", "layer_norm": "green", "softmax": "orange", "scores": "orange", "context": "orange"}
 
 
-def walk_figure(stops: Any, rows: Any, sizes: Any) -> Figure:
+def walk_figure(
+    stops: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, Any]], sizes: Sequence[float]
+) -> Figure:
     """Draw the root mean square of what each stop makes: the forward pass upwards, the backward pass below, mirrored.
 
     stops, rows: of an exploration's data; sizes: of each row's first result. A backward stop stands below the forward

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from textwrap import fill
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from albert_np.backend import Floats
 from albert_np.plots import INK, new_figure, titled, write_cells
 
 __all__ = ["looks_figure", "needs_figure"]
 
 
-def looks_figure(words: Sequence[str], weights: Mapping[str, Any]) -> Figure:
+def looks_figure(words: Sequence[str], weights: Mapping[str, Floats]) -> Figure:
     """Draw where one token looks, in hundredths: a matrix for each model, a row for each word, a column for each head.
 
     weights: name → (steps, heads, T) attention of that token.
@@ -39,7 +39,7 @@ def needs_figure(skills: Sequence[str], left: Mapping[str, Sequence[float]]) -> 
     return figure
 
 
-def _shares(ax: Axes, values: Any, columns: Sequence[str], rows: Sequence[str], least: float) -> None:
+def _shares(ax: Axes, values: Floats, columns: Sequence[str], rows: Sequence[str], least: float) -> None:
     """Draw shares of 1 as a matrix, and write those of at least `least` into it, in hundredths."""
     image = ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     write_cells(ax, image, lambda share: f"{100 * share:.0f}" if share >= least else "", size=9)

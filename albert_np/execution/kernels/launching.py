@@ -37,14 +37,20 @@ class Launching:
         self._kernel = functools.cache(self._find)
         self._module = functools.cache(self._compile)
 
-    def _compile(self, dtype: np.dtype[Any]) -> Any:
+    def _compile(self, dtype: np.dtype[np.generic]) -> Any:
         return self._raw_module(code=source(), options=(f"-DREAL={REAL[dtype]}", "-std=c++17"))
 
-    def _find(self, name: str, dtype: np.dtype[Any]) -> Any:
+    def _find(self, name: str, dtype: np.dtype[np.generic]) -> Any:
         return self._module(dtype).get_function(name)
 
     def _launch(
-        self, name: str, like: Array, blocks: Any, threads: int, args: tuple[Any, ...], shared: int = 0
+        self,
+        name: str,
+        like: Array,
+        blocks: int | tuple[int, ...],
+        threads: int,
+        args: tuple[object, ...],
+        shared: int = 0,
     ) -> None:
         grid = blocks if isinstance(blocks, tuple) else (blocks,)
         self._kernel(name, like.dtype)(grid, (threads,), args, shared_mem=shared)
@@ -64,7 +70,7 @@ def in_order(x: Array) -> Array:
     return x if x.flags.c_contiguous else x.copy()
 
 
-def or_none(x: Array | None) -> Any:
+def or_none(x: Array | None) -> Array | int:
     """Return x, or what a kernel is given in place of an array that is not there."""
     return NO_ARRAY if x is None else x
 

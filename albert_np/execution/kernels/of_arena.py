@@ -46,7 +46,7 @@ class OfArena(Launching):
         )
         return Tables(*map(self.backend.from_numpy, tables))
 
-    def sum_of_squares(self, x: Array) -> Any:
+    def sum_of_squares(self, x: Array) -> Array:
         """Return Σ x² of a 1-D array as one number of float64 on the device."""
         if not serves(x):
             return NotImplemented
@@ -55,7 +55,7 @@ class OfArena(Launching):
         self._launch("sum_of_squares", x, blocks, 256, (in_order(x), partial, total, x.size))
         return total[0]
 
-    def shorten(self, x: Array, max_norm: float) -> Any:
+    def shorten(self, x: Array, max_norm: float) -> Array:
         """Return the norm as one number of float64 on the device."""
         if not serves(x) or not x.flags.c_contiguous:
             return NotImplemented

@@ -8,14 +8,17 @@ product that ends the way through it.
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from albert_np.backend import Array
 from albert_np.changes import change_in_force
+from albert_np.config import AlbertConfig
 from albert_np.execution.kernels.launching import in_order, or_none, serves, threads_for
-from albert_np.execution.kernels.of_ops import NO_DROPOUT, OfOps, sums_fit
+from albert_np.execution.kernels.of_ops import NO_DROPOUT, Cache, OfOps, sums_fit
 from albert_np.execution.pattern import Pattern
 from albert_np.execution.precision import for_products, weight_for_products
 from albert_np.execution.products import product, product_into
+from albert_np.params import Scope
 
 __all__ = ["OfLayers"]
 
@@ -23,11 +26,11 @@ __all__ = ["OfLayers"]
 class OfLayers(OfOps):
     """Launchers of blocks."""
 
-    def norm_backward(self, dy: Array, cache: Any, g: Any) -> Any:
+    def norm_backward(self, dy: Array, cache: tuple[Array, Array, Array], g: Scope) -> Array:
         dx = self._norm_dx(dy, cache, g["weight"], g["bias"], adds=True)
         return NotImplemented if dx is None else dx
 
-    def dense_backward(self, dy: Array, cache: Any, g: Any) -> Any:
+    def dense_backward(self, dy: Array, cache: tuple[Array, Array], g: Scope) -> Array:
         targets = [g[name] for name in ("weight", "bias") if name in g]
         if not serves(dy, *targets) or not all(x.size for x in cache):
             return NotImplemented
@@ -35,7 +38,7 @@ class OfLayers(OfOps):
             self._sum_rows(_rows(dy), target, adds=True)
         return self._dense_dx(dy, cache, g["weight"])
 
-    def _dense_dx(self, dy: Array, cache: Any, dweight: Array, dx: Array | None = None) -> Array:
+    def _dense_dx(self, dy: Array, cache: tuple[Array, Array], dweight: Array, dx: Array | None = None) -> Array:
         """Add the gradient of the weight and return that of the input, added to `dx` if it is given."""
         x, weight = cache
         rows = for_products(_rows(dy))
@@ -45,18 +48,22 @@ class OfLayers(OfOps):
         product_into(_rows(dx), rows, weight, adds=True)
         return dx
 
-    def heads_forward(self, stacked: Array, pattern: Pattern, config: Any, rng: Any = None) -> Any:
+    def heads_forward(
+        self, stacked: Array, pattern: Pattern, config: AlbertConfig, rng: Generator | None = None
+    ) -> Any:
         if not _is_served(pattern, stacked):
             return NotImplemented
         return self._heads(stacked, None, pattern, config, rng)
 
-    def _heads(self, stacked: Array, bias: Array | None, pattern: Pattern, config: Any, rng: Any) -> tuple[Array, Any]:
+    def _heads(
+        self, stacked: Array, bias: Array | None, pattern: Pattern, config: AlbertConfig, rng: Generator | None
+    ) -> tuple[Array, Cache]:
         split = self._split(stacked, bias, pattern, 3, config.num_attention_heads)
         prob = config.attention_probs_dropout_prob
         context, cache = self._attended(split[0], split[1], split[2], pattern, prob, rng)
         return self._merged(context[None], pattern), (pattern, [cache])
 
-    def heads_backward(self, dmerged: Array, cache: Any) -> Any:
+    def heads_backward(self, dmerged: Array, cache: Any) -> Array:
         pattern, [run, *_] = cache
         if not _is_served(pattern, dmerged):
             return NotImplemented
@@ -85,7 +92,9 @@ class OfLayers(OfOps):
         self._launch("merge_heads", x, B * T, threads_for(width), args)
         return y
 
-    def layer_forward(self, x: Array, pattern: Pattern, p: Any, config: Any, rng: Any = None) -> Any:
+    def layer_forward(
+        self, x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
+    ) -> Any:
         drops = rng is not None and config.hidden_dropout_prob > 0
         if drops or not _is_served(pattern, x, p["ffn.weight"]):
             return NotImplemented
@@ -105,7 +114,7 @@ class OfLayers(OfOps):
         feed_forward = (ffn, activation, ffn_output, NO_DROPOUT)
         return y, (pattern, attention, attention_norm, feed_forward, full_layer_layer_norm)
 
-    def layer_backward(self, dy: Array, cache: Any, g: Any) -> Any:
+    def layer_backward(self, dy: Array, cache: Any, g: Scope) -> Array:
         pattern, attention, attention_norm, feed_forward, full_layer_layer_norm = cache
         drops = attention.dropout.kept is not None or feed_forward.dropout.kept is not None
         if drops or not _is_served(pattern, dy, g["ffn.weight"]) or not sums_fit(dy, 2):
@@ -122,7 +131,7 @@ class OfLayers(OfOps):
         dweight = g["attention.query_key_value.weight"]
         return self._dense_dx(dstacked, attention.query_key_value, dweight, pattern.spread(da))
 
-    def _norm_back(self, dy: Array, cache: Any, g: Any, dbranch_bias: Array) -> Any:
+    def _norm_back(self, dy: Array, cache: tuple[Array, Array, Array], g: Scope, dbranch_bias: Array) -> Array:
         """Return the gradient of both terms of the sum that LayerNorm is taken of, and add those of the parameters."""
         return self._norm_dx(dy, cache, g["weight"], g["bias"], dbranch_bias, adds=True)
 
@@ -138,7 +147,7 @@ def _rows(x: Array) -> Array:
     return x.reshape(-1, x.shape[-1])
 
 
-def _times(x: Array, p: Any) -> tuple[Array, tuple[Array, Array]]:
+def _times(x: Array, p: Scope) -> tuple[Array, tuple[Array, Array]]:
     """Return a dense block's product, its bias still to be added, and its cache."""
     x, weight = for_products(x), weight_for_products(p["weight"])
     return product(_rows(x), weight.T).reshape(*x.shape[:-1], len(weight)), (x, weight)

@@ -7,6 +7,7 @@ dtypes other than float32 and float64, nothing to compute.
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from albert_np.backend import Array
 from albert_np.execution.kernels.launching import (
@@ -31,6 +32,7 @@ FAN = 16  # of layer_norm.cu
 NORM_BLOCKS = FAN * FAN
 SLICES, TILES = 16, 1024  # of sum_rows.cu
 NO_DROPOUT = (None, 1.0)
+Cache = tuple[object, ...]  # of a formula, its fields in order
 DENSE = dense_pattern(1, 1)  # no padding is skipped
 
 
@@ -49,7 +51,7 @@ class OfOps(Launching):
         self._launch(f"{ACTIVATIONS[name]}_forward", x, blocks_for(x.size), 256, args)
         return y, (x, name)
 
-    def activation_backward(self, dy: Array, cache: Any) -> Any:
+    def activation_backward(self, dy: Array, cache: tuple[Array, str]) -> Array:
         x, name = cache
         kernel = ACTIVATIONS.get(name)
         if kernel is None or not serves(dy, x):
@@ -62,7 +64,13 @@ class OfOps(Launching):
         return self._norm(x, weight, bias, eps) if serves(x, weight, bias) else NotImplemented
 
     def _norm(
-        self, x: Array, weight: Array, bias: Array, eps: float, branch: Array | None = None, branch_bias: Any = None
+        self,
+        x: Array,
+        weight: Array,
+        bias: Array,
+        eps: float,
+        branch: Array | None = None,
+        branch_bias: Array | None = None,
     ) -> tuple[Array, tuple[Array, Array, Array]]:
         """Return LayerNorm(x + (branch + its bias)) and the cache."""
         x, width = in_order(x), x.shape[-1]
@@ -73,13 +81,20 @@ class OfOps(Launching):
         self._launch("layer_norm_forward", x, -(-rows // WARPS), WARPS * WARP, args)
         return y, (x_hat, rstd, weight)
 
-    def layer_norm_backward(self, dy: Array, cache: Any) -> Any:
+    def layer_norm_backward(self, dy: Array, cache: tuple[Array, Array, Array]) -> Any:
         dweight, dbias = self._like(dy, dy.shape[-1]), self._like(dy, dy.shape[-1])
         dx = self._norm_dx(dy, cache, dweight, dbias, adds=False)
         return NotImplemented if dx is None else (dx, dweight, dbias)
 
     def _norm_dx(
-        self, dy: Array, cache: Any, dweight: Array, dbias: Array, dbranch_bias: Array | None = None, *, adds: bool
+        self,
+        dy: Array,
+        cache: tuple[Array, Array, Array],
+        dweight: Array,
+        dbias: Array,
+        dbranch_bias: Array | None = None,
+        *,
+        adds: bool,
     ) -> Array | None:
         """Return dx, or None where the kernel does not serve. The sums over rows go into the others, or are added."""
         x_hat, rstd, weight = cache
@@ -104,7 +119,7 @@ class OfOps(Launching):
         self._softmax(x, 1.0, DENSE, probs)
         return probs, (probs,)
 
-    def softmax_backward(self, dprobs: Array, cache: Any) -> Any:
+    def softmax_backward(self, dprobs: Array, cache: tuple[Array]) -> Array:
         (probs,) = cache
         if not serves(dprobs, probs):
             return NotImplemented
@@ -127,7 +142,13 @@ class OfOps(Launching):
         self._launch("softmax_backward", probs, -(-rows // WARPS), WARPS * WARP, args)
 
     def attention_forward(
-        self, query: Array, key: Array, value: Array, mask: Array | None, dropout_prob: float = 0.0, rng: Any = None
+        self,
+        query: Array,
+        key: Array,
+        value: Array,
+        mask: Array | None,
+        dropout_prob: float = 0.0,
+        rng: Generator | None = None,
     ) -> Any:
         arrays = (query, key, value) if mask is None else (query, key, value, mask)
         if query.ndim != 4 or not 0 <= dropout_prob <= 1 or not serves(*arrays):
@@ -136,8 +157,8 @@ class OfOps(Launching):
         return self._attended(query, key, value, dense_pattern(B, T, mask), dropout_prob, rng)
 
     def _attended(
-        self, query: Array, key: Array, value: Array, pattern: Pattern, prob: float, rng: Any
-    ) -> tuple[Array, Any]:
+        self, query: Array, key: Array, value: Array, pattern: Pattern, prob: float, rng: Generator | None
+    ) -> tuple[Array, Cache]:
         """Return the context and the cache; the pattern may say that there is padding, which nobody attends to."""
         probs = product(query, key.swapaxes(-1, -2))  # what they are made of takes their place
         self._softmax(probs, query.shape[-1] ** -0.5, pattern, probs)
@@ -163,14 +184,14 @@ class OfOps(Launching):
         product_into(dquery, dscores, key, adds=False)
         product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
 
-    def narrowed(self, x: Array, precision: str) -> Any:
+    def narrowed(self, x: Array, precision: str) -> Array:
         if precision != "bfloat16" or x.dtype != np.float32 or not serves(x):
             return NotImplemented  # float16 is the device's own
         y = self.xp.empty(x.shape, dtype=np.uint16)
         self._launch("narrow", x, blocks_for(x.size), 256, (in_order(x), y, x.size))
         return y
 
-    def dropout_forward(self, x: Array, prob: float, rng: Any) -> Any:
+    def dropout_forward(self, x: Array, prob: float, rng: Generator | None) -> Any:
         if rng is None or not 0 < prob <= 1 or not serves(x):
             return NotImplemented
         x, y, kept = in_order(x), self._like(x), self.xp.empty(x.shape, dtype=bool)
@@ -179,7 +200,7 @@ class OfOps(Launching):
         self._launch("dropout_forward", x, blocks_for(x.size), 256, args)
         return y, (kept, scale)
 
-    def _drop(self, probs: Array, pattern: Pattern, prob: float, rng: Any) -> Any:
+    def _drop(self, probs: Array, pattern: Pattern, prob: float, rng: Generator) -> Any:
         """Drop probabilities (B, N, T, S); where padding is skipped run by run, as the formula does."""
         if pattern.sequences is None:
             return self.dropout_forward(probs, prob, rng)
@@ -192,7 +213,7 @@ class OfOps(Launching):
         self._launch("dropout_in_runs", probs, -(-rows // WARPS), WARPS * WARP, args)
         return y, (kept, scale)
 
-    def dropout_backward(self, dy: Array, cache: Any) -> Any:
+    def dropout_backward(self, dy: Array, cache: tuple[Array | None, float]) -> Array:
         kept, scale = cache
         if kept is None or not serves(dy) or dy.shape != kept.shape:
             return NotImplemented
@@ -230,7 +251,7 @@ class OfOps(Launching):
         used = divided_by[0] if denominator is None else denominator
         return loss[0], (probs, safe_labels, counted, used)
 
-    def cross_entropy_backward(self, dloss: Any, cache: Any) -> Any:
+    def cross_entropy_backward(self, dloss: Array | float, cache: tuple[Array, Array, Array, Array | float]) -> Array:
         probs, labels, counted, denominator = cache
         if not serves(probs):
             return NotImplemented
@@ -242,7 +263,7 @@ class OfOps(Launching):
         self._launch("cross_entropy_backward", probs, len(probs), threads_for(probs.shape[-1]), args)
         return dlogits
 
-    def sum_rows(self, rows: Array) -> Any:
+    def sum_rows(self, rows: Array) -> Array:
         if not serves(rows):
             return NotImplemented
         y = self._like(rows, rows.shape[1])

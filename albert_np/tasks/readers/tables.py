@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from albert_np.schema import one_line
 from albert_np.tasks.readers.files import Entry, OnBad, converted, read_lines, some_text, suffix
 
 __all__ = ["Row", "named_rows", "read_table"]
@@ -39,8 +40,7 @@ def _csv_rows(path: Path, on_bad: OnBad) -> Iterator[Row]:
     while (cells := _next(reader, len(text))) is not None:
         if isinstance(cells, csv.Error):
             lines = f"line {start}" if reader.line_num <= start else f"lines {start} to {reader.line_num}"
-            what = str(cells).replace("\t", "\\t")  # it quotes the delimiter
-            on_bad(ValueError(f"{path}, {lines}: not CSV: {what}"))
+            on_bad(ValueError(f"{path}, {lines}: not CSV: {one_line(cells)}"))
         else:
             yield Row(f"{path}, line {start}", cells)
         start = reader.line_num + 1
