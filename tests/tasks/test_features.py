@@ -54,7 +54,7 @@ def test_labels_that_hold_are_ones(tokenizer):
 
 
 def test_an_empty_second_text_is_one_whatever_its_neighbours_have(tokenizer):
-    made = [TextExample("cat", "", 1.0), TextExample("cat", "dog", 1.0)]
+    made = [TextExample("cat", ""), TextExample("cat", "dog")]
     alone, beside = features_of("regression", made[:1], tokenizer), features_of("regression", made, tokenizer)
     assert alone[0].input_ids.tolist() == beside[0].input_ids.tolist()
 
