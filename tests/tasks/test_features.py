@@ -53,12 +53,6 @@ def test_labels_that_hold_are_ones(tokenizer):
     assert [f.target.tolist() for f in features_of("multilabel", made, tokenizer)] == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
 
 
-def test_an_empty_second_text_is_one_whatever_its_neighbours_have(tokenizer):
-    made = [TextExample("cat", ""), TextExample("cat", "dog")]
-    alone, beside = features_of("regression", made[:1], tokenizer), features_of("regression", made, tokenizer)
-    assert alone[0].input_ids.tolist() == beside[0].input_ids.tolist()
-
-
 def test_an_unknown_label_or_half_a_pair_is_named(tokenizer):
     with pytest.raises(ValueError, match="example 2 has the label 'z'; the model knows 'x', 'y'"):
         features_of("classification", [TextExample("a", label="x"), TextExample("a", label="z")], tokenizer, 32, "xy")
