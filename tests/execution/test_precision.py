@@ -256,6 +256,20 @@ def test_the_inputs_of_steps_are_kept_only_where_somebody_reads_them(kind):
     assert all(each == {np.dtype(np.float32)} for each in kept.values())
 
 
+@pytest.mark.parametrize("kinds", [("bfloat16", "float32"), ("float32", "float16"), ("float16", "bfloat16")])
+def test_a_precision_may_change_between_the_two_passes(kinds):
+    gradients = {}
+    for each in (kinds, ("float32", "float32")):
+        model = AlbertForPreTraining(small_config(), seed=1).eval()
+        model.precision = each[0]
+        model(**small_batch(model.config))
+        model.precision = each[1]
+        model.backward()
+        gradients[each] = model.grads.flat
+    exact = gradients["float32", "float32"]
+    assert 0 < np.linalg.norm(gradients[kinds] - exact) < 2e-2 * np.linalg.norm(exact)
+
+
 @pytest.mark.parametrize("kind", SIXTEEN_BITS)
 def test_an_array_of_16_bits_that_went_bad_is_found(kind):
     model = AlbertForPreTraining(small_config())
