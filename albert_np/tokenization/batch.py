@@ -15,6 +15,7 @@ from albert_np.tokenization.encoder import TokenizedText
 
 Value = TypeVar("Value")
 Columns = dict[str, Any]  # name → one list or number for each row
+MOST_WINDOWS = 2**16  # of one pair of texts
 
 
 class Limits(NamedTuple):
@@ -55,6 +56,11 @@ def windows(n_first: int, n_second: int | None, specials: int, limits: Limits) -
         keep_first, keep_second = share(n_first, n_second, room)
         yield _kept(n_first, keep_first, limits.side), _kept(n_second, keep_second, limits.side)
         firsts, seconds = _all_of(n_first, keep_first, limits), _all_of(n_second, keep_second, limits)
+        if len(firsts) * len(seconds) > MOST_WINDOWS:
+            raise ValueError(
+                f"max_length={limits.max_length} makes {len(firsts):,} windows of the first text and {len(seconds):,} "
+                "of the second, too many to stand beside each other: raise it, or choose 'only_first' or 'only_second'"
+            )
         yield from product(firsts[1:], seconds)
         yield from product(firsts[:1], seconds[1:])
 

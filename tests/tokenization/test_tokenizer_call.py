@@ -383,6 +383,12 @@ BAD_CALLS = [
     (TypeError, "'pad_to_max_length' is no option .*; write padding='max_length'", "a", {"pad_to_max_length": True}),
     (TypeError, "'verbose' is no option of a tokenizer's call; leave it out", "a", {"verbose": False}),
     (TypeError, "'pading' is no option .*these are: add_special_tokens, padding", "a", {"pading": True}),
+    (
+        ValueError,
+        r"makes 1,000 windows of the first text and 1,000 of the second, too many .*: raise it",
+        "a " * 3000,
+        {"text_pair": "a " * 3000, "truncation": True, "max_length": 9, "return_overflowing_tokens": True},
+    ),
     (TypeError, r"text\[1\] must be a string, got NoneType", ["a", None], {}),
     (TypeError, r"text\[0\] must be a string, got float", [float("nan"), "a"], {}),
     (ValueError, "needs rows of one length.*3 to 4 tokens; ask for padding", ["a", "a a"], {"return_tensors": "np"}),
