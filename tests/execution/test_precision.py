@@ -214,6 +214,11 @@ def test_weights_that_steps_share_are_rounded_once(kind, sharing, groups, of_lay
     with counted() as counts:
         model.backward()
     assert counts.launches["narrowed"] == 4 * 4 + others  # upstream gradients; weights are those of the forward pass
+    model.recompute = "layer"
+    model(**small_batch(config))
+    with counted() as counts:
+        model.backward()
+    assert counts.launches["narrowed"] == (4 * 4 + others) + (4 * 4 + of_layers)  # the steps again
 
 
 @pytest.mark.parametrize("kind", SIXTEEN_BITS)
