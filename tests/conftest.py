@@ -1,6 +1,7 @@
 """What all tests share: how properties are tried, models to start from, and what may not be installed."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,10 @@ from albert_np.tokenization import AlbertTokenizer
 # The same examples in every run, on a machine of any speed; `--hypothesis-profile=default` tries others.
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so whatever they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from albert_np import backend as backend_module
 from albert_np import ops
 from albert_np.backend import array_module, backend_of, get_backend
 from albert_np.cli import main
-from albert_np.execution import scatter_add
+from albert_np.execution import precision_of_products, scatter_add, widened
 from albert_np.gradcheck import DROPOUT, randomize, small_batch, small_config
 from albert_np.gradcheck import cases as verify
 from albert_np.model import AlbertForMaskedLM, AlbertForPreTraining, AlbertModel
@@ -151,6 +151,43 @@ def test_ops_agree_across_backends(case, backend):
     for g, e in ((got_y, y), *pairs):
         assert isinstance(g, device.array_type)
         np.testing.assert_allclose(device.to_numpy(g), e, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", GPU_BACKENDS)
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_products_of_16_bits_agree_across_backends(precision, backend):
+    """Operands are rounded to the same bits, and their products summed in float32: in any order."""
+    device, rng = _require(backend), np.random.default_rng(0)
+    x, weight, bias, dy = (
+        rng.standard_normal(shape).astype(np.float32) for shape in ((3, 50, 48), (40, 48), (40,), (3, 50, 40))
+    )
+    found = []
+    for move, back in ((np.copy, np.copy), (device.from_numpy, device.to_numpy)):
+        with precision_of_products(precision):
+            y, cache = ops.linear_forward(*map(move, (x, weight, bias)))
+            results = y, *ops.linear_backward(move(dy), cache)
+        assert {cache.x.itemsize, cache.weight.itemsize} == {2}
+        found.append([back(widened(cache.x)), *map(back, results)])
+    np.testing.assert_array_equal(found[1][0], found[0][0])
+    for ours, plain in zip(*found, strict=True):
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(ours, plain, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("backend", GPU_BACKENDS)
+@pytest.mark.parametrize("precision, unit", [("bfloat16", 2.0**-8), ("float16", 2.0**-11)])
+@pytest.mark.parametrize("recompute", ["none", "layer"])
+def test_gradients_in_16_bits_agree_across_backends(recompute, precision, unit, backend):
+    """Where the last digits of float32 differ, a number may be rounded to the next one."""
+    gradients = []
+    for name in ("numpy", backend):
+        _require(name)
+        model = randomize(AlbertForPreTraining(small_config(), backend=name)).eval()
+        model.precision, model.recompute = precision, recompute
+        model(**small_batch(model.config), skip_padding=True)
+        model.backward()
+        gradients.append(model.backend.to_numpy(model.grads.flat))
+    assert np.linalg.norm(gradients[1] - gradients[0]) <= unit * np.linalg.norm(gradients[0])
 
 
 @pytest.mark.parametrize("backend", GPU_BACKENDS)

@@ -482,6 +482,8 @@ def answer(
     if not text.strip():
         raise ValueError(f"{context_file or '--context'} holds no text")
     predictor = _predictor(model, backend=backend, **thresholds)
+    if predictor.kind.example is not QuestionExample:
+        raise click.UsageError(f"answer is for models of answering, and this one is for {predictor.kind.name}")
     prediction = predictor.answer(question, text)
     if why := predictor.kind.why(predictor.task, prediction):
         remark(f"{why} (--no-answer-above)")

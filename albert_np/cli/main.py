@@ -190,13 +190,16 @@ def _fail(message: str, status: int) -> NoReturn:
 def _as_typed(message: str) -> str:
     """Name arguments of functions, such as `batch_size=0`, as the options that gave them: `--batch-size 0`."""
     context = click.get_current_context(silent=True)
-    options = context.command.params if context else ()
-    names = {option.name: option.opts[-1] for option in options if option.param_type_name == "option"}
-    return re.sub(
-        r"(?<![\w'\"])(\w+)=(?=([^\s,;:)])?)",
-        lambda found: f"{names[found[1]]}{' ' if found[2] else ''}" if found[1] in names else found[0],
-        message,
-    )
+    parameters = context.command.params if context else ()
+    options = {option.name: option for option in parameters if isinstance(option, click.Option)}
+
+    def typed(found: re.Match[str]) -> str:
+        option = options.get(found[1])
+        if option is None:
+            return found[0]
+        return f"{option.opts[-1]} {'' if option.is_flag else found[2]}".rstrip()
+
+    return re.sub(r"(?<![\w'\"])(\w+)=('[^']*'|[^\s,;:)]*)", typed, message)
 
 
 class _GivenPath(click.Path):

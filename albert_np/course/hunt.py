@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from albert_np.course.answers import Function
-from albert_np.course.report import Finding
+from albert_np.course.report import CheckReport, Finding, self_check
 
 __all__ = ["Hunt", "Symptoms", "by_signs", "factor", "named_bugs"]
 
@@ -53,6 +53,16 @@ class Hunt:
         for letter, row in rows.items():
             lines.append(f"{letter:<6}" + "".join(f"  {row[n]:>{w}}" for n, w in zip(columns, widths, strict=True)))
         return "\n".join([*lines, "", *(f"{number}  {cause}" for number, cause in self.causes.items())])
+
+    def check(self, title: str = "which bug is this?") -> Callable[..., CheckReport]:
+        """Return a self-check of a reader's function that gives a dictionary, letter → number of the cause."""
+
+        @self_check(title)
+        def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
+            """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
+            yield from self.findings(which_bug())
+
+        return check_which_bug
 
     def findings(self, given: object) -> Iterator[Finding]:
         """Yield one finding a letter: whether the cause is named, or which experiment speaks against the one given."""

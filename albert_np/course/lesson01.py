@@ -200,9 +200,4 @@ HUNT = Hunt(
     numbers=(4, 2, 6, 1, 3, 5),
     right=_dweight,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()

@@ -292,12 +292,7 @@ HUNT = Hunt(
     numbers=(3, 7, 1, 4, 6, 2, 5),
     right=_checked,
 )
-
-
-@self_check("which check is this?")
-def check_which_check(which_check: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_check()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_check())
+check_which_check = HUNT.check("which check is this?")
 
 
 RUNS = 6  # of forward, at most: one for the cache, two for the difference, and as many again to spare

@@ -1,6 +1,6 @@
 """Notebook 04: softmax and cross-entropy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -264,9 +264,4 @@ HUNT = Hunt(
     numbers=(5, 1, 7, 2, 4, 6, 3),
     right=_right,
 )
-
-
-@self_check("which loss is this?")
-def check_which_loss(which_loss: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_loss()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_loss())
+check_which_loss = HUNT.check("which loss is this?")

@@ -1,6 +1,6 @@
 """Notebook 05: LayerNorm."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -143,12 +143,7 @@ HUNT = Hunt(
     numbers=(4, 6, 1, 5, 3, 2),
     right=package_layer_norm_dx,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()
 
 
 VERDICTS = ("nothing", "mean", "projection", "both")

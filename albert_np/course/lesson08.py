@@ -1,7 +1,7 @@
 """Notebook 08: one attention head."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -291,12 +291,7 @@ HUNT = Hunt(
     numbers=(5, 3, 6, 1, 4, 2),
     right=_backward,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()
 
 
 @self_check("the gradient of a bias for each distance", returns=("dbias",))

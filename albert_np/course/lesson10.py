@@ -1,6 +1,6 @@
 """Notebook 10: the encoder layer."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -200,12 +200,7 @@ HUNT = Hunt(
     numbers=(3, 5, 1, 2, 4),
     right=_backward,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()
 
 
 def pre_ln_forward(

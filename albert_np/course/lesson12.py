@@ -169,12 +169,7 @@ HUNT = Hunt(
     numbers=(2, 4, 1, 6, 3, 5),
     right=_losses,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()
 
 
 @self_check("backward of the z-loss", returns=("dlogits",))

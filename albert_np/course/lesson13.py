@@ -340,9 +340,4 @@ HUNT = Hunt(
     numbers=(3, 1, 6, 2, 5, 4),
     right=functools.partial(package_order_pair, TEXT),
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()

@@ -1,6 +1,6 @@
 """Notebook 14: a step of LAMB, a bug hunt among optimizers, Adafactor's second moment."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -212,12 +212,7 @@ HUNT = Hunt(
     numbers=(5, 3, 1, 6, 2, 4),
     right=_lamb,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()
 
 
 FACTORED = ("rows", "columns", "v")

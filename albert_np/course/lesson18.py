@@ -216,12 +216,7 @@ HUNT = Hunt(
     numbers=(5, 3, 6, 1, 4, 2),
     right=measured,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `which_bug()`: a dictionary from the letters of `HUNT` to the numbers of its causes."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()
 
 
 def package_along_the_way(gradient: Callable[[Floats], Floats], start: Floats, end: Floats, steps: int = 16) -> Floats:

@@ -177,9 +177,4 @@ HUNT = Hunt(
     numbers=(5, 3, 6, 1, 4, 2),
     right=package_go_back,
 )
-
-
-@self_check("which bug is this?")
-def check_which_bug(which_bug: Callable[[], object]) -> Iterator[Finding]:
-    """Check `numbers = which_bug()`: letter → the number of its cause, for `HUNT`."""
-    yield from HUNT.findings(which_bug())
+check_which_bug = HUNT.check()

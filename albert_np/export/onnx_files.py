@@ -40,6 +40,8 @@ def export_onnx(model: AlbertBase, path: str | Path) -> int:
     ImportError without onnx.
     """
     name = type(model).__name__
+    if not isinstance(model, AlbertBase):
+        raise TypeError(f"model must be one of albert_np's, got a {name}")
     refuse_changed(model.config.extra, "the export to ONNX")
     if name not in _OUTPUTS:
         raise ValueError(f"{name} is not exported to ONNX; allowed are {', '.join(_OUTPUTS)}")

@@ -79,7 +79,6 @@ __all__ = [
     "torch_cases",
 ]
 
-Array = np.ndarray
 B, T, H = 2, 5, 12  # of the cases
 M = TypeVar("M", bound=AlbertBase)
 BlockBackward = Callable[[Any, Any, Scope], Any]  # dy, cache, g → the gradients of the inputs
@@ -91,7 +90,7 @@ class Case(NamedTuple):
     name: str
     forward: Forward
     backward: Backward
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, np.ndarray]
     fixed: Mapping[str, object]
 
 
@@ -100,7 +99,7 @@ class ModelCase(NamedTuple):
 
     name: str
     model: AlbertBase
-    inputs: Mapping[str, Array]
+    inputs: Mapping[str, np.ndarray]
     outputs: tuple[str, ...]
 
 
@@ -115,7 +114,7 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
     """Every op of `ops`, with repeated ids, non-contiguous inputs and masks."""
     rng = np.random.default_rng(seed)
 
-    def normal(*shape: int) -> Array:
+    def normal(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape[::-1]).T  # not contiguous
 
     ids = np.array([[3, 1, 3, 3, 0], [1, 1, 4, 0, 3]])
@@ -157,7 +156,7 @@ def op_cases(seed: int = 0) -> Iterator[Case]:
     yield Case("tanh, from its value", ops.tanh_forward, ops.tanh_backward, {"x": normal(T, 9)}, {})
 
 
-def _loss_cases(normal: Callable[..., Array]) -> Iterator[Case]:
+def _loss_cases(normal: Callable[..., np.ndarray]) -> Iterator[Case]:
     """The losses, with and without a denominator of their own. normal: draws an array of a shape."""
     labels = np.array([2, -100, 0, 4, 4, -100])
     for denominator in (None, 11.0):
@@ -182,7 +181,7 @@ def _loss_cases(normal: Callable[..., Array]) -> Iterator[Case]:
         yield Case(f"binary_cross_entropy, denominator={denominator}", *binary, {"logits": 3 * normal(2, 3)}, fixed)
 
 
-def _masked(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def _masked(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Draw which keys are hidden: never all, for beside a score of -1e9 no small difference shows."""
     masked = rng.random(shape) < 0.3
     return masked & ~masked.all(axis=-1, keepdims=True)
@@ -224,7 +223,9 @@ def block_cases(seed: int = 0) -> Iterator[Case]:
             yield _pure(name + label, forward, backward, weights, inputs)
 
 
-def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Forward, BlockBackward, dict[str, Array], Array]]:
+def _blocks(
+    config: AlbertConfig, seed: int
+) -> list[tuple[str, Forward, BlockBackward, dict[str, np.ndarray], np.ndarray]]:
     """Return (name, forward of x, p and rng, backward, weights, x) of each block."""
     model = randomize(AlbertForPreTraining(config, dtype="float64"), seed)
     rng = np.random.default_rng(seed)
@@ -233,11 +234,11 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Forward, BlockBa
     types, positions = rng.integers(0, 2, (B, T)), np.arange(T)[None]
     labels = np.where(rng.random((B, T)) < 0.5, rng.integers(0, config.vocab_size, (B, T)), ops.IGNORE_INDEX)
 
-    def weights(prefix: str, *without: str) -> dict[str, Array]:
+    def weights(prefix: str, *without: str) -> dict[str, np.ndarray]:
         names = [name.removeprefix(prefix) for name in model.layout.slots if name.startswith(prefix)]
         return {name: model.params[prefix + name].copy() for name in names if not name.startswith(without)}
 
-    def embeddings(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
+    def embeddings(x: np.ndarray, p: Scope, rng: np.random.Generator) -> tuple[np.ndarray, object]:
         return embeddings_forward(AlbertInputs(None, types, positions, x, dense), p, config, rng)
 
     def attending(forward: Forward, pattern: Pattern = dense, **options: str) -> Forward:
@@ -277,7 +278,7 @@ def _blocks(config: AlbertConfig, seed: int) -> list[tuple[str, Forward, BlockBa
 
 def _answer_blocks(
     config: AlbertConfig, seed: int
-) -> list[tuple[str, Forward, BlockBackward, dict[str, Array], dict[str, Array]]]:
+) -> list[tuple[str, Forward, BlockBackward, dict[str, np.ndarray], dict[str, np.ndarray]]]:
     """Return (name, forward of the inputs, p and rng, backward, weights, inputs) of the parts of answering heads."""
     model = randomize(AlbertForQuestionAnsweringV2(config, dtype="float64"), seed)
     rng = np.random.default_rng(seed)
@@ -286,24 +287,26 @@ def _answer_blocks(
     starts = np.array([[2, 4, 2], [0, 1, 2]])  # one of them twice
     labels = (np.array([2, 0]), np.array([4, 0]), np.array([0.0, 1.0]))
 
-    def weights(prefix: str) -> dict[str, Array]:
+    def weights(prefix: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(prefix): w.copy() for name, w in model.params.items() if name.startswith(prefix)}
 
-    def start_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
+    def start_logits(x: np.ndarray, p: Scope, rng: np.random.Generator) -> tuple[np.ndarray, object]:
         y, cache = start_logits_forward(x, allowed, p)
         return y * allowed, cache  # beside -1e30 no difference would show
 
-    def end_logits(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
+    def end_logits(x: np.ndarray, p: Scope, rng: np.random.Generator) -> tuple[np.ndarray, object]:
         y, cache = end_logits_forward(x, starts, allowed, p, config)
         return y * allowed[:, None], cache
 
-    def answer_class(x: Array, logits: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
+    def answer_class(
+        x: np.ndarray, logits: np.ndarray, p: Scope, rng: np.random.Generator
+    ) -> tuple[np.ndarray, object]:
         return answer_class_forward(x, logits, p, config, rng)
 
-    def span_loss(start: Array, end: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
+    def span_loss(start: np.ndarray, end: np.ndarray, p: Scope, rng: np.random.Generator) -> tuple[np.ndarray, object]:
         return span_loss_forward(start, end, np.array([2, T]), np.array([4, 0]), 3.0)
 
-    def span(x: Array, p: Scope, rng: np.random.Generator) -> tuple[Array, object]:
+    def span(x: np.ndarray, p: Scope, rng: np.random.Generator) -> tuple[np.ndarray, object]:
         start, end, cache = span_forward(x, dense_pattern(B, T), p)
         return np.stack([start, end]), cache  # (2, B, T)
 
@@ -325,15 +328,15 @@ def _answer_blocks(
 
 
 def _pure(
-    name: str, forward: Forward, backward: BlockBackward, weights: dict[str, Array], inputs: dict[str, Array]
+    name: str, forward: Forward, backward: BlockBackward, weights: dict[str, np.ndarray], inputs: dict[str, np.ndarray]
 ) -> Case:
     """Turn a block, which reads one scope and adds into another, into a function of its inputs and weights."""
 
-    def pure_forward(**arrays: Array) -> tuple[Array, object]:
+    def pure_forward(**arrays: np.ndarray) -> tuple[np.ndarray, object]:
         p = Scope({n: arrays[n] for n in weights}, "")
         return forward(*(arrays[n] for n in inputs), p, np.random.default_rng(5))
 
-    def pure_backward(dy: Array, cache: object) -> tuple[Array, ...]:
+    def pure_backward(dy: np.ndarray, cache: object) -> tuple[np.ndarray, ...]:
         g = {n: np.zeros_like(weight) for n, weight in weights.items()}
         dinputs = backward(dy, cache, Scope(g, ""))
         return *(dinputs if isinstance(dinputs, tuple) else (dinputs,)), *g.values()
@@ -351,7 +354,7 @@ def randomize(model: M, seed: int = 0, scale: float = 0.5) -> M:
     return model
 
 
-def small_batch(config: AlbertConfig, seed: int = 0, batch: int = 3, positions: int = 7) -> dict[str, Array]:
+def small_batch(config: AlbertConfig, seed: int = 0, batch: int = 3, positions: int = 7) -> dict[str, np.ndarray]:
     """Return random pretraining inputs with ragged padding and repeated ids, without token 0 (padding) in the text."""
     rng = np.random.default_rng(seed)
     lengths = rng.integers(2, positions + 1, batch)
@@ -408,7 +411,7 @@ def model_cases(seed: int = 0) -> Iterator[ModelCase]:
         yield ModelCase(name + label, task_model, inputs, ("loss",))
 
 
-Labels = Callable[[np.random.Generator, int, int], dict[str, Array]]  # of (rng, B, T)
+Labels = Callable[[np.random.Generator, int, int], dict[str, np.ndarray]]  # of (rng, B, T)
 TASKS: dict[str, tuple[type[AlbertBase], dict[str, Any], Labels]] = {
     "regression": (
         AlbertForSequenceClassification,
@@ -446,7 +449,7 @@ TASKS: dict[str, tuple[type[AlbertBase], dict[str, Any], Labels]] = {
 
 def task_cases(
     dtype: str = "float64", seed: int = 0, **changes: Any
-) -> Iterator[tuple[str, AlbertBase, dict[str, Array]]]:
+) -> Iterator[tuple[str, AlbertBase, dict[str, np.ndarray]]]:
     """Return (name, model, inputs) of every class of fine-tuning and every kind of problem."""
     rng = np.random.default_rng(seed)
     for task, (cls, settings, labels) in TASKS.items():
@@ -460,7 +463,7 @@ def task_cases(
         yield f"{cls.__name__}, {task}", model, inputs | labels(rng, 3, batch["input_ids"].shape[1])
 
 
-def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[str, AlbertBase, dict[str, Array]]:
+def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[str, AlbertBase, dict[str, np.ndarray]]:
     """Return (name, model, inputs) of the class for SQuAD 2: one answer after a question, no answer, another one."""
     config = small_config(**changes)
     model = randomize(AlbertForQuestionAnsweringV2(config, dtype=dtype, seed=seed), seed, 0.3)
@@ -478,7 +481,7 @@ def squad2_case(dtype: str = "float64", seed: int = 0, **changes: Any) -> tuple[
     return "AlbertForQuestionAnsweringV2, answers or none", model, trunk | labels
 
 
-def inputs_of(model: AlbertBase, batch: Mapping[str, Array]) -> dict[str, Array]:
+def inputs_of(model: AlbertBase, batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the part of a pretraining batch that the model's class takes."""
     taken = inspect.signature(model.forward).parameters
     return {name: value for name, value in batch.items() if name in taken}
@@ -486,7 +489,7 @@ def inputs_of(model: AlbertBase, batch: Mapping[str, Array]) -> dict[str, Array]
 
 def torch_cases(
     dtype: str, preset: str | None = None, seed: int = 0
-) -> Iterator[tuple[str, AlbertBase, dict[str, Array]]]:
+) -> Iterator[tuple[str, AlbertBase, dict[str, np.ndarray]]]:
     """Return (name, model, inputs) to compare with PyTorch: small ones of every kind, or one of a released size."""
     if preset is not None:
         config = AlbertConfig.preset(preset)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from albert_np.backend import Ints
 from albert_np.changes import refuse_changed
 from albert_np.checkpoints import Checkpoint, find_model, open_checkpoint
 from albert_np.config import AlbertConfig
@@ -30,7 +31,6 @@ from albert_np.tokenization import AlbertTokenizer
 __all__ = ["TrainedCase", "trained_case"]
 
 TEXTS = ("The cat sat on the mat.", "It rained.")
-Ints = np.ndarray
 
 
 class TrainedCase(NamedTuple):

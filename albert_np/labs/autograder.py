@@ -19,12 +19,13 @@ from albert_np.labs.release import release_path
 from albert_np.labs.roster import Student, personal_numbers, resolve
 from albert_np.labs.submissions import Submission, find_submissions
 
-__all__ = ["course_of", "grade_classroom50", "grade_gradescope"]
+__all__ = ["Course", "course_of", "grade_classroom50", "grade_gradescope"]
 
+Course = dict[str, Any]  # what `course.json` holds
 UNKNOWN = "You are not on the roster that this autograder has: your own numbers are not known to it."
 
 
-def course_of(lab: Lab, roster: Mapping[str, Student] | None, secret: bytes | None) -> dict[str, Any]:
+def course_of(lab: Lab, roster: Mapping[str, Student] | None, secret: bytes | None) -> Course:
     """Return what `course.json` holds: the lab's number, and who has which numbers."""
     students = [
         {"id": s.id, "name": s.name, "email": s.email, "numbers": personal_numbers(lab, secret, s.id)}

@@ -5,10 +5,9 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 from albert_np.files import whole_folder
-from albert_np.labs.autograder import course_of
+from albert_np.labs.autograder import Course, course_of
 from albert_np.labs.nbgrader import CONFIG, nbgrader_source
 from albert_np.labs.notebook import notebook_text
 from albert_np.labs.points import Lab
@@ -142,7 +141,7 @@ def _solution(lab: Lab, stem: str) -> tuple[Files, list[str]]:
     return {f"{stem}_solution.ipynb": nbformat.writes(notebook) + "\n"}, [f"FOLDER/{stem}_solution.ipynb"]
 
 
-def _gradescope(lab: Lab, stem: str, course: dict[str, Any]) -> tuple[Files, list[str]]:
+def _gradescope(lab: Lab, stem: str, course: Course) -> tuple[Files, list[str]]:
     files: Files = {"setup.sh": SETUP, "run_autograder": RUN, "grade.py": GRADE, **_package(lab, course)}
     return {"autograder.zip": _zip(files)}, [
         "upload FOLDER/autograder.zip to a programming assignment; choose a base image with Python 3.11 or newer",
@@ -150,7 +149,7 @@ def _gradescope(lab: Lab, stem: str, course: dict[str, Any]) -> tuple[Files, lis
     ]
 
 
-def _classroom50(lab: Lab, stem: str, course: dict[str, Any]) -> tuple[Files, list[str]]:
+def _classroom50(lab: Lab, stem: str, course: Course) -> tuple[Files, list[str]]:
     slug = stem.replace("_", "-")
     place = f"autograders/{slug}"
     nameless = [student | {"name": "", "email": ""} for student in course["students"]]  # for it is published
@@ -166,7 +165,7 @@ def _classroom50(lab: Lab, stem: str, course: dict[str, Any]) -> tuple[Files, li
     ]
 
 
-def _package(lab: Lab, course: dict[str, Any]) -> Files:
+def _package(lab: Lab, course: Course) -> Files:
     """Return a copy of this package, with the one notebook that grading compares with, and `course.json`."""
     files: Files = {"course.json": json.dumps(course, indent=1, ensure_ascii=False) + "\n"}
     for path in _modules():

@@ -468,7 +468,7 @@ def _norm(part: Part) -> dict[str, Function]:
             return _ORIGINALS["norm_forward"](x, p, config)
         return part.run([x], p, config.layer_norm_eps)
 
-    def norm_backward(dy: Array, cache: Any, g: Scope) -> Array:
+    def norm_backward(dy: Array, cache: Kept | ops.LayerNormCache, g: Scope) -> Array:
         if not isinstance(cache, Kept):
             return _ORIGINALS["norm_backward"](dy, cache, g)
         return cache.part.run_back(dy, cache, g)[0]
@@ -629,13 +629,13 @@ def _lending(block: str, functions: Mapping[str, Function]) -> dict[str, Functio
 def _activation(part: Part) -> dict[str, Function]:
     """Return the trunk's pair; outside its branches, in the MLM head, an activation is what it always was."""
 
-    def activation_forward(x: Array, name: str) -> tuple[Array, Any]:
+    def activation_forward(x: Array, name: str) -> tuple[Array, Kept | ops.ActivationCache]:
         scope = getattr(_lent, "scope", None)
         if scope is None:
             return ops.activation_forward(x, name)
         return part.run([x], scope.scope("ffn.activation."))
 
-    def activation_backward(dy: Array, cache: Any) -> Array:
+    def activation_backward(dy: Array, cache: Kept | ops.ActivationCache) -> Array:
         if not isinstance(cache, Kept):
             return ops.activation_backward(dy, cache)
         return cache.part.run_back(dy, cache, _lent.scope.scope("ffn.activation."))[0]

@@ -7,7 +7,7 @@ __all__ = ["CALLED_ELSEWHERE", "LOADED_ELSEWHERE", "hint", "refuse_foreign"]
 _ATTRIBUTES = {
     "cuda": 'model.to("cupy")',
     "cpu": 'model.to("numpy")',
-    "device": "model.backend",
+    "device": "model.backend; arrays need no .to(…), as a model brings what it is given to its own",
     "float": 'from_pretrained(…, dtype="float32")',
     "double": 'from_pretrained(…, dtype="float64")',
     "half": 'model.precision = "float16" for products, save_pretrained(…, dtype="float16") for files',

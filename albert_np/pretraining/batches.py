@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Ints
 from albert_np.ops import IGNORE_INDEX
 from albert_np.pretraining.corpus import TokenizedCorpus
 from albert_np.pretraining.masks import mask_tokens, prediction_budget
 from albert_np.pretraining.segments import FROM_OTHERS, PAIRS, count_pairs, make_pair, plan_epoch
-from albert_np.pretraining.vocabulary import Ints, Tokenizer, Vocabulary
+from albert_np.pretraining.vocabulary import Tokenizer, Vocabulary
 from albert_np.schema import Kind, check, number, one_of, optional, whole
 
 __all__ = [

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Ints
 from albert_np.execution import Processes
 from albert_np.files import read_json, whole_folder, write_json
-from albert_np.pretraining.vocabulary import Ints, Tokenizer, fingerprint
+from albert_np.pretraining.vocabulary import Tokenizer, fingerprint
 from albert_np.schema import anything, text
 
 __all__ = ["TokenizedCorpus", "build_parts"]

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Ints
 from albert_np.ops import IGNORE_INDEX
-from albert_np.pretraining.vocabulary import Ints, Vocabulary
+from albert_np.pretraining.vocabulary import Vocabulary
 
 __all__ = ["choose_ngrams", "mask_tokens", "ngram_probabilities", "prediction_budget", "replace_tokens"]
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Ints
 from albert_np.pretraining.corpus import TokenizedCorpus
-from albert_np.pretraining.vocabulary import Ints, Vocabulary
+from albert_np.pretraining.vocabulary import Vocabulary
 
 __all__ = ["IN_ORDER", "NO_PAIR", "PAIRS", "SWAPPED", "Pair", "count_pairs", "make_pair", "plan_epoch", "truncate_pair"]
 

@@ -2,16 +2,16 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Ints
 from albert_np.pretraining.sentences import ends_sentence
 
-__all__ = ["Ints", "Tokenizer", "Vocabulary", "starts_word"]
+__all__ = ["Tokenizer", "Vocabulary", "starts_word"]
 
-Ints = npt.NDArray[np.integer[Any]]
 
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
 _PUNCTUATION = frozenset('!"#$%&()*+,-./:;?@[\\]^_`{|}~')  # ASCII's, without the apostrophe and < = >

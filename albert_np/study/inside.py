@@ -4,16 +4,13 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
-from albert_np.backend import Array, ArrayLike, backend_of
+from albert_np.backend import Array, ArrayLike, Floats, backend_of
 from albert_np.execution import dense_pattern
 from albert_np.layers import layer_forward
 from albert_np.model import AlbertForMaskedLM
 
 __all__ = ["head_statistics", "layer_distances", "patched", "without_heads"]
-
-Floats = npt.NDArray[np.float64]
 
 
 def layer_distances(hidden_states: Sequence[ArrayLike], attention_mask: ArrayLike) -> dict[str, Floats]:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Floats, Ints
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertForMaskedLM
 from albert_np.ops import IGNORE_INDEX
@@ -34,8 +35,6 @@ __all__ = [
     "world_config",
 ]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 PAD, CLS, SEP, MASK = "[PAD]", "[CLS]", "[SEP]", "[MASK]"
 NOUNS = {"boy": "boys", "girl": "girls", "king": "kings", "queen": "queens"}  # singular: plural

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from albert_np.backend import Ints
 from albert_np.execution import Model, Ranks, Replicas
 from albert_np.ops import IGNORE_INDEX
-from albert_np.tasks.kinds.base import CHUNK, Feature, Ints, Kind
+from albert_np.tasks.kinds.base import CHUNK, Feature, Kind
 from albert_np.tasks.readers.files import listed
 from albert_np.training import Batch, Objective
 

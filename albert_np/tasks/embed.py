@@ -55,6 +55,8 @@ def embed(
     """
     if not isinstance(model, AlbertModel):
         raise TypeError(f"model must be an AlbertModel, see load_encoder; got a {type(model).__name__}")
+    if not isinstance(tokenizer, AlbertTokenizer):
+        raise TypeError(f"tokenizer must be an AlbertTokenizer, got a {type(tokenizer).__name__}")
     texts = listed_texts("texts", texts)
     if pooling not in POOLINGS:
         raise ValueError(f"pooling={pooling!r}: allowed are {', '.join(POOLINGS)}")

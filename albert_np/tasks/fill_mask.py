@@ -45,6 +45,8 @@ def fill_mask(
     """
     if not isinstance(model, AlbertForMaskedLM | AlbertForPreTraining):
         raise TypeError(f"model is an {type(model).__name__}, which has no head that fills blanks")
+    if not isinstance(tokenizer, AlbertTokenizer):
+        raise TypeError(f"tokenizer must be an AlbertTokenizer, got a {type(tokenizer).__name__}")
     if not isinstance(text, str):
         raise TypeError(f"text must be one text, got {type(text).__name__}")
     ids = np.asarray(tokenizer(text, return_tensors="np")["input_ids"])  # (1, T)

@@ -42,8 +42,8 @@ class BatchEncoding(dict[str, Any]):
     beside the columns is found out when it is first asked for, from the texts of the call. A pickle holds the columns
     alone, with the rows: in another process ask the tokenizer's call for what is needed there.
 
-    Methods that take `row` mean one of the batch. The alignment methods are called as Hugging Face's are, with the row
-    in front or, for the first row, without it: `token_to_chars(7)`, `token_to_chars(0, 7)`. They return None where
+    `batch_index` is the number of a row. The alignment methods are called as Hugging Face's are, with the row in front
+    or, for the first row, without it: `token_to_chars(7)`, `token_to_chars(0, 7)`. They return None where
     there is nothing, such as the characters of [CLS], and raise ValueError for a row or token that does not exist.
     """
 
@@ -100,48 +100,50 @@ class BatchEncoding(dict[str, Any]):
             )
         return self
 
-    def sequence_ids(self, row: int = 0) -> list[int | None]:
+    def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
         """Return for each token of a row which text it is from: 0, 1, or None for a special or padding token."""
-        return self._filled(self._row(row).sequence_ids(), None)
+        return self._filled(self._row(batch_index).sequence_ids(), None)
 
-    def word_ids(self, row: int = 0) -> list[int | None]:
+    def word_ids(self, batch_index: int = 0) -> list[int | None]:
         """Return for each token of a row the number of its word in its text, None for a special or padding token.
 
         Words are those that were given (`is_split_into_words=True`), or what white space sets apart.
         """
-        shown = self._row(row)
+        shown = self._row(batch_index)
         if shown.first.words is not None:
             return self._filled(shown.word_ids(), None)
         return self._filled(shown.around(*self._of_texts(shown, "words"), None, None), None)
 
-    def tokens(self, row: int = 0) -> list[str]:
+    def tokens(self, batch_index: int = 0) -> list[str]:
         """Return the tokens of a row; a run of unknown characters is shown as it was in the text."""
-        shown = self._row(row)
+        shown = self._row(batch_index)
         first, second = self._of_texts(shown, "tokens")
         cls, sep, pad = self._known().names
         return self._filled(shown.around(first, second, cls, sep), pad)
 
-    def token_to_sequence(self, row_or_token: int, token: int | None = None) -> int | None:
+    def token_to_sequence(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
         """Return which text a token is from, 0 or 1."""
-        row, token = _given(row_or_token, token)
+        row, token = _given(batch_or_token_index, token_index)
         return _at("token", self.sequence_ids(row), token)
 
-    def token_to_word(self, row_or_token: int, token: int | None = None) -> int | None:
+    def token_to_word(self, batch_or_token_index: int, token_index: int | None = None) -> int | None:
         """Return the number of a token's word."""
-        row, token = _given(row_or_token, token)
+        row, token = _given(batch_or_token_index, token_index)
         return _at("token", self.word_ids(row), token)
 
-    def token_to_chars(self, row_or_token: int, token: int | None = None) -> Span | None:
+    def token_to_chars(self, batch_or_token_index: int, token_index: int | None = None) -> Span | None:
         """Return the characters of its text (of its word, if words were given) that a token came from."""
-        row, token = _given(row_or_token, token)
+        row, token = _given(batch_or_token_index, token_index)
         return _at("token", self._chars(row), token)
 
-    def char_to_token(self, row_or_char: int, char: int | None = None, sequence_index: int = 0) -> int | None:
+    def char_to_token(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
         """Return the token that a character of a text came to; None for a space, or what was cut off.
 
         Raises ValueError if texts were given as words, whose characters have no places in a text.
         """
-        row, char = _given(row_or_char, char)
+        row, char = _given(batch_or_char_index, char_index)
         if self._known().as_words:
             raise ValueError("char_to_token: the texts were given as words; use word_to_tokens")
         for token, (span, text) in enumerate(zip(self._chars(row), self.sequence_ids(row), strict=True)):
@@ -149,23 +151,29 @@ class BatchEncoding(dict[str, Any]):
                 return token
         return None
 
-    def word_to_tokens(self, row_or_word: int, word: int | None = None, sequence_index: int = 0) -> Span | None:
+    def word_to_tokens(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> Span | None:
         """Return the tokens of a word."""
-        row, word = _given(row_or_word, word)
+        row, word = _given(batch_or_word_index, word_index)
         words, texts = self.word_ids(row), self.sequence_ids(row)
         places = [i for i, at in enumerate(zip(words, texts, strict=True)) if at == (word, sequence_index)]
         return Span(places[0], places[-1] + 1) if places else None
 
-    def word_to_chars(self, row_or_word: int, word: int | None = None, sequence_index: int = 0) -> Span | None:
+    def word_to_chars(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> Span | None:
         """Return the characters of a word."""
-        row, word = _given(row_or_word, word)
+        row, word = _given(batch_or_word_index, word_index)
         tokens = self.word_to_tokens(row, word, sequence_index)
         spans = [span for span in self._chars(row)[slice(*tokens)] if span] if tokens else []
         return Span(min(span.start for span in spans), max(span.end for span in spans)) if spans else None
 
-    def char_to_word(self, row_or_char: int, char: int | None = None, sequence_index: int = 0) -> int | None:
+    def char_to_word(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
         """Return the number of the word that a character of a text is in."""
-        row, char = _given(row_or_char, char)
+        row, char = _given(batch_or_char_index, char_index)
         token = self.char_to_token(row, char, sequence_index)
         return None if token is None else self.token_to_word(row, token)
 

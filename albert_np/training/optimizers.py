@@ -29,6 +29,7 @@ import numpy as np
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.execution import all_arrived, host_copy, kernel_for, on_device, passed_through
 from albert_np.params import ParamStore
+from albert_np.schema import listed
 
 __all__ = ["LAMB", "AdamW", "clip_by_global_norm", "global_norm", "is_excluded"]
 
@@ -281,7 +282,9 @@ class AdamW:
         """
         expected = self.state_dict()
         if state.keys() != expected.keys():
-            raise ValueError(f"the optimizer state holds {sorted(state)}, expected {sorted(expected)}")
+            raise ValueError(
+                f"the optimizer state holds {listed(sorted(state))}; expected are {listed(sorted(expected))}"
+            )
         for name, own in expected.items():
             given = state[name]
             if given.shape != own.shape or given.dtype != own.dtype:

@@ -115,25 +115,49 @@ def test_a_run_of_two_ranks_is_that_of_two_threads_and_is_told_once(tmp_path):
     assert (output + errors).count("already holds a run") == 1
 
 
-@pytest.mark.filterwarnings("ignore:not in .* newly initialised")
-def test_lines_are_shared_out_and_said_as_one_process_says_them(start, tmp_path):
+def alone(*arguments):
+    command = [sys.executable, "-m", "albert_np", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, env=ENVIRONMENT)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture
+def classifier(start, tmp_path):
     names = {"num_labels": 2, "id2label": {0: "animal", 1: "thing"}}
     AlbertForSequenceClassification.from_pretrained(start, seed=3, **names).save_pretrained(tmp_path)
     AlbertTokenizer.from_pretrained(start).save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+def test_bad_lines_of_any_share_are_told_as_one_process_tells_them(classifier, tmp_path):
+    rows = [{"text": example.text, "label": example.label} for example in examples("classification", 60)]
+    rows[50]["text"] *= 40  # which is cut
+    (tmp_path / "rows.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in [*rows, {"text": ""}, {"no": 1}]))
+    rows[45]["label"] = "neither"
+    (tmp_path / "unknown.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    for status, word, *given in (
+        (0, "2 rows were skipped", "classify", "--file", tmp_path / "rows.jsonl", "--skip-bad-rows"),
+        (2, "line 61: 'text' must be a text", "classify", "--file", tmp_path / "rows.jsonl"),
+        (2, "example 46 has the label 'neither'", "evaluate", "--data", tmp_path / "unknown.jsonl"),
+    ):
+        told = alone(*given, "--model", classifier)
+        assert told[0] == status
+        assert word in told[2]
+        assert albert(3, *given, "--model", classifier) == told
+
+
+@pytest.mark.filterwarnings("ignore:not in .* newly initialised")
+def test_lines_are_shared_out_and_said_as_one_process_says_them(classifier, tmp_path):
     texts = [example.text for example in examples("classification", 200)]
     (tmp_path / "texts.txt").write_text("\n".join(texts))
     (tmp_path / "lines.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     for given in (["classify", "--file", tmp_path / "lines.jsonl"], ["embed", "--file", tmp_path / "texts.txt"]):
-        alone = subprocess.run(
-            [sys.executable, "-m", "albert_np", *map(str, given), "--model", str(tmp_path)],
-            capture_output=True,
-            text=True,
-            env=ENVIRONMENT,
-        )
-        assert len(alone.stdout.splitlines()) >= 200, alone.stderr
+        _, expected, words = alone(*given, "--model", classifier)
+        assert len(expected.splitlines()) >= 200, words
         status, output, errors = albert(3, *given, "--model", tmp_path)
         assert status == 0, errors
-        assert output == alone.stdout
+        assert output == expected
     status, _, _ = albert(2, *given, "--model", tmp_path, "--output", tmp_path / "made.npy")
     assert status == 0
     assert np.load(tmp_path / "made.npy").shape == (200, 24)

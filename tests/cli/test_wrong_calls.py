@@ -72,6 +72,8 @@ WRONG = {
     "tokenize x --model pointer/model.safetensors": "a pointer of Git's large-file storage",
     "finetune --demo --model pointer": "a pointer of Git's large-file storage",
     "pretrain --output file --corpus file": "file: this is a file, and no folder",
+    "pretrain --output r --corpus file --offload moments": "on --backend 'numpy' all is the host's already",
+    "pretrain --output r --corpus file --offload both --backend cupy": "'both' is of what --recompute keeps: give both",
     "pretrain --output r --corpus fifo": "fifo is a pipe or a device",
     "evaluate --model m --data fifo": "no head for a task",
     "answer q --model m --context-file fifo": "fifo is a pipe or a device, not a file",

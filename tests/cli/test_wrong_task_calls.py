@@ -159,7 +159,7 @@ CALLS = {
         (["who?", "--model", "QA", "--context-file", "GONE"], "GONE: No such file"),
         (["who?", "--model", "QA", "--context-file", "LM"], "LM"),
         (["who?", "--model", "QA", "--context-file", "BINARY"], "is not UTF-8"),
-        (["who?", "--model", "CLS", "--context", "a cat"], "the kind of task is classification"),
+        (["who?", "--model", "CLS", "--context", "a cat"], "this one is for classification"),
         (["who?", "--model", "QA", "--context", "a cat", "--top", "0"], "--top"),
         (["who?", "--model", "QA", "--context", "a cat", "--top", "-1"], "--top"),
         (["who?", "--model", "QA", "--context", "a cat", "--no-answer-above", "nan"], "--no-answer-above"),

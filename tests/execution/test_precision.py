@@ -214,6 +214,11 @@ def test_weights_that_steps_share_are_rounded_once(kind, sharing, groups, of_lay
     with counted() as counts:
         model.backward()
     assert counts.launches["narrowed"] == 4 * 4 + others  # upstream gradients; weights are those of the forward pass
+    model.recompute = "layer"
+    model(**small_batch(config))
+    with counted() as counts:
+        model.backward()
+    assert counts.launches["narrowed"] == (4 * 4 + others) + (4 * 4 + of_layers)  # the steps again
 
 
 @pytest.mark.parametrize("kind", SIXTEEN_BITS)
@@ -254,6 +259,20 @@ def test_the_inputs_of_steps_are_kept_only_where_somebody_reads_them(kind):
             }
     assert kept.pop((kind,)) == {None}
     assert all(each == {np.dtype(np.float32)} for each in kept.values())
+
+
+@pytest.mark.parametrize("kinds", [("bfloat16", "float32"), ("float32", "float16"), ("float16", "bfloat16")])
+def test_a_precision_may_change_between_the_two_passes(kinds):
+    gradients = {}
+    for each in (kinds, ("float32", "float32")):
+        model = AlbertForPreTraining(small_config(), seed=1).eval()
+        model.precision = each[0]
+        model(**small_batch(model.config))
+        model.precision = each[1]
+        model.backward()
+        gradients[each] = model.grads.flat
+    exact = gradients["float32", "float32"]
+    assert 0 < np.linalg.norm(gradients[kinds] - exact) < 2e-2 * np.linalg.norm(exact)
 
 
 @pytest.mark.parametrize("kind", SIXTEEN_BITS)

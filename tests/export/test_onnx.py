@@ -137,6 +137,8 @@ def test_the_likeliest_answers_are_the_models_and_none_is_where_none_may_be(tmp_
 def test_what_cannot_be_exported_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="_Other is not exported to ONNX; allowed are AlbertModel"):
         export_onnx(_Other(small_config()), tmp_path / "model.onnx")
+    with pytest.raises(TypeError, match="model must be one of albert_np's, got a NoneType"):
+        export_onnx(None, tmp_path / "model.onnx")
     with pytest.raises(FileNotFoundError):
         export_onnx(AlbertModel(small_config()), tmp_path / "gone" / "model.onnx")
     model = AlbertForSequenceClassification(small_config())

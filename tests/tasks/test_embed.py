@@ -55,6 +55,8 @@ def test_cut_texts_are_said_and_wrong_calls_refused(start):
         embed(model, tokenizer, ["cat", None])
     with pytest.raises(TypeError, match="model must be an AlbertModel, see load_encoder; got a str"):
         embed("model", tokenizer, ["cat"])
+    with pytest.raises(TypeError, match="tokenizer must be an AlbertTokenizer, got a NoneType"):
+        embed(model, None, ["cat"])
     with pytest.raises(ValueError, match="pooling='max': allowed are mean, cls"):
         embed(model, tokenizer, ["cat"], "max")
 
@@ -69,6 +71,8 @@ def test_blanks_are_filled_only_by_a_model_that_learned_to(start, tmp_path):
         load_masked_lm(tmp_path)
     with pytest.raises(TypeError, match="model is an AlbertForTokenClassification, which has no head"):
         fill_mask(model, tokenizer, "the [MASK]")
+    with pytest.raises(TypeError, match="tokenizer must be an AlbertTokenizer, got a str"):
+        fill_mask(load_masked_lm(start)[0], "m", "the [MASK]")
     with pytest.raises(TypeError, match="text must be one text, got list"):
         fill_mask(load_masked_lm(start)[0], tokenizer, ["the [MASK]"])
     assert len(fill_mask(*load_masked_lm(start), "the [MASK]", 3)[0]) == 3

@@ -211,3 +211,15 @@ def test_a_row_that_is_too_long_for_the_model_is_warned_of_once(tokenizer, recwa
 def test_a_row_or_place_that_is_no_number_is_refused(tokenizer, call):
     with pytest.raises(TypeError, match="is given by its number, an integer, got"):
         call(tokenizer(["a lamp"]))
+
+
+def test_rows_and_places_may_be_given_by_hugging_faces_names(tokenizer):
+    encoding = tokenizer(["the lamp", "a"], ["went out", "b"])
+    assert encoding.word_ids(batch_index=1) == encoding.word_ids(1)
+    assert encoding.tokens(batch_index=1) == encoding.tokens(1)
+    assert encoding.sequence_ids(batch_index=1) == encoding.sequence_ids(1)
+    place = encoding.char_to_token(batch_or_char_index=0, char_index=1, sequence_index=1)
+    assert place == encoding.char_to_token(0, 1, 1)
+    assert encoding.token_to_chars(batch_or_token_index=0, token_index=place) == encoding.token_to_chars(place)
+    assert encoding.word_to_tokens(batch_or_word_index=0, word_index=1) == encoding.word_to_tokens(1)
+    assert encoding.char_to_word(batch_or_char_index=4) == 1

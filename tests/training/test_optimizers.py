@@ -273,7 +273,8 @@ def test_a_state_that_does_not_fit_is_refused_before_anything_changes():
     bad_states = {
         "second_moment": {**good, "second_moment": good["second_moment"][:-1]},
         "float64": {**good, "first_moment": good["first_moment"].astype("float64")},
-        "holds": {"steps": good["steps"]},
+        "holds steps; expected are first_moment, second_moment, steps$": {"steps": good["steps"]},
+        r"holds '\\n', .*, 'x{80}'; expected": {**good, "x" * 5000: good["steps"], "\n": good["steps"]},
     }
     for named, state in bad_states.items():
         with pytest.raises(ValueError, match=named):

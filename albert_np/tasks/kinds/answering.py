@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.backend import Array
+from albert_np.backend import Array, Floats, Ints
 from albert_np.model import AlbertBase, AlbertForQuestionAnswering
 from albert_np.tasks.examples import QuestionExample
-from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Kind, Prediction, Windows, row, stacked_inputs
+from albert_np.tasks.kinds.base import Feature, FoundAnswer, Kind, Prediction, Windows, row, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics
 from albert_np.tasks.readers.files import Asked, Entry
 from albert_np.tasks.readers.squad import own_id, question_example, read_questions
@@ -27,7 +27,6 @@ __all__ = ["NO_ANSWER", "Answering", "Place", "QuestionKind", "Span", "best_answ
 N_BEST = 20  # spans among which probabilities are shared out, as in Google's and Hugging Face's SQuAD scripts
 LENGTHS = {"max_seq_length": 384, "doc_stride": 128, "max_query_length": 64, "max_answer_length": 30}
 
-Floats = npt.NDArray[np.floating]
 Place = tuple[int, int]  # the characters of a context that an answer begins at and ends before
 
 NO_ANSWER: Place = (0, 0)

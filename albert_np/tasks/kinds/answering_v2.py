@@ -11,21 +11,18 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from albert_np.backend import Array
+from albert_np.backend import Array, Floats, Ints
 from albert_np.heads import top_answers
 from albert_np.model import AlbertBase, AlbertForQuestionAnsweringV2
 from albert_np.tasks.examples import QuestionExample
 from albert_np.tasks.kinds.answering import LENGTHS, QuestionKind, best_scores, ranked_answers
-from albert_np.tasks.kinds.base import Feature, FoundAnswer, Ints, Output, Prediction, Windows, stack, stacked_inputs
+from albert_np.tasks.kinds.base import Feature, FoundAnswer, Output, Prediction, Windows, stack, stacked_inputs
 from albert_np.tasks.metrics import answering_metrics, answering_scores
 from albert_np.tasks.settings import NamedTask, own_settings
 from albert_np.training import Batch, Metrics
 
 __all__ = ["AnsweringV2", "best_threshold"]
-
-Floats = npt.NDArray[np.floating]
 
 
 class MaskedBatch(NamedTuple):

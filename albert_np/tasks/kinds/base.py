@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from albert_np.backend import Array
+from albert_np.backend import Array, Floats, Ints
 from albert_np.config import AlbertConfig
 from albert_np.model import AlbertBase
 from albert_np.ops import IGNORE_INDEX, softmax_forward
@@ -25,7 +25,6 @@ __all__ = [
     "CHUNK",
     "Feature",
     "FoundAnswer",
-    "Ints",
     "Kind",
     "Labelled",
     "Output",
@@ -42,8 +41,6 @@ __all__ = [
     "stacked_inputs",
 ]
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating]
 Output = Sequence[npt.NDArray[Any]]  # what a model says of one feature: an array for each of `Kind.outputs`
 
 CHUNK = 4096  # examples tokenized at a time: bounds the memory that lists of ids need
