@@ -223,7 +223,11 @@ def _print_summary(summary: "Summary", output: Path) -> None:
 @click.option("--output", type=click.Path(path_type=Path), help="The run folder to make.")
 @click.option("--resume", type=click.Path(path_type=Path), help="A run folder to go on with; takes no other option.")
 @click.option("--vocabulary", type=click.Path(path_type=Path), help="A spiece.model to use; else one is learned.")
-@click.option("--vocab-size", type=COUNT, default=8000, show_default=True, help="Of a learned vocabulary.")
+@click.option(
+    "--vocab-size",
+    type=COUNT,
+    help="Of a learned vocabulary; 8000 by default, the quickstart's 2000 of the quickstart's text.",
+)
 @click.option(
     "--vocabulary-sample",
     type=COUNT,
@@ -329,6 +333,7 @@ def _prepare(options: dict[str, Any]) -> "PretrainingRun":
         read_documents,
         text_source,
     )
+    from albert_np.study.quickstart import VOCAB_SIZE
 
     if options["output"] is None:
         raise click.UsageError("give --output, or --resume")
@@ -361,7 +366,7 @@ def _prepare(options: dict[str, Any]) -> "PretrainingRun":
             _config(options["config_name"]),
             recipe,
             vocabulary=options["vocabulary"],
-            vocab_size=options["vocab_size"],
+            vocab_size=options["vocab_size"] or (8000 if paths else VOCAB_SIZE),
             vocabulary_sample=options["vocabulary_sample"],
             held_out=options["held_out"],
             report=_report,

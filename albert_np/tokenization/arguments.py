@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, SupportsIndex, TypedDict, cast
 
 from albert_np.schema import check_flag, listed
 from albert_np.tokenization.batch import Limits, Padding
+from albert_np.tokenization.elsewhere import CALLS
 from albert_np.tokenization.encoder import Text
 from albert_np.tokenization.special_tokens import is_unicode
 
@@ -65,7 +66,8 @@ def read_options(options: CallOptions) -> CallOptions:
     """Fill in the defaults. Raises TypeError for an option that there is not, and for a flag that is no bool."""
     given: Mapping[str, object] = options
     if unknown := [name for name in given if name not in DEFAULTS]:
-        raise TypeError(f"{unknown[0]!r} is no option of a tokenizer's call; these are: {', '.join(DEFAULTS)}")
+        hint = CALLS.get(unknown[0], f"these are: {', '.join(DEFAULTS)}")
+        raise TypeError(f"{unknown[0]!r} is no option of a tokenizer's call; {hint}")
     filled: dict[str, object] = {**DEFAULTS, **{name: value for name, value in given.items() if value is not None}}
     for name, value in filled.items():
         if value is not None and name not in NO_FLAGS:

@@ -28,6 +28,14 @@ OPTIONS = {
     "use_fast": "leave it out: there is one tokenizer, and it knows offsets and words",
 }
 
+CALLS = {
+    "pad_to_max_length": "write padding='max_length'",
+    "text_pair_target": "ALBERT writes no texts",
+    "text_target": "ALBERT writes no texts",
+    "truncation_strategy": "write truncation='longest_first', 'only_first' or 'only_second'",
+    "verbose": "leave it out: warnings are Python's, and warnings.filterwarnings silences them",
+}
+
 
 class NoSuchOption(TypeError, AttributeError):
     """A tokenizer is made with an option that it has not; Hugging Face raises AttributeError for names of methods."""

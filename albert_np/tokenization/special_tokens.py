@@ -131,7 +131,7 @@ class AddedVocabulary:
         """These tokens added, each unless it is there; a string is an ordinary token, or a `special` one.
 
         An `AddedToken` replaces the flags of a token that is there. With `do_lower_case`, an ordinary token that is
-        `normalized` is kept in lower case.
+        `normalized` is kept in lower case. Raises ValueError for a piece whose id an added token has.
         """
         by_id, ids = dict(self.by_id), dict(self.ids)
         free = max([len(self.model) - 1, *by_id]) + 1
@@ -146,6 +146,11 @@ class AddedVocabulary:
                 token = replace(token, content=lower_each(token.content))
             token_id = ids.get(token.content, self.model.piece_ids.get(token.content, free))
             free += token_id == free
+            if token_id in by_id and by_id[token_id].content != token.content:
+                raise ValueError(
+                    f"{token.content!r:.80} is the piece {token_id}, whose id the added token "
+                    f"{by_id[token_id].content!r:.80} has"
+                )
             by_id[token_id], ids[token.content] = token, token_id
         return replace(self, by_id=dict(sorted(by_id.items())))
 

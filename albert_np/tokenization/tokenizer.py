@@ -154,7 +154,10 @@ class AlbertTokenizer(MakesRows):
         vocabulary in it, ValueError if a file is damaged or the vocabulary is BertTokenizer's.
         """
         model, saved = read_folder(folder, revision)
-        return cls(model, **{**saved, **options})
+        try:
+            return cls(model, **{**saved, **options})
+        except ValueError as error:
+            raise ValueError(f"{folder}: {error}") from error
 
     def save_pretrained(self, folder: str | os.PathLike[str]) -> tuple[str, ...]:
         """Write a folder that Hugging Face transformers 4.57 and 5 load: all files of the tokenizer, or none.

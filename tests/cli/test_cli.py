@@ -268,6 +268,21 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("options, size", [([], 2000), (["--corpus", "CORPUS"], 8000), (["--vocab-size", "900"], 900)])
+def test_a_vocabulary_is_of_a_size_that_its_text_supports(options, size, corpus, tmp_path, monkeypatch):
+    """A manual of Python's holds some 7,000 pieces, fewer than the 8000 of a corpus."""
+    asked = {}
+
+    def prepare_run(*arguments, **given):
+        asked.update(given)
+        raise ValueError("far enough")
+
+    monkeypatch.setattr("albert_np.pretraining.prepare_run", prepare_run)
+    arguments = [{"CORPUS": str(corpus)}.get(option, option) for option in options]
+    CliRunner().invoke(main, ["pretrain", "--output", str(tmp_path / "run"), *arguments])
+    assert asked["vocab_size"] == size
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_call_gets_one_clear_line_and_status_2(name, finished, corpus, tmp_path):
     arguments, status, message = WRONG[name]

@@ -245,6 +245,7 @@ def test_importing_the_package_does_not_import_sentencepiece():
         ({"extra_special_tokens": {"decode": "[X]"}}, "'decode' cannot be the name of a token"),
         ({"added_tokens": {300: AddedToken("lamp")}}, "'lamp' has the id 300, and no token has 250"),
         ({"added_tokens": {250: AddedToken("▁the")}}, "'▁the' cannot have the id 250: it is the piece"),
+        ({"added_tokens": {3: AddedToken("[Y]")}}, r"'\[SEP\]' is the piece 3, whose id the added token '\[Y\]' has"),
         ({"added_tokens": {250: AddedToken("a"), 251: AddedToken("a")}}, "(it is the piece|the same token)"),
     ],
 )

@@ -172,6 +172,11 @@ BAD_FIELDS = [
     ("tokenizer_config.json", {"additional_special_tokens": "[X]"}, "additional_special_tokens: must be a list"),
     ("tokenizer_config.json", {"extra_special_tokens": {"image": 3}}, "extra_special_tokens: an added token"),
     ("tokenizer_config.json", {"added_tokens_decoder": {"x": "a"}}, "added_tokens_decoder: a token id must be"),
+    (
+        "tokenizer_config.json",
+        {"added_tokens_decoder": {"3": "[Y]"}},
+        r"'\[SEP\]' is the piece 3, whose id .* '\[Y\]' has",
+    ),
     ("tokenizer_config.json", {"added_tokens_decoder": {"9" * 30: "a"}}, "added_tokens_decoder: a token id must be"),
     ("tokenizer_config.json", {"added_tokens_decoder": ["a"]}, "added_tokens_decoder: must be an object"),
     (
