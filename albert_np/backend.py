@@ -1,4 +1,4 @@
-"""The array seam: whatever NumPy and CuPy do under different names, and nothing else.
+"""The array seam: whatever NumPy and CuPy do under different names, and how the C library keeps NumPy's memory.
 
 The array module follows the array (`xp = array_module(x)`); there is no switch for the whole program. A third array
 library is added by `register(Backend(…))`.

@@ -96,8 +96,9 @@ def _refuse_unknown(changes: Mapping[str, object]) -> None:
 class AlbertConfig:
     """The shape of an ALBERT: Hugging Face's fields and defaults (xxlarge's), and three of our own.
 
-    num_hidden_groups: how many layers of their own are stored; the steps use them in even runs (`group_of`). 0 stands
-        for what `sharing` needs: 1 with "all" (or as many as a changed schedule uses), `num_hidden_layers` otherwise.
+    num_hidden_groups: how many groups of `inner_group_num` layers are stored, each with weights of its own; in all,
+        they are applied `num_hidden_layers` times, in even runs (`group_of`). 0 stands for what `sharing` needs: 1 with
+        "all" (or as many as a changed schedule uses), `num_hidden_layers` otherwise.
     classifier_dropout_prob: None stands for `hidden_dropout_prob`.
     tie_word_embeddings: whether the decoder of the MLM head is the word embeddings, as in every released ALBERT.
     num_labels: 0 stands for as many as have names, 2 if none has. id2label: names of the labels, number → name;
@@ -152,8 +153,8 @@ class AlbertConfig:
         self.extra = dict(self.extra)
         for values in (self.__dict__, self.extra):
             values |= {name: value.item() for name, value in values.items() if isinstance(value, np.generic)}
-        if (given := self.extra.pop("model_type", self.model_type)) != self.model_type:
-            raise ValueError(f"model_type={given!r}: must be {self.model_type!r}")
+        if (model_type := self.extra.pop("model_type", self.model_type)) != self.model_type:
+            raise ValueError(f"model_type={model_type!r}: must be {self.model_type!r}")
         self._settle_labels()
         if self.sharing not in SHARING:
             raise ValueError(f"sharing={self.sharing!r}: allowed are {', '.join(SHARING)}")
@@ -393,7 +394,7 @@ class AlbertConfig:
         return self.hidden_size // self.num_attention_heads
 
     def group_of(self, layer: int) -> int:
-        """Return the group whose parameters layer step `layer` (from 0) uses: layer · G // L, unless a change says it.
+        """Return the group that is applied the `layer`-th of L times (from 0): layer · G // L, unless a change says it.
 
         Derivation: notebook 11, eq. 11.5.
         """
@@ -431,14 +432,14 @@ def _numbered(labels: int) -> dict[int, str]:
     return {i: f"LABEL_{i}" for i in range(labels)}
 
 
-def _label_names(field_name: str, given: Any) -> dict[int, str]:
+def _label_names(field_name: str, labels: Any) -> dict[int, str]:
     """Return number → name, from such a mapping or from pairs; JSON knows the numbers as strings."""
     try:
-        names = {int(number): str(name) for number, name in getattr(given, "items", lambda: given)()}
+        names = {int(number): str(name) for number, name in getattr(labels, "items", lambda: labels)()}
     except (OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"{field_name}={given!r} must map the numbers of the labels to their names") from error
-    if len(set(names.values())) < len(given):
-        raise ValueError(f"{field_name}={given!r} must give each label a number and a name of its own")
+        raise ValueError(f"{field_name}={labels!r} must map the numbers of the labels to their names") from error
+    if len(set(names.values())) < len(labels):
+        raise ValueError(f"{field_name}={labels!r} must give each label a number and a name of its own")
     return names
 
 

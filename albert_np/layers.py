@@ -1,15 +1,15 @@
 """ALBERT as it is pretrained: the trunk as one pair, the smallest blocks, all others in the order of the data's way.
 
-That is embeddings → mapping → layer steps → pooler, and on them the two heads of pretraining: MLM with its loss, and
-the classifier over the pooled [CLS] that SOP uses. `y, cache = block_forward(x, …, p, config, rng)` reads its weights
-from the scope `p`, and `dx = block_backward(dy, cache, g)` adds their gradients into the scope `g`. Only the smallest
-blocks, `dense`, `norm` and `lookup`, add with `+=`; every larger block is the mirror of its forward, line by line. The
-steps of a shared layer get the same `p` and `g` and different caches: that is all there is to sharing. `rng=None` means
-no dropout.
+That order is embeddings → mapping → layer steps → pooler, and on them the two heads of pretraining: MLM with its loss,
+and the classifier over the pooled [CLS] that SOP uses. `y, cache = block_forward(x, …, p, config, rng)` reads its
+weights from the scope `p`, and `dx = block_backward(dy, cache, g)` adds their gradients into the scope `g`. Only the
+smallest blocks, `dense`, `norm` and `lookup`, add with `+=`; every larger block is the mirror of its forward, line by
+line. The steps of a shared layer get the same `p` and `g` and different caches: that is all there is to sharing.
+`rng=None` means no dropout.
 
-Hidden states are (B, T, …), or (R, …) where a `Pattern` leaves padding out; below, `…` stands for either. Shapes:
+Hidden states are (B, T, H), or (R, H) where a `Pattern` leaves padding out; below, (…, H) stands for either. Shapes:
 B batch, T positions, R rows, V vocabulary, E embedding, H hidden, I intermediate, N heads, D head size, L layers,
-G groups.
+G groups. A layer step is one application of a layer: there are L · `inner_group_num`.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,9 @@ from albert_np import ops
 from albert_np.backend import Array, Backend, array_module, backend_of
 from albert_np.config import AlbertConfig
 from albert_np.execution import (
-    Pattern,  # pack, unpack: (B, T, …) ↔ real tokens; gather, spread: all rows ↔ wanted ones; split, join: rows ↔ runs
+    # pack, unpack: (B, T, …) ↔ real tokens; gather, spread: all rows ↔ wanted ones; split, join: rows ↔ runs of equally
+    # long sequences; mask: added to the scores; of_steps: that of each layer step, the last alone wanting fewer rows
+    Pattern,
     brought_back,  # the arrays that were handed out, on the device again, the last first
     handed_out,  # a copy in the host's memory
     is_narrowed,  # whether products keep a rounded copy of an array, in 16 bits
@@ -75,12 +77,13 @@ __all__ = [
     "sop_shapes",
 ]
 
-# Of each layer step: all that backward needs, its input besides, its input, that in the host's memory, nothing.
+# What a forward pass keeps of each layer step: its cache; its input too; its input alone, from which backward makes the
+# cache again; the same in the memory of the host; or nothing, and then there is no backward pass.
 Keep = Literal["caches", "caches and inputs", "inputs", "inputs on host", "nothing"]
 
 
 class AlbertInputs(NamedTuple):
-    """What the trunk reads, checked; the integers as rows, see `Pattern.pack`."""
+    """What the trunk reads, checked: (B, T, …), or the rows that `Pattern.pack` takes of it."""
 
     input_ids: Array | None  # (…)
     token_type_ids: Array  # (…)
@@ -102,7 +105,7 @@ def albert_forward(
 ) -> tuple[Array, Array | None, AlbertCache]:
     """Return the sequence output (B, T, H), zero where the pattern computes nothing, and the pooled [CLS] (B, H).
 
-    There is a pooler if `p` holds weights for it. keep: what each layer step leaves for the backward pass.
+    There is a pooler if `p` holds weights for it. keep: see `Keep`.
     """
     embedded, embeddings = embeddings_forward(inputs, p.scope("embeddings."), config, rng)
     encoded, encoder = encoder_forward(embedded, inputs.pattern, p, config, rng, keep)
@@ -123,7 +126,7 @@ def albert_backward(dsequence: Array, dpooled: Array | None, cache: AlbertCache,
     return cache.pattern.unpack(embeddings_backward(dembedded, cache.embeddings, g.scope("embeddings.")))
 
 
-# The smallest blocks: an op, its weights in a scope, and the only places that add into gradients.
+# The smallest blocks are an op and its weights in a scope, and nothing else adds into gradients.
 
 
 def dense_forward(x: Array, p: Scope) -> tuple[Array, ops.LinearCache]:
@@ -210,7 +213,7 @@ class LayerCall(NamedTuple):
     """What a layer step was called with: enough to run it again."""
 
     x: Array | None  # (…, H); None where it was not kept
-    pattern: Pattern
+    pattern: Pattern  # of this step
     prefix: str  # of the names of its parameters: the same in the steps of a shared layer
     seed: int | None  # of its dropout masks; None without dropout
 
@@ -219,8 +222,8 @@ class EncoderCache(NamedTuple):
     p: Scope
     config: AlbertConfig
     mapping: ops.LinearCache
-    steps: list["LayerCache"]  # of the L · inner steps; none if only their inputs were kept
-    calls: list[LayerCall]  # what they were called with; none if nothing was kept
+    steps: list["LayerCache"]  # of the layer steps; none if only their inputs were kept
+    calls: list[LayerCall]  # what the steps were called with; none if nothing was kept
 
 
 def encoder_forward(
@@ -228,13 +231,11 @@ def encoder_forward(
 ) -> tuple[Array, EncoderCache]:
     """Map E → H, then apply L times a layer group of `inner_group_num` layers.
 
-    x (…, E); returns (…, H), or, of the last step, the wanted rows alone. Layer step i uses group i · G // L, so with
-    G = 1 every step has the same weights. keep: "inputs" keeps each step's input alone, from which the backward pass
-    runs the step again (gradient checkpointing), "inputs on host" keeps it in the memory of the host; with "nothing"
-    there is no backward pass, and the memory is that of one layer. An input that is kept stays in float32, for the way
-    around the step's branches reads it, too.
+    x (…, E); returns (…, H), or the wanted rows of it. Of the L times, the i-th from 0 uses group i · G // L, so that
+    with G = 1 all use the same weights. keep: see `Keep`; "inputs" is gradient checkpointing. With "nothing" the memory
+    is that of one step. An input that is kept has the model's dtype in any precision: the residual reads it, too.
 
-    Derivation: notebook 11, eq. 11.5.
+    Derivation: notebook 07, eq. 7.7 (the mapping), and notebook 11, eq. 11.1 and 11.5.
     """
     y, mapping = dense_forward(x, p.scope("encoder.embedding_hidden_mapping_in."))
     cache = EncoderCache(p, config, mapping, [], [])
@@ -244,14 +245,14 @@ def encoder_forward(
         call = LayerCall(y, step_pattern, layer_prefix(group, inner), seed)
         if keep != "nothing":
             cache.calls.append(call._replace(x=_kept(y, keep)))
-        y, step = _run(call, p, config)
+        y, step = _run_step(call, p, config)
         if keep in ("caches", "caches and inputs"):
             cache.steps.append(step)
     return y, cache
 
 
 def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
-    """Walk the steps in reverse; each adds into the gradients of the parameters it used. Returns dx (…, E).
+    """Mirror of `encoder_forward`: each step adds into the gradients of the parameters it used. Returns dx (…, E).
 
     Derivation: notebook 11, eq. 11.2 and 11.3.
     """
@@ -262,20 +263,20 @@ def encoder_backward(dy: Array, cache: EncoderCache, g: Scope) -> Array:
 
 
 def _kept(x: Array, keep: Keep) -> Array | None:
-    """Return what is kept of a step's input; None where its cache is kept and holds another array of it."""
+    """Return what is kept of a step's input; with "caches", None where the cache holds but a rounded copy of x."""
     if keep == "inputs on host":
         return handed_out(x)
     return None if keep == "caches" and is_narrowed(x) else x
 
 
 def _run_again(cache: EncoderCache, device: Backend) -> Iterator["LayerCache"]:
-    """Yield the caches of the steps, the last first, from their inputs."""
+    """Yield the caches of the steps, the last first, made again from their inputs."""
     inputs = brought_back([call.x for call in cache.calls], device)
     for call, x in zip(reversed(cache.calls), inputs, strict=True):
-        yield _run(call._replace(x=x), cache.p, cache.config)[1]
+        yield _run_step(call._replace(x=x), cache.p, cache.config)[1]
 
 
-def _run(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:
+def _run_step(call: LayerCall, p: Scope, config: AlbertConfig) -> tuple[Array, "LayerCache"]:
     rng = None if call.seed is None else default_rng(call.seed)
     return layer_forward(call.x, call.pattern, p.scope(call.prefix), config, rng)
 
@@ -292,16 +293,16 @@ class LayerCache(NamedTuple):
 def layer_forward(
     x: Array, pattern: Pattern, p: Scope, config: AlbertConfig, rng: Generator | None = None
 ) -> tuple[Array, LayerCache]:
-    """h = LayerNorm(x + A(x)), y = LayerNorm(h + F(h)): attention, then feed-forward, each beside a way around it.
+    """h = LayerNorm(a) with a = x + A(x), y = LayerNorm(s) with s = h + F(h): attention, then feed-forward.
 
-    x (…, H); returns (…, H), or the wanted rows of it.
+    Each is a branch beside a residual connection. x (…, H); returns (…, H), or the wanted rows of it.
 
     Derivation: notebook 10, eq. 10.1 and 10.2.
     """
-    a, attention = attention_branch_forward(x, pattern, p.scope("attention."), config, rng)
-    h, attention_norm = norm_forward(pattern.gather(x) + a, p.scope("attention.LayerNorm."), config)
-    f, feed_forward = feed_forward_branch_forward(h, p, config, rng)
-    y, full_layer_layer_norm = norm_forward(h + f, p.scope("full_layer_layer_norm."), config)
+    attended, attention = attention_branch_forward(x, pattern, p.scope("attention."), config, rng)
+    h, attention_norm = norm_forward(pattern.gather(x) + attended, p.scope("attention.LayerNorm."), config)
+    fed_forward, feed_forward = feed_forward_branch_forward(h, p, config, rng)
+    y, full_layer_layer_norm = norm_forward(h + fed_forward, p.scope("full_layer_layer_norm."), config)
     return y, LayerCache(pattern, attention, attention_norm, feed_forward, full_layer_layer_norm)
 
 
@@ -364,7 +365,7 @@ def heads_forward(
     Derivation: notebook 09, eq. 9.1.
     """
     contexts, runs = [], []
-    for part in pattern.split(stacked):  # (B, T, 3H): one run's sequences and their length
+    for part in pattern.split(stacked):  # (B, T, 3H) of one run: B sequences of T tokens
         query, key, value = laid_out(_split_heads(part, 3, config.num_attention_heads))  # (B, N, T, D) each
         context, cache = ops.attention_forward(
             query, key, value, pattern.mask, config.attention_probs_dropout_prob, rng
@@ -391,7 +392,7 @@ def _split_heads(x: Array, parts: int, heads: int) -> Array:
 
 
 def _merge_heads(x: Array) -> Array:
-    """Mirror of `_split_heads`."""
+    """(parts, B, N, T, D) → (B, T, parts · N · D)."""
     _, B, _, T, _ = x.shape
     return x.transpose(1, 3, 0, 2, 4).reshape(B, T, -1)
 
@@ -447,19 +448,8 @@ def pooler_backward(dy: Array, cache: PoolerCache, g: Scope) -> Array:
     return dx
 
 
-def mlm_ties(config: AlbertConfig) -> dict[str, str]:
-    """Return alias → the stored name that it shares its numbers with: the decoder is the word embeddings.
-
-    With `tie_word_embeddings=False` the decoder has a weight of its own, and the two names of its bias are left.
-    """
-    ties = {"predictions.decoder.bias": "predictions.bias"}
-    if config.tie_word_embeddings:
-        ties["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
-    return ties
-
-
 def mlm_shapes(config: AlbertConfig) -> Shapes:
-    """Return name → shape of what the MLM head stores, and `mlm_ties` does not."""
+    """Return name → shape of the parameters that the MLM head stores; `mlm_ties` names those that it shares."""
     V, E, H = config.vocab_size, config.embedding_size, config.hidden_size
     shapes: Shapes = {
         "predictions.dense.weight": (E, H),
@@ -469,6 +459,17 @@ def mlm_shapes(config: AlbertConfig) -> Shapes:
         "predictions.bias": (V,),
     }
     return shapes if config.tie_word_embeddings else {**shapes, "predictions.decoder.weight": (V, E)}
+
+
+def mlm_ties(config: AlbertConfig) -> dict[str, str]:
+    """Return alias → the stored name that it shares its numbers with: the decoder's weight is the word embeddings.
+
+    With `tie_word_embeddings=False` that weight is stored, and only the bias has two names.
+    """
+    ties = {"predictions.decoder.bias": "predictions.bias"}
+    if config.tie_word_embeddings:
+        ties["predictions.decoder.weight"] = "albert.embeddings.word_embeddings.weight"
+    return ties
 
 
 class MLMCache(NamedTuple):
@@ -513,12 +514,14 @@ def mlm_loss_forward(
 ) -> tuple[Array, MLMLossCache]:
     """Mean cross-entropy over the labelled positions; logits are computed at those R positions only, not at B · T.
 
-    x (B, T, H), labels (B, T) with -100 where nothing is asked, x's device's or NumPy's; returns a loss without axes.
+    x (B, T, H), labels (B, T) with -100 where nothing is asked, on x's device or in NumPy: then the host, which must
+    know R, waits for no device. Returns a loss without axes.
 
     Derivation: notebook 12, eq. 12.4.
     """
+    device, labels = backend_of(x), labels.ravel()
     rows = array_module(labels).flatnonzero(labels != ops.IGNORE_INDEX)
-    rows, asked = (backend_of(x).own(each) for each in (rows, labels.ravel()[rows]))
+    rows, asked = device.own(rows), device.own(labels[rows])
     logits, head = mlm_forward(x.reshape(-1, x.shape[-1])[rows], p, config)
     loss, cross_entropy = ops.cross_entropy_forward(logits, asked, ops.IGNORE_INDEX, denominator)
     return loss, MLMLossCache(rows, x.shape, head, cross_entropy)

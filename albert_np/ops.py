@@ -3,7 +3,8 @@
 `y, cache = f_forward(…)` and `dx, … = f_backward(dy, cache)`: gradients come back in the order of the forward's
 differentiable arguments. A cache is a named tuple, so every intermediate can be printed and looked at. Arrays may be
 NumPy's or CuPy's; functions follow the arrays they are given and edit none of them. Shapes: B batch, T positions,
-S positions attended to, N heads, D head size, C classes, V rows of a table, E and H widths; `…` any leading axes.
+S positions attended to, N heads, D head size, R rows, C classes, V rows of a table, E and H widths; `…` stands for any
+leading axes.
 """
 
 import math
@@ -15,9 +16,9 @@ from numpy.random import Generator
 
 from albert_np.backend import Array, array_module, backend_of
 from albert_np.execution import (
-    back_in_head_blocks,  # the same formula, some heads at a time where all probabilities would be too many
+    back_in_head_blocks,  # the same formula, computed as its forward was: see `in_head_blocks`
     for_products,  # the same numbers, rounded and in 16 bits where the model's precision says so, for products alone
-    in_head_blocks,  # its forward
+    in_head_blocks,  # the same formula, some heads at a time where all probabilities would be too many
     in_row_blocks,  # the same formula, some rows at a time
     keep_mask,  # random booleans, False with the probability that is given
     on_device,  # the same formula as one kernel, where a GPU has it
@@ -105,7 +106,7 @@ class LinearCache(NamedTuple):
 
 
 def linear_forward(x: Array, weight: Array, bias: Array) -> tuple[Array, LinearCache]:
-    """y = x weightᵀ + bias. x (…, in), weight (out, in), bias (out); returns y (…, out).
+    """y = x weightᵀ + bias. x (…, in), weight (out, in), bias (out) or 0.0; returns y (…, out).
 
     Derivation: notebook 03, eq. 3.1.
     """
@@ -144,8 +145,8 @@ def sum_rows(rows: Array) -> Array:
 
 
 class LayerNormCache(NamedTuple):
-    x_hat: Array  # (…, H), mean 0 and variance 1 along the last axis
-    rstd: Array  # (…, 1)
+    x_hat: Array  # (…, H), along the last axis of mean 0 and, but for eps, of variance 1
+    rstd: Array  # (…, 1), 1 / √(var + eps)
     weight: Array  # (H,)
 
 
@@ -153,8 +154,8 @@ class LayerNormCache(NamedTuple):
 def layer_norm_forward(x: Array, weight: Array, bias: Array, eps: float) -> tuple[Array, LayerNormCache]:
     """x̂ = (x - mean) / √(var + eps) over the last axis; y = weight x̂ + bias (Ba et al., 2016).
 
-    x (…, H), weight (H), bias (H); returns y (…, H). The variance is the biased one, E[(x - mean)²]: the shorter
-    E[x²] - mean² would cancel.
+    x (…, H), weight (H), bias (H); returns y (…, H). The variance is the biased one, E[(x - mean)²]; as
+    E[x²] - mean² it would be the small difference of two large numbers.
 
     Derivation: notebook 05, eq. 5.1 and 5.2.
     """
@@ -170,20 +171,21 @@ def layer_norm_forward(x: Array, weight: Array, bias: Array, eps: float) -> tupl
 def layer_norm_backward(dy: Array, cache: LayerNormCache) -> tuple[Array, Array, Array]:
     """dx = rstd (dx̂ - mean(dx̂) - x̂ mean(dx̂ x̂)) with dx̂ = dy weight; dweight = Σ dy x̂; dbias = Σ dy.
 
-    dy (…, H); returns dx (…, H), dweight (H), dbias (H). dx is orthogonal to 1 and to x̂, the two directions that
-    the forward removed.
+    dy (…, H); returns dx (…, H), dweight (H), dbias (H). dx is orthogonal to 1 and, but for eps, to x̂: moving x along
+    either changes nothing in y.
 
-    Derivation: notebook 05, eq. 5.3 and 5.6.
+    Derivation: notebook 05, eq. 5.3, 5.6 and 5.7.
     """
     x_hat, rstd, weight = cache
     dx_hat = dy * weight
     projection = (dx_hat * x_hat).mean(axis=-1, keepdims=True)  # (…, 1)
     dx = rstd * (dx_hat - dx_hat.mean(axis=-1, keepdims=True) - x_hat * projection)
-    return dx, sum_rows(_rows(dy * x_hat)), sum_rows(_rows(dy))
+    dweight, dbias = sum_rows(_rows(dy * x_hat)), sum_rows(_rows(dy))
+    return dx, dweight, dbias
 
 
 class ActivationCache(NamedTuple):
-    x: Array
+    x: Array  # (…)
     name: str  # in ACTIVATIONS
 
 
@@ -195,13 +197,13 @@ def activation_forward(x: Array, name: str) -> tuple[Array, ActivationCache]:
 
 @on_device()
 def activation_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy act'(x). What the slope shares with the value is computed again, not kept."""
+    """dx = dy act'(x). dy (…); returns dx (…). What the slope shares with the value is computed again, not kept."""
     slope = ACTIVATIONS[cache.name].slope
     return in_row_blocks(lambda dy, x: dy * slope(x))(dy, cache.x)
 
 
 def gelu_forward(x: Array) -> tuple[Array, ActivationCache]:
-    """y = x Φ(x), Φ the standard normal's distribution: Φ(x) = (1 + erf(x/√2)) / 2 (Hendrycks & Gimpel, 2016).
+    """y = x Φ(x), Φ the normal distribution function: Φ(x) = (1 + erf(x/√2)) / 2 (Hendrycks & Gimpel, 2016).
 
     x (…); returns y (…). Hugging Face's "gelu". Google's TensorFlow "gelu" is `gelu_new`.
 
@@ -228,8 +230,8 @@ def _normal_cdf(x: Array) -> Array:
     return 0.5 * (1 + backend_of(x).erf(x / math.sqrt(2)))
 
 
-# (1 + tanh u) / 2 = σ(2u), and exp takes half of tanh's time. 0.044715 is minimax: y stays nearest to x Φ(x); Taylor at
-# 0 would give 2/(3π) - 1/6 = 0.0455.
+# (1 + tanh u) / 2 = σ(2u), and exp takes half of tanh's time. 0.044715 keeps the largest distance of that from Φ(x)
+# least (notebook 03, which finds it); Taylor at 0 would give 2/(3π) - 1/6 = 0.0455.
 _GELU_LINEAR = 2 * math.sqrt(2 / math.pi)  # 2u = _GELU_LINEAR x + _GELU_CUBIC x³
 _GELU_CUBIC = 0.044715 * _GELU_LINEAR
 
@@ -281,12 +283,12 @@ def _relu_slope(x: Array) -> Array:
 
 
 def silu_forward(x: Array) -> tuple[Array, ActivationCache]:
-    """y = x σ(x), also called swish. x (…); returns y (…)."""
+    """y = x σ(x), also called swish. x (…); returns y (…). Derivation: notebook 03, eq. 3.12."""
     return activation_forward(x, "silu")
 
 
 def silu_backward(dy: Array, cache: ActivationCache) -> Array:
-    """dx = dy (σ + x σ (1 - σ)), σ = σ(x). dy (…); returns dx (…)."""
+    """dx = dy (σ + x σ (1 - σ)), σ = σ(x). dy (…); returns dx (…). Derivation: notebook 03, eq. 3.13."""
     return activation_backward(dy, cache)
 
 
@@ -304,7 +306,7 @@ def _sigmoid(x: Array) -> Array:
         return 1 / (1 + array_module(x).exp(-x))
 
 
-_QUICK = 1.702  # the slope of σ that comes nearest to Φ, fitted by Hendrycks & Gimpel, not derivable
+_QUICK = 1.702  # Hendrycks & Gimpel's: to three decimals, the largest distance of σ(1.702 x) from Φ(x) is least
 
 
 def _quick_gelu(x: Array) -> Array:
@@ -317,7 +319,7 @@ def _quick_gelu_slope(x: Array) -> Array:
 
 
 class TanhCache(NamedTuple):
-    y: Array
+    y: Array  # (…)
 
 
 def tanh_forward(x: Array) -> tuple[Array, TanhCache]:
@@ -362,7 +364,7 @@ ACTIVATIONS = {  # by Hugging Face's names
 
 
 class SoftmaxCache(NamedTuple):
-    probs: Array
+    probs: Array  # (…, C)
 
 
 @on_device(SoftmaxCache)
@@ -377,7 +379,10 @@ def softmax_forward(x: Array) -> tuple[Array, SoftmaxCache]:
 
 @on_device()
 def softmax_backward(dprobs: Array, cache: SoftmaxCache) -> Array:
-    """dx = probs (dprobs - Σ dprobs probs), the sum over the last axis. Derivation: notebook 04, eq. 4.5."""
+    """dx = probs (dprobs - Σ dprobs probs), the sum over the last axis. dprobs (…, C); returns dx (…, C).
+
+    Derivation: notebook 04, eq. 4.5.
+    """
     return _softmax_dx(dprobs, cache.probs)
 
 
@@ -402,8 +407,8 @@ class DropoutCache(NamedTuple):
 def dropout_forward(x: Array, prob: float, rng: Generator | None) -> tuple[Array, DropoutCache]:
     """y = x kept / (1 - prob), kept drawn with probability 1 - prob from `rng`; `rng=None` means y = x.
 
-    x (…), prob in [0, 1], rng a NumPy generator, from which one number is drawn: it decides the mask, whatever the
-    backend. Returns y (…).
+    x (…), prob in [0, 1], where 1 gives zeros; rng a NumPy generator, from which one number is drawn: it decides the
+    mask, whatever the backend. Returns y (…); ValueError for another prob.
     """
     if not 0 <= prob <= 1:
         raise ValueError(f"prob={prob} must lie in [0, 1]")
@@ -448,7 +453,8 @@ def attention_forward(
     """context = dropout(softmax(query keyᵀ / √D + mask)) value (Vaswani et al., 2017).
 
     query (B, N, T, D), key and value (B, N, S, D), mask additive and broadcastable to (B, N, T, S) or None;
-    returns context (B, N, T, D). In NumPy long sequences leave an `AttentionCall`, without the probabilities.
+    returns context (B, N, T, D). Where all probabilities would be too many, the cache has in their place what they are
+    computed again from.
 
     Derivation: notebook 08, eq. 8.1 to 8.4; the mask: notebook 09, eq. 9.3.
     """
@@ -463,9 +469,9 @@ def attention_forward(
 @on_device()
 @back_in_head_blocks
 def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, Array, Array]:
-    """dvalue = droppedᵀ dcontext; dscores through dropout and softmax; dquery and dkey from dscores.
+    """dquery = dscores key / √D; dkey = dscoresᵀ query / √D; dvalue = droppedᵀ dcontext.
 
-    dquery = dscores key / √D, dkey = dscoresᵀ query / √D.
+    dscores are what ddropped = dcontext valueᵀ becomes on the way back through dropout and softmax.
 
     dcontext (B, N, T, D); returns dquery (B, N, T, D), dkey (B, N, S, D), dvalue (B, N, S, D).
 
@@ -476,7 +482,9 @@ def attention_backward(dcontext: Array, cache: AttentionCache) -> tuple[Array, A
     dvalue = product(dropped.swapaxes(-1, -2), dcontext)
     dscores = softmax_backward(dropout_backward(ddropped, dropout), softmax)
     scale = query.shape[-1] ** -0.5
-    return product(dscores, key) * scale, product(dscores.swapaxes(-1, -2), query * scale), dvalue
+    dquery = product(dscores, key) * scale
+    dkey = product(dscores.swapaxes(-1, -2), query * scale)
+    return dquery, dkey, dvalue
 
 
 class CrossEntropyCache(NamedTuple):
@@ -537,10 +545,10 @@ class SoftCrossEntropyCache(NamedTuple):
 def soft_cross_entropy_forward(
     logits: Array, targets: Array, denominator: float | None = None
 ) -> tuple[Array, SoftCrossEntropyCache]:
-    """loss = -Σ targets · log softmax(logits) / denominator, by default the number of rows.
+    """loss = -Σ targets log softmax(logits) / denominator, the denominator by default the number of rows.
 
-    logits and targets (R, C): how much each class counts as the right one in each row, in sum 1 or not. Returns a loss
-    without axes. Weights of classes and label smoothing are such targets, see `heads.class_targets`.
+    logits (R, C); targets (R, C), how much each class counts as the right one: a row's sum need not be 1. Returns a
+    loss without axes. Weights of classes and label smoothing are such targets, see `heads.class_targets`.
     """
     xp = array_module(logits)
     denominator = len(logits) if denominator is None else denominator
@@ -553,7 +561,7 @@ def soft_cross_entropy_forward(
 
 
 def soft_cross_entropy_backward(dloss: Array | float, cache: SoftCrossEntropyCache) -> Array:
-    """dlogits = dloss (softmax(logits) Σ targets - targets) / denominator, the sum that of the row.
+    """dlogits = dloss (softmax(logits) Σ targets - targets) / denominator, the sum over the classes of a row.
 
     dloss without axes; returns dlogits (R, C).
     """
@@ -571,14 +579,14 @@ class MeanSquaredErrorCache(NamedTuple):
 def mean_squared_error_forward(
     x: Array, labels: Array, denominator: float | None = None
 ) -> tuple[Array, MeanSquaredErrorCache]:
-    """loss = Σ (x - label)² / denominator, by default their number. x and labels (…); returns a loss without axes."""
+    """loss = Σ (x - label)² / denominator, by default the number of labels. x, labels (…); a loss without axes."""
     difference = x - labels
     denominator = difference.size if denominator is None else denominator
     return (difference * difference).sum() / denominator, MeanSquaredErrorCache(difference, denominator)
 
 
 def mean_squared_error_backward(dloss: Array | float, cache: MeanSquaredErrorCache) -> Array:
-    """dx = 2 dloss (x - label) / denominator. Returns dx (…)."""
+    """dx = 2 dloss (x - label) / denominator. dloss without axes; returns dx (…)."""
     return cache.difference * (2 * dloss / cache.denominator)
 
 
@@ -603,6 +611,6 @@ def binary_cross_entropy_forward(
 
 
 def binary_cross_entropy_backward(dloss: Array | float, cache: BinaryCrossEntropyCache) -> Array:
-    """dlogits = dloss (σ(x) - z) / denominator, (…)."""
+    """dlogits = dloss (σ(x) - z) / denominator. dloss without axes; returns dlogits (…)."""
     logits, labels, denominator = cache
     return (_sigmoid(logits) - labels) * (dloss / denominator)

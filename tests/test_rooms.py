@@ -76,6 +76,22 @@ def upward_imports(package):
     return found
 
 
+def rooms_in_tables(page):
+    """The rooms that a page's tables have in their first column, in the page's order."""
+    cells = re.findall(r"^\| (`.*?) \|", (PACKAGE.parent / page).read_text(encoding="utf-8"), re.M)
+    return [room for cell in cells for room in re.findall(r"`(\w+)(?:/|\.py)`", cell) if room in LEVELS]
+
+
+def test_contributing_has_all_rooms_in_their_order():
+    rooms = rooms_in_tables("CONTRIBUTING.md")
+    assert sorted(rooms) == sorted(LEVELS.keys() - {"__main__"})
+    assert rooms == sorted(rooms, key=LEVELS.__getitem__)
+
+
+def test_the_readme_has_all_folders():
+    assert {each.parent.name for each in PACKAGE.glob("*/__init__.py")} <= {*rooms_in_tables("README.md")}
+
+
 def test_no_room_imports_one_that_is_not_below_it():
     assert not upward_imports(PACKAGE), "\n".join(["", *upward_imports(PACKAGE)])
 

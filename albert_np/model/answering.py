@@ -127,7 +127,7 @@ class AlbertForQuestionAnswering(AlbertBase):
     def backward(
         self, loss: float | None = None, *, start_logits: ArrayLike | None = None, end_logits: ArrayLike | None = None
     ) -> Array:
-        """Add d loss into `grads`, or the gradients for any upstream gradients of the logits, (B, T) each.
+        """Add the gradients of the loss into `grads`, or those for any upstream gradients of the logits, (B, T) each.
 
         Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
@@ -231,7 +231,7 @@ class AlbertForQuestionAnsweringV2(AlbertBase):
         end_logits: ArrayLike | None = None,
         cls_logits: ArrayLike | None = None,
     ) -> Array:
-        """Add d loss into `grads`, or the gradients for any upstream gradients of the logits.
+        """Add the gradients of the loss into `grads`, or those for any upstream gradients of the logits.
 
         `loss` is the upstream gradient of the loss, 1 if nothing is given; start_logits and end_logits (B, T),
         cls_logits (B,). Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).

@@ -97,7 +97,7 @@ class _Classifier(AlbertBase):
         )
 
     def backward(self, loss: float | None = None, *, logits: ArrayLike | None = None) -> Array:
-        """Add d loss into `grads`, or the gradients for any upstream gradient of the logits.
+        """Add the gradients of the loss into `grads`, or those for any upstream gradient of the logits.
 
         `loss` is the upstream gradient of the loss; 1 if nothing is given. Returns the gradient of the word
         embeddings looked up, or of `inputs_embeds`, (…, T, E).

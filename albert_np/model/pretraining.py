@@ -1,9 +1,11 @@
-"""The bare ALBERT, and its pretraining: the trunk of `layers`, its two heads, and their losses.
+"""The bare ALBERT, and ALBERT with its heads of pretraining: the trunk of `layers`, MLM and SOP, and their losses.
 
-What is computed stands here, in `layers` and in `ops`. The base class adds a model's state: `_inputs` checks what is
-given and makes of the mask a pattern of who attends to whom, `_albert_forward` and `_albert_backward` call the pair of
-`layers` with the model's weights and gradients, `_upstream_or_zeros` checks a gradient that is given, and `require`
-returns a cache, or raises ValueError where the forward pass left none.
+What is computed stands here, in `layers` and in `ops`. The base class adds a model's state: its weights `params`, their
+gradients `grads`, and the `cache` of the last forward pass. `_inputs` checks what is given and makes of the mask a
+pattern of who attends to whom; `_dropout_rng` is a generator, or None in eval mode; `_albert_forward` and
+`_albert_backward` call the pair of `layers` with the model's weights and gradients; `_last_pass` is the cache, and
+RuntimeError without one; `_upstream_of_loss` and `_upstream_or_zeros` check a gradient that is given; `require` returns
+a part of the cache, or raises ValueError where the forward pass left none.
 """
 
 from functools import partial
@@ -60,12 +62,16 @@ class AlbertModel(AlbertBase):
     ) -> AlbertModelOutput:
         """Run the model.
 
-        input_ids (B, T) integers, or inputs_embeds (B, T, E) in their place; attention_mask (B, T) of 1 and 0, or 4-D,
-        broadcastable to (B, N, T, T); token_type_ids and position_ids (B, T). Arrays of the model's backend, or
-        anything NumPy reads. `skip_padding=True` computes nothing for the padding that a 2-D mask shows, so that the
-        cost follows the real tokens; results are zero there, and the same elsewhere. `grad=False` keeps nothing for
-        `backward`, so that memory stays that of one layer. ValueError and TypeError name the argument that does not
-        fit.
+        input_ids (B, T) integers, or inputs_embeds (B, T, E) in their place; token_type_ids and position_ids (B, T)
+        integers, by default 0 everywhere and 0 to T - 1. attention_mask (B, T), or (B, T, T) for each token: 1 for what
+        is attended to, as everything is by default, and 0 for what is not, which adds the dtype's lowest number to the
+        scores. Four axes, broadcastable to (B, N, T, T), say the same, or are added as they are if they hold floats.
+        Arrays of the model's backend, or anything NumPy reads.
+
+        `output_attentions` and `output_hidden_states`: None stands for what the config says. `skip_padding=True`
+        computes nothing for the padding that a mask (B, T) shows, so that the cost follows the real tokens; results are
+        zero there, and the same elsewhere. `grad=False` keeps nothing for `backward`, so that memory stays that of one
+        layer. ValueError and TypeError name the argument that does not fit.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
         y, pooled, looked, cache = self._albert_forward(
@@ -130,9 +136,9 @@ class AlbertForPreTraining(AlbertBase):
         """Run the model; inputs as in `AlbertModel.forward`.
 
         labels (B, T): token ids, -100 where nothing is asked; sentence_order_label (B,): 0 in order, 1 swapped, -100
-        ignored. The loss is there only if both are given; `mlm_loss` and `sop_loss` each need only their own labels,
-        and are 0 where all labels are -100 (NaN in Hugging Face). Prediction logits are not computed until
-        `prediction_logits` is read.
+        ignored. `mlm_loss` and `sop_loss` each need only their own labels, and are 0 where all labels are -100 (NaN in
+        Hugging Face); `loss`, their sum, needs both. What lacks its labels is None. Prediction logits are not computed
+        until `prediction_logits` is read.
 
         With labels, `skip_padding=True` leaves out whatever the losses do not read: padding, and in the last layer
         step all but the labelled places and [CLS]. `last_hidden_state` is zero there, so that prediction logits mean
@@ -141,12 +147,13 @@ class AlbertForPreTraining(AlbertBase):
         up to the whole's.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
+        inputs, labels = _inputs_and_labels(self, inputs, labels, skip_padding)
         mlm_denominator = check_denominator("mlm_denominator", mlm_denominator)
         sop_denominator = check_denominator("sop_denominator", sop_denominator)
-        order, B = sentence_order_label, inputs.pattern.batch
+        order = sentence_order_label
         if order is not None:
-            order = self.backend.own(check_labels("sentence_order_label", order, (B,), self.backend, 2, "labels"))
+            shape = (inputs.pattern.batch,)
+            order = self.backend.own(check_labels("sentence_order_label", order, shape, self.backend, 2, "labels"))
         rng, p = self._dropout_rng(), self.params
         y, pooled, looked, albert = self._albert_forward(inputs, rng, grad, output_hidden_states, output_attentions)
         mlm_loss, mlm, sop_loss, sop_loss_cache = None, None, None, None
@@ -178,27 +185,27 @@ class AlbertForPreTraining(AlbertBase):
         last_hidden_state: ArrayLike | None = None,
         pooler_output: ArrayLike | None = None,
     ) -> Array:
-        """Add d loss into `grads`, or the gradients for any upstream gradients of the outputs' shapes.
+        """Add the gradients of the loss into `grads`, or those for any upstream gradients of the outputs' shapes.
 
-        `loss` is the upstream gradient of the loss; 1 if nothing is given. Returns the gradient of the word
-        embeddings looked up, or of `inputs_embeds`, (B, T, E).
+        Each argument is the upstream gradient of the output of its name: `loss` is a number, 1 if nothing is given.
+        Returns the gradient of the word embeddings looked up, or of `inputs_embeds`, (B, T, E).
         """
         cache: PreTrainingCache = self._last_pass()
-        loss = self._upstream_of_loss(loss)
-        if all(d is None for d in (loss, prediction_logits, sop_logits, last_hidden_state, pooler_output)):
-            loss = 1.0
+        dloss, dlogits = self._upstream_of_loss(loss), None
+        if all(d is None for d in (dloss, prediction_logits, sop_logits, last_hidden_state, pooler_output)):
+            dloss = 1.0
         B, T, H = cache.albert.sequence_output.shape
         dsop = self._upstream_or_zeros("sop_logits", sop_logits, (B, 2))
         dpooled = self._upstream_or_zeros("pooler_output", pooler_output, (B, H))
         dy = self._upstream_or_zeros("last_hidden_state", last_hidden_state, (B, T, H))
         if prediction_logits is not None:
             shape = (B, T, self.config.vocab_size)
-            prediction_logits = self._upstream_or_zeros("prediction_logits", prediction_logits, shape)
-        if loss is not None:
-            require(cache.mlm, "loss")
-            dsop = dsop + ops.cross_entropy_backward(loss, require(cache.sop_loss, "loss"))
+            dlogits = self._upstream_or_zeros("prediction_logits", prediction_logits, shape)
+        if dloss is not None:
+            require(cache.mlm, "loss")  # before anything is added into grads
+            dsop = dsop + ops.cross_entropy_backward(dloss, require(cache.sop_loss, "loss"))
         dpooled = dpooled + classifier_backward(dsop, cache.sop, self.grads.scope("sop_classifier."))
-        dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, prediction_logits)
+        dy = dy + _mlm_backward(self, cache.mlm, cache.albert, dloss, dlogits)
         return self._albert_backward(dy, dpooled, cache.albert)
 
 
@@ -236,11 +243,11 @@ class AlbertForMaskedLM(AlbertBase):
         """Run the model; inputs as in `AlbertModel.forward`.
 
         labels (B, T): token ids, -100 where nothing is asked; a loss without any label is 0 (NaN in Hugging Face). With
-        labels `skip_padding=True` computes labelled places alone in the last layer step, as in
+        labels `skip_padding=True` computes nothing but labelled places and [CLS] in the last layer step, as in
         `AlbertForPreTraining.forward`.
         """
         inputs = self._inputs(input_ids, attention_mask, token_type_ids, position_ids, inputs_embeds, skip_padding)
-        inputs, labels = _check_mlm_labels(self, inputs, labels, skip_padding)
+        inputs, labels = _inputs_and_labels(self, inputs, labels, skip_padding)
         y, _, looked, albert = self._albert_forward(
             inputs, self._dropout_rng(), grad, output_hidden_states, output_attentions
         )
@@ -259,22 +266,25 @@ class AlbertForMaskedLM(AlbertBase):
     def backward(
         self, loss: float | None = None, *, logits: ArrayLike | None = None, last_hidden_state: ArrayLike | None = None
     ) -> Array:
-        """Add d loss into `grads`, or the gradients for any upstream gradients; see `AlbertForPreTraining.backward`."""
+        """Add the gradients of the loss into `grads`, or those for upstream gradients as in `AlbertForPreTraining`."""
         cache: MaskedLMCache = self._last_pass()
-        loss = self._upstream_of_loss(loss)
-        if loss is None and logits is None and last_hidden_state is None:
-            loss = 1.0
-        if loss is not None:
-            require(cache.mlm, "loss")
-        dy = self._upstream_or_zeros("last_hidden_state", last_hidden_state, cache.albert.sequence_output.shape)
-        dy = dy + _mlm_backward(self, cache.mlm, cache.albert, loss, logits)
+        dloss, dlogits = self._upstream_of_loss(loss), None
+        if dloss is None and logits is None and last_hidden_state is None:
+            dloss = 1.0
+        B, T, H = cache.albert.sequence_output.shape
+        dy = self._upstream_or_zeros("last_hidden_state", last_hidden_state, (B, T, H))
+        if logits is not None:
+            dlogits = self._upstream_or_zeros("logits", logits, (B, T, self.config.vocab_size))
+        if dloss is not None:
+            require(cache.mlm, "loss")  # before anything is added into grads
+        dy = dy + _mlm_backward(self, cache.mlm, cache.albert, dloss, dlogits)
         return self._albert_backward(dy, None, cache.albert)
 
 
-def _check_mlm_labels(
+def _inputs_and_labels(
     model: AlbertBase, inputs: AlbertInputs, labels: ArrayLike | None, skip: bool
 ) -> tuple[AlbertInputs, Array | None]:
-    """Return the labels, checked, and inputs whose last step computes nothing but what the losses read, if `skip`."""
+    """Return the inputs and the checked labels; if `skip`, the last layer step computes only what the losses read."""
     if labels is None:
         return inputs, None
     shape = (inputs.pattern.batch, inputs.pattern.positions)
@@ -289,17 +299,21 @@ def _check_mlm_labels(
 
 @in_own_precision
 def _all_logits(model: AlbertBase, y: Array) -> Array:
+    """Return the prediction logits (B, T, V) of all positions of the sequence output (B, T, H)."""
     logits, _ = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
     return logits.reshape(*y.shape[:2], -1)
 
 
 def _mlm_backward(
-    model: AlbertBase, cache: MLMLossCache | None, albert: AlbertCache, dloss: float | None, dlogits: ArrayLike | None
+    model: AlbertBase, cache: MLMLossCache | None, albert: AlbertCache, dloss: float | None, dlogits: Array | None
 ) -> Array | float:
-    """Return the gradient (B, T, H) that reaches the trunk from the loss, from logits that somebody used, or both."""
+    """Return the gradient (B, T, H) that reaches the trunk through the MLM head; 0 where neither dloss nor dlogits is.
+
+    dloss: upstream of the loss; dlogits (B, T, V): of the prediction logits. They were computed when they were read,
+    after the loss, and so go back before it, from a cache made again.
+    """
     g, y, dy = model.grads.scope("predictions."), albert.sequence_output, 0.0
-    if dlogits is not None:  # they were computed when they were read, after the loss
-        dlogits = model._upstream_or_zeros("logits", dlogits, (*y.shape[:2], model.config.vocab_size))
+    if dlogits is not None:
         _, head = mlm_forward(y.reshape(-1, y.shape[-1]), model.params.scope("predictions."), model.config)
         dy = mlm_backward(dlogits.reshape(-1, model.config.vocab_size), head, g).reshape(y.shape)
     if dloss is not None:

@@ -70,9 +70,13 @@ def test_moments_are_fetched_part_by_part_to_the_same_bits(optimizer, early, fro
 
 
 def test_a_copy_hands_out_moments_of_its_own(monkeypatch):
-    monkeypatch.setitem(backends._backends, "moved", played_backend(early=False))
+    played, rooms = played_backend(early=False), []
+    pinned = played.xp.cuda.alloc_pinned_memory
+    played.xp.cuda.alloc_pinned_memory = lambda size: rooms.append(size) or pinned(size)
+    monkeypatch.setitem(backends._backends, "moved", played)
     _, optimizer = trained("moved", moments=True, steps=1)
     twin = copy.deepcopy(optimizer)
+    assert rooms == [optimizer.first_moment.flat.nbytes] * 4  # which the system leaves in memory, for the copy's too
     optimizer.step(0.01)
     assert type(twin.first_moment.flat) is np.ndarray
     assert not np.shares_memory(twin.first_moment.flat, optimizer.first_moment.flat)
