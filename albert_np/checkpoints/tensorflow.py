@@ -14,6 +14,7 @@ import numpy as np
 from albert_np.checkpoints.bundle import list_bundle, read_tensors
 from albert_np.checkpoints.huggingface import Checkpoint, Weights
 from albert_np.config import AlbertConfig
+from albert_np.schema import listed
 
 __all__ = ["find_tensorflow", "read_tensorflow"]
 
@@ -96,7 +97,7 @@ def _find_in(folder: Path) -> Path | None:
         return folder / names[0] if names else None
     latest = _latest(folder / "checkpoint")
     if latest not in names:
-        raise ValueError(f"{folder} holds several checkpoints; give the path of one: {', '.join(names[:10])}")
+        raise ValueError(f"{folder} holds several checkpoints; give the path of one: {listed(names, 10)}")
     return folder / latest
 
 
@@ -152,11 +153,11 @@ def _variables(stored: list[str], prefix: Path) -> dict[str, str]:
     for variable in stored:
         name = _new_name(variable.removeprefix("module/"))
         if name is None or name in variables:
-            unknown.append(variable[:80])
+            unknown.append(variable)
         else:
             variables[name] = variable
     if unknown:
-        problem = f"{len(unknown)} of its variables are not ALBERT's, or there twice: {', '.join(unknown[:8])}"
+        problem = f"{len(unknown)} of its variables are not ALBERT's, or there twice: {listed(unknown, 8)}"
         raise ValueError(f"{prefix}.index cannot be read as an ALBERT: {problem}")
     return variables
 

@@ -270,6 +270,7 @@ def test_a_layer_norm_for_each_layer_is_refused():
         ("_CHECKPOINTABLE_OBJECT_GRAPH", "it is a model of TensorFlow 2"),
         ("encoder/layer/.ATTRIBUTES/VARIABLE_VALUE", "it is a model of TensorFlow 2"),
         ("bert/mystery", "1 of its variables are not ALBERT's, or there twice: bert/mystery$"),
+        ("bert/\x1b[31m", r"twice: 'bert/\\x1b\[31m'$"),
         ("bert/pooler/dense", "twice: bert/pooler/dense$"),
         ("bert/pooler/dense/gamma", "twice: bert/pooler/dense/kernel$"),
         (
