@@ -10,10 +10,8 @@ import dataclasses
 import numpy as np
 import pytest
 from toys import strict
-from toys.kernel_launches import counted_kernels
 from toys.training_process import make_trainer
 
-from albert_np.backend import register
 from albert_np.execution import as_kernel, counted, strict_backend
 from albert_np.gradcheck import DROPOUT, small_batch, small_config
 from albert_np.model import AlbertForPreTraining
@@ -125,14 +123,7 @@ def test_launches_and_waits_of_a_training_step_stay_within_the_budget(skip_paddi
         assert counts.waits.total() <= waits, (name, counts.waits)
 
 
-@pytest.fixture
-def _with_kernels():
-    register(strict_backend(counted_kernels()))
-    yield
-    register(strict_backend())
-
-
-@pytest.mark.usefixtures("_with_kernels")
+@pytest.mark.usefixtures("counted_launches")
 @pytest.mark.parametrize("precision, rounding", [("float32", 0), ("tf32", 0), ("bfloat16", 116), ("float16", 115)])
 @pytest.mark.parametrize(
     "ragged, hidden, attention, budget",
@@ -159,7 +150,7 @@ def test_a_step_of_base_with_kernels_stays_within_the_budget(ragged, hidden, att
     assert counts.waits == {}
 
 
-@pytest.mark.usefixtures("_with_kernels")
+@pytest.mark.usefixtures("counted_launches")
 @pytest.mark.parametrize("skip_padding, dropout", [(False, {}), (True, {}), (True, DROPOUT)])
 def test_the_launches_of_a_batch_do_not_depend_on_how_many_lengths_it_has(skip_padding, dropout):
     config = small_config(num_hidden_layers=2, **dropout)
@@ -177,7 +168,7 @@ def test_the_launches_of_a_batch_do_not_depend_on_how_many_lengths_it_has(skip_p
     assert len(totals) == 1
 
 
-@pytest.mark.usefixtures("_with_kernels")
+@pytest.mark.usefixtures("counted_launches")
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_a_training_step_waits_for_the_tallies_and_for_the_norm(tmp_path, precision):
     trainer = make_trainer(tmp_path, backend="strict", accumulation=1, precision=precision)
@@ -221,7 +212,7 @@ def test_the_numbers_of_a_step_are_fetched_at_once():
     )
 
 
-@pytest.mark.usefixtures("_with_kernels")
+@pytest.mark.usefixtures("counted_launches")
 def test_dropout_is_one_launch_each_way_and_waits_for_nothing():
     model = AlbertForPreTraining(small_config(num_hidden_layers=2, **DROPOUT), backend="strict").train()
     with counted() as counts:

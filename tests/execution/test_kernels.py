@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from toys.cuda_on_cpu import COMPILER, CpuModule, PlayedArray, played_backend
-from toys.kernel_launches import counted_kernels
 
 from albert_np import layers, ops
 from albert_np.backend import get_backend, register
@@ -20,7 +19,6 @@ from albert_np.execution import (
     packed_pattern,
     precision_of_products,
     scatter_add,
-    strict_backend,
 )
 from albert_np.execution.kernels import source
 from albert_np.execution.kernels.of_ops import sums_fit
@@ -671,6 +669,7 @@ def step_on(backend, config, batch, precision="float32"):
     return float(loss), model.backend.to_numpy(model.params.flat), counts.launches
 
 
+@pytest.mark.usefixtures("counted_launches")
 @pytest.mark.parametrize("dropout", [(0.0, 0.0), (0.1, 0.1), (0.0, 0.1)])
 @pytest.mark.parametrize("ragged", [False, True])
 def test_a_step_of_pretraining_gives_the_numbers_of_numpy_with_the_launches_that_are_counted(dropout, ragged):
@@ -680,7 +679,6 @@ def test_a_step_of_pretraining_gives_the_numbers_of_numpy_with_the_launches_that
     batch = small_batch(config)
     if not ragged:
         batch["attention_mask"][...] = 1
-    register(strict_backend(counted_kernels()))
     loss, weights, _ = step_on("numpy", config, batch)
     played_loss, played_weights, played = step_on("cuda-on-cpu", config, batch)
     _, _, launches = step_on("strict", config, batch)
@@ -689,6 +687,7 @@ def test_a_step_of_pretraining_gives_the_numbers_of_numpy_with_the_launches_that
     assert np.abs(played_weights - weights).max() <= 3e-6 * np.abs(weights).max()
 
 
+@pytest.mark.usefixtures("counted_launches")
 @pytest.mark.parametrize("precision", SIXTEEN_BITS)
 @pytest.mark.parametrize("ragged, dropout", [(False, 0.0), (True, 0.1)])
 def test_a_step_in_16_bits_launches_what_is_counted(precision, ragged, dropout):
@@ -697,7 +696,6 @@ def test_a_step_in_16_bits_launches_what_is_counted(precision, ragged, dropout):
     batch = small_batch(config)
     if not ragged:
         batch["attention_mask"][...] = 1
-    register(strict_backend(counted_kernels()))
     losses, launches = [], []
     for backend in ("numpy", "strict", "cuda-on-cpu"):
         loss, _, counts = step_on(backend, config, batch, precision)
