@@ -22,6 +22,7 @@ __all__ = [
     "anything",
     "check",
     "check_flag",
+    "check_whole",
     "flag",
     "is_unicode",
     "listed",
@@ -110,6 +111,13 @@ def check_flag(name: str, value: object) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r:.80}")
     return bool(value)
+
+
+def check_whole(name: str, value: object, least: int) -> int:
+    """Return a whole number, Python's of NumPy's. ValueError for anything else, such as True, or below `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"{name}={value!r:.80} must be a whole number of at least {least}")
+    return int(value)
 
 
 def check(value: object, schema: Schema, source: object) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from albert_np import files
 from albert_np.checkpoints.huggingface import CONFIG_FILE
-from albert_np.schema import text, whole
+from albert_np.schema import check_whole, text, whole
 
 __all__ = [
     "MANIFEST",
@@ -50,9 +50,7 @@ def save_checkpoint(
     Raises TypeError or ValueError for an argument that is not allowed, OSError (ENOSPC) that names the folder and the
     space needed if the disk holds less than `expected_bytes` or turns out to be full, and whatever `write` raises.
     """
-    for name, value, least in (("step", step, 0), ("keep", keep, 1)):
-        if not isinstance(value, int) or value < least:
-            raise ValueError(f"{name}={value!r}: must be a whole number of at least {least}")
+    step, keep = check_whole("step", step, 0), check_whole("keep", keep, 1)
     if not callable(write):
         raise TypeError(f"write must be a function of a folder, got {write!r:.80}")
     folder = files.given(run) / "checkpoints" / f"step-{step:08d}"

@@ -5,7 +5,7 @@ CuPy among those of the folder `kernels`.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -21,10 +21,15 @@ def kernel_for(x: Array, name: str) -> Callable[..., Any] | None:
     """Return what computes the formula of that name on the device where `x` lies; None where nothing but it does."""
     if isinstance(x, np.ndarray):
         return None
-    from albert_np.execution.kernels import cupy_kernels  # which multiply, and what is multiplied asks for kernels
-
     backend = backend_of(x)
-    return backend.kernels.get(name) or (cupy_kernels().get(name) if backend.name == "cupy" else None)
+    return backend.kernels.get(name) or (_cupy_kernels().get(name) if backend.name == "cupy" else None)
+
+
+@functools.cache
+def _cupy_kernels() -> Mapping[str, Callable[..., Any]]:
+    from albert_np.execution.kernels import cupy_kernels  # not above: they multiply, and products round by a kernel
+
+    return cupy_kernels()
 
 
 def on_device(cache: Any = None) -> Callable[[F], F]:

@@ -11,7 +11,6 @@ NumPy has no bfloat16, and CuPy has one only where ml_dtypes is installed. Here 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
 
 import numpy as np
 
@@ -130,8 +129,7 @@ def rounded(x: Array, precision: str) -> Array:
     if precision == "float16":
         with np.errstate(all="ignore"):
             return x.astype(np.float16).astype(np.float32)
-    xp: Any = array_module(x)
-    dropped = _DROPPED_BITS[precision]
+    xp, dropped = array_module(x), _DROPPED_BITS[precision]
     bits = x.view(np.uint32)
     last = (bits >> dropped) & 1  # of the bits that stay
     nearest = (bits + (last + ((1 << dropped - 1) - 1))) & (0xFFFFFFFF << dropped & 0xFFFFFFFF)

@@ -20,6 +20,7 @@ import numpy as np
 from albert_np.backend import Array
 from albert_np.execution.protocol import Model
 from albert_np.execution.ranks import ALONE, Ranks
+from albert_np.schema import check_whole
 
 __all__ = ["Replicas", "available_threads", "split", "threads_for", "threads_in_all"]
 
@@ -54,8 +55,7 @@ def threads_for(backend: str, threads: int | None) -> int:
     """
     if threads is None:
         return available_threads() if backend == "numpy" else 1
-    if not isinstance(threads, int) or threads < 1:
-        raise ValueError(f"threads={threads!r} must be a whole number of at least 1")
+    threads = check_whole("threads", threads, 1)
     if threads > 1 and backend != "numpy":
         raise ValueError(f"threads={threads}: with backend={backend!r}, only threads=1 is possible")
     return threads
@@ -189,7 +189,7 @@ class Replicas(Generic[M]):
         self.model = model
         self.threads = threads_for(model.backend.name, threads)
         self.ranks = ranks
-        self.parts = threads * ranks.size
+        self.parts = self.threads * ranks.size
         self._copies: list[M] = []
         self._start_threads()
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from albert_np.backend import Array, ArrayLike, backend_of
 from albert_np.model import AlbertBase
+from albert_np.schema import check_whole
 
 __all__ = [
     "Comparison",
@@ -398,9 +399,8 @@ def _kink(slope: Callable[[float, float], float], row: Comparison, floor: float)
 
 def _check_options(samples: int, seed: int, tolerance: float) -> None:
     """Raise ValueError, naming the argument, for what no check can be made with."""
-    for name, value, least in (("samples", samples, 1), ("seed", seed, 0)):
-        if not isinstance(value, int | np.integer) or value < least:
-            raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+    check_whole("samples", samples, 1)
+    check_whole("seed", seed, 0)
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance={tolerance!r} must be a finite number of at least 0")
 

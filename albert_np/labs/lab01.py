@@ -111,9 +111,8 @@ class Smooth:
         return self.scale * slope.reshape(np.shape(x))
 
 
-Case = tuple[
-    Smooth | Function, np.ndarray, Floats, bool, str
-]  # f, x, a gradient, whether it is right, and a word about it
+# f, x, a gradient, whether it is right, and a word about it
+Case = tuple[Smooth | Function, np.ndarray, Floats, bool, str]
 
 
 def _trusts(answer: Answer, *cases: Case) -> None:

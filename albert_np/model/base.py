@@ -41,7 +41,7 @@ from albert_np.model.loading import (
 )
 from albert_np.model.outputs import Looked, looked_at
 from albert_np.params import Layout, ParamStore, Shapes, albert_shapes, albert_spans, albert_ties
-from albert_np.schema import check_flag
+from albert_np.schema import check_flag, check_whole
 
 __all__ = ["RECOMPUTE", "AlbertBase", "in_own_precision", "require"]
 
@@ -218,17 +218,10 @@ class AlbertBase:
         """
         check_config(self)
         check_flag("mean_resizing", mean_resizing)
-        size = self.config.vocab_size if vocab_size is None else vocab_size
-        if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
-            raise ValueError(f"vocab_size={size!r} must be a whole number of at least 1")
+        size = check_whole("vocab_size", self.config.vocab_size if vocab_size is None else vocab_size, 1)
         if pad_to_multiple_of is not None:
-            if (
-                not isinstance(pad_to_multiple_of, int)
-                or isinstance(pad_to_multiple_of, bool)
-                or pad_to_multiple_of < 1
-            ):
-                raise ValueError(f"pad_to_multiple_of={pad_to_multiple_of!r}: must be a whole number of at least 1")
-            size = -(-size // pad_to_multiple_of) * pad_to_multiple_of
+            multiple = check_whole("pad_to_multiple_of", pad_to_multiple_of, 1)
+            size = -(-size // multiple) * multiple
         for name in ("pad_token_id", "bos_token_id", "eos_token_id"):
             if (getattr(self.config, name) or 0) >= size:
                 raise ValueError(f"vocab_size={size} would cut off {name}={getattr(self.config, name)}")

@@ -24,7 +24,7 @@ import numpy as np
 
 from albert_np.execution import available_threads
 from albert_np.files import read_json
-from albert_np.schema import number, text, whole
+from albert_np.schema import check_whole, number, text, whole
 from albert_np.study.inside import layer_distances
 from albert_np.study.shipped import data_folder
 from albert_np.study.trials import Ground, Json, Prose, Toy, Variant
@@ -202,9 +202,7 @@ def run_experiment(
     """
     experiment = _experiment(name)
     steps = experiment.steps if steps is None else steps
-    for argument, value in (("steps", steps), ("seeds", seeds)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{argument}={value!r} must be a whole number of at least 1")
+    steps, seeds = check_whole("steps", steps, 1), check_whole("seeds", seeds, 1)
     ways = (None,) if change is None else (None, change)
     jobs = [Job(variant, seed, way) for variant in experiment.variants for seed in range(seeds) for way in ways]
     names = dict.fromkeys(_name(Job(variant, 0, way), change) for variant in experiment.variants for way in ways)

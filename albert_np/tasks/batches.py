@@ -88,12 +88,12 @@ def shared_out(
     items: Sequence[Item],
     work: Callable[[Sequence[Item], int], Sequence[T]],
     first: int,
-    facts: Mapping[str, object],
+    facts: Callable[[], Mapping[str, object]],
 ) -> list[T]:
     """Return work(items, first), which must not depend on where it is cut: each rank does a share, all get the whole.
 
     first: the number of the first item; a share gets that of its own first. A ValueError is that of the first bad item
-    on all ranks, as of one process. RankError where one has other items or facts.
+    on all ranks, as of one process. RankError where one has other items or `facts`, asked for where there are several.
     """
     if ranks.size == 1:
         return [*work(items, first)]
@@ -104,7 +104,7 @@ def shared_out(
         except ValueError as error:
             return error
 
-    ranks.require_alike(lambda: {**facts, "the checksum of the examples": _checksum(items)})
+    ranks.require_alike(lambda: {**facts(), "the checksum of the examples": _checksum(items)})
     found: list[T] = []
     for start in range(0, len(items), CHUNK):  # what all have sent and nobody has unpacked is held twice
         count = min(CHUNK, len(items) - start)

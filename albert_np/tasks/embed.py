@@ -78,7 +78,9 @@ def embed(
         rows = cut_rows(tokenizer, own, None, longest)
         return [row(i, each.ids, each.types, None, cut=each.cut) for i, each in enumerate(rows, start=first)]
 
-    facts = {"the checksum of the tokenizer": tokenizer.checksum(), "pooling": pooling}
+    def facts() -> dict[str, object]:
+        return {"the checksum of the tokenizer": tokenizer.checksum(), "pooling": pooling}
+
     ranks.require_alike(lambda: {"the number of texts": len(texts)})
     cut = 0
     for first in range(0, len(texts), WINDOW):

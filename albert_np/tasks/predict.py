@@ -163,7 +163,12 @@ class Predictor:
         def of_share(own: Sequence[Example], first: int) -> list[Feature]:
             return self.kind.features(self.task, self.labels, self.tokenizer, own, first)
 
-        facts = {"the checksum of the tokenizer": self.tokenizer.checksum(), "the task": f"{self.task}, {self.labels}"}
+        def facts() -> dict[str, object]:
+            return {
+                "the checksum of the tokenizer": self.tokenizer.checksum(),
+                "the task": f"{self.task}, {self.labels}",
+            }
+
         return shared_out(self.ranks, examples, of_share, first, facts)
 
     def _tell_of_cut(self, cut: Mapping[int, int], count: int) -> None:

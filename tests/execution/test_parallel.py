@@ -213,6 +213,9 @@ def test_bad_thread_counts_are_refused():
     model = AlbertForPreTraining(small_config())
     with pytest.raises(ValueError, match="threads=0 must be a whole number of at least 1"):
         Replicas(model, 0)
+    with pytest.raises(ValueError, match="threads=True must be a whole number of at least 1"):
+        Replicas(model, True)
+    assert Replicas(model, np.int64(2)).parts == 2
     with pytest.raises(ValueError, match="3 parts are too many for 2 threads"):
         Replicas(model, 2).map(lambda copy, part: None, [1, 2, 3])
 

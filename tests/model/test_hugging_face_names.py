@@ -312,7 +312,7 @@ def test_new_rows_are_drawn_around_the_mean_of_the_old():
     assert model.resize_token_embeddings(pad_to_multiple_of=100).weight.shape == (2100, 6)
     model.resize_token_embeddings(2200, mean_resizing=False)
     assert model.params[name][2100:].std() == pytest.approx(model.config.initializer_range, rel=0.2)
-    with pytest.raises(ValueError, match="pad_to_multiple_of=0: must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="pad_to_multiple_of=0 must be a whole number of at least 1"):
         model.resize_token_embeddings(30, pad_to_multiple_of=0)
 
 

@@ -97,14 +97,21 @@ def test_each_rank_does_a_share_and_all_have_the_whole(size, monkeypatch):
             done.extend(range(first, first + len(own)))
             return [each for i, item in enumerate(own, start=first) for each in (i, item)]  # any number for each item
 
-        return batches.shared_out(job, items, lengths, 100, {}), done
+        return batches.shared_out(job, items, lengths, 100, dict), done
 
     found = run_ranks(size, work)
     assert [whole for whole, _ in found] == [work(ALONE)[0]] * size
     shares = [done for _, done in found]
     assert sorted(number for done in shares for number in done) == list(range(100, 136))
     assert max(map(len, shares)) - min(map(len, shares)) <= 3  # one a chunk
-    assert run_ranks(size, lambda job: batches.shared_out(job, [], None, 0, {})) == [[]] * size
+    assert run_ranks(size, lambda job: batches.shared_out(job, [], None, 0, dict)) == [[]] * size
+
+
+def test_one_process_compares_nothing():
+    def facts():
+        raise AssertionError("checksums are for several ranks")
+
+    assert batches.shared_out(ALONE, ["a", "bc"], lambda own, first: [len(item) for item in own], 0, facts) == [1, 2]
 
 
 @pytest.mark.filterwarnings("ignore:not in .* newly initialised")

@@ -1,6 +1,5 @@
 """Kernels in CUDA C, one source a formula, and what launches them. Nothing is compiled before a device asks for it."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +10,6 @@ from albert_np.execution.kernels.launching import source
 __all__ = ["Launchers", "cupy_kernels", "source"]
 
 
-@functools.cache
 def cupy_kernels() -> Mapping[str, Callable[..., Any]]:
     """Return the kernels of CuPy's arrays, by the names of their formulas."""
     import cupy

@@ -69,7 +69,7 @@ class OfLayers(OfOps):
             return NotImplemented
         dsplit = self._like(dmerged, 3, *run.query.shape)
         dcontext = self._split(dmerged, None, pattern, 1, run.query.shape[1])[0]
-        self._attended_back(dcontext, run, pattern, dsplit[0], dsplit[1], dsplit[2])
+        self._attended_back(dcontext, run, pattern.sequences, dsplit[0], dsplit[1], dsplit[2])
         return self._merged(dsplit, pattern)
 
     def _split(self, x: Array, bias: Array | None, pattern: Pattern, parts: int, heads: int) -> Array:

@@ -33,7 +33,6 @@ NORM_BLOCKS = FAN * FAN
 SLICES, TILES = 16, 1024  # of sum_rows.cu
 NO_DROPOUT = (None, 1.0)
 Cache = tuple[object, ...]  # of a formula, its fields in order
-DENSE = dense_pattern(1, 1)  # no padding is skipped
 
 
 class OfOps(Launching):
@@ -116,7 +115,7 @@ class OfOps(Launching):
         if not serves(x):
             return NotImplemented
         x, probs = in_order(x), self._like(x)
-        self._softmax(x, 1.0, DENSE, probs)
+        self._softmax(x, 1.0, None, None, probs)
         return probs, (probs,)
 
     def softmax_backward(self, dprobs: Array, cache: tuple[Array]) -> Array:
@@ -124,21 +123,21 @@ class OfOps(Launching):
         if not serves(dprobs, probs):
             return NotImplemented
         dx = self._like(dprobs)
-        self._softmax_dx(in_order(dprobs), in_order(probs), 1.0, DENSE, dx)
+        self._softmax_dx(in_order(dprobs), in_order(probs), 1.0, None, dx)
         return dx
 
-    def _softmax(self, x: Array, scale: float, pattern: Pattern, probs: Array) -> None:
+    def _softmax(self, x: Array, scale: float, mask: Array | None, sequences: Array | None, probs: Array) -> None:
         width = x.shape[-1]
         rows = x.size // width
-        mask = None if pattern.mask is None else in_order(pattern.mask)
+        mask = None if mask is None else in_order(mask)
         steps = [0] * 4 if mask is None else _steps(self.xp.broadcast_to(mask, x.shape))
-        args = (x, scale, or_none(mask), or_none(pattern.sequences), *_heads_and_queries(x), *steps, probs, rows, width)
+        args = (x, scale, or_none(mask), or_none(sequences), *_heads_and_queries(x), *steps, probs, rows, width)
         self._launch("softmax_forward", x, -(-rows // WARPS), WARPS * WARP, args)
 
-    def _softmax_dx(self, dprobs: Array, probs: Array, scale: float, pattern: Pattern, dx: Array) -> None:
+    def _softmax_dx(self, dprobs: Array, probs: Array, scale: float, sequences: Array | None, dx: Array) -> None:
         width = probs.shape[-1]
         rows = probs.size // width
-        args = (dprobs, probs, scale, or_none(pattern.sequences), *_heads_and_queries(probs), dx, rows, width)
+        args = (dprobs, probs, scale, or_none(sequences), *_heads_and_queries(probs), dx, rows, width)
         self._launch("softmax_backward", probs, -(-rows // WARPS), WARPS * WARP, args)
 
     def attention_forward(
@@ -161,7 +160,7 @@ class OfOps(Launching):
     ) -> tuple[Array, Cache]:
         """Return the context and the cache; the pattern may say that there is padding, which nobody attends to."""
         probs = product(query, key.swapaxes(-1, -2))  # what they are made of takes their place
-        self._softmax(probs, query.shape[-1] ** -0.5, pattern, probs)
+        self._softmax(probs, query.shape[-1] ** -0.5, pattern.mask, pattern.sequences, probs)
         dropped, dropout = (probs, NO_DROPOUT) if rng is None or prob == 0 else self._drop(probs, pattern, prob, rng)
         return product(dropped, value), (query, key, value, (probs,), dropout, dropped)
 
@@ -170,17 +169,17 @@ class OfOps(Launching):
         if query.ndim != 4 or not serves(dcontext, dropped):
             return NotImplemented
         gradients = self._like(query), self._like(key), self._like(value)
-        self._attended_back(dcontext, cache, DENSE, *gradients)
+        self._attended_back(dcontext, cache, None, *gradients)
         return gradients
 
     def _attended_back(
-        self, dcontext: Array, cache: Any, pattern: Pattern, dquery: Array, dkey: Array, dvalue: Array
+        self, dcontext: Array, cache: Any, sequences: Array | None, dquery: Array, dkey: Array, dvalue: Array
     ) -> None:
         query, key, value, (probs,), dropout, dropped = cache
         ddropped = product(dcontext, value.swapaxes(-1, -2))
         product_into(dvalue, dropped.swapaxes(-1, -2), dcontext, adds=False)
         dscores = ddropped if dropout[0] is None else self.dropout_backward(ddropped, dropout)
-        self._softmax_dx(dscores, probs, query.shape[-1] ** -0.5, pattern, dscores)
+        self._softmax_dx(dscores, probs, query.shape[-1] ** -0.5, sequences, dscores)
         product_into(dquery, dscores, key, adds=False)
         product_into(dkey, dscores.swapaxes(-1, -2), query, adds=False)
 
